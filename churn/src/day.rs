@@ -1,0 +1,135 @@
+//! A calendar day: days since 1970-01-01 in UTC, the resolution of everything this library computes.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, ErrorKind};
+
+/// A day as the number of days since 1970-01-01, from 0001-01-01 to 9999-12-31.
+///
+/// ```
+/// use churn::Day;
+/// let day: Day = "2024-02-29".parse()?;
+/// assert_eq!(day.number(), 19_782);
+/// assert_eq!(day.to_string(), "2024-02-29");
+/// # Ok::<(), churn::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i32);
+
+impl Day {
+    /// 0001-01-01.
+    pub const MIN: Day = Day(-719_162);
+    /// 9999-12-31.
+    pub const MAX: Day = Day(2_932_896);
+
+    /// The day with this number, if it lies in the years 1 to 9999.
+    pub fn new(number: i32) -> Option<Day> {
+        (Day::MIN.0..=Day::MAX.0).contains(&number).then_some(Day(number))
+    }
+
+    /// The proleptic Gregorian date, if there is such a day in the years 1 to 9999.
+    pub fn from_ymd(year: i32, month: u32, day: u32) -> Option<Day> {
+        if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month) {
+            return None;
+        }
+        // Months counted from March, so that the leap day is the last of its year.
+        let (y, m) = if month > 2 { (year, month as i32 - 3) } else { (year - 1, month as i32 + 9) };
+        let era_days = 365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400);
+        Some(Day(era_days + (153 * m + 2) / 5 + day as i32 - 1 - 719_468))
+    }
+
+    /// Days since 1970-01-01.
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
+    /// This day moved by a number of days, kept within [`Day::MIN`] and [`Day::MAX`].
+    pub fn plus(self, days: i32) -> Day {
+        Day(self.0.saturating_add(days).clamp(Day::MIN.0, Day::MAX.0))
+    }
+
+    /// Year, month 1..12 and day of the month.
+    pub fn ymd(self) -> (i32, u32, u32) {
+        let z = self.0 + 719_468;
+        let era = z.div_euclid(146_097);
+        let doe = z.rem_euclid(146_097);
+        let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+        let mp = (5 * doy + 2) / 153;
+        let month = if mp < 10 { mp + 3 } else { mp - 9 };
+        let year = yoe + era * 400 + i32::from(month <= 2);
+        (year, month as u32, (doy - (153 * mp + 2) / 5 + 1) as u32)
+    }
+
+    /// Months since year 0: consecutive calendar months differ by one.
+    pub(crate) fn month_number(self) -> i32 {
+        let (year, month, _) = self.ymd();
+        year * 12 + month as i32 - 1
+    }
+
+    /// `YYYY-MM-DD` and nothing else.
+    pub(crate) fn from_iso(text: &[u8]) -> Option<Day> {
+        let &[a, b, c, d, b'-', e, f, b'-', g, h] = text else { return None };
+        let digit = |x: u8| x.is_ascii_digit().then(|| u32::from(x - b'0'));
+        let year = digit(a)? * 1000 + digit(b)? * 100 + digit(c)? * 10 + digit(d)?;
+        Day::from_ymd(year as i32, digit(e)? * 10 + digit(f)?, digit(g)? * 10 + digit(h)?)
+    }
+}
+
+fn month_length(year: i32, month: u32) -> u32 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.ymd();
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+impl std::str::FromStr for Day {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Day, Error> {
+        Day::from_iso(text.as_bytes()).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidParameter, format!("{text:?} is not a date (expected YYYY-MM-DD)"))
+        })
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calendar_agrees_with_an_independent_one() {
+        let mut date = jiff::civil::date(1, 1, 1);
+        for number in Day::MIN.0..=Day::MAX.0 {
+            let day = Day::new(number).expect("in range");
+            assert_eq!(day.ymd(), (i32::from(date.year()), date.month() as u32, date.day() as u32));
+            assert_eq!(Day::from_ymd(day.ymd().0, day.ymd().1, day.ymd().2), Some(day));
+            if number < Day::MAX.0 {
+                date = date.tomorrow().expect("before the last day");
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! What every source of rows shares: the options, the checks of a row, the report, and the door ([`Sink`]) to whatever
+//! keeps or sums the rows.
+//!
+//! A bad row is counted with its line and reason and never reaches the sink. In mode `fail` the whole reading fails with
+//! them; in mode `skip` they are left out as long as their share stays within `max_bad_share`.
+
+use serde::{Deserialize, Serialize};
+
+use super::Day;
+use super::dates::DateParser;
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+
+/// How to read a log. Every field has a default: the column names of this library, ISO dates, `fail` on the first bad row.
+///
+/// ```
+/// let options: churn::ReadOptions = serde_json::from_str(
+///     r#"{"columns": {"event_date": "InvoiceDate"}, "date_format": "%d/%m/%Y", "on_bad_row": "skip"}"#,
+/// ).unwrap();
+/// assert_eq!(options.max_bad_share, 0.05);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadOptions {
+    /// The header names of the columns.
+    pub columns: Columns,
+    /// A strptime format (`%Y%m%d`, `%d-%b-%y`, …) used instead of `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`.
+    pub date_format: Option<String>,
+    /// The one ASCII character between the fields of a CSV file.
+    pub delimiter: char,
+    /// What a bad row does.
+    pub on_bad_row: OnBadRow,
+    /// With `skip`: the largest share (0..1) of bad rows that is accepted.
+    pub max_bad_share: f64,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions {
+            columns: Columns::default(),
+            date_format: None,
+            delimiter: ',',
+            on_bad_row: OnBadRow::Fail,
+            max_bad_share: 0.05,
+        }
+    }
+}
+
+/// The header names of the columns. A column left at `None` has the name of its field; of these, `customer_id` and
+/// `event_date` must be there and the others may be absent. A column that is named must be there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Columns {
+    /// Who: an opaque string, kept byte for byte.
+    pub customer_id: Option<String>,
+    /// When: taken to its UTC calendar day.
+    pub event_date: Option<String>,
+    /// How much: a decimal within ±10^12; negative for a refund, empty where there is none.
+    pub amount: Option<String>,
+    /// What kind of event, empty where unknown.
+    pub event_type: Option<String>,
+    /// 0 or 1, the same in all rows of a customer.
+    pub churn_label: Option<String>,
+}
+
+/// What a bad row does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBadRow {
+    /// Reading fails and lists the first ten bad rows.
+    Fail,
+    /// The row is left out and reported.
+    Skip,
+}
+
+/// Why a row is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadRowReason {
+    /// The customer id is empty.
+    MissingCustomer,
+    /// The date cannot be read.
+    InvalidDate,
+    /// The amount is not a number within ±10^12.
+    InvalidAmount,
+    /// More or fewer fields than the header has.
+    WrongFieldCount,
+    /// The label is not 0 or 1.
+    InvalidLabel,
+    /// The label differs from another row of the same customer.
+    ConflictingLabel,
+    /// The customer id or event type is not UTF-8.
+    InvalidUtf8,
+}
+
+/// One row that was not used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BadRow {
+    /// The line the row starts on (1-based; in a CSV file the header is line 1, in a table the first row is row 1).
+    pub line: u64,
+    /// Why.
+    pub reason: BadRowReason,
+    /// The same in words, with what was found and what would be right.
+    pub message: String,
+}
+
+/// What was read and what was refused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IngestReport {
+    /// Data rows seen; `rows = good + bad`.
+    pub rows: u64,
+    /// Rows used.
+    pub good: u64,
+    /// Rows left out.
+    pub bad: u64,
+    /// The first ten bad rows by line.
+    pub bad_rows: Vec<BadRow>,
+}
+
+/// Amounts beyond this are refused, so that no sum of up to 2^32 of them can overflow its fixed-point accumulator.
+pub(crate) const MAX_AMOUNT: f64 = 1e12;
+
+const REPORTED_BAD_ROWS: usize = 10;
+
+/// A checked row on its way to a sink.
+pub(crate) struct Row<'a> {
+    pub(crate) customer: &'a str,
+    pub(crate) day: Day,
+    /// NaN where there is none.
+    pub(crate) amount: f64,
+    /// Empty where there is none.
+    pub(crate) event_type: &'a str,
+    pub(crate) label: Option<bool>,
+    pub(crate) line: u64,
+}
+
+/// Takes the good rows of a source.
+pub(crate) trait Sink {
+    /// Whether the churn_label column is of use here; where not, it is not read.
+    const LABELS: bool;
+
+    fn push(&mut self, row: Row<'_>) -> Result<Accepted>;
+
+    /// The lines of accepted rows that have to be withdrawn because labels of their customer differ.
+    fn withdraw_conflicts(&mut self) -> Vec<u64> {
+        Vec::new()
+    }
+}
+
+/// Whether a sink took the row, or found its label to differ from an earlier one of the customer.
+#[derive(PartialEq)]
+pub(crate) enum Accepted {
+    Yes,
+    LabelConflict,
+}
+
+/// Checks rows, feeds a sink, and keeps the report.
+pub(crate) struct Intake<'s, S: Sink> {
+    sink: &'s mut S,
+    dates: DateParser,
+    on_bad_row: OnBadRow,
+    max_bad_share: f64,
+    report: IngestReport,
+}
+
+/// The text of a row's columns; `None` where the input has no such column.
+pub(crate) struct Fields<'a> {
+    pub(crate) customer: &'a [u8],
+    pub(crate) date: &'a [u8],
+    pub(crate) amount: Option<&'a [u8]>,
+    pub(crate) event_type: Option<&'a [u8]>,
+    pub(crate) label: Option<&'a [u8]>,
+}
+
+pub(crate) type Refusal = (BadRowReason, String);
+
+impl<'s, S: Sink> Intake<'s, S> {
+    pub(crate) fn new(sink: &'s mut S, options: &ReadOptions) -> Result<Self> {
+        if !(0.0..=1.0).contains(&options.max_bad_share) {
+            return Err(invalid_parameter("max_bad_share", options.max_bad_share, "a share from 0 to 1"));
+        }
+        Ok(Intake {
+            sink,
+            dates: DateParser::new(options.date_format.as_deref())?,
+            on_bad_row: options.on_bad_row,
+            max_bad_share: options.max_bad_share,
+            report: IngestReport::default(),
+        })
+    }
+
+    /// Takes a row of text.
+    pub(crate) fn text(&mut self, line: u64, fields: &Fields<'_>) -> Result<()> {
+        match self.parse(line, fields) {
+            Ok(row) => self.row(row),
+            Err(refusal) => {
+                self.refuse(line, refusal);
+                Ok(())
+            }
+        }
+    }
+
+    fn parse<'a>(&self, line: u64, fields: &Fields<'a>) -> std::result::Result<Row<'a>, Refusal> {
+        let customer = utf8(fields.customer, "customer_id")?;
+        let day = self.date(fields.date)?;
+        let amount = fields.amount.map_or(Ok(f64::NAN), amount)?;
+        let event_type = fields.event_type.map_or(Ok(""), |text| utf8(text, "event_type"))?;
+        let label = fields.label.map_or(Ok(None), label)?;
+        Ok(Row { customer: non_empty(customer)?, day, amount, event_type, label, line })
+    }
+
+    pub(crate) fn date(&self, text: &[u8]) -> std::result::Result<Day, Refusal> {
+        let trimmed = text.trim_ascii();
+        std::str::from_utf8(trimmed).ok().and_then(|text| self.dates.parse(text)).ok_or_else(|| {
+            let message = format!("event_date {} is not a date (expected {})", shown(text), self.dates.expected());
+            (BadRowReason::InvalidDate, message)
+        })
+    }
+
+    /// Takes a checked row.
+    pub(crate) fn row(&mut self, row: Row<'_>) -> Result<()> {
+        let line = row.line;
+        if self.sink.push(row)? == Accepted::LabelConflict {
+            self.refuse(line, conflict());
+        } else {
+            self.report.rows += 1;
+            self.report.good += 1;
+        }
+        Ok(())
+    }
+
+    /// Counts a bad row.
+    pub(crate) fn refuse(&mut self, line: u64, (reason, message): Refusal) {
+        self.report.rows += 1;
+        self.report.bad += 1;
+        if self.report.bad_rows.len() < REPORTED_BAD_ROWS {
+            self.report.bad_rows.push(BadRow { line, reason, message });
+        }
+    }
+
+    pub(crate) fn wrong_field_count(&mut self, line: u64, found: usize, expected: usize) {
+        let message = format!("{found} fields where the header has {expected}");
+        self.refuse(line, (BadRowReason::WrongFieldCount, message));
+    }
+
+    /// The report, or the error that the bad rows amount to.
+    pub(crate) fn finish(mut self) -> Result<IngestReport> {
+        if self.on_bad_row == OnBadRow::Skip {
+            for line in self.sink.withdraw_conflicts() {
+                self.report.good -= 1;
+                self.report.bad += 1;
+                let (reason, message) = conflict();
+                self.report.bad_rows.push(BadRow { line, reason, message });
+            }
+            self.report.bad_rows.sort_by_key(|row| row.line);
+            self.report.bad_rows.truncate(REPORTED_BAD_ROWS);
+        }
+        let report = self.report;
+        let share = report.bad as f64 / report.rows.max(1) as f64;
+        let fail = match self.on_bad_row {
+            OnBadRow::Fail if report.bad > 0 => Some((ErrorKind::BadRows, String::new())),
+            OnBadRow::Skip if share > self.max_bad_share => {
+                let more = format!(", more than max_bad_share = {} allows", self.max_bad_share);
+                Some((ErrorKind::TooManyBadRows, more))
+            }
+            _ => None,
+        };
+        if let Some((kind, more)) = fail {
+            let listed: String =
+                report.bad_rows.iter().map(|row| format!("\n  line {}: {}", row.line, row.message)).collect();
+            let first = if report.bad > report.bad_rows.len() as u64 { "; the first of them" } else { "" };
+            let message = format!("{} of {} rows are bad{more}{first}:{listed}", report.bad, report.rows);
+            let line = report.bad_rows.first().map_or(1, |row| row.line);
+            return Err(Error::new(kind, message).at_line(line).with_report(report));
+        }
+        if report.good == 0 {
+            let message = match report.rows {
+                0 => "there is a header but no row".to_owned(),
+                rows => format!("none of the {rows} rows can be used"),
+            };
+            return Err(Error::new(ErrorKind::NoGoodRows, message).with_report(report));
+        }
+        Ok(report)
+    }
+}
+
+fn conflict() -> Refusal {
+    (BadRowReason::ConflictingLabel, "churn_label differs from another row of the same customer".to_owned())
+}
+
+/// Text from the input as a message may show it: quoted, on one line, not long.
+pub(crate) fn shown(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut short: String = text.chars().take(40).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
+
+pub(crate) fn non_empty(customer: &str) -> std::result::Result<&str, Refusal> {
+    match customer {
+        "" => Err((BadRowReason::MissingCustomer, "customer_id is empty".to_owned())),
+        customer => Ok(customer),
+    }
+}
+
+fn utf8<'a>(text: &'a [u8], column: &str) -> std::result::Result<&'a str, Refusal> {
+    std::str::from_utf8(text)
+        .map_err(|_| (BadRowReason::InvalidUtf8, format!("{column} {} is not UTF-8 text", shown(text))))
+}
+
+/// A decimal number, NaN for an empty field.
+fn amount(text: &[u8]) -> std::result::Result<f64, Refusal> {
+    let trimmed = text.trim_ascii();
+    if trimmed.is_empty() {
+        return Ok(f64::NAN);
+    }
+    parse_decimal(trimmed).ok_or(f64::NAN).and_then(checked_amount).map_err(|_| refused_amount(&shown(text)))
+}
+
+pub(crate) fn refused_amount(shown: &str) -> Refusal {
+    let message = format!("amount {shown} is not a number within ±10^12 (expected a decimal such as 12.50)");
+    (BadRowReason::InvalidAmount, message)
+}
+
+/// The amount if it is finite and within range, with one zero only.
+pub(crate) fn checked_amount(amount: f64) -> std::result::Result<f64, f64> {
+    if amount.abs() <= MAX_AMOUNT { Ok(amount + 0.0) } else { Err(amount) }
+}
+
+/// `[+-]digits[.digits][e[+-]digits]`, correctly rounded. Not `inf`, `nan` or anything with a separator.
+pub(crate) fn parse_decimal(text: &[u8]) -> Option<f64> {
+    // Up to 15 digits and 22 decimals both parts of the quotient are exact doubles, so one division rounds correctly.
+    const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    if digits.len() <= 16 {
+        let (mut mantissa, mut count, mut point) = (0u64, 0, None);
+        let plain = digits.iter().all(|&c| match c {
+            b'0'..=b'9' => {
+                mantissa = mantissa * 10 + u64::from(c - b'0');
+                count += 1;
+                true
+            }
+            b'.' if point.is_none() => {
+                point = Some(count);
+                true
+            }
+            _ => false,
+        });
+        if plain && (1..=15).contains(&count) {
+            let value = mantissa as f64 / POWERS[point.map_or(0, |point| count - point)];
+            return Some(if negative { -value } else { value });
+        }
+    }
+    if !text.iter().all(|c| matches!(c, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn label(text: &[u8]) -> std::result::Result<Option<bool>, Refusal> {
+    match text.trim_ascii() {
+        b"0" => Ok(Some(false)),
+        b"1" => Ok(Some(true)),
+        b"" => Ok(None),
+        _ => Err((BadRowReason::InvalidLabel, format!("churn_label {} is not 0 or 1", shown(text)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_path_rounds_like_the_standard_library() {
+        for text in [
+            "0",
+            "1",
+            "-1.5",
+            "+1.5",
+            ".5",
+            "5.",
+            "20.10",
+            "0.1",
+            "123456789.012345",
+            "999999999999999",
+            "0.000000000000001",
+            "1e3",
+            "-2.5E-3",
+        ] {
+            let expected: f64 = text.parse().expect(text);
+            assert_eq!(parse_decimal(text.as_bytes()).expect(text).to_bits(), expected.to_bits(), "{text}");
+        }
+        for text in ["", "-", ".", "1,000", "inf", "nan", "infinity", "1e", "--1", "1.2.3", "0x10", "1_000"] {
+            assert!(parse_decimal(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! What comes in: events, one row each (customer, day, amount, type), and the two sides of a day.
+//!
+//! [`Events`] holds a log in memory in one canonical order (customers by the bytes of their id, rows by day), so nothing
+//! computed from it depends on the order of the file. [`Events::split_at`] is the only way to the rows: it gives a
+//! [`History`] that cannot see past its day and an [`Outcome`] that cannot see before it.
+
+mod csv;
+mod dates;
+mod ingest;
+mod interner;
+
+#[cfg(feature = "arrow")]
+mod arrow;
+#[cfg(feature = "parquet")]
+mod parquet;
+
+use std::io::Read;
+use std::ops::Range;
+
+use serde::{Deserialize, Deserializer};
+
+pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
+
+pub(crate) use csv::{Records, header, quoted, read as read_csv};
+pub(crate) use ingest::{Accepted, MAX_AMOUNT, Row, Sink, checked_amount, parse_decimal, shown};
+pub(crate) use interner::{Interner, Strings};
+
+#[cfg(feature = "arrow")]
+pub(crate) use arrow::read as read_arrow;
+#[cfg(feature = "parquet")]
+pub(crate) use parquet::read as read_parquet;
+
+use crate::day::Day;
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Observer;
+
+/// More kinds of event than this are no kinds: the column is some id.
+pub(crate) const MAX_EVENT_TYPES: usize = 10_000;
+
+/// The type number of an event without a type.
+pub(crate) const NO_TYPE: u16 = u16::MAX;
+
+/// A log in memory.
+///
+/// ```
+/// use churn::{Events, ReadOptions};
+/// let csv = "customer_id,event_date,amount\nanna,2024-01-05,12.50\nbert,2024-01-07,\n";
+/// let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
+/// assert_eq!((events.len(), events.customers()), (2, 2));
+/// assert_eq!(events.last_day().to_string(), "2024-01-07");
+/// # Ok::<(), churn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Events {
+    /// In byte order.
+    ids: Strings,
+    /// Rows `starts[c]..starts[c + 1]` belong to customer `c`.
+    starts: Vec<usize>,
+    /// Rising within a customer.
+    days: Vec<i32>,
+    /// NaN where there is none.
+    amounts: Vec<f64>,
+    types: Vec<u16>,
+    /// In byte order.
+    type_names: Strings,
+    labels: Option<Vec<Option<bool>>>,
+    first_day: Day,
+    last_day: Day,
+    report: IngestReport,
+}
+
+/// One event of a [`Customer`] that is scored alone, or a row for [`Events::from_rows`].
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transaction {
+    /// When; from text, every form of a date that the CSV reader takes.
+    #[serde(deserialize_with = "any_date")]
+    pub event_date: Day,
+    /// How much, within ±10^12; none for an event that has no amount.
+    #[serde(default)]
+    pub amount: Option<f64>,
+    /// What kind of event.
+    #[serde(default)]
+    pub event_type: Option<String>,
+}
+
+fn any_date<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Day, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parser = dates::DateParser::new(None).map_err(serde::de::Error::custom)?;
+    parser.parse(&text).ok_or_else(|| {
+        let shown = shown(text.as_bytes());
+        serde::de::Error::custom(format!("event_date {shown} is not a date (expected {})", parser.expected()))
+    })
+}
+
+/// A customer on their own: the id, every event known of them, and the values of joined columns if the model uses some.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Customer {
+    /// Who.
+    pub customer_id: String,
+    /// Their events in any order.
+    pub transactions: Vec<Transaction>,
+    /// Values of joined columns by name; those left out are missing.
+    #[serde(default)]
+    pub attributes: std::collections::BTreeMap<String, crate::table::Value>,
+}
+
+impl Events {
+    /// Reads a CSV log. See [`ReadOptions`] for what can be mapped and what happens to bad rows.
+    ///
+    /// # Errors
+    /// `empty_file`, `missing_column`, `duplicate_column`, `not_utf8`, `unclosed_quote`, `record_too_long`, `bad_rows`,
+    /// `too_many_bad_rows`, `no_good_rows`, `too_many_values`, `invalid_parameter`, `io`.
+    pub fn from_csv(reader: impl Read, options: &ReadOptions) -> Result<Events> {
+        Events::from_csv_observed(reader, options, &())
+    }
+
+    /// [`Events::from_csv`] with an observer of its progress (stage `"read"`, in bytes).
+    ///
+    /// # Errors
+    /// Those of [`Events::from_csv`], and `cancelled`.
+    pub fn from_csv_observed(reader: impl Read, options: &ReadOptions, observer: &dyn Observer) -> Result<Events> {
+        let mut builder = Builder::default();
+        let report = read_csv(reader, options, &mut builder, observer)?;
+        Ok(builder.finish(report))
+    }
+
+    /// Takes Arrow record batches with the columns of [`Columns`]: ids as strings or integers, dates as dates, timestamps or
+    /// strings, amounts as any number. Bad rows are numbered from 1 across the batches.
+    ///
+    /// # Errors
+    /// As [`Events::from_csv`]; `invalid_column` for a column of a type that cannot serve.
+    #[cfg(feature = "arrow")]
+    pub fn from_arrow<B>(batches: impl IntoIterator<Item = B>, options: &ReadOptions) -> Result<Events>
+    where
+        B: std::borrow::Borrow<arrow_array::RecordBatch>,
+    {
+        let mut builder = Builder::default();
+        let report = read_arrow(batches.into_iter().map(Ok), options, &mut builder, &())?;
+        Ok(builder.finish(report))
+    }
+
+    /// Reads a Parquet file: only the columns that are needed, by the rules of [`Events::from_arrow`].
+    ///
+    /// # Errors
+    /// As [`Events::from_arrow`]; `io` for a file that is no Parquet file.
+    #[cfg(feature = "parquet")]
+    pub fn from_parquet(
+        file: impl ::parquet::file::reader::ChunkReader + 'static,
+        options: &ReadOptions,
+    ) -> Result<Events> {
+        let mut builder = Builder::default();
+        let report = read_parquet(file, options, &mut builder, &())?;
+        Ok(builder.finish(report))
+    }
+
+    /// Takes rows that are in memory already. The first bad one fails the whole.
+    ///
+    /// # Errors
+    /// `bad_rows` with the row's number, counted from 1; `no_good_rows`; `too_many_values`.
+    pub fn from_rows<'a>(rows: impl IntoIterator<Item = (&'a str, Transaction)>) -> Result<Events> {
+        let mut builder = Builder::default();
+        let mut count = 0;
+        for (customer, transaction) in rows {
+            count += 1;
+            let bad =
+                |message: &str| Err(Error::new(ErrorKind::BadRows, format!("row {count}: {message}")).at_line(count));
+            if customer.is_empty() {
+                return bad("customer_id is empty");
+            }
+            let Ok(amount) = transaction.amount.map_or(Ok(f64::NAN), checked_amount) else {
+                return bad("amount is not a number within ±10^12");
+            };
+            let event_type = transaction.event_type.as_deref().unwrap_or("");
+            builder.push(Row {
+                customer,
+                day: transaction.event_date,
+                amount,
+                event_type,
+                label: None,
+                line: count,
+            })?;
+        }
+        if count == 0 {
+            return Err(Error::new(ErrorKind::NoGoodRows, "there is no row"));
+        }
+        Ok(builder.finish(IngestReport { rows: count, good: count, ..IngestReport::default() }))
+    }
+
+    /// The number of events.
+    #[allow(clippy::len_without_is_empty, reason = "a log without an event cannot be made")]
+    pub fn len(&self) -> usize {
+        self.days.len()
+    }
+
+    /// The number of customers.
+    pub fn customers(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The customer ids in byte order.
+    pub fn customer_ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter()
+    }
+
+    /// The day of the first event.
+    pub fn first_day(&self) -> Day {
+        self.first_day
+    }
+
+    /// The day of the last event.
+    pub fn last_day(&self) -> Day {
+        self.last_day
+    }
+
+    /// The distinct event types in byte order.
+    pub fn event_types(&self) -> impl Iterator<Item = &str> {
+        self.type_names.iter()
+    }
+
+    /// What was read and what was left out.
+    pub fn report(&self) -> &IngestReport {
+        &self.report
+    }
+
+    /// Cuts the log at the end of a day: what was known by then, and what came after. Features are computed from the one,
+    /// labels from both, and neither can be made in another way.
+    pub fn split_at(&self, as_of: Day) -> (History<'_>, Outcome<'_>) {
+        (History { events: self, as_of }, Outcome { events: self, as_of })
+    }
+
+    /// A log of its own that holds only the events up to the end of a day, as if it had been written then.
+    ///
+    /// # Errors
+    /// `no_customers` if nothing had happened yet.
+    pub fn truncated(&self, as_of: Day) -> Result<Events> {
+        let (history, _) = self.split_at(as_of);
+        let customers: Vec<usize> = history.customers().collect();
+        let mut events = Events {
+            ids: self.ids.select(customers.iter().map(|&c| c as u32)),
+            starts: vec![0],
+            days: Vec::new(),
+            amounts: Vec::new(),
+            types: Vec::new(),
+            type_names: self.type_names.clone(),
+            labels: self.labels.as_ref().map(|labels| customers.iter().map(|&c| labels[c]).collect()),
+            first_day: self.first_day,
+            last_day: self.first_day,
+            report: self.report.clone(),
+        };
+        for customer in customers {
+            let past = history.of(customer);
+            events.days.extend_from_slice(past.days);
+            events.amounts.extend_from_slice(past.amounts);
+            events.types.extend_from_slice(past.types);
+            events.starts.push(events.days.len());
+        }
+        let last = events.days.iter().max().copied().and_then(Day::new);
+        events.last_day =
+            last.ok_or_else(|| Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}")))?;
+        Ok(events)
+    }
+
+    /// The churn_label column: a customer's label, or nothing where the log has none for them.
+    pub(crate) fn labels(&self) -> Option<&[Option<bool>]> {
+        self.labels.as_deref()
+    }
+
+    pub(crate) fn ids(&self) -> &Strings {
+        &self.ids
+    }
+
+    pub(crate) fn type_name(&self, number: u16) -> &str {
+        if number == NO_TYPE { "" } else { self.type_names.get(usize::from(number)) }
+    }
+
+    pub(crate) fn type_names(&self) -> &Strings {
+        &self.type_names
+    }
+
+    fn slice(&self, rows: Range<usize>) -> Rows<'_> {
+        Rows { days: &self.days[rows.clone()], amounts: &self.amounts[rows.clone()], types: &self.types[rows] }
+    }
+
+    fn rows_of(&self, customer: usize) -> Range<usize> {
+        self.starts[customer]..self.starts[customer + 1]
+    }
+
+    fn first_after(&self, customer: usize, as_of: Day) -> usize {
+        let rows = self.rows_of(customer);
+        rows.start + self.days[rows].partition_point(|&day| day <= as_of.number())
+    }
+}
+
+/// The rows of one customer on one side of a day, by day.
+pub(crate) struct Rows<'a> {
+    pub(crate) days: &'a [i32],
+    pub(crate) amounts: &'a [f64],
+    pub(crate) types: &'a [u16],
+}
+
+/// What was known at the end of a day. Features are computed from this and nothing else.
+#[derive(Clone, Copy)]
+pub struct History<'a> {
+    events: &'a Events,
+    as_of: Day,
+}
+
+impl<'a> History<'a> {
+    /// The last day that is seen.
+    pub fn as_of(&self) -> Day {
+        self.as_of
+    }
+
+    pub(crate) fn of(&self, customer: usize) -> Rows<'a> {
+        self.events.slice(self.events.rows_of(customer).start..self.events.first_after(customer, self.as_of))
+    }
+
+    pub(crate) fn events(&self) -> &'a Events {
+        self.events
+    }
+
+    /// The numbers of the customers with an event by then.
+    pub(crate) fn customers(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.events.customers()).filter(|&c| !self.of(c).days.is_empty())
+    }
+}
+
+/// What happened after the end of a day. Labels look here; features cannot.
+#[derive(Clone, Copy)]
+pub struct Outcome<'a> {
+    events: &'a Events,
+    as_of: Day,
+}
+
+impl<'a> Outcome<'a> {
+    pub(crate) fn of(&self, customer: usize) -> Rows<'a> {
+        self.events.slice(self.events.first_after(customer, self.as_of)..self.events.rows_of(customer).end)
+    }
+
+    /// The last day before what this sees.
+    pub fn as_of(&self) -> Day {
+        self.as_of
+    }
+
+    pub(crate) fn belongs_to(&self, history: &History<'_>) -> bool {
+        std::ptr::eq(self.events, history.events) && self.as_of == history.as_of
+    }
+}
+
+/// Collects rows in any order into the canonical one.
+#[derive(Default)]
+struct Builder {
+    ids: Interner,
+    type_names: Interner,
+    customers: Vec<u32>,
+    days: Vec<i32>,
+    amounts: Vec<f64>,
+    types: Vec<u16>,
+    labels: Vec<Option<bool>>,
+    /// Rows that carried a label, with their lines: a conflict found later takes them back.
+    labelled: Vec<(usize, u64)>,
+    conflicts: Vec<u32>,
+}
+
+impl Sink for Builder {
+    const LABELS: bool = true;
+
+    fn push(&mut self, row: Row<'_>) -> Result<Accepted> {
+        let customer = self.ids.intern(row.customer);
+        if customer as usize == self.labels.len() {
+            self.labels.push(None);
+        }
+        if let Some(label) = row.label {
+            match self.labels[customer as usize].replace(label) {
+                Some(earlier) if earlier != label => {
+                    self.labels[customer as usize] = Some(earlier);
+                    self.conflicts.push(customer);
+                    return Ok(Accepted::LabelConflict);
+                }
+                _ => self.labelled.push((self.days.len(), row.line)),
+            }
+        }
+        self.customers.push(customer);
+        self.days.push(row.day.number());
+        self.amounts.push(row.amount);
+        self.types.push(type_number(&mut self.type_names, row.event_type)?);
+        Ok(Accepted::Yes)
+    }
+
+    fn withdraw_conflicts(&mut self) -> Vec<u64> {
+        self.conflicts.sort_unstable();
+        self.conflicts.dedup();
+        let conflicting = |customer: u32| self.conflicts.binary_search(&customer).is_ok();
+        let mut withdrawn = vec![false; self.days.len()];
+        let mut lines = Vec::new();
+        for &(row, line) in &self.labelled {
+            if conflicting(self.customers[row]) {
+                withdrawn[row] = true;
+                lines.push(line);
+            }
+        }
+        fn keep<T>(column: &mut Vec<T>, withdrawn: &[bool]) {
+            let mut row = 0;
+            column.retain(|_| {
+                row += 1;
+                !withdrawn[row - 1]
+            });
+        }
+        keep(&mut self.customers, &withdrawn);
+        keep(&mut self.days, &withdrawn);
+        keep(&mut self.amounts, &withdrawn);
+        keep(&mut self.types, &withdrawn);
+        for &customer in &self.conflicts {
+            self.labels[customer as usize] = None;
+        }
+        lines
+    }
+}
+
+/// The number of an event type; an empty one has none.
+pub(crate) fn type_number(names: &mut Interner, name: &str) -> Result<u16> {
+    if name.is_empty() {
+        return Ok(NO_TYPE);
+    }
+    let number = names.intern(name);
+    if number as usize >= MAX_EVENT_TYPES {
+        let message = format!(
+            "event_type has more than {MAX_EVENT_TYPES} distinct values: map it to a column of kinds, or to none"
+        );
+        return Err(Error::new(ErrorKind::TooManyValues, message));
+    }
+    Ok(number as u16)
+}
+
+impl Builder {
+    fn finish(self, report: IngestReport) -> Events {
+        let Builder { ids, type_names, customers, days, amounts, types, labels, .. } = self;
+        // Customers whose every row was withdrawn are gone.
+        let mut counts = vec![0usize; ids.len()];
+        customers.iter().for_each(|&c| counts[c as usize] += 1);
+        let order: Vec<u32> = ids.strings().sorted().into_iter().filter(|&c| counts[c as usize] > 0).collect();
+        let type_order = type_names.strings().sorted();
+        let mut type_rank = vec![0u16; type_order.len()];
+        for (rank, &number) in type_order.iter().enumerate() {
+            type_rank[number as usize] = rank as u16;
+        }
+
+        // A counting sort by customer, then each customer's rows by everything that tells rows apart.
+        let mut starts = Vec::with_capacity(order.len() + 1);
+        let mut next = vec![0usize; ids.len()];
+        let mut total = 0;
+        for &c in &order {
+            starts.push(total);
+            next[c as usize] = total;
+            total += counts[c as usize];
+        }
+        starts.push(total);
+        let mut rows: Vec<(i32, u16, f64)> = vec![(0, 0, 0.0); total];
+        for i in 0..days.len() {
+            let slot = &mut next[customers[i] as usize];
+            let number = if types[i] == NO_TYPE { NO_TYPE } else { type_rank[usize::from(types[i])] };
+            rows[*slot] = (days[i], number, amounts[i]);
+            *slot += 1;
+        }
+        for window in starts.windows(2) {
+            rows[window[0]..window[1]]
+                .sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.total_cmp(&b.2)));
+        }
+        let bound = |day: Option<i32>| day.and_then(Day::new).expect("a log holds at least one event");
+        Events {
+            first_day: bound(rows.iter().map(|row| row.0).min()),
+            last_day: bound(rows.iter().map(|row| row.0).max()),
+            labels: labels.iter().any(Option::is_some).then(|| order.iter().map(|&c| labels[c as usize]).collect()),
+            ids: ids.strings().select(order),
+            type_names: type_names.strings().select(type_order),
+            starts,
+            days: rows.iter().map(|row| row.0).collect(),
+            types: rows.iter().map(|row| row.1).collect(),
+            amounts: rows.iter().map(|row| row.2).collect(),
+            report,
+        }
+    }
+}

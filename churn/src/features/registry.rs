@@ -1,0 +1,224 @@
+//! Every feature once: its name, unit, range and formula in words, and the code that computes it from a customer's state.
+//!
+//! The order of the list is the order of the columns. To add a feature, add one entry here (and to [`Behavior`] what it
+//! needs, if the state does not hold it yet) and a worked case to the vectors.
+
+use super::state::{Behavior, Clock, Rfm};
+use super::{FeatureSet, HALF_LIVES, Scales, WINDOWS, Windows};
+
+/// What a feature is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureInfo {
+    /// The column name, the same in every language.
+    pub name: String,
+    /// What it is measured in.
+    pub unit: &'static str,
+    /// The values it can take.
+    pub range: &'static str,
+    /// How it is computed, D being the as_of day.
+    pub formula: String,
+    /// True where the absence of a value means something (written as an empty field, null or NaN).
+    pub may_be_missing: bool,
+}
+
+/// What one customer's features are computed from.
+pub(crate) struct View<'a> {
+    pub(crate) clock: &'a Clock,
+    pub(crate) rfm: &'a Rfm,
+    pub(crate) behavior: &'a Behavior,
+    /// Events of each listed type, and of all others last.
+    pub(crate) types: &'a [u32],
+    pub(crate) scales: Scales,
+}
+
+type Compute = Box<dyn Fn(&View<'_>) -> f64 + Send + Sync>;
+
+/// A feature and its code.
+pub(crate) struct Feature {
+    pub(crate) info: FeatureInfo,
+    pub(crate) compute: Compute,
+}
+
+/// The features of a set, in order. `event_types` are the types that get a column of their own (`behavioral` only).
+pub fn registry(feature_set: FeatureSet, windows: &Windows, event_types: &[String]) -> Vec<FeatureInfo> {
+    features(feature_set, windows, event_types).into_iter().map(|feature| feature.info).collect()
+}
+
+pub(crate) fn features(feature_set: FeatureSet, windows: &Windows, event_types: &[String]) -> Vec<Feature> {
+    let mut list = List(Vec::new());
+    rfm(&mut list, windows);
+    if feature_set == FeatureSet::Behavioral {
+        behavioral(&mut list, event_types);
+    }
+    list.0
+}
+
+struct List(Vec<Feature>);
+
+impl List {
+    fn add(
+        &mut self,
+        name: impl Into<String>,
+        unit: &'static str,
+        range: &'static str,
+        formula: impl Into<String>,
+        compute: impl Fn(&View<'_>) -> f64 + Send + Sync + 'static,
+    ) {
+        let info = FeatureInfo {
+            name: name.into(),
+            unit,
+            range,
+            formula: formula.into(),
+            may_be_missing: range.ends_with("or missing"),
+        };
+        self.0.push(Feature { info, compute: Box::new(compute) });
+    }
+}
+
+fn share_of(part: f64, whole: f64) -> f64 {
+    (part / whole).clamp(0.0, 1.0)
+}
+
+fn days(from: i32, to: i32) -> f64 {
+    f64::from(to) - f64::from(from)
+}
+
+fn rfm(list: &mut List, windows: &Windows) {
+    let Windows { recent_days: recent, activity_days: activity, full_days: full } = *windows;
+    let full_days = f64::from(full);
+    // The places 0..w-1 of the recent window have this mean and this sum of squared deviations from it.
+    let w = f64::from(recent);
+    let middle = (w - 1.0) / 2.0;
+    let spread = w * (w * w - 1.0) / 12.0;
+
+    list.add("recency_score", "points", "0..100", format!("100 · max(0, 1 − (D − last)/{full})"), move |view| {
+        100.0 * (1.0 - days(view.rfm.last, view.clock.as_of) / full_days).max(0.0)
+    });
+    list.add(
+        "frequency_score",
+        "points",
+        "0..100",
+        format!("100 · min(1, events in the last {activity} days / frequency scale)"),
+        |view| 100.0 * share_of(f64::from(view.rfm.activity), view.scales.frequency),
+    );
+    list.add(
+        "monetary_score",
+        "points",
+        "0..100",
+        format!("100 · min(1, max(0, sum of amounts in the last {activity} days) / monetary scale)"),
+        |view| 100.0 * share_of(view.rfm.activity_amounts.value(), view.scales.monetary),
+    );
+    list.add(
+        "engagement_score",
+        "points",
+        "0..100",
+        format!(
+            "½·A + ¼·T + ¼·G; A = 100·min(1, n/10) for the n events of the last {recent} days, T = 100·min(1, (D − first)/{full}), \
+             G = 50·(1 + mean of (x − {middle})/{middle}) over their places x = {} − (D − day), 0 if n = 0",
+            recent - 1
+        ),
+        move |view| {
+            let n = f64::from(view.rfm.recent);
+            let activity = 100.0 * share_of(n, 10.0);
+            let tenure = 100.0 * share_of(days(view.rfm.first, view.clock.as_of), full_days);
+            let growth = if n > 0.0 { 50.0 * (1.0 + (view.rfm.places as f64 / n - middle) / middle) } else { 0.0 };
+            0.5 * activity + 0.25 * tenure + 0.25 * growth
+        },
+    );
+    list.add("tenure_days", "days", "≥ 0", "D − first", |view| days(view.rfm.first, view.clock.as_of));
+    list.add(
+        "activity_trend",
+        "events per day, per day",
+        "real",
+        format!("least-squares slope of the {recent} daily event counts of the last {recent} days = Σ (x − {middle}) / {spread} over their events"),
+        move |view| (view.rfm.places as f64 - middle * f64::from(view.rfm.recent)) / spread,
+    );
+    list.add("avg_transaction_value", "money", "real", "mean of the amounts that are present, 0 if none is", |view| {
+        if view.rfm.with_amount == 0 { 0.0 } else { view.rfm.amounts.value() / f64::from(view.rfm.with_amount) }
+    });
+    list.add(
+        "days_between_transactions",
+        "days",
+        "≥ 0 or missing",
+        "(last − first)/(n − 1), missing if n < 2",
+        |view| {
+            if view.rfm.events < 2 {
+                f64::NAN
+            } else {
+                days(view.rfm.first, view.rfm.last) / (f64::from(view.rfm.events) - 1.0)
+            }
+        },
+    );
+}
+
+fn behavioral(list: &mut List, event_types: &[String]) {
+    for (i, w) in WINDOWS.iter().enumerate() {
+        list.add(format!("count_{w}d"), "events", "≥ 0", format!("events in the last {w} days"), move |view| {
+            f64::from(view.behavior.counts[i])
+        });
+    }
+    for (i, w) in WINDOWS.iter().enumerate() {
+        list.add(
+            format!("amount_{w}d"),
+            "money",
+            "real",
+            format!("sum of the amounts in the last {w} days"),
+            move |view| view.behavior.amounts[i].value(),
+        );
+    }
+    for (i, h) in HALF_LIVES.iter().enumerate() {
+        list.add(
+            format!("decayed_count_{h}d"),
+            "events",
+            "≥ 0",
+            format!("Σ 2^(−(D − day)/{h}) over the events"),
+            move |view| view.behavior.decayed_counts[i].value(),
+        );
+    }
+    for (i, h) in HALF_LIVES.iter().enumerate() {
+        list.add(
+            format!("decayed_amount_{h}d"),
+            "money",
+            "real",
+            format!("Σ amount · 2^(−(D − day)/{h})"),
+            move |view| view.behavior.decayed_amounts[i].value(),
+        );
+    }
+    list.add(
+        "active_months",
+        "months",
+        "0..64",
+        "distinct calendar months with an event, among the 64 that end with the month of D",
+        |view| f64::from(view.behavior.months.count_ones()),
+    );
+    list.add("largest_amount", "money", "real or missing", "largest amount, missing if none is present", |view| {
+        view.behavior.largest
+    });
+    list.add("refund_count", "events", "≥ 0", "events with an amount below 0", |view| {
+        f64::from(view.behavior.refunds)
+    });
+    list.add("refund_share", "share", "0..1", "refund_count / events with an amount, 0 if none has one", |view| {
+        if view.rfm.with_amount == 0 { 0.0 } else { f64::from(view.behavior.refunds) / f64::from(view.rfm.with_amount) }
+    });
+    list.add("days_since_first", "days", "≥ 0", "D − first", |view| days(view.rfm.first, view.clock.as_of));
+    list.add("days_since_last", "days", "≥ 0", "D − last", |view| days(view.rfm.last, view.clock.as_of));
+    list.add(
+        "count_ratio_30d_90d",
+        "ratio",
+        "≥ 0 or missing",
+        "events in the last 30 days / events in the 90 days before them, missing if those hold none",
+        |view| match view.behavior.prior_90 {
+            0 => f64::NAN,
+            prior => f64::from(view.behavior.last_30) / f64::from(prior),
+        },
+    );
+    for (i, name) in event_types.iter().enumerate() {
+        list.add(format!("event_type={name}"), "events", "≥ 0", format!("events of type {name:?}"), move |view| {
+            f64::from(view.types[i])
+        });
+    }
+    let other = event_types.len();
+    list.add("event_type_other", "events", "≥ 0", "events of all other types, and of none", move |view| {
+        f64::from(view.types[other])
+    });
+}

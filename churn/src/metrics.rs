@@ -1,0 +1,319 @@
+//! How good predictions are: [`evaluate`] and the curves behind the numbers.
+//!
+//! Nothing depends on the order of the rows: they are sorted by probability first, and rows of equal probability are
+//! treated alike (half credit in the AUC, a share of the boundary in the lift, their mean outcome in the bins).
+//! Worked by hand: y = 0,1,1,0,1,0 and ŷ = 0,0,1,1,1,1 have two true positives among four predicted (precision ½) and
+//! three actual ones (recall ⅔).
+//!
+//! ```
+//! use churn::{EvaluationConfig, evaluate};
+//! let y = [false, true, true, false, true, false];
+//! let metrics = evaluate(&y, &[0.0, 0.0, 1.0, 1.0, 1.0, 1.0], &EvaluationConfig::default())?;
+//! assert_eq!(metrics.precision, 0.5);
+//! assert!((metrics.recall - 2.0 / 3.0).abs() < 1e-15);
+//! # Ok::<(), churn::Error>(())
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::segments::check_probability;
+
+/// How to evaluate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationConfig {
+    /// A customer with this probability or more is predicted to churn; default 0.5.
+    pub threshold: f64,
+    /// Equal-mass bins of the expected calibration error; default 10.
+    pub bins: usize,
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        EvaluationConfig { threshold: 0.5, bins: 10 }
+    }
+}
+
+/// The measures of a set of predictions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Customers judged.
+    pub n: u64,
+    /// Share that churned.
+    pub base_rate: f64,
+    /// Share predicted rightly at the threshold.
+    pub accuracy: f64,
+    /// Of those predicted to churn, the share that did; 0 if none was.
+    pub precision: f64,
+    /// Of those that churned, the share predicted.
+    pub recall: f64,
+    /// Of those that stayed, the share predicted to stay.
+    pub specificity: f64,
+    /// Harmonic mean of precision and recall; 0 if both are.
+    pub f1: f64,
+    /// Probability that one who churned is ranked above one who stayed; ties count half.
+    pub roc_auc: f64,
+    /// Average precision: Σ (recall step) · precision over falling thresholds.
+    pub pr_auc: f64,
+    /// Mean of −ln of the probability given to what happened; probabilities are clipped to 1e-15.
+    pub log_loss: f64,
+    /// Mean squared difference of probability and outcome.
+    pub brier: f64,
+    /// Expected calibration error over equal-mass bins: Σ share · |mean probability − observed rate|.
+    pub ece: f64,
+    /// Churn rate of the tenth with the highest probabilities over the base rate.
+    pub lift_10: f64,
+    /// Predicted to churn and did.
+    pub tp: u64,
+    /// Predicted to churn and stayed.
+    pub fp: u64,
+    /// Predicted to stay and did.
+    pub tn: u64,
+    /// Predicted to stay and churned; `fn` in files.
+    #[serde(rename = "fn")]
+    pub fn_: u64,
+}
+
+/// A point of a curve.
+pub type Point = (f64, f64);
+
+/// One bin of the reliability curve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bin {
+    /// Customers in it.
+    pub customers: u64,
+    /// Mean predicted probability.
+    pub predicted: f64,
+    /// Observed churn rate.
+    pub observed: f64,
+}
+
+/// The curves behind the numbers, thinned to what a plot can show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Curves {
+    /// False positive rate and recall, from (0, 0) to (1, 1).
+    pub roc: Vec<Point>,
+    /// Recall and precision by falling threshold.
+    pub precision_recall: Vec<Point>,
+    /// Share of customers contacted, riskiest first, and share of the churners among them, in steps of 5 %.
+    pub gain: Vec<Point>,
+    /// The bins of the expected calibration error.
+    pub reliability: Vec<Bin>,
+}
+
+/// Judges probabilities against what happened.
+///
+/// # Errors
+/// `shape_mismatch`, `too_few_rows` for none, `one_class`, `invalid_probability`, `invalid_parameter`.
+pub fn evaluate(churned: &[bool], probabilities: &[f64], config: &EvaluationConfig) -> Result<Metrics> {
+    let sorted = Sorted::new(churned, probabilities)?;
+    check_probability(config.threshold)?;
+    let n = sorted.rows.len() as f64;
+    let (mut tp, mut fp, mut fn_, mut tn) = (0u64, 0u64, 0u64, 0u64);
+    let (mut log_loss, mut brier) = (0.0, 0.0);
+    for &(p, y) in &sorted.rows {
+        *match (p >= config.threshold, y) {
+            (true, true) => &mut tp,
+            (true, false) => &mut fp,
+            (false, true) => &mut fn_,
+            (false, false) => &mut tn,
+        } += 1;
+        log_loss += log_loss_of(p, y);
+        let miss = p - f64::from(u8::from(y));
+        brier += miss * miss;
+    }
+    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    let ece = sorted
+        .bins(config.bins)?
+        .iter()
+        .map(|bin| bin.customers as f64 / n * (bin.predicted - bin.observed).abs())
+        .sum();
+    let base_rate = sorted.positives as f64 / n;
+    let tenth = sorted.rows.len().div_ceil(10);
+    Ok(Metrics {
+        n: sorted.rows.len() as u64,
+        base_rate,
+        accuracy: share(tp + tn, sorted.rows.len() as u64),
+        precision: share(tp, tp + fp),
+        recall: share(tp, tp + fn_),
+        specificity: share(tn, tn + fp),
+        f1: share(2 * tp, 2 * tp + fp + fn_),
+        roc_auc: sorted.roc_auc(),
+        pr_auc: sorted.pr_auc(),
+        log_loss: log_loss / n,
+        brier: brier / n,
+        ece,
+        lift_10: sorted.captured(tenth as f64) / tenth as f64 / base_rate,
+        tp,
+        fp,
+        tn,
+        fn_,
+    })
+}
+
+/// The curves of the same predictions.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn curves(churned: &[bool], probabilities: &[f64], config: &EvaluationConfig) -> Result<Curves> {
+    let sorted = Sorted::new(churned, probabilities)?;
+    let (positives, negatives) = (sorted.positives as f64, sorted.negatives() as f64);
+    let mut roc = vec![(0.0, 0.0)];
+    let mut precision_recall = Vec::new();
+    let (mut tp, mut fp) = (0.0, 0.0);
+    sorted.ties(|pos, neg| {
+        tp += pos as f64;
+        fp += neg as f64;
+        roc.push((fp / negatives, tp / positives));
+        precision_recall.push((tp / positives, tp / (tp + fp)));
+    });
+    let n = sorted.rows.len() as f64;
+    let gain =
+        (0..=20).map(|i| f64::from(i) / 20.0).map(|share| (share, sorted.captured(share * n) / positives)).collect();
+    Ok(Curves {
+        roc: thinned(roc),
+        precision_recall: thinned(precision_recall),
+        gain,
+        reliability: sorted.bins(config.bins)?,
+    })
+}
+
+/// The AUC of any score, such as a single feature; higher scores mean churn.
+///
+/// # Errors
+/// `shape_mismatch`, `too_few_rows`, `one_class`, `invalid_parameter` for a score that is not a number.
+pub fn roc_auc(churned: &[bool], scores: &[f64]) -> Result<f64> {
+    if let Some(at) = scores.iter().position(|s| s.is_nan()) {
+        return Err(invalid_parameter(&format!("the score of row {}", at + 1), "not a number", "a number"));
+    }
+    Ok(Sorted::unchecked(churned, scores)?.roc_auc())
+}
+
+/// −ln of the probability given to what happened.
+pub(crate) fn log_loss_of(p: f64, churned: bool) -> f64 {
+    let p = p.clamp(1e-15, 1.0 - 1e-15);
+    -libm::log(if churned { p } else { 1.0 - p })
+}
+
+/// At most about 200 points of a curve, the first and the last among them.
+fn thinned(points: Vec<Point>) -> Vec<Point> {
+    const MOST: usize = 200;
+    let last = points.len() - 1;
+    if last < MOST {
+        return points;
+    }
+    (0..=MOST).map(|i| points[i * last / MOST]).collect()
+}
+
+/// Rows by rising probability, those that stayed first among equals.
+struct Sorted {
+    rows: Vec<(f64, bool)>,
+    positives: usize,
+}
+
+impl Sorted {
+    fn new(churned: &[bool], probabilities: &[f64]) -> Result<Self> {
+        for (i, &p) in probabilities.iter().enumerate() {
+            check_probability(p).map_err(|error| error.at_line(i as u64 + 1))?;
+        }
+        Sorted::unchecked(churned, probabilities)
+    }
+
+    fn unchecked(churned: &[bool], scores: &[f64]) -> Result<Self> {
+        if churned.len() != scores.len() {
+            let message =
+                format!("{} labels and {} predictions; expected one of each a customer", churned.len(), scores.len());
+            return Err(Error::new(ErrorKind::ShapeMismatch, message));
+        }
+        if churned.is_empty() {
+            return Err(Error::new(ErrorKind::TooFewRows, "nothing to evaluate: there is no row"));
+        }
+        // Adding 0 makes the two zeros one, so that they tie.
+        let mut rows: Vec<(f64, bool)> = scores.iter().map(|s| s + 0.0).zip(churned.iter().copied()).collect();
+        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let positives = churned.iter().filter(|&&y| y).count();
+        if positives == 0 || positives == churned.len() {
+            let found = if positives == 0 { "nobody churned" } else { "everybody churned" };
+            return Err(Error::new(
+                ErrorKind::OneClass,
+                format!("{found}: both outcomes are needed to judge predictions"),
+            ));
+        }
+        Ok(Sorted { rows, positives })
+    }
+
+    fn negatives(&self) -> usize {
+        self.rows.len() - self.positives
+    }
+
+    /// Calls `f(positives, negatives)` for each group of equal scores, highest first.
+    fn ties(&self, mut f: impl FnMut(usize, usize)) {
+        for group in self.rows.chunk_by(|a, b| a.0 == b.0).rev() {
+            let positives = group.iter().filter(|row| row.1).count();
+            f(positives, group.len() - positives);
+        }
+    }
+
+    /// Mann–Whitney: pairs ranked rightly, ties half. Counted in integers, divided once.
+    fn roc_auc(&self) -> f64 {
+        let (mut above, mut twice) = (0u128, 0u128);
+        self.ties(|pos, neg| {
+            twice += (2 * above + pos as u128) * neg as u128;
+            above += pos as u128;
+        });
+        twice as f64 / (2 * self.positives as u128 * self.negatives() as u128) as f64
+    }
+
+    fn pr_auc(&self) -> f64 {
+        let (mut tp, mut taken, mut area) = (0.0, 0.0, 0.0);
+        self.ties(|pos, neg| {
+            tp += pos as f64;
+            taken += (pos + neg) as f64;
+            area += pos as f64 / self.positives as f64 * (tp / taken);
+        });
+        area
+    }
+
+    /// Churners among the `count` rows of the highest scores; rows tied at the boundary count in proportion.
+    fn captured(&self, count: f64) -> f64 {
+        let (mut left, mut captured) = (count, 0.0);
+        self.ties(|pos, neg| {
+            let group = (pos + neg) as f64;
+            captured += pos as f64 * (left.min(group) / group);
+            left = (left - group).max(0.0);
+        });
+        captured
+    }
+
+    /// Equal-mass bins as numpy's array_split makes them, each row standing for the mean outcome of its equals.
+    fn bins(&self, bins: usize) -> Result<Vec<Bin>> {
+        if !(1..=1000).contains(&bins) {
+            return Err(invalid_parameter("bins", bins, "1 to 1000"));
+        }
+        let mut outcome = Vec::with_capacity(self.rows.len());
+        for group in self.rows.chunk_by(|a, b| a.0 == b.0) {
+            let mean = group.iter().filter(|row| row.1).count() as f64 / group.len() as f64;
+            outcome.resize(outcome.len() + group.len(), mean);
+        }
+        let (size, longer) = (self.rows.len() / bins, self.rows.len() % bins);
+        let mut from = 0;
+        let mut result = Vec::new();
+        for i in 0..bins {
+            let to = from + size + usize::from(i < longer);
+            if to > from {
+                let n = (to - from) as f64;
+                result.push(Bin {
+                    customers: (to - from) as u64,
+                    predicted: self.rows[from..to].iter().map(|row| row.0).sum::<f64>() / n,
+                    observed: outcome[from..to].iter().sum::<f64>() / n,
+                });
+            }
+            from = to;
+        }
+        Ok(result)
+    }
+}

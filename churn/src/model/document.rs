@@ -1,0 +1,381 @@
+//! The model document: one versioned JSON text that every language reads and writes.
+//!
+//! Nothing in it is trusted when it is read: unknown keys are refused, every index and length is checked against the
+//! others, children of a tree's node must stand behind it (so no walk can loop), and the golden rows are scored.
+
+use serde::{Deserialize, Serialize};
+
+use super::bins::Histogram;
+use super::calibration::Calibration;
+use super::fit::{LearnConfig, Learner, ModelKind};
+use super::logistic::TermKind;
+use super::train::Evaluation;
+use super::tree::{LevelSet, Node, Rule, Split, Tree};
+use crate::day::Day;
+use crate::error::{Error, ErrorKind, Result};
+use crate::features::{FeatureConfig, FeatureSpec, registry};
+use crate::labels::LabelConfig;
+use crate::random::mix;
+use crate::snapshot::{Audit, Dataset};
+use crate::table::{MAX_COLUMNS, MAX_LEVELS};
+
+pub(crate) const FORMAT: &str = "churn-model";
+
+/// The version of the document that this library writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a model was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Labelled rows: customers, once for each cutoff.
+    pub rows: u64,
+    /// Different customers.
+    pub customers: u64,
+    /// Rows that churned.
+    pub churned: u64,
+    /// churned / rows.
+    pub base_rate: f64,
+    /// 64 bits that depend on every value and label, in hexadecimal: the same for the same training data.
+    pub fingerprint: String,
+}
+
+impl Training {
+    pub(crate) fn of(data: &Dataset) -> Self {
+        let mut hash = mix(data.y.len() as u64);
+        for (row, &churned) in data.x.rows().into_iter().zip(&data.y) {
+            for value in row {
+                hash = mix(hash ^ value.to_bits()).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            }
+            hash = mix(hash ^ u64::from(churned));
+        }
+        let mut groups = data.groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        let churned = data.y.iter().filter(|&&y| y).count();
+        Training {
+            rows: data.y.len() as u64,
+            customers: groups.len() as u64,
+            churned: churned as u64,
+            base_rate: churned as f64 / data.y.len() as f64,
+            fingerprint: format!("{hash:016x}"),
+        }
+    }
+}
+
+/// A row of features and the probability that the model gives it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// The features in order, null where missing.
+    pub features: Vec<Option<f64>>,
+    /// The calibrated probability.
+    pub probability: f64,
+}
+
+/// The document as it stands in the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Document {
+    pub(crate) format: String,
+    pub(crate) format_version: u32,
+    pub(crate) library_version: String,
+    pub(crate) features: Vec<FeatureSpec>,
+    /// How the features are computed from events; none for a model of a table.
+    pub(crate) feature_config: Option<FeatureConfig>,
+    pub(crate) labels: LabelConfig,
+    pub(crate) cutoffs: Vec<Day>,
+    pub(crate) training: Training,
+    pub(crate) parameters: LearnConfig,
+    pub(crate) learner: Learner,
+    pub(crate) calibration: Calibration,
+    pub(crate) evaluation: Evaluation,
+    pub(crate) histograms: Vec<Histogram>,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) golden: Vec<Golden>,
+}
+
+/// What any version of the document begins with.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    format_version: u32,
+}
+
+fn invalid(message: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::InvalidDocument, format!("not a valid model document: {message}"))
+}
+
+impl Document {
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a document has string keys and finite numbers")
+    }
+
+    pub(crate) fn from_json(text: &str) -> Result<Self> {
+        let head: Head = serde_json::from_str(text).map_err(invalid)?;
+        if head.format != FORMAT {
+            return Err(invalid(format!(
+                "its format is {:?}, expected {FORMAT:?}",
+                head.format.chars().take(40).collect::<String>()
+            )));
+        }
+        if head.format_version != FORMAT_VERSION {
+            let message =
+                format!("the document has format_version {}; this library reads {FORMAT_VERSION}", head.format_version);
+            return Err(Error::new(ErrorKind::UnsupportedVersion, message));
+        }
+        let document: Document = serde_json::from_str(text).map_err(invalid)?;
+        document.check()?;
+        document.check_golden()?;
+        Ok(document)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.parameters.check().map_err(invalid)?;
+        self.labels.check().map_err(invalid)?;
+        self.check_features()?;
+        let kind = match &self.learner {
+            Learner::LogisticRegression(logistic) => {
+                for (i, term) in logistic.terms.iter().enumerate() {
+                    let spec = self
+                        .features
+                        .get(term.feature)
+                        .ok_or_else(|| invalid(format!("term {i} uses feature {}", term.feature)))?;
+                    let fits = match (&term.kind, &spec.levels) {
+                        (TermKind::Missing, _) => true,
+                        (TermKind::Median(_), levels) => levels.is_none(),
+                        (TermKind::Level(level), Some(levels)) => *level < levels.len(),
+                        (TermKind::Level(_), None) => false,
+                    };
+                    if !fits || term.scale <= 0.0 {
+                        return Err(invalid(format!("term {i} does not fit the feature {:?}", spec.name)));
+                    }
+                }
+                ModelKind::LogisticRegression
+            }
+            Learner::RandomForest { trees } => {
+                self.check_trees(trees)?;
+                if trees.is_empty() {
+                    return Err(invalid("a forest without a tree"));
+                }
+                ModelKind::RandomForest
+            }
+            Learner::GradientBoosting { trees, .. } => {
+                self.check_trees(trees)?;
+                ModelKind::GradientBoosting
+            }
+        };
+        if kind != self.parameters.model {
+            return Err(invalid(format!(
+                "the learner is a {}, the parameters are of a {}",
+                kind.name(),
+                self.parameters.model.name()
+            )));
+        }
+        if let Calibration::Isotonic { scores, probabilities } = &self.calibration {
+            let rising = scores.windows(2).all(|pair| pair[0] < pair[1])
+                && probabilities.windows(2).all(|pair| pair[0] <= pair[1]);
+            let within = probabilities.iter().all(|p| (0.0..=1.0).contains(p));
+            if scores.is_empty() || scores.len() != probabilities.len() || !rising || !within {
+                return Err(invalid("the isotonic calibration does not rise from 0 to 1"));
+            }
+        }
+        if let Calibration::Platt { slope, .. } = self.calibration
+            && slope < 0.0
+        {
+            return Err(invalid("the calibration falls"));
+        }
+        for histogram in &self.histograms {
+            let spec = self.features.iter().find(|spec| spec.name == histogram.name);
+            let bins = spec.map(|spec| spec.levels.as_ref().map_or(histogram.edges.len() + 1, Vec::len));
+            if bins != Some(histogram.counts.len()) {
+                return Err(invalid(format!("the histogram of {:?} does not fit", histogram.name)));
+            }
+        }
+        if self.golden.is_empty() {
+            return Err(invalid("there are no golden rows"));
+        }
+        Ok(())
+    }
+
+    fn check_features(&self) -> Result<()> {
+        if self.features.is_empty() || self.features.len() > MAX_COLUMNS {
+            return Err(invalid(format!("{} features; expected 1 to {MAX_COLUMNS}", self.features.len())));
+        }
+        for spec in &self.features {
+            let Some(levels) = &spec.levels else { continue };
+            if levels.len() > MAX_LEVELS || levels.windows(2).any(|pair| pair[0] >= pair[1]) {
+                return Err(invalid(format!(
+                    "the levels of {:?} are not at most {MAX_LEVELS} in byte order",
+                    spec.name
+                )));
+            }
+        }
+        let mut names: Vec<&str> = self.features.iter().map(|spec| spec.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(invalid(format!("two features are named {:?}", pair[0])));
+        }
+        let Some(config) = &self.feature_config else { return Ok(()) };
+        config.check().map_err(invalid)?;
+        if config.scales.is_none() {
+            return Err(invalid("the scales of the features are missing"));
+        }
+        let types = config.event_type_columns.as_deref().unwrap_or(&[]);
+        let computed = registry(config.feature_set, &config.windows, types);
+        let given = self.features.iter().map(|spec| (&spec.name, spec.levels.is_some()));
+        if computed.len() > self.features.len()
+            || computed.iter().map(|info| (&info.name, false)).ne(given.take(computed.len()))
+        {
+            return Err(invalid("the features are not those of the feature configuration"));
+        }
+        Ok(())
+    }
+
+    fn check_trees(&self, trees: &[Tree]) -> Result<()> {
+        for (t, tree) in trees.iter().enumerate() {
+            if tree.nodes.is_empty() {
+                return Err(invalid(format!("tree {t} has no node")));
+            }
+            for (i, node) in tree.nodes.iter().enumerate() {
+                let Some(split) = &node.split else { continue };
+                let behind = |child: u32| (child as usize) > i && (child as usize) < tree.nodes.len();
+                let fits =
+                    self.features.get(split.feature as usize).is_some_and(|spec| match (&split.rule, &spec.levels) {
+                        (Rule::AtMost(_), levels) => levels.is_none(),
+                        (Rule::Levels(set), Some(levels)) => {
+                            set.levels().all(|level| usize::from(level) < levels.len())
+                        }
+                        (Rule::Levels(_), None) => false,
+                    });
+                if !behind(split.left) || !behind(split.right) || !fits {
+                    return Err(invalid(format!("node {i} of tree {t} does not fit")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_golden(&self) -> Result<()> {
+        for (i, golden) in self.golden.iter().enumerate() {
+            if golden.features.len() != self.features.len() {
+                return Err(invalid(format!(
+                    "golden row {i} has {} features, the model {}",
+                    golden.features.len(),
+                    self.features.len()
+                )));
+            }
+            let row: Vec<f64> = golden.features.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+            for (value, spec) in row.iter().zip(&self.features) {
+                let is_level = |levels: &Vec<String>| {
+                    value.is_nan() || (value.fract() == 0.0 && (0.0..levels.len() as f64).contains(value))
+                };
+                if !spec.levels.as_ref().is_none_or(is_level) {
+                    return Err(invalid(format!("golden row {i} has the level {value} of {:?}", spec.name)));
+                }
+            }
+            let probability = self.calibration.probability(self.learner.score(ndarray::ArrayView1::from(&row)));
+            if probability.to_bits() != golden.probability.to_bits() {
+                let message = format!(
+                    "golden row {i} scores {probability} where the document says {}: it was changed, or written by an incompatible library",
+                    golden.probability
+                );
+                return Err(Error::new(ErrorKind::GoldenMismatch, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A tree as it stands in the document: one list a property, one entry a node. A leaf has feature −1 and children 0.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TreeColumns {
+    feature: Vec<i64>,
+    threshold: Vec<f64>,
+    /// The levels that go left, by node; only for categorical splits.
+    levels: std::collections::BTreeMap<usize, Vec<u8>>,
+    missing_left: Vec<u8>,
+    left: Vec<u32>,
+    right: Vec<u32>,
+    value: Vec<f64>,
+    cover: Vec<f64>,
+}
+
+impl Serialize for Tree {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let split = |f: fn(&Split) -> f64| {
+            self.nodes.iter().map(|node| node.split.as_ref().map_or(0.0, f)).collect::<Vec<f64>>()
+        };
+        let child = |f: fn(&Split) -> u32| self.nodes.iter().map(|node| node.split.as_ref().map_or(0, f)).collect();
+        let levels = self.nodes.iter().enumerate().filter_map(|(i, node)| match &node.split.as_ref()?.rule {
+            Rule::Levels(set) => Some((i, set.levels().collect())),
+            Rule::AtMost(_) => None,
+        });
+        let columns = TreeColumns {
+            feature: self
+                .nodes
+                .iter()
+                .map(|node| node.split.as_ref().map_or(-1, |split| i64::from(split.feature)))
+                .collect(),
+            threshold: split(|split| match split.rule {
+                Rule::AtMost(threshold) => threshold,
+                Rule::Levels(_) => 0.0,
+            }),
+            levels: levels.collect(),
+            missing_left: split(|split| f64::from(u8::from(split.missing_left))).into_iter().map(|v| v as u8).collect(),
+            left: child(|split| split.left),
+            right: child(|split| split.right),
+            value: self.nodes.iter().map(|node| node.value).collect(),
+            cover: self.nodes.iter().map(|node| node.cover).collect(),
+        };
+        columns.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let columns = TreeColumns::deserialize(deserializer)?;
+        let n = columns.feature.len();
+        let lengths = [
+            columns.threshold.len(),
+            columns.missing_left.len(),
+            columns.left.len(),
+            columns.right.len(),
+            columns.value.len(),
+            columns.cover.len(),
+        ];
+        if lengths.iter().any(|&length| length != n) || columns.levels.keys().any(|&node| node >= n) {
+            return Err(D::Error::custom("the lists of a tree differ in length"));
+        }
+        let node = |i: usize| -> std::result::Result<Node, D::Error> {
+            let split = match columns.feature[i] {
+                -1 => None,
+                feature => Some(Split {
+                    feature: u32::try_from(feature)
+                        .map_err(|_| D::Error::custom(format!("feature {feature} of a node")))?,
+                    rule: match columns.levels.get(&i) {
+                        None => Rule::AtMost(columns.threshold[i]),
+                        Some(levels) => {
+                            let mut set = LevelSet::default();
+                            for &level in levels {
+                                if usize::from(level) >= MAX_LEVELS {
+                                    return Err(D::Error::custom(format!("level {level} of a node")));
+                                }
+                                set.insert(level);
+                            }
+                            Rule::Levels(set)
+                        }
+                    },
+                    missing_left: columns.missing_left[i] == 1,
+                    left: columns.left[i],
+                    right: columns.right[i],
+                }),
+            };
+            Ok(Node { split, value: columns.value[i], cover: columns.cover[i] })
+        };
+        Ok(Tree { nodes: (0..n).map(node).collect::<std::result::Result<_, _>>()? })
+    }
+}

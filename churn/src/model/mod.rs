@@ -1,0 +1,327 @@
+//! Models: learning from a data set, scoring, and the document that keeps them.
+//!
+//! A [`Model`] is only ever made by [`train`](crate::train), [`train_table`](crate::train_table) or
+//! [`Model::from_json`], so one that has not been fitted cannot be asked for a score.
+
+mod bins;
+mod boosting;
+mod calibration;
+mod document;
+mod fit;
+mod forest;
+mod logistic;
+mod train;
+mod tree;
+
+use std::io::Write;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+pub use bins::Histogram;
+pub use calibration::CalibrationKind;
+pub use document::{FORMAT_VERSION, Golden, Training};
+pub use fit::{ClassWeight, LearnConfig, ModelKind};
+pub use train::{
+    Candidate, Evaluation, Importance, Protocol, TableConfig, TrainConfig, train, train_observed, train_table,
+    train_table_observed,
+};
+
+pub(crate) use fit::TrainingSet;
+
+use crate::day::Day;
+use crate::error::{Error, ErrorKind, Result};
+use crate::events::{Customer, Events, Strings, quoted};
+use crate::features::{FeatureSpec, FeatureTable, compute, encode, encode_value, features};
+use crate::parallel;
+use crate::segments::{Segment, Thresholds};
+use crate::snapshot::Input;
+use crate::table::Table;
+use document::Document;
+
+/// 1 / (1 + e^−m).
+pub(crate) fn sigmoid(margin: f64) -> f64 {
+    // e^m only of what is not positive, so that nothing overflows.
+    if margin >= 0.0 {
+        1.0 / (1.0 + libm::exp(-margin))
+    } else {
+        let e = libm::exp(margin);
+        e / (1.0 + e)
+    }
+}
+
+/// ln(p / (1 − p)).
+pub(crate) fn logit(p: f64) -> f64 {
+    libm::log(p / (1.0 - p))
+}
+
+/// A trained model: what it learned, how it was judged, and everything needed to score later data the same way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    document: Document,
+}
+
+/// The risk of one customer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Who.
+    pub customer_id: String,
+    /// The calibrated probability of churn.
+    pub churn_probability: f64,
+    /// The band it falls into.
+    pub risk_segment: Segment,
+}
+
+/// The risk of many customers, in the order of the features they were computed from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    ids: Strings,
+    probabilities: Vec<f64>,
+    thresholds: Thresholds,
+    as_of: Option<Day>,
+}
+
+impl Predictions {
+    /// The number of customers.
+    pub fn len(&self) -> usize {
+        self.probabilities.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.probabilities.is_empty()
+    }
+
+    /// The day that the customers were looked at, if they came from events.
+    pub fn as_of(&self) -> Option<Day> {
+        self.as_of
+    }
+
+    /// The customers.
+    pub fn customer_ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter()
+    }
+
+    /// Their calibrated probabilities of churn.
+    pub fn churn_probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    /// Their bands.
+    pub fn risk_segments(&self) -> impl Iterator<Item = Segment> {
+        self.probabilities.iter().map(|&p| self.thresholds.band(p))
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Prediction> {
+        self.ids.iter().zip(&self.probabilities).map(|(id, &churn_probability)| Prediction {
+            customer_id: id.to_owned(),
+            churn_probability,
+            risk_segment: self.thresholds.band(churn_probability),
+        })
+    }
+
+    /// Writes `customer_id,churn_probability,risk_segment`.
+    ///
+    /// # Errors
+    /// `io`.
+    pub fn write_csv(&self, mut writer: impl Write) -> Result<()> {
+        writeln!(writer, "customer_id,churn_probability,risk_segment")?;
+        for ((id, p), segment) in self.ids.iter().zip(&self.probabilities).zip(self.risk_segments()) {
+            writeln!(writer, "{},{p},{}", quoted(id), segment.name())?;
+        }
+        writer.flush()?;
+        Ok(())
+    }
+}
+
+impl Model {
+    /// The learner.
+    pub fn kind(&self) -> ModelKind {
+        self.document.parameters.model
+    }
+
+    /// How it was judged on rows that it had not seen.
+    pub fn evaluation(&self) -> &Evaluation {
+        &self.document.evaluation
+    }
+
+    /// What it was trained on.
+    pub fn training(&self) -> &Training {
+        &self.document.training
+    }
+
+    /// The settings it was fitted with, with everything that was chosen filled in.
+    pub fn parameters(&self) -> &LearnConfig {
+        &self.document.parameters
+    }
+
+    /// Where the risk bands begin.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.document.parameters.thresholds
+    }
+
+    /// The calibration that was fitted: `"none"`, `"Platt"` or `"isotonic"`.
+    pub fn calibration(&self) -> &'static str {
+        self.document.calibration.name()
+    }
+
+    /// The features that it takes, in order.
+    pub fn feature_specs(&self) -> &[FeatureSpec] {
+        &self.document.features
+    }
+
+    /// What churn means here, in a sentence.
+    pub fn definition(&self) -> String {
+        self.document.labels.describe()
+    }
+
+    /// What a reader of its results must know; empty where there is nothing.
+    pub fn warnings(&self) -> &[String] {
+        &self.document.warnings
+    }
+
+    /// The stamp of the audit, if it was trained on events and the audit was not turned off.
+    pub fn audit(&self) -> Option<&crate::snapshot::Audit> {
+        self.document.audit.as_ref()
+    }
+
+    /// How each feature was distributed in training.
+    pub fn histograms(&self) -> &[Histogram] {
+        &self.document.histograms
+    }
+
+    /// The features of a log as this model takes them.
+    ///
+    /// # Errors
+    /// `feature_mismatch` if the model was not trained on events or misses joined columns; `no_customers`.
+    pub fn features<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<FeatureTable> {
+        let input = input.into();
+        let config = self.event_features()?;
+        let (history, _) = input.events.split_at(as_of.unwrap_or(input.events.last_day()));
+        let mut table = features(&history, config)?;
+        let joined = &self.document.features[table.specs.len()..];
+        match input.attributes {
+            Some((attributes, customer_id)) => table.join_as(attributes, customer_id, joined)?,
+            None if !joined.is_empty() => {
+                let names: Vec<&str> = joined.iter().map(|spec| spec.name.as_str()).collect();
+                let message =
+                    format!("the model also needs the columns {}: join a table that has them", names.join(", "));
+                return Err(Error::new(ErrorKind::FeatureMismatch, message));
+            }
+            None => (),
+        }
+        Ok(table)
+    }
+
+    /// The risk of every customer seen by `as_of`, or by the last day of the log.
+    ///
+    /// # Errors
+    /// Those of [`Model::features`].
+    pub fn predict<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<Predictions> {
+        self.predict_features(&self.features(input, as_of)?)
+    }
+
+    /// The risk of every row of a table that has the model's columns; others are ignored. Levels that training had not seen
+    /// are missing values.
+    ///
+    /// # Errors
+    /// `missing_column`; `feature_mismatch` for text where the model knows a number.
+    pub fn predict_table(&self, table: &Table, customer_id: Option<&str>) -> Result<Predictions> {
+        let ids = table.customer_ids(customer_id)?;
+        let values = encode(table, &self.document.features)?;
+        Ok(self.score(ids, &values, None))
+    }
+
+    /// The risk of every row of a feature table.
+    ///
+    /// # Errors
+    /// `feature_mismatch` unless its columns, windows and scales are those of the model.
+    pub fn predict_features(&self, table: &FeatureTable) -> Result<Predictions> {
+        let config = |config: &crate::features::FeatureConfig| (config.windows, config.scales);
+        if table.specs != self.document.features
+            || table.config.as_ref().map(config) != self.document.feature_config.as_ref().map(config)
+        {
+            let message = "the columns, windows or scales of the feature table are not those of the model; compute them with model.features";
+            return Err(Error::new(ErrorKind::FeatureMismatch, message));
+        }
+        Ok(self.score(table.ids.clone(), &table.values, table.as_of))
+    }
+
+    /// The risk of one customer at the end of a day: the same bits as in a batch.
+    ///
+    /// # Errors
+    /// `no_customers` if nothing had happened by `as_of`; `bad_rows` for an amount out of range; `feature_mismatch`.
+    pub fn predict_one(&self, customer: &Customer, as_of: Day) -> Result<Prediction> {
+        let config = self.event_features()?;
+        let rows = customer.transactions.iter().map(|transaction| (customer.customer_id.as_str(), transaction.clone()));
+        let events = Events::from_rows(rows)?;
+        let (history, _) = events.split_at(as_of);
+        if history.customers().next().is_none() {
+            let message = format!("customer {:?} has no event on or before {as_of}", customer.customer_id);
+            return Err(Error::new(ErrorKind::NoCustomers, message));
+        }
+        let mut row = compute(&history, &[0], config)?.values.row(0).to_vec();
+        let joined = &self.document.features[row.len()..];
+        if let Some(name) = customer.attributes.keys().find(|name| joined.iter().all(|spec| spec.name != **name)) {
+            return Err(Error::new(ErrorKind::FeatureMismatch, format!("the model has no joined column {name:?}")));
+        }
+        for spec in joined {
+            row.push(customer.attributes.get(&spec.name).map_or(Ok(f64::NAN), |value| encode_value(value, spec))?);
+        }
+        let churn_probability = self.probability(ndarray::ArrayView1::from(&row));
+        Ok(Prediction {
+            customer_id: customer.customer_id.clone(),
+            churn_probability,
+            risk_segment: self.thresholds().band(churn_probability),
+        })
+    }
+
+    fn event_features(&self) -> Result<&crate::features::FeatureConfig> {
+        self.document.feature_config.as_ref().ok_or_else(|| {
+            let message = "the model was trained on a table, not on events: use predict_table";
+            Error::new(ErrorKind::FeatureMismatch, message)
+        })
+    }
+
+    fn probability(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
+        self.document.calibration.probability(self.document.learner.score(row))
+    }
+
+    fn score(&self, ids: Strings, values: &Array2<f64>, as_of: Option<Day>) -> Predictions {
+        // Rows a task: enough that handing it out costs nothing beside it.
+        const ROWS: usize = 256;
+        let blocks = parallel::map(values.nrows().div_ceil(ROWS), |block| {
+            let rows = block * ROWS..((block + 1) * ROWS).min(values.nrows());
+            rows.map(|i| self.probability(values.row(i))).collect::<Vec<f64>>()
+        });
+        Predictions { ids, probabilities: blocks.concat(), thresholds: *self.thresholds(), as_of }
+    }
+
+    /// The model document: one versioned JSON text, the same in every language.
+    ///
+    /// ```
+    /// # use churn::*;
+    /// # let csv: String = std::iter::once("customer_id,event_date\n".to_owned()).chain((0..2000).map(|i| {
+    /// #     let (c, k) = (i % 200, i / 200);
+    /// #     format!("c{c:03},{}\n", Day::new(19_700 + (c * 7 + k * (2 + c % 40)) % 360).unwrap())
+    /// # })).collect();
+    /// # let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
+    /// let model = train(&events, &TrainConfig::default())?;
+    /// let same = Model::from_json(&model.to_json())?;
+    /// assert_eq!(same.predict(&events, None)?, model.predict(&events, None)?);
+    /// # Ok::<(), churn::Error>(())
+    /// ```
+    pub fn to_json(&self) -> String {
+        self.document.to_json()
+    }
+
+    /// Reads a model document from any source, trusted or not: every index and shape is checked, and its golden rows are
+    /// scored and must come out as written.
+    ///
+    /// # Errors
+    /// `invalid_document`, `unsupported_version`, `golden_mismatch`.
+    pub fn from_json(text: &str) -> Result<Model> {
+        Ok(Model { document: Document::from_json(text)? })
+    }
+}

@@ -1,0 +1,28 @@
+//! What long work tells its caller, and how the caller stops it.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Watches long work. Every method has a default; `()` watches nothing.
+pub trait Observer: Sync {
+    /// `done` of `total` steps of a stage (`"read"`, `"features"`, `"cross-fit"`, `"fit"`, …) are complete.
+    /// `total` is 0 where it is not known beforehand; for `"read"` the steps are bytes.
+    fn progress(&self, stage: &'static str, done: u64, total: u64) {
+        let _ = (stage, done, total);
+    }
+
+    /// True asks the work to stop soon with the error `cancelled`.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+impl Observer for () {}
+
+/// Reports the step, or gives up if the observer asks to.
+pub(crate) fn step(observer: &dyn Observer, stage: &'static str, done: usize, total: usize) -> Result<()> {
+    if observer.cancelled() {
+        return Err(Error::new(ErrorKind::Cancelled, format!("cancelled during {stage:?}")));
+    }
+    observer.progress(stage, done as u64, total as u64);
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Risk bands on the calibrated probability, with the rate that was observed in each.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A risk band.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Segment {
+    /// Below `medium`.
+    Low,
+    /// From `medium` to below `high`.
+    Medium,
+    /// From `high` to below `critical`.
+    High,
+    /// From `critical` up.
+    Critical,
+}
+
+impl Segment {
+    /// All four, from low to critical.
+    pub const ALL: [Segment; 4] = [Segment::Low, Segment::Medium, Segment::High, Segment::Critical];
+
+    /// The name as it is written in files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Segment::Low => "Low",
+            Segment::Medium => "Medium",
+            Segment::High => "High",
+            Segment::Critical => "Critical",
+        }
+    }
+}
+
+/// Where the bands begin.
+///
+/// ```
+/// use churn::{Segment, Thresholds};
+/// assert_eq!(Thresholds::default().segment(0.3)?, Segment::Medium);
+/// assert_eq!(Thresholds::default().segment(0.29)?, Segment::Low);
+/// # Ok::<(), churn::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Thresholds {
+    /// Default 0.3.
+    pub medium: f64,
+    /// Default 0.5.
+    pub high: f64,
+    /// Default 0.7.
+    pub critical: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Thresholds { medium: 0.3, high: 0.5, critical: 0.7 }
+    }
+}
+
+impl Thresholds {
+    pub(crate) fn check(&self) -> Result<()> {
+        let Thresholds { medium, high, critical } = *self;
+        if 0.0 <= medium && medium < high && high < critical && critical <= 1.0 {
+            return Ok(());
+        }
+        let message = format!("thresholds are {medium}, {high}, {critical}; expected 0 ≤ medium < high < critical ≤ 1");
+        Err(Error::new(ErrorKind::InvalidParameter, message))
+    }
+
+    /// The band of a probability.
+    ///
+    /// # Errors
+    /// `invalid_probability` outside 0..1, `invalid_parameter` if the thresholds do not rise from 0 to 1.
+    pub fn segment(&self, probability: f64) -> Result<Segment> {
+        self.check()?;
+        check_probability(probability)?;
+        Ok(self.band(probability))
+    }
+
+    pub(crate) fn band(&self, probability: f64) -> Segment {
+        match probability {
+            p if p < self.medium => Segment::Low,
+            p if p < self.high => Segment::Medium,
+            p if p < self.critical => Segment::High,
+            _ => Segment::Critical,
+        }
+    }
+
+    /// Where the band begins and where the next one does.
+    pub fn bounds(&self, segment: Segment) -> (f64, f64) {
+        match segment {
+            Segment::Low => (0.0, self.medium),
+            Segment::Medium => (self.medium, self.high),
+            Segment::High => (self.high, self.critical),
+            Segment::Critical => (self.critical, 1.0),
+        }
+    }
+}
+
+pub(crate) fn check_probability(probability: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&probability) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidProbability, format!("{probability} is not a probability; expected 0 to 1")))
+}
+
+/// One band of a segment table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentRow {
+    /// The band.
+    pub segment: Segment,
+    /// Where it begins.
+    pub from: f64,
+    /// Where the next one begins.
+    pub to: f64,
+    /// Customers in it.
+    pub customers: u64,
+    /// Of them, how many churned.
+    pub churned: u64,
+    /// churned / customers; none without a customer.
+    pub observed_rate: Option<f64>,
+    /// Mean of the predicted probabilities; none without a customer.
+    pub mean_probability: Option<f64>,
+}
+
+/// The four bands with the churn rate that was observed beside the one that was predicted.
+///
+/// # Errors
+/// `shape_mismatch`, `invalid_probability`, `invalid_parameter`.
+pub fn segment_table(churned: &[bool], probabilities: &[f64], thresholds: &Thresholds) -> Result<Vec<SegmentRow>> {
+    thresholds.check()?;
+    if churned.len() != probabilities.len() {
+        let message = format!(
+            "{} labels and {} probabilities; expected one of each a customer",
+            churned.len(),
+            probabilities.len()
+        );
+        return Err(Error::new(ErrorKind::ShapeMismatch, message));
+    }
+    // In rising order, so that the mean does not depend on the order of the rows.
+    let mut sorted: Vec<(f64, bool)> = probabilities.iter().copied().zip(churned.iter().copied()).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for &(probability, _) in &sorted {
+        check_probability(probability)?;
+    }
+    Ok(Segment::ALL
+        .map(|segment| {
+            let within = || sorted.iter().filter(move |(p, _)| thresholds.band(*p) == segment);
+            let customers = within().count() as u64;
+            let churned = within().filter(|(_, churned)| *churned).count() as u64;
+            let share = |part: f64| (customers > 0).then(|| part / customers as f64);
+            let (from, to) = thresholds.bounds(segment);
+            SegmentRow {
+                segment,
+                from,
+                to,
+                customers,
+                churned,
+                observed_rate: share(churned as f64),
+                mean_probability: share(within().map(|(p, _)| p).sum()),
+            }
+        })
+        .to_vec())
+}

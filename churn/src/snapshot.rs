@@ -1,0 +1,248 @@
+//! All customers at one day, stacked over several days: the rows that models learn from, and the audit that no future
+//! reaches them.
+
+use ndarray::{Array2, Axis, concatenate};
+use serde::{Deserialize, Serialize};
+
+use crate::day::Day;
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::events::{Events, Strings};
+use crate::features::{self, FeatureConfig, FeatureSpec, FeatureTable, infer_specs};
+use crate::labels::{LabelConfig, LabelKind, Labels, check_cutoff, labels};
+use crate::table::Table;
+
+/// Events, and optionally a table with further columns of the customers.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    pub(crate) events: &'a Events,
+    pub(crate) attributes: Option<(&'a Table, &'a str)>,
+}
+
+impl<'a> From<&'a Events> for Input<'a> {
+    fn from(events: &'a Events) -> Self {
+        Input { events, attributes: None }
+    }
+}
+
+impl<'a> Input<'a> {
+    /// Joins the columns of a table, found by the ids in its column `customer_id`, to the features. They must be what was
+    /// known at the cutoffs: the audit cannot see into them.
+    pub fn with_attributes(self, table: &'a Table, customer_id: &'a str) -> Self {
+        Input { attributes: Some((table, customer_id)), ..self }
+    }
+
+    /// What the joined columns hold; none without a table.
+    pub(crate) fn attribute_specs(&self) -> Result<Vec<FeatureSpec>> {
+        match self.attributes {
+            Some((table, customer_id)) => infer_specs(table, &[customer_id]),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Rows × features with a label each, and whose rows they are.
+pub(crate) struct Dataset {
+    pub(crate) x: Array2<f64>,
+    pub(crate) y: Vec<bool>,
+    /// Rows of one customer share a number.
+    pub(crate) groups: Vec<u32>,
+    pub(crate) specs: Vec<FeatureSpec>,
+}
+
+/// The labelled customers of some cutoffs.
+pub(crate) struct Snapshots<'a> {
+    input: Input<'a>,
+    parts: Vec<(Day, Labels)>,
+}
+
+impl<'a> Snapshots<'a> {
+    pub(crate) fn new(input: Input<'a>, config: &LabelConfig, cutoffs: &[Day]) -> Result<Self> {
+        let label = |&cutoff: &Day| {
+            let (history, outcome) = input.events.split_at(cutoff);
+            Ok((cutoff, labels(&history, &outcome, config)?))
+        };
+        Ok(Snapshots { input, parts: cutoffs.iter().map(label).collect::<Result<_>>()? })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub(crate) fn cutoffs(&self) -> Vec<Day> {
+        self.parts.iter().map(|part| part.0).collect()
+    }
+
+    /// Scales and event types fitted on the customers of these parts.
+    pub(crate) fn fit(&self, parts: std::ops::Range<usize>, config: &FeatureConfig) -> Result<FeatureConfig> {
+        config.check()?;
+        let seen: Vec<_> = self.parts[parts]
+            .iter()
+            .map(|(cutoff, labels)| (self.input.events.split_at(*cutoff).0, labels.customers.as_slice()))
+            .collect();
+        features::fit(&seen, config)
+    }
+
+    /// The rows of these parts, one below the other.
+    pub(crate) fn dataset(
+        &self,
+        parts: std::ops::Range<usize>,
+        fitted: &FeatureConfig,
+        joined: &[FeatureSpec],
+    ) -> Result<Dataset> {
+        let mut tables = Vec::new();
+        let (mut y, mut groups) = (Vec::new(), Vec::new());
+        for (cutoff, labels) in &self.parts[parts] {
+            let (history, _) = self.input.events.split_at(*cutoff);
+            let mut table = features::compute(&history, &labels.customers, fitted)?;
+            if let Some((attributes, customer_id)) = self.input.attributes {
+                table.join_as(attributes, customer_id, joined)?;
+            }
+            tables.push(table);
+            y.extend_from_slice(&labels.churned);
+            groups.extend(labels.customers.iter().map(|&c| c as u32));
+        }
+        let views: Vec<_> = tables.iter().map(|table| table.values.view()).collect();
+        let x = concatenate(Axis(0), &views).expect("snapshots have the same columns");
+        Ok(Dataset { x, y, groups, specs: tables.swap_remove(0).specs })
+    }
+
+    /// The parts whose outcome window had closed by the last cutoff: what a model made that day could have learnt from.
+    pub(crate) fn known_by_last(&self, config: &LabelConfig) -> usize {
+        let Some((last, _)) = self.parts.last() else { return 0 };
+        self.parts.iter().take_while(|(cutoff, _)| config.window_end(*cutoff) <= *last).count()
+    }
+}
+
+impl Dataset {
+    /// The rows of a table with its label column.
+    pub(crate) fn from_table(
+        table: &Table,
+        label: &str,
+        customer_id: Option<&str>,
+        leave_out: &[&str],
+    ) -> Result<Self> {
+        let y = table.labels(label)?;
+        let without: Vec<&str> = leave_out.iter().copied().chain([label]).chain(customer_id).collect();
+        for name in leave_out {
+            table.column(name)?;
+        }
+        let specs = infer_specs(table, &without)?;
+        if specs.is_empty() {
+            return Err(Error::new(ErrorKind::MissingColumn, "the table has no column left to learn from"));
+        }
+        let ids: Strings = table.customer_ids(customer_id)?;
+        let order = ids.sorted();
+        let mut groups = vec![0; y.len()];
+        for pair in order.windows(2) {
+            let same = ids.get(pair[0] as usize) == ids.get(pair[1] as usize);
+            groups[pair[1] as usize] = groups[pair[0] as usize] + u32::from(!same);
+        }
+        Ok(Dataset { x: features::encode(table, &specs)?, y, groups, specs })
+    }
+}
+
+/// The cutoffs to learn from, oldest first. With `inactivity` and `provided` that is one, the last day of the log. Otherwise
+/// those asked for; or `count` of them, the last as late as the data allows and each a horizon before the next; or up to
+/// four, as long as a whole horizon of past lies before each.
+pub(crate) fn choose_cutoffs(
+    events: &Events,
+    config: &LabelConfig,
+    count: Option<usize>,
+    given: Option<&[Day]>,
+) -> Result<Vec<Day>> {
+    const MOST: usize = 1000;
+    const BY_DEFAULT: usize = 4;
+    if let Some(given) = given {
+        let mut cutoffs = given.to_vec();
+        cutoffs.sort_unstable();
+        cutoffs.dedup();
+        if cutoffs.is_empty() || cutoffs.len() < given.len() || cutoffs.len() > MOST {
+            return Err(invalid_parameter("cutoffs", format!("{} days", given.len()), "1 to 1000 different days"));
+        }
+        return Ok(cutoffs);
+    }
+    if count.is_some_and(|count| !(1..=MOST).contains(&count)) {
+        return Err(invalid_parameter("snapshots", count.unwrap_or(0), "1 to 1000"));
+    }
+    if config.labels != LabelKind::OutcomeWindow {
+        return Ok(vec![events.last_day()]);
+    }
+    let last = events.last_day().plus(-config.gap_days).plus(-config.horizon_days);
+    check_cutoff(events, last, config)?;
+    let mut cutoffs = vec![last];
+    while cutoffs.len() < count.unwrap_or(BY_DEFAULT) {
+        let earlier = cutoffs[cutoffs.len() - 1].plus(-config.horizon_days);
+        let enough_past = earlier.plus(-config.horizon_days) >= events.first_day();
+        match count {
+            None if !enough_past => break,
+            None => (),
+            Some(_) => check_cutoff(events, earlier, config)?,
+        }
+        cutoffs.push(earlier);
+    }
+    cutoffs.reverse();
+    Ok(cutoffs)
+}
+
+/// The stamp of an audit that found nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The days that were audited.
+    pub cutoffs: Vec<Day>,
+    /// Events after a cutoff that were deleted for it, summed over the cutoffs.
+    pub events_deleted: u64,
+    /// Feature values that were computed with and without them and had the same bits.
+    pub values_compared: u64,
+}
+
+/// Deletes everything after each cutoff, computes the features again, and demands the same bits: whatever `features` does,
+/// it may not have seen the future.
+///
+/// ```
+/// use churn::{Events, FeatureConfig, ReadOptions, audit, features};
+/// let csv = "customer_id,event_date\nanna,2024-01-02\nanna,2024-01-20\nbert,2024-01-02\n";
+/// let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
+/// let cutoff = "2024-01-03".parse()?;
+/// let honest = audit(&events, &[cutoff], |events, day| features(&events.split_at(day).0, &FeatureConfig::default()))?;
+/// assert_eq!(honest.events_deleted, 1);
+/// let leaky = audit(&events, &[cutoff], |events, _| features(&events.split_at(events.last_day()).0, &FeatureConfig::default()));
+/// assert_eq!(leaky.unwrap_err().code(), "leak");
+/// # Ok::<(), churn::Error>(())
+/// ```
+///
+/// # Errors
+/// `leak` with the first customer and feature that differ; whatever `features` returns; `no_customers` for a cutoff before
+/// the data.
+pub fn audit(
+    events: &Events,
+    cutoffs: &[Day],
+    features: impl Fn(&Events, Day) -> Result<FeatureTable>,
+) -> Result<Audit> {
+    let mut stamp = Audit { cutoffs: cutoffs.to_vec(), events_deleted: 0, values_compared: 0 };
+    for &cutoff in cutoffs {
+        let past = events.truncated(cutoff)?;
+        let (with, without) = (features(events, cutoff)?, features(&past, cutoff)?);
+        let leak = |what: String| {
+            let message = format!("the future reaches the features at {cutoff}: {what}");
+            Err(Error::new(ErrorKind::Leak, message))
+        };
+        if with.ids != without.ids || with.specs != without.specs {
+            return leak("without the events after it there are other customers or columns".to_owned());
+        }
+        for (i, id) in with.ids.iter().enumerate() {
+            for (j, spec) in with.specs.iter().enumerate() {
+                let (a, b) = (with.values[(i, j)], without.values[(i, j)]);
+                if a.to_bits() != b.to_bits() {
+                    return leak(format!(
+                        "{} of customer {id:?} is {a}, and {b} without the events after it",
+                        spec.name
+                    ));
+                }
+            }
+        }
+        stamp.events_deleted += (events.len() - past.len()) as u64;
+        stamp.values_compared += with.values.len() as u64;
+    }
+    Ok(stamp)
+}

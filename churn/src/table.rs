@@ -1,0 +1,253 @@
+//! A table with one row a customer: columns that are joined to the features, or a whole training set with its label.
+
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::events::{Records, Strings, header, parse_decimal, shown};
+
+/// A categorical column with more levels than this is an id or a name, not a category.
+pub const MAX_LEVELS: usize = 255;
+
+/// More columns than this are refused.
+pub(crate) const MAX_COLUMNS: usize = 10_000;
+
+/// One value of a column.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// True or false.
+    Boolean(bool),
+    /// A number.
+    Number(f64),
+    /// A category.
+    Text(String),
+    /// Not known.
+    Missing(()),
+}
+
+/// A named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// The header name.
+    pub name: String,
+    /// The values, one a row.
+    pub data: ColumnData,
+}
+
+/// The values of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ColumnData {
+    /// Numbers, NaN where missing.
+    Numeric(Vec<f64>),
+    /// True or false, none where missing.
+    Boolean(Vec<Option<bool>>),
+    /// Categories, none where missing.
+    Categorical(Vec<Option<String>>),
+}
+
+impl ColumnData {
+    fn len(&self) -> usize {
+        match self {
+            ColumnData::Numeric(values) => values.len(),
+            ColumnData::Boolean(values) => values.len(),
+            ColumnData::Categorical(values) => values.len(),
+        }
+    }
+
+    fn value(&self, row: usize) -> Value {
+        match self {
+            ColumnData::Numeric(values) if values[row].is_nan() => Value::Missing(()),
+            ColumnData::Numeric(values) => Value::Number(values[row]),
+            ColumnData::Boolean(values) => values[row].map_or(Value::Missing(()), Value::Boolean),
+            ColumnData::Categorical(values) => values[row].clone().map_or(Value::Missing(()), Value::Text),
+        }
+    }
+}
+
+/// A table with one row a customer.
+///
+/// ```
+/// use churn::{ColumnData, Table};
+/// let table = Table::from_csv("id,age,plan\nanna,31,gold\nbert,,basic\n".as_bytes(), ',')?;
+/// assert_eq!(table.rows(), 2);
+/// assert!(matches!(table.column("age")?, ColumnData::Numeric(ages) if ages[0] == 31.0 && ages[1].is_nan()));
+/// # Ok::<(), churn::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    rows: usize,
+    columns: Vec<Column>,
+}
+
+impl Table {
+    /// A table of these columns.
+    ///
+    /// # Errors
+    /// `shape_mismatch` if they differ in length, `duplicate_column`, `too_many_values` above 10,000 columns,
+    /// `invalid_column` for an infinite number, `no_good_rows` without a row.
+    pub fn new(columns: Vec<Column>) -> Result<Table> {
+        let rows = columns.first().map_or(0, |column| column.data.len());
+        if columns.len() > MAX_COLUMNS {
+            return Err(Error::new(
+                ErrorKind::TooManyValues,
+                format!("{} columns; at most {MAX_COLUMNS} are taken", columns.len()),
+            ));
+        }
+        let mut names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::new(
+                ErrorKind::DuplicateColumn,
+                format!("the column {:?} stands there twice", twice[0]),
+            ));
+        }
+        for column in &columns {
+            if column.data.len() != rows {
+                let message =
+                    format!("the column {:?} has {} rows, the first column {rows}", column.name, column.data.len());
+                return Err(Error::new(ErrorKind::ShapeMismatch, message));
+            }
+            if let ColumnData::Numeric(values) = &column.data
+                && let Some(row) = values.iter().position(|v| v.is_infinite())
+            {
+                let message = format!("row {}: {} is infinite; expected a number or nothing", row + 1, column.name);
+                return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
+            }
+        }
+        if rows == 0 {
+            return Err(Error::new(ErrorKind::NoGoodRows, "the table has no row"));
+        }
+        Ok(Table { rows, columns })
+    }
+
+    /// Reads a CSV file with a header. A column is numeric if every value is a number, boolean if every value is `true` or
+    /// `false`, categorical otherwise; blank fields are missing.
+    ///
+    /// # Errors
+    /// Those of the CSV reader; `bad_rows` for a row with another number of fields than the header.
+    pub fn from_csv(reader: impl Read, delimiter: char) -> Result<Table> {
+        let mut records = Records::new(reader, delimiter)?;
+        let names = header(&mut records)?;
+        if names.len() > MAX_COLUMNS {
+            return Err(Error::new(
+                ErrorKind::TooManyValues,
+                format!("{} columns; at most {MAX_COLUMNS} are taken", names.len()),
+            ));
+        }
+        let mut texts = vec![Strings::default(); names.len()];
+        while let Some(record) = records.next()? {
+            let line = record.line;
+            let bad = |message: String| Error::new(ErrorKind::BadRows, format!("line {line}: {message}")).at_line(line);
+            if record.len() != names.len() {
+                return Err(bad(format!("{} fields where the header has {}", record.len(), names.len())));
+            }
+            for (i, column) in texts.iter_mut().enumerate() {
+                let field = record.get(i);
+                let text =
+                    std::str::from_utf8(field).map_err(|_| bad(format!("{} is not UTF-8 text", shown(field))))?;
+                column.push(text.trim());
+            }
+        }
+        Table::new(names.into_iter().zip(texts).map(|(name, texts)| Column { name, data: infer(&texts) }).collect())
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns in their order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The values of a column.
+    ///
+    /// # Errors
+    /// `missing_column`, with the names that are there.
+    pub fn column(&self, name: &str) -> Result<&ColumnData> {
+        self.columns.iter().find(|column| column.name == name).map(|column| &column.data).ok_or_else(|| {
+            let names: Vec<&str> = self.columns.iter().take(30).map(|column| column.name.as_str()).collect();
+            Error::new(ErrorKind::MissingColumn, format!("no column {name:?}; the table has {}", names.join(", ")))
+        })
+    }
+
+    /// The customer ids in a column: text, or whole numbers as their digits; without a column the row numbers from 1.
+    pub(crate) fn customer_ids(&self, column: Option<&str>) -> Result<Strings> {
+        let Some(name) = column else {
+            return Ok((1..=self.rows)
+                .map(|row| row.to_string())
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str)
+                .collect());
+        };
+        let data = self.column(name)?;
+        let mut ids = Strings::default();
+        for row in 0..self.rows {
+            match level(&data.value(row)) {
+                Some(id) if !id.is_empty() => ids.push(&id),
+                _ => {
+                    let message = format!("row {}: the customer id in {name:?} is missing", row + 1);
+                    return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The labels in a column: 0/1, true/false or yes/no.
+    pub(crate) fn labels(&self, name: &str) -> Result<Vec<bool>> {
+        let data = self.column(name)?;
+        (0..self.rows)
+            .map(|row| match data.value(row) {
+                Value::Boolean(label) => Ok(label),
+                Value::Number(0.0) => Ok(false),
+                Value::Number(1.0) => Ok(true),
+                Value::Text(text) if text.eq_ignore_ascii_case("no") || text.eq_ignore_ascii_case("false") => Ok(false),
+                Value::Text(text) if text.eq_ignore_ascii_case("yes") || text.eq_ignore_ascii_case("true") => Ok(true),
+                value => {
+                    let found = level(&value).map_or("missing".to_owned(), |text| shown(text.as_bytes()));
+                    let message = format!(
+                        "row {}: the label in {name:?} is {found}; expected 0/1, true/false or yes/no",
+                        row + 1
+                    );
+                    Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1))
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn value(&self, column: usize, row: usize) -> Value {
+        self.columns[column].data.value(row)
+    }
+}
+
+/// The category that a value stands for; none where it is missing.
+pub(crate) fn level(value: &Value) -> Option<String> {
+    match value {
+        Value::Missing(()) => None,
+        Value::Text(text) => Some(text.clone()),
+        Value::Number(number) if number.is_nan() => None,
+        Value::Number(number) => Some(number.to_string()),
+        Value::Boolean(value) => Some(value.to_string()),
+    }
+}
+
+fn infer(texts: &Strings) -> ColumnData {
+    let boolean = |text: &str| match text {
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    };
+    let number = |text: &str| parse_decimal(text.as_bytes()).filter(|v| v.is_finite());
+    if texts.iter().all(|text| text.is_empty() || number(text).is_some()) {
+        ColumnData::Numeric(texts.iter().map(|text| number(text).unwrap_or(f64::NAN)).collect())
+    } else if texts.iter().all(|text| text.is_empty() || boolean(text).is_some()) {
+        ColumnData::Boolean(texts.iter().map(boolean).collect())
+    } else {
+        ColumnData::Categorical(texts.iter().map(|text| (!text.is_empty()).then(|| text.to_owned())).collect())
+    }
+}
