@@ -51,41 +51,66 @@
 //! | [`audit`] | the proof that no future reaches the features |
 //! | [`evaluate`], [`segment_table`], [`Thresholds`] | measures and risk bands |
 //! | [`Model`] | scoring, and the document |
+//! | [`cluster`] | customers who act alike |
 //!
 //! # The features
 //!
 //! D is the day they are seen from (as_of); "last w days" means D − w < day ≤ D. F and M are the scales: the 95th
-//! percentiles over the training customers.
+//! percentiles over the training customers. The example is a customer seen on 2024-03-31 with purchases of 40 that day and
+//! of 20 on 03-24, a refund of 10 on 03-17 and a login on 01-31: ages 0, 7, 14 and 60 days, places 29, 22 and 15 among the
+//! last 30 days. Alone in the log, the customer sets both scales: F = 4 events, M = 40 + 20 − 10 = 50.
 //!
-//! | name | range | formula |
-//! |---|---|---|
-//! | `recency_score` | 0..100 | 100 · max(0, 1 − (D − last)/365) |
-//! | `frequency_score` | 0..100 | 100 · min(1, n90 / F), n90 = events in the last 90 days |
-//! | `monetary_score` | 0..100 | 100 · min(1, max(0, m90) / M), m90 = amounts in the last 90 days |
-//! | `engagement_score` | 0..100 | ½·min(100, 10·n30) + ¼·100·min(1, (D − first)/365) + ¼·50·(1 + mean (x − 14.5)/14.5), x = 29 − (D − day) |
-//! | `tenure_days` | ≥ 0 | D − first |
-//! | `activity_trend` | real | slope of the 30 daily counts: Σ (x − 14.5) / 2247.5 |
-//! | `avg_transaction_value` | real | mean of the amounts present, 0 if none |
-//! | `days_between_transactions` | ≥ 0 or missing | (last − first)/(n − 1), missing if n < 2 |
+//! | `rfm` | range | formula | example |
+//! |---|---|---|---|
+//! | `recency_score` | 0..100 | 100 · max(0, 1 − (D − last)/365) | 100 · (1 − 0/365) = 100 |
+//! | `frequency_score` | 0..100 | 100 · min(1, n90 / F), n90 = events in the last 90 days | 100 · 4/4 = 100 |
+//! | `monetary_score` | 0..100 | 100 · min(1, max(0, m90) / M), m90 = amounts in the last 90 days | 100 · 50/50 = 100 |
+//! | `engagement_score` | 0..100 | ½A + ¼T + ¼G; A = min(100, 10·n30), T = 100·min(1, (D − first)/365), G = 50·(1 + mean (x − 14.5)/14.5), 0 if n30 = 0 | ½·30 + ¼·16.438 + ¼·50·(1 + 7.5/14.5) = 38.075 |
+//! | `tenure_days` | ≥ 0 | D − first | 60 |
+//! | `activity_trend` | real | slope of the 30 daily counts: Σ (x − 14.5) / 2247.5 | (66 − 43.5)/2247.5 = 0.01001 |
+//! | `avg_transaction_value` | real | mean of the amounts present, 0 if none | 50/3 = 16.667 |
+//! | `days_between_transactions` | ≥ 0 or missing | (last − first)/(n − 1), missing if n < 2 | 60/3 = 20 |
 //!
-//! By hand, for a customer seen on 2024-02-05 with purchases on 01-15 (150.50), 01-20 (200.00) and 02-01 (100.00):
-//! recency 100 · (1 − 4/365) = 98.90; tenure 21; mean amount 450.50/3 = 150.17; gap 17/2 = 8.5; places 8, 13 and 25 in
-//! the last 30 days, so the trend is (46 − 43.5)/2247.5 = 0.00111.
+//! | `behavioral` adds | range | formula | example |
+//! |---|---|---|---|
+//! | `count_7d`, `_30d`, `_90d`, `_180d`, `_365d` | ≥ 0 | events in the last w days | 1, 3, 4, 4, 4 |
+//! | `amount_7d` … `amount_365d` | real | sum of amounts in the last w days | 40, 50, 50, 50, 50 |
+//! | `decayed_count_7d`, `_30d`, `_90d`, `_180d` | ≥ 0 | Σ 2^(−(D − day)/h) | h = 7: 1 + ½ + ¼ + 2^(−60/7) = 1.7526 |
+//! | `decayed_amount_7d` … `_180d` | real | Σ amount · 2^(−(D − day)/h) | h = 7: 40 + 20/2 − 10/4 = 47.5 |
+//! | `active_months` | 0..64 | distinct calendar months with an event, of the 64 up to D's | January, March: 2 |
+//! | `largest_amount` | real or missing | maximum | 40 |
+//! | `refund_count`, `refund_share` | ≥ 0, 0..1 | events with an amount below 0; their share of those with an amount | 1, 1/3 |
+//! | `days_since_first`, `days_since_last` | ≥ 0 | D − first, D − last | 60, 0 |
+//! | `count_ratio_30d_90d` | ≥ 0 or missing | events in the last 30 days / in the 90 before them | 3/1 = 3 |
+//! | `event_type=NAME`, `event_type_other` | ≥ 0 | events of each of the 8 most frequent types, and of all others | purchase 2, login 1, refund 1, other 0 |
 //!
 //! ```
-//! use churn::{Events, FeatureConfig, ReadOptions, features};
-//! let csv = "customer_id,event_date,amount\nc,2024-01-15,150.50\nc,2024-01-20,200.00\nc,2024-02-01,100.00\n";
+//! use churn::{Events, FeatureConfig, FeatureSet, ReadOptions, features};
+//! let csv = "customer_id,event_date,amount,event_type\nc,2024-03-31,40,purchase\nc,2024-03-24,20,purchase\n\
+//!            c,2024-03-17,-10,refund\nc,2024-01-31,,login\n";
 //! let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
-//! let (history, _) = events.split_at("2024-02-05".parse()?);
-//! let table = features(&history, &FeatureConfig::default())?;
+//! let (history, _) = events.split_at(events.last_day());
+//! let config = FeatureConfig { feature_set: FeatureSet::Behavioral, ..FeatureConfig::default() };
+//! let table = features(&history, &config)?;
 //! let row = table.row("c").unwrap();
-//! let expected = [(0, 98.904109589), (4, 21.0), (5, 0.001112347), (6, 150.166666667), (7, 8.5)];
-//! assert!(expected.iter().all(|&(i, value)| (row[i] - value).abs() < 1e-8));
+//! let by_hand = [
+//!     ("recency_score", 100.0), ("frequency_score", 100.0), ("monetary_score", 100.0), ("engagement_score", 38.075106),
+//!     ("tenure_days", 60.0), ("activity_trend", 0.010011), ("avg_transaction_value", 16.666667),
+//!     ("days_between_transactions", 20.0), ("count_7d", 1.0), ("count_30d", 3.0), ("count_365d", 4.0),
+//!     ("amount_7d", 40.0), ("amount_30d", 50.0), ("decayed_count_7d", 1.752629), ("decayed_amount_7d", 47.5),
+//!     ("active_months", 2.0), ("largest_amount", 40.0), ("refund_count", 1.0), ("refund_share", 0.333333),
+//!     ("days_since_first", 60.0), ("days_since_last", 0.0), ("count_ratio_30d_90d", 3.0),
+//!     ("event_type=purchase", 2.0), ("event_type=login", 1.0), ("event_type=refund", 1.0), ("event_type_other", 0.0),
+//! ];
+//! for (name, expected) in by_hand {
+//!     let value = row[table.names().position(|n| n == name).unwrap()];
+//!     assert!((value - expected).abs() < 1e-6, "{name}: {value}");
+//! }
 //! # Ok::<(), churn::Error>(())
 //! ```
 //!
-//! The `behavioral` set adds counts and sums over 7, 30, 90, 180 and 365 days, exponentially decayed ones, active months,
-//! refunds, one count per event type and more; [`registry`] lists every name with unit, range and formula.
+//! [`registry`] lists every name with unit, range and formula. Columns of a table with one row a customer (plan, country,
+//! age) become features by [`Input::with_attributes`].
 //!
 //! # Same bits everywhere
 //!
@@ -105,6 +130,8 @@
 //! behavioural clusters by k-means. `arrow` and `parquet`: events from record batches and Parquet files. None of them
 //! changes a number.
 
+#[cfg(feature = "clusters")]
+mod clusters;
 mod day;
 mod error;
 mod events;
@@ -121,6 +148,8 @@ mod segments;
 mod snapshot;
 mod table;
 
+#[cfg(feature = "clusters")]
+pub use clusters::{Clusters, cluster};
 pub use day::Day;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{

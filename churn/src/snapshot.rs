@@ -56,12 +56,19 @@ pub(crate) struct Snapshots<'a> {
 }
 
 impl<'a> Snapshots<'a> {
-    pub(crate) fn new(input: Input<'a>, config: &LabelConfig, cutoffs: &[Day]) -> Result<Self> {
-        let label = |&cutoff: &Day| {
+    /// With `skip_empty`, cutoffs without a customer to label are left out as long as one is left.
+    pub(crate) fn new(input: Input<'a>, config: &LabelConfig, cutoffs: &[Day], skip_empty: bool) -> Result<Self> {
+        let mut parts = Vec::new();
+        for (i, &cutoff) in cutoffs.iter().enumerate() {
             let (history, outcome) = input.events.split_at(cutoff);
-            Ok((cutoff, labels(&history, &outcome, config)?))
-        };
-        Ok(Snapshots { input, parts: cutoffs.iter().map(label).collect::<Result<_>>()? })
+            let others = i + 1 < cutoffs.len() || !parts.is_empty();
+            match labels(&history, &outcome, config) {
+                Ok(labels) => parts.push((cutoff, labels)),
+                Err(error) if skip_empty && others && error.kind() == ErrorKind::NoCustomers => continue,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Snapshots { input, parts })
     }
 
     pub(crate) fn len(&self) -> usize {

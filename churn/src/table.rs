@@ -1,5 +1,6 @@
 //! A table with one row a customer: columns that are joined to the features, or a whole training set with its label.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,9 @@ impl ColumnData {
 pub struct Table {
     rows: usize,
     columns: Vec<Column>,
+    /// Of columns read from text, by position: the fields as they stood in the file, where their values do not say it
+    /// (`007`, `1.0`, ids of more digits than a double holds). Customer ids are kept byte for byte.
+    texts: BTreeMap<usize, Strings>,
 }
 
 impl Table {
@@ -119,7 +123,7 @@ impl Table {
         if rows == 0 {
             return Err(Error::new(ErrorKind::NoGoodRows, "the table has no row"));
         }
-        Ok(Table { rows, columns })
+        Ok(Table { rows, columns, texts: BTreeMap::new() })
     }
 
     /// Reads a CSV file with a header. A column is numeric if every value is a number, boolean if every value is `true` or
@@ -147,10 +151,18 @@ impl Table {
                 let field = record.get(i);
                 let text =
                     std::str::from_utf8(field).map_err(|_| bad(format!("{} is not UTF-8 text", shown(field))))?;
-                column.push(text.trim());
+                column.push(text);
             }
         }
-        Table::new(names.into_iter().zip(texts).map(|(name, texts)| Column { name, data: infer(&texts) }).collect())
+        let columns = names.into_iter().zip(&texts).map(|(name, texts)| Column { name, data: infer(texts) }).collect();
+        let mut table = Table::new(columns)?;
+        for (at, texts) in texts.into_iter().enumerate() {
+            let says = |row: usize| level(&table.value(at, row)).unwrap_or_default();
+            if texts.iter().enumerate().any(|(row, text)| says(row) != text) {
+                table.texts.insert(at, texts);
+            }
+        }
+        Ok(table)
     }
 
     /// The number of rows.
@@ -174,7 +186,8 @@ impl Table {
         })
     }
 
-    /// The customer ids in a column: text, or whole numbers as their digits; without a column the row numbers from 1.
+    /// The customer ids in a column: text as it stood in the file, or numbers as their digits; without a column the row
+    /// numbers from 1.
     pub(crate) fn customer_ids(&self, column: Option<&str>) -> Result<Strings> {
         let Some(name) = column else {
             return Ok((1..=self.rows)
@@ -185,9 +198,14 @@ impl Table {
                 .collect());
         };
         let data = self.column(name)?;
+        let texts = self.columns.iter().position(|column| column.name == name).and_then(|at| self.texts.get(&at));
         let mut ids = Strings::default();
         for row in 0..self.rows {
-            match level(&data.value(row)) {
+            let id = match texts {
+                Some(texts) => Some(texts.get(row).to_owned()),
+                None => level(&data.value(row)),
+            };
+            match id {
                 Some(id) if !id.is_empty() => ids.push(&id),
                 _ => {
                     let message = format!("row {}: the customer id in {name:?} is missing", row + 1);
@@ -243,11 +261,12 @@ fn infer(texts: &Strings) -> ColumnData {
         _ => None,
     };
     let number = |text: &str| parse_decimal(text.as_bytes()).filter(|v| v.is_finite());
-    if texts.iter().all(|text| text.is_empty() || number(text).is_some()) {
-        ColumnData::Numeric(texts.iter().map(|text| number(text).unwrap_or(f64::NAN)).collect())
-    } else if texts.iter().all(|text| text.is_empty() || boolean(text).is_some()) {
-        ColumnData::Boolean(texts.iter().map(boolean).collect())
+    let trimmed = || texts.iter().map(str::trim);
+    if trimmed().all(|text| text.is_empty() || number(text).is_some()) {
+        ColumnData::Numeric(trimmed().map(|text| number(text).unwrap_or(f64::NAN)).collect())
+    } else if trimmed().all(|text| text.is_empty() || boolean(text).is_some()) {
+        ColumnData::Boolean(trimmed().map(boolean).collect())
     } else {
-        ColumnData::Categorical(texts.iter().map(|text| (!text.is_empty()).then(|| text.to_owned())).collect())
+        ColumnData::Categorical(trimmed().map(|text| (!text.is_empty()).then(|| text.to_owned())).collect())
     }
 }

@@ -1,1 +1,238 @@
-fn main() {}
+//! From a log of transactions to risk: `cargo run --release --example quickstart [-- transactions.csv --help]`.
+//!
+//! Reads a CSV file, or makes a synthetic one, trains a model, scores the customers, and writes features, predictions,
+//! evaluation, model and report to a folder.
+#![allow(clippy::print_stderr, reason = "errors of a command belong on standard error")]
+
+#[path = "quickstart/files.rs"]
+mod files;
+#[path = "quickstart/log.rs"]
+mod log;
+#[path = "quickstart/progress.rs"]
+mod progress;
+#[path = "quickstart/summary.rs"]
+mod summary;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use churn::report::Report;
+use churn::{
+    Columns, Day, Events, FeatureConfig, FeatureSet, LabelConfig, LearnConfig, Model, ModelKind, OnBadRow, ReadOptions,
+    TrainConfig, train_observed,
+};
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use files::Folder;
+use progress::Progress;
+use summary::say;
+
+/// Who is about to leave: reads a log of transactions, trains a model, scores every customer and writes a report.
+#[derive(Parser)]
+#[command(name = "quickstart")]
+struct Arguments {
+    /// CSV file with one event a row; without one a synthetic log is made
+    file: Option<PathBuf>,
+    /// Column of the customer [default: customer_id]
+    #[arg(long, value_name = "COL", requires = "file")]
+    customer_id: Option<String>,
+    /// Column of the date [default: event_date]
+    #[arg(long, value_name = "COL", requires = "file")]
+    event_date: Option<String>,
+    /// Column of the amount [default: amount, if there is one]
+    #[arg(long, value_name = "COL", requires = "file")]
+    amount: Option<String>,
+    /// Column of the kind of event [default: event_type, if there is one]
+    #[arg(long, value_name = "COL", requires = "file")]
+    event_type: Option<String>,
+    /// Form of the dates, such as %d/%m/%Y [default: YYYY-MM-DD and RFC 3339]
+    #[arg(long, value_name = "F", requires = "file")]
+    date_format: Option<String>,
+    /// Character between the fields; \t for a tab
+    #[arg(long, value_name = "C", default_value = ",", value_parser = delimiter)]
+    delimiter: char,
+    /// Leave out rows that cannot be read, up to 5 % of them, instead of stopping
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Days in which a customer may come back
+    #[arg(long, value_name = "DAYS", default_value_t = LabelConfig::default().horizon_days)]
+    horizon_days: i32,
+    /// Day at which the customers are scored; nothing after it is used [default: the last day of the log]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<Day>,
+    /// Learner
+    #[arg(long, default_value = ModelKind::LogisticRegression.name(), value_parser = kinds())]
+    model: ModelKind,
+    /// Features
+    #[arg(long, default_value = "rfm", value_parser = feature_sets())]
+    feature_set: FeatureSet,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Folder for what is written
+    #[arg(long, value_name = "DIR", default_value = "target/quickstart")]
+    out: PathBuf,
+}
+
+fn kinds() -> impl TypedValueParser<Value = ModelKind> {
+    let names = ["auto", "logistic_regression", "random_forest", "gradient_boosting"];
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ModelKind>())
+}
+
+fn feature_sets() -> impl TypedValueParser<Value = FeatureSet> {
+    PossibleValuesParser::new(["rfm", "behavioral"]).map(|name| match name.as_str() {
+        "behavioral" => FeatureSet::Behavioral,
+        _ => FeatureSet::Rfm,
+    })
+}
+
+fn delimiter(text: &str) -> std::result::Result<char, &'static str> {
+    match (text, text.chars().collect::<Vec<_>>().as_slice()) {
+        ("\\t" | "tab", _) => Ok('\t'),
+        (_, &[c]) => Ok(c),
+        _ => Err("expected one character"),
+    }
+}
+
+/// What stops the work: a stable code and one clear message.
+struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    fn io(what: &str, path: &Path, error: &io::Error) -> Self {
+        Failure { code: "io", message: format!("{what} {}: {error}", path.display()) }
+    }
+
+    fn at(path: &Path, error: &churn::Error) -> Self {
+        Failure { code: error.code(), message: format!("{}: {error}", path.display()) }
+    }
+}
+
+impl From<churn::Error> for Failure {
+    fn from(error: churn::Error) -> Self {
+        Failure { code: error.code(), message: error.to_string() }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, message }) => {
+            // Nobody is left to tell if standard error is closed too.
+            let _ = writeln!(io::stderr(), "error[{code}]: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let start = Instant::now();
+    let mut folder = Folder::create(&arguments.out)?;
+    let path = match &arguments.file {
+        Some(path) => path.clone(),
+        None => synthesize(&mut folder, arguments.seed)?,
+    };
+    let whole = read(&path, &arguments.read_options())?;
+    say(&summary::read(&whole, &path.display().to_string()));
+    let events = up_to(whole, arguments.as_of)?;
+
+    let config = arguments.train_config();
+    let progress = Progress::start("Training");
+    let model = train_observed(&events, &config, &progress)?;
+    drop(progress);
+    say(&summary::model(&model));
+
+    let as_of = arguments.as_of.unwrap_or(events.last_day());
+    let features = model.features(&events, Some(as_of))?;
+    let predictions = model.predict_features(&features)?;
+    say(&summary::segments(&model, &predictions, &events, &config.labels));
+
+    folder.write("features.csv", |writer| features.write_csv(writer))?;
+    folder.write("predictions.csv", |writer| predictions.write_csv(writer))?;
+    folder.write("evaluation.json", |writer| Ok(writer.write_all(pretty(&model).as_bytes())?))?;
+    folder.write("model.json", |writer| Ok(writer.write_all(model.to_json().as_bytes())?))?;
+    let source = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut report = Report::new("Churn report", &model);
+    report.source = Some(&source);
+    report.events = Some(&events);
+    report.predictions = Some(&predictions);
+    folder.write("report.html", |writer| Ok(writer.write_all(report.to_html().as_bytes())?))?;
+    say(&summary::files(folder.written(), start.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+impl Arguments {
+    fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            columns: Columns {
+                customer_id: self.customer_id.clone(),
+                event_date: self.event_date.clone(),
+                amount: self.amount.clone(),
+                event_type: self.event_type.clone(),
+                churn_label: None,
+            },
+            date_format: self.date_format.clone(),
+            delimiter: self.delimiter,
+            on_bad_row: if self.skip_bad_rows { OnBadRow::Skip } else { OnBadRow::Fail },
+            ..ReadOptions::default()
+        }
+    }
+
+    fn train_config(&self) -> TrainConfig {
+        TrainConfig {
+            labels: LabelConfig { horizon_days: self.horizon_days, ..LabelConfig::default() },
+            features: FeatureConfig { feature_set: self.feature_set, ..FeatureConfig::default() },
+            learning: LearnConfig { model: self.model, seed: self.seed, ..LearnConfig::default() },
+            ..TrainConfig::default()
+        }
+    }
+}
+
+/// Writes a log of its own to the folder, to be read like anybody else's.
+fn synthesize(folder: &mut Folder, seed: u64) -> Result<PathBuf> {
+    say("No file given: this is a synthetic log, made for this run; its numbers say nothing about real customers.\n");
+    let _progress = Progress::start("Making a synthetic log");
+    folder.write("transactions.csv", |writer| Ok(log::write(writer, seed)?))
+}
+
+fn read(path: &Path, options: &ReadOptions) -> Result<Events> {
+    let failed = |error: io::Error| Failure::io("cannot read", path, &error);
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(Failure { code: "io", message: format!("cannot read {}: it is a folder", path.display()) });
+    }
+    let progress = Progress::start("Reading");
+    Events::from_csv(progress.reading(file, metadata.len()), options).map_err(|error| Failure::at(path, &error))
+}
+
+/// The log as it was known at the end of that day: the model may not learn from what is later either.
+fn up_to(events: Events, as_of: Option<Day>) -> Result<Events> {
+    match as_of {
+        Some(day) if day < events.last_day() => {
+            let past = events.truncated(day)?;
+            let later = events.len() - past.len();
+            say(&format!("  as of        {day}: {later} later events are not used\n"));
+            Ok(past)
+        }
+        Some(day) if day > events.last_day() => {
+            say(&format!("  as of        {day}: the log ends earlier, so its customers look quieter than they are\n"));
+            Ok(events)
+        }
+        _ => Ok(events),
+    }
+}
+
+fn pretty(model: &Model) -> String {
+    let mut text = serde_json::to_string_pretty(model.evaluation()).expect("an evaluation has string keys");
+    text.push('\n');
+    text
+}

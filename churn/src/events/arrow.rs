@@ -1,10 +1,11 @@
 //! Rows from Arrow record batches, by the same rules as CSV.
 
 use std::borrow::Borrow;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Date64Type, Float64Type, Int64Type, TimestampSecondType};
-use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::Day;
@@ -36,7 +37,7 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
         let dates = Dates::new(column(at.date))?;
         let amounts = at.amount.map(|i| numbers(column(i))).transpose()?;
         let types = at.event_type.map(|i| Text::new(column(i))).transpose()?;
-        let labels = at.label.map(|i| numbers(column(i))).transpose()?;
+        let labels = at.label.map(|i| labels(column(i))).transpose()?;
         for i in 0..batch.num_rows() {
             row += 1;
             let parse = || -> std::result::Result<Row<'_>, Refusal> {
@@ -109,21 +110,42 @@ impl Text {
     }
 }
 
-/// A column of numbers or booleans as doubles.
+/// A column of numbers as doubles; null reads as null.
 fn numbers((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
     match array.data_type() {
-        // Arrow's own conversion multiplies by a power of ten; a division is correctly rounded.
-        DataType::Decimal128(_, scale @ 0..=22) => {
-            let decimals: &Decimal128Array = array.as_primitive();
-            let divisor = 10f64.powi(i32::from(*scale));
-            let doubles: arrow_array::Float64Array = decimals.iter().map(|v| v.map(|v| v as f64 / divisor)).collect();
-            Ok(std::sync::Arc::new(doubles))
-        }
-        other if other.is_numeric() || matches!(other, DataType::Boolean | DataType::Null) => {
-            cast(name, array, &DataType::Float64)
-        }
+        decimal if decimal.is_decimal() => decimals((name, array)),
+        other if other.is_numeric() || matches!(other, DataType::Null) => cast(name, array, &DataType::Float64),
         other => Err(unfit(name, other, "numbers")),
     }
+}
+
+/// A column of labels as doubles: numbers or booleans.
+fn labels((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
+    match array.data_type() {
+        DataType::Boolean => cast(name, array, &DataType::Float64),
+        _ => numbers((name, array)),
+    }
+}
+
+/// Each decimal as the double nearest to it. Arrow's own conversion multiplies by a power of ten and rounds twice.
+fn decimals((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
+    // Below 2^53 and up to 10^22 both parts of the quotient are exact doubles, so one division rounds correctly.
+    const EXACT: u128 = 1 << 53;
+    if let DataType::Decimal128(_, scale @ 0..=22) = array.data_type() {
+        let values: &Decimal128Array = array.as_primitive();
+        if values.iter().flatten().all(|value| value.unsigned_abs() <= EXACT) {
+            // 10^22 by exact steps: powi may round on the way.
+            let divisor = (0..*scale).fold(1.0, |power, _| power * 10.0);
+            let doubles: Float64Array = values.iter().map(|value| value.map(|value| value as f64 / divisor)).collect();
+            return Ok(Arc::new(doubles));
+        }
+    }
+    let digits = cast(name, array, &DataType::Utf8)?;
+    let digits = digits.as_string::<i32>();
+    // Arrow writes plain digits; should it ever not, the row is refused as no number.
+    let doubles: Float64Array =
+        digits.iter().map(|text| text.map(|text| text.parse::<f64>().unwrap_or(f64::NAN))).collect();
+    Ok(Arc::new(doubles))
 }
 
 /// A column of dates in one of the types that have a day.
@@ -140,7 +162,7 @@ impl Dates {
             DataType::Date64 => {
                 let seconds: arrow_array::TimestampSecondArray =
                     array.as_primitive::<Date64Type>().iter().map(|ms| ms.map(|ms| ms.div_euclid(1000))).collect();
-                Dates::Second(std::sync::Arc::new(seconds))
+                Dates::Second(Arc::new(seconds))
             }
             DataType::Timestamp(unit, _) => {
                 let per_second = match unit {
@@ -153,7 +175,7 @@ impl Dates {
                 let ticks = cast(name, array, &DataType::Int64)?;
                 let seconds: arrow_array::TimestampSecondArray =
                     ticks.as_primitive::<Int64Type>().iter().map(|t| t.map(|t| t.div_euclid(per_second))).collect();
-                Dates::Second(std::sync::Arc::new(seconds))
+                Dates::Second(Arc::new(seconds))
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
                 Dates::Text(Text::new((name, array))?)

@@ -112,14 +112,18 @@ pub struct IngestReport {
     pub good: u64,
     /// Rows left out.
     pub bad: u64,
-    /// The first ten bad rows by line.
+    /// The bad rows by line, the first 1,000 of them; `bad` counts them all.
     pub bad_rows: Vec<BadRow>,
 }
 
 /// Amounts beyond this are refused, so that no sum of up to 2^32 of them can overflow its fixed-point accumulator.
 pub(crate) const MAX_AMOUNT: f64 = 1e12;
 
-const REPORTED_BAD_ROWS: usize = 10;
+/// Bad rows that a report lists: a file of nothing else must not fill the memory.
+pub(crate) const REPORTED_BAD_ROWS: usize = 1000;
+
+/// Bad rows that the message of an error shows.
+const SHOWN_BAD_ROWS: usize = 10;
 
 /// A checked row on its way to a sink.
 pub(crate) struct Row<'a> {
@@ -140,9 +144,9 @@ pub(crate) trait Sink {
 
     fn push(&mut self, row: Row<'_>) -> Result<Accepted>;
 
-    /// The lines of accepted rows that have to be withdrawn because labels of their customer differ.
-    fn withdraw_conflicts(&mut self) -> Vec<u64> {
-        Vec::new()
+    /// Takes back accepted rows because labels of their customer differ: how many, and the first of them by line.
+    fn withdraw_conflicts(&mut self) -> (u64, Vec<BadRow>) {
+        (0, Vec::new())
     }
 }
 
@@ -217,9 +221,9 @@ impl<'s, S: Sink> Intake<'s, S> {
 
     /// Takes a checked row.
     pub(crate) fn row(&mut self, row: Row<'_>) -> Result<()> {
-        let line = row.line;
+        let (line, customer) = (row.line, row.customer);
         if self.sink.push(row)? == Accepted::LabelConflict {
-            self.refuse(line, conflict());
+            self.refuse(line, conflict(customer));
         } else {
             self.report.rows += 1;
             self.report.good += 1;
@@ -244,12 +248,10 @@ impl<'s, S: Sink> Intake<'s, S> {
     /// The report, or the error that the bad rows amount to.
     pub(crate) fn finish(mut self) -> Result<IngestReport> {
         if self.on_bad_row == OnBadRow::Skip {
-            for line in self.sink.withdraw_conflicts() {
-                self.report.good -= 1;
-                self.report.bad += 1;
-                let (reason, message) = conflict();
-                self.report.bad_rows.push(BadRow { line, reason, message });
-            }
+            let (withdrawn, first) = self.sink.withdraw_conflicts();
+            self.report.good -= withdrawn;
+            self.report.bad += withdrawn;
+            self.report.bad_rows.extend(first);
             self.report.bad_rows.sort_by_key(|row| row.line);
             self.report.bad_rows.truncate(REPORTED_BAD_ROWS);
         }
@@ -264,9 +266,9 @@ impl<'s, S: Sink> Intake<'s, S> {
             _ => None,
         };
         if let Some((kind, more)) = fail {
-            let listed: String =
-                report.bad_rows.iter().map(|row| format!("\n  line {}: {}", row.line, row.message)).collect();
-            let first = if report.bad > report.bad_rows.len() as u64 { "; the first of them" } else { "" };
+            let shown = report.bad_rows.iter().take(SHOWN_BAD_ROWS);
+            let listed: String = shown.map(|row| format!("\n  line {}: {}", row.line, row.message)).collect();
+            let first = if report.bad > SHOWN_BAD_ROWS as u64 { "; the first of them" } else { "" };
             let message = format!("{} of {} rows are bad{more}{first}:{listed}", report.bad, report.rows);
             let line = report.bad_rows.first().map_or(1, |row| row.line);
             return Err(Error::new(kind, message).at_line(line).with_report(report));
@@ -282,8 +284,9 @@ impl<'s, S: Sink> Intake<'s, S> {
     }
 }
 
-fn conflict() -> Refusal {
-    (BadRowReason::ConflictingLabel, "churn_label differs from another row of the same customer".to_owned())
+pub(crate) fn conflict(customer: &str) -> Refusal {
+    let message = format!("churn_label differs from another row of customer {}", shown(customer.as_bytes()));
+    (BadRowReason::ConflictingLabel, message)
 }
 
 /// Text from the input as a message may show it: quoted, on one line, not long.

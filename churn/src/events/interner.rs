@@ -92,10 +92,6 @@ impl Interner {
         self.strings.len()
     }
 
-    pub(crate) fn get(&mut self, text: &str) -> Option<u32> {
-        self.table.find(self.state.hash_one(text), |&i| self.strings.get(i as usize) == text).copied()
-    }
-
     /// The number of this string, a new one if it was not seen before.
     pub(crate) fn intern(&mut self, text: &str) -> u32 {
         // Logs sorted by customer repeat the id of the row before.

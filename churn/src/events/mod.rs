@@ -1,8 +1,8 @@
 //! What comes in: events, one row each (customer, day, amount, type), and the two sides of a day.
 //!
 //! [`Events`] holds a log in memory in one canonical order (customers by the bytes of their id, rows by day), so nothing
-//! computed from it depends on the order of the file. [`Events::split_at`] is the only way to the rows: it gives a
-//! [`History`] that cannot see past its day and an [`Outcome`] that cannot see before it.
+//! computed from it depends on the order of the file. Features and labels reach the rows only through
+//! [`Events::split_at`]: it gives a [`History`] that cannot see past its day and an [`Outcome`] that cannot see before it.
 
 mod csv;
 mod dates;
@@ -23,6 +23,7 @@ pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOpti
 
 pub(crate) use csv::{Records, header, quoted, read as read_csv};
 pub(crate) use ingest::{Accepted, MAX_AMOUNT, Row, Sink, checked_amount, parse_decimal, shown};
+use ingest::{REPORTED_BAD_ROWS, conflict};
 pub(crate) use interner::{Interner, Strings};
 
 #[cfg(feature = "arrow")]
@@ -194,6 +195,28 @@ impl Events {
         self.days.len()
     }
 
+    /// Every event as (customer, day, amount, event type), in the canonical order: customers by the bytes of their id, then
+    /// by day. For looking at a log and for writing it elsewhere; features and labels come from [`Events::split_at`].
+    ///
+    /// ```
+    /// use churn::{Events, ReadOptions};
+    /// let csv = "customer_id,event_date,amount,event_type\nbert,2024-01-07,,login\nanna,2024-01-05,12.50,\n";
+    /// let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
+    /// let (anna, day, amount, event_type) = events.iter().next().unwrap();
+    /// assert_eq!((anna, day.to_string().as_str(), amount, event_type), ("anna", "2024-01-05", Some(12.5), None));
+    /// # Ok::<(), churn::Error>(())
+    /// ```
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Day, Option<f64>, Option<&str>)> {
+        (0..self.customers()).flat_map(move |customer| {
+            self.rows_of(customer).map(move |row| {
+                let day = Day::new(self.days[row]).expect("days of events are days");
+                let (amount, number) = (self.amounts[row], self.types[row]);
+                let event_type = (number != NO_TYPE).then(|| self.type_name(number));
+                (self.ids.get(customer), day, (!amount.is_nan()).then_some(amount), event_type)
+            })
+        })
+    }
+
     /// The number of customers.
     pub fn customers(&self) -> usize {
         self.ids.len()
@@ -237,25 +260,42 @@ impl Events {
     pub fn truncated(&self, as_of: Day) -> Result<Events> {
         let (history, _) = self.split_at(as_of);
         let customers: Vec<usize> = history.customers().collect();
+        // A type that first occurs later is not known yet.
+        let mut seen = vec![false; self.type_names.len()];
+        for &customer in &customers {
+            for &number in history.of(customer).types.iter().filter(|&&number| number != NO_TYPE) {
+                seen[usize::from(number)] = true;
+            }
+        }
+        let known: Vec<u32> = (0..seen.len() as u32).filter(|&number| seen[number as usize]).collect();
+        let mut renumbered = vec![NO_TYPE; seen.len()];
+        for (new, &old) in known.iter().enumerate() {
+            renumbered[old as usize] = new as u16;
+        }
         let mut events = Events {
             ids: self.ids.select(customers.iter().map(|&c| c as u32)),
             starts: vec![0],
             days: Vec::new(),
             amounts: Vec::new(),
             types: Vec::new(),
-            type_names: self.type_names.clone(),
+            type_names: self.type_names.select(known),
             labels: self.labels.as_ref().map(|labels| customers.iter().map(|&c| labels[c]).collect()),
             first_day: self.first_day,
             last_day: self.first_day,
-            report: self.report.clone(),
+            report: IngestReport::default(),
         };
         for customer in customers {
             let past = history.of(customer);
             events.days.extend_from_slice(past.days);
             events.amounts.extend_from_slice(past.amounts);
-            events.types.extend_from_slice(past.types);
+            events.types.extend(past.types.iter().map(|&number| match number {
+                NO_TYPE => NO_TYPE,
+                number => renumbered[usize::from(number)],
+            }));
             events.starts.push(events.days.len());
         }
+        events.report.rows = events.len() as u64;
+        events.report.good = events.report.rows;
         let last = events.days.iter().max().copied().and_then(Day::new);
         events.last_day =
             last.ok_or_else(|| Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}")))?;
@@ -389,16 +429,21 @@ impl Sink for Builder {
         Ok(Accepted::Yes)
     }
 
-    fn withdraw_conflicts(&mut self) -> Vec<u64> {
+    fn withdraw_conflicts(&mut self) -> (u64, Vec<BadRow>) {
         self.conflicts.sort_unstable();
         self.conflicts.dedup();
         let conflicting = |customer: u32| self.conflicts.binary_search(&customer).is_ok();
         let mut withdrawn = vec![false; self.days.len()];
-        let mut lines = Vec::new();
+        let (mut count, mut first) = (0, Vec::new());
         for &(row, line) in &self.labelled {
-            if conflicting(self.customers[row]) {
+            let customer = self.customers[row];
+            if conflicting(customer) {
                 withdrawn[row] = true;
-                lines.push(line);
+                count += 1;
+                if first.len() < REPORTED_BAD_ROWS {
+                    let (reason, message) = conflict(self.ids.strings().get(customer as usize));
+                    first.push(BadRow { line, reason, message });
+                }
             }
         }
         fn keep<T>(column: &mut Vec<T>, withdrawn: &[bool]) {
@@ -415,7 +460,7 @@ impl Sink for Builder {
         for &customer in &self.conflicts {
             self.labels[customer as usize] = None;
         }
-        lines
+        (count, first)
     }
 }
 

@@ -50,7 +50,7 @@ fn add(margins: &mut [f64], tree: &Tree, columns: &[BinnedColumn]) {
     let blocks = parallel::map(margins.len().div_ceil(ROWS), |block| {
         let rows = block * ROWS..((block + 1) * ROWS).min(margins.len());
         let mut values = Vec::with_capacity(rows.len());
-        tree.values_binned(columns, rows, |_, value| values.push(value));
+        tree.values_at(columns, rows, &[usize::MAX], |_, _, value| values.push(value));
         values
     });
     for (margins, values) in margins.chunks_mut(ROWS).zip(blocks) {

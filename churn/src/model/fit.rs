@@ -95,13 +95,14 @@ pub struct LearnConfig {
     pub rounds: Option<usize>,
     /// Boosting: the shrinkage of a round, above 0 and at most 1.
     pub learning_rate: f64,
-    /// Trees: the depth, 1 to 32; none for up to 5 (boosting) and 10 (forest), less where rows are few.
+    /// Trees: the depth, 1 to 32; none for what helps unseen rows most, up to 5 (boosting) and 10 (forest), and never so
+    /// deep that the rows do not suffice to fill the leaves.
     pub max_depth: Option<usize>,
-    /// Trees: the least weight of the rows on either side of a split (boosting: of their curvature); none for 1.
+    /// Trees: the least weight of the rows on either side of a split (boosting: of their curvature); none for 5 (boosting: 1).
     pub min_child_weight: Option<f64>,
-    /// Boosting: added to the curvature of every leaf; 0 or more.
-    pub leaf_l2: f64,
-    /// Random forest: features drawn at a split; none for the square root of their number.
+    /// Boosting: added to the curvature of every leaf, 0 or more; none for 1, or less where that helps unseen rows.
+    pub leaf_l2: Option<f64>,
+    /// Random forest: features drawn at a split; none for the square root of their number, rounded up.
     pub features_per_split: Option<usize>,
 }
 
@@ -119,7 +120,7 @@ impl Default for LearnConfig {
             learning_rate: 0.1,
             max_depth: None,
             min_child_weight: None,
-            leaf_l2: 1.0,
+            leaf_l2: None,
             features_per_split: None,
         }
     }
@@ -141,7 +142,7 @@ impl LearnConfig {
         }
         number("l2", self.l2, 0.0, 1e12, "a number above 0")?;
         number("learning_rate", self.learning_rate, 0.0, 1.0, "a number above 0 and at most 1")?;
-        number("leaf_l2", self.leaf_l2, -f64::MIN_POSITIVE, 1e12, "0 or more")?;
+        number("leaf_l2", self.leaf_l2.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
         number("min_child_weight", self.min_child_weight.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
         count("trees", Some(self.trees), 10_000)?;
         count("rounds", self.rounds, 10_000)?;
@@ -278,7 +279,6 @@ pub(crate) fn fit(
     observer: &dyn Observer,
 ) -> Result<Fitted> {
     config.check()?;
-    check_enough(&data.y, "the training data")?;
     let given = weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
     let mut weights = given.clone();
     if config.class_weight == ClassWeight::Balanced {
@@ -295,12 +295,19 @@ pub(crate) fn fit(
         |rows| TrainingSet { x: &data.x, specs: &data.specs, columns: &columns, y: &data.y, weights: &weights, rows };
     let split = |fold| rows.iter().partition(|&&row| usize::from(folds[row as usize]) != fold);
     let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
+    for (learn, _) in &parts {
+        let churned = learn.iter().filter(|&&row| data.y[row as usize]).count();
+        if churned == 0 || churned == learn.len() {
+            let message = "too few different customers: each fifth of them must leave both outcomes to the others";
+            return Err(Error::new(ErrorKind::OneClass, message));
+        }
+    }
     let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();
-    let job = Job { config, all: set(&rows), folds, observer };
+    let job = Job { config, all: set(&rows), given: &given, folds, observer };
     let (learner, scores, config) = match config.model {
         ModelKind::LogisticRegression => job.logistic()?,
         ModelKind::RandomForest => job.forest()?,
-        ModelKind::GradientBoosting => job.boosting(&given)?,
+        ModelKind::GradientBoosting => job.boosting()?,
         ModelKind::Auto => {
             return Err(invalid_parameter("model", "auto", "a learner; auto is resolved before fitting"));
         }
@@ -315,6 +322,8 @@ pub(crate) fn fit(
 struct Job<'a> {
     config: &'a LearnConfig,
     all: TrainingSet<'a>,
+    /// The weights that came with the rows, before those of the classes.
+    given: &'a [f64],
     folds: Vec<Fold<'a>>,
     observer: &'a dyn Observer,
 }
@@ -345,89 +354,133 @@ impl Job<'_> {
     fn growth(&self, config: &LearnConfig) -> Growth {
         let features = self.all.specs.len();
         let forest = config.model == ModelKind::RandomForest;
-        let drawn = config.features_per_split.unwrap_or((features as f64).sqrt() as usize).clamp(1, features);
+        let drawn = config.features_per_split.unwrap_or((features as f64).sqrt().ceil() as usize).clamp(1, features);
         Growth {
             max_depth: config.max_depth.unwrap_or(usize::MAX),
-            l2: if forest { 0.0 } else { config.leaf_l2 },
-            min_child_weight: config.min_child_weight.unwrap_or(1.0),
+            l2: if forest { 0.0 } else { config.leaf_l2.unwrap_or(BOOSTING_L2) },
+            min_child_weight: config.min_child_weight.unwrap_or(if forest { 5.0 } else { 1.0 }),
             features_per_split: forest.then_some(drawn),
         }
     }
 
+    fn forest_parameters(&self, config: &LearnConfig) -> ForestParameters {
+        ForestParameters { trees: config.trees, growth: self.growth(config), seed: config.seed }
+    }
+
+    /// Where no depth is asked for, the folds' trees are judged at several depths at once (a node knows what it would give as
+    /// a leaf), and the forest is grown to the best.
     fn forest(&self) -> Result<Outcome> {
         let mut config = self.config.clone();
-        config.max_depth.get_or_insert(forest_depth(self.all.rows.len()));
-        let parameters = ForestParameters { trees: config.trees, growth: self.growth(&config), seed: config.seed };
-        let mut scores = vec![0.0; self.all.y.len()];
+        let depths =
+            config.max_depth.map_or_else(|| possible_depths(&FOREST_DEPTHS, self.all.rows.len()), |depth| vec![depth]);
+        config.max_depth = depths.last().copied();
+        let parameters = self.forest_parameters(&config);
+        let rows = self.all.y.len();
+        let mut scores = vec![vec![0.0; rows]; depths.len()];
         for (number, fold) in self.folds.iter().enumerate() {
             step(self.observer, "cross-fit", number, FOLDS)?;
             let trees = forest::fit(&fold.set, &parameters, self.observer)?;
-            let mut sums = vec![0.0; self.all.y.len()];
+            let mut sums = vec![vec![0.0; rows]; depths.len()];
             for tree in &trees {
-                tree.values_binned(self.all.columns, 0..sums.len(), |row, value| sums[row] += value);
+                tree.values_at(self.all.columns, 0..rows, &depths, |row, which, value| sums[which][row] += value);
             }
-            for &row in fold.held_out {
-                scores[row as usize] = mean_logit(sums[row as usize], trees.len());
+            for (scores, sums) in scores.iter_mut().zip(&sums) {
+                fold.held_out
+                    .iter()
+                    .for_each(|&row| scores[row as usize] = mean_logit(sums[row as usize], trees.len()));
             }
         }
         step(self.observer, "cross-fit", FOLDS, FOLDS)?;
-        let trees = forest::fit(&self.all, &parameters, self.observer)?;
-        Ok((Learner::RandomForest { trees }, scores, config))
+        let losses: Vec<f64> = scores.iter().map(|scores| self.loss(scores)).collect();
+        let best = (0..depths.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).expect("there is a depth");
+        config.max_depth = Some(depths[best]);
+        let trees = forest::fit(&self.all, &self.forest_parameters(&config), self.observer)?;
+        Ok((Learner::RandomForest { trees }, scores.swap_remove(best), config))
     }
 
-    /// The folds are boosted side by side; where the rounds are not fixed, they end when the log-loss of the held-out rows of
-    /// all folds together has not improved for a while, and the best round counts.
-    fn boosting(&self, given: &[f64]) -> Result<Outcome> {
-        let mut config = self.config.clone();
-        config.max_depth.get_or_insert(boosting_depth(self.all.rows.len()));
-        let growth = self.growth(&config);
-        let start = |set| Booster::new(set, growth.clone(), config.learning_rate);
-        let mut boosters: Vec<Booster<'_>> = self.folds.iter().map(|fold| start(fold.set)).collect();
-        let most = config.rounds.unwrap_or(MOST_ROUNDS);
-        let (mut best_loss, mut best_rounds) = (f64::INFINITY, 0);
-        let mut scores = vec![0.0; self.all.y.len()];
-        for round in 1..=most {
-            step(self.observer, "cross-fit", round - 1, most)?;
-            parallel::for_each(&mut boosters, Booster::round);
-            let mut loss = 0.0;
-            let mut now = vec![0.0; scores.len()];
-            for (fold, booster) in self.folds.iter().zip(&boosters) {
-                for row in fold.held_out.iter().map(|&row| row as usize) {
-                    now[row] = booster.margins[row];
-                    loss += given[row] * log_loss_of(sigmoid(now[row]), self.all.y[row]);
-                }
-            }
-            if config.rounds.is_some() || loss < best_loss {
-                (best_loss, best_rounds, scores) = (loss, round, now);
-            } else if round >= best_rounds + PATIENCE {
-                break;
+    /// Log-loss of all rows by scores of folds that had not seen them.
+    fn loss(&self, scores: &[f64]) -> f64 {
+        (0..scores.len()).map(|row| self.given[row] * log_loss_of(sigmoid(scores[row]), self.all.y[row])).sum()
+    }
+
+    /// Where depth and leaf penalty are not asked for, the recipe with the best log-loss on the folds' unseen rows is taken.
+    fn boosting(&self) -> Result<Outcome> {
+        let mut best: Option<(f64, usize, Vec<f64>, LearnConfig)> = None;
+        for config in self.boosting_recipes() {
+            let (loss, rounds, scores) = self.boost_folds(&config)?;
+            if best.as_ref().is_none_or(|best| loss < best.0) {
+                best = Some((loss, rounds, scores, config));
             }
         }
-        config.rounds = Some(best_rounds);
-        let mut booster = start(self.all);
-        for round in 0..best_rounds {
-            step(self.observer, "fit", round, best_rounds)?;
+        let (_, rounds, scores, mut config) = best.expect("there is a recipe");
+        config.rounds = Some(rounds);
+        let mut booster = Booster::new(self.all, self.growth(&config), config.learning_rate);
+        for round in 0..rounds {
+            step(self.observer, "fit", round, rounds)?;
             booster.round();
         }
         Ok((Learner::GradientBoosting { base: booster.base, trees: booster.trees }, scores, config))
     }
-}
 
-/// Depth of boosted trees where none is asked for: 5, less below 20,000 rows.
-fn boosting_depth(rows: usize) -> usize {
-    match rows {
-        0..2_000 => 2,
-        2_000..8_000 => 3,
-        8_000..20_000 => 4,
-        _ => 5,
+    /// What is tried: each depth where none is asked for, and at the deepest a small leaf penalty where none is asked for.
+    fn boosting_recipes(&self) -> Vec<LearnConfig> {
+        let LearnConfig { max_depth, leaf_l2, .. } = *self.config;
+        let rows = self.all.rows.len();
+        let mut depths = max_depth.map_or_else(|| possible_depths(&BOOSTING_DEPTHS, rows), |depth| vec![depth]);
+        let deepest = depths[depths.len() - 1];
+        // Where the classes are nearly separable, the full penalty keeps leaves from being as sure as they should.
+        let mut penalties = leaf_l2.map_or_else(|| vec![BOOSTING_L2, SMALL_BOOSTING_L2], |l2| vec![l2]);
+        if rows >= MANY_ROWS {
+            depths = vec![deepest];
+            penalties.truncate(1);
+        }
+        let recipe =
+            |depth: usize, l2: f64| LearnConfig { max_depth: Some(depth), leaf_l2: Some(l2), ..self.config.clone() };
+        let at_full = depths.iter().map(|&depth| recipe(depth, penalties[0]));
+        at_full.chain(penalties[1..].iter().map(|&l2| recipe(deepest, l2))).collect()
+    }
+
+    /// Boosts the folds side by side; where the rounds are not fixed, they end when the log-loss of the held-out rows of all
+    /// folds together has not improved for a while, and the best round counts.
+    fn boost_folds(&self, config: &LearnConfig) -> Result<(f64, usize, Vec<f64>)> {
+        let start = |set| Booster::new(set, self.growth(config), config.learning_rate);
+        let mut boosters: Vec<Booster<'_>> = self.folds.iter().map(|fold| start(fold.set)).collect();
+        let most = config.rounds.unwrap_or(MOST_ROUNDS);
+        let (mut best_loss, mut best_rounds, mut best_scores) = (f64::INFINITY, 0, Vec::new());
+        for round in 1..=most {
+            step(self.observer, "cross-fit", round - 1, most)?;
+            parallel::for_each(&mut boosters, Booster::round);
+            let mut scores = vec![0.0; self.all.y.len()];
+            for (fold, booster) in self.folds.iter().zip(&boosters) {
+                fold.held_out.iter().for_each(|&row| scores[row as usize] = booster.margins[row as usize]);
+            }
+            let loss = self.loss(&scores);
+            if config.rounds.is_some() || loss < best_loss {
+                (best_loss, best_rounds, best_scores) = (loss, round, scores);
+            } else if round >= best_rounds + PATIENCE {
+                break;
+            }
+        }
+        Ok((best_loss, best_rounds, best_scores))
     }
 }
 
-/// Depth of a forest's trees where none is asked for: 10, less below 4,000 rows.
-fn forest_depth(rows: usize) -> usize {
-    match rows {
-        0..500 => 6,
-        500..4_000 => 8,
-        _ => 10,
-    }
+/// Depths that are tried where none is asked for.
+const FOREST_DEPTHS: [usize; 4] = [4, 6, 8, 10];
+const BOOSTING_DEPTHS: [usize; 3] = [2, 3, 5];
+const BOOSTING_L2: f64 = 1.0;
+const SMALL_BOOSTING_L2: f64 = 0.1;
+
+/// From so many rows on, boosting takes its full depth without a trial.
+const MANY_ROWS: usize = 50_000;
+
+/// Of these depths the ones at which a leaf can still hold two rows; the shallowest in any case.
+fn possible_depths(depths: &[usize], rows: usize) -> Vec<usize> {
+    depths
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|&(i, depth)| i == 0 || rows >> (depth + 1) > 0)
+        .map(|(_, depth)| depth)
+        .collect()
 }

@@ -189,8 +189,8 @@ pub(crate) fn newton(x: &Array2<f64>, y: &[f64], weights: &[f64], l2: f64) -> Re
     let mut here = sums(x, y, weights, &point);
     let mut objective = here.loss + penalty(&point);
     for _ in 0..MAX_STEPS {
-        for j in 1..d {
-            here.gradient[j] += l2 * point[j];
+        for (j, coefficient) in point.iter().enumerate().skip(1) {
+            here.gradient[j] += l2 * coefficient;
             here.hessian[j * d + j] += l2;
         }
         let Some(step) = solve(&mut here.hessian, &here.gradient, d) else { break };

@@ -11,7 +11,7 @@ use super::fit::{FOLDS, Fitted, LearnConfig, ModelKind, check_enough, deal, fit}
 use super::{Model, parallel};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::features::{FeatureConfig, features};
+use crate::features::{FeatureConfig, FeatureSpec, features};
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::metrics::{Curves, EvaluationConfig, Metrics, curves, evaluate, log_loss_of, roc_auc};
 use crate::progress::{Observer, step};
@@ -242,7 +242,9 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     config.learning.check()?;
     let cutoffs = choose_cutoffs(input.events, &config.labels, config.snapshots, config.cutoffs.as_deref())?;
     step(observer, "labels", 0, cutoffs.len())?;
-    let snapshots = Snapshots::new(input, &config.labels, &cutoffs)?;
+    let by_default = config.snapshots.is_none() && config.cutoffs.is_none();
+    let snapshots = Snapshots::new(input, &config.labels, &cutoffs, by_default)?;
+    let cutoffs = snapshots.cutoffs();
     let joined = input.attribute_specs()?;
     step(observer, "features", 0, cutoffs.len())?;
     let fitted_features = snapshots.fit(0..snapshots.len(), &config.features)?;
@@ -253,25 +255,19 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     if config.labels.labels == LabelKind::Inactivity {
         warnings.push(INACTIVITY_WARNING.to_owned());
     }
-    // Scales and types of the judged recipe come from the earlier snapshots alone.
-    let known = snapshots.known_by_last(&config.labels);
-    let split = if known > 0 && known < snapshots.len() {
-        let fitted = snapshots.fit(0..known, &config.features)?;
-        let learn = snapshots.dataset(0..known, &fitted, &joined)?;
-        let test = snapshots.dataset(snapshots.len() - 1..snapshots.len(), &fitted, &joined)?;
-        check_enough(&learn.y, "the earlier cutoffs")?;
-        check_enough(&test.y, "the last cutoff")?;
-        Split { learn, test, protocol: Protocol::OutOfTime, test_cutoff: cutoffs.last().copied(), learn_weights: None }
-    } else {
-        if snapshots.len() > 1 {
-            warnings.push("No cutoff's outcome was known by the last cutoff, so the model was judged on held-out customers instead of out of time.".to_owned());
+    let split = match out_of_time(&snapshots, config, &joined)? {
+        Some(split) => split,
+        None => {
+            if snapshots.len() > 1 {
+                warnings.push(NOT_OUT_OF_TIME.to_owned());
+            }
+            holdout(&data, None, config.learning.seed)
         }
-        holdout(&data, None, config.learning.seed)
     };
     let audited = match config.audit {
         true => {
             step(observer, "audit", 0, cutoffs.len())?;
-            Some(audit(input.events, &snapshots.cutoffs(), |events, cutoff| {
+            Some(audit(input.events, &cutoffs, |events, cutoff| {
                 features(&events.split_at(cutoff).0, &config.features)
             })?)
         }
@@ -341,6 +337,27 @@ struct Parts {
     split: Split,
     recency: Option<usize>,
     warnings: Vec<String>,
+}
+
+const NOT_OUT_OF_TIME: &str = "The model was judged on held-out customers and not out of time: no earlier cutoff's outcome \
+     was known by the last cutoff, or one side had too few customers.";
+
+/// The last snapshot set apart, to be judged by what was known by then; none where that is not possible.
+fn out_of_time(snapshots: &Snapshots<'_>, config: &TrainConfig, joined: &[FeatureSpec]) -> Result<Option<Split>> {
+    let last = snapshots.len() - 1;
+    let known = snapshots.known_by_last(&config.labels);
+    if known == 0 || last == 0 {
+        return Ok(None);
+    }
+    // Scales and types of the judged recipe come from the earlier snapshots alone.
+    let fitted = snapshots.fit(0..known, &config.features)?;
+    let learn = snapshots.dataset(0..known, &fitted, joined)?;
+    let test = snapshots.dataset(last..last + 1, &fitted, joined)?;
+    if check_enough(&learn.y, "").is_err() || check_enough(&test.y, "").is_err() {
+        return Ok(None);
+    }
+    let test_cutoff = snapshots.cutoffs().last().copied();
+    Ok(Some(Split { learn, learn_weights: None, test, protocol: Protocol::OutOfTime, test_cutoff }))
 }
 
 /// A stratified fifth of the customers set apart.

@@ -1,0 +1,196 @@
+//! The customers of today: how many are in which band, and who is at the greatest risk.
+
+use std::collections::HashMap;
+
+use super::words::{Text, bound, count, counted, decimal, percent};
+use super::{Page, table};
+use crate::day::Day;
+use crate::events::Events;
+use crate::model::{Prediction, Predictions};
+use crate::segments::Segment;
+
+/// The sum and number of a customer's events, and the last of them.
+#[derive(Clone, Copy)]
+struct Past {
+    last: Day,
+    events: u64,
+    amount: f64,
+}
+
+/// Today's customers, without those who have been silent for longer than the definition of churn looks back: the model
+/// has learned nothing about them, and whoever has left already is not at risk.
+pub(super) struct Scored {
+    customers: Vec<(Prediction, Option<Past>)>,
+    silent: u64,
+    active_within: Option<i32>,
+    has_amounts: bool,
+}
+
+impl Scored {
+    pub(super) fn new(predictions: &Predictions, events: Option<&Events>, active_within: Option<i32>) -> Self {
+        let pasts = events.zip(predictions.as_of()).map(|(events, as_of)| pasts(events, as_of)).unwrap_or_default();
+        let since = active_within.zip(predictions.as_of()).map(|(days, as_of)| as_of.plus(-days));
+        let mut customers = Vec::new();
+        let mut silent = 0;
+        for prediction in predictions.iter() {
+            let past = pasts.get(prediction.customer_id.as_str()).copied();
+            match (past, since) {
+                (Some(past), Some(since)) if past.last <= since => silent += 1,
+                _ => customers.push((prediction, past)),
+            }
+        }
+        let has_amounts = customers.iter().any(|(_, past)| past.is_some_and(|past| past.amount != 0.0));
+        Scored { customers, silent, active_within, has_amounts }
+    }
+
+    pub(super) fn customers(&self) -> u64 {
+        self.customers.len() as u64
+    }
+
+    pub(super) fn in_bands(&self, bands: &[Segment]) -> u64 {
+        self.customers.iter().filter(|(prediction, _)| bands.contains(&prediction.risk_segment)).count() as u64
+    }
+
+    /// How many of them will churn, by their probabilities.
+    pub(super) fn expected(&self) -> f64 {
+        self.customers.iter().map(|(prediction, _)| prediction.churn_probability).sum()
+    }
+
+    /// The first by probability, then by what they have spent, then by id.
+    fn riskiest(&self, most: usize) -> Vec<&(Prediction, Option<Past>)> {
+        let amount = |past: &Option<Past>| past.map_or(0.0, |past| past.amount);
+        let mut order: Vec<_> = self.customers.iter().collect();
+        order.sort_by(|(a, past_a), (b, past_b)| {
+            (b.churn_probability.total_cmp(&a.churn_probability))
+                .then_with(|| amount(past_b).total_cmp(&amount(past_a)))
+                .then_with(|| a.customer_id.cmp(&b.customer_id))
+        });
+        order.truncate(most);
+        order
+    }
+}
+
+fn pasts(events: &Events, as_of: Day) -> HashMap<&str, Past> {
+    let mut pasts: HashMap<&str, Past> = HashMap::new();
+    for (customer, day, amount, _) in events.iter().filter(|event| event.1 <= as_of) {
+        let past = pasts.entry(customer).or_insert(Past { last: day, events: 0, amount: 0.0 });
+        past.last = past.last.max(day);
+        past.events += 1;
+        past.amount += amount.unwrap_or(0.0);
+    }
+    pasts
+}
+
+impl Page<'_> {
+    /// The bands: how many customers are in each today, and what happened in the test to those who were.
+    pub(super) fn segments(&self) -> String {
+        let evaluation = self.report.model.evaluation();
+        let today = self.today.as_ref();
+        let mut rows = String::new();
+        let mut bar = String::new();
+        for row in &evaluation.segments {
+            let name = row.segment.name();
+            rows.push_str(&format!(
+                "<tr><th scope=\"row\"><span class=\"band\"><i class=\"{name}\"></i>{name}</span></th><td class=\"nowrap\">{} to {}</td>",
+                bound(row.from),
+                bound(row.to)
+            ));
+            if let Some(today) = today {
+                let customers = today.in_bands(&[row.segment]);
+                let share = customers as f64 / today.customers().max(1) as f64;
+                rows.push_str(&format!("<td>{}</td><td>{}</td>", count(customers), percent(share)));
+                if customers > 0 {
+                    bar.push_str(&format!("<span class=\"{name}\" style=\"flex:{customers} 1 0\"></span>"));
+                }
+            }
+            let rate = |value: Option<f64>| value.map_or("–".to_owned(), percent);
+            rows.push_str(&format!(
+                "<td class=\"gap\">{}</td><td>{}</td><td>{}</td></tr>\n",
+                count(row.customers),
+                rate(row.mean_probability),
+                rate(row.observed_rate)
+            ));
+        }
+        let (groups, columns, total) = match today {
+            Some(today) => (
+                "<th colspan=\"2\" scope=\"colgroup\">Today</th>",
+                "<th scope=\"col\">Customers</th><th scope=\"col\">Share</th>",
+                format!("<td>{}</td><td></td>", count(today.customers())),
+            ),
+            None => ("", "", String::new()),
+        };
+        let head = format!(
+            "<tr class=\"groups\"><td colspan=\"2\"></td>{groups}<th colspan=\"3\" scope=\"colgroup\" class=\"gap\">In the test</th></tr>\n\
+             <tr><th scope=\"col\">Risk</th><th scope=\"col\">Probability</th>{columns}\
+             <th scope=\"col\" class=\"gap\">Customers</th><th scope=\"col\">Mean predicted</th><th scope=\"col\">Observed churn</th></tr>\n"
+        );
+        let foot = format!(
+            "<tr><th scope=\"row\">All</th><td></td>{total}<td class=\"gap\">{}</td><td>{}</td><td>{}</td></tr>\n",
+            count(evaluation.metrics.n),
+            percent(self.mean_predicted()),
+            percent(evaluation.metrics.base_rate)
+        );
+        let silent = today.map_or(String::new(), Scored::silent_note);
+        let stack = match bar.is_empty() {
+            true => String::new(),
+            false => format!("<div class=\"stack\" aria-hidden=\"true\">{bar}</div>\n"),
+        };
+        format!(
+            "<section class=\"card\">\n<h2>Risk segments</h2>\n<p class=\"hint\">Observed churn should lie inside the band, near the \
+             mean predicted: it is what really happened to the customers of the test.{silent}</p>\n{stack}{}</section>\n",
+            table("Customers by risk segment, with the churn observed in the test", &head, &rows, &foot)
+        )
+    }
+
+    /// The ten at the top of the list.
+    pub(super) fn riskiest(&self) -> String {
+        const MOST: usize = 10;
+        let Some(today) = &self.today else { return String::new() };
+        let known = today.customers.iter().any(|(_, past)| past.is_some());
+        let mut head = "<tr><th scope=\"col\">Customer</th><th scope=\"col\">Probability of churn</th><th scope=\"col\" class=\"left\">Risk</th>".to_owned();
+        if known {
+            head.push_str("<th scope=\"col\">Last active</th><th scope=\"col\">Events</th>");
+        }
+        if today.has_amounts {
+            head.push_str("<th scope=\"col\">Total amount</th>");
+        }
+        head.push_str("</tr>\n");
+        let mut rows = String::new();
+        for (prediction, past) in today.riskiest(MOST) {
+            let band = prediction.risk_segment.name();
+            rows.push_str(&format!(
+                "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td>{}</td>\
+                 <td class=\"left\"><span class=\"band\"><i class=\"{band}\"></i>{band}</span></td>",
+                Text(&prediction.customer_id),
+                percent(prediction.churn_probability)
+            ));
+            if known {
+                let (last, events) = past
+                    .map_or(("–".to_owned(), "–".to_owned()), |past| (past.last.to_string(), count(past.events)));
+                rows.push_str(&format!("<td class=\"nowrap\">{last}</td><td>{events}</td>"));
+            }
+            if today.has_amounts {
+                rows.push_str(&format!("<td>{}</td>", decimal(past.map_or(f64::NAN, |past| past.amount), 2)));
+            }
+            rows.push_str("</tr>\n");
+        }
+        let shown = today.customers().min(MOST as u64);
+        format!(
+            "<section class=\"card\">\n<h2>At the greatest risk</h2>\n{}</section>\n",
+            table(&format!("The first {shown} of {}", counted(today.customers(), "customer")), &head, &rows, "")
+        )
+    }
+}
+
+impl Scored {
+    fn silent_note(&self) -> String {
+        match (self.silent, self.active_within) {
+            (0, _) | (_, None) => String::new(),
+            (silent, Some(days)) => format!(
+                " Not counted: {} silent for more than {} before that day, whom the model's definition takes to have left already.",
+                counted(silent, "customer"),
+                counted(days.unsigned_abs().into(), "day"),
+            ),
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The report: one HTML page that says who is at risk, how far to believe it, and what it was computed from.
+//!
+//! The page stands alone: style and charts are inside, nothing is fetched, nothing runs, and its content security policy
+//! forbids both. It reads on paper, on a phone and in the dark. Whatever comes from the data is escaped.
+//!
+//! ```
+//! # use churn::*;
+//! # let csv: String = std::iter::once("customer_id,event_date\n".to_owned()).chain((0..2000).map(|i| {
+//! #     let (c, k) = (i % 200, i / 200);
+//! #     format!("c{c:03},{}\n", Day::new(19_700 + (c * 7 + k * (2 + c % 40)) % 360).unwrap())
+//! # })).collect();
+//! use churn::report::Report;
+//! # let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
+//! let model = train(&events, &TrainConfig::default())?;
+//! let predictions = model.predict(&events, None)?;
+//! let mut report = Report::new("Churn report", &model);
+//! report.source = Some("transactions.csv");
+//! report.events = Some(&events);
+//! report.predictions = Some(&predictions);
+//! let html = report.to_html();
+//! assert!(html.starts_with("<!doctype html>") && html.contains("transactions.csv"));
+//! # Ok::<(), churn::Error>(())
+//! ```
+
+mod charts;
+mod customers;
+mod evidence;
+mod words;
+
+use customers::Scored;
+use words::{Text, bound, count, counted, decimal, kind_name, percent, whole_percent};
+
+use crate::day::Day;
+use crate::events::Events;
+use crate::labels::{LabelConfig, LabelKind};
+use crate::model::{Model, ModelKind, Predictions, Protocol};
+use crate::segments::Segment;
+
+/// What the page shows. Only the model is needed: without predictions it is about the model, without events it says
+/// nothing of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The first line of the page.
+    pub title: &'a str,
+    /// The model.
+    pub model: &'a Model,
+    /// Where the data came from, such as the name of a file.
+    pub source: Option<&'a str>,
+    /// The log that was read: what was in it, and when its customers were last active.
+    pub events: Option<&'a Events>,
+    /// The customers of today.
+    pub predictions: Option<&'a Predictions>,
+}
+
+/// What the model's document knows beside the accessors of [`Model`].
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Definition {
+    labels: LabelConfig,
+    cutoffs: Vec<Day>,
+}
+
+/// Everything the sections need, worked out once.
+struct Page<'a> {
+    report: Report<'a>,
+    definition: Definition,
+    today: Option<Scored>,
+}
+
+impl<'a> Report<'a> {
+    /// A report on a model.
+    pub fn new(title: &'a str, model: &'a Model) -> Self {
+        Report { title, model, source: None, events: None, predictions: None }
+    }
+
+    /// The page.
+    pub fn to_html(&self) -> String {
+        let definition: Definition = serde_json::from_str(&self.model.to_json()).unwrap_or_default();
+        let active_within = match definition.labels.labels {
+            LabelKind::OutcomeWindow => definition.labels.active_within_days,
+            _ => None,
+        };
+        let today = self.predictions.map(|predictions| Scored::new(predictions, self.events, active_within));
+        Page { report: *self, definition, today }.html()
+    }
+}
+
+impl Page<'_> {
+    fn html(&self) -> String {
+        let main = [
+            self.tiles(),
+            self.definition(),
+            self.segments(),
+            self.curves(),
+            self.importance(),
+            self.comparison(),
+            self.read(),
+            self.audit(),
+            self.riskiest(),
+        ];
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
+             <meta name=\"referrer\" content=\"no-referrer\">\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n\
+             {}<main>\n{}</main>\n{}</body>\n</html>\n",
+            Text(self.report.title),
+            include_str!("style.css"),
+            self.header(),
+            main.concat(),
+            self.footer(),
+        )
+    }
+
+    fn header(&self) -> String {
+        let (headline, lede) = self.headline();
+        let mut eyebrow = vec![Text(self.report.title).to_string()];
+        eyebrow.extend(self.report.source.map(|source| Text(source).to_string()));
+        eyebrow.extend(self.as_of().map(|day| format!("as of {day}")));
+        let warnings = match self.report.model.warnings() {
+            [] => String::new(),
+            warnings => {
+                let items: String = warnings.iter().map(|warning| format!("<p>{}</p>\n", Text(warning))).collect();
+                format!("<div class=\"warning\" role=\"note\">\n<h2>Read this first</h2>\n{items}</div>\n")
+            }
+        };
+        format!(
+            "<header>\n<p class=\"eyebrow\">{}</p>\n<h1>{headline}</h1>\n<p class=\"lede\">{lede}</p>\n{warnings}</header>\n",
+            eyebrow.join(" · ")
+        )
+    }
+
+    fn as_of(&self) -> Option<Day> {
+        self.report.predictions.and_then(Predictions::as_of)
+    }
+
+    /// The sentence that somebody with half a minute takes along, and the two that they should read with it.
+    fn headline(&self) -> (String, String) {
+        let metrics = &self.report.model.evaluation().metrics;
+        let ranks = format!(
+            "takes one customer who churned and one who stayed, it gives the higher risk to the right one {} times in 100",
+            decimal(100.0 * metrics.roc_auc, 0)
+        );
+        let Some(today) = &self.today else {
+            let headline = format!("Whenever the model {ranks}.");
+            let lede = format!(
+                "That is measured on {} it had not seen, of whom {} churned.",
+                counted(metrics.n, "customer"),
+                percent(metrics.base_rate)
+            );
+            return (headline, lede);
+        };
+        let at_risk = today.in_bands(&[Segment::High, Segment::Critical]);
+        let horizon = &self.definition.labels;
+        let (risk, expected) = match horizon.labels {
+            LabelKind::OutcomeWindow => {
+                (format!("of not coming back within {} days", horizon.horizon_days), "will not come back in that time")
+            }
+            _ => ("of churn".to_owned(), "churn"),
+        };
+        let headline = format!(
+            "Of {}, {} {} at high or critical risk {risk}.",
+            counted(today.customers(), "customer"),
+            count(at_risk),
+            if at_risk == 1 { "is" } else { "are" },
+        );
+        let lede = format!(
+            "Adding up the probabilities, about {} of all {} {expected}. {}",
+            decimal(today.expected(), 0),
+            count(today.customers()),
+            self.how_it_went()
+        );
+        (headline, lede)
+    }
+
+    /// What became of the judged customers in the two upper bands.
+    fn how_it_went(&self) -> String {
+        let evaluation = self.report.model.evaluation();
+        let upper = evaluation.segments.iter().filter(|row| row.segment >= Segment::High);
+        let (customers, churned) =
+            upper.fold((0.0, 0.0), |(n, k), row| (n + row.customers as f64, k + row.churned as f64));
+        let test =
+            format!("When the model was tested on {} it had not seen", counted(evaluation.metrics.n, "customer"));
+        if customers == 0.0 {
+            return format!("{test}, it put nobody into these two bands.");
+        }
+        format!(
+            "{test}, {} of those it put into these two bands did churn, against {} of all of them.{}",
+            whole_percent(churned / customers),
+            whole_percent(evaluation.metrics.base_rate),
+            self.bias()
+        )
+    }
+
+    /// The mean of the predicted probabilities in the test.
+    fn mean_predicted(&self) -> f64 {
+        let segments = &self.report.model.evaluation().segments;
+        let customers: f64 = segments.iter().map(|row| row.customers as f64).sum();
+        let expected: f64 = segments.iter().map(|row| row.customers as f64 * row.mean_probability.unwrap_or(0.0)).sum();
+        expected / customers
+    }
+
+    /// A caution where the probabilities of the test were too high or too low as a whole, as they are when times change.
+    fn bias(&self) -> String {
+        const NOTABLE: f64 = 0.03;
+        let (predicted, observed) = (self.mean_predicted(), self.report.model.evaluation().metrics.base_rate);
+        let direction = match predicted - observed {
+            gap if gap > NOTABLE => "high",
+            gap if gap < -NOTABLE => "low",
+            _ => return String::new(),
+        };
+        format!(
+            " The probabilities of that test were too {direction} as a whole ({} predicted, {} observed): take the numbers with care.",
+            whole_percent(predicted),
+            whole_percent(observed)
+        )
+    }
+
+    fn tiles(&self) -> String {
+        let evaluation = self.report.model.evaluation();
+        let metrics = &evaluation.metrics;
+        let tile = |name: &str, number: String, words: String| {
+            format!("<div class=\"tile\"><dt>{name}</dt><dd class=\"number\">{number}</dd><dd>{words}</dd></div>\n")
+        };
+        let first = match &self.today {
+            Some(today) => {
+                let at_risk = today.in_bands(&[Segment::High, Segment::Critical]);
+                let share = at_risk as f64 / today.customers().max(1) as f64;
+                tile(
+                    "Customers scored",
+                    count(today.customers()),
+                    format!("{} at high or critical risk", percent(share)),
+                )
+            }
+            None => tile(
+                "Customers learned from",
+                count(self.report.model.training().customers),
+                format!("in {}", counted(self.report.model.training().rows, "row")),
+            ),
+        };
+        let recency = match evaluation.recency_auc {
+            Some(auc) => format!("{} by recency alone; 0.5 is chance", decimal(auc, 3)),
+            None => "0.5 is chance, 1 is perfect".to_owned(),
+        };
+        [
+            "<dl class=\"tiles\">\n".to_owned(),
+            first,
+            tile(
+                "Base rate",
+                percent(metrics.base_rate),
+                format!("of {} judged churned", counted(metrics.n, "customer")),
+            ),
+            tile("Ranking (AUC)", decimal(metrics.roc_auc, 3), recency),
+            tile(
+                "Calibration error",
+                percent(metrics.ece),
+                format!("{}: {}", trust(metrics.ece), "mean gap between predicted and observed"),
+            ),
+            "</dl>\n".to_owned(),
+        ]
+        .concat()
+    }
+
+    fn definition(&self) -> String {
+        let model = self.report.model;
+        let evaluation = model.evaluation();
+        let judged = counted(evaluation.metrics.n, "customer");
+        let learned = counted(evaluation.train_rows, "row");
+        let cutoffs = match self.definition.cutoffs.as_slice() {
+            [] | [_] => String::new(),
+            days => format!(" The cutoffs were {}.", days.iter().map(Day::to_string).collect::<Vec<_>>().join(", ")),
+        };
+        let protocol = match (evaluation.protocol, evaluation.test_cutoff) {
+            (Protocol::OutOfTime, Some(cutoff)) => format!(
+                "Judged out of time at {cutoff} on {judged}: the model learned from {learned} of earlier cutoffs, whose \
+                 outcome was known by then, and was compared with what these customers did afterwards."
+            ),
+            (Protocol::OutOfTime, None) => {
+                format!("Judged out of time on {judged}, learned from {learned} before them.")
+            }
+            (Protocol::Holdout, _) => format!(
+                "Judged on {judged} held out: a fifth, drawn at random, of whom the model saw nothing while it learned \
+                 from the {learned} of the others."
+            ),
+        };
+        let fitted = format!(
+            " The model in use was then fitted on all {} of {}.{cutoffs}",
+            counted(model.training().rows, "row"),
+            counted(model.training().customers, "customer")
+        );
+        format!(
+            "<section class=\"pair\">\n<div class=\"card\">\n<h2>What churn means here</h2>\n<p>{}</p>\n</div>\n\
+             <div class=\"card\">\n<h2>How it was judged</h2>\n<p>{protocol}{fitted}</p>\n</div>\n</section>\n",
+            Text(&model.definition())
+        )
+    }
+
+    fn footer(&self) -> String {
+        let model = self.report.model;
+        let parameters = model.parameters();
+        let thresholds = model.thresholds();
+        format!(
+            "<footer>\n<p>churn {} · {} · calibration {} · seed {} · risk bands from {}, {} and {} · training data <code>{}</code></p>\n</footer>\n",
+            env!("CARGO_PKG_VERSION"),
+            kind_name(model.kind()),
+            Text(model.calibration()),
+            parameters.seed,
+            bound(thresholds.medium),
+            bound(thresholds.high),
+            bound(thresholds.critical),
+            Text(&model.training().fingerprint),
+        )
+    }
+}
+
+/// The expected calibration error in a word.
+fn trust(ece: f64) -> &'static str {
+    match ece {
+        e if e < 0.02 => "very close",
+        e if e < 0.05 => "close",
+        e if e < 0.10 => "rough",
+        _ => "poor, trust the order only",
+    }
+}
+
+/// A table that scrolls by itself where the screen is too narrow for it.
+fn table(caption: &str, head: &str, body: &str, foot: &str) -> String {
+    let foot = if foot.is_empty() { String::new() } else { format!("<tfoot>\n{foot}</tfoot>\n") };
+    format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}</caption>\n\
+         <thead>\n{head}</thead>\n<tbody>\n{body}</tbody>\n{foot}</table>\n</div>\n"
+    )
+}
+
+fn is_logistic(model: &Model) -> bool {
+    model.kind() == ModelKind::LogisticRegression
+}
+
+#[cfg(test)]
+mod tests;

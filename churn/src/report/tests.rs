@@ -1,0 +1,160 @@
+//! The page as text: every section is there, nothing foreign gets out of its place, nothing is fetched.
+
+use super::*;
+use crate::{
+    Column, ColumnData, Input, LearnConfig, OnBadRow, ReadOptions, Table, TableConfig, TrainConfig, train, train_table,
+};
+
+/// 200 customers over 360 days, some of them with names that would be markup, and one bad row in ten thousand.
+fn log() -> Events {
+    let mut csv = String::from("customer_id,event_date,amount,event_type\n");
+    for i in 0..2000 {
+        let (c, k) = (i % 200, i / 200);
+        let day = Day::new(19_700 + (c * 7 + k * (2 + c % 40)) % 360).expect("a day");
+        csv.push_str(&format!("<script>alert({c:03})</script>,{day},{}.50,<b>&visit\n", 5 + c % 30));
+    }
+    csv.push_str("anna,<img src=x>,1.00,visit\n");
+    let options = ReadOptions { on_bad_row: OnBadRow::Skip, ..ReadOptions::default() };
+    Events::from_csv(csv.as_bytes(), &options).expect("a log")
+}
+
+fn table_model() -> (Model, Predictions) {
+    let rows = 400;
+    let usage = (0..rows).map(|i| f64::from(i % 20)).collect();
+    let churned = (0..rows).map(|i| Some((i % 20) < 6 + i % 3)).collect();
+    let table = Table::new(vec![
+        Column { name: "<i>usage".to_owned(), data: ColumnData::Numeric(usage) },
+        Column { name: "churned".to_owned(), data: ColumnData::Boolean(churned) },
+    ])
+    .expect("a table");
+    let model = train_table(&table, &TableConfig::default()).expect("a model");
+    let predictions = model.predict_table(&table, None).expect("predictions");
+    (model, predictions)
+}
+
+fn full_page() -> String {
+    let events = log();
+    let learning = LearnConfig { model: ModelKind::Auto, trees: 5, rounds: Some(5), ..LearnConfig::default() };
+    let model = train(&events, &TrainConfig { learning, ..TrainConfig::default() }).expect("a model");
+    let predictions = model.predict(&events, None).expect("predictions");
+    let mut report = Report::new("Churn <report>", &model);
+    report.source = Some("\"><script>x</script>.csv");
+    report.events = Some(&events);
+    report.predictions = Some(&predictions);
+    report.to_html()
+}
+
+#[test]
+fn every_section_is_there() {
+    let page = full_page();
+    for text in [
+        "Of 200 customers, ",
+        "Customers scored",
+        "Base rate",
+        "by recency alone",
+        "Calibration error",
+        "What churn means here",
+        "no event of any type follows within 90 days",
+        "Judged out of time at 2024-09-03 on",
+        "Risk segments",
+        "Observed churn",
+        "(ROC)",
+        "(precision and recall)",
+        "(reliability)",
+        "(cumulative gain)",
+        "What the model goes by",
+        "Compared with simpler ways",
+        "Learners tried",
+        "What was read",
+        "The first 1 of 1 row left out",
+        "line 2002",
+        "values compared, identical bits",
+        "At the greatest risk",
+        "The first 10 of 200 customers",
+        "seed 0",
+    ] {
+        assert!(page.contains(text), "{text:?} is missing");
+    }
+    assert_eq!(page.matches("<svg role=\"img\"").count(), 4);
+}
+
+#[test]
+fn nothing_foreign_becomes_markup() {
+    let page = full_page();
+    assert!(page.contains("&lt;script&gt;alert("));
+    assert!(page.contains("&lt;b&gt;&amp;visit"));
+    assert!(page.contains("<title>Churn &lt;report&gt;</title>"));
+    for markup in ["<script", "<img", "<b>&", "<report", "javascript:", "onload", "\"><script"] {
+        assert!(!page.contains(markup), "{markup:?} got out");
+    }
+}
+
+#[test]
+fn nothing_is_fetched() {
+    let page = full_page();
+    for reference in ["http:", "https:", "//", "url(", "@import", "src=", "href="] {
+        let outside: Vec<_> = page.match_indices(reference).map(|(at, _)| &page[at.saturating_sub(20)..at]).collect();
+        let harmless = outside.iter().all(|before| before.contains("&lt;img"));
+        assert!(harmless, "{reference:?} after {outside:?}");
+    }
+    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\""));
+}
+
+#[test]
+fn tags_are_balanced() {
+    for page in [full_page(), Report::new("x", &table_model().0).to_html()] {
+        let mut open = Vec::new();
+        for tag in page.split('<').skip(2).map(|rest| rest.split('>').next().expect("a tag")) {
+            let name = tag.trim_start_matches('/').split_whitespace().next().expect("a name");
+            match tag {
+                _ if name == "meta" || tag.ends_with('/') => (),
+                _ if tag.starts_with('/') => assert_eq!(open.pop(), Some(name), "at {tag}"),
+                _ => open.push(name),
+            }
+        }
+        assert_eq!(open, Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn warnings_stand_at_the_top() {
+    let events = log();
+    let config = TrainConfig::from_json(r#"{"labels": "inactivity", "threshold_days": 60}"#).expect("a configuration");
+    let model = train(Input::from(&events), &config).expect("a model");
+    let page = Report::new("x", &model).to_html();
+    let warning = page.find("The label is the inactivity rule").expect("the warning");
+    assert!(warning < page.find("class=\"tiles\"").expect("the tiles"));
+    assert!(page.contains("if 60 days or more have passed"));
+}
+
+#[test]
+fn a_model_of_a_table_needs_no_events() {
+    let (model, predictions) = table_model();
+    let mut report = Report::new("Subscribers", &model);
+    let about_the_model = report.to_html();
+    assert!(about_the_model.contains("Customers learned from") && about_the_model.contains("Not audited"));
+    assert!(!about_the_model.contains("What was read") && !about_the_model.contains("At the greatest risk"));
+    report.predictions = Some(&predictions);
+    let page = report.to_html();
+    assert!(page.contains("Of 400 customers, ") && page.contains("At the greatest risk"));
+    assert!(page.contains("&lt;i&gt;usage") && !page.contains("<i>usage"));
+    assert!(page.contains("80 customers held out"));
+}
+
+#[test]
+fn customers_who_left_long_ago_are_not_at_risk() {
+    let mut csv = String::from("customer_id,event_date\ngone,2021-01-01\n");
+    for i in 0..3000 {
+        let (c, k) = (i % 200, i / 200);
+        let day = Day::new(19_000 + (c * 7 + k * (2 + c % 60)) % 700).expect("a day");
+        csv.push_str(&format!("c{c},{day}\n"));
+    }
+    let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default()).expect("a log");
+    let model = train(&events, &TrainConfig::default()).expect("a model");
+    let predictions = model.predict(&events, None).expect("predictions");
+    let mut report = Report::new("x", &model);
+    (report.events, report.predictions) = (Some(&events), Some(&predictions));
+    let page = report.to_html();
+    assert!(!page.contains(">gone<"));
+    assert!(page.contains(" silent for more than 365 days"));
+}

@@ -1,0 +1,162 @@
+//! Numbers, names and foreign text as the page shows them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::features::{HALF_LIVES, WINDOWS};
+use crate::model::ModelKind;
+
+/// Text from the data, safe in an element and in a quoted attribute. Control characters, which HTML does not allow, become
+/// U+FFFD, and what is longer than any name ends in "…".
+pub(super) struct Text<'a>(pub(super) &'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 300;
+        for (i, c) in self.0.chars().enumerate() {
+            if i == MOST {
+                return f.write_str("…");
+            }
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                '\n' | '\t' => f.write_str(" ")?,
+                c if c.is_control() => f.write_str("\u{fffd}")?,
+                c => fmt::Write::write_char(f, c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// 1234567 → `1,234,567`.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1 customer`, `2 customers`.
+pub(super) fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// 0.1834 → `18.3 %`.
+pub(super) fn percent(share: f64) -> String {
+    decimal(100.0 * share, 1) + "\u{a0}%"
+}
+
+/// 0.1834 → `18 %`.
+pub(super) fn whole_percent(share: f64) -> String {
+    decimal(100.0 * share, 0) + "\u{a0}%"
+}
+
+/// 0.7 → `70 %`, 0.125 → `12.5 %`.
+pub(super) fn bound(share: f64) -> String {
+    let percent = 100.0 * share;
+    decimal(percent, if (percent - percent.round()).abs() < 1e-9 { 0 } else { 1 }) + "\u{a0}%"
+}
+
+/// Fixed decimals with thousands separators and a true minus; a dash for what is no number.
+pub(super) fn decimal(value: f64, places: usize) -> String {
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    let text = format!("{:.places$}", value.abs());
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let sign = if value < 0.0 && text.bytes().any(|c| matches!(c, b'1'..=b'9')) { "−" } else { "" };
+    match whole.parse() {
+        Ok(whole) => format!("{sign}{}{fraction}", count(whole)),
+        // Beyond 2^64 nobody counts digits.
+        Err(_) => format!("{value:.1e}"),
+    }
+}
+
+/// The learner as one would say it.
+pub(super) fn kind_name(kind: ModelKind) -> &'static str {
+    match kind {
+        ModelKind::LogisticRegression => "Logistic regression",
+        ModelKind::RandomForest => "Random forest",
+        ModelKind::GradientBoosting => "Gradient boosting",
+        ModelKind::Auto => "Best of all",
+    }
+}
+
+/// What a feature of ours measures, in words; a column of somebody else's keeps its name.
+pub(super) fn plain_name(feature: &str) -> Cow<'_, str> {
+    let fixed = match feature {
+        "recency_score" => "How recent the last activity is",
+        "frequency_score" => "How often they were active lately",
+        "monetary_score" => "How much they spent lately",
+        "engagement_score" => "Engagement over the last weeks",
+        "tenure_days" => "How long they have been a customer",
+        "activity_trend" => "Activity rising or falling",
+        "avg_transaction_value" => "Average amount of a transaction",
+        "days_between_transactions" => "Usual time between events",
+        "active_months" => "Months with activity",
+        "largest_amount" => "Largest amount",
+        "refund_count" => "Refunds",
+        "refund_share" => "Share of refunds",
+        "days_since_first" => "Days since the first event",
+        "days_since_last" => "Days since the last event",
+        "count_ratio_30d_90d" => "Last 30 days against the 90 before",
+        "event_type_other" => "Events of other types",
+        _ => return windowed(feature).map_or(Cow::Borrowed(feature), Cow::Owned),
+    };
+    Cow::Borrowed(fixed)
+}
+
+fn windowed(feature: &str) -> Option<String> {
+    if let Some(event_type) = feature.strip_prefix("event_type=") {
+        return Some(format!("Events of type {event_type}"));
+    }
+    let (name, days) = feature.strip_suffix('d')?.rsplit_once('_')?;
+    let days: i32 = days.parse().ok()?;
+    match name {
+        "count" if WINDOWS.contains(&days) => Some(format!("Events in the last {days} days")),
+        "amount" if WINDOWS.contains(&days) => Some(format!("Amount in the last {days} days")),
+        "decayed_count" if HALF_LIVES.contains(&days) => Some(format!("Events, fading by half every {days} days")),
+        "decayed_amount" if HALF_LIVES.contains(&days) => Some(format!("Amounts, fading by half every {days} days")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        assert_eq!([count(0), count(999), count(1_000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([counted(1, "row"), counted(2, "row")], ["1 row", "2 rows"]);
+        assert_eq!([percent(0.1834), whole_percent(0.1834)], ["18.3\u{a0}%", "18\u{a0}%"]);
+        assert_eq!([bound(0.7), bound(0.125)], ["70\u{a0}%", "12.5\u{a0}%"]);
+        assert_eq!([decimal(-1234.5, 2), decimal(-0.001, 1)], ["−1,234.50", "0.0"]);
+        assert_eq!([decimal(f64::NAN, 1), decimal(1e300, 0)], ["–", "1.0e300"]);
+    }
+
+    #[test]
+    fn foreign_text_cannot_leave_its_place() {
+        assert_eq!(Text("<a b='c' d=\"e\">&\u{0}").to_string(), "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;\u{fffd}");
+        assert_eq!(Text(&"x".repeat(1000)).to_string().chars().count(), 301);
+    }
+
+    #[test]
+    fn every_feature_of_ours_has_a_plain_name() {
+        let types = ["login".to_owned()];
+        for info in crate::registry(crate::FeatureSet::Behavioral, &crate::Windows::default(), &types) {
+            assert_ne!(plain_name(&info.name), info.name);
+        }
+        assert_eq!(plain_name("MonthlyCharges"), "MonthlyCharges");
+        assert_eq!(plain_name("count_8d"), "count_8d");
+    }
+}

@@ -1,0 +1,178 @@
+//! What the terminal shows. The report has more; here stands what one wants to see at once.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use churn::{Day, Events, LabelConfig, LabelKind, Metrics, Model, Predictions, Protocol};
+
+/// Prints; a reader who has seen enough (`| head -1`) is no reason to stop the work.
+pub(crate) fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+pub(crate) fn read(events: &Events, source: &str) -> String {
+    let report = events.report();
+    let mut text = format!("Read {source}\n");
+    let bad = if report.bad > 0 { format!(", {} left out", count(report.bad)) } else { String::new() };
+    line(&mut text, "rows", &format!("{}{bad}", count(report.rows)));
+    for row in report.bad_rows.iter().take(5) {
+        line(&mut text, "", &format!("line {}: {}", row.line, row.message));
+    }
+    line(&mut text, "customers", &count(events.customers() as u64));
+    line(&mut text, "days", &format!("{} to {}", events.first_day(), events.last_day()));
+    let types: Vec<&str> = events.event_types().take(8).collect();
+    if !types.is_empty() {
+        let more = if events.event_types().nth(8).is_some() { ", …" } else { "" };
+        line(&mut text, "event types", &format!("{}{more}", types.join(", ")));
+    }
+    text
+}
+
+pub(crate) fn model(model: &Model) -> String {
+    let evaluation = model.evaluation();
+    let mut text = String::new();
+    for warning in model.warnings() {
+        text.push_str(&format!("\nWARNING  {warning}\n"));
+    }
+    text.push_str(&format!("\nChurn: {}\n", model.definition()));
+    let (n, learned) = (count(evaluation.metrics.n), count(evaluation.train_rows));
+    match (evaluation.protocol, evaluation.test_cutoff) {
+        (Protocol::OutOfTime, Some(cutoff)) => {
+            let _ = writeln!(
+                text,
+                "Judged: out of time, at {cutoff} on {n} customers, learned from {learned} rows before."
+            );
+        }
+        _ => {
+            let _ = writeln!(text, "Judged: on {n} customers held out, learned from {learned} rows of the others.");
+        }
+    }
+    if let [_, _, ..] = evaluation.candidates.as_slice() {
+        let tried = evaluation.candidates.iter().map(|c| format!("{} {:.4}", c.model.name(), c.log_loss));
+        let _ = writeln!(text, "Tried:  {} (log-loss on unseen rows)", tried.collect::<Vec<_>>().join(", "));
+    }
+    text.push_str(&metrics_table(model));
+    text.push_str("\nMost important features (log-loss added by shuffling)\n");
+    for row in evaluation.importance.iter().filter(|row| row.log_loss_increase > 0.0).take(6) {
+        let _ = writeln!(text, "  {:<28} {:>8.4}", row.feature, row.log_loss_increase);
+    }
+    if let Some(audit) = model.audit() {
+        let _ = writeln!(
+            text,
+            "\nAudit: the future was deleted and every feature recomputed: {} values compared, identical bits.",
+            count(audit.values_compared)
+        );
+    }
+    text
+}
+
+fn metrics_table(model: &Model) -> String {
+    let evaluation = model.evaluation();
+    let mut text = format!(
+        "\n  {:<28} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}\n",
+        "", "AUC", "PR-AUC", "lift10%", "logloss", "Brier", "ECE"
+    );
+    let mut row = |name: &str, m: &Metrics| {
+        let _ = writeln!(
+            text,
+            "  {name:<28} {:>7.3} {:>7.3} {:>8.2} {:>8.4} {:>8.4} {:>8.4}",
+            m.roc_auc, m.pr_auc, m.lift_10, m.log_loss, m.brier, m.ece
+        );
+    };
+    row(model.kind().name(), &evaluation.metrics);
+    if evaluation.logistic_regression != evaluation.metrics {
+        row("logistic_regression, default", &evaluation.logistic_regression);
+    }
+    if let Some(auc) = evaluation.recency_auc {
+        let _ = writeln!(text, "  {:<28} {auc:>7.3}", "recency alone");
+    }
+    let _ = writeln!(text, "  base rate {}", percent(evaluation.metrics.base_rate));
+    text
+}
+
+/// The bands: today's customers, and what was observed in the test. Those who have been silent for longer than the
+/// definition looks back are counted apart: they left long ago.
+pub(crate) fn segments(model: &Model, predictions: &Predictions, events: &Events, labels: &LabelConfig) -> String {
+    let as_of = predictions.as_of().unwrap_or(events.last_day());
+    let since = match labels.labels {
+        LabelKind::OutcomeWindow => labels.active_within_days.map(|days| as_of.plus(-days)),
+        _ => None,
+    };
+    let last = last_days(events, as_of);
+    let active = |id: &str| since.is_none_or(|since| last.get(id).is_none_or(|&day| day > since));
+    let mut counts = [0u64; 4];
+    let mut silent = 0u64;
+    for (id, segment) in predictions.customer_ids().zip(predictions.risk_segments()) {
+        if active(id) { counts[segment as usize] += 1 } else { silent += 1 }
+    }
+    let total: u64 = counts.iter().sum();
+    let mut text = format!(
+        "\n  {:<10} {:>14} {:>10} {:>8}   {:>10} {:>10} {:>10}\n",
+        format!("{as_of}"),
+        "probability",
+        "customers",
+        "share",
+        "in test",
+        "predicted",
+        "observed"
+    );
+    for (row, &customers) in model.evaluation().segments.iter().zip(&counts) {
+        let rate = |value: Option<f64>| value.map_or("–".to_owned(), percent);
+        let _ = writeln!(
+            text,
+            "  {:<10} {:>14} {:>10} {:>8}   {:>10} {:>10} {:>10}",
+            row.segment.name(),
+            format!("{:.2} to {:.2}", row.from, row.to),
+            count(customers),
+            percent(customers as f64 / total.max(1) as f64),
+            count(row.customers),
+            rate(row.mean_probability),
+            rate(row.observed_rate)
+        );
+    }
+    if silent > 0 {
+        let days = labels.active_within_days.unwrap_or_default();
+        let _ = writeln!(text, "  Not counted: {} customers silent for more than {days} days.", count(silent));
+    }
+    text
+}
+
+fn last_days(events: &Events, as_of: Day) -> std::collections::HashMap<&str, Day> {
+    // By day within a customer, so the last one stays.
+    events.iter().filter(|event| event.1 <= as_of).map(|(id, day, ..)| (id, day)).collect()
+}
+
+pub(crate) fn files(written: &[(PathBuf, u64)], seconds: f64) -> String {
+    let mut text = String::from("\nWritten\n");
+    for (path, bytes) in written {
+        let _ = writeln!(text, "  {:<48} {:>10}", path.display().to_string(), size(*bytes));
+    }
+    let _ = writeln!(text, "\nDone in {seconds:.1} s.");
+    text
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {name:<12} {value}");
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        ..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// 1234567 → `1,234,567`.
+fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or("")).collect();
+    groups.join(",")
+}

@@ -1,0 +1,116 @@
+//! The manifest of public names, `tests/vectors/api.json`: what it lists for Rust is exported, takes and gives what the
+//! documentation says, and nothing of the list below is missing from it.
+
+use std::collections::BTreeSet;
+
+use churn::{
+    Customer, Day, Error, ErrorKind, Evaluation, EvaluationConfig, Events, FeatureConfig, FeatureTable, History,
+    LabelConfig, Labels, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Result, Scales, Segment, Table,
+    TableConfig, Thresholds, TrainConfig, evaluate, features, labels, train, train_table,
+};
+use churn_tests::vectors;
+
+/// A name, and an expression that compiles only if the name is exported with this meaning.
+macro_rules! exported {
+    ($($name:literal => $proof:expr,)*) => {{
+        $(let _ = $proof;)*
+        vec![$($name),*]
+    }};
+}
+
+fn size<T>() -> usize {
+    size_of::<T>()
+}
+
+#[test]
+fn the_manifest_is_what_rust_exports() {
+    type Judge = fn(&[bool], &[f64], &EvaluationConfig) -> Result<Metrics>;
+    let exported = exported! {
+        "Events" => size::<Events>,
+        "Events::from_csv" => |reader: &[u8], options: &ReadOptions| -> Result<Events> {
+            Events::from_csv(reader, options)
+        },
+        "ReadOptions" => ReadOptions::default,
+        "features" => features as fn(&History<'_>, &FeatureConfig) -> Result<FeatureTable>,
+        "FeatureConfig" => FeatureConfig::default,
+        "FeatureTable" => size::<FeatureTable>,
+        "Scales" => size::<Scales>,
+        "labels" => labels as fn(&History<'_>, &Outcome<'_>, &LabelConfig) -> Result<Labels>,
+        "LabelConfig" => LabelConfig::default,
+        "Labels" => size::<Labels>,
+        "train" => |events: &Events, config: &TrainConfig| -> Result<Model> { train(events, config) },
+        "TrainConfig" => TrainConfig::default,
+        "Model" => size::<Model>,
+        "train_table" => train_table as fn(&Table, &TableConfig) -> Result<Model>,
+        "Table" => size::<Table>,
+        "TableConfig" => TableConfig::default,
+        "Model::predict" => |model: &Model, events: &Events, as_of: Option<Day>| -> Result<Predictions> {
+            model.predict(events, as_of)
+        },
+        "Predictions" => size::<Predictions>,
+        "Model::predict_one" => Model::predict_one as fn(&Model, &Customer, Day) -> Result<Prediction>,
+        "Customer" => size::<Customer>,
+        "Prediction" => size::<Prediction>,
+        "Model::evaluation" => Model::evaluation as fn(&Model) -> &Evaluation,
+        "evaluate" => evaluate as Judge,
+        "EvaluationConfig" => EvaluationConfig::default,
+        "Metrics" => size::<Metrics>,
+        "Thresholds" => Thresholds::default,
+        "Thresholds::segment" => Thresholds::segment as fn(&Thresholds, f64) -> Result<Segment>,
+        "Segment" => Segment::ALL,
+        "Model::to_json" => Model::to_json as fn(&Model) -> String,
+        "Model::from_json" => Model::from_json as fn(&str) -> Result<Model>,
+    };
+    let manifest = vectors("api.json");
+    let steps = manifest["steps"].as_array().expect("steps");
+    assert!(steps.len() >= 10, "{} steps", steps.len());
+    let listed: Vec<&str> = steps
+        .iter()
+        .flat_map(|step| step["rust"].as_array().expect("names"))
+        .map(|name| name.as_str().expect("a name"))
+        .collect();
+    let listed_once: BTreeSet<&str> = listed.iter().copied().collect();
+    assert_eq!(listed_once.len(), listed.len(), "a name is listed twice");
+    assert_eq!(listed_once, exported.into_iter().collect::<BTreeSet<_>>());
+}
+
+/// Every step has its names in every language, spelled as the language does.
+#[test]
+fn spelling_follows_the_language() {
+    let manifest = vectors("api.json");
+    for step in manifest["steps"].as_array().expect("steps") {
+        for (language, separator) in [("rust", "::"), ("python", "."), ("javascript", ".")] {
+            let names = step[language].as_array().unwrap_or_else(|| panic!("{step}: no {language}"));
+            assert!(!names.is_empty(), "{step}: {language}");
+            for name in names {
+                let name = name.as_str().expect("a name");
+                let last = name.rsplit(separator).next().expect("a part");
+                assert!(last.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name} in {language}");
+                let is_type = last.starts_with(|c: char| c.is_ascii_uppercase());
+                let fits = match language {
+                    _ if is_type => !last.contains('_'),
+                    "javascript" => !last.contains('_'),
+                    _ => !last.contains(|c: char| c.is_ascii_uppercase()),
+                };
+                assert!(fits, "{name} in {language}");
+            }
+        }
+    }
+}
+
+/// The codes are the same in every language and in the REST answers: snake_case, one a kind, never empty.
+#[test]
+fn error_codes_are_snake_case_and_unique() {
+    let codes: Vec<&str> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+    assert!(codes.len() >= 26, "a code has gone: {codes:?}");
+    let unique: BTreeSet<&str> = codes.iter().copied().collect();
+    assert_eq!(unique.len(), codes.len(), "{codes:?}");
+    for code in codes {
+        let words_are_plain = code
+            .split('_')
+            .all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+        assert!(words_are_plain, "{code}");
+    }
+    let error: Error = Thresholds::default().segment(2.0).expect_err("2 is no probability");
+    assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidProbability, "invalid_probability"));
+}
