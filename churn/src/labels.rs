@@ -95,6 +95,14 @@ impl LabelConfig {
         cutoff.plus(self.gap_days).plus(self.horizon_days)
     }
 
+    /// The customers that the definition covers at a day have an event after this one; none if it covers all.
+    pub fn active_since(&self, as_of: Day) -> Option<Day> {
+        match self.labels {
+            LabelKind::OutcomeWindow => self.active_within_days.map(|days| as_of.plus(-days)),
+            LabelKind::Inactivity | LabelKind::Provided => None,
+        }
+    }
+
     /// The definition in a sentence.
     pub fn describe(&self) -> String {
         match self.labels {
@@ -173,9 +181,9 @@ pub fn labels(history: &History<'_>, outcome: &Outcome<'_>, config: &LabelConfig
     let churned: Vec<bool> = match config.labels {
         LabelKind::OutcomeWindow => {
             check_cutoff(events, cutoff, config)?;
-            if let Some(days) = config.active_within_days {
+            if let Some(since) = config.active_since(cutoff) {
                 let last_day = |c: usize| *history.of(c).days.last().expect("customers of a history have a past");
-                customers.retain(|&c| last_day(c) > cutoff.number() - days);
+                customers.retain(|&c| last_day(c) > since.number());
             }
             let counts = qualifying(events, config.event_types.as_deref())?;
             let (from, to) = (cutoff.plus(config.gap_days).number(), config.window_end(cutoff).number());

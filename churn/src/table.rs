@@ -11,6 +11,9 @@ use crate::events::{Records, Strings, header, parse_decimal, shown};
 /// A categorical column with more levels than this is an id or a name, not a category.
 pub const MAX_LEVELS: usize = 255;
 
+/// Numbers beyond this are refused, so that no sum or square of them overflows.
+pub(crate) const MAX_NUMBER: f64 = 1e100;
+
 /// More columns than this are refused.
 pub(crate) const MAX_COLUMNS: usize = 10_000;
 
@@ -90,7 +93,7 @@ impl Table {
     ///
     /// # Errors
     /// `shape_mismatch` if they differ in length, `duplicate_column`, `too_many_values` above 10,000 columns,
-    /// `invalid_column` for an infinite number, `no_good_rows` without a row.
+    /// `invalid_column` for a number beyond ±10^100, `no_good_rows` without a row.
     pub fn new(columns: Vec<Column>) -> Result<Table> {
         let rows = columns.first().map_or(0, |column| column.data.len());
         if columns.len() > MAX_COLUMNS {
@@ -114,9 +117,11 @@ impl Table {
                 return Err(Error::new(ErrorKind::ShapeMismatch, message));
             }
             if let ColumnData::Numeric(values) = &column.data
-                && let Some(row) = values.iter().position(|v| v.is_infinite())
+                && let Some(row) = values.iter().position(|v| v.abs() > MAX_NUMBER)
             {
-                let message = format!("row {}: {} is infinite; expected a number or nothing", row + 1, column.name);
+                let (found, name) = (values[row], &column.name);
+                let message =
+                    format!("row {}: {name:?} is {found}; expected a number within ±10^100 or nothing", row + 1);
                 return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
             }
         }

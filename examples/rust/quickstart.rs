@@ -127,9 +127,21 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
             // Nobody is left to tell if standard error is closed too.
-            let _ = writeln!(io::stderr(), "error[{code}]: {message}");
+            let _ = writeln!(io::stderr(), "error[{code}]: {message}{}", hint(code));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Which option helps, where one does.
+fn hint(code: &str) -> &'static str {
+    match code {
+        "missing_column" => "\nhint: name the columns with --customer-id, --event-date, --amount and --event-type",
+        "bad_rows" => {
+            "\nhint: --skip-bad-rows leaves them out and reports them; --date-format sets the form of the dates"
+        }
+        "cutoff_outside_data" => "\nhint: a shorter --horizon-days needs less history",
+        _ => "",
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use churn::{
     CalibrationKind, ClassWeight, Column, ColumnData, Customer, Day, ErrorKind, Events, FeatureConfig, FeatureSet,
-    INACTIVITY_WARNING, Input, LabelConfig, LabelKind, LearnConfig, Model, Protocol, ReadOptions, Table, TableConfig,
-    TrainConfig, Transaction, Value, audit, features, labels, train, train_table,
+    INACTIVITY_WARNING, Input, LabelConfig, LabelKind, LearnConfig, Model, ModelKind, Protocol, ReadOptions, Table,
+    TableConfig, TrainConfig, Transaction, Value, audit, features, labels, train, train_table,
 };
 use churn_tests::{csv_of, day, log_lines, read, table_bits};
 
@@ -354,4 +354,44 @@ fn a_later_log_is_scored_with_the_scales_of_training() {
     let bits = |table: &churn::FeatureTable| table.row("c0007").expect("a row").mapv(f64::to_bits);
     assert_eq!(bits(&alone), bits(&own));
     assert_ne!(table_bits(&alone), table_bits(&own));
+}
+
+#[test]
+fn numbers_too_large_to_compute_with_are_refused_and_the_largest_score() {
+    let table = |values: Vec<f64>| {
+        let churned = (0..values.len()).map(|row| Some(row % 2 == 0)).collect();
+        Table::new(vec![
+            Column { name: "churned".to_owned(), data: ColumnData::Boolean(churned) },
+            Column { name: "x".to_owned(), data: ColumnData::Numeric(values.clone()) },
+            Column { name: "z".to_owned(), data: ColumnData::Numeric(values.into_iter().map(|v| -v).collect()) },
+        ])
+    };
+    let mut values: Vec<f64> = (0..200).map(|row| f64::from(row % 2) + 0.3 * f64::from(row % 7)).collect();
+    values[17] = 1e308;
+    let error = table(values.clone()).expect_err("too large");
+    assert_eq!((error.code(), error.line()), ("invalid_column", Some(18)));
+
+    values[17] = 1e100;
+    for model in ModelKind::LEARNERS {
+        let learning = LearnConfig { model, calibration: CalibrationKind::None, ..LearnConfig::default() };
+        let model = train_table(
+            &table(values.clone()).expect("within range"),
+            &TableConfig { learning, ..TableConfig::default() },
+        )
+        .expect("within range");
+        let predictions = model
+            .predict_table(&table(vec![1e100, -1e100, f64::NAN, 0.5]).expect("within range"), None)
+            .expect("within range");
+        assert!(predictions.churn_probabilities().iter().all(|p| (0.0..=1.0).contains(p)), "{predictions:?}");
+    }
+
+    let learning = LearnConfig { model: ModelKind::LogisticRegression, ..LearnConfig::default() };
+    values[17] = 1.0;
+    let model = train_table(&table(values).expect("within range"), &TableConfig { learning, ..TableConfig::default() })
+        .expect("within range");
+    let mut document: serde_json::Value = serde_json::from_str(&model.to_json()).expect("within range");
+    document["learner"]["logistic_regression"]["terms"][0]["coefficient"] = serde_json::json!(1e308);
+    let error = Model::from_json(&document.to_string()).expect_err("too large");
+    assert_eq!(error.code(), "invalid_document");
+    assert!(error.to_string().contains("at most ±10^100"), "{error}");
 }

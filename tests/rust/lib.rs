@@ -20,8 +20,8 @@ pub fn vectors(name: &str) -> serde_json::Value {
 
 /// Prints a line that the test harness does not swallow: counts of cases, and what was skipped, must be seen on success too.
 pub fn say(line: &str) {
-    // The harness captures print! and eprint!, not the stream itself.
-    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
+    // The harness captures print! and eprint!, not the stream itself. One write, so that no other line gets in between.
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("standard error is open");
 }
 
 /// Equal to 1e-9 relative or 1e-12 absolute; a missing value equals a missing value and nothing else.

@@ -5,7 +5,7 @@ and compares. What a document means, in short:
 
 * features: names, and for a category its levels; a value is the index of its level, a level that is not listed is missing.
 * learner: a score in log-odds.
-  - logistic_regression: intercept + sum of coefficient * (value - mean) / scale over the terms; a term is a number (its
+  - logistic_regression: intercept + sum of coefficient * (value - mean) / scale, the quotient within a million, over the terms; a term is a number (its
     median where missing), the indicator of a level, or the indicator of a missing value.
   - random_forest: the mean of the trees' values, kept within 1e-4 and 1 - 1e-4, as log-odds.
   - gradient_boosting: base + the sum of the trees' values.
@@ -71,6 +71,7 @@ def score(learner, row):
     if kind == "logistic_regression":
         terms = body["terms"]
         standardised = [(term_value(t, row[t["feature"]]) - t["mean"]) / t["scale"] for t in terms]
+        standardised = [min(max(x, -1e6), 1e6) for x in standardised]
         return math.fsum([body["intercept"]] + [t["coefficient"] * x for t, x in zip(terms, standardised)])
     leaves = [leaf(tree, row) for tree in body["trees"]]
     if kind == "random_forest":

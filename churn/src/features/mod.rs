@@ -37,7 +37,7 @@ use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{History, NO_TYPE, Strings, quoted};
 use crate::parallel;
-use crate::table::{MAX_COLUMNS, MAX_LEVELS, Table, Value, level};
+use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER, Table, Value, level};
 use registry::View;
 use state::{Behavior, Clock, Rfm};
 
@@ -329,11 +329,12 @@ pub(crate) fn encode_value(value: &Value, spec: &FeatureSpec) -> Result<f64> {
         (Some(levels), value) => {
             Ok(level(value).and_then(|text| levels.binary_search(&text).ok()).map_or(f64::NAN, |code| code as f64))
         }
-        (None, Value::Number(number)) if !number.is_infinite() => Ok(*number),
+        (None, Value::Number(number)) if number.abs() <= MAX_NUMBER => Ok(*number),
         (None, Value::Boolean(value)) => Ok(f64::from(u8::from(*value))),
         (None, value) => {
             let found = level(value).unwrap_or_default();
-            let message = format!("the feature {:?} is {:?}; the model knows it as a number", spec.name, found);
+            let message =
+                format!("the feature {:?} is {:?}; the model knows it as a number within ±10^100", spec.name, found);
             Err(Error::new(ErrorKind::FeatureMismatch, message))
         }
     }

@@ -89,7 +89,7 @@ fn between(low: f64, high: f64) -> f64 {
 pub struct Histogram {
     /// The feature.
     pub name: String,
-    /// Numeric: rising cut points; bin b holds edges[b − 1] < value ≤ edges[b]. Categorical: none, a bin a level.
+    /// Numeric: rising cut points; bin b holds `edges[b − 1] < value ≤ edges[b]`. Categorical: none, a bin a level.
     pub edges: Vec<f64>,
     /// Rows in each bin.
     pub counts: Vec<u64>,

@@ -1,8 +1,9 @@
 //! From scores to frequencies: of the customers given 0.3, three in ten leave.
 //!
 //! Fitted on scores of rows that the model had not seen (cross-fitting). Platt (1999): p = sigmoid(slope · score + offset)
-//! with his smoothed targets. Isotonic: pool-adjacent-violators, each block drawn to the base rate by one pseudo-row, then
-//! linear between the blocks' centres (Oron and Flournoy 2017), so that different scores keep different probabilities.
+//! with his smoothed targets. Isotonic: pool-adjacent-violators, each block drawn to the base rate by one pseudo-row; linear
+//! between blocks, and all but flat within: a thousandth of the way to its neighbours, so that customers with different
+//! scores keep their order.
 
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +103,8 @@ fn isotonic(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) ->
     struct Block {
         weight: f64,
         churned: f64,
-        score: f64,
+        from: f64,
+        to: f64,
     }
     let mut rows: Vec<(f64, bool, f64)> =
         (0..scores.len()).map(|i| (scores[i], churned[i], weights(i))).filter(|r| r.2 > 0.0).collect();
@@ -113,26 +115,37 @@ fn isotonic(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) ->
     for group in rows.chunk_by(|a, b| a.0 == b.0) {
         let weight: f64 = group.iter().map(|row| row.2).sum();
         let churned = group.iter().filter(|row| row.1).map(|row| row.2).sum();
-        blocks.push(Block { weight, churned, score: group[0].0 * weight });
+        blocks.push(Block { weight, churned, from: group[0].0, to: group[0].0 });
         while let [.., before, last] = blocks.as_mut_slice() {
             if before.churned * last.weight < last.churned * before.weight {
                 break;
             }
             before.weight += last.weight;
             before.churned += last.churned;
-            before.score += last.score;
+            before.to = last.to;
             blocks.pop();
         }
     }
-    let mut scores: Vec<f64> = Vec::new();
-    let mut probabilities: Vec<f64> = Vec::new();
-    for block in &blocks {
-        let (score, probability) = (block.score / block.weight, (block.churned + rate) / (block.weight + 1.0));
-        // Neither rounding of a centre nor the pseudo-row may undo the order.
-        if scores.last().is_none_or(|&last| last < score) {
-            let floor = probabilities.last().copied().unwrap_or(0.0);
-            scores.push(score);
-            probabilities.push(probability.max(floor));
+    // The pseudo-row may not undo the order of the blocks.
+    let mut floor = 0.0;
+    let values: Vec<f64> = blocks
+        .iter()
+        .map(|block| {
+            floor = f64::max(floor, (block.churned + rate) / (block.weight + 1.0));
+            floor
+        })
+        .collect();
+    const TILT: f64 = 1e-3;
+    let (mut scores, mut probabilities) = (Vec::new(), Vec::new());
+    for (i, block) in blocks.iter().enumerate() {
+        let below = if i == 0 { 0.0 } else { values[i - 1] };
+        let above = values.get(i + 1).copied().unwrap_or(1.0);
+        if block.from == block.to {
+            scores.push(block.from);
+            probabilities.push(values[i]);
+        } else {
+            scores.extend([block.from, block.to]);
+            probabilities.extend([values[i] - TILT * (values[i] - below), values[i] + TILT * (above - values[i])]);
         }
     }
     Calibration::Isotonic { scores, probabilities }
@@ -142,14 +155,22 @@ fn isotonic(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) ->
 mod tests {
     use super::*;
 
-    /// Scores 1, 2, 3, 4 with outcomes 0, 1, 0, 1: the middle two violate and pool to ½ at score 2.5. With one pseudo-row of
-    /// the base rate ½ the blocks are (0 + ½)/2 = ¼, (1 + ½)/3 = ½ and (1 + ½)/2 = ¾.
+    /// Scores 1, 2, 3, 4 with outcomes 0, 1, 0, 1: the middle two violate and pool to ½ from 2 to 3. With one pseudo-row of
+    /// the base rate ½ the blocks are (0 + ½)/2 = ¼, (1 + ½)/3 = ½ and (1 + ½)/2 = ¾; the middle one tilts by ¼/1000.
     #[test]
     fn isotonic_by_hand() {
         let fitted = isotonic(&[1.0, 2.0, 3.0, 4.0], &[false, true, false, true], |_| 1.0);
-        assert_eq!(fitted, Calibration::Isotonic { scores: vec![1.0, 2.5, 4.0], probabilities: vec![0.25, 0.5, 0.75] });
-        for (score, expected) in [(0.0, 0.25), (1.0, 0.25), (1.75, 0.375), (2.5, 0.5), (3.25, 0.625), (9.0, 0.75)] {
-            assert_eq!(fitted.probability(score), expected);
+        for (score, expected) in [
+            (0.0, 0.25),
+            (1.0, 0.25),
+            (1.5, 0.374875),
+            (2.0, 0.49975),
+            (2.5, 0.5),
+            (3.0, 0.50025),
+            (4.0, 0.75),
+            (9.0, 0.75),
+        ] {
+            assert!((fitted.probability(score) - expected).abs() < 1e-15, "{score}");
         }
     }
 

@@ -17,7 +17,7 @@ use crate::features::{FeatureConfig, FeatureSpec, registry};
 use crate::labels::LabelConfig;
 use crate::random::mix;
 use crate::snapshot::{Audit, Dataset};
-use crate::table::{MAX_COLUMNS, MAX_LEVELS};
+use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER};
 
 pub(crate) const FORMAT: &str = "churn-model";
 
@@ -107,6 +107,14 @@ fn invalid(message: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::InvalidDocument, format!("not a valid model document: {message}"))
 }
 
+/// Refuses numbers so large that a score could overflow and cease to be one.
+fn check_size(numbers: &[f64]) -> Result<()> {
+    match numbers.iter().find(|number| number.abs() > MAX_NUMBER) {
+        Some(number) => Err(invalid(format!("a learner has the number {number}; expected at most ±10^100"))),
+        None => Ok(()),
+    }
+}
+
 impl Document {
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a document has string keys and finite numbers")
@@ -148,10 +156,13 @@ impl Document {
                         (TermKind::Level(level), Some(levels)) => *level < levels.len(),
                         (TermKind::Level(_), None) => false,
                     };
+                    let median = if let TermKind::Median(median) = term.kind { median } else { 0.0 };
+                    check_size(&[median, term.mean, term.scale, term.coefficient])?;
                     if !fits || term.scale <= 0.0 {
                         return Err(invalid(format!("term {i} does not fit the feature {:?}", spec.name)));
                     }
                 }
+                check_size(&[logistic.intercept])?;
                 ModelKind::LogisticRegression
             }
             Learner::RandomForest { trees } => {
@@ -161,8 +172,9 @@ impl Document {
                 }
                 ModelKind::RandomForest
             }
-            Learner::GradientBoosting { trees, .. } => {
+            Learner::GradientBoosting { base, trees } => {
                 self.check_trees(trees)?;
+                check_size(&[*base])?;
                 ModelKind::GradientBoosting
             }
         };
@@ -181,10 +193,11 @@ impl Document {
                 return Err(invalid("the isotonic calibration does not rise from 0 to 1"));
             }
         }
-        if let Calibration::Platt { slope, .. } = self.calibration
-            && slope < 0.0
-        {
-            return Err(invalid("the calibration falls"));
+        if let Calibration::Platt { slope, offset } = self.calibration {
+            check_size(&[slope, offset])?;
+            if slope < 0.0 {
+                return Err(invalid("the calibration falls"));
+            }
         }
         for histogram in &self.histograms {
             let spec = self.features.iter().find(|spec| spec.name == histogram.name);
@@ -239,6 +252,7 @@ impl Document {
                 return Err(invalid(format!("tree {t} has no node")));
             }
             for (i, node) in tree.nodes.iter().enumerate() {
+                check_size(&[node.value])?;
                 let Some(split) = &node.split else { continue };
                 let behind = |child: u32| (child as usize) > i && (child as usize) < tree.nodes.len();
                 let fits =

@@ -54,8 +54,9 @@ impl Term {
         }
     }
 
+    /// A million deviations from the mean are as far as any: beyond, the margin could overflow.
     fn standardised(&self, value: f64) -> f64 {
-        (self.raw(value) - self.mean) / self.scale
+        ((self.raw(value) - self.mean) / self.scale).clamp(-1e6, 1e6)
     }
 }
 

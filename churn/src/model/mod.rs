@@ -171,6 +171,21 @@ impl Model {
         &self.document.features
     }
 
+    /// What churn means here.
+    pub fn labels(&self) -> &crate::labels::LabelConfig {
+        &self.document.labels
+    }
+
+    /// The cutoffs it learned from, oldest first; empty for a model of a table.
+    pub fn cutoffs(&self) -> &[Day] {
+        &self.document.cutoffs
+    }
+
+    /// The version of the library that trained it.
+    pub fn library_version(&self) -> &str {
+        &self.document.library_version
+    }
+
     /// What churn means here, in a sentence.
     pub fn definition(&self) -> String {
         self.document.labels.describe()
@@ -181,7 +196,7 @@ impl Model {
         &self.document.warnings
     }
 
-    /// The stamp of the audit, if it was trained on events and the audit was not turned off.
+    /// The stamp of the audit, if the labels look at a future and the audit was not turned off.
     pub fn audit(&self) -> Option<&crate::snapshot::Audit> {
         self.document.audit.as_ref()
     }

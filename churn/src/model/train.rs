@@ -264,7 +264,8 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
             holdout(&data, None, config.learning.seed)
         }
     };
-    let audited = match config.audit {
+    // Labels that look at no future leave nothing to delete: a stamp would say nothing.
+    let audited = match config.audit && config.labels.labels == LabelKind::OutcomeWindow {
         true => {
             step(observer, "audit", 0, cutoffs.len())?;
             Some(audit(input.events, &cutoffs, |events, cutoff| {

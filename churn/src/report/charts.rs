@@ -97,18 +97,21 @@ fn draw<'a>(
         panel.draw_series(curve.iter().map(dot))?;
     }
     if let Some((point, text)) = &plot.highlight {
-        mark(&mut panel, inside(*point), text)?;
+        let falls = curve.first().map(|first| first.1) > curve.last().map(|last| last.1);
+        mark(&mut panel, inside(*point), text, falls)?;
     }
     Ok(())
 }
 
-/// A point with its words below it, on the side where there is room.
+/// A point with its words below it, on the side where the curve is not.
 fn mark<'a>(
     panel: &mut Panel<'_, 'a>,
     point: Point,
     text: &str,
+    falls: bool,
 ) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>> {
-    let (side, shift) = if point.0 > 0.55 { (HPos::Right, -12 * FINE) } else { (HPos::Left, 12 * FINE) };
+    let (side, shift) =
+        if point.0 > if falls { 0.2 } else { 0.55 } { (HPos::Right, -12 * FINE) } else { (HPos::Left, 12 * FINE) };
     // Close to the axis there is no room below.
     let (edge, drop) = if point.1 < 0.15 { (VPos::Bottom, -12 * FINE) } else { (VPos::Top, 8 * FINE) };
     let style = font(12.5, &INK).pos(Pos::new(side, edge));

@@ -6,6 +6,7 @@ use super::words::{Text, bound, count, counted, decimal, percent};
 use super::{Page, table};
 use crate::day::Day;
 use crate::events::Events;
+use crate::labels::LabelConfig;
 use crate::model::{Prediction, Predictions};
 use crate::segments::Segment;
 
@@ -27,9 +28,9 @@ pub(super) struct Scored {
 }
 
 impl Scored {
-    pub(super) fn new(predictions: &Predictions, events: Option<&Events>, active_within: Option<i32>) -> Self {
+    pub(super) fn new(predictions: &Predictions, events: Option<&Events>, labels: &LabelConfig) -> Self {
         let pasts = events.zip(predictions.as_of()).map(|(events, as_of)| pasts(events, as_of)).unwrap_or_default();
-        let since = active_within.zip(predictions.as_of()).map(|(days, as_of)| as_of.plus(-days));
+        let since = predictions.as_of().and_then(|as_of| labels.active_since(as_of));
         let mut customers = Vec::new();
         let mut silent = 0;
         for prediction in predictions.iter() {
@@ -40,7 +41,7 @@ impl Scored {
             }
         }
         let has_amounts = customers.iter().any(|(_, past)| past.is_some_and(|past| past.amount != 0.0));
-        Scored { customers, silent, active_within, has_amounts }
+        Scored { customers, silent, active_within: labels.active_within_days, has_amounts }
     }
 
     pub(super) fn customers(&self) -> u64 {
@@ -91,41 +92,40 @@ impl Page<'_> {
         for row in &evaluation.segments {
             let name = row.segment.name();
             rows.push_str(&format!(
-                "<tr><th scope=\"row\"><span class=\"band\"><i class=\"{name}\"></i>{name}</span></th><td class=\"nowrap\">{} to {}</td>",
+                "<tr><th scope=\"row\"><span class=\"band\"><i class=\"{name}\"></i>{name}</span></th><td class=\"nowrap wide\">{} to {}</td>",
                 bound(row.from),
                 bound(row.to)
             ));
             if let Some(today) = today {
                 let customers = today.in_bands(&[row.segment]);
                 let share = customers as f64 / today.customers().max(1) as f64;
-                rows.push_str(&format!("<td>{}</td><td>{}</td>", count(customers), percent(share)));
+                rows.push_str(&format!("<td>{}</td><td class=\"wide\">{}</td>", count(customers), percent(share)));
                 if customers > 0 {
                     bar.push_str(&format!("<span class=\"{name}\" style=\"flex:{customers} 1 0\"></span>"));
                 }
             }
             let rate = |value: Option<f64>| value.map_or("–".to_owned(), percent);
             rows.push_str(&format!(
-                "<td class=\"gap\">{}</td><td>{}</td><td>{}</td></tr>\n",
+                "<td class=\"gap wide\">{}</td><td>{}</td><td>{}</td></tr>\n",
                 count(row.customers),
                 rate(row.mean_probability),
                 rate(row.observed_rate)
             ));
         }
-        let (groups, columns, total) = match today {
+        let (columns, total) = match today {
             Some(today) => (
-                "<th colspan=\"2\" scope=\"colgroup\">Today</th>",
-                "<th scope=\"col\">Customers</th><th scope=\"col\">Share</th>",
-                format!("<td>{}</td><td></td>", count(today.customers())),
+                "<th scope=\"col\">Customers today</th><th scope=\"col\" class=\"wide\">Share</th>",
+                format!("<td>{}</td><td class=\"wide\"></td>", count(today.customers())),
             ),
-            None => ("", "", String::new()),
+            None => ("", String::new()),
         };
         let head = format!(
-            "<tr class=\"groups\"><td colspan=\"2\"></td>{groups}<th colspan=\"3\" scope=\"colgroup\" class=\"gap\">In the test</th></tr>\n\
-             <tr><th scope=\"col\">Risk</th><th scope=\"col\">Probability</th>{columns}\
-             <th scope=\"col\" class=\"gap\">Customers</th><th scope=\"col\">Mean predicted</th><th scope=\"col\">Observed churn</th></tr>\n"
+            "<tr><th scope=\"col\">Risk</th><th scope=\"col\" class=\"wide\">Probability</th>{columns}\
+             <th scope=\"col\" class=\"gap wide\">Customers in the test</th><th scope=\"col\">Predicted</th>\
+             <th scope=\"col\">Observed</th></tr>\n"
         );
         let foot = format!(
-            "<tr><th scope=\"row\">All</th><td></td>{total}<td class=\"gap\">{}</td><td>{}</td><td>{}</td></tr>\n",
+            "<tr><th scope=\"row\">All</th><td class=\"wide\"></td>{total}<td class=\"gap wide\">{}</td><td>{}</td><td>{}</td></tr>\n",
             count(evaluation.metrics.n),
             percent(self.mean_predicted()),
             percent(evaluation.metrics.base_rate)
@@ -137,7 +137,7 @@ impl Page<'_> {
         };
         format!(
             "<section class=\"card\">\n<h2>Risk segments</h2>\n<p class=\"hint\">Observed churn should lie inside the band, near the \
-             mean predicted: it is what really happened to the customers of the test.{silent}</p>\n{stack}{}</section>\n",
+             mean predicted probability: it is what really happened to the customers of the test.{silent}</p>\n{stack}{}</section>\n",
             table("Customers by risk segment, with the churn observed in the test", &head, &rows, &foot)
         )
     }
@@ -174,10 +174,12 @@ impl Page<'_> {
             }
             rows.push_str("</tr>\n");
         }
-        let shown = today.customers().min(MOST as u64);
+        let title =
+            format!("The first {} of {}", today.customers().min(MOST as u64), counted(today.customers(), "customer"));
+        let ties = if today.has_amounts { "; among equals those who have spent most come first" } else { "" };
         format!(
-            "<section class=\"card\">\n<h2>At the greatest risk</h2>\n{}</section>\n",
-            table(&format!("The first {shown} of {}", counted(today.customers(), "customer")), &head, &rows, "")
+            "<section class=\"card\">\n<h2>At the greatest risk</h2>\n<p class=\"hint\">{title} by probability{ties}.</p>\n{}</section>\n",
+            table(&title, &head, &rows, "")
         )
     }
 }

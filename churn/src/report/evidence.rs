@@ -175,8 +175,7 @@ impl Page<'_> {
         ];
         rows.push_str(&row("The base rate for everyone", false, constant));
         format!(
-            "<section class=\"card\">\n<h2>Compared with simpler ways</h2>\n<p class=\"hint\">All judged on the same {}. \
-             Recency alone gives an order and no probability.{}</p>\n{}{}</section>\n",
+            "<section class=\"card\">\n<h2>Compared with simpler ways</h2>\n<p class=\"hint\">All judged on the same {}.{}</p>\n{}{}</section>\n",
             counted(metrics.n, "customer"),
             self.verdict(),
             table("The chosen model beside simpler ones", head, &rows, ""),
@@ -194,7 +193,7 @@ impl Page<'_> {
                 gain if gain < -0.01 => "ranks worse than recency alone: sorting by the last activity would do better",
                 _ => "ranks about as well as recency alone; what it adds is a probability",
             };
-            format!(" The model {words}.")
+            format!(" Recency alone gives an order and no probability. The model {words}.")
         });
         if chosen.log_loss > logistic.log_loss + 0.002 {
             verdict
@@ -217,8 +216,8 @@ impl Page<'_> {
             .collect();
         let head = "<tr><th scope=\"col\">Learner</th><th scope=\"col\">Log-loss on unseen rows</th></tr>\n";
         format!(
-            "<h3>Learners tried</h3>\n{}",
-            table("Cross-fitted on the rows learned from; the first was chosen", head, &rows, "")
+            "<h3>Learners tried</h3>\n<p class=\"hint\">Cross-fitted on the rows learned from; the first was chosen.</p>\n{}",
+            table("The learners tried", head, &rows, "")
         )
     }
 
@@ -261,7 +260,7 @@ impl Page<'_> {
                     counted(audit.events_deleted, "event")
                 ),
             ),
-            None if self.report.model.training().rows > 0 && self.definition.cutoffs.is_empty() => (
+            None if self.report.model.training().rows > 0 && self.report.model.cutoffs().is_empty() => (
                 "?",
                 "Not audited",
                 "The model was trained on a finished table. Whether its columns were known before the outcome cannot be seen \
@@ -321,6 +320,7 @@ fn bad_rows(shown: &[crate::events::BadRow], all: u64) -> String {
         .iter()
         .map(|row| format!("<tr><td>{}</td><td class=\"left id\">{}</td></tr>\n", count(row.line), Text(&row.message)))
         .collect();
-    let caption = format!("The first {} of {} left out", shown.len(), counted(all, "row"));
-    table(&caption, "<tr><th scope=\"col\">Line</th><th scope=\"col\" class=\"left\">Why</th></tr>\n", &rows, "")
+    let title = format!("The first {} of {} left out", shown.len(), counted(all, "row"));
+    let head = "<tr><th scope=\"col\">Line</th><th scope=\"col\" class=\"left\">Why</th></tr>\n";
+    format!("<h3>{title}</h3>\n{}", table(&title, head, &rows, ""))
 }

@@ -32,7 +32,7 @@ use words::{Text, bound, count, counted, decimal, kind_name, percent, whole_perc
 
 use crate::day::Day;
 use crate::events::Events;
-use crate::labels::{LabelConfig, LabelKind};
+use crate::labels::LabelKind;
 use crate::model::{Model, ModelKind, Predictions, Protocol};
 use crate::segments::Segment;
 
@@ -52,18 +52,9 @@ pub struct Report<'a> {
     pub predictions: Option<&'a Predictions>,
 }
 
-/// What the model's document knows beside the accessors of [`Model`].
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct Definition {
-    labels: LabelConfig,
-    cutoffs: Vec<Day>,
-}
-
 /// Everything the sections need, worked out once.
 struct Page<'a> {
     report: Report<'a>,
-    definition: Definition,
     today: Option<Scored>,
 }
 
@@ -75,13 +66,8 @@ impl<'a> Report<'a> {
 
     /// The page.
     pub fn to_html(&self) -> String {
-        let definition: Definition = serde_json::from_str(&self.model.to_json()).unwrap_or_default();
-        let active_within = match definition.labels.labels {
-            LabelKind::OutcomeWindow => definition.labels.active_within_days,
-            _ => None,
-        };
-        let today = self.predictions.map(|predictions| Scored::new(predictions, self.events, active_within));
-        Page { report: *self, definition, today }.html()
+        let today = self.predictions.map(|predictions| Scored::new(predictions, self.events, self.model.labels()));
+        Page { report: *self, today }.html()
     }
 }
 
@@ -116,7 +102,7 @@ impl Page<'_> {
         let (headline, lede) = self.headline();
         let mut eyebrow = vec![Text(self.report.title).to_string()];
         eyebrow.extend(self.report.source.map(|source| Text(source).to_string()));
-        eyebrow.extend(self.as_of().map(|day| format!("as of {day}")));
+        eyebrow.extend(self.as_of().map(|day| format!("<span class=\"nowrap\">as of {day}</span>")));
         let warnings = match self.report.model.warnings() {
             [] => String::new(),
             warnings => {
@@ -151,7 +137,7 @@ impl Page<'_> {
             return (headline, lede);
         };
         let at_risk = today.in_bands(&[Segment::High, Segment::Critical]);
-        let horizon = &self.definition.labels;
+        let horizon = self.report.model.labels();
         let (risk, expected) = match horizon.labels {
             LabelKind::OutcomeWindow => {
                 (format!("of not coming back within {} days", horizon.horizon_days), "will not come back in that time")
@@ -239,7 +225,7 @@ impl Page<'_> {
             ),
         };
         let recency = match evaluation.recency_auc {
-            Some(auc) => format!("{} by recency alone; 0.5 is chance", decimal(auc, 3)),
+            Some(auc) => format!("recency alone: {}; chance: 0.5", decimal(auc, 3)),
             None => "0.5 is chance, 1 is perfect".to_owned(),
         };
         [
@@ -248,7 +234,7 @@ impl Page<'_> {
             tile(
                 "Base rate",
                 percent(metrics.base_rate),
-                format!("of {} judged churned", counted(metrics.n, "customer")),
+                format!("of the {} judged churned", counted(metrics.n, "customer")),
             ),
             tile("Ranking (AUC)", decimal(metrics.roc_auc, 3), recency),
             tile(
@@ -266,14 +252,15 @@ impl Page<'_> {
         let evaluation = model.evaluation();
         let judged = counted(evaluation.metrics.n, "customer");
         let learned = counted(evaluation.train_rows, "row");
-        let cutoffs = match self.definition.cutoffs.as_slice() {
+        let cutoffs = match self.report.model.cutoffs() {
             [] | [_] => String::new(),
-            days => format!(" The cutoffs were {}.", days.iter().map(Day::to_string).collect::<Vec<_>>().join(", ")),
+            days => format!(" at the cutoffs {}", days.iter().map(|&day| date(day)).collect::<Vec<_>>().join(", ")),
         };
         let protocol = match (evaluation.protocol, evaluation.test_cutoff) {
             (Protocol::OutOfTime, Some(cutoff)) => format!(
-                "Judged out of time at {cutoff} on {judged}: the model learned from {learned} of earlier cutoffs, whose \
-                 outcome was known by then, and was compared with what these customers did afterwards."
+                "Judged out of time at {} on {judged}: the model learned from {learned} of earlier cutoffs, whose \
+                 outcome was known by then, and was compared with what these customers did afterwards.",
+                date(cutoff)
             ),
             (Protocol::OutOfTime, None) => {
                 format!("Judged out of time on {judged}, learned from {learned} before them.")
@@ -284,13 +271,13 @@ impl Page<'_> {
             ),
         };
         let fitted = format!(
-            " The model in use was then fitted on all {} of {}.{cutoffs}",
+            "The model in use was then fitted on all {} of {}{cutoffs}.",
             counted(model.training().rows, "row"),
             counted(model.training().customers, "customer")
         );
         format!(
             "<section class=\"pair\">\n<div class=\"card\">\n<h2>What churn means here</h2>\n<p>{}</p>\n</div>\n\
-             <div class=\"card\">\n<h2>How it was judged</h2>\n<p>{protocol}{fitted}</p>\n</div>\n</section>\n",
+             <div class=\"card\">\n<h2>How it was judged</h2>\n<p>{protocol}</p>\n<p class=\"quiet\">{fitted}</p>\n</div>\n</section>\n",
             Text(&model.definition())
         )
     }
@@ -301,7 +288,7 @@ impl Page<'_> {
         let thresholds = model.thresholds();
         format!(
             "<footer>\n<p>churn {} · {} · calibration {} · seed {} · risk bands from {}, {} and {} · training data <code>{}</code></p>\n</footer>\n",
-            env!("CARGO_PKG_VERSION"),
+            Text(self.report.model.library_version()),
             kind_name(model.kind()),
             Text(model.calibration()),
             parameters.seed,
@@ -311,6 +298,11 @@ impl Page<'_> {
             Text(&model.training().fingerprint),
         )
     }
+}
+
+/// A date that is never broken at its hyphens.
+fn date(day: Day) -> String {
+    format!("<span class=\"nowrap\">{day}</span>")
 }
 
 /// The expected calibration error in a word.
@@ -323,11 +315,11 @@ fn trust(ece: f64) -> &'static str {
     }
 }
 
-/// A table that scrolls by itself where the screen is too narrow for it.
+/// A table that scrolls by itself where the screen is too narrow for it. The caption is for those who hear the page.
 fn table(caption: &str, head: &str, body: &str, foot: &str) -> String {
     let foot = if foot.is_empty() { String::new() } else { format!("<tfoot>\n{foot}</tfoot>\n") };
     format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}</caption>\n\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\n<caption><span class=\"unseen\">{caption}</span></caption>\n\
          <thead>\n{head}</thead>\n<tbody>\n{body}</tbody>\n{foot}</table>\n</div>\n"
     )
 }

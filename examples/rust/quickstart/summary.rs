@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use churn::{Day, Events, LabelConfig, LabelKind, Metrics, Model, Predictions, Protocol};
+use churn::{Day, Events, LabelConfig, Metrics, Model, Predictions, Protocol};
 
 /// Prints; a reader who has seen enough (`| head -1`) is no reason to stop the work.
 pub(crate) fn say(text: &str) {
@@ -96,10 +96,7 @@ fn metrics_table(model: &Model) -> String {
 /// definition looks back are counted apart: they left long ago.
 pub(crate) fn segments(model: &Model, predictions: &Predictions, events: &Events, labels: &LabelConfig) -> String {
     let as_of = predictions.as_of().unwrap_or(events.last_day());
-    let since = match labels.labels {
-        LabelKind::OutcomeWindow => labels.active_within_days.map(|days| as_of.plus(-days)),
-        _ => None,
-    };
+    let since = labels.active_since(as_of);
     let last = last_days(events, as_of);
     let active = |id: &str| since.is_none_or(|since| last.get(id).is_none_or(|&day| day > since));
     let mut counts = [0u64; 4];
