@@ -102,8 +102,8 @@ fn count(name: &str, events: &Events, cutoff: &str, active: i32) -> Result<Label
     Ok(config)
 }
 
-/// The labelled customers of some cutoffs as one table, with the cutoff's number for each row. Scales are those of the first.
-fn snapshots(events: &Events, cutoffs: &[&str], config: &LabelConfig) -> Result<(Table, Vec<usize>)> {
+/// The labelled customers of some cutoffs, the last to be judged. Scales are those of the first.
+fn snapshots(name: &'static str, events: &Events, cutoffs: &[&str], config: &LabelConfig) -> Result<Rows> {
     let mut feature_config = FeatureConfig::default();
     let mut names: Vec<String> = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
@@ -130,35 +130,19 @@ fn snapshots(events: &Events, cutoffs: &[&str], config: &LabelConfig) -> Result<
         Column { name: "churned".to_owned(), data: ColumnData::Boolean(churned) },
     ];
     all.extend(names.into_iter().zip(columns).map(|(name, values)| Column { name, data: ColumnData::Numeric(values) }));
-    Ok((Table::new(all)?, parts))
+    let table = Table::new(all)?;
+    let judged = vec![cutoffs.len() - 1];
+    Ok(Rows { name, table, label: "churned", customer_id: "customer_id", leave_out: vec![], parts, judged })
 }
 
 fn five_fold_snapshot(name: &'static str, events: &Events, cutoff: &str, config: &LabelConfig) -> Result<Rows> {
-    let (table, _) = snapshots(events, &[cutoff], config)?;
-    let parts = deal(table.rows());
-    Ok(Rows {
-        name,
-        table,
-        label: "churned",
-        customer_id: "customer_id",
-        leave_out: vec![],
-        parts,
-        judged: (0..5).collect(),
-    })
+    let rows = snapshots(name, events, &[cutoff], config)?;
+    Ok(Rows { parts: deal(rows.table.rows()), judged: (0..5).collect(), ..rows })
 }
 
 fn out_of_time(name: &'static str, events: &Events, cutoffs: &[&str], active: i32) -> Result<Rows> {
     let config = LabelConfig { active_within_days: Some(active), ..LabelConfig::default() };
-    let (table, parts) = snapshots(events, cutoffs, &config)?;
-    Ok(Rows {
-        name,
-        table,
-        label: "churned",
-        customer_id: "customer_id",
-        leave_out: vec![],
-        parts,
-        judged: vec![cutoffs.len() - 1],
-    })
+    snapshots(name, events, cutoffs, &config)
 }
 
 fn five_fold_table(

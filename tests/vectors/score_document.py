@@ -15,6 +15,7 @@ and compares. What a document means, in short:
 
     python tests/vectors/score_document.py           compares, exits 1 on a difference above 1e-12
     python tests/vectors/score_document.py --write   writes the probabilities into expected.json
+    python tests/vectors/score_document.py --golden MODEL.json   compares the golden rows of any document
 """
 
 import json
@@ -101,7 +102,24 @@ def probability(document, row):
     return calibrated(document["calibration"], score(document["learner"], row))
 
 
+def golden_pairs(document):
+    """Each golden row's probability as written, and as scored here."""
+    return [(golden["probability"], probability(document, golden["features"])) for golden in document["golden"]]
+
+
+def compare(name, pairs):
+    """The largest difference; exits if it is above the tolerance."""
+    for i, (written, scored) in enumerate(pairs):
+        if not abs(written - scored) <= TOLERANCE:
+            sys.exit(f"{name}: probability {i} is {scored!r}, the file says {written!r}")
+    return max(abs(a - b) for a, b in pairs)
+
+
 def main():
+    if sys.argv[1:2] == ["--golden"]:
+        pairs = golden_pairs(json.loads(pathlib.Path(sys.argv[2]).read_text(encoding="utf-8")))
+        print(f"{len(pairs)} golden rows compared, largest difference {compare(sys.argv[2], pairs):.1e}")
+        return
     write = sys.argv[1:] == ["--write"]
     path = FOLDER / "expected.json"
     expected = json.loads(path.read_text(encoding="utf-8"))
@@ -114,16 +132,13 @@ def main():
         features = document["features"]
         rows = [[encode(f, row[f["name"]]) for f in features] for row in expected["rows"]]
         probabilities = [probability(document, row) for row in rows]
-        pairs = [(golden["probability"], probability(document, golden["features"])) for golden in document["golden"]]
+        pairs = golden_pairs(document)
         if write:
             expected["probabilities"][name] = probabilities
         else:
             assert len(expected["probabilities"][name]) == len(rows), name
             pairs += list(zip(expected["probabilities"][name], probabilities))
-        for i, (a, b) in enumerate(pairs):
-            worst, compared = max(worst, abs(a - b)), compared + 1
-            if not abs(a - b) <= TOLERANCE:
-                sys.exit(f"{name}: probability {i} is {b!r}, the file says {a!r}")
+        worst, compared = max(worst, compare(name, pairs)), compared + len(pairs)
     if write:
         head = {"note": expected["note"]}
         lines = ",\n    ".join(json.dumps(row, ensure_ascii=False) for row in expected["rows"])

@@ -362,7 +362,7 @@ pub(crate) fn fit(snapshots: &[(History<'_>, &[usize])], config: &FeatureConfig)
         for &(history, customers) in snapshots {
             let clock = Clock::new(history.as_of(), config.windows);
             activity.extend(parallel::map(customers.len(), |i| {
-                let state = rfm_state(&history, customers[i], &clock);
+                let state = state(&history, customers[i], &clock, Rfm::add);
                 (f64::from(state.activity), state.activity_amounts.value())
             }));
         }
@@ -417,20 +417,12 @@ pub(crate) fn percentile(values: &mut [f64], q: f64) -> f64 {
     if t < 0.5 { low + (high - low) * t } else { high - (high - low) * (1.0 - t) }
 }
 
-fn rfm_state(history: &History<'_>, customer: usize, clock: &Clock) -> Rfm {
+/// A customer's past, added up.
+fn state<S: Default>(history: &History<'_>, customer: usize, clock: &Clock, add: fn(&mut S, &Clock, i32, f64)) -> S {
     let past = history.of(customer);
-    let mut state = Rfm::default();
+    let mut state = S::default();
     for (&day, &amount) in past.days.iter().zip(past.amounts) {
-        state.add(clock, day, amount);
-    }
-    state
-}
-
-fn behavior_state(history: &History<'_>, customer: usize, clock: &Clock) -> Behavior {
-    let past = history.of(customer);
-    let mut state = Behavior::default();
-    for (&day, &amount) in past.days.iter().zip(past.amounts) {
-        state.add(clock, day, amount);
+        add(&mut state, clock, day, amount);
     }
     state
 }
@@ -443,9 +435,9 @@ pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &Featu
     let behavioral = fitted.counts_types();
     let ids = history.events().ids().select(customers.iter().map(|&c| c as u32));
     tabulate(ids, history.as_of(), fitted, |i, scratch| {
-        scratch.rfm = rfm_state(history, customers[i], &clock);
+        scratch.rfm = state(history, customers[i], &clock, Rfm::add);
         if behavioral {
-            scratch.behavior = behavior_state(history, customers[i], &clock);
+            scratch.behavior = state(history, customers[i], &clock, Behavior::add);
             for &number in history.of(customers[i]).types {
                 let slot = if number == NO_TYPE { types.len() } else { slots[usize::from(number)] };
                 scratch.types[slot] = scratch.types[slot].saturating_add(1);
