@@ -42,7 +42,7 @@
 //!
 //! # Chapters
 //!
-//! | | |
+//! | chapter | what is in it |
 //! |---|---|
 //! | [`Events`] | reading CSV, Arrow and Parquet; the ingest report; cutting at a day |
 //! | [`features`](features()), [`FeatureStream`], [`registry`] | the `rfm` and `behavioral` sets, in memory or in one pass over files of any size |
@@ -114,8 +114,9 @@
 //!
 //! # Same bits everywhere
 //!
-//! Sums are kept in integers and fixed point, exp and ln come from one library on every target, every random choice from a
-//! seed: the order of rows, chunks and threads never changes a bit, nor does the platform.
+//! Sums are kept in integers and fixed point or added in a fixed order, exp and ln come from one library on every target,
+//! every random choice from a seed: the order of rows, chunks and threads never changes a bit, and nothing is left to the
+//! platform (but [`cluster`], which says so).
 //!
 //! # What it does not do
 //!
