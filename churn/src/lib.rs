@@ -118,6 +118,25 @@
 //! every random choice from a seed: the order of rows, chunks and threads never changes a bit, and nothing is left to the
 //! platform (but [`cluster`], which says so).
 //!
+//! # Choices
+//!
+//! Where practice differs, this is what is done here.
+//!
+//! - **The model in use is fitted on all labelled rows**; its evaluation is that of the same recipe fitted on the part that
+//!   the judged rows are not in. Scales, event types, calibration, rounds and depth of the judged recipe come from that
+//!   part alone.
+//! - **Out of time** a snapshot is learned from only if its outcome was known by the day that is judged: with a gap, the
+//!   one before it is not. Without a second snapshot, or with too few customers on a side, a stratified fifth of the
+//!   customers is held out instead, and a warning says so.
+//! - **Scales of stacked snapshots** are fitted over the rows of all of them together.
+//! - **Default cutoffs** are up to four, as long as a whole horizon of past lies before each.
+//! - **Calibration** is fitted on five folds' scores of customers that the fold had not seen; boosting's rounds, depth and
+//!   leaf penalty and the forest's depth are chosen on the same scores, unless they are set.
+//! - **Blank lines** of a CSV file are no rows. Spaces around dates and numbers are ignored, those of ids are kept.
+//! - **A customer whose labels differ** makes the later rows bad; with `skip`, all labelled rows of the customer are left out.
+//! - **Amounts** are doubles within ±10^12. Their sums are exact to 2^-56 a term, in any order.
+//! - **A category that training had not seen** is a missing value. More than 255 levels are refused: that is an id.
+//!
 //! # What it does not do
 //!
 //! No time zones but UTC, and no time of day: events have days. No feature is invented from free text. Joined columns
