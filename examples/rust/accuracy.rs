@@ -16,7 +16,8 @@ use churn::{
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Customers × features with labels, and which part each row is judged in; part 0 alone is out of time: the others learn.
+/// Customers × features with labels. Each part that is judged is scored by a model of all the others: five folds in turn,
+/// or out of time the last cutoff alone.
 struct Rows {
     name: &'static str,
     table: Table,

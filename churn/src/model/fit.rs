@@ -375,19 +375,16 @@ impl Job<'_> {
             config.max_depth.map_or_else(|| possible_depths(&FOREST_DEPTHS, self.all.rows.len()), |depth| vec![depth]);
         config.max_depth = depths.last().copied();
         let parameters = self.forest_parameters(&config);
-        let rows = self.all.y.len();
-        let mut scores = vec![vec![0.0; rows]; depths.len()];
+        let mut scores = vec![vec![0.0; self.all.y.len()]; depths.len()];
         for (number, fold) in self.folds.iter().enumerate() {
             step(self.observer, "cross-fit", number, FOLDS)?;
             let trees = forest::fit(&fold.set, &parameters, self.observer)?;
-            let mut sums = vec![vec![0.0; rows]; depths.len()];
+            let held_out = || fold.held_out.iter().map(|&row| row as usize);
             for tree in &trees {
-                tree.values_at(self.all.columns, 0..rows, &depths, |row, which, value| sums[which][row] += value);
+                tree.values_at(self.all.columns, held_out(), &depths, |row, which, value| scores[which][row] += value);
             }
-            for (scores, sums) in scores.iter_mut().zip(&sums) {
-                fold.held_out
-                    .iter()
-                    .for_each(|&row| scores[row as usize] = mean_logit(sums[row as usize], trees.len()));
+            for scores in &mut scores {
+                held_out().for_each(|row| scores[row] = mean_logit(scores[row], trees.len()));
             }
         }
         step(self.observer, "cross-fit", FOLDS, FOLDS)?;

@@ -9,8 +9,6 @@
 //! gets its histogram by subtraction. **Constraints.** Gradients are rounded to integers once, to 30 bits of the largest:
 //! sums are then independent of order and threads, and cannot overflow below 2^33 rows.
 
-use std::ops::Range;
-
 use super::bins::{BINS, BinKind, BinnedColumn, MISSING};
 use crate::parallel;
 use crate::random::Random;
@@ -398,7 +396,7 @@ impl Tree {
     pub(crate) fn values_at(
         &self,
         columns: &[BinnedColumn],
-        rows: Range<usize>,
+        rows: impl IntoIterator<Item = usize>,
         depths: &[usize],
         mut take: impl FnMut(usize, usize, f64),
     ) {
