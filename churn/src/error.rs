@@ -87,6 +87,8 @@ kinds! {
     InvalidProbability = "invalid_probability",
     /// The features given are not those that the model was trained on.
     FeatureMismatch = "feature_mismatch",
+    /// The model document does not hold what explanations compare with.
+    MissingBackground = "missing_background",
     /// The audit found that the future reaches the features.
     Leak = "leak",
     /// Not a model document, or a damaged one.

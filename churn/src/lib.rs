@@ -37,6 +37,16 @@
 //! println!("{} {:?}", riskiest.customer_id, riskiest.risk_segment);
 //! let same = Model::from_json(&model.to_json())?;
 //! assert_eq!(same.predict(&events, None)?, predictions);
+//!
+//! // Why: what each feature adds, and the strongest reasons in words.
+//! let explanation = model.explain(&model.features(&events, None)?)?;
+//! println!("{}", explanation.reasons(0)[0].text);
+//!
+//! // What to do about it: whom to contact for 500, and whom to leave alone to see what it changed.
+//! use churn::profit::{ContactConfig, contact_list};
+//! let config = ContactConfig { budget: Some(500.0), ..ContactConfig::default() };
+//! let list = contact_list(predictions.customer_ids(), predictions.churn_probabilities(), None, &config)?;
+//! println!("{} to contact, {} held out, expected profit {:.0}", list.contacts, list.controls, list.expected_profit);
 //! # Ok::<(), churn::Error>(())
 //! ```
 //!
@@ -49,8 +59,10 @@
 //! | [`labels`](labels()), [`LabelConfig`] | what churn means |
 //! | [`train`], [`train_table`], [`TrainConfig`] | cutoffs, learners, calibration, evaluation |
 //! | [`audit`] | the proof that no future reaches the features |
-//! | [`evaluate`], [`segment_table`], [`Thresholds`] | measures and risk bands |
+//! | [`evaluate`], [`compare()`], [`segment_table`], [`Thresholds`] | measures, two models on the same rows, risk bands |
 //! | [`Model`] | scoring, and the document |
+//! | [`Model::explain`], [`Explanation`], [`Model::what_if`], [`Model::smallest_changes`] | Shapley values, reasons in words, what if |
+//! | [`profit`] | what contacting is worth: EMPC, MPC, profit curves, the budgeted list with its control group |
 //! | [`cluster`] | customers who act alike |
 //!
 //! # The features
@@ -132,6 +144,16 @@
 //! - **Default cutoffs** are up to four, as long as a whole horizon of past lies before each.
 //! - **Calibration** is fitted on five folds' scores of customers that the fold had not seen; boosting's rounds, depth and
 //!   leaf penalty and the forest's depth are chosen on the same scores, unless they are set.
+//! - **Contributions** add up to the margin: log-odds for logistic regression and boosting, for a forest the mean rate of its
+//!   trees, because that is what it sums; scaled into log-odds its values would no longer be those of anybody else. The
+//!   probability rises with the margin, so signs and order hold for it.
+//! - **Reasons** state facts, the customer's own value and the median of the training rows that stayed; a score is turned
+//!   back into what it was computed from. Of features that differ only in their
+//!   window one is reason enough.
+//! - **The background** of an explanation is a hundred training rows in the document, without ids; `background_rows` 0 leaves
+//!   them out where no customer's numbers may travel.
+//! - **A budget is never exceeded**: each contact reserves its cost and the incentive, the most that it can come to.
+//! - **The control group** is drawn by the customer's id and a seed, so it does not depend on the order of rows.
 //! - **Blank lines** of a CSV file are no rows. Spaces around dates and numbers are ignored, those of ids are kept.
 //! - **A customer whose labels differ** makes the later rows bad; with `skip`, all labelled rows of the customer are left out.
 //! - **Amounts** are doubles within ±10^12. Their sums are exact to 2^-56 a term, in any order.
@@ -141,7 +163,8 @@
 //!
 //! No time zones but UTC, and no time of day: events have days. No feature is invented from free text. Joined columns
 //! ([`Input::with_attributes`]) are taken as known at the cutoff; the audit cannot see into them. It does not know
-//! whether contacting a customer changes anything: that takes a control group. The core reads no clock, no environment
+//! whether contacting a customer changes anything: that takes a control group, which [`profit::contact_list`] draws. A
+//! contribution says what the model goes by, not what causes churn. The core reads no clock, no environment
 //! and no network.
 //!
 //! # Cargo features
@@ -152,14 +175,18 @@
 
 #[cfg(feature = "clusters")]
 mod clusters;
+mod compare;
 mod day;
 mod error;
 mod events;
+mod explain;
 mod features;
 mod labels;
 mod metrics;
 mod model;
+mod numbers;
 mod parallel;
+pub mod profit;
 mod progress;
 mod random;
 #[cfg(feature = "report")]
@@ -170,10 +197,15 @@ mod table;
 
 #[cfg(feature = "clusters")]
 pub use clusters::{Clusters, cluster};
+pub use compare::{CompareConfig, Comparison, Difference, compare};
 pub use day::Day;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{
     BadRow, BadRowReason, Columns, Customer, Events, History, IngestReport, OnBadRow, Outcome, ReadOptions, Transaction,
+};
+pub use explain::{
+    Change, ChangeConfig, ExplainConfig, Explanation, FeatureImportance, FeaturePerturbation, Output, Reason, Step,
+    WhatIf,
 };
 pub use features::{
     FeatureConfig, FeatureInfo, FeatureSet, FeatureSpec, FeatureStream, FeatureTable, HALF_LIVES, Scales, WINDOWS,
@@ -183,8 +215,8 @@ pub use labels::{INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
 pub use metrics::{Bin, Curves, EvaluationConfig, Metrics, Point, curves, evaluate, roc_auc};
 pub use model::{
     CalibrationKind, Candidate, ClassWeight, Evaluation, FORMAT_VERSION, Golden, Histogram, Importance, LearnConfig,
-    Model, ModelKind, Prediction, Predictions, Protocol, TableConfig, TrainConfig, Training, train, train_observed,
-    train_table, train_table_observed,
+    Model, ModelKind, Prediction, Predictions, Protocol, TableConfig, TrainConfig, Training, Typical, train,
+    train_observed, train_table, train_table_observed,
 };
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};

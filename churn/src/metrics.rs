@@ -114,7 +114,7 @@ pub fn evaluate(churned: &[bool], probabilities: &[f64], config: &EvaluationConf
     check_probability(config.threshold)?;
     let n = sorted.rows.len() as f64;
     let (mut tp, mut fp, mut fn_, mut tn) = (0u64, 0u64, 0u64, 0u64);
-    let (mut log_loss, mut brier) = (0.0, 0.0);
+    let mut brier = 0.0;
     for &(p, y) in &sorted.rows {
         *match (p >= config.threshold, y) {
             (true, true) => &mut tp,
@@ -122,7 +122,6 @@ pub fn evaluate(churned: &[bool], probabilities: &[f64], config: &EvaluationConf
             (false, true) => &mut fn_,
             (false, false) => &mut tn,
         } += 1;
-        log_loss += log_loss_of(p, y);
         let miss = p - f64::from(u8::from(y));
         brier += miss * miss;
     }
@@ -144,7 +143,7 @@ pub fn evaluate(churned: &[bool], probabilities: &[f64], config: &EvaluationConf
         f1: share(2 * tp, 2 * tp + fp + fn_),
         roc_auc: sorted.roc_auc(),
         pr_auc: sorted.pr_auc(),
-        log_loss: log_loss / n,
+        log_loss: sorted.log_loss(),
         brier: brier / n,
         ece,
         lift_10: sorted.captured(tenth as f64) / tenth as f64 / base_rate,
@@ -200,7 +199,7 @@ pub(crate) fn log_loss_of(p: f64, churned: bool) -> f64 {
 }
 
 /// At most about 200 points of a curve, the first and the last among them.
-fn thinned(points: Vec<Point>) -> Vec<Point> {
+pub(crate) fn thinned<P: Copy>(points: Vec<P>) -> Vec<P> {
     const MOST: usize = 200;
     let last = points.len() - 1;
     if last < MOST {
@@ -210,13 +209,13 @@ fn thinned(points: Vec<Point>) -> Vec<Point> {
 }
 
 /// Rows by rising probability, those that stayed first among equals.
-struct Sorted {
+pub(crate) struct Sorted {
     rows: Vec<(f64, bool)>,
     positives: usize,
 }
 
 impl Sorted {
-    fn new(churned: &[bool], probabilities: &[f64]) -> Result<Self> {
+    pub(crate) fn new(churned: &[bool], probabilities: &[f64]) -> Result<Self> {
         for (i, &p) in probabilities.iter().enumerate() {
             check_probability(p).map_err(|error| error.at_line(i as u64 + 1))?;
         }
@@ -246,20 +245,37 @@ impl Sorted {
         Ok(Sorted { rows, positives })
     }
 
-    fn negatives(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn positives(&self) -> usize {
+        self.positives
+    }
+
+    pub(crate) fn negatives(&self) -> usize {
         self.rows.len() - self.positives
+    }
+
+    /// Score, positives and negatives of each group of equal scores, highest first.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (f64, usize, usize)> {
+        self.rows.chunk_by(|a, b| a.0 == b.0).rev().map(|group| {
+            let positives = group.iter().filter(|row| row.1).count();
+            (group[0].0, positives, group.len() - positives)
+        })
     }
 
     /// Calls `f(positives, negatives)` for each group of equal scores, highest first.
     fn ties(&self, mut f: impl FnMut(usize, usize)) {
-        for group in self.rows.chunk_by(|a, b| a.0 == b.0).rev() {
-            let positives = group.iter().filter(|row| row.1).count();
-            f(positives, group.len() - positives);
-        }
+        self.groups().for_each(|(_, positives, negatives)| f(positives, negatives));
+    }
+
+    pub(crate) fn log_loss(&self) -> f64 {
+        self.rows.iter().map(|&(p, y)| log_loss_of(p, y)).sum::<f64>() / self.rows.len() as f64
     }
 
     /// Mann–Whitney: pairs ranked rightly, ties half. Counted in integers, divided once.
-    fn roc_auc(&self) -> f64 {
+    pub(crate) fn roc_auc(&self) -> f64 {
         let (mut above, mut twice) = (0u128, 0u128);
         self.ties(|pos, neg| {
             twice += (2 * above + pos as u128) * neg as u128;

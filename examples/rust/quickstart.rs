@@ -1,9 +1,11 @@
 //! From a log of transactions to risk: `cargo run --release --example quickstart [-- transactions.csv --help]`.
 //!
-//! Reads a CSV file, or makes a synthetic one, trains a model, scores the customers, and writes features, predictions,
-//! evaluation, model and report to a folder.
+//! Reads a CSV file, or makes a synthetic one, trains a model, scores the customers, says why and whom to contact, and writes
+//! features, predictions, contact list, evaluation, model and report to a folder.
 #![allow(clippy::print_stderr, reason = "errors of a command belong on standard error")]
 
+#[path = "quickstart/decision.rs"]
+mod decision;
 #[path = "quickstart/files.rs"]
 mod files;
 #[path = "quickstart/log.rs"]
@@ -19,14 +21,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use churn::report::Report;
+use churn::profit::{Campaign, ContactConfig};
+use churn::report::{Money, Report};
 use churn::{
-    Columns, Day, Events, FeatureConfig, FeatureSet, LabelConfig, LearnConfig, Model, ModelKind, OnBadRow, ReadOptions,
-    TrainConfig, train_observed,
+    Columns, Day, Events, ExplainConfig, FeatureConfig, FeatureSet, LabelConfig, LearnConfig, Model, ModelKind,
+    OnBadRow, ReadOptions, TrainConfig, train_observed,
 };
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use decision::Scope;
 use files::Folder;
 use progress::Progress;
 use summary::say;
@@ -73,6 +77,21 @@ struct Arguments {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// What one event is called in the reasons [default: purchase if all have amounts of 0 or more, else event]
+    #[arg(long, value_name = "WORD")]
+    event: Option<String>,
+    /// What contacting a customer costs
+    #[arg(long, value_name = "X", default_value_t = Campaign::default().contact_cost)]
+    contact_cost: f64,
+    /// What the incentive costs that a contacted customer is offered
+    #[arg(long, value_name = "X", default_value_t = Campaign::default().incentive_cost)]
+    incentive_cost: f64,
+    /// Share of those who would leave that accept the incentive and stay
+    #[arg(long, value_name = "SHARE", default_value_t = Campaign::default().success_rate)]
+    success_rate: f64,
+    /// The most that the campaign may cost [default: no limit]
+    #[arg(long, value_name = "X")]
+    budget: Option<f64>,
     /// Folder for what is written
     #[arg(long, value_name = "DIR", default_value = "target/quickstart")]
     out: PathBuf,
@@ -165,10 +184,17 @@ fn run(arguments: &Arguments) -> Result<()> {
     let as_of = arguments.as_of.unwrap_or(events.last_day());
     let features = model.features(&events, Some(as_of))?;
     let predictions = model.predict_features(&features)?;
-    say(&summary::segments(&model, &predictions, &events, &config.labels));
+    let scope = Scope::new(&events, &config.labels, &predictions, as_of);
+    say(&summary::segments(&model, &predictions, &scope, as_of));
+    let words = ExplainConfig { event: arguments.event_word(&events), ..ExplainConfig::default() };
+    say(&scope.riskiest(&model, &features, &predictions, &words)?);
+    let contact_config = arguments.contact_config();
+    let (curve, contacts) = scope.campaign(&predictions, &contact_config)?;
+    say(&decision::campaign(&curve, &contacts, &contact_config, scope.worth()));
 
     folder.write("features.csv", |writer| features.write_csv(writer))?;
     folder.write("predictions.csv", |writer| predictions.write_csv(writer))?;
+    folder.write("contact_list.csv", |writer| contacts.write_csv(writer))?;
     folder.write("evaluation.json", |writer| Ok(writer.write_all(pretty(&model).as_bytes())?))?;
     folder.write("model.json", |writer| Ok(writer.write_all(model.to_json().as_bytes())?))?;
     let source = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -176,6 +202,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     report.source = Some(&source);
     report.events = Some(&events);
     report.predictions = Some(&predictions);
+    report.reasons = Some((&features, &words));
+    report.money = Some(Money { config: &contact_config, worth: scope.worth(), curve: &curve, contacts: &contacts });
     folder.write("report.html", |writer| Ok(writer.write_all(report.to_html().as_bytes())?))?;
     say(&summary::files(folder.written(), start.elapsed().as_secs_f64()));
     Ok(())
@@ -196,6 +224,22 @@ impl Arguments {
             on_bad_row: if self.skip_bad_rows { OnBadRow::Skip } else { OnBadRow::Fail },
             ..ReadOptions::default()
         }
+    }
+
+    /// What an event is called: a purchase, if all that the log holds are amounts paid.
+    fn event_word(&self, events: &Events) -> String {
+        let purchases = || events.iter().all(|(_, _, amount, _)| amount.is_some_and(|amount| amount >= 0.0));
+        self.event.clone().unwrap_or_else(|| if purchases() { "purchase" } else { "event" }.to_owned())
+    }
+
+    fn contact_config(&self) -> ContactConfig {
+        let campaign = Campaign {
+            contact_cost: self.contact_cost,
+            incentive_cost: self.incentive_cost,
+            success_rate: self.success_rate,
+            ..Campaign::default()
+        };
+        ContactConfig { campaign, budget: self.budget, seed: self.seed, ..ContactConfig::default() }
     }
 
     fn train_config(&self) -> TrainConfig {

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use churn::profit::{
+    Campaign, CampaignOutcome, ContactConfig, ContactList, Empc, EmpcConfig, Mpc, OutcomeConfig, ProfitCurve,
+};
 use churn::{
-    Customer, Day, Error, ErrorKind, Evaluation, EvaluationConfig, Events, FeatureConfig, FeatureTable, History,
-    LabelConfig, Labels, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Result, Scales, Segment, Table,
-    TableConfig, Thresholds, TrainConfig, evaluate, features, labels, train, train_table,
+    CompareConfig, Comparison, Customer, Day, Error, ErrorKind, Evaluation, EvaluationConfig, Events, FeatureConfig,
+    FeatureTable, History, LabelConfig, Labels, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Result,
+    Scales, Segment, Table, TableConfig, Thresholds, TrainConfig, compare, evaluate, features, labels, profit, train,
+    train_table,
 };
 use churn_tests::vectors;
 
@@ -55,6 +59,22 @@ fn the_manifest_is_what_rust_exports() {
         "evaluate" => evaluate as Judge,
         "EvaluationConfig" => EvaluationConfig::default,
         "Metrics" => size::<Metrics>,
+        "compare" => compare as fn(&[bool], &[f64], &[f64], &CompareConfig) -> Result<Comparison>,
+        "CompareConfig" => CompareConfig::default,
+        "Comparison" => size::<Comparison>,
+        "profit::Campaign" => Campaign::default,
+        "profit::empc" => profit::empc as fn(&[bool], &[f64], &EmpcConfig) -> Result<Empc>,
+        "profit::EmpcConfig" => EmpcConfig::default,
+        "profit::mpc" => profit::mpc as fn(&[bool], &[f64], &Campaign) -> Result<Mpc>,
+        "profit::curve" => profit::curve as fn(&[bool], &[f64], &Campaign) -> Result<ProfitCurve>,
+        "profit::expected_curve" => profit::expected_curve as fn(&[f64], Option<&[f64]>, &Campaign) -> Result<ProfitCurve>,
+        "profit::contact_list" => |model: &Predictions, values: Option<&[f64]>, config: &ContactConfig| -> Result<ContactList> {
+            profit::contact_list(model.customer_ids(), model.churn_probabilities(), values, config)
+        },
+        "profit::ContactConfig" => ContactConfig::default,
+        "profit::ContactList" => size::<ContactList>,
+        "profit::campaign_outcome" => profit::campaign_outcome as fn(&[bool], &[bool], &OutcomeConfig) -> Result<CampaignOutcome>,
+        "profit::OutcomeConfig" => OutcomeConfig::default,
         "Thresholds" => Thresholds::default,
         "Thresholds::segment" => Thresholds::segment as fn(&Thresholds, f64) -> Result<Segment>,
         "Segment" => Segment::ALL,
@@ -63,7 +83,7 @@ fn the_manifest_is_what_rust_exports() {
     };
     let manifest = vectors("api.json");
     let steps = manifest["steps"].as_array().expect("steps");
-    assert!(steps.len() >= 10, "{} steps", steps.len());
+    assert!(steps.len() >= 12, "{} steps", steps.len());
     let listed: Vec<&str> = steps
         .iter()
         .flat_map(|step| step["rust"].as_array().expect("names"))

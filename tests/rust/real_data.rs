@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use churn::{
     Evaluation, Events, FeatureConfig, FeatureStream, LabelConfig, LearnConfig, Model, ModelKind, Protocol,
-    ReadOptions, Table, TableConfig, TrainConfig, features, labels, train, train_table,
+    ReadOptions, Table, TableConfig, TrainConfig, features, labels, profit, train, train_table,
 };
 use churn_tests::{day, near, say, table_bits};
 
@@ -222,4 +222,26 @@ fn iranian() {
         assert!(table.column("Call  Failure").is_ok(), "names are kept as they are, double spaces too");
         judge(&Expected { file, label: "Churn", leave_out: &[], rows: 3_150, auc: [0.90, 0.96, 0.96], ece: 0.05 });
     }
+}
+
+/// The example that empulse and the R package EMP publish, to the last digit.
+#[test]
+fn published_expected_maximum_profit() {
+    let Some(text) = data("../golden/published.json") else { return };
+    let published: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let published = &published["empc"];
+    let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+    let list = |key: &str| published[key].as_array().expect("a list").iter().map(number).collect::<Vec<_>>();
+    let churned: Vec<bool> = list("y").into_iter().map(|y| y == 1.0).collect();
+    let defaults = &published["defaults"];
+    let config = profit::EmpcConfig {
+        alpha: number(&defaults["alpha"]),
+        beta: number(&defaults["beta"]),
+        clv: number(&defaults["clv"]),
+        incentive_cost: number(&defaults["d"]),
+        contact_cost: number(&defaults["f"]),
+    };
+    assert_eq!(config, profit::EmpcConfig::default());
+    let found = profit::empc(&churned, &list("s"), &config).expect("both classes");
+    assert_eq!((found.empc, found.fraction), (number(&published["empc"]), number(&published["fraction"])));
 }

@@ -7,8 +7,8 @@
 use base64::Engine as _;
 use churn::{
     CalibrationKind, Column, ColumnData, ErrorKind, EvaluationConfig, Events, FeatureConfig, FeatureSet, FeatureStream,
-    FeatureTable, LabelConfig, LabelKind, LearnConfig, ReadOptions, Result, Table, TableConfig, Thresholds, evaluate,
-    features, labels, segment_table, train_table,
+    FeatureTable, LabelConfig, LabelKind, LearnConfig, ReadOptions, Result, Table, TableConfig, Thresholds, compare,
+    evaluate, features, labels, profit, segment_table, train_table,
 };
 use churn_tests::{agree, day, near, read, say, table_bits, vectors};
 use serde_json::Value;
@@ -23,6 +23,15 @@ const SEGMENT_ERRORS: usize = 8;
 const SEGMENT_TABLES: usize = 3;
 const ERRORS: usize = 63;
 const LOGISTIC: usize = 4;
+const EXPECTED_PROFIT: usize = 11;
+const EMPC: usize = 20;
+const CURVES: usize = 17;
+const EXPECTED_CURVES: usize = 6;
+const CONTACT_LISTS: usize = 14;
+const OUTCOMES: usize = 12;
+const PROFIT_ERRORS: usize = 60;
+const COMPARE: usize = 11;
+const COMPARE_ERRORS: usize = 13;
 
 /// The cases of a list, at least as many as declared.
 fn cases(file: &Value, list: &str, declared: usize) -> Vec<Value> {
@@ -404,4 +413,135 @@ fn forty_rows_are_too_few() {
     let table = Table::new(vec![column("x", |i| i as f64), column("churned", |i| (i % 2) as f64)]).expect("a table");
     let error = train_table(&table, &TableConfig::default()).expect_err("40 rows");
     assert_eq!(error.kind(), ErrorKind::TooFewRows);
+}
+
+/// The configuration of a case, through the names that it has in files; without one the defaults.
+fn config<T: serde::de::DeserializeOwned>(case: &Value) -> T {
+    let given = case.get("config").cloned().unwrap_or_else(|| serde_json::json!({}));
+    serde_json::from_value(given).unwrap_or_else(|error| panic!("{case}: {error}"))
+}
+
+fn to_value(found: impl serde::Serialize) -> Value {
+    serde_json::to_value(found).expect("results have names and finite numbers")
+}
+
+/// Every number agrees, everything else is equal, and nothing stands beside it.
+fn check(path: &str, found: &Value, expected: &Value) {
+    match (found, expected) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys = |map: &serde_json::Map<String, Value>| {
+                let mut keys: Vec<String> = map.keys().cloned().collect();
+                keys.sort_unstable();
+                keys
+            };
+            assert_eq!(keys(a), keys(b), "{path}");
+            a.iter().for_each(|(key, found)| check(&format!("{path}/{key}"), found, &b[key]));
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            assert_eq!(a.len(), b.len(), "{path}");
+            a.iter()
+                .zip(b)
+                .enumerate()
+                .for_each(|(i, (found, expected))| check(&format!("{path}/{i}"), found, expected));
+        }
+        (Value::Number(_), Value::Number(_)) => {
+            assert!(agree(number(found), number(expected)), "{path} is {found}, not {expected}");
+        }
+        _ => assert_eq!(found, expected, "{path}"),
+    }
+}
+
+/// The values of a case; none for null.
+fn values(case: &Value) -> Option<Vec<f64>> {
+    case.get("values").filter(|values| !values.is_null()).map(numbers)
+}
+
+fn contact_list(case: &Value) -> Result<profit::ContactList> {
+    let ids = strings(&case["customer_ids"]);
+    let ids = ids.iter().map(String::as_str);
+    profit::contact_list(ids, &numbers(&case["p"]), values(case).as_deref(), &config(case))
+}
+
+#[test]
+fn profits() {
+    let file = vectors("profit.json");
+    let mut count = 0;
+    let mut all = |list: &str, declared: usize| {
+        let cases = cases(&file, list, declared);
+        count += cases.len();
+        cases
+    };
+    for case in all("expected_profit", EXPECTED_PROFIT) {
+        let (name, campaign) = (text(&case, "name"), config::<profit::Campaign>(&case));
+        let found = campaign.expected_profit(number(&case["p"]), number(&case["value"])).expect("a profit");
+        check(name, &to_value(found), &case["profit"]);
+        check(name, &to_value(campaign.threshold().expect("a campaign")), &case["threshold"]);
+    }
+    for case in all("empc", EMPC) {
+        let name = text(&case, "name");
+        let found = profit::empc(&outcomes(&case["y"]), &numbers(&case["p"]), &config(&case));
+        check(name, &to_value(found.unwrap_or_else(|error| panic!("{name}: {error}"))), &case["expected"]);
+    }
+    for case in all("curve", CURVES) {
+        let (name, y, p, campaign) = (text(&case, "name"), outcomes(&case["y"]), numbers(&case["p"]), config(&case));
+        let mpc = profit::mpc(&y, &p, &campaign).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut found = to_value(profit::curve(&y, &p, &campaign).unwrap_or_else(|error| panic!("{name}: {error}")));
+        let measures = found.as_object_mut().expect("an object");
+        measures.extend(to_value(mpc).as_object().expect("an object").clone());
+        check(name, &found, &case["expected"]);
+    }
+    for case in all("expected_curve", EXPECTED_CURVES) {
+        let name = text(&case, "name");
+        let found = profit::expected_curve(&numbers(&case["p"]), values(&case).as_deref(), &config(&case));
+        check(name, &to_value(found.unwrap_or_else(|error| panic!("{name}: {error}"))), &case["expected"]);
+    }
+    for case in all("contact_list", CONTACT_LISTS) {
+        let name = text(&case, "name");
+        let found = contact_list(&case).unwrap_or_else(|error| panic!("{name}: {error}"));
+        check(name, &to_value(&found), &case["expected"]);
+    }
+    for case in all("campaign_outcome", OUTCOMES) {
+        let name = text(&case, "name");
+        let (mut contacted, mut churned) = (Vec::new(), Vec::new());
+        for (group, key) in [(true, "contacted"), (false, "control")] {
+            let [retained, customers] = [0, 1].map(|i| case[key][i].as_u64().expect("a count"));
+            contacted.extend((0..customers).map(|_| group));
+            churned.extend((0..customers).map(|i| i >= retained));
+        }
+        let found = profit::campaign_outcome(&contacted, &churned, &config(&case));
+        check(name, &to_value(found.unwrap_or_else(|error| panic!("{name}: {error}"))), &case["expected"]);
+    }
+    for case in all("errors", PROFIT_ERRORS) {
+        let (y, p) = (|| outcomes(&case["y"]), || numbers(&case["p"]));
+        let found = match text(&case, "call") {
+            "empc" => profit::empc(&y(), &p(), &config(&case)).map(to_value),
+            "mpc" => profit::mpc(&y(), &p(), &config(&case)).map(to_value),
+            "curve" => profit::curve(&y(), &p(), &config(&case)).map(to_value),
+            "expected_curve" => profit::expected_curve(&p(), values(&case).as_deref(), &config(&case)).map(to_value),
+            "contact_list" => contact_list(&case).map(to_value),
+            "campaign_outcome" => {
+                profit::campaign_outcome(&outcomes(&case["contacted"]), &y(), &config(&case)).map(to_value)
+            }
+            call => panic!("{call}: no such call"),
+        };
+        assert_eq!(found.map_err(|e| e.code()), Err(text(&case, "error")), "{}", text(&case, "name"));
+    }
+    say(&format!("vectors/profit.json: {count} cases"));
+}
+
+#[test]
+fn comparisons() {
+    let file = vectors("compare.json");
+    let judge = |case: &Value| {
+        compare(&outcomes(&case["y"]), &numbers(&case["a"]), &numbers(&case["b"]), &config(case)).map(to_value)
+    };
+    let (cases, errors) = (cases(&file, "cases", COMPARE), cases(&file, "errors", COMPARE_ERRORS));
+    for case in &cases {
+        let name = text(case, "name");
+        check(name, &judge(case).unwrap_or_else(|error| panic!("{name}: {error}")), &case["expected"]);
+    }
+    for case in &errors {
+        assert_eq!(judge(case).map_err(|e| e.code()), Err(text(case, "error")), "{}", text(case, "name"));
+    }
+    say(&format!("vectors/compare.json: {} cases", cases.len() + errors.len()));
 }

@@ -1,4 +1,4 @@
-"""Writes the test vectors of this folder (all but rfm.json).
+"""Writes the test vectors of this folder (all but rfm.json and those of oracle_money.py).
 
     python tests/vectors/oracle.py            rewrite the files
     python tests/vectors/oracle.py --check    compare the files with what would be written; exit 1 if they differ
@@ -609,11 +609,10 @@ def difference(have, want, path):
     return None if have == want else f"{path}: {have!r} on disk, {want!r} computed"
 
 
-def main():
+def main(makers):
+    program = Path(sys.argv[0]).name
     if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit("usage: oracle.py [--check]")
-    makers = {"behavioral": behavioral_cases, "labels": labels_cases, "metrics": metrics_cases, "segments": segments_cases,
-              "errors": errors_cases, "logistic": logistic_cases}
+        sys.exit(f"usage: {program} [--check]")
     problems = []
     for name, make in makers.items():
         path, document = HERE / f"{name}.json", make()
@@ -624,8 +623,9 @@ def main():
         elif found := difference(json.loads(path.read_text(encoding="ascii")), json.loads(dump(document)), path.name):
             problems.append(found)
     if problems:
-        sys.exit("\n".join(problems + ["run tests/vectors/oracle.py to rewrite the files"]))
+        sys.exit("\n".join(problems + [f"run tests/vectors/{program} to rewrite the files"]))
 
 
 if __name__ == "__main__":
-    main()
+    main({"behavioral": behavioral_cases, "labels": labels_cases, "metrics": metrics_cases, "segments": segments_cases,
+          "errors": errors_cases, "logistic": logistic_cases})

@@ -24,6 +24,7 @@ mod fixed;
 mod registry;
 mod state;
 mod stream;
+mod wording;
 
 use std::io::Write;
 
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use registry::{FeatureInfo, registry};
 pub use stream::FeatureStream;
+pub(crate) use wording::{Measure, Or, Quantity, Wording};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
@@ -220,6 +222,18 @@ impl FeatureTable {
         self.config.as_ref()
     }
 
+    /// The rows at these places, in this order.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn select(&self, rows: &[usize]) -> FeatureTable {
+        FeatureTable {
+            ids: self.ids.select(rows.iter().map(|&row| row as u32)),
+            values: self.values.select(ndarray::Axis(0), rows),
+            ..self.clone()
+        }
+    }
+
     /// A customer's features in order.
     pub fn row(&self, customer_id: &str) -> Option<ndarray::ArrayView1<'_, f64>> {
         self.ids.iter().position(|id| id == customer_id).map(|i| self.values.row(i))
@@ -338,6 +352,16 @@ pub(crate) fn encode_value(value: &Value, spec: &FeatureSpec) -> Result<f64> {
             Err(Error::new(ErrorKind::FeatureMismatch, message))
         }
     }
+}
+
+/// How people say the values of a model's features: those computed from events first, then the joined ones.
+pub(crate) fn wordings(config: Option<&FeatureConfig>, specs: &[FeatureSpec]) -> Vec<Wording> {
+    let types = config.and_then(|config| config.event_type_columns.as_deref()).unwrap_or(&[]);
+    let computed =
+        config.map_or_else(Vec::new, |config| registry::features(config.feature_set, &config.windows, types));
+    let mut wordings: Vec<Wording> = computed.into_iter().map(|feature| feature.wording).collect();
+    wordings.extend(specs[wordings.len()..].iter().map(|spec| Wording::of_column(&spec.name)));
+    wordings
 }
 
 /// The features of every customer with an event by the history's day, in byte order of their ids.

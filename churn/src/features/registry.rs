@@ -4,6 +4,7 @@
 //! needs, if the state does not hold it yet) and a worked case to the vectors.
 
 use super::state::{Behavior, Clock, Rfm};
+use super::wording::{Measure, Raw, Wording};
 use super::{FeatureSet, HALF_LIVES, Scales, WINDOWS, Windows};
 
 /// What a feature is.
@@ -19,6 +20,8 @@ pub struct FeatureInfo {
     pub formula: String,
     /// True where the absence of a value means something (written as an empty field, null or NaN).
     pub may_be_missing: bool,
+    /// True where what the business does next can move it: an age cannot be moved, activity can.
+    pub actionable: bool,
 }
 
 /// What one customer's features are computed from.
@@ -33,10 +36,11 @@ pub(crate) struct View<'a> {
 
 type Compute = Box<dyn Fn(&View<'_>) -> f64 + Send + Sync>;
 
-/// A feature and its code.
+/// A feature, its code, and how people say its value.
 pub(crate) struct Feature {
     pub(crate) info: FeatureInfo,
     pub(crate) compute: Compute,
+    pub(crate) wording: Wording,
 }
 
 /// The features of a set, in order. `event_types` are the types that get a column of their own (`behavioral` only).
@@ -56,6 +60,7 @@ pub(crate) fn features(feature_set: FeatureSet, windows: &Windows, event_types: 
 struct List(Vec<Feature>);
 
 impl List {
+    /// Adds a feature; [`List::said`] must follow.
     fn add(
         &mut self,
         name: impl Into<String>,
@@ -63,15 +68,50 @@ impl List {
         range: &'static str,
         formula: impl Into<String>,
         compute: impl Fn(&View<'_>) -> f64 + Send + Sync + 'static,
-    ) {
+    ) -> &mut Feature {
+        let name = name.into();
         let info = FeatureInfo {
-            name: name.into(),
+            may_be_missing: range.ends_with("or missing"),
+            actionable: true,
             unit,
             range,
             formula: formula.into(),
-            may_be_missing: range.ends_with("or missing"),
+            name: name.clone(),
         };
-        self.0.push(Feature { info, compute: Box::new(compute) });
+        self.0.push(Feature { info, compute: Box::new(compute), wording: Wording::of_column(&name) });
+        self.0.last_mut().expect("one was just added")
+    }
+}
+
+impl Feature {
+    /// How people say it: `{}` stands for the value, `{event}` and `{events}` for what the log is made of.
+    fn said(&mut self, text: impl Into<String>, measure: Measure) -> &mut Self {
+        self.wording.text = text.into();
+        self.wording.measure = measure;
+        self
+    }
+
+    /// The quantity behind a score.
+    fn meaning(&mut self, raw: Raw) -> &mut Self {
+        self.wording.raw = raw;
+        self
+    }
+
+    /// What its absence means.
+    fn absent(&mut self, text: &str) -> &mut Self {
+        self.wording.absent = text.to_owned();
+        self
+    }
+
+    /// What it speaks of, where other features speak of the same.
+    fn about(&mut self, theme: &'static str) -> &mut Self {
+        self.wording.theme = theme;
+        self
+    }
+
+    /// Nothing that a business does moves it.
+    fn given(&mut self) {
+        self.info.actionable = false;
     }
 }
 
@@ -93,21 +133,30 @@ fn rfm(list: &mut List, windows: &Windows) {
 
     list.add("recency_score", "points", "0..100", format!("100 · max(0, 1 − (D − last)/{full})"), move |view| {
         100.0 * (1.0 - days(view.rfm.last, view.clock.as_of) / full_days).max(0.0)
-    });
+    })
+    .said("last {event} {} ago", Measure::Days)
+    .meaning(Raw::DaysOfScore { full_days })
+    .about("recency");
     list.add(
         "frequency_score",
         "points",
         "0..100",
         format!("100 · min(1, events in the last {activity} days / frequency scale)"),
         |view| 100.0 * share_of(f64::from(view.rfm.activity), view.scales.frequency),
-    );
+    )
+    .said(format!("{{}} in the last {activity} days"), Measure::Events)
+    .meaning(Raw::OfFrequencyScale)
+    .about("activity");
     list.add(
         "monetary_score",
         "points",
         "0..100",
         format!("100 · min(1, max(0, sum of amounts in the last {activity} days) / monetary scale)"),
         |view| 100.0 * share_of(view.rfm.activity_amounts.value(), view.scales.monetary),
-    );
+    )
+    .said(format!("spent {{}} in the last {activity} days"), Measure::Money)
+    .meaning(Raw::OfMonetaryScale)
+    .about("spending");
     list.add(
         "engagement_score",
         "points",
@@ -124,18 +173,24 @@ fn rfm(list: &mut List, windows: &Windows) {
             let growth = if n > 0.0 { 50.0 * (1.0 + (view.rfm.places as f64 / n - middle) / middle) } else { 0.0 };
             0.5 * activity + 0.25 * tenure + 0.25 * growth
         },
-    );
-    list.add("tenure_days", "days", "≥ 0", "D − first", |view| days(view.rfm.first, view.clock.as_of));
+    )
+    .said(format!("engagement score {{}} of 100 (activity of the last {recent} days, and tenure)"), Measure::Number);
+    list.add("tenure_days", "days", "≥ 0", "D − first", |view| days(view.rfm.first, view.clock.as_of))
+        .said("first {event} {} ago", Measure::Days)
+        .about("tenure")
+        .given();
     list.add(
         "activity_trend",
         "events per day, per day",
         "real",
         format!("least-squares slope of the {recent} daily event counts of the last {recent} days = Σ (x − {middle}) / {spread} over their events"),
         move |view| (view.rfm.places as f64 - middle * f64::from(view.rfm.recent)) / spread,
-    );
+    )
+    .said(format!("daily {{events}} changing by {{}} a day over the last {recent} days"), Measure::Signed);
     list.add("avg_transaction_value", "money", "real", "mean of the amounts that are present, 0 if none is", |view| {
         if view.rfm.with_amount == 0 { 0.0 } else { view.rfm.amounts.value() / f64::from(view.rfm.with_amount) }
-    });
+    })
+    .said("average amount {}", Measure::Money);
     list.add(
         "days_between_transactions",
         "days",
@@ -148,14 +203,18 @@ fn rfm(list: &mut List, windows: &Windows) {
                 days(view.rfm.first, view.rfm.last) / (f64::from(view.rfm.events) - 1.0)
             }
         },
-    );
+    )
+    .said("on average {} between {events}", Measure::Days)
+    .absent("only one {event} so far");
 }
 
 fn behavioral(list: &mut List, event_types: &[String]) {
     for (i, w) in WINDOWS.iter().enumerate() {
         list.add(format!("count_{w}d"), "events", "≥ 0", format!("events in the last {w} days"), move |view| {
             f64::from(view.behavior.counts[i])
-        });
+        })
+        .said(format!("{{}} in the last {w} days"), Measure::Events)
+        .about("activity");
     }
     for (i, w) in WINDOWS.iter().enumerate() {
         list.add(
@@ -164,7 +223,9 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             "real",
             format!("sum of the amounts in the last {w} days"),
             move |view| view.behavior.amounts[i].value(),
-        );
+        )
+        .said(format!("spent {{}} in the last {w} days"), Measure::Money)
+        .about("spending");
     }
     for (i, h) in HALF_LIVES.iter().enumerate() {
         list.add(
@@ -173,7 +234,9 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             "≥ 0",
             format!("Σ 2^(−(D − day)/{h}) over the events"),
             move |view| view.behavior.decayed_counts[i].value(),
-        );
+        )
+        .said(format!("{{}}, if each counts half after {h} days"), Measure::Events)
+        .about("activity");
     }
     for (i, h) in HALF_LIVES.iter().enumerate() {
         list.add(
@@ -182,7 +245,9 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             "real",
             format!("Σ amount · 2^(−(D − day)/{h})"),
             move |view| view.behavior.decayed_amounts[i].value(),
-        );
+        )
+        .said(format!("spent {{}}, if an amount counts half after {h} days"), Measure::Money)
+        .about("spending");
     }
     list.add(
         "active_months",
@@ -190,18 +255,28 @@ fn behavioral(list: &mut List, event_types: &[String]) {
         "0..64",
         "distinct calendar months with an event, among the 64 that end with the month of D",
         |view| f64::from(view.behavior.months.count_ones()),
-    );
+    )
+    .said("active in {}", Measure::Counted("month"));
     list.add("largest_amount", "money", "real or missing", "largest amount, missing if none is present", |view| {
         view.behavior.largest
-    });
+    })
+    .said("largest amount {}", Measure::Money)
+    .absent("no amount so far");
     list.add("refund_count", "events", "≥ 0", "events with an amount below 0", |view| {
         f64::from(view.behavior.refunds)
-    });
+    })
+    .said("{} so far", Measure::Counted("refund"));
     list.add("refund_share", "share", "0..1", "refund_count / events with an amount, 0 if none has one", |view| {
         if view.rfm.with_amount == 0 { 0.0 } else { f64::from(view.behavior.refunds) / f64::from(view.rfm.with_amount) }
-    });
-    list.add("days_since_first", "days", "≥ 0", "D − first", |view| days(view.rfm.first, view.clock.as_of));
-    list.add("days_since_last", "days", "≥ 0", "D − last", |view| days(view.rfm.last, view.clock.as_of));
+    })
+    .said("{} of the amounts are refunds", Measure::Share);
+    list.add("days_since_first", "days", "≥ 0", "D − first", |view| days(view.rfm.first, view.clock.as_of))
+        .said("first {event} {} ago", Measure::Days)
+        .about("tenure")
+        .given();
+    list.add("days_since_last", "days", "≥ 0", "D − last", |view| days(view.rfm.last, view.clock.as_of))
+        .said("last {event} {} ago", Measure::Days)
+        .about("recency");
     list.add(
         "count_ratio_30d_90d",
         "ratio",
@@ -211,14 +286,18 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             0 => f64::NAN,
             prior => f64::from(view.behavior.last_30) / f64::from(prior),
         },
-    );
+    )
+    .said("{} {events} in the last 30 days for each in the 90 before", Measure::Number)
+    .absent("no {event} in the 90 days before the last 30");
     for (i, name) in event_types.iter().enumerate() {
         list.add(format!("event_type={name}"), "events", "≥ 0", format!("events of type {name:?}"), move |view| {
             f64::from(view.types[i])
-        });
+        })
+        .said(format!("{{}} of type {}", name.replace('{', "(").replace('}', ")")), Measure::Events);
     }
     let other = event_types.len();
     list.add("event_type_other", "events", "≥ 0", "events of all other types, and of none", move |view| {
         f64::from(view.types[other])
-    });
+    })
+    .said("{} of another type or none", Measure::Events);
 }

@@ -5,12 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::background::{MAX_BACKGROUND, Typical};
 use super::bins::Histogram;
 use super::calibration::Calibration;
 use super::fit::{LearnConfig, Learner, ModelKind};
 use super::logistic::TermKind;
 use super::train::Evaluation;
-use super::tree::{LevelSet, Node, Rule, Split, Tree};
+use super::tree::{LevelSet, MAX_DEPTH, Node, Rule, Split, Tree};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::{FeatureConfig, FeatureSpec, registry};
@@ -94,6 +95,11 @@ pub(crate) struct Document {
     pub(crate) audit: Option<Audit>,
     pub(crate) warnings: Vec<String>,
     pub(crate) golden: Vec<Golden>,
+    /// What explanations compare with; a document may do without.
+    #[serde(default)]
+    pub(crate) typical: Vec<Typical>,
+    #[serde(default)]
+    pub(crate) background: Vec<Vec<Option<f64>>>,
 }
 
 /// What any version of the document begins with.
@@ -209,7 +215,43 @@ impl Document {
         if self.golden.is_empty() {
             return Err(invalid("there are no golden rows"));
         }
+        if !self.typical.is_empty() && self.typical.len() != self.features.len() {
+            return Err(invalid(format!(
+                "typical values of {} features; the model has {}",
+                self.typical.len(),
+                self.features.len()
+            )));
+        }
+        for (typical, spec) in self.typical.iter().zip(&self.features) {
+            if !typical.fits(spec) {
+                return Err(invalid(format!("the typical values of {:?} do not fit", spec.name)));
+            }
+        }
+        if self.background.len() > MAX_BACKGROUND {
+            return Err(invalid(format!(
+                "{} background rows; expected at most {MAX_BACKGROUND}",
+                self.background.len()
+            )));
+        }
+        for (i, row) in self.background.iter().enumerate() {
+            self.check_row(row, &format!("background row {i}"))?;
+        }
         Ok(())
+    }
+
+    /// A row of features from the document: as many as the model has, levels that are levels.
+    fn check_row(&self, row: &[Option<f64>], what: &str) -> Result<Vec<f64>> {
+        if row.len() != self.features.len() {
+            return Err(invalid(format!("{what} has {} features, the model {}", row.len(), self.features.len())));
+        }
+        for (value, spec) in row.iter().zip(&self.features) {
+            let Some(value) = value else { continue };
+            let is_level = |levels: &Vec<String>| value.fract() == 0.0 && (0.0..levels.len() as f64).contains(value);
+            if !spec.levels.as_ref().is_none_or(is_level) {
+                return Err(invalid(format!("{what} has the level {value} of {:?}", spec.name)));
+            }
+        }
+        Ok(row.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
     }
 
     fn check_features(&self) -> Result<()> {
@@ -251,6 +293,7 @@ impl Document {
             if tree.nodes.is_empty() {
                 return Err(invalid(format!("tree {t} has no node")));
             }
+            let mut parents = vec![0u32; tree.nodes.len()];
             for (i, node) in tree.nodes.iter().enumerate() {
                 check_size(&[node.value])?;
                 let Some(split) = &node.split else { continue };
@@ -266,6 +309,22 @@ impl Document {
                 if !behind(split.left) || !behind(split.right) || !fits {
                     return Err(invalid(format!("node {i} of tree {t} does not fit")));
                 }
+                for child in [split.left, split.right] {
+                    parents[child as usize] += 1;
+                    let cover = tree.nodes[child as usize].cover;
+                    if !(cover > 0.0 && cover <= MAX_NUMBER) {
+                        return Err(invalid(format!(
+                            "node {child} of tree {t} has the cover {cover}; expected above 0"
+                        )));
+                    }
+                }
+            }
+            // Then the ways down are as many as the leaves, and explanations cannot take for ever.
+            if let Some(node) = parents.iter().skip(1).position(|&parents| parents != 1) {
+                return Err(invalid(format!("node {} of tree {t} is the child of not exactly one other", node + 1)));
+            }
+            if tree.depth() > MAX_DEPTH {
+                return Err(invalid(format!("tree {t} is {} deep; expected at most {MAX_DEPTH}", tree.depth())));
             }
         }
         Ok(())
@@ -273,22 +332,7 @@ impl Document {
 
     fn check_golden(&self) -> Result<()> {
         for (i, golden) in self.golden.iter().enumerate() {
-            if golden.features.len() != self.features.len() {
-                return Err(invalid(format!(
-                    "golden row {i} has {} features, the model {}",
-                    golden.features.len(),
-                    self.features.len()
-                )));
-            }
-            let row: Vec<f64> = golden.features.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
-            for (value, spec) in row.iter().zip(&self.features) {
-                let is_level = |levels: &Vec<String>| {
-                    value.is_nan() || (value.fract() == 0.0 && (0.0..levels.len() as f64).contains(value))
-                };
-                if !spec.levels.as_ref().is_none_or(is_level) {
-                    return Err(invalid(format!("golden row {i} has the level {value} of {:?}", spec.name)));
-                }
-            }
+            let row = self.check_row(&golden.features, &format!("golden row {i}"))?;
             let probability = self.calibration.probability(self.learner.score(ndarray::ArrayView1::from(&row)));
             if probability.to_bits() != golden.probability.to_bits() {
                 let message = format!(

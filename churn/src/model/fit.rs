@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::background::MAX_BACKGROUND;
 use super::bins::{BinnedColumn, bin};
 use super::boosting::Booster;
 use super::calibration::{Calibration, CalibrationKind};
 use super::forest::{self, ForestParameters};
 use super::logistic::Logistic;
-use super::tree::{Growth, Tree};
+use super::tree::{Growth, MAX_DEPTH, Tree};
 use super::{logit, sigmoid};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
@@ -104,6 +105,9 @@ pub struct LearnConfig {
     pub leaf_l2: Option<f64>,
     /// Random forest: features drawn at a split; none for the square root of their number, rounded up.
     pub features_per_split: Option<usize>,
+    /// Training rows, drawn by seed, that the document keeps (features without ids) to explain predictions against; 0 to
+    /// 10000, 0 where no customer's numbers may leave with the model.
+    pub background_rows: usize,
 }
 
 impl Default for LearnConfig {
@@ -122,6 +126,7 @@ impl Default for LearnConfig {
             min_child_weight: None,
             leaf_l2: None,
             features_per_split: None,
+            background_rows: 100,
         }
     }
 }
@@ -146,8 +151,11 @@ impl LearnConfig {
         number("min_child_weight", self.min_child_weight.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
         count("trees", Some(self.trees), 10_000)?;
         count("rounds", self.rounds, 10_000)?;
-        count("max_depth", self.max_depth, 32)?;
+        count("max_depth", self.max_depth, MAX_DEPTH)?;
         count("features_per_split", self.features_per_split, 100_000)?;
+        if self.background_rows > MAX_BACKGROUND {
+            return Err(invalid_parameter("background_rows", self.background_rows, "0 to 10000"));
+        }
         if self.class_weight == ClassWeight::Balanced && self.calibration == CalibrationKind::None {
             let expected =
                 "auto, platt or isotonic with class_weight balanced, which alone would bend the probabilities";
@@ -195,19 +203,29 @@ pub(crate) enum Learner {
 }
 
 impl Learner {
-    /// The score of a row in log-odds.
-    pub(crate) fn score(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
+    /// What the learner adds up: log-odds, or for a forest the mean rate of its trees.
+    pub(crate) fn margin(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
         match self {
             Learner::LogisticRegression(logistic) => logistic.margin(row),
-            Learner::RandomForest { trees } => mean_logit(trees.iter().map(|tree| tree.value(row)).sum(), trees.len()),
+            Learner::RandomForest { trees } => {
+                trees.iter().map(|tree| tree.value(row)).sum::<f64>() / trees.len() as f64
+            }
             Learner::GradientBoosting { base, trees } => trees.iter().fold(*base, |sum, tree| sum + tree.value(row)),
+        }
+    }
+
+    /// The score of a row in log-odds: what is calibrated.
+    pub(crate) fn score(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
+        match self {
+            Learner::RandomForest { .. } => rate_logit(self.margin(row)),
+            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } => self.margin(row),
         }
     }
 }
 
 /// The log-odds of a forest's mean rate; a unanimous forest is as sure as 10,000 trees with one dissenter.
-fn mean_logit(sum: f64, trees: usize) -> f64 {
-    logit((sum / trees as f64).clamp(1e-4, 1.0 - 1e-4))
+fn rate_logit(rate: f64) -> f64 {
+    logit(rate.clamp(1e-4, 1.0 - 1e-4))
 }
 
 /// What a fit gives: the learner, its calibration, and its log-loss on rows that it had not seen.
@@ -384,7 +402,7 @@ impl Job<'_> {
                 tree.values_at(self.all.columns, held_out(), &depths, |row, which, value| scores[which][row] += value);
             }
             for scores in &mut scores {
-                held_out().for_each(|row| scores[row] = mean_logit(scores[row], trees.len()));
+                held_out().for_each(|row| scores[row] = rate_logit(scores[row] / trees.len() as f64));
             }
         }
         step(self.observer, "cross-fit", FOLDS, FOLDS)?;

@@ -80,6 +80,11 @@ impl Logistic {
             .fold(self.intercept, |sum, term| sum + term.coefficient * term.standardised(row[term.feature]))
     }
 
+    /// Calls `add(feature, part)` with what each term adds to the margin beyond the intercept.
+    pub(crate) fn parts(&self, row: ArrayView1<'_, f64>, mut add: impl FnMut(usize, f64)) {
+        self.terms.iter().for_each(|term| add(term.feature, term.coefficient * term.standardised(row[term.feature])));
+    }
+
     pub(crate) fn fit(set: &TrainingSet<'_>, l2: f64) -> Result<Logistic> {
         let mut terms = design(set)?;
         let (n, d) = (set.rows.len(), terms.len());

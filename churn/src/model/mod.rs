@@ -3,6 +3,7 @@
 //! A [`Model`] is only ever made by [`train`](crate::train), [`train_table`](crate::train_table) or
 //! [`Model::from_json`], so one that has not been fitted cannot be asked for a score.
 
+mod background;
 mod bins;
 mod boosting;
 mod calibration;
@@ -11,13 +12,14 @@ mod fit;
 mod forest;
 mod logistic;
 mod train;
-mod tree;
+pub(crate) mod tree;
 
 use std::io::Write;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+pub use background::Typical;
 pub use bins::Histogram;
 pub use calibration::CalibrationKind;
 pub use document::{FORMAT_VERSION, Golden, Training};
@@ -27,7 +29,10 @@ pub use train::{
     train_table_observed,
 };
 
-pub(crate) use fit::TrainingSet;
+pub(crate) use document::Document;
+pub(crate) use fit::{Learner, TrainingSet};
+pub(crate) use logistic::Logistic;
+pub(crate) use train::{nothing_left, take};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +42,6 @@ use crate::parallel;
 use crate::segments::{Segment, Thresholds};
 use crate::snapshot::Input;
 use crate::table::Table;
-use document::Document;
 
 /// 1 / (1 + e^−m).
 pub(crate) fn sigmoid(margin: f64) -> f64 {
@@ -58,7 +62,7 @@ pub(crate) fn logit(p: f64) -> f64 {
 /// A trained model: what it learned, how it was judged, and everything needed to score later data the same way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    document: Document,
+    pub(crate) document: Document,
 }
 
 /// The risk of one customer.
@@ -248,11 +252,32 @@ impl Model {
         Ok(self.score(ids, &values, None))
     }
 
+    /// The columns of a table as this model, which was trained on one, takes them: what [`Model::predict_features`] and
+    /// [`Model::explain`](Model::explain) work on.
+    ///
+    /// # Errors
+    /// Those of [`Model::predict_table`]; `feature_mismatch` if the model was trained on events.
+    pub fn table_features(&self, table: &Table, customer_id: Option<&str>) -> Result<FeatureTable> {
+        if self.document.feature_config.is_some() {
+            let message = "the model was trained on events, not on a table: use model.features";
+            return Err(Error::new(ErrorKind::FeatureMismatch, message));
+        }
+        let specs = self.document.features.clone();
+        let values = encode(table, &specs)?;
+        Ok(FeatureTable { ids: table.customer_ids(customer_id)?, specs, values, as_of: None, config: None })
+    }
+
     /// The risk of every row of a feature table.
     ///
     /// # Errors
     /// `feature_mismatch` unless its columns, windows and scales are those of the model.
     pub fn predict_features(&self, table: &FeatureTable) -> Result<Predictions> {
+        self.check_features(table)?;
+        Ok(self.score(table.ids.clone(), &table.values, table.as_of))
+    }
+
+    /// Refuses a feature table that was computed in another way than the training rows.
+    pub(crate) fn check_features(&self, table: &FeatureTable) -> Result<()> {
         let config = |config: &crate::features::FeatureConfig| (config.windows, config.scales);
         if table.specs != self.document.features
             || table.config.as_ref().map(config) != self.document.feature_config.as_ref().map(config)
@@ -260,7 +285,7 @@ impl Model {
             let message = "the columns, windows or scales of the feature table are not those of the model; compute them with model.features";
             return Err(Error::new(ErrorKind::FeatureMismatch, message));
         }
-        Ok(self.score(table.ids.clone(), &table.values, table.as_of))
+        Ok(())
     }
 
     /// The risk of one customer at the end of a day: the same bits as in a batch.
@@ -299,7 +324,7 @@ impl Model {
         })
     }
 
-    fn probability(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
+    pub(crate) fn probability(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
         self.document.calibration.probability(self.document.learner.score(row))
     }
 

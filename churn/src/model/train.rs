@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::background::{Typical, background};
 use super::bins::Histogram;
 use super::document::{Document, Golden, Training};
 use super::fit::{FOLDS, Fitted, LearnConfig, ModelKind, check_enough, deal, fit};
@@ -94,7 +95,7 @@ impl Default for TableConfig {
 
 /// Takes the keys that a struct knows out of a map and reads it from them, so that several structs share one flat map and
 /// whatever is left over is a mistake of the caller.
-fn take<T: Default + Serialize + serde::de::DeserializeOwned>(
+pub(crate) fn take<T: Default + Serialize + serde::de::DeserializeOwned>(
     map: &mut BTreeMap<String, serde_json::Value>,
 ) -> std::result::Result<T, String> {
     let known = serde_json::to_value(T::default()).map_err(|error| error.to_string())?;
@@ -103,7 +104,11 @@ fn take<T: Default + Serialize + serde::de::DeserializeOwned>(
     serde_json::from_value(taken.into()).map_err(|error| error.to_string())
 }
 
-fn nothing_left(map: &BTreeMap<String, serde_json::Value>, known: &impl Serialize) -> std::result::Result<(), String> {
+/// Refuses the key of a map that no struct has taken, naming those that are known.
+pub(crate) fn nothing_left(
+    map: &BTreeMap<String, serde_json::Value>,
+    known: &impl Serialize,
+) -> std::result::Result<(), String> {
     let Some(key) = map.keys().next() else { return Ok(()) };
     let known = serde_json::to_value(known).map_err(|error| error.to_string())?;
     let names: Vec<&str> = known.as_object().into_iter().flat_map(serde_json::Map::keys).map(String::as_str).collect();
@@ -382,7 +387,12 @@ fn holdout(data: &Dataset, weights: Option<&[f64]>, seed: u64) -> Split {
 fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<Document> {
     let Parts { data, weights, split, recency, mut warnings } = parts;
     let (judged, candidates) = choose(&split.learn, split.learn_weights.as_deref(), config, observer)?;
-    let logistic_config = LearnConfig { seed: config.seed, thresholds: config.thresholds, ..LearnConfig::default() };
+    let logistic_config = LearnConfig {
+        seed: config.seed,
+        thresholds: config.thresholds,
+        background_rows: config.background_rows,
+        ..LearnConfig::default()
+    };
     let logistic = match judged.config == logistic_config {
         true => None,
         false => Some(fit(&split.learn, split.learn_weights.as_deref(), &logistic_config, observer)?),
@@ -412,6 +422,8 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         audit: None,
         warnings,
         golden,
+        typical: Typical::of(&data),
+        background: background(&data, config),
     })
 }
 

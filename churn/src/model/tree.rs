@@ -13,6 +13,9 @@ use super::bins::{BINS, BinKind, BinnedColumn, MISSING};
 use crate::parallel;
 use crate::random::Random;
 
+/// No tree is deeper.
+pub(crate) const MAX_DEPTH: usize = 32;
+
 /// A fitted tree. Children stand behind their parent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tree {
@@ -65,7 +68,7 @@ impl LevelSet {
 }
 
 impl Split {
-    fn goes_left(&self, value: f64) -> bool {
+    pub(crate) fn goes_left(&self, value: f64) -> bool {
         if value.is_nan() {
             return self.missing_left;
         }
@@ -85,6 +88,18 @@ impl Tree {
             node = &self.nodes[next as usize];
         }
         node.value
+    }
+
+    /// The number of edges on the longest way down.
+    pub(crate) fn depth(&self) -> usize {
+        let mut depths = vec![0; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            if let Some(split) = &node.split {
+                depths[split.left as usize] = depths[i] + 1;
+                depths[split.right as usize] = depths[i] + 1;
+            }
+        }
+        depths.into_iter().max().unwrap_or(0)
     }
 }
 

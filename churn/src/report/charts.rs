@@ -5,7 +5,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::words::{Text, whole_percent};
+use super::words::{Text, decimal, whole_percent};
 use crate::metrics::Point;
 
 /// The backend has whole pixels only: a fine grid that the view box scales down keeps curves smooth.
@@ -21,7 +21,7 @@ const AXIS: RGBColor = RGBColor(0xB4, 0xBD, 0xC9);
 const LABEL: RGBColor = RGBColor(0x56, 0x61, 0x70);
 const INK: RGBColor = RGBColor(0x18, 0x20, 0x2E);
 
-/// A curve over shares, with what it must be compared to.
+/// A curve over a share, with what it must be compared to.
 pub(super) struct Plot<'a> {
     /// What the picture shows, for those who cannot see it.
     pub(super) summary: String,
@@ -34,6 +34,33 @@ pub(super) struct Plot<'a> {
     pub(super) dots: bool,
     /// A point to read off.
     pub(super) highlight: Option<(Point, String)>,
+    pub(super) height: Height,
+}
+
+/// What the curve rises to.
+#[derive(Clone, Copy)]
+pub(super) enum Height {
+    /// A share, 0 to 1.
+    Share,
+    /// Money, from the lowest to the highest value.
+    Money(f64, f64),
+}
+
+impl Height {
+    fn range(self) -> (f64, f64) {
+        match self {
+            Height::Share => (0.0, 1.0),
+            Height::Money(low, high) => (low, high),
+        }
+    }
+
+    fn label(self, value: f64) -> String {
+        match self {
+            Height::Share => whole_percent(value),
+            Height::Money(low, high) if high - low < 10.0 => decimal(value, 2),
+            Height::Money(..) => decimal(value, 0),
+        }
+    }
 }
 
 type Panel<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
@@ -59,15 +86,18 @@ fn draw<'a>(
     plot: &Plot<'_>,
     root: &DrawingArea<SVGBackend<'a>, plotters::coord::Shift>,
 ) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>> {
+    let (low, high) = plot.height.range();
+    let inside = |(x, y): Point| inside((x, y), low, high);
     let mut panel = ChartBuilder::on(root)
         .margin_top(10 * FINE)
         .margin_right(18 * FINE)
         .margin_left(2 * FINE)
         .margin_bottom(4 * FINE)
         .x_label_area_size(44 * FINE)
-        .y_label_area_size(58 * FINE)
-        .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+        .y_label_area_size(if matches!(plot.height, Height::Share) { 58 } else { 78 } * FINE)
+        .build_cartesian_2d(0.0..1.0, low..high)?;
     let label = |share: &f64| whole_percent(*share);
+    let y_label = |value: &f64| plot.height.label(*value);
     panel
         .configure_mesh()
         .disable_x_mesh()
@@ -78,7 +108,7 @@ fn draw<'a>(
         .x_labels(6)
         .y_labels(6)
         .x_label_formatter(&label)
-        .y_label_formatter(&label)
+        .y_label_formatter(&y_label)
         .label_style(font(12.0, &LABEL))
         .x_desc(plot.x_label)
         .y_desc(plot.y_label)
@@ -89,7 +119,7 @@ fn draw<'a>(
     panel.draw_series(LineSeries::new(reference, REFERENCE.stroke_width(2 * FINE as u32)))?;
     let curve: Vec<Point> = plot.curve.iter().copied().map(inside).collect();
     if !plot.dots {
-        panel.draw_series(AreaSeries::new(curve.iter().copied(), 0.0, ACCENT.mix(0.08)))?;
+        panel.draw_series(AreaSeries::new(curve.iter().copied(), low.max(0.0).min(high), ACCENT.mix(0.08)))?;
     }
     panel.draw_series(LineSeries::new(curve.iter().copied(), ACCENT.stroke_width(5 * FINE as u32 / 2)))?;
     if plot.dots {
@@ -98,7 +128,7 @@ fn draw<'a>(
     }
     if let Some((point, text)) = &plot.highlight {
         let falls = curve.first().map(|first| first.1) > curve.last().map(|last| last.1);
-        mark(&mut panel, inside(*point), text, falls)?;
+        mark(&mut panel, inside(*point), (point.1 - low) / (high - low), text, falls)?;
     }
     Ok(())
 }
@@ -107,13 +137,14 @@ fn draw<'a>(
 fn mark<'a>(
     panel: &mut Panel<'_, 'a>,
     point: Point,
+    height: f64,
     text: &str,
     falls: bool,
 ) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>> {
     let (side, shift) =
         if point.0 > if falls { 0.2 } else { 0.55 } { (HPos::Right, -12 * FINE) } else { (HPos::Left, 12 * FINE) };
     // Close to the axis there is no room below.
-    let (edge, drop) = if point.1 < 0.15 { (VPos::Bottom, -12 * FINE) } else { (VPos::Top, 8 * FINE) };
+    let (edge, drop) = if height < 0.15 { (VPos::Bottom, -12 * FINE) } else { (VPos::Top, 8 * FINE) };
     let style = font(12.5, &INK).pos(Pos::new(side, edge));
     let dot = EmptyElement::at(point)
         + Circle::new((0, 0), 5 * FINE, ACCENT.filled())
@@ -128,9 +159,9 @@ fn font(pixels: f64, colour: &'static RGBColor) -> TextStyle<'static> {
 }
 
 /// Evaluations also come from documents of others: what is drawn stays within the axes.
-fn inside((x, y): Point) -> Point {
-    let share = |v: f64| if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) };
-    (share(x), share(y))
+fn inside((x, y): Point, low: f64, high: f64) -> Point {
+    let within = |v: f64, low: f64, high: f64| if v.is_nan() { low } else { v.clamp(low, high) };
+    (within(x, 0.0, 1.0), within(y, low, high))
 }
 
 #[cfg(test)]
@@ -147,6 +178,7 @@ mod tests {
             reference: [(0.0, 0.0), (1.0, 1.0)],
             dots: true,
             highlight: Some(((0.9, 0.1), "<script>".to_owned())),
+            height: Height::Share,
         };
         let svg = svg(&plot);
         assert!(svg.starts_with("<svg role=\"img\" aria-label=\"a &quot;&lt;b&gt;&quot;\""), "{svg}");
@@ -158,8 +190,16 @@ mod tests {
     #[test]
     fn an_empty_curve_is_an_empty_chart() {
         let (x_label, y_label, reference) = ("x", "y", [(0.0, 0.0), (1.0, 1.0)]);
-        let plot =
-            Plot { summary: String::new(), x_label, y_label, curve: &[], reference, dots: false, highlight: None };
+        let plot = Plot {
+            summary: String::new(),
+            x_label,
+            y_label,
+            curve: &[],
+            reference,
+            dots: false,
+            highlight: None,
+            height: Height::Money(-1.0, 2.0),
+        };
         assert!(svg(&plot).contains("</svg>"));
     }
 }

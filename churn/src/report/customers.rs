@@ -6,6 +6,7 @@ use super::words::{Text, bound, count, counted, decimal, percent};
 use super::{Page, table};
 use crate::day::Day;
 use crate::events::Events;
+use crate::explain::Reason;
 use crate::labels::LabelConfig;
 use crate::model::{Prediction, Predictions};
 use crate::segments::Segment;
@@ -149,14 +150,19 @@ impl Page<'_> {
         let known = today.customers.iter().any(|(_, past)| past.is_some());
         let mut head = "<tr><th scope=\"col\">Customer</th><th scope=\"col\">Probability of churn</th><th scope=\"col\" class=\"left\">Risk</th>".to_owned();
         if known {
-            head.push_str("<th scope=\"col\">Last active</th><th scope=\"col\">Events</th>");
+            head.push_str(
+                "<th scope=\"col\" class=\"wide\">Last active</th><th scope=\"col\" class=\"wide\">Events</th>",
+            );
         }
         if today.has_amounts {
             head.push_str("<th scope=\"col\">Total amount</th>");
         }
         head.push_str("</tr>\n");
+        let columns = head.matches("<th").count();
         let mut rows = String::new();
-        for (prediction, past) in today.riskiest(MOST) {
+        let riskiest = today.riskiest(MOST);
+        let reasons = self.reasons(&riskiest);
+        for (i, (prediction, past)) in riskiest.into_iter().enumerate() {
             let band = prediction.risk_segment.name();
             rows.push_str(&format!(
                 "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td>{}</td>\
@@ -167,20 +173,51 @@ impl Page<'_> {
             if known {
                 let (last, events) = past
                     .map_or(("–".to_owned(), "–".to_owned()), |past| (past.last.to_string(), count(past.events)));
-                rows.push_str(&format!("<td class=\"nowrap\">{last}</td><td>{events}</td>"));
+                rows.push_str(&format!("<td class=\"nowrap wide\">{last}</td><td class=\"wide\">{events}</td>"));
             }
             if today.has_amounts {
                 rows.push_str(&format!("<td>{}</td>", decimal(past.map_or(f64::NAN, |past| past.amount), 2)));
             }
             rows.push_str("</tr>\n");
+            if let Some(reasons) = &reasons {
+                rows.push_str(&format!(
+                    "<tr class=\"why\"><td colspan=\"{columns}\"><ul>\n{}</ul></td></tr>\n",
+                    reasons[i]
+                ));
+            }
         }
         let title =
             format!("The first {} of {}", today.customers().min(MOST as u64), counted(today.customers(), "customer"));
         let ties = if today.has_amounts { "; among equals those who have spent most come first" } else { "" };
+        let why = match reasons {
+            Some(_) => {
+                " Below each, what moves the risk most: <span class=\"up\">▲</span> raises it, <span class=\"down\">▼</span> lowers it. \
+                 The facts are the customer's own; that they lead to churn is what the model has learned, not what is proven."
+            }
+            None => "",
+        };
         format!(
-            "<section class=\"card\">\n<h2>At the greatest risk</h2>\n<p class=\"hint\">{title} by probability{ties}.</p>\n{}</section>\n",
+            "<section class=\"card\">\n<h2>At the greatest risk</h2>\n<p class=\"hint\">{title} by probability{ties}.{why}</p>\n{}</section>\n",
             table(&title, &head, &rows, "")
         )
+    }
+
+    /// The reasons of each of these customers as list items; none without the features of this very model.
+    fn reasons(&self, customers: &[&(Prediction, Option<Past>)]) -> Option<Vec<String>> {
+        let (features, config) = self.report.reasons?;
+        let places: HashMap<&str, usize> = features.customer_ids().enumerate().map(|(row, id)| (id, row)).collect();
+        let rows: Option<Vec<usize>> =
+            customers.iter().map(|(prediction, _)| places.get(prediction.customer_id.as_str()).copied()).collect();
+        let explanation = self.report.model.explain_with(&features.select(&rows?), config).ok()?;
+        let item = |reason: &Reason| {
+            let (class, mark, words) =
+                if reason.raises_risk { ("up", "▲", "raises the risk") } else { ("down", "▼", "lowers the risk") };
+            format!(
+                "<li><span class=\"{class}\" aria-hidden=\"true\">{mark}</span><span class=\"unseen\">{words}: </span>{}</li>\n",
+                Text(&reason.text)
+            )
+        };
+        Some((0..customers.len()).map(|row| explanation.reasons(row).iter().map(item).collect()).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why to believe it: the curves, what the model goes by, what it is better than, what was read, and the audit.
 
-use super::charts::{Plot, svg};
+use super::charts::{Height, Plot, svg};
 use super::words::{Text, count, counted, decimal, kind_name, percent, plain_name, whole_percent};
 use super::{Page, is_logistic, table};
 use crate::events::Events;
@@ -29,6 +29,7 @@ impl Page<'_> {
                     reference: [(0.0, 0.0), (1.0, 1.0)],
                     dots: false,
                     highlight: at_half((false_alarms, metrics.recall)),
+                    height: Height::Share,
                 },
                 &format!(
                     "The further the curve bends to the upper left, the better; the dashed line is chance. Calling everyone above \
@@ -47,6 +48,7 @@ impl Page<'_> {
                     reference: [(0.0, metrics.base_rate), (1.0, metrics.base_rate)],
                     dots: false,
                     highlight: at_half((metrics.recall, metrics.precision)),
+                    height: Height::Share,
                 },
                 &format!(
                     "The more churners a selection must find, the more others it takes in; the dashed line is the base rate of {}, \
@@ -67,6 +69,7 @@ impl Page<'_> {
                     reference: [(0.0, 0.0), (1.0, 1.0)],
                     dots: true,
                     highlight: None,
+                    height: Height::Share,
                 },
                 &format!(
                     "Each dot is about {}; on the dashed line a predicted 30 % means that 30 % churn. The mean gap is {}.",
@@ -107,6 +110,7 @@ impl Page<'_> {
                 reference: [(0.0, 0.0), (1.0, 1.0)],
                 dots: false,
                 highlight: reached.map(|&point| (point, format!("{} reached", whole_percent(point.1)))),
+                height: Height::Share,
             },
             &format!(
                 "The dashed line is a random choice.{words} Lift in the first tenth: {}.",
@@ -275,7 +279,7 @@ impl Page<'_> {
     }
 }
 
-fn figure(title: &str, plot: &Plot<'_>, caption: &str) -> String {
+pub(super) fn figure(title: &str, plot: &Plot<'_>, caption: &str) -> String {
     format!("<figure>\n<h3>{title}</h3>\n{}<figcaption>{caption}</figcaption>\n</figure>\n", svg(plot))
 }
 

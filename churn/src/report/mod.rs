@@ -12,11 +12,14 @@
 //! use churn::report::Report;
 //! # let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
 //! let model = train(&events, &TrainConfig::default())?;
-//! let predictions = model.predict(&events, None)?;
+//! let features = model.features(&events, None)?;
+//! let predictions = model.predict_features(&features)?;
+//! let words = ExplainConfig::default();
 //! let mut report = Report::new("Churn report", &model);
 //! report.source = Some("transactions.csv");
 //! report.events = Some(&events);
 //! report.predictions = Some(&predictions);
+//! report.reasons = Some((&features, &words));
 //! let html = report.to_html();
 //! assert!(html.starts_with("<!doctype html>") && html.contains("transactions.csv"));
 //! # Ok::<(), churn::Error>(())
@@ -25,6 +28,7 @@
 mod charts;
 mod customers;
 mod evidence;
+mod money;
 mod words;
 
 use customers::Scored;
@@ -32,8 +36,11 @@ use words::{Text, bound, count, counted, decimal, kind_name, percent, whole_perc
 
 use crate::day::Day;
 use crate::events::Events;
+use crate::explain::ExplainConfig;
+use crate::features::FeatureTable;
 use crate::labels::LabelKind;
 use crate::model::{Model, ModelKind, Predictions, Protocol};
+use crate::profit::{ContactConfig, ContactList, ProfitCurve};
 use crate::segments::Segment;
 
 /// What the page shows. Only the model is needed: without predictions it is about the model, without events it says
@@ -50,6 +57,24 @@ pub struct Report<'a> {
     pub events: Option<&'a Events>,
     /// The customers of today.
     pub predictions: Option<&'a Predictions>,
+    /// The features that the predictions were made from, and how to speak of them: the customers at the greatest risk then
+    /// get their reasons. Features of another model give none.
+    pub reasons: Option<(&'a FeatureTable, &'a ExplainConfig)>,
+    /// What to do about it: a campaign among the customers of today.
+    pub money: Option<Money<'a>>,
+}
+
+/// A campaign: what it costs, what it is expected to earn by the share contacted, and whom it contacts.
+#[derive(Clone, Copy, Debug)]
+pub struct Money<'a> {
+    /// Costs and budget.
+    pub config: &'a ContactConfig,
+    /// What a customer who stays is taken to be worth, in a sentence.
+    pub worth: &'a str,
+    /// Of [`expected_curve`](crate::profit::expected_curve).
+    pub curve: &'a ProfitCurve,
+    /// Of [`contact_list`](crate::profit::contact_list).
+    pub contacts: &'a ContactList,
 }
 
 /// Everything the sections need, worked out once.
@@ -61,7 +86,7 @@ struct Page<'a> {
 impl<'a> Report<'a> {
     /// A report on a model.
     pub fn new(title: &'a str, model: &'a Model) -> Self {
-        Report { title, model, source: None, events: None, predictions: None }
+        Report { title, model, source: None, events: None, predictions: None, reasons: None, money: None }
     }
 
     /// The page.
@@ -77,12 +102,13 @@ impl Page<'_> {
             self.tiles(),
             self.definition(),
             self.segments(),
+            self.riskiest(),
+            self.money(),
             self.curves(),
             self.importance(),
             self.comparison(),
             self.read(),
             self.audit(),
-            self.riskiest(),
         ];
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

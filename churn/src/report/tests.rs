@@ -1,6 +1,7 @@
 //! The page as text: every section is there, nothing foreign gets out of its place, nothing is fetched.
 
 use super::*;
+use crate::profit::{contact_list, expected_curve};
 use crate::{
     Column, ColumnData, Input, LearnConfig, OnBadRow, ReadOptions, Table, TableConfig, TrainConfig, train, train_table,
 };
@@ -36,8 +37,16 @@ fn full_page() -> String {
     let events = log();
     let learning = LearnConfig { model: ModelKind::Auto, trees: 5, rounds: Some(5), ..LearnConfig::default() };
     let model = train(&events, &TrainConfig { learning, ..TrainConfig::default() }).expect("a model");
-    let predictions = model.predict(&events, None).expect("predictions");
+    let features = model.features(&events, None).expect("features");
+    let predictions = model.predict_features(&features).expect("predictions");
+    let config = ContactConfig { budget: Some(330.0), control_share: 0.2, ..ContactConfig::default() };
+    let (ids, p) = (predictions.customer_ids(), predictions.churn_probabilities());
+    let curve = expected_curve(p, None, &config.campaign).expect("a curve");
+    let contacts = contact_list(ids, p, None, &config).expect("a list");
+    let words = ExplainConfig { event: "<visit>".to_owned(), ..ExplainConfig::default() };
     let mut report = Report::new("Churn <report>", &model);
+    report.reasons = Some((&features, &words));
+    report.money = Some(Money { config: &config, worth: "<b>Two hundred each.", curve: &curve, contacts: &contacts });
     report.source = Some("\"><script>x</script>.csv");
     report.events = Some(&events);
     report.predictions = Some(&predictions);
@@ -71,11 +80,36 @@ fn every_section_is_there() {
         "values compared, identical bits",
         "At the greatest risk",
         "The first 10 of 200 customers",
+        "last &lt;visit&gt; ",
+        "What to do about it",
+        "The budget of 330.00 contacts 30 customers, which can cost at most 330.00",
+        "8 customers of the list are left alone",
+        "&lt;b&gt;Two hundred each.",
+        "What a campaign is expected to earn",
         "seed 0",
     ] {
         assert!(page.contains(text), "{text:?} is missing");
     }
-    assert_eq!(page.matches("<svg role=\"img\"").count(), 4);
+    assert_eq!(page.matches("<svg role=\"img\"").count(), 5);
+    assert_eq!(page.matches("<tr class=\"why\">").count(), 10);
+}
+
+/// Features of another model are no reasons of this one.
+#[test]
+fn foreign_features_give_no_reasons() {
+    let events = log();
+    let model = train(&events, &TrainConfig::default()).expect("a model");
+    let features = model.features(&events, None).expect("features");
+    let other =
+        crate::features(&events.split_at(events.last_day()).0, &crate::FeatureConfig::default()).expect("features");
+    let predictions = model.predict_features(&features).expect("predictions");
+    let words = ExplainConfig::default();
+    let mut report = Report::new("x", &model);
+    report.predictions = Some(&predictions);
+    report.reasons = Some((&features, &words));
+    assert!(report.to_html().contains("class=\"why\""));
+    report.reasons = Some((&other, &words));
+    assert!(!report.to_html().contains("class=\"why\""));
 }
 
 #[test]

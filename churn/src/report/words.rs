@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::features::{HALF_LIVES, WINDOWS};
 use crate::model::ModelKind;
+pub(super) use crate::numbers::{count, decimal};
 
 /// Text from the data, safe in an element and in a quoted attribute. Control characters, which HTML does not allow, become
 /// U+FFFD, and what is longer than any name ends in "…".
@@ -32,19 +33,6 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// 1234567 → `1,234,567`.
-pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// `1 customer`, `2 customers`.
 pub(super) fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
@@ -64,21 +52,6 @@ pub(super) fn whole_percent(share: f64) -> String {
 pub(super) fn bound(share: f64) -> String {
     let percent = 100.0 * share;
     decimal(percent, if (percent - percent.round()).abs() < 1e-9 { 0 } else { 1 }) + "\u{a0}%"
-}
-
-/// Fixed decimals with thousands separators and a true minus; a dash for what is no number.
-pub(super) fn decimal(value: f64, places: usize) -> String {
-    if !value.is_finite() {
-        return "–".to_owned();
-    }
-    let text = format!("{:.places$}", value.abs());
-    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let sign = if value < 0.0 && text.bytes().any(|c| matches!(c, b'1'..=b'9')) { "−" } else { "" };
-    match whole.parse() {
-        Ok(whole) => format!("{sign}{}{fraction}", count(whole)),
-        // Beyond 2^64 nobody counts digits.
-        Err(_) => format!("{value:.1e}"),
-    }
 }
 
 /// The learner as one would say it.
@@ -136,12 +109,9 @@ mod tests {
 
     #[test]
     fn numbers_read_as_people_write_them() {
-        assert_eq!([count(0), count(999), count(1_000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([counted(1, "row"), counted(2, "row")], ["1 row", "2 rows"]);
         assert_eq!([percent(0.1834), whole_percent(0.1834)], ["18.3\u{a0}%", "18\u{a0}%"]);
         assert_eq!([bound(0.7), bound(0.125)], ["70\u{a0}%", "12.5\u{a0}%"]);
-        assert_eq!([decimal(-1234.5, 2), decimal(-0.001, 1)], ["−1,234.50", "0.0"]);
-        assert_eq!([decimal(f64::NAN, 1), decimal(1e300, 0)], ["–", "1.0e300"]);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use churn::{Day, Events, LabelConfig, Metrics, Model, Predictions, Protocol};
+use churn::{Day, Events, Metrics, Model, Predictions, Protocol};
+
+use crate::decision::Scope;
 
 /// Prints; a reader who has seen enough (`| head -1`) is no reason to stop the work.
 pub(crate) fn say(text: &str) {
@@ -93,17 +95,11 @@ fn metrics_table(model: &Model) -> String {
 }
 
 /// The bands: today's customers, and what was observed in the test. Those who have been silent for longer than the
-/// definition looks back are counted apart: they left long ago.
-pub(crate) fn segments(model: &Model, predictions: &Predictions, events: &Events, labels: &LabelConfig) -> String {
-    let as_of = predictions.as_of().unwrap_or(events.last_day());
-    let since = labels.active_since(as_of);
-    let last = last_days(events, as_of);
-    let active = |id: &str| since.is_none_or(|since| last.get(id).is_none_or(|&day| day > since));
+/// definition looks back are counted apart.
+pub(crate) fn segments(model: &Model, predictions: &Predictions, scope: &Scope, as_of: Day) -> String {
+    let segments: Vec<_> = predictions.risk_segments().collect();
     let mut counts = [0u64; 4];
-    let mut silent = 0u64;
-    for (id, segment) in predictions.customer_ids().zip(predictions.risk_segments()) {
-        if active(id) { counts[segment as usize] += 1 } else { silent += 1 }
-    }
+    scope.rows.iter().for_each(|&row| counts[segments[row] as usize] += 1);
     let total: u64 = counts.iter().sum();
     let mut text = format!(
         "\n  {:<10} {:>14} {:>10} {:>8}   {:>10} {:>10} {:>10}\n",
@@ -129,16 +125,11 @@ pub(crate) fn segments(model: &Model, predictions: &Predictions, events: &Events
             rate(row.observed_rate)
         );
     }
-    if silent > 0 {
-        let days = labels.active_within_days.unwrap_or_default();
-        let _ = writeln!(text, "  Not counted: {} customers silent for more than {days} days.", count(silent));
+    if scope.silent > 0 {
+        let days = model.labels().active_within_days.unwrap_or_default();
+        let _ = writeln!(text, "  Not counted: {} customers silent for more than {days} days.", count(scope.silent));
     }
     text
-}
-
-fn last_days(events: &Events, as_of: Day) -> std::collections::HashMap<&str, Day> {
-    // By day within a customer, so the last one stays.
-    events.iter().filter(|event| event.1 <= as_of).map(|(id, day, ..)| (id, day)).collect()
 }
 
 pub(crate) fn files(written: &[(PathBuf, u64)], seconds: f64) -> String {
@@ -154,7 +145,7 @@ fn line(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "  {name:<12} {value}");
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
@@ -166,8 +157,17 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// 12345.6 → `12,346`, 12.345 → `12.35`.
+pub(crate) fn amount(value: f64) -> String {
+    if value.abs() < 1000.0 {
+        return format!("{value:.2}");
+    }
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{sign}{}", count(value.abs().round() as u64))
+}
+
 /// 1234567 → `1,234,567`.
-fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or("")).collect();

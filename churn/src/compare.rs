@@ -1,0 +1,183 @@
+//! Two models judged on the same customers: how much better the one is, and whether that may be chance.
+//!
+//! The customers are the same, so the differences are paired: what makes a customer hard makes it hard for both models. The
+//! log-loss differs by the mean of the differences row by row, with their standard deviation over √n as standard error. The
+//! AUC differs with the standard error of DeLong, DeLong and Clarke-Pearson (1988), from midranks (Sun and Xu 2014): with
+//! V(i) the share of the others ranked below churner i, ties half, and V(j) the share of the churners ranked above other j,
+//!
+//! ```text
+//! variance = var over churners of (V_b − V_a) / churners + var over others of (V_b − V_a) / others
+//! ```
+//!
+//! The interval is difference ± z · standard error. One that holds 0 does not tell which model is better.
+//!
+//! By hand, two churners and two others. Model a ranks them 0.9, 0.4 against 0.6, 0.1: V = 1, ½ and ½, 1, AUC ¾. Model b
+//! puts both churners first: V = 1 throughout, AUC 1. Differences 0, ½ and ½, 0 have variance ⅛ each, so the standard error
+//! is √(⅛/2 + ⅛/2) = √⅛.
+//!
+//! ```
+//! use churn::{CompareConfig, compare};
+//! let churned = [true, true, false, false];
+//! let found = compare(&churned, &[0.9, 0.4, 0.6, 0.1], &[0.9, 0.7, 0.6, 0.1], &CompareConfig::default())?;
+//! assert_eq!((found.roc_auc.a, found.roc_auc.b, found.roc_auc.difference), (0.75, 1.0, 0.25));
+//! assert!((found.roc_auc.standard_error - 0.125f64.sqrt()).abs() < 1e-15);
+//! # Ok::<(), churn::Error>(())
+//! ```
+
+use serde::{Deserialize, Serialize};
+use special::Error as _;
+
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::metrics::{Sorted, log_loss_of};
+
+/// How to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompareConfig {
+    /// Of such intervals the share that hold the true difference, above 0 and below 1; default 0.95.
+    pub confidence: f64,
+}
+
+impl Default for CompareConfig {
+    fn default() -> Self {
+        CompareConfig { confidence: 0.95 }
+    }
+}
+
+/// A measure of two models.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Difference {
+    /// That of the first model, as [`evaluate`](crate::evaluate) gives it.
+    pub a: f64,
+    /// That of the second model.
+    pub b: f64,
+    /// b − a.
+    pub difference: f64,
+    /// The standard error of the difference.
+    pub standard_error: f64,
+    /// difference − z · standard_error.
+    pub low: f64,
+    /// difference + z · standard_error.
+    pub high: f64,
+}
+
+impl Difference {
+    fn new(a: f64, b: f64, standard_error: f64, z: f64) -> Self {
+        let difference = b - a;
+        let half = z * standard_error;
+        Difference { a, b, difference, standard_error, low: difference - half, high: difference + half }
+    }
+}
+
+/// Two models on the same customers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// Customers judged.
+    pub n: u64,
+    /// The log-loss; below 0 is better for b.
+    pub log_loss: Difference,
+    /// The AUC; above 0 is better for b.
+    pub roc_auc: Difference,
+}
+
+/// Compares the probabilities that two models give the same customers. Exchanging the models changes the signs and nothing
+/// else; the same probabilities twice differ by 0 with the interval [0, 0].
+///
+/// # Errors
+/// `shape_mismatch`, `too_few_rows` for none, `one_class` for fewer than two of either outcome, `invalid_probability`,
+/// `invalid_parameter`.
+pub fn compare(churned: &[bool], a: &[f64], b: &[f64], config: &CompareConfig) -> Result<Comparison> {
+    let z = two_sided_z(config.confidence)?;
+    let (by_a, by_b) = (Sorted::new(churned, a)?, Sorted::new(churned, b)?);
+    let (churners, others) = (by_a.positives(), by_a.negatives());
+    if churners < 2 || others < 2 {
+        let message =
+            format!("{churners} churned and {others} stayed; expected at least two of either to compare models");
+        return Err(Error::new(ErrorKind::OneClass, message));
+    }
+    let (loss_a, loss_b) = (by_a.log_loss(), by_b.log_loss());
+    Ok(Comparison {
+        n: churned.len() as u64,
+        log_loss: Difference::new(loss_a, loss_b, loss_error(churned, a, b, loss_b - loss_a), z),
+        roc_auc: Difference::new(by_a.roc_auc(), by_b.roc_auc(), auc_error(churned, a, b), z),
+    })
+}
+
+/// Standard deviation of the differences of the log-loss over √n.
+fn loss_error(churned: &[bool], a: &[f64], b: &[f64], mean: f64) -> f64 {
+    let difference = |((&y, &a), &b): ((&bool, &f64), &f64)| log_loss_of(b, y) - log_loss_of(a, y);
+    let mut squares: Vec<f64> = churned.iter().zip(a).zip(b).map(difference).map(|d| (d - mean) * (d - mean)).collect();
+    // The squares in rising order: neither the order of the rows nor that of the models changes a bit.
+    squares.sort_unstable_by(f64::total_cmp);
+    let n = squares.len() as f64;
+    (squares.iter().sum::<f64>() / (n - 1.0) / n).sqrt()
+}
+
+/// DeLong's standard error of the difference of the AUC.
+fn auc_error(churned: &[bool], a: &[f64], b: &[f64]) -> f64 {
+    let differences: Vec<i128> =
+        placements(churned, b).into_iter().zip(placements(churned, a)).map(|(b, a)| b - a).collect();
+    // Variance of the mean over one class. In integers until the division, so that no order changes a bit.
+    let variance = |class: bool| {
+        let own = || differences.iter().zip(churned).filter(move |row| *row.1 == class).map(|row| *row.0);
+        let n = own().count() as i128;
+        let (sum, squares) = own().fold((0, 0), |(sum, squares), d| (sum + d, squares + d * d));
+        // Placements count twice the rows of the other class.
+        let whole = 2.0 * (churned.len() as f64 - n as f64);
+        (n * squares - sum * sum) as f64 / ((n * n * (n - 1)) as f64 * whole * whole)
+    };
+    (variance(true) + variance(false)).sqrt()
+}
+
+/// For each row how many of the other class it is on the right side of, counted twice, ties once.
+fn placements(churned: &[bool], scores: &[f64]) -> Vec<i128> {
+    let mut rows: Vec<usize> = (0..scores.len()).collect();
+    rows.sort_unstable_by(|&i, &j| scores[i].total_cmp(&scores[j]));
+    let count = |rows: &[usize]| rows.iter().filter(|&&row| churned[row]).count() as i128;
+    let (mut churners_above, mut others_below) = (count(&rows), 0);
+    let mut placements = vec![0; scores.len()];
+    for group in rows.chunk_by(|&i, &j| scores[i] == scores[j]) {
+        let tied_churners = count(group);
+        let tied_others = group.len() as i128 - tied_churners;
+        churners_above -= tied_churners;
+        for &row in group {
+            placements[row] =
+                if churned[row] { 2 * others_below + tied_others } else { 2 * churners_above + tied_churners };
+        }
+        others_below += tied_others;
+    }
+    placements
+}
+
+/// z such that a standard normal variable lies within ±z with this probability: √2 · erf⁻¹(confidence), 1.96 for 0.95.
+pub(crate) fn two_sided_z(confidence: f64) -> Result<f64> {
+    if !(confidence > 0.0 && confidence < 1.0) {
+        return Err(invalid_parameter("confidence", confidence, "above 0 and below 1"));
+    }
+    Ok(std::f64::consts::SQRT_2 * confidence.inv_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By mpmath, to 16 digits or more.
+    #[test]
+    fn quantiles() {
+        for (confidence, z) in [
+            (0.5, 0.674_489_750_196_081_7),
+            (0.9, 1.644_853_626_951_472_7),
+            (0.95, 1.959_963_984_540_054),
+            (0.99, 2.575_829_303_548_901),
+            (0.999, 3.290_526_731_491_895),
+        ] {
+            let found = two_sided_z(confidence).unwrap();
+            assert!((found - z).abs() < 4e-15, "{confidence}: {found}");
+        }
+        for confidence in [0.0, 1.0, -0.5, 1.5, f64::NAN] {
+            assert_eq!(two_sided_z(confidence).unwrap_err().code(), "invalid_parameter");
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Why a customer has the risk they have: what each feature adds, in numbers and in words.
+//!
+//! **Contributions** are Shapley values, exact for every learner: they add up, with the base, to the margin. What the margin
+//! is depends on the learner ([`Output`]): log-odds for logistic regression and boosting; for a forest, which averages
+//! rates, the rate itself. The probability is a rising function of the margin (the calibration), so a contribution above 0
+//! never lowers it and the order of contributions holds for it too; it is only not a sum.
+//!
+//! **What is compared with** ([`FeaturePerturbation`]): by default the rows that the model was trained on, as trees and means
+//! remember them; or a background sample of them that the document keeps.
+//!
+//! Worked by hand: a logistic regression of one feature with mean 10, deviation 5, coefficient 0.8 and intercept −1 gives a
+//! customer with the value 20 the margin −1 + 0.8 · (20 − 10)/5 = 0.6: base −1, contribution 1.6.
+//!
+//! ```
+//! # use churn::*;
+//! # let csv: String = std::iter::once("customer_id,event_date,amount\n".to_owned()).chain((0..2000).map(|i| {
+//! #     let (c, k) = (i % 200, i / 200);
+//! #     let day = Day::new(19_700 + (c * 7 + k * (2 + c % 40)) % 360).unwrap();
+//! #     format!("c{c:03},{day},{}.50\n", 5 + c % 30)
+//! # })).collect();
+//! # let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
+//! # let model = train(&events, &TrainConfig::default())?;
+//! let explanation = model.explain(&model.features(&events, None)?)?;
+//! for (i, id) in explanation.customer_ids().enumerate().take(3) {
+//!     let added: f64 = explanation.contributions().row(i).sum();
+//!     assert!((explanation.base() + added - explanation.margin()[i]).abs() < 1e-9);
+//!     for reason in explanation.reasons(i) {
+//!         println!("{id}: {} {}", if reason.raises_risk { "+" } else { "-" }, reason.text);
+//!     }
+//! }
+//! # Ok::<(), churn::Error>(())
+//! ```
+
+mod reasons;
+mod shap;
+mod what_if;
+
+use ndarray::{Array2, ArrayView1, Axis};
+use serde::{Deserialize, Serialize};
+
+pub use reasons::Reason;
+pub use what_if::{Change, ChangeConfig, Step, WhatIf};
+
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::events::Strings;
+use crate::features::{FeatureSpec, FeatureTable};
+use crate::model::{Learner, Logistic, Model};
+use crate::parallel;
+use reasons::Voice;
+use shap::Shapley;
+
+/// What "without knowing a feature" means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeaturePerturbation {
+    /// Trees: the training rows at each split, by the cover of its sides. Logistic regression: the training means.
+    #[default]
+    TreePathDependent,
+    /// The rows of the model's background sample, one after the other: what the model does if the feature alone is changed,
+    /// whether or not such customers exist. Takes a hundred walks where the other takes one.
+    Interventional,
+}
+
+/// How to explain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExplainConfig {
+    /// What a contribution compares with.
+    pub feature_perturbation: FeaturePerturbation,
+    /// How many reasons in words a customer gets; 0 to 100, default 3.
+    pub reasons: usize,
+    /// What one event of the log is called in words, such as `purchase` or `visit`; the plural takes an s. Default `event`.
+    pub event: String,
+}
+
+impl Default for ExplainConfig {
+    fn default() -> Self {
+        ExplainConfig { feature_perturbation: FeaturePerturbation::default(), reasons: 3, event: "event".to_owned() }
+    }
+}
+
+impl ExplainConfig {
+    fn check(&self) -> Result<()> {
+        if self.reasons > 100 {
+            return Err(invalid_parameter("reasons", self.reasons, "0 to 100"));
+        }
+        if self.event.is_empty() || self.event.len() > 100 || self.event.contains(['{', '}']) {
+            return Err(invalid_parameter("event", format!("{:?}", self.event), "a word, such as purchase"));
+        }
+        Ok(())
+    }
+}
+
+/// What the margin and the contributions are measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// Log-odds before calibration: logistic regression and boosting.
+    LogOdds,
+    /// The share of churners before calibration, 0..1: forest.
+    Rate,
+}
+
+/// The mean size of a feature's contributions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureImportance {
+    /// The feature.
+    pub feature: String,
+    /// Mean of |contribution| over the customers explained, in the unit of the margin.
+    pub mean_absolute: f64,
+}
+
+/// Contributions of every feature to the margin of every customer.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    ids: Strings,
+    specs: Vec<FeatureSpec>,
+    values: Array2<f64>,
+    contributions: Array2<f64>,
+    base: f64,
+    margin: Vec<f64>,
+    probabilities: Vec<f64>,
+    output: Output,
+    voice: Voice,
+}
+
+impl Explanation {
+    /// The customers, in the order of the features they were computed from.
+    pub fn customer_ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter()
+    }
+
+    /// The features, in the order of the columns.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.specs.iter().map(|spec| spec.name.as_str())
+    }
+
+    /// Customers × features: what each feature adds to the margin.
+    pub fn contributions(&self) -> &Array2<f64> {
+        &self.contributions
+    }
+
+    /// The margin where nothing is known of the customer.
+    pub fn base(&self) -> f64 {
+        self.base
+    }
+
+    /// base + the sum of the row, in the unit of [`Explanation::output`].
+    pub fn margin(&self) -> &[f64] {
+        &self.margin
+    }
+
+    /// The calibrated probabilities of churn that the margins lead to.
+    pub fn churn_probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    /// What margin and contributions are measured in.
+    pub fn output(&self) -> Output {
+        self.output
+    }
+
+    /// The strongest reasons of a customer in words, strongest first, for and against churn. Features that add nothing are no
+    /// reason, and of features of a log that speak of the same, such as counts over several windows, only the strongest is.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn reasons(&self, row: usize) -> Vec<Reason> {
+        self.voice.reasons(&self.specs, self.values.row(row), self.contributions.row(row))
+    }
+
+    /// The features by the mean size of their contributions, largest first: what the model looks at, over these customers.
+    pub fn importance(&self) -> Vec<FeatureImportance> {
+        let rows = self.margin.len().max(1) as f64;
+        let mean = |column: ArrayView1<'_, f64>| column.iter().map(|value| value.abs()).sum::<f64>() / rows;
+        let columns = self.specs.iter().zip(self.contributions.axis_iter(Axis(1)));
+        let mut importance: Vec<FeatureImportance> = columns
+            .map(|(spec, column)| FeatureImportance { feature: spec.name.clone(), mean_absolute: mean(column) })
+            .collect();
+        importance.sort_by(|a, b| b.mean_absolute.total_cmp(&a.mean_absolute));
+        importance
+    }
+
+    /// The value of a feature and what it adds, customer by customer: the points of a dependence plot. NaN where the value is
+    /// missing; the index of the level for a category.
+    ///
+    /// # Errors
+    /// `missing_column` if the model has no such feature.
+    pub fn dependence(&self, feature: &str) -> Result<Vec<(f64, f64)>> {
+        let at = position(&self.specs, feature)?;
+        Ok(self.values.column(at).iter().copied().zip(self.contributions.column(at).iter().copied()).collect())
+    }
+}
+
+fn position(specs: &[FeatureSpec], feature: &str) -> Result<usize> {
+    specs.iter().position(|spec| spec.name == feature).ok_or_else(|| {
+        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        let message = format!("the model has no feature {feature:?}; it has {}", names.join(", "));
+        Error::new(ErrorKind::MissingColumn, message)
+    })
+}
+
+impl Model {
+    /// Why every row of a feature table ([`Model::features`], [`Model::table_features`]) has the risk it has.
+    ///
+    /// # Errors
+    /// Those of [`Model::predict_features`].
+    pub fn explain(&self, table: &FeatureTable) -> Result<Explanation> {
+        self.explain_with(table, &ExplainConfig::default())
+    }
+
+    /// [`Model::explain`] against a background, or in other words.
+    ///
+    /// # Errors
+    /// Those of [`Model::predict_features`]; `missing_background` for `interventional` if the model has kept no background
+    /// rows; `invalid_parameter`.
+    pub fn explain_with(&self, table: &FeatureTable, config: &ExplainConfig) -> Result<Explanation> {
+        config.check()?;
+        self.check_features(table)?;
+        let x = &table.values;
+        let background = match config.feature_perturbation {
+            FeaturePerturbation::TreePathDependent => None,
+            FeaturePerturbation::Interventional => Some(self.background()?),
+        };
+        let trees = |trees, background: &Option<Array2<f64>>| match background {
+            None => shap::path_dependent(trees, x),
+            Some(background) => shap::interventional(trees, background, x),
+        };
+        let (Shapley { contributions, base }, output) = match &self.document.learner {
+            Learner::LogisticRegression(logistic) => (linear(logistic, background.as_ref(), x), Output::LogOdds),
+            Learner::GradientBoosting { base, trees: boosted } => {
+                let mut shapley = trees(boosted, &background);
+                shapley.base += base;
+                (shapley, Output::LogOdds)
+            }
+            Learner::RandomForest { trees: forest } => {
+                let Shapley { contributions, base } = trees(forest, &background);
+                let n = forest.len() as f64;
+                (Shapley { contributions: contributions / n, base: base / n }, Output::Rate)
+            }
+        };
+        let margin = parallel::map(x.nrows(), |i| self.document.learner.margin(x.row(i)));
+        for (i, &margin) in margin.iter().enumerate() {
+            let row = contributions.row(i);
+            let size = row.iter().fold(1.0 + base.abs(), |size, value| size + value.abs());
+            debug_assert!((base + row.sum() - margin).abs() <= 1e-9 * size, "row {i} does not add up to {margin}");
+        }
+        Ok(Explanation {
+            ids: table.ids.clone(),
+            specs: table.specs.clone(),
+            values: x.clone(),
+            contributions,
+            base,
+            probabilities: parallel::map(x.nrows(), |i| self.probability(x.row(i))),
+            margin,
+            output,
+            voice: Voice::new(&self.document, config),
+        })
+    }
+
+    /// The rows that the model has kept to explain against.
+    fn background(&self) -> Result<Array2<f64>> {
+        let rows = &self.document.background;
+        if rows.is_empty() {
+            let message = "the model has kept no background rows: train it with background_rows above 0, or explain with tree_path_dependent";
+            return Err(Error::new(ErrorKind::MissingBackground, message));
+        }
+        let values = rows.iter().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
+        Ok(Array2::from_shape_vec((rows.len(), self.document.features.len()), values)
+            .expect("loading checked the rows"))
+    }
+}
+
+/// What each feature adds to a margin that is a sum of terms: its terms, less their mean over the background, or less nothing
+/// where that is the training rows, over which every term is centred.
+fn linear(logistic: &Logistic, background: Option<&Array2<f64>>, x: &Array2<f64>) -> Shapley {
+    let mut means = vec![0.0; x.ncols()];
+    if let Some(background) = background {
+        for row in background.rows() {
+            logistic.parts(row, |feature, part| means[feature] += part / background.nrows() as f64);
+        }
+    }
+    let mut contributions = Array2::zeros(x.dim());
+    parallel::for_each_row(contributions.as_slice_mut().expect("a new array is contiguous"), x.ncols(), |i, values| {
+        logistic.parts(x.row(i), |feature, part| values[feature] += part);
+        values.iter_mut().zip(&means).for_each(|(value, mean)| *value -= mean);
+    });
+    Shapley { contributions, base: logistic.intercept + means.iter().sum::<f64>() }
+}
+
+#[cfg(test)]
+mod tests;

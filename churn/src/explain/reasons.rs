@@ -1,0 +1,138 @@
+//! Contributions in words: the customer's own value, and what is usual among those who stayed.
+
+use ndarray::ArrayView1;
+use serde::{Deserialize, Serialize};
+
+use super::ExplainConfig;
+use crate::features::{FeatureSpec, Measure, Or, Quantity, Scales, Wording, wordings};
+use crate::model::{Document, Typical};
+
+/// One reason for a customer's risk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// The feature.
+    pub feature: String,
+    /// Its value as the model takes it; none where it is missing. For a category the index of its level.
+    pub value: Option<f64>,
+    /// What it adds to the margin.
+    pub contribution: f64,
+    /// Whether it raises the risk or lowers it.
+    pub raises_risk: bool,
+    /// The customer's value and the usual one, in words: facts, of which the model made a contribution.
+    pub text: String,
+}
+
+/// How a model's features are put into words.
+#[derive(Clone, Debug)]
+pub(super) struct Voice {
+    wordings: Vec<Wording>,
+    typical: Vec<Typical>,
+    scales: Option<Scales>,
+    base_rate: f64,
+    event: String,
+    most: usize,
+}
+
+impl Voice {
+    pub(super) fn new(document: &Document, config: &ExplainConfig) -> Self {
+        let features = document.feature_config.as_ref();
+        Voice {
+            wordings: wordings(features, &document.features),
+            typical: document.typical.clone(),
+            scales: features.and_then(|features| features.scales),
+            base_rate: document.training.base_rate,
+            event: config.event.clone(),
+            most: config.reasons,
+        }
+    }
+
+    pub(super) fn reasons(
+        &self,
+        specs: &[FeatureSpec],
+        values: ArrayView1<'_, f64>,
+        contributions: ArrayView1<'_, f64>,
+    ) -> Vec<Reason> {
+        let mut order: Vec<usize> = (0..specs.len()).filter(|&j| contributions[j] != 0.0).collect();
+        order.sort_by(|&a, &b| contributions[b].abs().total_cmp(&contributions[a].abs()));
+        let mut themes: Vec<&str> = Vec::new();
+        order.retain(|&feature| {
+            let theme = self.wordings[feature].theme;
+            let new = theme.is_empty() || !themes.contains(&theme);
+            themes.push(theme);
+            new
+        });
+        order.truncate(self.most);
+        let reason = |j: usize| Reason {
+            feature: specs[j].name.clone(),
+            value: (!values[j].is_nan()).then_some(values[j]),
+            contribution: contributions[j],
+            raises_risk: contributions[j] > 0.0,
+            text: self.text(j, &specs[j], values[j]),
+        };
+        order.into_iter().map(reason).collect()
+    }
+
+    /// A feature's value, and beside it the usual one.
+    pub(super) fn text(&self, feature: usize, spec: &FeatureSpec, value: f64) -> String {
+        let wording = &self.wordings[feature];
+        if value.is_nan() {
+            return wording.fill_absent(&self.event);
+        }
+        match &spec.levels {
+            Some(levels) => self.category(feature, wording, &levels[value as usize], value as usize),
+            None => self.number(feature, wording, value),
+        }
+    }
+
+    /// A feature's value alone.
+    pub(super) fn amount(&self, feature: usize, spec: &FeatureSpec, value: f64) -> String {
+        match &spec.levels {
+            _ if value.is_nan() => "missing".to_owned(),
+            Some(levels) => levels[value as usize].clone(),
+            None => {
+                let wording = &self.wordings[feature];
+                said(wording.measure, wording.raw.quantity(value, self.scales), &self.event)
+            }
+        }
+    }
+
+    fn category(&self, feature: usize, wording: &Wording, level: &str, index: usize) -> String {
+        let text = wording.fill(level, &self.event);
+        let rate = self.typical.get(feature).and_then(|typical| *typical.churn_rates.get(index)?);
+        let percent = |rate: f64| Measure::Share.say(rate, Or::Exactly, "");
+        match rate {
+            Some(rate) => {
+                format!("{text}; {} of such customers churned, {} of all", percent(rate), percent(self.base_rate))
+            }
+            None => text,
+        }
+    }
+
+    fn number(&self, feature: usize, wording: &Wording, value: f64) -> String {
+        let quantity = |value: f64| wording.raw.quantity(value, self.scales);
+        let own = quantity(value);
+        let text = wording.fill(&said(wording.measure, own, &self.event), &self.event);
+        let Some(median) = self.typical.get(feature).and_then(|typical| typical.stayed_median) else { return text };
+        let usual = quantity(median);
+        let bound = |or: Or| said(wording.measure, Quantity { amount: usual.amount, or }, &self.event);
+        let in_words = |quantity| said(wording.measure, quantity, &self.event);
+        if in_words(own) == in_words(usual) {
+            format!("{text}, as is usual among those who stayed")
+        } else if own.amount > usual.amount {
+            format!("{text}; for half of those who stayed it was {}", bound(Or::Less))
+        } else {
+            format!("{text}; for half of those who stayed it was {}", bound(Or::More))
+        }
+    }
+}
+
+/// An amount, and whether it may be more or less.
+fn said(measure: Measure, quantity: Quantity, event: &str) -> String {
+    let amount = measure.say(quantity.amount, quantity.or, event);
+    match quantity.or {
+        Or::Exactly => amount,
+        Or::More => format!("{amount} or more"),
+        Or::Less => format!("{amount} or less"),
+    }
+}

@@ -1,0 +1,280 @@
+//! What if: the risk with other values, and the smallest change that takes it below a threshold.
+//!
+//! Both move the values of features and nothing else. The features of a log move together: one more purchase today changes
+//! recency, frequency and engagement at once. For what an event would do, add it to the customer's transactions and ask
+//! [`Model::predict_one`].
+
+use ndarray::ArrayView1;
+use serde::{Deserialize, Serialize};
+
+use super::reasons::Voice;
+use super::{ExplainConfig, position};
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::features::{FeatureTable, encode_value, registry};
+use crate::model::tree::Rule;
+use crate::model::{Learner, Model, Prediction, Typical};
+use crate::table::Value;
+
+/// The risk of a customer as they are and as they might be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhatIf {
+    /// As they are.
+    pub before: Prediction,
+    /// With the changes.
+    pub after: Prediction,
+}
+
+/// Which changes are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChangeConfig {
+    /// The probability to get below, above 0 and at most 1; none for where the customer's own risk band begins.
+    pub below: Option<f64>,
+    /// The features that may be changed; none for those of the model that a business can influence
+    /// ([`FeatureInfo::actionable`](crate::FeatureInfo::actionable)). For a model of a table they must be named: nobody else
+    /// knows which columns can be moved.
+    pub features: Option<Vec<String>>,
+}
+
+/// A change that takes the risk below the threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// What is changed: one feature, or several where one is not enough.
+    pub steps: Vec<Step>,
+    /// The probability after it.
+    pub churn_probability: f64,
+    /// How far it is: the sum over the steps of the way divided by the whole range of the training rows (a category: 1).
+    pub distance: f64,
+}
+
+/// One feature, changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The feature.
+    pub feature: String,
+    /// Its value now; none where it is missing. For a category the index of its level.
+    pub from: Option<f64>,
+    /// The value to reach.
+    pub to: f64,
+    /// Both in words.
+    pub text: String,
+}
+
+/// Features of one change at most.
+const MOST_STEPS: usize = 3;
+
+impl Model {
+    /// The risk of a customer of a feature table if these features had these values.
+    ///
+    /// # Errors
+    /// `no_customers` if the table has no such customer, `missing_column` for a feature that the model does not have,
+    /// `feature_mismatch` for a value of the wrong type, and those of [`Model::predict_features`].
+    pub fn what_if(&self, table: &FeatureTable, customer_id: &str, changes: &[(&str, Value)]) -> Result<WhatIf> {
+        let before = customer(self, table, customer_id)?;
+        let mut after = before.clone();
+        for (feature, value) in changes {
+            let at = position(&table.specs, feature)?;
+            after[at] = encode_value(value, &table.specs[at])?;
+        }
+        let prediction = |row: &[f64]| {
+            let churn_probability = self.probability(ArrayView1::from(row));
+            Prediction {
+                customer_id: customer_id.to_owned(),
+                churn_probability,
+                risk_segment: self.thresholds().band(churn_probability),
+            }
+        };
+        Ok(WhatIf { before: prediction(&before), after: prediction(&after) })
+    }
+
+    /// The smallest changes of a customer's features that take the risk below a threshold, smallest first: for each feature
+    /// the nearest value that does it alone, within the range of the training rows; where none does, one change of up to
+    /// three features together (found greedily); nothing where that does not do it either.
+    ///
+    /// # Errors
+    /// `no_customers` if the table has no such customer; `invalid_parameter` if the customer's risk is below the threshold
+    /// already, or the features must be named; `missing_column`; `missing_background` for a document without ranges; those of
+    /// [`Model::predict_features`].
+    pub fn smallest_changes(
+        &self,
+        table: &FeatureTable,
+        customer_id: &str,
+        config: &ChangeConfig,
+    ) -> Result<Vec<Change>> {
+        let row = customer(self, table, customer_id)?;
+        let now = self.probability(ArrayView1::from(&row));
+        let below = config.below.unwrap_or_else(|| self.thresholds().bounds(self.thresholds().band(now)).0);
+        if !(below > 0.0 && below <= now) {
+            let expected = format!("above 0 and at most the customer's probability {now}");
+            return Err(invalid_parameter("below", below, &expected));
+        }
+        if self.document.typical.is_empty() {
+            let message = "the document does not say which values the features had in training: train the model anew";
+            return Err(Error::new(ErrorKind::MissingBackground, message));
+        }
+        let search = Search { model: self, table, below, features: self.movable(config)? };
+        Ok(search.changes(&row))
+    }
+
+    /// The features that may be changed.
+    fn movable(&self, config: &ChangeConfig) -> Result<Vec<usize>> {
+        let specs = &self.document.features;
+        if let Some(names) = &config.features {
+            return names.iter().map(|name| position(specs, name)).collect();
+        }
+        let Some(features) = &self.document.feature_config else {
+            return Err(invalid_parameter("features", "not given", "the columns of the table that can be influenced"));
+        };
+        let types = features.event_type_columns.as_deref().unwrap_or(&[]);
+        let computed = registry(features.feature_set, &features.windows, types);
+        Ok((0..computed.len()).filter(|&j| computed[j].actionable).collect())
+    }
+}
+
+/// The features of a customer of a table.
+fn customer(model: &Model, table: &FeatureTable, customer_id: &str) -> Result<Vec<f64>> {
+    model.check_features(table)?;
+    let row = table.row(customer_id).ok_or_else(|| {
+        Error::new(ErrorKind::NoCustomers, format!("the feature table has no customer {customer_id:?}"))
+    })?;
+    Ok(row.to_vec())
+}
+
+/// The search for changes.
+struct Search<'a> {
+    model: &'a Model,
+    table: &'a FeatureTable,
+    below: f64,
+    features: Vec<usize>,
+}
+
+impl Search<'_> {
+    fn probability(&self, row: &[f64]) -> f64 {
+        self.model.probability(ArrayView1::from(row))
+    }
+
+    fn changes(&self, row: &[f64]) -> Vec<Change> {
+        let mut changes: Vec<Change> = self
+            .features
+            .iter()
+            .filter_map(|&feature| {
+                let to = self.nearest(row, feature)?;
+                let mut changed = row.to_vec();
+                changed[feature] = to;
+                Some(self.change(row, &changed, &[feature]))
+            })
+            .collect();
+        if changes.is_empty() {
+            changes.extend(self.together(row));
+        }
+        changes.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+        changes
+    }
+
+    /// The value of a feature closest to the present one with which the risk is below the threshold.
+    fn nearest(&self, row: &[f64], feature: usize) -> Option<f64> {
+        let mut changed = row.to_vec();
+        let mut below = |value: f64| {
+            changed[feature] = value;
+            self.probability(&changed) < self.below
+        };
+        let values = self.values(row, feature);
+        let now = row[feature];
+        // By distance; where the value is missing every other is as far, and the first in order is taken.
+        let far = |value: f64| if now.is_nan() { 0.0 } else { (value - now).abs() };
+        let mut order = values;
+        order.sort_by(|&a, &b| far(a).total_cmp(&far(b)).then(a.total_cmp(&b)));
+        let found = order.into_iter().find(|&value| below(value))?;
+        // A logistic regression changes smoothly between the candidates: halve the way to the threshold.
+        let smooth = matches!(self.model.document.learner, Learner::LogisticRegression(_));
+        if !smooth || now.is_nan() || self.table.specs[feature].levels.is_some() {
+            return Some(found);
+        }
+        let (mut above, mut found) = (now, found);
+        for _ in 0..60 {
+            let middle = above + (found - above) / 2.0;
+            if below(middle) { found = middle } else { above = middle }
+        }
+        Some(found)
+    }
+
+    /// The values of a feature between which the learner cannot tell a difference, one for each such stretch within the range
+    /// of the training rows; for a logistic regression its ends.
+    fn values(&self, row: &[f64], feature: usize) -> Vec<f64> {
+        let spec = &self.table.specs[feature];
+        let Typical { range, churn_rates, .. } = &self.model.document.typical[feature];
+        if let Some(levels) = &spec.levels {
+            let seen = |&level: &usize| churn_rates[level].is_some() && row[feature] != level as f64;
+            return (0..levels.len()).filter(seen).map(|level| level as f64).collect();
+        }
+        let &Some((low, high)) = range else { return Vec::new() };
+        let mut values = vec![low, high];
+        if let Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } = &self.model.document.learner
+        {
+            let splits = trees.iter().flat_map(|tree| &tree.nodes).filter_map(|node| node.split.as_ref());
+            for split in splits.filter(|split| split.feature as usize == feature) {
+                if let Rule::AtMost(threshold) = split.rule {
+                    values.extend([threshold, threshold.next_up()]);
+                }
+            }
+        }
+        values.retain(|value| (low..=high).contains(value) && *value != row[feature]);
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        values
+    }
+
+    /// Feature by feature the value that lowers the risk most, until it is below the threshold.
+    fn together(&self, row: &[f64]) -> Option<Change> {
+        let mut changed = row.to_vec();
+        let mut steps = Vec::new();
+        while steps.len() < MOST_STEPS {
+            let mut best = (self.probability(&changed), None);
+            for &feature in self.features.iter().filter(|feature| !steps.contains(*feature)) {
+                let mut trial = changed.clone();
+                for value in self.values(row, feature) {
+                    trial[feature] = value;
+                    let probability = self.probability(&trial);
+                    if probability < best.0 {
+                        best = (probability, Some((feature, value)));
+                    }
+                }
+            }
+            let (probability, Some((feature, value))) = best else { return None };
+            changed[feature] = value;
+            steps.push(feature);
+            if probability < self.below {
+                return Some(self.change(row, &changed, &steps));
+            }
+        }
+        None
+    }
+
+    fn change(&self, row: &[f64], changed: &[f64], features: &[usize]) -> Change {
+        let voice = Voice::new(&self.model.document, &ExplainConfig::default());
+        let step = |&feature: &usize| {
+            let spec = &self.table.specs[feature];
+            let said = |value: f64| voice.amount(feature, spec, value);
+            Step {
+                feature: spec.name.clone(),
+                from: (!row[feature].is_nan()).then_some(row[feature]),
+                to: changed[feature],
+                text: format!("{}: from {} to {}", spec.name, said(row[feature]), said(changed[feature])),
+            }
+        };
+        let way = |&feature: &usize| match self.model.document.typical[feature].range {
+            Some((low, high)) if high > low && !row[feature].is_nan() => {
+                (changed[feature] - row[feature]).abs() / (high - low)
+            }
+            _ => 1.0,
+        };
+        Change {
+            steps: features.iter().map(step).collect(),
+            churn_probability: self.probability(changed),
+            distance: features.iter().map(way).sum(),
+        }
+    }
+}

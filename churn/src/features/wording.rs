@@ -1,0 +1,191 @@
+//! How people say the value of a feature: "last purchase 94 days ago" for a recency score of 74.2.
+
+use super::Scales;
+use crate::numbers::decimal;
+
+/// The sentence of a feature.
+#[derive(Clone, Debug)]
+pub(crate) struct Wording {
+    /// `{}` stands for the value, `{event}` and `{events}` for what the log is made of.
+    pub(crate) text: String,
+    pub(crate) measure: Measure,
+    pub(crate) raw: Raw,
+    /// What a missing value means.
+    pub(crate) absent: String,
+    /// What it speaks of: of features that speak of the same, such as counts over different windows, one is reason enough.
+    /// Empty where no other does.
+    pub(crate) theme: &'static str,
+}
+
+/// What a quantity is counted in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Measure {
+    Days,
+    Events,
+    Counted(&'static str),
+    Money,
+    Share,
+    Number,
+    /// A number of which the sign matters.
+    Signed,
+}
+
+/// The quantity behind a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Raw {
+    /// The value itself.
+    Value,
+    /// 100 is today, 0 is so many days ago or more.
+    DaysOfScore { full_days: f64 },
+    /// 100 is as many events as the frequency scale, or more.
+    OfFrequencyScale,
+    /// 100 is as much as the monetary scale or more, 0 nothing or less.
+    OfMonetaryScale,
+}
+
+/// A quantity, and whether it may be larger or smaller than it says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Quantity {
+    pub(crate) amount: f64,
+    pub(crate) or: Or,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Or {
+    Exactly,
+    More,
+    Less,
+}
+
+impl Raw {
+    /// What a value stands for. Scores that hit an end of their range leave the quantity open beyond it.
+    pub(crate) fn quantity(self, value: f64, scales: Option<Scales>) -> Quantity {
+        let of_scale = |scale: f64| match value {
+            v if v >= 100.0 => Quantity { amount: scale, or: Or::More },
+            v => Quantity { amount: v / 100.0 * scale, or: Or::Exactly },
+        };
+        match (self, scales) {
+            (Raw::DaysOfScore { full_days }, _) => {
+                let or = if value <= 0.0 { Or::More } else { Or::Exactly };
+                Quantity { amount: (full_days * (1.0 - value / 100.0)).round(), or }
+            }
+            (Raw::OfFrequencyScale, Some(scales)) => {
+                let Quantity { amount, or } = of_scale(scales.frequency);
+                // A share of the scale is a whole number of events but for rounding; the scale itself need not be.
+                Quantity { amount: if or == Or::More { amount.ceil() } else { amount.round() }, or }
+            }
+            (Raw::OfMonetaryScale, Some(scales)) => match of_scale(scales.monetary) {
+                Quantity { amount, .. } if value <= 0.0 => Quantity { amount, or: Or::Less },
+                quantity => quantity,
+            },
+            _ => Quantity { amount: value, or: Or::Exactly },
+        }
+    }
+}
+
+impl Wording {
+    /// A column of which nothing but the name is known.
+    pub(crate) fn of_column(name: &str) -> Self {
+        let name = name.replace('{', "(").replace('}', ")");
+        let absent = format!("{name} is missing");
+        Wording { text: format!("{name} is {{}}"), measure: Measure::Number, raw: Raw::Value, absent, theme: "" }
+    }
+
+    /// The sentence with a value in it.
+    pub(crate) fn fill(&self, value: &str, event: &str) -> String {
+        with_event(&self.text, event).replacen("{}", value, 1)
+    }
+
+    /// The sentence for a missing value.
+    pub(crate) fn fill_absent(&self, event: &str) -> String {
+        with_event(&self.absent, event)
+    }
+}
+
+fn with_event(text: &str, event: &str) -> String {
+    text.replace("{event}", event).replace("{events}", &format!("{event}s"))
+}
+
+impl Measure {
+    /// An amount in words, not more exact than it is read: money to the cent, numbers to two digits. `towards` says which
+    /// way a rounded bound must err to stay true.
+    pub(crate) fn say(self, amount: f64, towards: Or, event: &str) -> String {
+        let counted =
+            |unit: &str| format!("{} {unit}{}", digits(amount, 1, towards), if amount == 1.0 { "" } else { "s" });
+        match self {
+            Measure::Days => counted("day"),
+            Measure::Events => counted(event),
+            Measure::Counted(unit) => counted(unit),
+            Measure::Money => decimal(rounded(amount, 2, towards), 2),
+            Measure::Share => format!("{} %", digits(100.0 * amount, 0, towards)),
+            Measure::Number => digits(amount, 2, towards),
+            Measure::Signed if amount > 0.0 => format!("+{}", digits(amount, 3, towards)),
+            Measure::Signed => digits(amount, 3, towards),
+        }
+    }
+}
+
+/// Up to so many decimals, without trailing zeros.
+fn digits(amount: f64, decimals: usize, towards: Or) -> String {
+    let text = decimal(rounded(amount, decimals, towards), decimals);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+fn rounded(amount: f64, decimals: usize, towards: Or) -> f64 {
+    let unit = 10f64.powi(decimals as i32);
+    // A hair of tolerance, so that 0.1 + 0.2 is not rounded up to 0.31.
+    let (scaled, hair) = (amount * unit, 1e-9 * (amount * unit).abs());
+    let whole = match towards {
+        Or::Exactly => scaled.round(),
+        Or::More => (scaled + hair).floor(),
+        Or::Less => (scaled - hair).ceil(),
+    };
+    whole / unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 365 · (1 − 74.2466 %) = 94 days; 45 % of a scale of 20 are 9 events; at the ends the quantity is open.
+    #[test]
+    fn quantities_behind_scores() {
+        let scales = Some(Scales { frequency: 20.5, monetary: 400.0 });
+        let days = Raw::DaysOfScore { full_days: 365.0 };
+        let exactly = |amount| Quantity { amount, or: Or::Exactly };
+        assert_eq!(days.quantity(100.0 * (1.0 - 94.0 / 365.0), scales), exactly(94.0));
+        assert_eq!(days.quantity(0.0, scales), Quantity { amount: 365.0, or: Or::More });
+        assert_eq!(Raw::OfFrequencyScale.quantity(100.0 * 9.0 / 20.5, scales), exactly(9.0));
+        assert_eq!(Raw::OfFrequencyScale.quantity(100.0, scales), Quantity { amount: 21.0, or: Or::More });
+        assert_eq!(Raw::OfMonetaryScale.quantity(25.0, scales), exactly(100.0));
+        assert_eq!(Raw::OfMonetaryScale.quantity(0.0, scales), Quantity { amount: 0.0, or: Or::Less });
+        assert_eq!(Raw::Value.quantity(7.5, None), exactly(7.5));
+    }
+
+    #[test]
+    fn amounts_in_words() {
+        let say = |measure: Measure, amount| measure.say(amount, Or::Exactly, "purchase");
+        assert_eq!(say(Measure::Days, 1.0), "1 day");
+        assert_eq!(say(Measure::Days, 12.34), "12.3 days");
+        assert_eq!(say(Measure::Events, 1234.0), "1,234 purchases");
+        assert_eq!(say(Measure::Counted("refund"), 0.0), "0 refunds");
+        assert_eq!(say(Measure::Money, -1_234_567.891), "−1,234,567.89");
+        assert_eq!(say(Measure::Money, -0.001), "0.00");
+        assert_eq!(say(Measure::Share, 0.335), "34 %");
+        assert_eq!(say(Measure::Number, 100.0), "100");
+        assert_eq!(say(Measure::Signed, 0.0102), "+0.01");
+        // A bound is rounded to the side on which it stays true.
+        assert_eq!(Measure::Money.say(25.1049, Or::Less, ""), "25.11");
+        assert_eq!(Measure::Money.say(25.1049, Or::More, ""), "25.10");
+        assert_eq!(Measure::Number.say(0.1 + 0.2, Or::Less, ""), "0.3");
+    }
+
+    #[test]
+    fn names_with_braces_do_no_harm() {
+        let wording = Wording::of_column("{} {event}");
+        assert_eq!(wording.fill("7", "visit"), "() (event) is 7");
+    }
+}

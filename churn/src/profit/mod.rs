@@ -1,0 +1,150 @@
+//! What contacting customers is worth: whom to contact within a budget, what a model earns, and what a campaign kept.
+//!
+//! A customer who is contacted costs the contact, f. One who would have left accepts the incentive with the success rate γ,
+//! costs the incentive, d, and stays, worth V. One who would have stayed anyway takes the incentive all the same. So
+//! contacting a customer who churns with probability p is expected to earn
+//!
+//! ```text
+//! p · γ · (V − d) − (1 − p) · d − f        (Neslin et al. 2006)
+//! ```
+//!
+//! which is above 0 for p above (d + f) / (γ · (V − d) + d). [`mpc`] is the most that a model earns per customer at one
+//! threshold (Verbeke et al. 2012, EJOR 218), [`empc`] the same when γ is only known as a distribution (Verbraken, Verbeke
+//! and Baesens 2013, IEEE TKDE 25(5)); [`curve`] and [`expected_curve`] show the profit by the share contacted.
+//! [`contact_list`] spends a budget and holds a control group out, from which [`campaign_outcome`] tells what contacting
+//! changed.
+//!
+//! By hand, with V = 200, d = 10, f = 1, γ = 0.3: a churner who is contacted is worth 0.3 · 190 − 1 = 56, anybody else −11.
+//! Of four customers by falling probability the first and the third churned, so contacting one, two, three, all earns 56,
+//! 45, 101, 90: the best is to contact three, 101/4 = 25.25 per customer.
+//!
+//! ```
+//! use churn::profit::{Campaign, ContactConfig, ContactGroup, contact_list, mpc};
+//! let campaign = Campaign::default();
+//! assert_eq!(campaign.expected_profit(0.5, 200.0)?, 22.5); // 0.5 · 57 − 0.5 · 10 − 1
+//! assert_eq!(campaign.threshold()?, Some(11.0 / 67.0));
+//!
+//! let best = mpc(&[true, false, true, false], &[0.9, 0.8, 0.7, 0.1], &campaign)?;
+//! assert_eq!((best.mpc, best.fraction, best.threshold), (25.25, 0.75, Some(0.7)));
+//!
+//! // A contact reserves 10 + 1, so 25 is enough for two; a customer more is chosen, and one of the three held out.
+//! let config = ContactConfig { budget: Some(25.0), control_share: 0.3, ..ContactConfig::default() };
+//! let list = contact_list(["a", "b", "c", "d"], &[0.9, 0.8, 0.7, 0.6], None, &config)?;
+//! assert_eq!((list.contacts, list.controls, list.reserved_budget), (2, 1, 22.0));
+//! assert_eq!(list.entries.iter().map(|entry| entry.customer_id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+//! # Ok::<(), churn::Error>(())
+//! ```
+
+mod contacts;
+mod curve;
+mod empc;
+mod outcome;
+
+use serde::{Deserialize, Serialize};
+
+pub use contacts::{Contact, ContactConfig, ContactGroup, ContactList, RankBy, contact_list};
+pub use curve::{Mpc, ProfitCurve, ProfitPoint, curve, expected_curve, mpc};
+pub use empc::{Empc, EmpcConfig, empc};
+pub use outcome::{CampaignOutcome, Group, OutcomeConfig, campaign_outcome};
+
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::segments::check_probability;
+
+/// What a retention campaign costs and how well it works. Money is in one currency, whichever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Campaign {
+    /// V, the lifetime value of a customer who stays, 0 to 10^12; default 200. One below the incentive is allowed:
+    /// contacting then never pays.
+    pub clv: f64,
+    /// d, the cost of the incentive to whoever takes it, 0 to 10^12; default 10.
+    pub incentive_cost: f64,
+    /// f, the cost of contacting a customer, 0 to 10^12; default 1.
+    pub contact_cost: f64,
+    /// γ, the share of the contacted churners who accept and stay, 0 to 1; default 0.3.
+    pub success_rate: f64,
+}
+
+impl Default for Campaign {
+    fn default() -> Self {
+        Campaign { clv: 200.0, incentive_cost: 10.0, contact_cost: 1.0, success_rate: 0.3 }
+    }
+}
+
+impl Campaign {
+    /// What contacting a customer is expected to earn, p · γ · (V − d) − (1 − p) · d − f, in the currency of the costs.
+    /// `value` is this customer's V, 0 to 10^12, in place of `clv`.
+    ///
+    /// # Errors
+    /// `invalid_probability`, `invalid_parameter`.
+    pub fn expected_profit(&self, probability: f64, value: f64) -> Result<f64> {
+        self.check()?;
+        check_probability(probability)?;
+        check_money("value", value)?;
+        Ok(self.profit(probability, value))
+    }
+
+    /// The probability above which contacting a customer of value `clv` is expected to earn something,
+    /// (d + f) / (γ · (V − d) + d); none where contacting never pays, not even a certain churner: γ · (V − d) ≤ f.
+    ///
+    /// With the defaults 11 / (0.3 · 190 + 10) = 0.164.
+    ///
+    /// # Errors
+    /// `invalid_parameter`.
+    pub fn threshold(&self) -> Result<Option<f64>> {
+        self.check()?;
+        let Campaign { clv, incentive_cost, contact_cost, success_rate } = *self;
+        let kept = success_rate * (clv - incentive_cost);
+        Ok((kept > contact_cost).then(|| (incentive_cost + contact_cost) / (kept + incentive_cost)))
+    }
+
+    fn check(&self) -> Result<()> {
+        check_costs(self.clv, self.incentive_cost, self.contact_cost)?;
+        if !(0.0..=1.0).contains(&self.success_rate) {
+            return Err(invalid_parameter("success_rate", self.success_rate, "0 to 1"));
+        }
+        Ok(())
+    }
+
+    fn profit(&self, probability: f64, value: f64) -> f64 {
+        let Campaign { incentive_cost, contact_cost, success_rate, .. } = *self;
+        probability * success_rate * (value - incentive_cost) - (1.0 - probability) * incentive_cost - contact_cost
+    }
+
+    /// The value and expected profit of each customer; `clv` for all without values.
+    fn profits(&self, probabilities: &[f64], values: Option<&[f64]>) -> Result<Vec<(f64, f64)>> {
+        self.check()?;
+        if let Some(values) = values
+            && values.len() != probabilities.len()
+        {
+            let message = format!(
+                "{} probabilities and {} values; expected one of each a customer",
+                probabilities.len(),
+                values.len()
+            );
+            return Err(Error::new(ErrorKind::ShapeMismatch, message));
+        }
+        let profit_of = |row: usize| {
+            let value = values.map_or(self.clv, |values| values[row]);
+            check_probability(probabilities[row])?;
+            check_money(&format!("the value of row {}", row + 1), value)?;
+            Ok((value, self.profit(probabilities[row], value)))
+        };
+        (0..probabilities.len())
+            .map(|row| profit_of(row).map_err(|error: Error| error.at_line(row as u64 + 1)))
+            .collect()
+    }
+}
+
+fn check_costs(clv: f64, incentive_cost: f64, contact_cost: f64) -> Result<()> {
+    check_money("clv", clv)?;
+    check_money("incentive_cost", incentive_cost)?;
+    check_money("contact_cost", contact_cost)
+}
+
+fn check_money(name: &str, given: f64) -> Result<()> {
+    if (0.0..=1e12).contains(&given) {
+        return Ok(());
+    }
+    Err(invalid_parameter(name, given, "0 to 10^12"))
+}
