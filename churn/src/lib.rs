@@ -144,12 +144,17 @@
 //! - **Default cutoffs** are up to four, as long as a whole horizon of past lies before each.
 //! - **Calibration** is fitted on five folds' scores of customers that the fold had not seen; boosting's rounds, depth and
 //!   leaf penalty and the forest's depth are chosen on the same scores, unless they are set.
+//! - **`auto`** tries the three learners, on both feature sets of a log, and then some settings of the two best. A recipe is
+//!   judged by log-loss on customers that its fits had not seen, and at a later cutoff than they were learned from where
+//!   there are cutoffs enough; the rows of the evaluation are not touched. The best wins; a changed setting only where it
+//!   gains more than the standard error of the difference. Given settings are kept; [`Evaluation::candidates`] lists
+//!   everything that was tried.
 //! - **Contributions** add up to the margin: log-odds for logistic regression and boosting, for a forest the mean rate of its
 //!   trees, because that is what it sums; scaled into log-odds its values would no longer be those of anybody else. The
 //!   probability rises with the margin, so signs and order hold for it.
 //! - **Reasons** state facts, the customer's own value and the median of the training rows that stayed; a score is turned
-//!   back into what it was computed from. Of features that differ only in their
-//!   window one is reason enough.
+//!   back into what it was computed from. Features that speak of the same, such as counts over several windows, are one
+//!   reason: their contributions are added, and one that people count by speaks for all.
 //! - **The background** of an explanation is a hundred training rows in the document, without ids; `background_rows` 0 leaves
 //!   them out where no customer's numbers may travel.
 //! - **A budget is never exceeded**: each contact reserves its cost and the incentive, the most that it can come to.
@@ -215,8 +220,8 @@ pub use labels::{INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
 pub use metrics::{Bin, Curves, EvaluationConfig, Metrics, Point, curves, evaluate, roc_auc};
 pub use model::{
     CalibrationKind, Candidate, ClassWeight, Evaluation, FORMAT_VERSION, Golden, Histogram, Importance, LearnConfig,
-    Model, ModelKind, Prediction, Predictions, Protocol, TableConfig, TrainConfig, Training, Typical, train,
-    train_observed, train_table, train_table_observed,
+    Model, ModelKind, Prediction, Predictions, Protocol, SearchProtocol, TableConfig, TrainConfig, Training, Typical,
+    train, train_observed, train_table, train_table_observed,
 };
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};

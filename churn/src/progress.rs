@@ -1,13 +1,20 @@
 //! What long work tells its caller, and how the caller stops it.
 
+use std::time::Duration;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// Watches long work. Every method has a default; `()` watches nothing.
 pub trait Observer: Sync {
-    /// `done` of `total` steps of a stage (`"read"`, `"features"`, `"cross-fit"`, `"fit"`, …) are complete.
+    /// `done` of `total` steps of a stage (`"read"`, `"features"`, `"search"`, `"cross-fit"`, `"fit"`, …) are complete.
     /// `total` is 0 where it is not known beforehand; for `"read"` the steps are bytes.
     fn progress(&self, stage: &'static str, done: u64, total: u64) {
         let _ = (stage, done, total);
+    }
+
+    /// The time on the caller's clock since some moment of its choice; the core has none of its own. None: nothing is timed.
+    fn elapsed(&self) -> Option<Duration> {
+        None
     }
 
     /// True asks the work to stop soon with the error `cancelled`.

@@ -41,6 +41,7 @@ impl<'a> Input<'a> {
 }
 
 /// Rows × features with a label each, and whose rows they are.
+#[derive(Clone)]
 pub(crate) struct Dataset {
     pub(crate) x: Array2<f64>,
     pub(crate) y: Vec<bool>,
@@ -113,10 +114,16 @@ impl<'a> Snapshots<'a> {
         Ok(Dataset { x, y, groups, specs: tables.swap_remove(0).specs })
     }
 
-    /// The parts whose outcome window had closed by the last cutoff: what a model made that day could have learnt from.
-    pub(crate) fn known_by_last(&self, config: &LabelConfig) -> usize {
-        let Some((last, _)) = self.parts.last() else { return 0 };
-        self.parts.iter().take_while(|(cutoff, _)| config.window_end(*cutoff) <= *last).count()
+    /// The labels of these parts, one below the other.
+    pub(crate) fn churned(&self, parts: std::ops::Range<usize>) -> Vec<bool> {
+        self.parts[parts].iter().flat_map(|(_, labels)| labels.churned.iter().copied()).collect()
+    }
+
+    /// The number of parts whose outcome window had closed by the cutoff of part `at`: what a model made that day could have
+    /// learnt from.
+    pub(crate) fn known_by(&self, at: usize, config: &LabelConfig) -> usize {
+        let day = self.parts[at].0;
+        self.parts[..at].iter().take_while(|(cutoff, _)| config.window_end(*cutoff) <= day).count()
     }
 }
 
@@ -145,6 +152,16 @@ impl Dataset {
             groups[pair[1] as usize] = groups[pair[0] as usize] + u32::from(!same);
         }
         Ok(Dataset { x: features::encode(table, &specs)?, y, groups, specs })
+    }
+
+    /// Some of the rows.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        Dataset {
+            x: self.x.select(Axis(0), rows),
+            y: rows.iter().map(|&row| self.y[row]).collect(),
+            groups: rows.iter().map(|&row| self.groups[row]).collect(),
+            specs: self.specs.clone(),
+        }
     }
 }
 

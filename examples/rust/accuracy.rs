@@ -13,9 +13,9 @@ use churn::{
     Column, ColumnData, Events, FeatureConfig, LabelConfig, LearnConfig, ModelKind, features, labels, train_table,
 };
 
-use data::{Customers, Result, active_within, read_cdnow, read_online_retail, read_tables, select, snapshots};
-
-mod data;
+use churn_examples::data::{
+    Customers, Result, active_within, deal, read_cdnow, read_online_retail, read_tables, select, snapshots,
+};
 
 /// Customers in parts. Each part that is judged is scored by a model of all the others: five folds in turn, or out of time
 /// the last cutoff alone.
@@ -74,17 +74,6 @@ fn out_of_time(name: &'static str, events: &Events, cutoffs: &[&str], active: i3
 
 fn five_fold(customers: Customers) -> Rows {
     Rows { parts: deal(customers.table.rows()), judged: (0..5).collect(), customers }
-}
-
-/// Five folds by a fixed permutation: multiplication by a constant that has no factor in common with the number of rows.
-fn deal(rows: usize) -> Vec<usize> {
-    let stride =
-        [2_654_435_761_u64, 2_654_435_769, 40_503].into_iter().find(|s| gcd(*s, rows as u64) == 1).unwrap_or(1);
-    (0..rows as u64).map(|row| ((row * stride) % rows as u64 * 5 / rows as u64) as usize).collect()
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The learners as they come, and with the settings that the peers are given.

@@ -1,9 +1,9 @@
-//! What a budgeted list earns on outcomes that were held out: chosen by expected profit, and by probability alone.
+//! What a budgeted list earns on outcomes that were held out: chosen by expected profit, by probability alone, and by what
+//! the customers spent.
 //!
 //! `cargo run --release --example campaign -- DATA_DIR`, where DATA_DIR holds `cdnow_master.txt` and `online_retail.csv`.
 //!
-//! A model learns from what was known at a cutoff, scores the customers of that day, and two lists spend the same budget on
-//! them. Then the future is looked at: a contacted churner earns γ(V − d) − f, anybody else −(d + f), with each customer's
+//! A model learns from what was known at a cutoff, scores the customers of that day, and lists spend the same budget on them. Then the future is looked at: a contacted churner earns γ(V − d) − f, anybody else −(d + f), with each customer's
 //! spending in the year before as V and the costs of Verbeke et al. 2012 (d = 10, f = 1, γ = 0.3).
 #![allow(clippy::print_stdout, reason = "printing is what an example does")]
 
@@ -11,14 +11,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use churn::profit::{Campaign, ContactConfig, RankBy, contact_list};
-use churn::{Day, Events, LabelConfig, LearnConfig, ModelKind, TrainConfig, labels, train};
-use churn_examples::data::{Result, read_cdnow, read_online_retail};
+use churn::{Day, Events, LearnConfig, ModelKind, TrainConfig, labels, train};
+use churn_examples::data::{Result, active_within, read_cdnow, read_online_retail};
 
 fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let [data] = arguments.as_slice() else { return Err("usage: campaign DATA_DIR".into()) };
-    println!("| log | learner | budget | contacts | by expected profit | by probability | everybody |");
-    println!("|---|---|---|---|---|---|---|");
+    println!("| log | learner | budget | contacts | by expected profit | by probability | by spending | everybody |");
+    println!("|---|---|---|---|---|---|---|---|");
     let cdnow = read_cdnow(data)?;
     judge("CDNOW", &cdnow, "1998-04-01", 365)?;
     let retail = read_online_retail(data)?;
@@ -27,11 +27,11 @@ fn main() -> Result<()> {
 
 fn judge(name: &str, events: &Events, cutoff: &str, active: i32) -> Result<()> {
     let cutoff: Day = cutoff.parse()?;
-    let config = LabelConfig { active_within_days: Some(active), ..LabelConfig::default() };
+    let config = active_within(active);
     let (history, outcome) = events.split_at(cutoff);
     let churned: HashMap<String, bool> =
         labels(&history, &outcome, &config)?.iter().map(|(id, churned)| (id.to_owned(), churned)).collect();
-    let past = until(events, cutoff)?;
+    let past = events.truncated(cutoff)?;
     let spent = spent_in_the_year_before(&past, cutoff);
 
     for kind in ModelKind::LEARNERS {
@@ -58,8 +58,14 @@ fn judge(name: &str, events: &Events, cutoff: &str, active: i32) -> Result<()> {
             let budget = (share * ids.len() as f64).ceil() * cost;
             let (contacts, by_profit) = earned(Some(budget), RankBy::ExpectedProfit)?;
             let (_, by_probability) = earned(Some(budget), RankBy::Probability)?;
+            // As many customers without any model: those who spent most.
+            let mut order: Vec<&String> = ids.iter().collect();
+            order.sort_by(|a, b| worth[b.as_str()].total_cmp(&worth[a.as_str()]).then(a.cmp(b)));
+            order.truncate(contacts as usize);
+            let earns = |id: &&String| realised(&Campaign::default(), churned[*id], worth[id.as_str()]);
+            let by_spending: f64 = order.iter().map(earns).sum();
             println!(
-                "| {name} | {} | {budget:.0} | {contacts} | {by_profit:.0} | {by_probability:.0} | {everybody:.0} |",
+                "| {name} | {} | {budget:.0} | {contacts} | {by_profit:.0} | {by_probability:.0} | {by_spending:.0} | {everybody:.0} |",
                 kind.name()
             );
         }
@@ -71,14 +77,6 @@ fn judge(name: &str, events: &Events, cutoff: &str, active: i32) -> Result<()> {
 fn realised(campaign: &Campaign, churned: bool, value: f64) -> f64 {
     let Campaign { incentive_cost, contact_cost, success_rate, .. } = *campaign;
     if churned { success_rate * (value - incentive_cost) - contact_cost } else { -incentive_cost - contact_cost }
-}
-
-/// The log as it was at the end of a day.
-fn until(events: &Events, day: Day) -> Result<Events> {
-    let rows = events.iter().filter(|event| event.1 <= day).map(|(id, event_date, amount, _)| {
-        (id, churn::Transaction { event_date, amount, event_type: None })
-    });
-    Ok(Events::from_rows(rows)?)
 }
 
 fn spent_in_the_year_before(events: &Events, day: Day) -> HashMap<String, f64> {

@@ -10,26 +10,30 @@ use churn::{
 };
 
 /// What an example's parts give, or why not.
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Customers × features with labels.
-pub(crate) struct Customers {
-    pub(crate) name: &'static str,
-    pub(crate) table: Table,
-    pub(crate) label: &'static str,
+pub struct Customers {
+    /// What the set is called.
+    pub name: &'static str,
+    /// A row a customer.
+    pub table: Table,
+    /// The column that says who churned.
+    pub label: &'static str,
     /// Empty where no column names the customer.
-    pub(crate) customer_id: &'static str,
-    pub(crate) leave_out: Vec<&'static str>,
+    pub customer_id: &'static str,
+    /// Columns that are not learned from.
+    pub leave_out: Vec<&'static str>,
 }
 
 impl Customers {
     /// The column that names the customer, if there is one.
-    pub(crate) fn customer_id(&self) -> Option<&'static str> {
+    pub fn customer_id(&self) -> Option<&'static str> {
         (!self.customer_id.is_empty()).then_some(self.customer_id)
     }
 
     /// How to train on these columns.
-    pub(crate) fn config(&self, learning: LearnConfig) -> TableConfig {
+    pub fn config(&self, learning: LearnConfig) -> TableConfig {
         TableConfig {
             label: self.label.to_owned(),
             customer_id: self.customer_id().map(str::to_owned),
@@ -41,7 +45,7 @@ impl Customers {
 }
 
 /// The log of CDNOW.
-pub(crate) fn read_cdnow(folder: &Path) -> Result<Events> {
+pub fn read_cdnow(folder: &Path) -> Result<Events> {
     let mut csv = String::from("customer_id,event_date,amount\n");
     for line in fs::read_to_string(folder.join("cdnow_master.txt"))?.lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -54,7 +58,7 @@ pub(crate) fn read_cdnow(folder: &Path) -> Result<Events> {
 
 /// The log of Online Retail, purchases only: a positive quantity and a known customer; the amount is quantity times unit
 /// price.
-pub(crate) fn read_online_retail(folder: &Path) -> Result<Events> {
+pub fn read_online_retail(folder: &Path) -> Result<Events> {
     let table = Table::from_csv(fs::File::open(folder.join("online_retail.csv"))?, ',')?;
     let numbers = |name| match table.column(name) {
         Ok(ColumnData::Numeric(values)) => Ok(values),
@@ -75,7 +79,7 @@ pub(crate) fn read_online_retail(folder: &Path) -> Result<Events> {
 }
 
 /// The three sets that come as one row a customer: Telco, bank and Iranian.
-pub(crate) fn read_tables(folder: &Path) -> Result<[Customers; 3]> {
+pub fn read_tables(folder: &Path) -> Result<[Customers; 3]> {
     let read = |name, file: &str, label, customer_id, leave_out: &[&'static str]| -> Result<Customers> {
         let table = Table::from_csv(fs::File::open(folder.join(file))?, ',')?;
         Ok(Customers { name, table, label, customer_id, leave_out: leave_out.to_vec() })
@@ -88,12 +92,12 @@ pub(crate) fn read_tables(folder: &Path) -> Result<[Customers; 3]> {
 }
 
 /// The labels of a cutoff: who of those active so lately is gone for 90 days.
-pub(crate) fn active_within(days: i32) -> LabelConfig {
+pub fn active_within(days: i32) -> LabelConfig {
     LabelConfig { active_within_days: Some(days), ..LabelConfig::default() }
 }
 
 /// The labelled customers of some cutoffs, with the position of each row's cutoff. Scales are those of the first.
-pub(crate) fn snapshots(
+pub fn snapshots(
     name: &'static str,
     events: &Events,
     cutoffs: &[&str],
@@ -130,7 +134,7 @@ pub(crate) fn snapshots(
 }
 
 /// The rows of a table for which `keep` holds.
-pub(crate) fn select(table: &Table, keep: impl Fn(usize) -> bool) -> Result<Table> {
+pub fn select(table: &Table, keep: impl Fn(usize) -> bool) -> Result<Table> {
     fn kept<T: Clone>(values: &[T], keep: impl Fn(usize) -> bool) -> Vec<T> {
         values.iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, value)| value.clone()).collect()
     }
@@ -143,4 +147,15 @@ pub(crate) fn select(table: &Table, keep: impl Fn(usize) -> bool) -> Result<Tabl
         },
     });
     Ok(Table::new(columns.collect())?)
+}
+
+/// Five folds by a fixed permutation: multiplication by a constant that has no factor in common with the number of rows.
+pub fn deal(rows: usize) -> Vec<usize> {
+    let stride =
+        [2_654_435_761_u64, 2_654_435_769, 40_503].into_iter().find(|s| gcd(*s, rows as u64) == 1).unwrap_or(1);
+    (0..rows as u64).map(|row| ((row * stride) % rows as u64 * 5 / rows as u64) as usize).collect()
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }

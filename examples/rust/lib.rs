@@ -1,1 +1,3 @@
-//! The examples stand beside this file; run one with `cargo run --release --example NAME`.
+//! What the examples share; they stand beside this file. Run one with `cargo run --release --example NAME`.
+
+pub mod data;

@@ -71,7 +71,7 @@ struct Arguments {
     /// Learner
     #[arg(long, default_value = ModelKind::LogisticRegression.name(), value_parser = kinds())]
     model: ModelKind,
-    /// Features
+    /// Features; auto tries both sets, this one first
     #[arg(long, default_value = "rfm", value_parser = feature_sets())]
     feature_set: FeatureSet,
     /// Seed of everything random

@@ -85,20 +85,38 @@ fn old_documents_are_written_again_as_they_were() {
             serde_json::from_str(&document(kind)).expect("JSON"),
             serde_json::from_str(&model.to_json()).expect("JSON"),
         );
-        assert_kept(&old, &new, &name(kind));
+        keeps(&old, &new, &name(kind));
     }
 }
 
-/// Later versions may add keys; those of version 1 keep their values.
-fn assert_kept(old: &Value, new: &Value, at: &str) {
+/// Later versions may add keys at any depth; those that were there keep their values.
+fn keeps(old: &Value, new: &Value, place: &str) {
     match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            for (key, value) in old {
-                assert_kept(value, &new[key], &format!("{at}: {key}"));
-            }
+        (Value::Object(old), Value::Object(_)) => {
+            old.iter().for_each(|(key, value)| keeps(value, &new[key], &format!("{place}: {key}")));
         }
-        _ => assert_eq!(new, old, "{at}"),
+        _ => assert_eq!(new, old, "{place}"),
     }
+}
+
+/// `auto` once kept nothing of a candidate but its learner and log-loss.
+#[test]
+fn old_candidates_load() {
+    let mut value: Value = serde_json::from_str(&document(ModelKind::GradientBoosting)).expect("JSON");
+    value["evaluation"]["candidates"] =
+        json!([{"model": "gradient_boosting", "log_loss": 0.25}, {"model": "random_forest", "log_loss": 0.5}]);
+    let model = Model::from_json(&value.to_string()).expect("an old document");
+    let candidates = &model.evaluation().candidates;
+    assert_eq!(candidates.iter().map(|c| c.log_loss).collect::<Vec<_>>(), [Some(0.25), Some(0.5)]);
+    assert_eq!(
+        candidates.iter().map(|c| c.model).collect::<Vec<_>>(),
+        [ModelKind::GradientBoosting, ModelKind::RandomForest]
+    );
+    assert!(candidates.iter().all(|c| c.feature_set.is_none() && c.settings.is_empty() && c.failure.is_none()));
+    assert_eq!(model.evaluation().search_protocol, None);
+    assert_eq!(Model::from_json(&model.to_json()).expect("our own document"), model);
+    value["evaluation"]["candidates"][0]["lucky"] = json!(true);
+    assert_eq!(Model::from_json(&value.to_string()).expect_err("an unknown key").code(), "invalid_document");
 }
 
 /// One changed number is noticed by the golden rows.

@@ -8,8 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use churn::{
-    CalibrationKind, Day, Events, FeatureConfig, FeatureSet, FeatureStream, LearnConfig, Model, ModelKind, OnBadRow,
-    ReadOptions, Table, TableConfig, TrainConfig, train, train_table,
+    CalibrationKind, ChangeConfig, Day, Events, ExplainConfig, FeatureConfig, FeaturePerturbation, FeatureSet,
+    FeatureStream, LearnConfig, Model, ModelKind, OnBadRow, ReadOptions, Table, TableConfig, TrainConfig, train,
+    train_table,
 };
 use churn_tests::{Xorshift, csv_of, log_lines, prediction_bits, read, say, table_bits};
 use rayon::prelude::*;
@@ -268,8 +269,15 @@ fn documents() -> (Vec<Vec<u8>>, Events, Table) {
     for (model, calibration) in
         ModelKind::LEARNERS.into_iter().zip([CalibrationKind::None, CalibrationKind::Platt, CalibrationKind::Isotonic])
     {
-        let learning =
-            LearnConfig { model, calibration, trees: 2, rounds: Some(2), max_depth: Some(2), ..LearnConfig::default() };
+        let learning = LearnConfig {
+            model,
+            calibration,
+            trees: 2,
+            rounds: Some(2),
+            max_depth: Some(2),
+            background_rows: 3,
+            ..LearnConfig::default()
+        };
         let config = TrainConfig { learning: learning.clone(), snapshots: Some(1), ..TrainConfig::default() };
         documents.push(train(&events, &config).expect("both classes").to_json().into_bytes());
         let leave_out = vec!["id".to_owned()];
@@ -377,6 +385,21 @@ fn the_document_loader_takes_any_text() {
                 assert!((0.0..=1.0).contains(&p), "{p} is no probability");
             }
             assert_eq!(prediction_bits(&predictions).len(), predictions.len());
+        }
+        for features in [model.features(&events, None), model.table_features(&table, None)].into_iter().flatten() {
+            let some = features.select(&[0, features.rows() - 1]);
+            for feature_perturbation in [FeaturePerturbation::TreePathDependent, FeaturePerturbation::Interventional] {
+                let config = ExplainConfig { feature_perturbation, ..ExplainConfig::default() };
+                let Ok(explanation) = model.explain_with(&some, &config) else { continue };
+                assert!(explanation.contributions().iter().all(|value| value.is_finite()));
+                assert!(explanation.reasons(0).len() <= 3);
+            }
+            let customer = some.customer_ids().next().expect("two rows").to_owned();
+            let features: Vec<String> = some.names().map(str::to_owned).collect();
+            let config = ChangeConfig { features: Some(features), ..ChangeConfig::default() };
+            for change in model.smallest_changes(&some, &customer, &config).into_iter().flatten() {
+                assert!((0.0..=1.0).contains(&change.churn_probability));
+            }
         }
         let again = Model::from_json(&model.to_json()).expect("what was loaded can be kept");
         assert_eq!(again, model);

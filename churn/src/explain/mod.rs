@@ -161,8 +161,8 @@ impl Explanation {
         self.output
     }
 
-    /// The strongest reasons of a customer in words, strongest first, for and against churn. Features that add nothing are no
-    /// reason, and of features of a log that speak of the same, such as counts over several windows, only the strongest is.
+    /// The strongest reasons of a customer in words, strongest first, for and against churn. Features of a log that speak of
+    /// the same, such as counts over several windows, are one reason; what adds nothing is none.
     ///
     /// # Panics
     /// If there is no such row.
@@ -241,10 +241,13 @@ impl Model {
             }
         };
         let margin = parallel::map(x.nrows(), |i| self.document.learner.margin(x.row(i)));
-        for (i, &margin) in margin.iter().enumerate() {
-            let row = contributions.row(i);
-            let size = row.iter().fold(1.0 + base.abs(), |size, value| size + value.abs());
-            debug_assert!((base + row.sum() - margin).abs() <= 1e-9 * size, "row {i} does not add up to {margin}");
+        if cfg!(debug_assertions) {
+            let size = self.document.learner.size_of_margins();
+            for (i, &margin) in margin.iter().enumerate() {
+                let (sum, size) = (base + contributions.row(i).sum(), base.abs() + size(x.row(i)));
+                let close = (sum - margin).abs() <= 1e-9 * size.max(1.0);
+                assert!(close, "row {i} adds up to {sum}, its margin is {margin}");
+            }
         }
         Ok(Explanation {
             ids: table.ids.clone(),

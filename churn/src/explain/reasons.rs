@@ -11,11 +11,12 @@ use crate::model::{Document, Typical};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    /// The feature.
+    /// The feature that is spoken of.
     pub feature: String,
     /// Its value as the model takes it; none where it is missing. For a category the index of its level.
     pub value: Option<f64>,
-    /// What it adds to the margin.
+    /// What it adds to the margin, together with the features of a log that speak of the same: the counts over all windows,
+    /// for example, are one reason.
     pub contribution: f64,
     /// Whether it raises the risk or lowers it.
     pub raises_risk: bool,
@@ -53,24 +54,39 @@ impl Voice {
         values: ArrayView1<'_, f64>,
         contributions: ArrayView1<'_, f64>,
     ) -> Vec<Reason> {
-        let mut order: Vec<usize> = (0..specs.len()).filter(|&j| contributions[j] != 0.0).collect();
-        order.sort_by(|&a, &b| contributions[b].abs().total_cmp(&contributions[a].abs()));
-        let mut themes: Vec<&str> = Vec::new();
-        order.retain(|&feature| {
+        // The features that speak of the same, and what they add together.
+        let mut groups: Vec<(Vec<usize>, f64)> = Vec::new();
+        for feature in 0..specs.len() {
             let theme = self.wordings[feature].theme;
-            let new = theme.is_empty() || !themes.contains(&theme);
-            themes.push(theme);
-            new
-        });
-        order.truncate(self.most);
-        let reason = |j: usize| Reason {
-            feature: specs[j].name.clone(),
-            value: (!values[j].is_nan()).then_some(values[j]),
-            contribution: contributions[j],
-            raises_risk: contributions[j] > 0.0,
-            text: self.text(j, &specs[j], values[j]),
+            let same = |group: &&mut (Vec<usize>, f64)| !theme.is_empty() && self.wordings[group.0[0]].theme == theme;
+            match groups.iter_mut().find(same) {
+                Some((features, sum)) => {
+                    features.push(feature);
+                    *sum += contributions[feature];
+                }
+                None => groups.push((vec![feature], contributions[feature])),
+            }
+        }
+        groups.retain(|(_, sum)| *sum != 0.0);
+        groups.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+        groups.truncate(self.most);
+        let reason = |(features, contribution): (Vec<usize>, f64)| {
+            // The strongest speaks, of those that pull the same way and are plain if there are any.
+            let strength = |feature: usize| {
+                let pull = contributions[feature] * contribution.signum();
+                (pull > 0.0 && self.wordings[feature].plain, pull)
+            };
+            let stronger = |a, b| if strength(b) > strength(a) { b } else { a };
+            let feature = features.into_iter().reduce(stronger).expect("a group has a feature");
+            Reason {
+                feature: specs[feature].name.clone(),
+                value: (!values[feature].is_nan()).then_some(values[feature]),
+                contribution,
+                raises_risk: contribution > 0.0,
+                text: self.text(feature, &specs[feature], values[feature]),
+            }
         };
-        order.into_iter().map(reason).collect()
+        groups.into_iter().map(reason).collect()
     }
 
     /// A feature's value, and beside it the usual one.

@@ -142,22 +142,25 @@ impl<'a, const Q: usize> Walk<'a, Q> {
                 above = edges[above].parent as usize;
             }
             for child in [split.left, split.right] {
-                let (before, share) = (shares[above], shares[above] * share_of(tree, parent, child));
+                let here = share_of(tree, parent, child);
+                let (before, share) = (shares[above], shares[above] * here);
                 shares[child as usize] = share;
                 let edge = &mut edges[child as usize];
                 (edge.parent, edge.above) = (parent as u32, above as u32);
                 (edge.feature, edge.is_left) = (split.feature, child == split.left);
                 for (k, (&q, &weight)) in points.iter().zip(weights).enumerate() {
-                    let factor = |on: f64, share: f64| q * on + (1.0 - q) * share;
-                    let credit = |on: f64, share: f64| weight * (on - share) / factor(on, share);
+                    // The factor of a feature that stays on the way, and what a leaf behind it credits: weight · (o − z) / factor.
+                    let stays_factor = |share: f64| q + (1.0 - q) * share;
+                    let stays_credit = |share: f64| weight * (1.0 - share) / stays_factor(share);
+                    let leaves_credit = -weight / (1.0 - q);
                     // An edge takes back what the one above of the same feature has credited. With none above it is as if
                     // there were one that lets everything through.
                     let [left_above, leaves, stays] = &mut edge.states;
-                    (left_above.factor[k], left_above.credit[k]) = (share / before, 0.0);
+                    (left_above.factor[k], left_above.credit[k]) = (here, 0.0);
                     (leaves.factor[k], leaves.credit[k]) =
-                        (factor(0.0, share) / factor(1.0, before), credit(0.0, share) - credit(1.0, before));
+                        ((1.0 - q) * share / stays_factor(before), leaves_credit - stays_credit(before));
                     (stays.factor[k], stays.credit[k]) =
-                        (factor(1.0, share) / factor(1.0, before), credit(1.0, share) - credit(1.0, before));
+                        (stays_factor(share) / stays_factor(before), stays_credit(share) - stays_credit(before));
                 }
             }
         }
@@ -237,16 +240,16 @@ fn gauss_legendre<const Q: usize>() -> ([f64; Q], [f64; Q]) {
 /// Against the rows of a background.
 pub(crate) fn interventional(trees: &[Tree], background: &Array2<f64>, x: &Array2<f64>) -> Shapley {
     let rows = background.nrows() as f64;
-    let of_background: Vec<Vec<Vec<bool>>> =
-        trees.iter().map(|tree| background.rows().into_iter().map(|row| ways(tree, row)).collect()).collect();
     let weights = Weights::new();
     let mut contributions = by_block(x, |first, block_rows, block| {
         let mut sides = vec![Side::Both; x.ncols()];
-        for (tree, background_ways) in trees.iter().zip(&of_background) {
+        for tree in trees {
+            // Anew for each block: those of all trees at once could be more than fits.
+            let of_backgrounds: Vec<Vec<bool>> = background.rows().into_iter().map(|row| ways(tree, row)).collect();
             for i in block_rows.clone() {
                 let of_row = ways(tree, x.row(first + i));
                 let values = &mut block[i * x.ncols()..][..x.ncols()];
-                for of_background in background_ways {
+                for of_background in &of_backgrounds {
                     let mut pair = Pair { tree, of_row: &of_row, of_background, sides: &mut sides, weights: &weights };
                     pair.below(0, 0, 0, values);
                 }
@@ -254,8 +257,7 @@ pub(crate) fn interventional(trees: &[Tree], background: &Array2<f64>, x: &Array
         }
     });
     contributions /= rows;
-    let base =
-        trees.iter().map(|tree| background.rows().into_iter().map(|row| tree.value(row)).sum::<f64>()).sum::<f64>();
+    let base: f64 = trees.iter().flat_map(|tree| background.rows().into_iter().map(|row| tree.value(row))).sum();
     Shapley { contributions, base: base / rows }
 }
 

@@ -193,7 +193,9 @@ impl Search<'_> {
         if !smooth || now.is_nan() || self.table.specs[feature].levels.is_some() {
             return Some(found);
         }
-        let (mut above, mut found) = (now, found);
+        // From outside the range of the training rows the way begins at its end.
+        let (low, high) = self.model.document.typical[feature].range.unwrap_or((found, found));
+        let (mut above, mut found) = (now.clamp(low, high), found);
         for _ in 0..60 {
             let middle = above + (found - above) / 2.0;
             if below(middle) { found = middle } else { above = middle }

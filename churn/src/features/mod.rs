@@ -60,6 +60,16 @@ pub enum FeatureSet {
     Behavioral,
 }
 
+impl FeatureSet {
+    /// The name as it is written in files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            FeatureSet::Rfm => "rfm",
+            FeatureSet::Behavioral => "behavioral",
+        }
+    }
+}
+
 /// The windows of the `rfm` features in days. "The last w days" means D − w < day ≤ D.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -92,7 +102,7 @@ pub struct Scales {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureConfig {
-    /// Which features.
+    /// Which features. Training with `auto` tries this set first, then the other.
     pub feature_set: FeatureSet,
     /// Windows of the rfm features.
     pub windows: Windows,

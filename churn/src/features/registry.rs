@@ -109,6 +109,11 @@ impl Feature {
         self
     }
 
+    /// People do not count that way.
+    fn abstruse(&mut self) {
+        self.wording.plain = false;
+    }
+
     /// Nothing that a business does moves it.
     fn given(&mut self) {
         self.info.actionable = false;
@@ -236,7 +241,8 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             move |view| view.behavior.decayed_counts[i].value(),
         )
         .said(format!("{{}}, if each counts half after {h} days"), Measure::Events)
-        .about("activity");
+        .about("activity")
+        .abstruse();
     }
     for (i, h) in HALF_LIVES.iter().enumerate() {
         list.add(
@@ -247,7 +253,8 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             move |view| view.behavior.decayed_amounts[i].value(),
         )
         .said(format!("spent {{}}, if an amount counts half after {h} days"), Measure::Money)
-        .about("spending");
+        .about("spending")
+        .abstruse();
     }
     list.add(
         "active_months",

@@ -12,9 +12,11 @@ pub(crate) struct Wording {
     pub(crate) raw: Raw,
     /// What a missing value means.
     pub(crate) absent: String,
-    /// What it speaks of: of features that speak of the same, such as counts over different windows, one is reason enough.
-    /// Empty where no other does.
+    /// What it speaks of, where other features speak of the same, such as counts over other windows: together they are one
+    /// reason. Empty where no other does.
     pub(crate) theme: &'static str,
+    /// Whether people count that way: of a theme, a feature that is plain speaks.
+    pub(crate) plain: bool,
 }
 
 /// What a quantity is counted in.
@@ -88,7 +90,14 @@ impl Wording {
     pub(crate) fn of_column(name: &str) -> Self {
         let name = name.replace('{', "(").replace('}', ")");
         let absent = format!("{name} is missing");
-        Wording { text: format!("{name} is {{}}"), measure: Measure::Number, raw: Raw::Value, absent, theme: "" }
+        Wording {
+            text: format!("{name} is {{}}"),
+            measure: Measure::Number,
+            raw: Raw::Value,
+            absent,
+            theme: "",
+            plain: true,
+        }
     }
 
     /// The sentence with a value in it.

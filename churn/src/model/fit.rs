@@ -30,7 +30,8 @@ pub enum ModelKind {
     RandomForest,
     /// Up to 100 rounds of boosted trees of depth up to 5.
     GradientBoosting,
-    /// The one of the three with the best log-loss on unseen rows.
+    /// A search over the three, both feature sets of a log and some other settings, by log-loss on unseen rows, out of time
+    /// where the cutoffs allow it. Settings that are given are kept; `Evaluation::candidates` lists what was tried.
     Auto,
 }
 
@@ -108,6 +109,10 @@ pub struct LearnConfig {
     /// Training rows, drawn by seed, that the document keeps (features without ids) to explain predictions against; 0 to
     /// 10000, 0 where no customer's numbers may leave with the model.
     pub background_rows: usize,
+    /// `auto`: the seconds that training may take, above 0 and at most 10^6; none for the whole search. It stops early enough
+    /// to fit the chosen recipe in what is left, as far as that can be foreseen; its first trial always runs. Needs an
+    /// observer with a clock ([`Observer::elapsed`]).
+    pub time_budget: Option<f64>,
 }
 
 impl Default for LearnConfig {
@@ -127,6 +132,7 @@ impl Default for LearnConfig {
             leaf_l2: None,
             features_per_split: None,
             background_rows: 100,
+            time_budget: None,
         }
     }
 }
@@ -149,6 +155,13 @@ impl LearnConfig {
         number("learning_rate", self.learning_rate, 0.0, 1.0, "a number above 0 and at most 1")?;
         number("leaf_l2", self.leaf_l2.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
         number("min_child_weight", self.min_child_weight.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
+        number(
+            "time_budget",
+            self.time_budget.unwrap_or(1.0),
+            0.0,
+            1e6,
+            "a number of seconds above 0 and at most 10^6",
+        )?;
         count("trees", Some(self.trees), 10_000)?;
         count("rounds", self.rounds, 10_000)?;
         count("max_depth", self.max_depth, MAX_DEPTH)?;
@@ -160,6 +173,10 @@ impl LearnConfig {
             let expected =
                 "auto, platt or isotonic with class_weight balanced, which alone would bend the probabilities";
             return Err(invalid_parameter("calibration", "none", expected));
+        }
+        if let Some(seconds) = self.time_budget.filter(|_| self.model != ModelKind::Auto) {
+            let expected = format!("none with {}: only auto searches", self.model.name());
+            return Err(invalid_parameter("time_budget", seconds, &expected));
         }
         Ok(())
     }
@@ -214,6 +231,23 @@ impl Learner {
         }
     }
 
+    /// The size of everything that is added up to the margin of a row, by which rounding is judged.
+    pub(crate) fn size_of_margins(&self) -> impl Fn(ndarray::ArrayView1<'_, f64>) -> f64 {
+        let (logistic, trees) = match self {
+            Learner::LogisticRegression(logistic) => (Some(logistic), &[][..]),
+            Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } => (None, trees.as_slice()),
+        };
+        let leaves = |tree: &Tree| tree.nodes.iter().fold(0.0, |m: f64, node| m.max(node.value.abs()));
+        let largest: f64 = trees.iter().map(leaves).sum();
+        move |row| {
+            let mut size = largest;
+            if let Some(logistic) = logistic {
+                logistic.parts(row, |_, part| size += part.abs());
+            }
+            size
+        }
+    }
+
     /// The score of a row in log-odds: what is calibrated.
     pub(crate) fn score(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
         match self {
@@ -228,11 +262,10 @@ fn rate_logit(rate: f64) -> f64 {
     logit(rate.clamp(1e-4, 1.0 - 1e-4))
 }
 
-/// What a fit gives: the learner, its calibration, and its log-loss on rows that it had not seen.
+/// What a fit gives: the learner and its calibration.
 pub(crate) struct Fitted {
     pub(crate) learner: Learner,
     pub(crate) calibration: Calibration,
-    pub(crate) unseen_log_loss: f64,
     /// The settings with everything that was chosen filled in.
     pub(crate) config: LearnConfig,
 }
@@ -331,9 +364,7 @@ pub(crate) fn fit(
         }
     };
     let calibration = Calibration::fit(config.calibration, &scores, &data.y, |row| given[row])?;
-    let loss: f64 =
-        (0..scores.len()).map(|row| given[row] * log_loss_of(calibration.probability(scores[row]), data.y[row])).sum();
-    Ok(Fitted { learner, calibration, unseen_log_loss: loss / given.iter().sum::<f64>(), config })
+    Ok(Fitted { learner, calibration, config })
 }
 
 /// One fit: the whole set and its folds.

@@ -54,9 +54,8 @@ impl Term {
         }
     }
 
-    /// A million deviations from the mean are as far as any: beyond, the margin could overflow.
     fn standardised(&self, value: f64) -> f64 {
-        ((self.raw(value) - self.mean) / self.scale).clamp(-1e6, 1e6)
+        ((self.raw(value) - self.mean) / self.scale).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
     }
 }
 
@@ -69,6 +68,8 @@ pub(crate) struct Logistic {
 }
 
 const MAX_TERMS: usize = 2000;
+/// So many deviations from the mean are as far as any: beyond, the margin could overflow.
+const MOST_DEVIATIONS: f64 = 1e6;
 const BLOCK: usize = 1024;
 const MAX_STEPS: usize = 200;
 

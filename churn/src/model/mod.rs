@@ -3,14 +3,18 @@
 //! A [`Model`] is only ever made by [`train`](crate::train), [`train_table`](crate::train_table) or
 //! [`Model::from_json`], so one that has not been fitted cannot be asked for a score.
 
+mod auto;
 mod background;
 mod bins;
 mod boosting;
+mod budget;
 mod calibration;
+mod config;
 mod document;
 mod fit;
 mod forest;
 mod logistic;
+mod split;
 mod train;
 pub(crate) mod tree;
 
@@ -19,20 +23,19 @@ use std::io::Write;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+pub use auto::{Candidate, SearchProtocol};
 pub use background::Typical;
 pub use bins::Histogram;
 pub use calibration::CalibrationKind;
+pub use config::{TableConfig, TrainConfig};
 pub use document::{FORMAT_VERSION, Golden, Training};
 pub use fit::{ClassWeight, LearnConfig, ModelKind};
-pub use train::{
-    Candidate, Evaluation, Importance, Protocol, TableConfig, TrainConfig, train, train_observed, train_table,
-    train_table_observed,
-};
+pub use train::{Evaluation, Importance, Protocol, train, train_observed, train_table, train_table_observed};
 
+pub(crate) use config::{nothing_left, take};
 pub(crate) use document::Document;
 pub(crate) use fit::{Learner, TrainingSet};
 pub(crate) use logistic::Logistic;
-pub(crate) use train::{nothing_left, take};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};

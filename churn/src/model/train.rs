@@ -1,18 +1,22 @@
 //! From events or a table to a model: choose the rows, judge the recipe on rows it has not seen, then fit it on all.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::auto::{Candidate, Found, SearchProtocol, SearchRows, SearchSet, search};
 use super::background::{Typical, background};
 use super::bins::Histogram;
+use super::budget::Timer;
+use super::config::{TableConfig, TrainConfig};
 use super::document::{Document, Golden, Training};
-use super::fit::{FOLDS, Fitted, LearnConfig, ModelKind, check_enough, deal, fit};
+use super::fit::{Fitted, LearnConfig, ModelKind, check_enough, fit};
+use super::split::{EventRows, Split, holdout};
 use super::{Model, parallel};
 use crate::day::Day;
-use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::features::{FeatureConfig, FeatureSpec, features};
+use crate::error::{Error, ErrorKind, Result};
+use crate::features::features;
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::metrics::{Curves, EvaluationConfig, Metrics, curves, evaluate, log_loss_of, roc_auc};
 use crate::progress::{Observer, step};
@@ -20,154 +24,6 @@ use crate::random::Random;
 use crate::segments::{SegmentRow, segment_table};
 use crate::snapshot::{Dataset, Input, Snapshots, audit, choose_cutoffs};
 use crate::table::{ColumnData, Table};
-
-/// How to train on events. As JSON or keyword arguments all keys stand side by side: those of [`LabelConfig`],
-/// [`FeatureConfig`] and [`LearnConfig`], and the ones below.
-///
-/// ```
-/// let config: churn::TrainConfig = serde_json::from_str(
-///     r#"{"model": "gradient_boosting", "horizon_days": 60, "feature_set": "behavioral", "snapshots": 3}"#,
-/// ).unwrap();
-/// assert_eq!((config.labels.horizon_days, config.snapshots), (60, Some(3)));
-/// assert!(serde_json::from_str::<churn::TrainConfig>(r#"{"horizont": 60}"#).is_err());
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, serde_json::Value>")]
-pub struct TrainConfig {
-    /// What churn means.
-    #[serde(flatten)]
-    pub labels: LabelConfig,
-    /// What is known of a customer.
-    #[serde(flatten)]
-    pub features: FeatureConfig,
-    /// How to learn.
-    #[serde(flatten)]
-    pub learning: LearnConfig,
-    /// How many cutoffs to stack, 1 to 1000; none for up to four, as many as the log has room for.
-    pub snapshots: Option<usize>,
-    /// The cutoffs themselves.
-    pub cutoffs: Option<Vec<Day>>,
-    /// Whether to audit that no future reaches the features (default true).
-    pub audit: bool,
-}
-
-impl Default for TrainConfig {
-    fn default() -> Self {
-        TrainConfig {
-            labels: LabelConfig::default(),
-            features: FeatureConfig::default(),
-            learning: LearnConfig::default(),
-            snapshots: None,
-            cutoffs: None,
-            audit: true,
-        }
-    }
-}
-
-/// How to train on a table with one row a customer. As JSON or keyword arguments all keys stand side by side.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, serde_json::Value>")]
-pub struct TableConfig {
-    /// The label column: 0/1, true/false or yes/no.
-    pub label: String,
-    /// The column of customer ids; none if each row is another customer.
-    pub customer_id: Option<String>,
-    /// A column of row weights above 0.
-    pub weight: Option<String>,
-    /// Columns that are not learned from.
-    pub leave_out: Vec<String>,
-    /// How to learn.
-    #[serde(flatten)]
-    pub learning: LearnConfig,
-}
-
-impl Default for TableConfig {
-    fn default() -> Self {
-        TableConfig {
-            label: "churned".to_owned(),
-            customer_id: None,
-            weight: None,
-            leave_out: Vec::new(),
-            learning: LearnConfig::default(),
-        }
-    }
-}
-
-/// Takes the keys that a struct knows out of a map and reads it from them, so that several structs share one flat map and
-/// whatever is left over is a mistake of the caller.
-pub(crate) fn take<T: Default + Serialize + serde::de::DeserializeOwned>(
-    map: &mut BTreeMap<String, serde_json::Value>,
-) -> std::result::Result<T, String> {
-    let known = serde_json::to_value(T::default()).map_err(|error| error.to_string())?;
-    let keys = known.as_object().into_iter().flat_map(serde_json::Map::keys);
-    let taken: serde_json::Map<_, _> = keys.filter_map(|key| map.remove_entry(key)).collect();
-    serde_json::from_value(taken.into()).map_err(|error| error.to_string())
-}
-
-/// Refuses the key of a map that no struct has taken, naming those that are known.
-pub(crate) fn nothing_left(
-    map: &BTreeMap<String, serde_json::Value>,
-    known: &impl Serialize,
-) -> std::result::Result<(), String> {
-    let Some(key) = map.keys().next() else { return Ok(()) };
-    let known = serde_json::to_value(known).map_err(|error| error.to_string())?;
-    let names: Vec<&str> = known.as_object().into_iter().flat_map(serde_json::Map::keys).map(String::as_str).collect();
-    Err(format!("unknown setting {key:?}; expected one of {}", names.join(", ")))
-}
-
-/// The keys of [`TrainConfig`] that stand in no part of it.
-#[derive(Serialize, Deserialize)]
-#[serde(default)]
-struct TrainKeys {
-    snapshots: Option<usize>,
-    cutoffs: Option<Vec<Day>>,
-    audit: bool,
-}
-
-impl Default for TrainKeys {
-    fn default() -> Self {
-        TrainKeys { snapshots: None, cutoffs: None, audit: true }
-    }
-}
-
-impl TryFrom<BTreeMap<String, serde_json::Value>> for TrainConfig {
-    type Error = String;
-
-    fn try_from(mut map: BTreeMap<String, serde_json::Value>) -> std::result::Result<Self, String> {
-        let (labels, features, learning) = (take(&mut map)?, take(&mut map)?, take(&mut map)?);
-        let TrainKeys { snapshots, cutoffs, audit } = take(&mut map)?;
-        nothing_left(&map, &TrainConfig::default())?;
-        Ok(TrainConfig { labels, features, learning, snapshots, cutoffs, audit })
-    }
-}
-
-/// The keys of [`TableConfig`] that stand in no part of it.
-#[derive(Serialize, Deserialize)]
-#[serde(default)]
-struct TableKeys {
-    label: String,
-    customer_id: Option<String>,
-    weight: Option<String>,
-    leave_out: Vec<String>,
-}
-
-impl Default for TableKeys {
-    fn default() -> Self {
-        let TableConfig { label, customer_id, weight, leave_out, .. } = TableConfig::default();
-        TableKeys { label, customer_id, weight, leave_out }
-    }
-}
-
-impl TryFrom<BTreeMap<String, serde_json::Value>> for TableConfig {
-    type Error = String;
-
-    fn try_from(mut map: BTreeMap<String, serde_json::Value>) -> std::result::Result<Self, String> {
-        let learning = take(&mut map)?;
-        let TableKeys { label, customer_id, weight, leave_out } = take(&mut map)?;
-        nothing_left(&map, &TableConfig::default())?;
-        Ok(TableConfig { label, customer_id, weight, leave_out, learning })
-    }
-}
 
 /// How a model was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,16 +43,6 @@ pub struct Importance {
     pub feature: String,
     /// Mean increase of the log-loss; 0 or below for a feature of no use.
     pub log_loss_increase: f64,
-}
-
-/// A learner that was tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Candidate {
-    /// The learner.
-    pub model: ModelKind,
-    /// Its calibrated log-loss on rows that its folds had not seen.
-    pub log_loss: f64,
 }
 
 /// How good the recipe is, measured on rows that it had not seen. The model itself is then fitted on all rows.
@@ -223,7 +69,10 @@ pub struct Evaluation {
     pub segments: Vec<SegmentRow>,
     /// The features, most important first.
     pub importance: Vec<Importance>,
-    /// With `auto`, the learners that were tried, best first.
+    /// With `auto`, how its trials were judged. They saw only the rows learned from.
+    #[serde(default)]
+    pub search_protocol: Option<SearchProtocol>,
+    /// With `auto`, the recipes that were tried: the chosen one, the others by their log-loss, and those that failed.
     pub candidates: Vec<Candidate>,
 }
 
@@ -245,42 +94,43 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     config.labels.check()?;
     config.features.check()?;
     config.learning.check()?;
+    let timer = Timer::start(&config.learning, observer)?;
     let cutoffs = choose_cutoffs(input.events, &config.labels, config.snapshots, config.cutoffs.as_deref())?;
     step(observer, "labels", 0, cutoffs.len())?;
     let by_default = config.snapshots.is_none() && config.cutoffs.is_none();
     let snapshots = Snapshots::new(input, &config.labels, &cutoffs, by_default)?;
     let cutoffs = snapshots.cutoffs();
-    let joined = input.attribute_specs()?;
+    check_enough(&snapshots.churned(0..snapshots.len()), "the labelled customers")?;
+    let rows = EventRows::new(snapshots, input.attribute_specs()?, &config.labels, config.learning.seed);
     step(observer, "features", 0, cutoffs.len())?;
-    let fitted_features = snapshots.fit(0..snapshots.len(), &config.features)?;
-    let data = snapshots.dataset(0..snapshots.len(), &fitted_features, &joined)?;
-    check_enough(&data.y, "the labelled customers")?;
+    let mut feature_config = config.features.clone();
+    let mut found = None;
+    if config.learning.model == ModelKind::Auto {
+        let sets = rows.search_sets(&feature_config);
+        let best = search(&sets, &config.learning, rows.refit_rows(), &timer)?;
+        feature_config.feature_set = best.feature_set.unwrap_or_default();
+        found = Some(best);
+    }
+    let (fitted_features, data) = rows.all(&feature_config)?;
 
     let mut warnings = Vec::new();
     if config.labels.labels == LabelKind::Inactivity {
         warnings.push(INACTIVITY_WARNING.to_owned());
     }
-    let split = match out_of_time(&snapshots, config, &joined)? {
-        Some(split) => split,
-        None => {
-            if snapshots.len() > 1 {
-                warnings.push(NOT_OUT_OF_TIME.to_owned());
-            }
-            holdout(&data, None, config.learning.seed)
-        }
-    };
+    let split = rows.split(&data, &feature_config)?;
+    if split.protocol == Protocol::Holdout && cutoffs.len() > 1 {
+        warnings.push(NOT_OUT_OF_TIME.to_owned());
+    }
     // Labels that look at no future leave nothing to delete: a stamp would say nothing.
     let audited = match config.audit && config.labels.labels == LabelKind::OutcomeWindow {
         true => {
             step(observer, "audit", 0, cutoffs.len())?;
-            Some(audit(input.events, &cutoffs, |events, cutoff| {
-                features(&events.split_at(cutoff).0, &config.features)
-            })?)
+            Some(audit(input.events, &cutoffs, |events, cutoff| features(&events.split_at(cutoff).0, &feature_config))?)
         }
         false => None,
     };
     let recency = data.specs.iter().position(|spec| spec.name == "recency_score");
-    let parts = Parts { data, weights: None, split, recency, warnings };
+    let parts = Parts { data, weights: None, split, recency, warnings, found };
     let mut document = build(parts, &config.learning, observer)?;
     document.feature_config = Some(fitted_features);
     document.labels = config.labels.clone();
@@ -304,13 +154,20 @@ pub fn train_table(table: &Table, config: &TableConfig) -> Result<Model> {
 /// Those of [`train_table`], and `cancelled`.
 pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn Observer) -> Result<Model> {
     config.learning.check()?;
+    let timer = Timer::start(&config.learning, observer)?;
     let leave_out: Vec<&str> = config.leave_out.iter().chain(&config.weight).map(String::as_str).collect();
     let data = Dataset::from_table(table, &config.label, config.customer_id.as_deref(), &leave_out)?;
     let weights = config.weight.as_deref().map(|name| row_weights(table, name)).transpose()?;
     check_enough(&data.y, "the table")?;
     let split = holdout(&data, weights.as_deref(), config.learning.seed);
-    let mut document =
-        build(Parts { data, weights, split, recency: None, warnings: Vec::new() }, &config.learning, observer)?;
+    let mut found = None;
+    if config.learning.model == ModelKind::Auto {
+        let rows = SearchRows::of_customers(Cow::Borrowed(&split.learn), split.learn_weights.as_deref());
+        let sets = [SearchSet { feature_set: None, rows: Ok(rows) }];
+        found = Some(search(&sets, &config.learning, split.learn.y.len() + data.y.len(), &timer)?);
+    }
+    let parts = Parts { data, weights, split, recency: None, warnings: Vec::new(), found };
+    let mut document = build(parts, &config.learning, observer)?;
     document.labels.labels = LabelKind::Provided;
     Ok(Model { document })
 }
@@ -327,15 +184,6 @@ fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
     Ok(weights.clone())
 }
 
-/// Rows to learn from and rows to judge by.
-struct Split {
-    learn: Dataset,
-    learn_weights: Option<Vec<f64>>,
-    test: Dataset,
-    protocol: Protocol,
-    test_cutoff: Option<Day>,
-}
-
 /// Everything that training needs once the rows are chosen.
 struct Parts {
     data: Dataset,
@@ -343,50 +191,18 @@ struct Parts {
     split: Split,
     recency: Option<usize>,
     warnings: Vec<String>,
+    /// With `auto`.
+    found: Option<Found>,
 }
 
 const NOT_OUT_OF_TIME: &str = "The model was judged on held-out customers and not out of time: no earlier cutoff's outcome \
      was known by the last cutoff, or one side had too few customers.";
 
-/// The last snapshot set apart, to be judged by what was known by then; none where that is not possible.
-fn out_of_time(snapshots: &Snapshots<'_>, config: &TrainConfig, joined: &[FeatureSpec]) -> Result<Option<Split>> {
-    let last = snapshots.len() - 1;
-    let known = snapshots.known_by_last(&config.labels);
-    if known == 0 || last == 0 {
-        return Ok(None);
-    }
-    // Scales and types of the judged recipe come from the earlier snapshots alone.
-    let fitted = snapshots.fit(0..known, &config.features)?;
-    let learn = snapshots.dataset(0..known, &fitted, joined)?;
-    let test = snapshots.dataset(last..last + 1, &fitted, joined)?;
-    if check_enough(&learn.y, "").is_err() || check_enough(&test.y, "").is_err() {
-        return Ok(None);
-    }
-    let test_cutoff = snapshots.cutoffs().last().copied();
-    Ok(Some(Split { learn, learn_weights: None, test, protocol: Protocol::OutOfTime, test_cutoff }))
-}
-
-/// A stratified fifth of the customers set apart.
-fn holdout(data: &Dataset, weights: Option<&[f64]>, seed: u64) -> Split {
-    let parts = deal(&data.y, &data.groups, FOLDS, seed ^ 0x5eed);
-    let select = |test: bool| {
-        let rows: Vec<usize> = (0..data.y.len()).filter(|&row| (parts[row] == 0) == test).collect();
-        let selected = Dataset {
-            x: data.x.select(ndarray::Axis(0), &rows),
-            y: rows.iter().map(|&row| data.y[row]).collect(),
-            groups: rows.iter().map(|&row| data.groups[row]).collect(),
-            specs: data.specs.clone(),
-        };
-        (selected, weights.map(|weights| rows.iter().map(|&row| weights[row]).collect()))
-    };
-    let ((learn, learn_weights), (test, _)) = (select(false), select(true));
-    Split { learn, learn_weights, test, protocol: Protocol::Holdout, test_cutoff: None }
-}
-
 /// Judges the recipe, fits it on all rows, and writes both down.
 fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<Document> {
-    let Parts { data, weights, split, recency, mut warnings } = parts;
-    let (judged, candidates) = choose(&split.learn, split.learn_weights.as_deref(), config, observer)?;
+    let Parts { data, weights, split, recency, mut warnings, found } = parts;
+    let config = &found.as_ref().map_or(config, |found| &found.learning).clone();
+    let judged = fit(&split.learn, split.learn_weights.as_deref(), config, observer)?;
     let logistic_config = LearnConfig {
         seed: config.seed,
         thresholds: config.thresholds,
@@ -398,12 +214,11 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         false => Some(fit(&split.learn, split.learn_weights.as_deref(), &logistic_config, observer)?),
     };
     step(observer, "evaluate", 0, 0)?;
-    let evaluation = judge(&split, &judged, logistic.as_ref(), recency, candidates, config)?;
+    let evaluation = judge(&split, &judged, logistic.as_ref(), recency, found, config)?;
     if evaluation.recency_auc.is_some_and(|auc| auc > 0.995) {
         warnings.push("Recency alone ranks the outcome almost perfectly: the label is very likely computed from the past it is predicted from.".to_owned());
     }
-    let chosen = LearnConfig { model: judged.config.model, ..config.clone() };
-    let fitted = fit(&data, weights.as_deref(), &chosen, observer)?;
+    let fitted = fit(&data, weights.as_deref(), config, observer)?;
     let golden = golden_rows(&data, &fitted);
     Ok(Document {
         format: document_format(),
@@ -431,31 +246,12 @@ fn document_format() -> String {
     super::document::FORMAT.to_owned()
 }
 
-/// Fits the learner asked for, or with `auto` all three, keeping the best on unseen rows.
-fn choose(
-    data: &Dataset,
-    weights: Option<&[f64]>,
-    config: &LearnConfig,
-    observer: &dyn Observer,
-) -> Result<(Fitted, Vec<Candidate>)> {
-    if config.model != ModelKind::Auto {
-        return Ok((fit(data, weights, config, observer)?, Vec::new()));
-    }
-    let mut tried = Vec::new();
-    for model in ModelKind::LEARNERS {
-        tried.push(fit(data, weights, &LearnConfig { model, ..config.clone() }, observer)?);
-    }
-    tried.sort_by(|a, b| a.unseen_log_loss.total_cmp(&b.unseen_log_loss));
-    let candidates = tried.iter().map(|f| Candidate { model: f.config.model, log_loss: f.unseen_log_loss }).collect();
-    Ok((tried.swap_remove(0), candidates))
-}
-
 fn judge(
     split: &Split,
     judged: &Fitted,
     logistic: Option<&Fitted>,
     recency: Option<usize>,
-    candidates: Vec<Candidate>,
+    found: Option<Found>,
     config: &LearnConfig,
 ) -> Result<Evaluation> {
     let test = &split.test;
@@ -480,7 +276,8 @@ fn judge(
         curves: curves(&test.y, &p, &defaults)?,
         segments: segment_table(&test.y, &p, &config.thresholds)?,
         importance: importance(judged, test, config.seed),
-        candidates,
+        search_protocol: found.as_ref().map(|found| found.protocol),
+        candidates: found.map_or_else(Vec::new, |found| found.candidates),
     })
 }
 
@@ -529,15 +326,4 @@ fn golden_rows(data: &Dataset, fitted: &Fitted) -> Vec<Golden> {
             probability: fitted.probability(data.x.row(row)),
         })
         .collect()
-}
-
-impl TrainConfig {
-    /// Reads settings from JSON, all keys side by side.
-    ///
-    /// # Errors
-    /// `invalid_parameter`, naming an unknown key or a value of the wrong type.
-    pub fn from_json(text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .map_err(|error| invalid_parameter("the configuration", error, "settings of TrainConfig"))
-    }
 }

@@ -5,6 +5,7 @@ use super::words::{Text, count, counted, decimal, kind_name, percent, plain_name
 use super::{Page, is_logistic, table};
 use crate::events::Events;
 use crate::metrics::{Metrics, Point};
+use crate::model::SearchProtocol;
 
 impl Page<'_> {
     pub(super) fn curves(&self) -> String {
@@ -211,17 +212,39 @@ impl Page<'_> {
         if candidates.is_empty() {
             return String::new();
         }
+        let timed = candidates.iter().any(|candidate| candidate.seconds.is_some());
         let rows: String = (candidates.iter().enumerate())
             .map(|(i, candidate)| {
                 let class = if i == 0 { " class=\"chosen\"" } else { "" };
-                let (name, loss) = (kind_name(candidate.model), decimal(candidate.log_loss, 4));
-                format!("<tr{class}><th scope=\"row\">{name}</th><td>{loss}</td></tr>\n")
+                let (name, details) = (kind_name(candidate.model), candidate.details());
+                let loss = match (candidate.log_loss, &candidate.failure) {
+                    (Some(loss), _) => decimal(loss, 4),
+                    (None, failure) => Text(failure.as_deref().unwrap_or("not judged")).to_string(),
+                };
+                let error = candidate.standard_error.map_or_else(dash, |error| decimal(error, 4));
+                let seconds = candidate.seconds.map_or_else(dash, |seconds| decimal(seconds, 1));
+                let seconds = if timed { format!("<td class=\"wide\">{seconds}</td>") } else { String::new() };
+                format!(
+                    "<tr{class}><th scope=\"row\">{name}</th><td>{}</td><td>{loss}</td><td>{error}</td>{seconds}</tr>\n",
+                    Text(&details)
+                )
             })
             .collect();
-        let head = "<tr><th scope=\"col\">Learner</th><th scope=\"col\">Log-loss on unseen rows</th></tr>\n";
+        let seconds = if timed { "<th scope=\"col\" class=\"wide\">Seconds</th>" } else { "" };
+        let head = format!(
+            "<tr><th scope=\"col\">Learner</th><th scope=\"col\">Features and settings</th><th scope=\"col\">Log-loss on unseen rows</th>\
+             <th scope=\"col\">± against the chosen</th>{seconds}</tr>\n"
+        );
+        let judged = match self.report.model.evaluation().search_protocol {
+            Some(SearchProtocol::OutOfTime) => {
+                "each customer at a later cutoff than was learned from, by what others had done"
+            }
+            _ => "each customer by what was learned from others",
+        };
         format!(
-            "<h3>Learners tried</h3>\n<p class=\"hint\">Cross-fitted on the rows learned from; the first was chosen.</p>\n{}",
-            table("The learners tried", head, &rows, "")
+            "<h3>Recipes tried</h3>\n<p class=\"hint\">Judged {judged}, without the rows of the test; the first was chosen. \
+             The ± is the standard error of the difference.</p>\n{}",
+            table("The recipes tried", &head, &rows, "")
         )
     }
 

@@ -73,7 +73,7 @@ fn every_section_is_there() {
         "(cumulative gain)",
         "What the model goes by",
         "Compared with simpler ways",
-        "Learners tried",
+        "Recipes tried",
         "What was read",
         "The first 1 of 1 row left out",
         "<td>2,002</td>",

@@ -55,6 +55,7 @@ fn words(stage: &'static str) -> &'static str {
         "labels" => "Finding out who churned",
         "features" => "Computing features",
         "audit" => "Deleting the future and computing again",
+        "search" => "Trying recipes",
         "cross-fit" => "Fitting and calibrating",
         "trees" => "Growing trees",
         "fit" => "Fitting the final model",

@@ -51,9 +51,15 @@ pub(crate) fn model(model: &Model) -> String {
             let _ = writeln!(text, "Judged: on {n} customers held out, learned from {learned} rows of the others.");
         }
     }
-    if let [_, _, ..] = evaluation.candidates.as_slice() {
-        let tried = evaluation.candidates.iter().map(|c| format!("{} {:.4}", c.model.name(), c.log_loss));
-        let _ = writeln!(text, "Tried:  {} (log-loss on unseen rows)", tried.collect::<Vec<_>>().join(", "));
+    if !evaluation.candidates.is_empty() {
+        text.push_str("\nTried (log-loss on unseen rows, the first was chosen)\n");
+    }
+    for candidate in &evaluation.candidates {
+        let recipe = format!("{}, {}", candidate.model.name(), candidate.details());
+        let judged = candidate
+            .log_loss
+            .map_or_else(|| candidate.failure.clone().unwrap_or_default(), |loss| format!("{loss:.4}"));
+        let _ = writeln!(text, "  {recipe:<56} {judged}");
     }
     text.push_str(&metrics_table(model));
     text.push_str("\nMost important features (log-loss added by shuffling)\n");

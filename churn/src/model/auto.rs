@@ -1,0 +1,450 @@
+//! The search behind `auto`: learners, feature sets and settings, each judged on rows that its fits had not seen.
+//!
+//! Structure: a trial is a feature set and a [`LearnConfig`]. First come the three learners as they were asked for, on each
+//! feature set; then the two best learners, each on its best set, with one setting changed at a time: only settings that
+//! were left at their defaults.
+//!
+//! Algorithm: customers are dealt into groups. For each group a trial is fitted, calibration included, on the rows of all
+//! other customers and scores the rows of the group. Where the part that may be learned from has an earlier and a later
+//! cutoff, it learns from the one and is judged at the other: no customer and no day is on both sides. The recipe as asked
+//! for with the lowest log-loss wins, of equal ones the first tried, unless a variation improves on it by more than the
+//! standard error of the difference over the same customers.
+//!
+//! Constraints: the list is fixed and short; there is no clock but the observer's, and without one the bits are the same
+//! every time.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::{Limit, Timer, Watch};
+use super::fit::{LearnConfig, ModelKind, check_enough, deal, fit};
+use crate::error::{Error, ErrorKind, Result};
+use crate::features::FeatureSet;
+use crate::metrics::log_loss_of;
+use crate::parallel;
+use crate::progress::{Observer, step};
+use crate::snapshot::Dataset;
+
+/// How the trials of `auto` were judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchProtocol {
+    /// Each group of customers at the last cutoff that may be learned from, by what the others were at the earlier ones.
+    OutOfTime,
+    /// Each group of customers by what the others were.
+    Customers,
+}
+
+/// A recipe that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// The learner.
+    pub model: ModelKind,
+    /// The features, where they come from events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_set: Option<FeatureSet>,
+    /// The settings that differ from those asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, serde_json::Number>,
+    /// Its calibrated log-loss on rows that its fits had not seen; none if it was not judged.
+    #[serde(default)]
+    pub log_loss: Option<f64>,
+    /// The standard error of the difference between its log-loss and that of the chosen one, over the same customers; none
+    /// for that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_error: Option<f64>,
+    /// How long the trial took, if the observer has a clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Why it was not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+impl Candidate {
+    /// Feature set and settings in words, `behavioral, l2 10`; empty where there is nothing to say.
+    pub fn details(&self) -> String {
+        let set = self.feature_set.map(|set| set.name().to_owned());
+        let settings =
+            self.settings.iter().map(|(name, value)| format!("{name} {}", value.as_f64().unwrap_or(f64::NAN)));
+        set.into_iter().chain(settings).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Parts that the customers are dealt into.
+const GROUPS: usize = 3;
+
+/// The rows that the trials of one feature set are fitted and judged on.
+pub(crate) struct SearchRows<'a> {
+    learn: Cow<'a, Dataset>,
+    weights: Option<&'a [f64]>,
+    /// Later rows of the same customers; none to judge the rows learned from.
+    later: Option<Dataset>,
+}
+
+/// The rows that a group of customers is judged by, and on.
+struct Group {
+    learn: Vec<usize>,
+    judge: Vec<usize>,
+}
+
+impl<'a> SearchRows<'a> {
+    pub(crate) fn out_of_time(learn: Dataset, later: Dataset) -> Self {
+        SearchRows { learn: Cow::Owned(learn), weights: None, later: Some(later) }
+    }
+
+    pub(crate) fn of_customers(learn: Cow<'a, Dataset>, weights: Option<&'a [f64]>) -> Self {
+        SearchRows { learn, weights, later: None }
+    }
+
+    fn judged(&self) -> &Dataset {
+        self.later.as_ref().unwrap_or(&self.learn)
+    }
+
+    /// The groups of customers: all rows of the others to learn from, the group's own to judge.
+    fn groups(&self, seed: u64) -> Vec<Group> {
+        let (mut y, mut customers) = (self.learn.y.clone(), self.learn.groups.clone());
+        if let Some(later) = &self.later {
+            y.extend_from_slice(&later.y);
+            customers.extend_from_slice(&later.groups);
+        }
+        // Another stream than that of the customers who were held out.
+        let dealt = deal(&y, &customers, GROUPS, seed ^ 0x7a1a);
+        let learn = &dealt[..self.learn.y.len()];
+        let judge = &dealt[dealt.len() - self.judged().y.len()..];
+        let group = |group: usize| Group {
+            learn: (0..learn.len()).filter(|&row| usize::from(learn[row]) != group).collect(),
+            judge: (0..judge.len()).filter(|&row| usize::from(judge[row]) == group).collect(),
+        };
+        (0..GROUPS).map(group).collect()
+    }
+
+    /// Whether there is enough to learn from for every group.
+    pub(crate) fn enough(&self, seed: u64) -> bool {
+        let churned = |group: &Group| group.learn.iter().map(|&row| self.learn.y[row]).collect::<Vec<bool>>();
+        self.groups(seed).iter().all(|group| check_enough(&churned(group), "").is_ok())
+    }
+
+    /// The log-loss of every judged row.
+    fn losses(&self, config: &LearnConfig, observer: &dyn Observer) -> Result<Vec<f64>> {
+        let judged = self.judged();
+        let mut losses = vec![0.0; judged.y.len()];
+        for group in self.groups(config.seed) {
+            let weights: Option<Vec<f64>> =
+                self.weights.map(|weights| group.learn.iter().map(|&row| weights[row]).collect());
+            let fitted = fit(&self.learn.select(&group.learn), weights.as_deref(), config, observer)?;
+            let loss = |row: usize| log_loss_of(fitted.probability(judged.x.row(row)), judged.y[row]);
+            let of_group = parallel::map(group.judge.len(), |i| loss(group.judge[i]));
+            group.judge.iter().zip(of_group).for_each(|(&row, loss)| losses[row] = loss);
+        }
+        Ok(losses)
+    }
+
+    /// The weighted mean of one number a judged row, and its standard error with the rows of a customer as one.
+    fn mean(&self, values: impl Fn(usize) -> f64) -> (f64, f64) {
+        let weight = |row: usize| self.weights.map_or(1.0, |weights| weights[row]);
+        let customers = &self.judged().groups;
+        let total: f64 = (0..customers.len()).map(weight).sum();
+        let mean = (0..customers.len()).map(|row| weight(row) * values(row)).sum::<f64>() / total;
+        let mut deviations = BTreeMap::new();
+        for (row, customer) in customers.iter().enumerate() {
+            *deviations.entry(customer).or_insert(0.0) += weight(row) * (values(row) - mean);
+        }
+        (mean, deviations.values().map(|sum: &f64| sum * sum).sum::<f64>().sqrt() / total)
+    }
+}
+
+/// A feature set (none for a table) with its rows, or why it has none.
+pub(crate) struct SearchSet<'a> {
+    pub(crate) feature_set: Option<FeatureSet>,
+    pub(crate) rows: Result<SearchRows<'a>>,
+}
+
+/// What the search found.
+pub(crate) struct Found {
+    pub(crate) feature_set: Option<FeatureSet>,
+    pub(crate) learning: LearnConfig,
+    pub(crate) protocol: SearchProtocol,
+    pub(crate) candidates: Vec<Candidate>,
+}
+
+struct Trial {
+    set: usize,
+    config: LearnConfig,
+    /// Whether settings differ from those asked for.
+    varied: bool,
+    seconds: Option<f64>,
+    /// The log-loss, and that of each judged row.
+    outcome: Result<(f64, Vec<f64>)>,
+}
+
+/// Searches for the recipe with the lowest log-loss. The sets have the same customers in the same rows; the recipe is to be
+/// fitted on `refit_rows` rows afterwards.
+pub(crate) fn search(
+    sets: &[SearchSet<'_>],
+    config: &LearnConfig,
+    refit_rows: usize,
+    timer: &Timer<'_>,
+) -> Result<Found> {
+    let total = sets.len() * ModelKind::LEARNERS.len() + VARIED * VARIATIONS;
+    let before = timer.seconds().unwrap_or(0.0);
+    let mut search = Search { sets, timer, refit_rows, before, total, trials: Vec::new() };
+    for set in 0..sets.len() {
+        for model in ModelKind::LEARNERS {
+            search.run(set, LearnConfig { model, time_budget: None, ..config.clone() }, false)?;
+        }
+    }
+    for (set, config) in search.best_of_each_kind().into_iter().take(VARIED) {
+        let columns = sets[set].rows.as_ref().map_or(0, |rows| rows.learn.specs.len());
+        for variation in variations(&config, columns) {
+            search.run(set, variation, true)?;
+        }
+    }
+    step(timer.observer(), "search", total, total)?;
+    search.finish(config)
+}
+
+struct Search<'a> {
+    sets: &'a [SearchSet<'a>],
+    timer: &'a Timer<'a>,
+    refit_rows: usize,
+    /// Seconds that went by before the first trial.
+    before: f64,
+    total: usize,
+    trials: Vec<Trial>,
+}
+
+impl Search<'_> {
+    /// The judged trials, best first; of equal ones the first tried.
+    fn ranked(&self) -> Vec<&Trial> {
+        let loss = |trial: &Trial| trial.outcome.as_ref().map_or(f64::INFINITY, |(loss, _)| *loss);
+        let mut ranked: Vec<&Trial> = self.trials.iter().filter(|trial| trial.outcome.is_ok()).collect();
+        ranked.sort_by(|a, b| loss(a).total_cmp(&loss(b)));
+        ranked
+    }
+
+    fn best_of_each_kind(&self) -> Vec<(usize, LearnConfig)> {
+        let mut best: Vec<(usize, LearnConfig)> = Vec::new();
+        for trial in self.ranked() {
+            if best.iter().all(|(_, config)| config.model != trial.config.model) {
+                best.push((trial.set, trial.config.clone()));
+            }
+        }
+        best
+    }
+
+    /// The work after the search as a multiple of that of a trial, which was fitted on the rows of all groups but one in turn.
+    fn refits(&self, set: usize) -> f64 {
+        let rows = self.sets[set].rows.as_ref().map_or(1, |rows| (GROUPS - 1) * rows.learn.y.len());
+        MARGIN * self.refit_rows as f64 / rows as f64
+    }
+
+    /// The seconds that a recipe needs after the search: for its fits, and for what takes as long as before the search.
+    fn needs(&self, trial: &Trial) -> f64 {
+        trial.seconds.unwrap_or(0.0) * self.refits(trial.set) + AFTER * self.before
+    }
+
+    fn run(&mut self, set: usize, config: LearnConfig, varied: bool) -> Result<()> {
+        step(self.timer.observer(), "search", self.trials.len(), self.total)?;
+        let began = self.timer.seconds();
+        // The first that can be judged runs in any case.
+        let reserve = self.ranked().first().map(|best| self.needs(best));
+        let limit = reserve.zip(began).map(|(reserve, began)| Limit { reserve, began, refits: self.refits(set) });
+        let watch = Watch::new(self.timer, limit);
+        if watch.too_late() {
+            return Ok(());
+        }
+        let outcome = match &self.sets[set].rows {
+            Ok(rows) => rows.losses(&config, &watch).map(|losses| (rows.mean(|row| losses[row]).0, losses)),
+            Err(error) => Err(Error::new(error.kind(), error.to_string())),
+        };
+        let outcome = match outcome {
+            Err(error) if error.kind() == ErrorKind::Cancelled => match watch.late() {
+                true => Err(Error::new(ErrorKind::Cancelled, "not finished within the time budget")),
+                false => return Err(error),
+            },
+            outcome => outcome,
+        };
+        let seconds = began.and_then(|began| Some(self.timer.seconds()? - began));
+        self.trials.push(Trial { set, config, varied, seconds, outcome });
+        Ok(())
+    }
+
+    fn finish(self, asked: &LearnConfig) -> Result<Found> {
+        let ranked = self.ranked();
+        let Some(best) = self.chosen(&ranked) else {
+            let first = self.trials.into_iter().find_map(|trial| trial.outcome.err());
+            return Err(first.expect("there is a trial, and none was judged"));
+        };
+        let others = ranked.into_iter().chain(self.trials.iter().filter(|trial| trial.outcome.is_err()));
+        let others = others.filter(|trial| !std::ptr::eq(*trial, best));
+        let candidates = [best].into_iter().chain(others).map(|trial| self.candidate(trial, best, asked)).collect();
+        let set = &self.sets[best.set];
+        let protocol = match &set.rows {
+            Ok(SearchRows { later: Some(_), .. }) => SearchProtocol::OutOfTime,
+            _ => SearchProtocol::Customers,
+        };
+        Ok(Found { feature_set: set.feature_set, learning: best.config.clone(), protocol, candidates })
+    }
+
+    /// The best of the recipes as they were asked for, or the best of the variations that improve on it by more than the
+    /// standard error of the difference: of several that are about as good, the luckiest would be taken otherwise.
+    fn chosen<'t>(&self, ranked: &[&'t Trial]) -> Option<&'t Trial> {
+        let asked = *ranked.iter().find(|trial| !trial.varied)?;
+        let better = ranked
+            .iter()
+            .take_while(|trial| trial.varied)
+            .find(|trial| self.difference(asked, trial).is_some_and(|(gain, error)| gain > error));
+        Some(better.unwrap_or(&asked))
+    }
+
+    /// How much higher the log-loss of one trial is than that of another, and the standard error of it.
+    fn difference(&self, a: &Trial, b: &Trial) -> Option<(f64, f64)> {
+        let ((_, a_losses), (_, b_losses)) = (a.outcome.as_ref().ok()?, b.outcome.as_ref().ok()?);
+        Some(self.sets[a.set].rows.as_ref().ok()?.mean(|row| a_losses[row] - b_losses[row]))
+    }
+
+    fn candidate(&self, trial: &Trial, best: &Trial, asked: &LearnConfig) -> Candidate {
+        Candidate {
+            model: trial.config.model,
+            feature_set: self.sets[trial.set].feature_set,
+            settings: changed(&trial.config, asked),
+            log_loss: trial.outcome.as_ref().ok().map(|(loss, _)| *loss),
+            standard_error: self.difference(trial, best).map(|(_, error)| error).filter(|_| !std::ptr::eq(trial, best)),
+            seconds: trial.seconds,
+            failure: trial.outcome.as_ref().err().map(Error::to_string),
+        }
+    }
+}
+
+/// The numbers of a recipe that are not those asked for.
+fn changed(config: &LearnConfig, asked: &LearnConfig) -> BTreeMap<String, serde_json::Number> {
+    let keys = |config: &LearnConfig| match serde_json::to_value(config) {
+        Ok(serde_json::Value::Object(keys)) => keys,
+        _ => unreachable!("settings are an object"),
+    };
+    let asked = keys(&LearnConfig { time_budget: None, ..asked.clone() });
+    let differing = keys(config).into_iter().filter(|(key, value)| asked.get(key) != Some(value));
+    differing.filter_map(|(key, value)| Some((key, value.as_number()?.clone()))).collect()
+}
+
+/// What the work after the search may take beyond what the rows make of it: more rows are also further apart in memory.
+const MARGIN: f64 = 1.25;
+
+/// What follows the search takes so many times as long as what precedes it, fitting aside.
+const AFTER: f64 = 2.0;
+
+/// Learners whose settings are varied, and the most variations of one.
+const VARIED: usize = 2;
+const VARIATIONS: usize = 3;
+
+/// A recipe with one setting changed at a time, of those that were left at their defaults.
+fn variations(recipe: &LearnConfig, columns: usize) -> Vec<LearnConfig> {
+    let default = LearnConfig { model: recipe.model, ..LearnConfig::default() };
+    let vary = |free: bool, change: &dyn Fn(&mut LearnConfig)| {
+        let mut varied = recipe.clone();
+        change(&mut varied);
+        free.then_some(varied)
+    };
+    let list = match recipe.model {
+        // Few rows for the columns, or columns that say the same, want more shrinkage.
+        ModelKind::LogisticRegression => {
+            let free = recipe.l2 == default.l2;
+            vec![vary(free, &|c| c.l2 = 10.0), vary(free, &|c| c.l2 = 100.0)]
+        }
+        // Noisy labels want larger leaves, a few strong columns among many weak ones a larger draw; more trees calm both.
+        ModelKind::RandomForest => vec![
+            vary(recipe.min_child_weight.is_none(), &|c| c.min_child_weight = Some(20.0)),
+            vary(recipe.features_per_split.is_none(), &|c| c.features_per_split = Some(columns.div_ceil(2))),
+            vary(recipe.trees == default.trees, &|c| c.trees = 300),
+        ],
+        // Noisy labels want larger leaves or smaller steps; many rows can use more than the rounds there are, in larger ones.
+        ModelKind::GradientBoosting => vec![
+            vary(recipe.min_child_weight.is_none(), &|c| c.min_child_weight = Some(20.0)),
+            vary(recipe.learning_rate == default.learning_rate, &|c| c.learning_rate = 0.05),
+            vary(recipe.learning_rate == default.learning_rate, &|c| c.learning_rate = 0.2),
+        ],
+        ModelKind::Auto => vec![],
+    };
+    list.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::FeatureSpec;
+
+    /// `rows` rows of these customers, every third a churner.
+    fn data(customers: impl Iterator<Item = u32>) -> Dataset {
+        let groups: Vec<u32> = customers.collect();
+        let x = ndarray::Array2::from_shape_fn((groups.len(), 1), |(row, _)| row as f64);
+        Dataset { x, y: groups.iter().map(|c| c % 3 == 0).collect(), groups, specs: vec![FeatureSpec::numeric("x")] }
+    }
+
+    /// Customers 0..90 at two early cutoffs, 30..120 at the later one, and the same where there is no later one.
+    #[test]
+    fn no_customer_is_on_both_sides_and_every_row_is_judged_once() {
+        let early = || data((0..90).chain(0..90));
+        let with_later = SearchRows::out_of_time(early(), data(30..120));
+        let without = SearchRows::of_customers(Cow::Owned(early()), None);
+        for (rows, judged) in [(with_later, 90), (without, 180)] {
+            let mut times = vec![0; judged];
+            for group in rows.groups(5) {
+                let learned: Vec<u32> = group.learn.iter().map(|&row| rows.learn.groups[row]).collect();
+                assert!(group.judge.iter().all(|&row| !learned.contains(&rows.judged().groups[row])));
+                // All others are learned from: two thirds of the customers, by about one.
+                assert!(learned.len().abs_diff(120) <= 24, "{}", learned.len());
+                group.judge.iter().for_each(|&row| times[row] += 1);
+            }
+            assert_eq!(times, vec![1; judged]);
+        }
+    }
+
+    /// Customer 0 with the values 1 and 3, customer 1 with 5: mean 3; deviations summed by customer −2 + 0 and 2, so the
+    /// error is √(4 + 4)/3. With the weights 1, 1 and 2 the mean is (1 + 3 + 10)/4 = 3.5, the deviations are −2.5 − 0.5 and
+    /// 2 · 1.5, the error is √(9 + 9)/4.
+    #[test]
+    fn mean_and_error_by_hand() {
+        let values = [1.0, 3.0, 5.0];
+        let data = data([0, 0, 1].into_iter());
+        let (mean, error) = SearchRows::of_customers(Cow::Borrowed(&data), None).mean(|row| values[row]);
+        assert!((mean - 3.0).abs() < 1e-15 && (error - 8f64.sqrt() / 3.0).abs() < 1e-15);
+        let weights = [1.0, 1.0, 2.0];
+        let (mean, error) = SearchRows::of_customers(Cow::Borrowed(&data), Some(&weights)).mean(|row| values[row]);
+        assert!((mean - 3.5).abs() < 1e-15 && (error - 18f64.sqrt() / 4.0).abs() < 1e-15);
+    }
+
+    /// The recipe as asked for loses 1 on each of four customers. A variation that gains 0.4 on all is taken; one that gains
+    /// 2 on one customer alone has the lower mean (gain 0.5), but the error √(1.5² + 3 · 0.5²)/4 = 0.43 is below it, and is
+    /// taken too; one that gains 3 on one and loses 1 on another gains 0.5 ± √(2.5² + 1.5² + 2 · 0.5²)/4 = 0.75: luck.
+    #[test]
+    fn a_variation_must_gain_more_than_its_error() {
+        let data = data(0..4);
+        let sets = [SearchSet { feature_set: None, rows: Ok(SearchRows::of_customers(Cow::Borrowed(&data), None)) }];
+        let config = LearnConfig { model: ModelKind::Auto, ..LearnConfig::default() };
+        let timer = Timer::start(&config, &()).expect("no budget");
+        let asked = [1.0; 4];
+        for (losses, taken) in
+            [([0.6; 4], true), ([-1.0, 1.0, 1.0, 1.0], true), ([-2.0, 2.0, 1.0, 1.0], false), ([1.0; 4], false)]
+        {
+            let trial = |varied: bool, l2: f64, losses: [f64; 4]| Trial {
+                set: 0,
+                config: LearnConfig { l2, ..LearnConfig::default() },
+                varied,
+                seconds: None,
+                outcome: Ok((losses.iter().sum::<f64>() / 4.0, losses.to_vec())),
+            };
+            let failed = Trial { outcome: Err(Error::new(ErrorKind::OneClass, "few")), ..trial(false, 7.0, asked) };
+            let trials = vec![failed, trial(false, 1.0, asked), trial(true, 10.0, losses)];
+            let search = Search { sets: &sets, timer: &timer, refit_rows: 4, before: 0.0, total: 3, trials };
+            let found = search.finish(&LearnConfig::default()).expect("two were judged");
+            assert_eq!(found.learning.l2, if taken { 10.0 } else { 1.0 }, "{losses:?}");
+            let settings: Vec<String> = found.candidates.iter().map(Candidate::details).collect();
+            assert_eq!(settings, if taken { ["l2 10", "", "l2 7"] } else { ["", "l2 10", "l2 7"] });
+            assert_eq!(found.candidates[2].failure.as_deref(), Some("few"));
+        }
+    }
+}
