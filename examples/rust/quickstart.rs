@@ -71,6 +71,9 @@ struct Arguments {
     /// Learner
     #[arg(long, default_value = ModelKind::LogisticRegression.name(), value_parser = kinds())]
     model: ModelKind,
+    /// Seconds that the search of `--model auto` may take [default: no limit]
+    #[arg(long, value_name = "SECONDS")]
+    time_budget: Option<f64>,
     /// Features; auto tries both sets, this one first
     #[arg(long, default_value = "rfm", value_parser = feature_sets())]
     feature_set: FeatureSet,
@@ -246,7 +249,12 @@ impl Arguments {
         TrainConfig {
             labels: LabelConfig { horizon_days: self.horizon_days, ..LabelConfig::default() },
             features: FeatureConfig { feature_set: self.feature_set, ..FeatureConfig::default() },
-            learning: LearnConfig { model: self.model, seed: self.seed, ..LearnConfig::default() },
+            learning: LearnConfig {
+                model: self.model,
+                seed: self.seed,
+                time_budget: self.time_budget,
+                ..LearnConfig::default()
+            },
             ..TrainConfig::default()
         }
     }

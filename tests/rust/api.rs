@@ -7,10 +7,10 @@ use churn::profit::{
     Campaign, CampaignOutcome, ContactConfig, ContactList, Empc, EmpcConfig, Mpc, OutcomeConfig, ProfitCurve,
 };
 use churn::{
-    CompareConfig, Comparison, Customer, Day, Error, ErrorKind, Evaluation, EvaluationConfig, Events, FeatureConfig,
-    FeatureTable, History, LabelConfig, Labels, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Result,
-    Scales, Segment, Table, TableConfig, Thresholds, TrainConfig, compare, evaluate, features, labels, profit, train,
-    train_table,
+    Change, ChangeConfig, CompareConfig, Comparison, Customer, Day, Error, ErrorKind, Evaluation, EvaluationConfig,
+    Events, ExplainConfig, Explanation, FeatureConfig, FeatureImportance, FeatureTable, History, LabelConfig, Labels,
+    Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment, Table, TableConfig,
+    Thresholds, TrainConfig, Value, WhatIf, compare, evaluate, features, labels, profit, train, train_table,
 };
 use churn_tests::vectors;
 
@@ -59,6 +59,21 @@ fn the_manifest_is_what_rust_exports() {
         "evaluate" => evaluate as Judge,
         "EvaluationConfig" => EvaluationConfig::default,
         "Metrics" => size::<Metrics>,
+        "Model::explain" => Model::explain as fn(&Model, &FeatureTable) -> Result<Explanation>,
+        "Model::explain_with" => Model::explain_with as fn(&Model, &FeatureTable, &ExplainConfig) -> Result<Explanation>,
+        "ExplainConfig" => ExplainConfig::default,
+        "Explanation" => size::<Explanation>,
+        "Explanation::reasons" => Explanation::reasons as fn(&Explanation, usize) -> Vec<Reason>,
+        "Explanation::importance" => Explanation::importance as fn(&Explanation) -> Vec<FeatureImportance>,
+        "Explanation::dependence" => Explanation::dependence as fn(&Explanation, &str) -> Result<Vec<(f64, f64)>>,
+        "Reason" => size::<Reason>,
+        "Model::what_if" => |model: &Model, table: &FeatureTable, changes: &[(&str, Value)]| -> Result<WhatIf> {
+            model.what_if(table, "c", changes)
+        },
+        "Model::smallest_changes" => |model: &Model, table: &FeatureTable, config: &ChangeConfig| -> Result<Vec<Change>> {
+            model.smallest_changes(table, "c", config)
+        },
+        "ChangeConfig" => ChangeConfig::default,
         "compare" => compare as fn(&[bool], &[f64], &[f64], &CompareConfig) -> Result<Comparison>,
         "CompareConfig" => CompareConfig::default,
         "Comparison" => size::<Comparison>,
@@ -83,7 +98,7 @@ fn the_manifest_is_what_rust_exports() {
     };
     let manifest = vectors("api.json");
     let steps = manifest["steps"].as_array().expect("steps");
-    assert!(steps.len() >= 12, "{} steps", steps.len());
+    assert!(steps.len() >= 14, "{} steps", steps.len());
     let listed: Vec<&str> = steps
         .iter()
         .flat_map(|step| step["rust"].as_array().expect("names"))

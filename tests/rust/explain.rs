@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use churn::{
     CalibrationKind, Change, ChangeConfig, Column, ColumnData, ExplainConfig, Explanation, FeatureConfig,
-    FeaturePerturbation, FeatureTable, LearnConfig, Model, ModelKind, Output, Table, TableConfig, TrainConfig, Value,
-    registry, train, train_table,
+    FeaturePerturbation, FeatureSet, FeatureTable, LearnConfig, Model, ModelKind, Output, Table, TableConfig,
+    TrainConfig, Value, registry, train, train_table,
 };
 use churn_tests::{Xorshift, csv_of, log_lines, near, prediction_bits, read, say, vector_path, vectors};
 use serde_json::{Value as Json, json};
@@ -475,6 +475,53 @@ fn reasons_are_the_strongest_contributions() {
         assert!(importance.windows(2).all(|pair| pair[0].mean_absolute >= pair[1].mean_absolute), "{kind:?}");
         assert_eq!(importance.last().map(|last| (last.feature.as_str(), last.mean_absolute)), Some(("always", 0.0)));
     }
+}
+
+/// The reasons of a log: counts over several windows are one of them, all together are the whole way from base to margin, and
+/// what they say of days and counts is so.
+#[test]
+fn reasons_of_a_log_are_facts() {
+    let events = read(&csv_of(&log_lines(8, 150, 500)));
+    let features = FeatureConfig { feature_set: FeatureSet::Behavioral, ..FeatureConfig::default() };
+    let learning = LearnConfig { model: ModelKind::GradientBoosting, ..LearnConfig::default() };
+    let model = train(&events, &TrainConfig { features, learning, ..TrainConfig::default() }).unwrap();
+    let config = ExplainConfig { reasons: 100, event: "visit".to_owned(), ..ExplainConfig::default() };
+    let explanation = model.explain_with(&model.features(&events, None).unwrap(), &config).unwrap();
+    let today = events.last_day().number();
+    let mut checked = 0;
+    for (row, id) in explanation.customer_ids().enumerate() {
+        let reasons = explanation.reasons(row);
+        let sum: f64 = reasons.iter().map(|reason| reason.contribution).sum();
+        assert!((explanation.base() + sum - explanation.margin()[row]).abs() < 1e-9);
+        let about = |words: &[&str]| {
+            reasons.iter().filter(|reason| words.iter().any(|word| reason.feature.starts_with(word))).count()
+        };
+        assert!(
+            about(&["count_7", "count_30d", "count_90d", "count_180", "count_365", "decayed_count", "frequency"]) <= 1
+        );
+        assert!(about(&["amount_", "decayed_amount", "monetary"]) <= 1 && about(&["recency", "days_since_last"]) <= 1);
+        let days: Vec<i32> = events.iter().filter(|event| event.0 == id).map(|event| event.1.number()).collect();
+        for reason in &reasons {
+            let own = reason.text.split([';', ',']).next().unwrap();
+            let words: Vec<&str> = own.split(' ').collect();
+            match words.as_slice() {
+                ["last", "visit", ago, "day" | "days", "ago"] => {
+                    assert_eq!(ago.parse::<i32>().unwrap(), today - days.iter().max().unwrap(), "{own}");
+                }
+                ["first", "visit", ago, "day" | "days", "ago"] => {
+                    assert_eq!(ago.parse::<i32>().unwrap(), today - days.iter().min().unwrap(), "{own}");
+                }
+                [count, "visit" | "visits", "in", "the", "last", window, "days"] => {
+                    let window: i32 = window.parse().unwrap();
+                    let within = days.iter().filter(|&&day| day > today - window).count();
+                    assert_eq!(count.parse::<usize>().unwrap(), within, "{own}");
+                }
+                _ => continue,
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked >= 200, "{checked}");
 }
 
 // ---------------------------------------------------------------- changes

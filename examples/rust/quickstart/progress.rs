@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use churn::Observer;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub(crate) struct Progress {
     bar: ProgressBar,
     stage: Mutex<&'static str>,
+    began: Instant,
 }
 
 const STAGE: &str = "{spinner} {msg} {elapsed}";
@@ -19,8 +21,8 @@ const BYTES: &str = "{spinner} {msg} [{bar:32}] {bytes}/{total_bytes} {eta}";
 impl Progress {
     pub(crate) fn start(words: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_style(style(STAGE)).with_message(words);
-        bar.enable_steady_tick(std::time::Duration::from_millis(120));
-        Progress { bar, stage: Mutex::new("") }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Progress { bar, stage: Mutex::new(""), began: Instant::now() }
     }
 
     /// Counts the bytes that go through a reader of known length.
@@ -38,6 +40,10 @@ impl Drop for Progress {
 }
 
 impl Observer for Progress {
+    fn elapsed(&self) -> Option<Duration> {
+        Some(self.began.elapsed())
+    }
+
     fn progress(&self, stage: &'static str, done: u64, total: u64) {
         let mut current = self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if *current != stage {

@@ -59,7 +59,8 @@ pub(crate) fn model(model: &Model) -> String {
         let judged = candidate
             .log_loss
             .map_or_else(|| candidate.failure.clone().unwrap_or_default(), |loss| format!("{loss:.4}"));
-        let _ = writeln!(text, "  {recipe:<56} {judged}");
+        let seconds = candidate.seconds.map_or(String::new(), |seconds| format!("{seconds:>8.1} s"));
+        let _ = writeln!(text, "  {recipe:<56} {judged}{seconds}");
     }
     text.push_str(&metrics_table(model));
     text.push_str("\nMost important features (log-loss added by shuffling)\n");
