@@ -1,5 +1,7 @@
 //! What the tests share: where the vectors are, how numbers are compared, made-up logs, and a small random generator.
 
+pub mod customers;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
