@@ -130,7 +130,11 @@ fn contributions_of_a_log_add_up() {
         let learning = LearnConfig { model: kind, trees: 12, rounds: Some(12), ..LearnConfig::default() };
         let model = train(&events, &TrainConfig { learning, ..TrainConfig::default() }).unwrap();
         let features = model.features(&events, None).unwrap();
-        assert!(gap(&model.explain(&features).unwrap()) <= 1e-9);
+        let explanation = model.explain(&features).unwrap();
+        assert!(gap(&explanation) <= 1e-9);
+        let bits = |p: &[f64]| p.iter().map(|p| p.to_bits()).collect::<Vec<u64>>();
+        let predictions = model.predict_features(&features).unwrap();
+        assert_eq!(bits(explanation.churn_probabilities()), bits(predictions.churn_probabilities()));
         assert!(gap(&model.explain_with(&features, &interventional()).unwrap()) <= 1e-9);
     }
 }

@@ -1,4 +1,4 @@
-"""Writes the test vectors of this folder (all but rfm.json and those of oracle_money.py).
+"""Writes the test vectors of this folder (all but rfm.json and those of oracle_money.py and oracle_explain.py).
 
     python tests/vectors/oracle.py            rewrite the files
     python tests/vectors/oracle.py --check    compare the files with what would be written; exit 1 if they differ

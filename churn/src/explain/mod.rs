@@ -241,6 +241,7 @@ impl Model {
             }
         };
         let margin = parallel::map(x.nrows(), |i| self.document.learner.margin(x.row(i)));
+        let probability = |&margin| self.document.calibration.probability(self.document.learner.log_odds(margin));
         if cfg!(debug_assertions) {
             let size = self.document.learner.size_of_margins();
             for (i, &margin) in margin.iter().enumerate() {
@@ -255,7 +256,7 @@ impl Model {
             values: x.clone(),
             contributions,
             base,
-            probabilities: parallel::map(x.nrows(), |i| self.probability(x.row(i))),
+            probabilities: margin.iter().map(probability).collect(),
             margin,
             output,
             voice: Voice::new(&self.document, config),

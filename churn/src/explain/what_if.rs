@@ -115,7 +115,8 @@ impl Model {
             let message = "the document does not say which values the features had in training: train the model anew";
             return Err(Error::new(ErrorKind::MissingBackground, message));
         }
-        let search = Search { model: self, table, below, features: self.movable(config)? };
+        let voice = Voice::new(&self.document, &ExplainConfig::default());
+        let search = Search { model: self, table, below, features: self.movable(config)?, voice };
         Ok(search.changes(&row))
     }
 
@@ -149,6 +150,7 @@ struct Search<'a> {
     table: &'a FeatureTable,
     below: f64,
     features: Vec<usize>,
+    voice: Voice,
 }
 
 impl Search<'_> {
@@ -256,10 +258,9 @@ impl Search<'_> {
     }
 
     fn change(&self, row: &[f64], changed: &[f64], features: &[usize]) -> Change {
-        let voice = Voice::new(&self.model.document, &ExplainConfig::default());
         let step = |&feature: &usize| {
             let spec = &self.table.specs[feature];
-            let said = |value: f64| voice.amount(feature, spec, value);
+            let said = |value: f64| self.voice.amount(feature, spec, value);
             Step {
                 feature: spec.name.clone(),
                 from: (!row[feature].is_nan()).then_some(row[feature]),

@@ -239,8 +239,10 @@ impl FeatureTable {
     pub fn select(&self, rows: &[usize]) -> FeatureTable {
         FeatureTable {
             ids: self.ids.select(rows.iter().map(|&row| row as u32)),
+            specs: self.specs.clone(),
             values: self.values.select(ndarray::Axis(0), rows),
-            ..self.clone()
+            as_of: self.as_of,
+            config: self.config.clone(),
         }
     }
 

@@ -250,9 +250,14 @@ impl Learner {
 
     /// The score of a row in log-odds: what is calibrated.
     pub(crate) fn score(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
+        self.log_odds(self.margin(row))
+    }
+
+    /// The score that a margin stands for.
+    pub(crate) fn log_odds(&self, margin: f64) -> f64 {
         match self {
-            Learner::RandomForest { .. } => rate_logit(self.margin(row)),
-            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } => self.margin(row),
+            Learner::RandomForest { .. } => rate_logit(margin),
+            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } => margin,
         }
     }
 }
