@@ -30,14 +30,24 @@ impl Day {
     }
 
     /// The proleptic Gregorian date, if there is such a day in the years 1 to 9999.
+    #[inline]
     pub fn from_ymd(year: i32, month: u32, day: u32) -> Option<Day> {
-        if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month) {
+        // Days of the year before each month, and before the month after December; of a leap year in the second row.
+        const BEFORE: [[u16; 13]; 2] = [
+            [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365],
+            [0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366],
+        ];
+        if !(1..=9999).contains(&year) || !(1..=12).contains(&month) {
             return None;
         }
-        // Months counted from March, so that the leap day is the last of its year.
-        let (y, m) = if month > 2 { (year, month as i32 - 3) } else { (year - 1, month as i32 + 9) };
-        let era_days = 365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400);
-        Some(Day(era_days + (153 * m + 2) / 5 + day as i32 - 1 - 719_468))
+        let before = &BEFORE[usize::from(is_leap(year))];
+        let (start, end) = (u32::from(before[month as usize - 1]), u32::from(before[month as usize]));
+        if day < 1 || day > end - start {
+            return None;
+        }
+        let past = year - 1;
+        let years = 365 * past + past / 4 - past / 100 + past / 400;
+        Some(Day(Day::MIN.0 + years + start as i32 + day as i32 - 1))
     }
 
     /// Days since 1970-01-01.
@@ -70,21 +80,26 @@ impl Day {
     }
 
     /// `YYYY-MM-DD` and nothing else.
+    #[inline(always)]
     pub(crate) fn from_iso(text: &[u8]) -> Option<Day> {
-        let &[a, b, c, d, b'-', e, f, b'-', g, h] = text else { return None };
-        let digit = |x: u8| x.is_ascii_digit().then(|| u32::from(x - b'0'));
-        let year = digit(a)? * 1000 + digit(b)? * 100 + digit(c)? * 10 + digit(d)?;
-        Day::from_ymd(year as i32, digit(e)? * 10 + digit(f)?, digit(g)? * 10 + digit(h)?)
+        // The first eight characters at once, less what a date has there: digits become 0..=9, the dashes 0. A byte beyond
+        // 9 (a dash: beyond 0) shows in its highest bit after the addition.
+        const ZERO_OR_DASH: u64 = u64::from_le_bytes(*b"0000-00-");
+        const TO_HIGH: u64 = u64::from_le_bytes([0x76, 0x76, 0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f]);
+        let text: &[u8; 10] = text.try_into().ok()?;
+        let head = u64::from_le_bytes(text[..8].try_into().expect("eight bytes")) ^ ZERO_OR_DASH;
+        let (tens, ones) = (text[8].wrapping_sub(b'0'), text[9].wrapping_sub(b'0'));
+        if (head | (head.wrapping_add(TO_HIGH))) & 0x8080_8080_8080_8080 != 0 || tens > 9 || ones > 9 {
+            return None;
+        }
+        let digit = |i: u32| (head >> (8 * i)) as u32 & 0xff;
+        let year = digit(0) * 1000 + digit(1) * 100 + digit(2) * 10 + digit(3);
+        Day::from_ymd(year as i32, digit(5) * 10 + digit(6), u32::from(tens) * 10 + u32::from(ones))
     }
 }
 
-fn month_length(year: i32, month: u32) -> u32 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
+fn is_leap(year: i32) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
 impl fmt::Display for Day {

@@ -1,37 +1,67 @@
 //! Work on every core where the `parallel` feature is on, in order where it is off; the results come back in order either way.
 
-/// `f(0), f(1), …, f(n - 1)`.
-#[cfg(feature = "parallel")]
-pub(crate) fn map<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
-    use rayon::prelude::*;
-    (0..n).into_par_iter().map(f).collect()
+/// The number of cores that work is spread over.
+pub(crate) fn threads() -> usize {
+    #[cfg(feature = "parallel")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "parallel"))]
+    1
 }
 
 /// `f(0), f(1), …, f(n - 1)`.
-#[cfg(not(feature = "parallel"))]
 pub(crate) fn map<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    // With one thread the pool would only be a detour.
+    #[cfg(feature = "parallel")]
+    if n > 1 && threads() > 1 {
+        use rayon::prelude::*;
+        return (0..n).into_par_iter().map(f).collect();
+    }
     (0..n).map(f).collect()
 }
 
-/// Calls `f(i, row)` for every row of `width` values of `rows`.
-pub(crate) fn for_each_row(rows: &mut [f64], width: usize, f: impl Fn(usize, &mut [f64]) + Sync + Send) {
+/// `f(0, first), f(1, second), …` of the items.
+pub(crate) fn map_mut<I: Send, T: Send>(items: &mut [I], f: impl Fn(usize, &mut I) -> T + Sync + Send) -> Vec<T> {
+    #[cfg(feature = "parallel")]
+    if items.len() > 1 && threads() > 1 {
+        use rayon::prelude::*;
+        return items.par_iter_mut().enumerate().map(|(i, item)| f(i, item)).collect();
+    }
+    items.iter_mut().enumerate().map(|(i, item)| f(i, item)).collect()
+}
+
+/// Sorts by a key that no two items share, so that there is one order only.
+pub(crate) fn sort_unstable_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> std::cmp::Ordering + Sync) {
+    #[cfg(feature = "parallel")]
+    if threads() > 1 {
+        use rayon::prelude::*;
+        items.par_sort_unstable_by(compare);
+        return;
+    }
+    items.sort_unstable_by(compare);
+}
+
+/// Calls `f(first, rows)` for the blocks of some hundred rows of `width` values, beginning with that row.
+pub(crate) fn for_each_block(rows: &mut [f64], width: usize, f: impl Fn(usize, &mut [f64]) + Sync + Send) {
     // Rows a task: enough that handing it out costs nothing beside it.
     const ROWS: usize = 512;
     if width == 0 {
         return;
     }
-    let block = |(b, chunk): (usize, &mut [f64])| {
-        for (i, row) in chunk.chunks_exact_mut(width).enumerate() {
-            f(b * ROWS + i, row);
-        }
-    };
+    let block = |(b, chunk): (usize, &mut [f64])| f(b * ROWS, chunk);
     #[cfg(feature = "parallel")]
-    {
+    if threads() > 1 {
         use rayon::prelude::*;
         rows.par_chunks_mut(ROWS * width).enumerate().for_each(block);
+        return;
     }
-    #[cfg(not(feature = "parallel"))]
     rows.chunks_mut(ROWS * width).enumerate().for_each(block);
+}
+
+/// Calls `f(i, row)` for every row of `width` values of `rows`.
+pub(crate) fn for_each_row(rows: &mut [f64], width: usize, f: impl Fn(usize, &mut [f64]) + Sync + Send) {
+    for_each_block(rows, width, |first, block| {
+        block.chunks_exact_mut(width).enumerate().for_each(|(i, row)| f(first + i, row));
+    });
 }
 
 /// Calls `f` on every item.

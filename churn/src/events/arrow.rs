@@ -5,17 +5,25 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Date64Type, Float64Type, Int64Type, TimestampSecondType};
-use arrow_array::{Array, ArrayRef, Decimal128Array, Float64Array, RecordBatch};
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, Float64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
+};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::Day;
 use super::csv::Positions;
-use super::dates::day_of_second;
+use super::dates::{DateParser, day_of_second};
 use super::ingest::{
-    BadRowReason, IngestReport, Intake, ReadOptions, Refusal, Row, Sink, checked_amount, non_empty, refused_amount,
+    BadRowReason, IngestReport, Intake, Parsed, ReadOptions, Refusal, checked_amount, date, missing_customer,
+    refused_amount,
 };
+use super::rows::{Rows, Sink};
 use crate::error::{Error, ErrorKind, Result};
+use crate::parallel;
 use crate::progress::{Observer, step};
+
+/// Rows that one core turns into ours at a time.
+const PIECE: usize = 8192;
 
 /// Reads all batches into a sink; rows are numbered from 1 across them.
 pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
@@ -24,50 +32,63 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
     sink: &mut S,
     observer: &dyn Observer,
 ) -> Result<IngestReport> {
-    let mut intake = Intake::new(sink, options)?;
-    let mut row = 0;
+    let parser = DateParser::new(options.date_format.as_deref())?;
+    let mut intake = Intake::new(options)?;
+    let (wants, spread, shards) = (sink.wants(), sink.spread().clone(), sink.parts().0.len());
     for batch in batches {
         let batch = batch?;
         let batch = batch.borrow();
-        step(observer, "read", row as usize, 0)?;
+        step(observer, "read", intake.lines() as usize, 0)?;
         let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let at = Positions::find(&names, &options.columns, S::LABELS)?;
+        let at = Positions::find(&names, &options.columns, wants.labels)?;
         let column = |i: usize| (names[i].as_str(), batch.column(i));
         let customers = Text::new(column(at.customer))?;
         let dates = Dates::new(column(at.date))?;
         let amounts = at.amount.map(|i| numbers(column(i))).transpose()?;
-        let types = at.event_type.map(|i| Text::new(column(i))).transpose()?;
+        let amounts = amounts.as_ref().map(|amounts| amounts.as_primitive::<Float64Type>());
+        let types = at.event_type.filter(|_| wants.types).map(|i| Text::new(column(i))).transpose()?;
         let labels = at.label.map(|i| labels(column(i))).transpose()?;
-        for i in 0..batch.num_rows() {
-            row += 1;
-            let parse = || -> std::result::Result<Row<'_>, Refusal> {
-                Ok(Row {
-                    customer: non_empty(customers.get(i))?,
-                    day: dates.get(i, &intake)?,
-                    amount: match &amounts {
+        let labels = labels.as_ref().map(|labels| labels.as_primitive::<Float64Type>());
+        let piece = |number: usize| -> Parsed {
+            let rows = number * PIECE..((number + 1) * PIECE).min(batch.num_rows());
+            let mut parsed = Parsed { rows: Rows::new(wants), lines: rows.len() as u64, ..Parsed::default() };
+            for (line, i) in rows.enumerate() {
+                let mut check = || {
+                    let customer = customers.get(i);
+                    if customer.is_empty() {
+                        return Err(missing_customer());
+                    }
+                    let id = parsed.rows.id(customer.as_bytes(), &spread)?;
+                    let day = dates.get(i, &parser)?;
+                    let amount = match amounts {
                         Some(amounts) if amounts.is_valid(i) => {
-                            let value = amounts.as_primitive::<Float64Type>().value(i);
-                            checked_amount(value).map_err(|value| refused_amount(&value.to_string()))?
+                            checked_amount(amounts.value(i)).map_err(|value| refused_amount(&value.to_string()))?
                         }
                         _ => f64::NAN,
-                    },
-                    event_type: types.as_ref().map_or("", |types| types.get(i)),
-                    label: match &labels {
-                        Some(labels) if labels.is_valid(i) => {
-                            Some(label(labels.as_primitive::<Float64Type>().value(i))?)
-                        }
+                    };
+                    let label = match labels {
+                        Some(labels) if labels.is_valid(i) => Some(label(labels.value(i))?),
                         _ => None,
-                    },
-                    line: row,
-                })
-            };
-            match parse() {
-                Ok(row) => intake.row(row)?,
-                Err(refusal) => intake.refuse(row, refusal),
+                    };
+                    Ok((id, day, amount, label))
+                };
+                match check() {
+                    Ok((id, day, amount, label)) => {
+                        let event_type = types.as_ref().map_or("", |types| types.get(i));
+                        if let Err(error) = parsed.rows.push(id, day, amount, event_type, label, line as u32) {
+                            parsed.failed = Some(error);
+                            break;
+                        }
+                    }
+                    Err(refusal) => parsed.refuse(line as u64, refusal),
+                }
             }
-        }
+            parsed.rows.deal(&spread, shards);
+            parsed
+        };
+        intake.take(parallel::map(batch.num_rows().div_ceil(PIECE), piece), sink)?;
     }
-    intake.finish()
+    intake.finish(sink)
 }
 
 fn label(value: f64) -> std::result::Result<bool, Refusal> {
@@ -89,24 +110,36 @@ fn cast(name: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 }
 
 /// A column of strings, or of integers as their digits; null reads as empty.
-struct Text(ArrayRef);
+enum Text {
+    Small(StringArray),
+    Large(LargeStringArray),
+    View(StringViewArray),
+}
 
 impl Text {
     fn new((name, array): (&str, &ArrayRef)) -> Result<Self> {
         use DataType::{Dictionary, LargeUtf8, Null, Utf8, Utf8View};
         let of = match array.data_type() {
+            Utf8 => return Ok(Text::Small(array.as_string().clone())),
+            LargeUtf8 => return Ok(Text::Large(array.as_string().clone())),
+            Utf8View => return Ok(Text::View(array.as_string_view().clone())),
             Dictionary(_, values) => values.as_ref(),
             other => other,
         };
         if !(of.is_integer() || matches!(of, Utf8 | LargeUtf8 | Utf8View | Null)) {
             return Err(unfit(name, array.data_type(), "strings or integers"));
         }
-        Ok(Text(cast(name, array, &LargeUtf8)?))
+        Ok(Text::Large(cast(name, array, &LargeUtf8)?.as_string().clone()))
     }
 
+    #[inline(always)]
     fn get(&self, row: usize) -> &str {
-        let strings = self.0.as_string::<i64>();
-        if strings.is_valid(row) { strings.value(row) } else { "" }
+        match self {
+            Text::Small(strings) if strings.is_valid(row) => strings.value(row),
+            Text::Large(strings) if strings.is_valid(row) => strings.value(row),
+            Text::View(strings) if strings.is_valid(row) => strings.value(row),
+            _ => "",
+        }
     }
 }
 
@@ -186,9 +219,9 @@ impl Dates {
         })
     }
 
-    fn get<S: Sink>(&self, row: usize, intake: &Intake<'_, S>) -> std::result::Result<Day, Refusal> {
+    fn get(&self, row: usize, parser: &DateParser) -> std::result::Result<Day, Refusal> {
         let day = match self {
-            Dates::Text(text) => return intake.date(text.get(row).as_bytes()),
+            Dates::Text(text) => return date(parser, text.get(row).as_bytes()),
             Dates::Day(days) if days.is_valid(row) => Day::new(days.as_primitive::<Date32Type>().value(row)),
             Dates::Second(seconds) if seconds.is_valid(row) => {
                 day_of_second(seconds.as_primitive::<TimestampSecondType>().value(row))

@@ -2,64 +2,65 @@
 //!
 //! LF or CRLF ends a record; blank lines are no records; a field that begins with a quote ends at the closing one, doubled
 //! quotes inside it are one, and it may hold delimiters and line ends. A quote elsewhere is an ordinary character.
+//!
+//! A block is cut at the end of a record before it is looked at, so that blocks can be parsed side by side.
 
 use std::io::Read;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memrchr};
 
-use super::ingest::{Columns, Fields, IngestReport, Intake, ReadOptions, Sink, shown};
+use super::dates::DateParser;
+use super::ids::Spread;
+use super::ingest::{
+    BadRowReason, Columns, IngestReport, Intake, Parsed, ReadOptions, Refusal, amount, date, label, missing_customer,
+    shown, utf8,
+};
+use super::rows::{Rows, Sink, Wants};
+use super::separators::Separators;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::parallel;
 use crate::progress::{Observer, step};
 
 /// A record longer than this is a damaged file, most often a quote that is never closed.
 const MAX_RECORD: usize = 1 << 20;
-const BLOCK: usize = 1 << 18;
+/// Small enough that a block and the rows made of it stay in the cache of a core.
+const BLOCK: usize = 1 << 17;
+/// Blocks that a thread gets before the rows are taken over.
+const BLOCKS_PER_THREAD: usize = 8;
 
-/// Reads the records of a stream one after the other.
-pub(crate) struct Records<R> {
+/// Cuts a stream into blocks of whole records.
+struct Blocks<R> {
     reader: R,
     delimiter: u8,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
+    carry: Vec<u8>,
     exhausted: bool,
-    line: u64,
-    consumed: u64,
-    unquoted: Vec<u8>,
-    ends: Vec<usize>,
 }
 
-/// One record: the bytes of its fields and where each ends.
-pub(crate) struct Record<'a> {
-    /// The line that the record starts on, 1-based.
-    pub(crate) line: u64,
-    bytes: &'a [u8],
-    ends: &'a [usize],
-    /// Bytes between the end of a field and the start of the next: 1 where the fields stand in the file as they are.
-    gap: usize,
+/// What stands behind the last block.
+#[derive(PartialEq)]
+enum End {
+    /// Nothing, or a block that is still to come.
+    Sound,
+    TooLong,
+    Unclosed,
 }
 
-impl Record<'_> {
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(crate) fn get(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] + self.gap };
-        &self.bytes[start..self.ends[index]]
+impl End {
+    fn error(&self, line: u64) -> Result<()> {
+        let (kind, message) = match self {
+            End::Sound => return Ok(()),
+            End::TooLong => (
+                ErrorKind::RecordTooLong,
+                "a record of more than 1 MiB begins here; is a quote left open, or is this not a CSV file?",
+            ),
+            End::Unclosed => (ErrorKind::UnclosedQuote, "a quoted field begins in this record and is never closed"),
+        };
+        Err(Error::new(kind, format!("line {line}: {message}")).at_line(line))
     }
 }
 
-/// What the parser of quoted records found.
-enum Scan {
-    /// The record ends before this offset of the buffer.
-    Complete(usize),
-    /// The buffer ends inside the record; true inside quotes.
-    Open(bool),
-}
-
-impl<R: Read> Records<R> {
-    pub(crate) fn new(reader: R, delimiter: char) -> Result<Self> {
+impl<R: Read> Blocks<R> {
+    fn new(reader: R, delimiter: char) -> Result<Self> {
         let delimiter = u8::try_from(delimiter)
             .ok()
             .filter(|&c| c.is_ascii() && !matches!(c, b'"' | b'\n' | b'\r' | 0))
@@ -70,168 +71,357 @@ impl<R: Read> Records<R> {
                     "one ASCII character other than a quote or line end",
                 )
             })?;
-        let mut records = Records {
-            reader,
-            delimiter,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            exhausted: false,
-            line: 1,
-            consumed: 0,
-            unquoted: Vec::new(),
-            ends: Vec::new(),
-        };
-        records.fill()?;
-        let head = &records.buffer[..records.end];
+        let mut blocks = Blocks { reader, delimiter, carry: Vec::new(), exhausted: false };
+        let mut head = Vec::new();
+        blocks.fill(&mut head, BLOCK)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
             let message = "the file is UTF-16 (it begins with that byte order mark); save it as UTF-8";
             return Err(Error::new(ErrorKind::NotUtf8, message).at_line(1));
         }
         if head.starts_with(b"\xef\xbb\xbf") {
-            records.start = 3;
+            head.drain(..3);
         }
-        Ok(records)
+        blocks.carry = head;
+        Ok(blocks)
     }
 
-    /// Bytes of the stream that have been turned into records.
-    pub(crate) fn consumed(&self) -> u64 {
-        self.consumed + self.start as u64
-    }
-
-    /// Moves what is left to the front and reads until the buffer is full or the stream ends.
-    fn fill(&mut self) -> Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.consumed += self.start as u64;
-        self.end -= self.start;
-        self.start = 0;
-        if self.end == self.buffer.len() {
-            let longer = (self.buffer.len() * 2).clamp(BLOCK, 2 * MAX_RECORD);
-            self.buffer.resize(longer, 0);
+    /// Reads until the text has this length or the stream ends; at the end of the stream it ends in a line end.
+    fn fill(&mut self, text: &mut Vec<u8>, length: usize) -> Result<()> {
+        if self.exhausted || text.len() >= length {
+            return Ok(());
         }
-        while self.end < self.buffer.len() && !self.exhausted {
-            match self.reader.read(&mut self.buffer[self.end..]) {
-                Ok(0) => self.exhausted = true,
-                Ok(n) => self.end += n,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
-                Err(error) => return Err(error.into()),
+        let missing = length - text.len();
+        text.reserve(missing + 1);
+        if self.reader.by_ref().take(missing as u64).read_to_end(text)? < missing {
+            self.exhausted = true;
+            if text.last().is_some_and(|&last| last != b'\n') {
+                text.push(b'\n');
             }
         }
         Ok(())
     }
 
-    /// The next record, or nothing at the end of the stream.
-    pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>> {
+    /// Fills `text` with the next records; with none at the end.
+    fn next(&mut self, text: &mut Vec<u8>) -> Result<End> {
+        text.clear();
+        text.append(&mut self.carry);
+        let mut length = BLOCK;
         loop {
-            let available = &self.buffer[self.start..self.end];
-            match memchr2(b'\n', b'"', available) {
-                Some(at) if available[at] == b'\n' => {
-                    let (from, line) = (self.start, self.line);
-                    self.start += at + 1;
-                    self.line += 1;
-                    let text = strip_return(&self.buffer[from..from + at]);
-                    if text.is_empty() {
-                        continue;
-                    }
-                    self.ends.clear();
-                    self.ends.extend(memchr_iter(self.delimiter, text).chain([text.len()]));
-                    self.check_length(text.len(), line)?;
-                    let bytes = &self.buffer[from..from + text.len()];
-                    return Ok(Some(Record { line, bytes, ends: &self.ends, gap: 1 }));
-                }
-                None if available.is_empty() && self.exhausted => return Ok(None),
-                _ => (),
+            self.fill(text, length)?;
+            let end = last_end(text, self.delimiter);
+            // Blocks grow only while their first record has no end.
+            let too_long = text.len() > MAX_RECORD + 1 && first_end(text, self.delimiter) > MAX_RECORD + 1;
+            if end > 0 && !too_long {
+                self.carry.extend_from_slice(&text[end..]);
+                text.truncate(end);
+                return Ok(End::Sound);
             }
-            // A quote comes first, or the block ends before the line does.
-            match self.scan() {
-                Scan::Complete(length) => {
-                    let (line, raw) = (self.line, &self.buffer[self.start..self.start + length]);
-                    let blank = strip_return(raw.strip_suffix(b"\n").unwrap_or(raw)).is_empty();
-                    self.line += memchr_iter(b'\n', raw).count() as u64;
-                    self.start += length;
-                    if blank {
-                        continue;
-                    }
-                    self.check_length(length, line)?;
-                    return Ok(Some(Record { line, bytes: &self.unquoted, ends: &self.ends, gap: 0 }));
-                }
-                Scan::Open(quoted) => {
-                    self.check_length(self.end - self.start, self.line)?;
-                    if self.exhausted {
-                        debug_assert!(quoted, "a record outside quotes is complete at the end of the stream");
-                        let message =
-                            format!("line {}: a quoted field begins in this record and is never closed", self.line);
-                        return Err(Error::new(ErrorKind::UnclosedQuote, message).at_line(self.line));
-                    }
-                    self.fill()?;
-                }
+            if too_long || self.exhausted {
+                let end = match (too_long, text.is_empty()) {
+                    (true, _) => End::TooLong,
+                    (false, true) => End::Sound,
+                    (false, false) => End::Unclosed,
+                };
+                text.clear();
+                return Ok(end);
             }
+            length = 2 * length.max(text.len());
         }
     }
 
-    fn check_length(&self, length: usize, line: u64) -> Result<()> {
-        if length <= MAX_RECORD {
-            return Ok(());
-        }
-        let message = format!(
-            "line {line}: a record of more than 1 MiB begins here; is a quote left open, or is this not a CSV file?"
-        );
-        Err(Error::new(ErrorKind::RecordTooLong, message).at_line(line))
-    }
-
-    /// Parses the record at `start` character by character into `unquoted` and `ends`.
-    fn scan(&mut self) -> Scan {
-        #[derive(PartialEq)]
-        enum State {
-            FieldStart,
-            Plain,
-            Quoted,
-            QuoteInQuoted,
-        }
-        self.unquoted.clear();
-        self.ends.clear();
-        let mut state = State::FieldStart;
-        let available = &self.buffer[self.start..self.end];
-        for (i, &c) in available.iter().enumerate() {
-            match (&state, c) {
-                (State::Quoted, b'"') => state = State::QuoteInQuoted,
-                (State::Quoted, _) => self.unquoted.push(c),
-                (State::QuoteInQuoted, b'"') => {
-                    self.unquoted.push(b'"');
-                    state = State::Quoted;
-                }
-                (State::FieldStart, b'"') => state = State::Quoted,
-                (_, b'\n') => {
-                    // The carriage return of a CRLF is part of the line end, unless quotes made it data.
-                    if state == State::Plain && i > 0 && available[i - 1] == b'\r' {
-                        self.unquoted.pop();
-                    }
-                    self.ends.push(self.unquoted.len());
-                    return Scan::Complete(i + 1);
-                }
-                (_, c) if c == self.delimiter => {
-                    self.ends.push(self.unquoted.len());
-                    state = State::FieldStart;
-                }
-                (_, c) => {
-                    self.unquoted.push(c);
-                    state = State::Plain;
-                }
-            }
-        }
-        if !self.exhausted || state == State::Quoted {
-            return Scan::Open(state == State::Quoted);
-        }
-        if state == State::Plain && available.last() == Some(&b'\r') {
-            self.unquoted.pop();
-        }
-        self.ends.push(self.unquoted.len());
-        Scan::Complete(available.len())
+    /// Puts records back in front of what is still to come.
+    fn put_back(&mut self, mut text: Vec<u8>) {
+        text.append(&mut self.carry);
+        self.carry = text;
     }
 }
 
-fn strip_return(text: &[u8]) -> &[u8] {
-    text.strip_suffix(b"\r").unwrap_or(text)
+/// Where the last whole record ends.
+fn last_end(text: &[u8], delimiter: u8) -> usize {
+    if memchr(b'"', text).is_none() {
+        return memrchr(b'\n', text).map_or(0, |at| at + 1);
+    }
+    let mut walk = Walk::new(text, delimiter);
+    while let Step::Record { .. } = walk.next(text, &mut []) {}
+    walk.at
+}
+
+/// Where the first record ends, or the text if it has no end.
+fn first_end(text: &[u8], delimiter: u8) -> usize {
+    let mut walk = Walk::new(text, delimiter);
+    match walk.next(text, &mut []) {
+        Step::Record { to, .. } => to,
+        Step::End | Step::Open => text.len(),
+    }
+}
+
+/// From where to where a field stands in its block.
+type Span = (u32, u32);
+
+/// Walks over the records of a block.
+struct Walk {
+    delimiter: u8,
+    separators: Separators,
+    /// Where the next record begins, and after how many line ends.
+    at: usize,
+    line: u32,
+}
+
+enum Step {
+    /// A record of so many fields; where its quotes are not plain, only [`unquote`] tells its fields.
+    Record { from: usize, to: usize, line: u32, fields: usize, plain: bool },
+    /// The block ends.
+    End,
+    /// The block ends within a record.
+    Open,
+}
+
+impl Walk {
+    fn new(text: &[u8], delimiter: u8) -> Self {
+        Walk { delimiter, separators: Separators::from(text, 0, delimiter), at: 0, line: 0 }
+    }
+
+    /// The next record; its fields are written to as many spans as there are.
+    #[inline(always)]
+    fn next(&mut self, text: &[u8], spans: &mut [Span]) -> Step {
+        'records: while self.at < text.len() {
+            let (from, line) = (self.at, self.line);
+            let (mut start, mut fields, mut lines) = (from, 0, 1);
+            loop {
+                let at = self.separators.next(text);
+                if at == text.len() {
+                    return Step::Open;
+                }
+                let (mut begin, mut stop, mut next) = (start, at, at + 1);
+                let mut is_end = text[at] == b'\n';
+                if text[at] == b'"' {
+                    if at != start {
+                        continue;
+                    }
+                    match self.quoted(text, at, &mut lines) {
+                        Quoted::Field { close, to, ends_record } => {
+                            (begin, stop, next, is_end) = (at + 1, close, to, ends_record);
+                        }
+                        Quoted::Open => return Step::Open,
+                        Quoted::Hard => return self.hard(text, from, line),
+                    }
+                } else if is_end && stop > start && text[stop - 1] == b'\r' {
+                    stop -= 1;
+                }
+                if let Some(span) = spans.get_mut(fields) {
+                    *span = (begin as u32, stop as u32);
+                }
+                fields += 1;
+                start = next;
+                if is_end {
+                    self.at = next;
+                    self.line += lines;
+                    if fields == 1 && stop == from {
+                        // Nothing but the line end.
+                        continue 'records;
+                    }
+                    return Step::Record { from, to: next, line, fields, plain: true };
+                }
+            }
+        }
+        Step::End
+    }
+
+    /// The field that a quote begins.
+    fn quoted(&mut self, text: &[u8], open: usize, lines: &mut u32) -> Quoted {
+        debug_assert_eq!(text[open], b'"');
+        let close = loop {
+            let at = self.separators.next(text);
+            match text.get(at) {
+                None => return Quoted::Open,
+                Some(b'"') => break at,
+                Some(b'\n') => *lines += 1,
+                Some(_) => (),
+            }
+        };
+        match (text.get(close + 1), text.get(close + 2)) {
+            (Some(b'\n'), _) => (),
+            (Some(b'\r'), Some(b'\n')) => {
+                self.separators.next(text);
+                return Quoted::Field { close, to: close + 3, ends_record: true };
+            }
+            (Some(&c), _) if c == self.delimiter => (),
+            (None, _) | (Some(b'\r'), None) => return Quoted::Open,
+            _ => return Quoted::Hard,
+        }
+        let at = self.separators.next(text);
+        Quoted::Field { close, to: at + 1, ends_record: text[at] == b'\n' }
+    }
+
+    /// A record with doubled quotes, or with text behind a closing one.
+    #[cold]
+    fn hard(&mut self, text: &[u8], from: usize, line: u32) -> Step {
+        let mut fields = Fields::new(self.delimiter);
+        let Some(length) = text[from..].iter().position(|&c| fields.step(c) == Part::RecordEnd) else {
+            return Step::Open;
+        };
+        let to = from + length + 1;
+        self.at = to;
+        self.line += memchr_iter(b'\n', &text[from..to]).count() as u32;
+        self.separators = Separators::from(text, to, self.delimiter);
+        Step::Record { from, to, line, fields: fields.ended, plain: false }
+    }
+}
+
+enum Quoted {
+    /// From behind its opening quote to `close`; the next field or record begins at `to`.
+    Field {
+        close: usize,
+        to: usize,
+        ends_record: bool,
+    },
+    Open,
+    Hard,
+}
+
+/// Reads a record character by character.
+struct Fields {
+    delimiter: u8,
+    state: State,
+    ended: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    FieldStart,
+    Plain,
+    Quoted,
+    QuoteInQuoted,
+}
+
+/// What a character is.
+#[derive(PartialEq)]
+enum Part {
+    Data,
+    Quote,
+    FieldEnd,
+    RecordEnd,
+}
+
+impl Fields {
+    fn new(delimiter: u8) -> Self {
+        Fields { delimiter, state: State::FieldStart, ended: 0 }
+    }
+
+    fn step(&mut self, c: u8) -> Part {
+        let (state, part) = match (self.state, c) {
+            (State::Quoted, b'"') => (State::QuoteInQuoted, Part::Quote),
+            (State::Quoted, _) | (State::QuoteInQuoted, b'"') => (State::Quoted, Part::Data),
+            (State::FieldStart, b'"') => (State::Quoted, Part::Quote),
+            (_, b'\n') => (State::FieldStart, Part::RecordEnd),
+            (_, c) if c == self.delimiter => (State::FieldStart, Part::FieldEnd),
+            (_, _) => (State::Plain, Part::Data),
+        };
+        self.state = state;
+        self.ended += usize::from(part == Part::FieldEnd || part == Part::RecordEnd);
+        part
+    }
+}
+
+/// Takes the quotes out of the record that stands there, in place, and tells where its fields are then.
+fn unquote(text: &mut [u8], from: usize, to: usize, delimiter: u8, spans: &mut [Span]) {
+    let mut fields = Fields::new(delimiter);
+    let (mut start, mut end) = (from, from);
+    for at in from..to {
+        let c = text[at];
+        let was = fields.state;
+        match fields.step(c) {
+            Part::Quote => (),
+            Part::Data => {
+                text[end] = c;
+                end += 1;
+            }
+            part @ (Part::FieldEnd | Part::RecordEnd) => {
+                // The carriage return of a CRLF is part of the line end, unless quotes made it data.
+                let returns = part == Part::RecordEnd && was == State::Plain && end > start && text[end - 1] == b'\r';
+                if let Some(span) = spans.get_mut(fields.ended - 1) {
+                    *span = (start as u32, (end - usize::from(returns)) as u32);
+                }
+                start = end;
+            }
+        }
+    }
+}
+
+/// Reads the records of a stream one after the other.
+pub(crate) struct Records<R> {
+    blocks: Blocks<R>,
+    text: Vec<u8>,
+    walk: Walk,
+    spans: Vec<Span>,
+    /// Lines before the block.
+    lines: u64,
+}
+
+/// One record: the bytes of its fields.
+pub(crate) struct Record<'a> {
+    /// The line that the record starts on, 1-based.
+    pub(crate) line: u64,
+    text: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl Record<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> &[u8] {
+        field(self.text, self.spans[index])
+    }
+}
+
+#[inline(always)]
+fn field(text: &[u8], (start, end): Span) -> &[u8] {
+    &text[start as usize..end as usize]
+}
+
+impl<R: Read> Records<R> {
+    pub(crate) fn new(reader: R, delimiter: char) -> Result<Self> {
+        let blocks = Blocks::new(reader, delimiter)?;
+        let walk = Walk::new(&[], blocks.delimiter);
+        Ok(Records { blocks, text: Vec::new(), walk, spans: vec![(0, 0); 32], lines: 0 })
+    }
+
+    /// The next record, or nothing at the end of the stream.
+    pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>> {
+        loop {
+            let delimiter = self.blocks.delimiter;
+            if let Step::Record { from, to, line, fields, plain } = self.walk.next(&self.text, &mut self.spans) {
+                if fields > self.spans.len() {
+                    // More than ever before: once more, with room for all.
+                    self.spans.resize(fields, (0, 0));
+                    let separators = Separators::from(&self.text, from, delimiter);
+                    self.walk = Walk { delimiter, separators, at: from, line };
+                    continue;
+                }
+                if !plain {
+                    unquote(&mut self.text, from, to, delimiter, &mut self.spans);
+                }
+                let line = self.lines + u64::from(line) + 1;
+                return Ok(Some(Record { line, text: &self.text, spans: &self.spans[..fields] }));
+            }
+            self.lines += u64::from(self.walk.line);
+            let end = self.blocks.next(&mut self.text)?;
+            end.error(self.lines + 1)?;
+            self.walk = Walk::new(&self.text, delimiter);
+            if self.text.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What is still to come, as blocks, and the lines before it.
+    fn into_blocks(mut self) -> (Blocks<R>, u64) {
+        self.text.drain(..self.walk.at);
+        self.blocks.put_back(self.text);
+        (self.blocks, self.lines + u64::from(self.walk.line))
+    }
 }
 
 /// The names of a header record, in order, trimmed.
@@ -298,6 +488,69 @@ impl Positions {
     }
 }
 
+/// Turns blocks into rows.
+struct RowParser<'a> {
+    dates: &'a DateParser,
+    at: Positions,
+    columns: usize,
+    delimiter: u8,
+    wants: Wants,
+    spread: Spread,
+    shards: usize,
+}
+
+impl RowParser<'_> {
+    fn parse(&self, text: &mut [u8]) -> Parsed {
+        let mut parsed = Parsed { rows: Rows::new(self.wants), ..Parsed::default() };
+        let mut spans = vec![(0, 0); self.columns];
+        let mut walk = Walk::new(text, self.delimiter);
+        while let Step::Record { from, to, line, fields, plain } = walk.next(text, &mut spans) {
+            let refusal = if fields == self.columns {
+                if !plain {
+                    unquote(text, from, to, self.delimiter, &mut spans);
+                }
+                match self.row(text, &spans, line, &mut parsed.rows) {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(refusal)) => refusal,
+                    Err(error) => {
+                        parsed.failed = Some(error);
+                        break;
+                    }
+                }
+            } else {
+                let message = format!("{fields} fields where the header has {}", self.columns);
+                (BadRowReason::WrongFieldCount, message)
+            };
+            parsed.refuse(u64::from(line), refusal);
+        }
+        parsed.lines = u64::from(walk.line);
+        parsed.rows.deal(&self.spread, self.shards);
+        parsed
+    }
+
+    /// Adds a row, unless something is wrong with it.
+    #[inline(always)]
+    fn row(&self, text: &[u8], spans: &[Span], line: u32, rows: &mut Rows) -> Result<std::result::Result<(), Refusal>> {
+        let get = |i: usize| field(text, spans[i]);
+        let mut check = || {
+            let customer = get(self.at.customer);
+            let id = rows.id(customer, &self.spread)?;
+            let day = date(self.dates, get(self.at.date))?;
+            let amount = self.at.amount.map_or(Ok(f64::NAN), |i| amount(get(i)))?;
+            let event_type = self.at.event_type.map_or(Ok(""), |i| utf8(get(i), "event_type"))?;
+            let label = self.at.label.map_or(Ok(None), |i| label(get(i)))?;
+            if customer.is_empty() { Err(missing_customer()) } else { Ok((id, day, amount, event_type, label)) }
+        };
+        match check() {
+            Ok((id, day, amount, event_type, label)) => {
+                rows.push(id, day, amount, event_type, label, line)?;
+                Ok(Ok(()))
+            }
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+}
+
 /// Reads a whole log into a sink.
 pub(crate) fn read<R: Read, S: Sink>(
     reader: R,
@@ -305,33 +558,46 @@ pub(crate) fn read<R: Read, S: Sink>(
     sink: &mut S,
     observer: &dyn Observer,
 ) -> Result<IngestReport> {
-    // Bytes between two words to the observer.
-    const STRIDE: u64 = 1 << 20;
-    let mut intake = Intake::new(sink, options)?;
+    let dates = DateParser::new(options.date_format.as_deref())?;
+    let mut intake = Intake::new(options)?;
     let mut records = Records::new(reader, options.delimiter)?;
     let names = header(&mut records)?;
-    let at = Positions::find(&names, &options.columns, S::LABELS)?;
-    let mut told = 0;
+    let wants = sink.wants();
+    let parser = RowParser {
+        dates: &dates,
+        at: Positions::find(&names, &options.columns, wants.labels)?,
+        columns: names.len(),
+        delimiter: records.blocks.delimiter,
+        wants,
+        spread: sink.spread().clone(),
+        shards: sink.parts().0.len(),
+    };
+    let (mut blocks, lines) = records.into_blocks();
+    intake.starts_after(lines);
+    let together = match parallel::threads() {
+        1 => 1,
+        threads => threads * BLOCKS_PER_THREAD,
+    };
+    let mut texts = vec![Vec::new(); together];
+    let mut bytes = 0;
     loop {
-        if records.consumed() >= told {
-            step(observer, "read", records.consumed() as usize, 0)?;
-            told = records.consumed() + STRIDE;
+        step(observer, "read", bytes, 0)?;
+        let (mut filled, mut end) = (0, End::Sound);
+        for text in &mut texts {
+            end = blocks.next(text)?;
+            if text.is_empty() {
+                break;
+            }
+            bytes += text.len();
+            filled += 1;
         }
-        let Some(record) = records.next()? else { break };
-        if record.len() != names.len() {
-            intake.wrong_field_count(record.line, record.len(), names.len());
-            continue;
+        let parsed = parallel::map_mut(&mut texts[..filled], |_, text| parser.parse(text));
+        intake.take(parsed, sink)?;
+        end.error(intake.lines() + 1)?;
+        if filled < together {
+            return intake.finish(sink);
         }
-        let fields = Fields {
-            customer: record.get(at.customer),
-            date: record.get(at.date),
-            amount: at.amount.map(|i| record.get(i)),
-            event_type: at.event_type.map(|i| record.get(i)),
-            label: at.label.map(|i| record.get(i)),
-        };
-        intake.text(record.line, &fields)?;
     }
-    intake.finish()
 }
 
 /// A field as CSV: quoted where it must be.

@@ -34,7 +34,16 @@ impl DateParser {
     }
 
     /// The UTC calendar day, or nothing where the text is no date.
-    pub(crate) fn parse(&self, text: &str) -> Option<Day> {
+    #[inline(always)]
+    pub(crate) fn parse(&self, text: &[u8]) -> Option<Day> {
+        match (&self.format, Day::from_iso(text)) {
+            (None, Some(day)) => Some(day),
+            _ => self.parse_other(text),
+        }
+    }
+
+    fn parse_other(&self, text: &[u8]) -> Option<Day> {
+        let text = std::str::from_utf8(text.trim_ascii()).ok()?;
         match &self.format {
             Some(format) => day_of(&strtime::parse(format, text).ok()?),
             None if text.len() == 10 => Day::from_iso(text.as_bytes()),
@@ -75,7 +84,7 @@ mod tests {
     #[test]
     fn forms_of_a_date() {
         let parser = DateParser::new(None).expect("no format");
-        let day = |text| parser.parse(text).map(|day| day.to_string());
+        let day = |text: &str| parser.parse(text.as_bytes()).map(|day| day.to_string());
         for good in [
             "2024-01-01",
             "2024-01-01 10:00",
@@ -104,7 +113,9 @@ mod tests {
 
     #[test]
     fn caller_given_formats() {
-        let with = |format, text| DateParser::new(Some(format)).expect(format).parse(text).map(|day| day.to_string());
+        let with = |format, text: &str| {
+            DateParser::new(Some(format)).expect(format).parse(text.as_bytes()).map(|day| day.to_string())
+        };
         assert_eq!(with("%Y%m%d", "19970101").as_deref(), Some("1997-01-01"));
         assert_eq!(with("%d-%b-%y", "16-Mar-15").as_deref(), Some("2015-03-16"));
         assert_eq!(with("%d/%m/%Y %H:%M", "09/12/2011 12:50").as_deref(), Some("2011-12-09"));

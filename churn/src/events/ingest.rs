@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Day;
 use super::dates::DateParser;
+use super::rows::{Rows, Shard, Sink};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::parallel;
 
 /// How to read a log. Every field has a default: the column names of this library, ISO dates, `fail` on the first bad row.
 ///
@@ -125,133 +127,102 @@ pub(crate) const REPORTED_BAD_ROWS: usize = 1000;
 /// Bad rows that the message of an error shows.
 const SHOWN_BAD_ROWS: usize = 10;
 
-/// A checked row on its way to a sink.
-pub(crate) struct Row<'a> {
-    pub(crate) customer: &'a str,
-    pub(crate) day: Day,
-    /// NaN where there is none.
-    pub(crate) amount: f64,
-    /// Empty where there is none.
-    pub(crate) event_type: &'a str,
-    pub(crate) label: Option<bool>,
-    pub(crate) line: u64,
+pub(crate) type Refusal = (BadRowReason, String);
+
+/// What came of a piece of a source.
+#[derive(Default)]
+pub(crate) struct Parsed {
+    pub(crate) rows: Rows,
+    /// The first of the bad rows; their lines count from 0.
+    pub(crate) refused: Vec<BadRow>,
+    pub(crate) bad: u64,
+    /// Lines of the piece.
+    pub(crate) lines: u64,
+    pub(crate) failed: Option<Error>,
 }
 
-/// Takes the good rows of a source.
-pub(crate) trait Sink {
-    /// Whether the churn_label column is of use here; where not, it is not read.
-    const LABELS: bool;
-
-    fn push(&mut self, row: Row<'_>) -> Result<Accepted>;
-
-    /// Takes back accepted rows because labels of their customer differ: how many, and the first of them by line.
-    fn withdraw_conflicts(&mut self) -> (u64, Vec<BadRow>) {
-        (0, Vec::new())
+impl Parsed {
+    /// Counts a bad row.
+    #[cold]
+    pub(crate) fn refuse(&mut self, line: u64, (reason, message): Refusal) {
+        self.bad += 1;
+        if self.refused.len() < REPORTED_BAD_ROWS {
+            self.refused.push(BadRow { line, reason, message });
+        }
     }
 }
 
-/// Whether a sink took the row, or found its label to differ from an earlier one of the customer.
-#[derive(PartialEq)]
-pub(crate) enum Accepted {
-    Yes,
-    LabelConflict,
-}
-
-/// Checks rows, feeds a sink, and keeps the report.
-pub(crate) struct Intake<'s, S: Sink> {
-    sink: &'s mut S,
-    dates: DateParser,
+/// Hands rows to a sink and keeps the report.
+pub(crate) struct Intake {
     on_bad_row: OnBadRow,
     max_bad_share: f64,
     report: IngestReport,
+    lines: u64,
 }
 
-/// The text of a row's columns; `None` where the input has no such column.
-pub(crate) struct Fields<'a> {
-    pub(crate) customer: &'a [u8],
-    pub(crate) date: &'a [u8],
-    pub(crate) amount: Option<&'a [u8]>,
-    pub(crate) event_type: Option<&'a [u8]>,
-    pub(crate) label: Option<&'a [u8]>,
-}
-
-pub(crate) type Refusal = (BadRowReason, String);
-
-impl<'s, S: Sink> Intake<'s, S> {
-    pub(crate) fn new(sink: &'s mut S, options: &ReadOptions) -> Result<Self> {
+impl Intake {
+    pub(crate) fn new(options: &ReadOptions) -> Result<Self> {
         if !(0.0..=1.0).contains(&options.max_bad_share) {
             return Err(invalid_parameter("max_bad_share", options.max_bad_share, "a share from 0 to 1"));
         }
         Ok(Intake {
-            sink,
-            dates: DateParser::new(options.date_format.as_deref())?,
             on_bad_row: options.on_bad_row,
             max_bad_share: options.max_bad_share,
             report: IngestReport::default(),
+            lines: 0,
         })
     }
 
-    /// Takes a row of text.
-    pub(crate) fn text(&mut self, line: u64, fields: &Fields<'_>) -> Result<()> {
-        match self.parse(line, fields) {
-            Ok(row) => self.row(row),
-            Err(refusal) => {
-                self.refuse(line, refusal);
-                Ok(())
+    /// Lines that hold no rows.
+    pub(crate) fn starts_after(&mut self, lines: u64) {
+        self.lines = lines;
+    }
+
+    /// Lines so far.
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Takes the pieces that come next in the source.
+    pub(crate) fn take<S: Sink>(&mut self, mut pieces: Vec<Parsed>, sink: &mut S) -> Result<()> {
+        let (shards, type_names) = sink.parts();
+        let mut refused = Vec::new();
+        for piece in &mut pieces {
+            if let Some(error) = piece.failed.take() {
+                return Err(error);
             }
+            let first_line = self.lines + 1;
+            self.lines += piece.lines;
+            self.report.bad += piece.bad;
+            self.report.rows += piece.bad + piece.rows.len() as u64;
+            self.report.good += piece.rows.len() as u64;
+            refused.extend(piece.refused.drain(..).map(|row| BadRow { line: first_line + row.line, ..row }));
+            piece.rows.first_line = first_line;
+            piece.rows.number_types(type_names)?;
         }
-    }
-
-    fn parse<'a>(&self, line: u64, fields: &Fields<'a>) -> std::result::Result<Row<'a>, Refusal> {
-        let customer = utf8(fields.customer, "customer_id")?;
-        let day = self.date(fields.date)?;
-        let amount = fields.amount.map_or(Ok(f64::NAN), amount)?;
-        let event_type = fields.event_type.map_or(Ok(""), |text| utf8(text, "event_type"))?;
-        let label = fields.label.map_or(Ok(None), label)?;
-        Ok(Row { customer: non_empty(customer)?, day, amount, event_type, label, line })
-    }
-
-    pub(crate) fn date(&self, text: &[u8]) -> std::result::Result<Day, Refusal> {
-        let trimmed = text.trim_ascii();
-        std::str::from_utf8(trimmed).ok().and_then(|text| self.dates.parse(text)).ok_or_else(|| {
-            let message = format!("event_date {} is not a date (expected {})", shown(text), self.dates.expected());
-            (BadRowReason::InvalidDate, message)
-        })
-    }
-
-    /// Takes a checked row.
-    pub(crate) fn row(&mut self, row: Row<'_>) -> Result<()> {
-        let (line, customer) = (row.line, row.customer);
-        if self.sink.push(row)? == Accepted::LabelConflict {
-            self.refuse(line, conflict(customer));
-        } else {
-            self.report.rows += 1;
-            self.report.good += 1;
+        let conflicts = parallel::map_mut(shards, |number, shard| {
+            pieces.iter().flat_map(|piece| shard.take(number, &piece.rows)).collect::<Vec<BadRow>>()
+        });
+        for row in conflicts.into_iter().flatten() {
+            self.report.good -= 1;
+            self.report.bad += 1;
+            refused.push(row);
         }
+        refused.sort_by_key(|row| row.line);
+        refused.truncate(REPORTED_BAD_ROWS - self.report.bad_rows.len());
+        self.report.bad_rows.append(&mut refused);
         Ok(())
     }
 
-    /// Counts a bad row.
-    pub(crate) fn refuse(&mut self, line: u64, (reason, message): Refusal) {
-        self.report.rows += 1;
-        self.report.bad += 1;
-        if self.report.bad_rows.len() < REPORTED_BAD_ROWS {
-            self.report.bad_rows.push(BadRow { line, reason, message });
-        }
-    }
-
-    pub(crate) fn wrong_field_count(&mut self, line: u64, found: usize, expected: usize) {
-        let message = format!("{found} fields where the header has {expected}");
-        self.refuse(line, (BadRowReason::WrongFieldCount, message));
-    }
-
     /// The report, or the error that the bad rows amount to.
-    pub(crate) fn finish(mut self) -> Result<IngestReport> {
+    pub(crate) fn finish<S: Sink>(mut self, sink: &mut S) -> Result<IngestReport> {
         if self.on_bad_row == OnBadRow::Skip {
-            let (withdrawn, first) = self.sink.withdraw_conflicts();
-            self.report.good -= withdrawn;
-            self.report.bad += withdrawn;
-            self.report.bad_rows.extend(first);
+            for shard in sink.parts().0 {
+                let (withdrawn, first) = shard.withdraw_conflicts();
+                self.report.good -= withdrawn;
+                self.report.bad += withdrawn;
+                self.report.bad_rows.extend(first);
+            }
             self.report.bad_rows.sort_by_key(|row| row.line);
             self.report.bad_rows.truncate(REPORTED_BAD_ROWS);
         }
@@ -299,20 +270,29 @@ pub(crate) fn shown(text: &[u8]) -> String {
     format!("{short:?}")
 }
 
-pub(crate) fn non_empty(customer: &str) -> std::result::Result<&str, Refusal> {
-    match customer {
-        "" => Err((BadRowReason::MissingCustomer, "customer_id is empty".to_owned())),
-        customer => Ok(customer),
-    }
+pub(crate) fn missing_customer() -> Refusal {
+    (BadRowReason::MissingCustomer, "customer_id is empty".to_owned())
 }
 
-fn utf8<'a>(text: &'a [u8], column: &str) -> std::result::Result<&'a str, Refusal> {
+#[inline(always)]
+pub(crate) fn date(dates: &DateParser, text: &[u8]) -> std::result::Result<Day, Refusal> {
+    dates.parse(text).ok_or_else(|| {
+        let message = format!("event_date {} is not a date (expected {})", shown(text), dates.expected());
+        (BadRowReason::InvalidDate, message)
+    })
+}
+
+pub(crate) fn utf8<'a>(text: &'a [u8], column: &str) -> std::result::Result<&'a str, Refusal> {
     std::str::from_utf8(text)
         .map_err(|_| (BadRowReason::InvalidUtf8, format!("{column} {} is not UTF-8 text", shown(text))))
 }
 
 /// A decimal number, NaN for an empty field.
-fn amount(text: &[u8]) -> std::result::Result<f64, Refusal> {
+#[inline(always)]
+pub(crate) fn amount(text: &[u8]) -> std::result::Result<f64, Refusal> {
+    if let Some(value) = plain_decimal(text) {
+        return Ok(value);
+    }
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return Ok(f64::NAN);
@@ -328,6 +308,60 @@ pub(crate) fn refused_amount(shown: &str) -> Refusal {
 /// The amount if it is finite and within range, with one zero only.
 pub(crate) fn checked_amount(amount: f64) -> std::result::Result<f64, f64> {
     if amount.abs() <= MAX_AMOUNT { Ok(amount + 0.0) } else { Err(amount) }
+}
+
+/// Digits with at most one point among them, eight characters in all and no sign: what most amounts look like. Some
+/// arithmetic on all eight at once instead of a step a digit.
+#[inline(always)]
+pub(crate) fn plain_decimal(text: &[u8]) -> Option<f64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const POWERS: [f64; 8] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
+    let n = text.len();
+    if !(1..=8).contains(&n) {
+        return None;
+    }
+    // Each character less '0', so that digits are 0..=9 and the bytes behind the text are 0.
+    let used = u64::MAX >> (64 - 8 * n);
+    let digits = load(text) ^ ((0x30 * ONES) & used);
+    // The first byte that was a point (0x2e ^ 0x30 = 0x1e).
+    let from_point = digits ^ (0x1e * ONES);
+    let points = from_point.wrapping_sub(ONES) & !from_point & (0x80 * ONES);
+    let (packed, count, decimals) = match points.trailing_zeros() {
+        64 => (digits, n, 0),
+        bit => {
+            let point = (bit / 8) as usize;
+            let before = (1u64 << (8 * point)) - 1;
+            // What stands before the point moves up by one and takes its place.
+            let behind = digits & !before & !(0xff << (8 * point));
+            ((digits & before) << 8 | behind, n, n - 1 - point)
+        }
+    };
+    if n == 1 && decimals == 0 && points != 0 || (packed | packed.wrapping_add(0x76 * ONES)) & (0x80 * ONES) != 0 {
+        return None;
+    }
+    // Pairs, then fours, then all eight; the last digit stands in the highest byte.
+    let all = packed << (64 - 8 * count);
+    let pairs = (all & 0x00ff_00ff_00ff_00ff).wrapping_mul(10) + (all >> 8 & 0x00ff_00ff_00ff_00ff);
+    let fours = (pairs & 0x0000_ffff_0000_ffff).wrapping_mul(100) + (pairs >> 16 & 0x0000_ffff_0000_ffff);
+    let value = (fours & 0xffff_ffff) * 10_000 + (fours >> 32);
+    // Both are exact, so the quotient is rounded once.
+    Some(value as f64 / POWERS[decimals])
+}
+
+/// Up to eight bytes as a number, the first one lowest.
+#[inline(always)]
+fn load(text: &[u8]) -> u64 {
+    let n = text.len();
+    let half = |at: usize| u64::from(u32::from_le_bytes(text[at..at + 4].try_into().expect("four bytes")));
+    match n {
+        8.. => u64::from_le_bytes(text[..8].try_into().expect("eight bytes")),
+        4.. => half(0) | half(n - 4) << (8 * (n - 4)),
+        0 => 0,
+        _ => {
+            let byte = |at: usize| u64::from(text[at]) << (8 * at);
+            byte(0) | byte(n / 2) | byte(n - 1)
+        }
+    }
 }
 
 /// `[+-]digits[.digits][e[+-]digits]`, correctly rounded. Not `inf`, `nan` or anything with a separator.
@@ -364,7 +398,7 @@ pub(crate) fn parse_decimal(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-fn label(text: &[u8]) -> std::result::Result<Option<bool>, Refusal> {
+pub(crate) fn label(text: &[u8]) -> std::result::Result<Option<bool>, Refusal> {
     match text.trim_ascii() {
         b"0" => Ok(Some(false)),
         b"1" => Ok(Some(true)),

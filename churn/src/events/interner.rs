@@ -5,6 +5,8 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::parallel;
+
 /// Strings numbered 0, 1, 2, … in the order they were first seen.
 #[derive(Default)]
 pub(crate) struct Interner {
@@ -42,17 +44,38 @@ impl Strings {
 
     /// The indices in byte order of the strings.
     pub(crate) fn sorted(&self) -> Vec<u32> {
+        Strings::sorted_together(&[self]).into_iter().map(|(_, i)| i).collect()
+    }
+
+    /// The strings of several lists in byte order, as (list, index); of equal ones the first.
+    pub(crate) fn sorted_together(lists: &[&Strings]) -> Vec<(u32, u32)> {
         // The first eight bytes decide most comparisons without touching the arena.
-        let prefix = |i: u32| {
-            let text = self.get(i as usize).as_bytes();
+        let prefix = |text: &str| {
+            let text = text.as_bytes();
             let mut key = [0; 8];
             let n = text.len().min(8);
             key[..n].copy_from_slice(&text[..n]);
             u64::from_be_bytes(key)
         };
-        let mut keyed: Vec<(u64, u32)> = (0..self.len() as u32).map(|i| (prefix(i), i)).collect();
-        keyed.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.get(a.1 as usize).cmp(self.get(b.1 as usize))));
-        keyed.into_iter().map(|(_, i)| i).collect()
+        let mut keyed: Vec<(u64, (u32, u32))> = Vec::with_capacity(lists.iter().map(|list| list.len()).sum());
+        for (l, list) in lists.iter().enumerate() {
+            keyed.extend(list.iter().enumerate().map(|(i, text)| (prefix(text), (l as u32, i as u32))));
+        }
+        let get = |(l, i): (u32, u32)| lists[l as usize].get(i as usize);
+        parallel::sort_unstable_by(&mut keyed, |a, b| {
+            a.0.cmp(&b.0).then_with(|| get(a.1).cmp(get(b.1))).then_with(|| a.1.cmp(&b.1))
+        });
+        keyed.into_iter().map(|(_, at)| at).collect()
+    }
+
+    /// The strings at these places of several lists, in their order.
+    pub(crate) fn select_together(lists: &[&Strings], order: &[(u32, u32)]) -> Strings {
+        let bytes = lists.iter().map(|list| list.bytes.len()).sum();
+        let mut selected = Strings { bytes: String::with_capacity(bytes), ends: Vec::with_capacity(order.len()) };
+        for &(l, i) in order {
+            selected.push(lists[l as usize].get(i as usize));
+        }
+        selected
     }
 
     /// The strings of these indices, in their order.

@@ -6,8 +6,11 @@
 
 mod csv;
 mod dates;
+mod ids;
 mod ingest;
 mod interner;
+mod rows;
+mod separators;
 
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -22,9 +25,12 @@ use serde::{Deserialize, Deserializer};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
 
 pub(crate) use csv::{Records, header, quoted, read as read_csv};
-pub(crate) use ingest::{Accepted, MAX_AMOUNT, Row, Sink, checked_amount, parse_decimal, shown};
-use ingest::{REPORTED_BAD_ROWS, conflict};
+use ids::BATCH;
+pub(crate) use ids::{Ids, Spread};
+use ingest::{Intake, Parsed, REPORTED_BAD_ROWS, conflict};
+pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, shown};
 pub(crate) use interner::{Interner, Strings};
+pub(crate) use rows::{Rows, Shard, Sink, Wants};
 
 #[cfg(feature = "arrow")]
 pub(crate) use arrow::read as read_arrow;
@@ -33,6 +39,7 @@ pub(crate) use parquet::read as read_parquet;
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
+use crate::parallel;
 use crate::progress::Observer;
 
 /// More kinds of event than this are no kinds: the column is some id.
@@ -88,7 +95,7 @@ pub struct Transaction {
 fn any_date<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Day, D::Error> {
     let text = String::deserialize(deserializer)?;
     let parser = dates::DateParser::new(None).map_err(serde::de::Error::custom)?;
-    parser.parse(&text).ok_or_else(|| {
+    parser.parse(text.as_bytes()).ok_or_else(|| {
         let shown = shown(text.as_bytes());
         serde::de::Error::custom(format!("event_date {shown} is not a date (expected {})", parser.expected()))
     })
@@ -162,6 +169,8 @@ impl Events {
     /// `bad_rows` with the row's number, counted from 1; `no_good_rows`; `too_many_values`.
     pub fn from_rows<'a>(rows: impl IntoIterator<Item = (&'a str, Transaction)>) -> Result<Events> {
         let mut builder = Builder::default();
+        let mut intake = Intake::new(&ReadOptions::default())?;
+        let mut parsed = builder.piece();
         let mut count = 0;
         for (customer, transaction) in rows {
             count += 1;
@@ -173,20 +182,20 @@ impl Events {
             let Ok(amount) = transaction.amount.map_or(Ok(f64::NAN), checked_amount) else {
                 return bad("amount is not a number within ±10^12");
             };
+            let id = parsed.rows.id(customer.as_bytes(), &builder.spread).expect("a str is UTF-8");
             let event_type = transaction.event_type.as_deref().unwrap_or("");
-            builder.push(Row {
-                customer,
-                day: transaction.event_date,
-                amount,
-                event_type,
-                label: None,
-                line: count,
-            })?;
+            parsed.rows.push(id, transaction.event_date, amount, event_type, None, 0)?;
+            if parsed.rows.len() == ROWS_TOGETHER {
+                let full = std::mem::replace(&mut parsed, builder.piece());
+                builder.take(full, &mut intake)?;
+            }
         }
         if count == 0 {
             return Err(Error::new(ErrorKind::NoGoodRows, "there is no row"));
         }
-        Ok(builder.finish(IngestReport { rows: count, good: count, ..IngestReport::default() }))
+        builder.take(parsed, &mut intake)?;
+        let report = intake.finish(&mut builder)?;
+        Ok(builder.finish(report))
     }
 
     /// The number of events.
@@ -319,8 +328,8 @@ impl Events {
         &self.type_names
     }
 
-    fn slice(&self, rows: Range<usize>) -> Rows<'_> {
-        Rows { days: &self.days[rows.clone()], amounts: &self.amounts[rows.clone()], types: &self.types[rows] }
+    fn slice(&self, rows: Range<usize>) -> Side<'_> {
+        Side { days: &self.days[rows.clone()], amounts: &self.amounts[rows.clone()], types: &self.types[rows] }
     }
 
     fn rows_of(&self, customer: usize) -> Range<usize> {
@@ -334,7 +343,7 @@ impl Events {
 }
 
 /// The rows of one customer on one side of a day, by day.
-pub(crate) struct Rows<'a> {
+pub(crate) struct Side<'a> {
     pub(crate) days: &'a [i32],
     pub(crate) amounts: &'a [f64],
     pub(crate) types: &'a [u16],
@@ -353,7 +362,7 @@ impl<'a> History<'a> {
         self.as_of
     }
 
-    pub(crate) fn of(&self, customer: usize) -> Rows<'a> {
+    pub(crate) fn of(&self, customer: usize) -> Side<'a> {
         self.events.slice(self.events.rows_of(customer).start..self.events.first_after(customer, self.as_of))
     }
 
@@ -375,7 +384,7 @@ pub struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    pub(crate) fn of(&self, customer: usize) -> Rows<'a> {
+    pub(crate) fn of(&self, customer: usize) -> Side<'a> {
         self.events.slice(self.events.first_after(customer, self.as_of)..self.events.rows_of(customer).end)
     }
 
@@ -389,11 +398,36 @@ impl<'a> Outcome<'a> {
     }
 }
 
+/// Rows of memory that are taken over together.
+const ROWS_TOGETHER: usize = 8192;
+
 /// Collects rows in any order into the canonical one.
-#[derive(Default)]
 struct Builder {
-    ids: Interner,
+    spread: Spread,
+    shards: Vec<BuilderShard>,
     type_names: Interner,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let spread = Spread::default();
+        let shard = |_| BuilderShard { ids: Ids::new(spread.clone()), ..BuilderShard::default() };
+        Builder { shards: (0..shards()).map(shard).collect(), spread, type_names: Interner::default() }
+    }
+}
+
+/// How many shards share the customers: enough that every core has work when some are done early, a power of two.
+pub(crate) fn shards() -> usize {
+    match parallel::threads() {
+        1 => 1,
+        threads => (4 * threads).next_power_of_two().min(256),
+    }
+}
+
+/// The rows of some of the customers.
+#[derive(Default)]
+struct BuilderShard {
+    ids: Ids,
     customers: Vec<u32>,
     days: Vec<i32>,
     amounts: Vec<f64>,
@@ -405,28 +439,49 @@ struct Builder {
 }
 
 impl Sink for Builder {
-    const LABELS: bool = true;
+    type Shard = BuilderShard;
 
-    fn push(&mut self, row: Row<'_>) -> Result<Accepted> {
-        let customer = self.ids.intern(row.customer);
-        if customer as usize == self.labels.len() {
-            self.labels.push(None);
-        }
-        if let Some(label) = row.label {
-            match self.labels[customer as usize].replace(label) {
-                Some(earlier) if earlier != label => {
-                    self.labels[customer as usize] = Some(earlier);
-                    self.conflicts.push(customer);
-                    return Ok(Accepted::LabelConflict);
+    fn wants(&self) -> Wants {
+        Wants { types: true, labels: true }
+    }
+
+    fn spread(&self) -> &Spread {
+        &self.spread
+    }
+
+    fn parts(&mut self) -> (&mut [BuilderShard], &mut Interner) {
+        (&mut self.shards, &mut self.type_names)
+    }
+}
+
+impl Shard for BuilderShard {
+    fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow> {
+        let mut refused = Vec::new();
+        let BuilderShard { ids, customers, days, amounts, types, labels, labelled, conflicts } = self;
+        rows.batches(shard, ids, |batch, numbers, ids| {
+            labels.resize(ids.len(), None);
+            for (&row, &customer) in batch.iter().zip(numbers) {
+                let row = row as usize;
+                if let Some(label) = rows.labels[row] {
+                    let line = rows.first_line + u64::from(rows.lines[row]);
+                    match labels[customer as usize].replace(label) {
+                        Some(earlier) if earlier != label => {
+                            labels[customer as usize] = Some(earlier);
+                            conflicts.push(customer);
+                            let (reason, message) = conflict(ids.strings().get(customer as usize));
+                            refused.push(BadRow { line, reason, message });
+                            continue;
+                        }
+                        _ => labelled.push((days.len(), line)),
+                    }
                 }
-                _ => self.labelled.push((self.days.len(), row.line)),
+                customers.push(customer);
+                days.push(rows.days[row]);
+                amounts.push(rows.amounts[row]);
+                types.push(rows.types[row]);
             }
-        }
-        self.customers.push(customer);
-        self.days.push(row.day.number());
-        self.amounts.push(row.amount);
-        self.types.push(type_number(&mut self.type_names, row.event_type)?);
-        Ok(Accepted::Yes)
+        });
+        refused
     }
 
     fn withdraw_conflicts(&mut self) -> (u64, Vec<BadRow>) {
@@ -446,17 +501,19 @@ impl Sink for Builder {
                 }
             }
         }
-        fn keep<T>(column: &mut Vec<T>, withdrawn: &[bool]) {
-            let mut row = 0;
-            column.retain(|_| {
-                row += 1;
-                !withdrawn[row - 1]
-            });
+        if count > 0 {
+            fn keep<T>(column: &mut Vec<T>, withdrawn: &[bool]) {
+                let mut row = 0;
+                column.retain(|_| {
+                    row += 1;
+                    !withdrawn[row - 1]
+                });
+            }
+            keep(&mut self.customers, &withdrawn);
+            keep(&mut self.days, &withdrawn);
+            keep(&mut self.amounts, &withdrawn);
+            keep(&mut self.types, &withdrawn);
         }
-        keep(&mut self.customers, &withdrawn);
-        keep(&mut self.days, &withdrawn);
-        keep(&mut self.amounts, &withdrawn);
-        keep(&mut self.types, &withdrawn);
         for &customer in &self.conflicts {
             self.labels[customer as usize] = None;
         }
@@ -465,6 +522,7 @@ impl Sink for Builder {
 }
 
 /// The number of an event type; an empty one has none.
+#[inline(always)]
 pub(crate) fn type_number(names: &mut Interner, name: &str) -> Result<u16> {
     if name.is_empty() {
         return Ok(NO_TYPE);
@@ -480,45 +538,72 @@ pub(crate) fn type_number(names: &mut Interner, name: &str) -> Result<u16> {
 }
 
 impl Builder {
+    /// An empty piece for rows of memory.
+    fn piece(&self) -> Parsed {
+        Parsed { rows: Rows::new(self.wants()), ..Parsed::default() }
+    }
+
+    fn take(&mut self, mut piece: Parsed, intake: &mut Intake) -> Result<()> {
+        piece.rows.deal(&self.spread, self.shards.len());
+        intake.take(vec![piece], self)
+    }
+
     fn finish(self, report: IngestReport) -> Events {
-        let Builder { ids, type_names, customers, days, amounts, types, labels, .. } = self;
-        // Customers whose every row was withdrawn are gone.
-        let mut counts = vec![0usize; ids.len()];
-        customers.iter().for_each(|&c| counts[c as usize] += 1);
-        let order: Vec<u32> = ids.strings().sorted().into_iter().filter(|&c| counts[c as usize] > 0).collect();
+        let Builder { shards, type_names, .. } = self;
         let type_order = type_names.strings().sorted();
         let mut type_rank = vec![0u16; type_order.len()];
         for (rank, &number) in type_order.iter().enumerate() {
             type_rank[number as usize] = rank as u16;
         }
+        let rank = |number: u16| if number == NO_TYPE { NO_TYPE } else { type_rank[usize::from(number)] };
+
+        // Customers whose every row was withdrawn are gone.
+        let counts = parallel::map(shards.len(), |s| {
+            let mut counts = vec![0u32; shards[s].ids.len()];
+            shards[s].customers.iter().for_each(|&c| counts[c as usize] += 1);
+            counts
+        });
+        let lists: Vec<&Strings> = shards.iter().map(|shard| shard.ids.strings()).collect();
+        let mut order = Strings::sorted_together(&lists);
+        order.retain(|&(s, c)| counts[s as usize][c as usize] > 0);
 
         // A counting sort by customer, then each customer's rows by everything that tells rows apart.
         let mut starts = Vec::with_capacity(order.len() + 1);
-        let mut next = vec![0usize; ids.len()];
+        let mut next: Vec<Vec<usize>> = counts.iter().map(|counts| vec![0; counts.len()]).collect();
         let mut total = 0;
-        for &c in &order {
+        for &(s, c) in &order {
             starts.push(total);
-            next[c as usize] = total;
-            total += counts[c as usize];
+            next[s as usize][c as usize] = total;
+            total += counts[s as usize][c as usize] as usize;
         }
         starts.push(total);
         let mut rows: Vec<(i32, u16, f64)> = vec![(0, 0, 0.0); total];
-        for i in 0..days.len() {
-            let slot = &mut next[customers[i] as usize];
-            let number = if types[i] == NO_TYPE { NO_TYPE } else { type_rank[usize::from(types[i])] };
-            rows[*slot] = (days[i], number, amounts[i]);
-            *slot += 1;
+        for (shard, next) in shards.iter().zip(&mut next) {
+            // Some at a time, their targets read once beforehand: those reads do not wait for one another.
+            for from in (0..shard.days.len()).step_by(BATCH) {
+                let batch = from..(from + BATCH).min(shard.days.len());
+                let touched =
+                    batch.clone().fold(0, |sum, i| sum ^ rows[next[shard.customers[i] as usize].min(total - 1)].0);
+                std::hint::black_box(touched);
+                for i in batch {
+                    let slot = &mut next[shard.customers[i] as usize];
+                    rows[*slot] = (shard.days[i], rank(shard.types[i]), shard.amounts[i]);
+                    *slot += 1;
+                }
+            }
         }
         for window in starts.windows(2) {
             rows[window[0]..window[1]]
                 .sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.total_cmp(&b.2)));
         }
         let bound = |day: Option<i32>| day.and_then(Day::new).expect("a log holds at least one event");
+        let label = |&(s, c): &(u32, u32)| shards[s as usize].labels[c as usize];
+        let labelled = shards.iter().any(|shard| shard.labels.iter().any(Option::is_some));
         Events {
             first_day: bound(rows.iter().map(|row| row.0).min()),
             last_day: bound(rows.iter().map(|row| row.0).max()),
-            labels: labels.iter().any(Option::is_some).then(|| order.iter().map(|&c| labels[c as usize]).collect()),
-            ids: ids.strings().select(order),
+            labels: labelled.then(|| order.iter().map(label).collect()),
+            ids: Strings::select_together(&lists, &order),
             type_names: type_names.strings().select(type_order),
             starts,
             days: rows.iter().map(|row| row.0).collect(),

@@ -5,7 +5,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
 
 use super::csv::Positions;
-use super::ingest::{IngestReport, ReadOptions, Sink};
+use super::ingest::{IngestReport, ReadOptions};
+use super::rows::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Observer;
 
@@ -22,8 +23,9 @@ pub(crate) fn read<S: Sink>(
         |error: &dyn std::fmt::Display| Error::new(ErrorKind::Io, format!("not a readable Parquet file: {error}"));
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(&error))?;
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let at = Positions::find(&names, &options.columns, S::LABELS)?;
-    let wanted = [Some(at.customer), Some(at.date), at.amount, at.event_type, at.label];
+    let at = Positions::find(&names, &options.columns, sink.wants().labels)?;
+    let types = at.event_type.filter(|_| sink.wants().types);
+    let wanted = [Some(at.customer), Some(at.date), at.amount, types, at.label];
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.into_iter().flatten());
     let reader = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(|error| failed(&error))?;
     super::arrow::read(reader.map(|batch| batch.map_err(|error| failed(&error))), options, sink, observer)

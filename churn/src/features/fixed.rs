@@ -10,12 +10,41 @@ pub(crate) struct Fixed(i128);
 const UNITS: f64 = (1u64 << 55) as f64;
 
 impl Fixed {
+    #[inline(always)]
     pub(crate) fn add(&mut self, term: f64) {
-        debug_assert!(term.abs() <= crate::events::MAX_AMOUNT, "terms are checked where they come in");
-        // The product is exact, a power of two only moves the exponent.
-        self.0 = self.0.saturating_add((term * UNITS).round_ties_even() as i128);
+        self.merge(Fixed::of(term));
     }
 
+    /// One term.
+    #[inline(always)]
+    pub(crate) fn of(term: f64) -> Fixed {
+        // From here on a double has no fraction.
+        const WHOLE: f64 = (1u64 << 52) as f64;
+        debug_assert!(term.abs() <= crate::events::MAX_AMOUNT, "terms are checked where they come in");
+        // The product is exact, a power of two only moves the exponent.
+        let units = term * UNITS;
+        if units.abs() < WHOLE {
+            // Adding and taking away 2^52 rounds to a whole number, ties to even.
+            let whole = WHOLE.copysign(units);
+            return Fixed(i128::from((units + whole - whole) as i64));
+        }
+        let bits = units.to_bits();
+        let digits = i128::from(bits & ((1 << 52) - 1) | 1 << 52) << ((bits >> 52 & 0x7ff) - 1075);
+        Fixed(if units < 0.0 { -digits } else { digits })
+    }
+
+    /// A sum of units that is known beforehand.
+    #[inline(always)]
+    pub(crate) fn of_units(units: u64) -> Fixed {
+        Fixed(i128::from(units))
+    }
+
+    /// The units of a sum that fits.
+    pub(crate) fn units(self) -> i128 {
+        self.0
+    }
+
+    #[inline(always)]
     pub(crate) fn merge(&mut self, other: Fixed) {
         self.0 = self.0.saturating_add(other.0);
     }
@@ -29,6 +58,23 @@ impl Fixed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Against the conversion of the standard library.
+    #[test]
+    fn a_term_is_rounded_once() {
+        let mut random = crate::random::Random::new(3, 0);
+        for i in 0..200_000 {
+            let scale = libm::scalbn(1.0, random.below(140) as i32 - 100);
+            let mut term = (random.next() as i64 as f64) / (1u64 << 63) as f64 * scale;
+            if i % 5 == 0 {
+                // A tie between two units.
+                term = (random.below(1 << 40) as f64 + 0.5) / UNITS;
+            }
+            if term.abs() <= 1e12 {
+                assert_eq!(Fixed::of(term).0, (term * UNITS).round_ties_even() as i128, "{term:e}");
+            }
+        }
+    }
 
     #[test]
     fn order_does_not_matter_and_cents_cancel() {

@@ -470,16 +470,22 @@ pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &Featu
     let clock = Clock::new(history.as_of(), fitted.windows);
     let behavioral = fitted.counts_types();
     let ids = history.events().ids().select(customers.iter().map(|&c| c as u32));
-    tabulate(ids, history.as_of(), fitted, |i, scratch| {
-        scratch.rfm = state(history, customers[i], &clock, Rfm::add);
-        if behavioral {
-            scratch.behavior = state(history, customers[i], &clock, Behavior::add);
-            for &number in history.of(customers[i]).types {
-                let slot = if number == NO_TYPE { types.len() } else { slots[usize::from(number)] };
-                scratch.types[slot] = scratch.types[slot].saturating_add(1);
+    tabulate(
+        ids,
+        history.as_of(),
+        fitted,
+        |_| (),
+        |i, scratch| {
+            scratch.rfm = state(history, customers[i], &clock, Rfm::add);
+            if behavioral {
+                scratch.behavior = state(history, customers[i], &clock, Behavior::add);
+                for &number in history.of(customers[i]).types {
+                    let slot = if number == NO_TYPE { types.len() } else { slots[usize::from(number)] };
+                    scratch.types[slot] = scratch.types[slot].saturating_add(1);
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 /// The slot of each type number: its place among the listed names, or the one after them.
@@ -488,19 +494,23 @@ fn type_slots(names: &Strings, listed: &[String]) -> Vec<usize> {
 }
 
 /// One customer's states, filled in before their row is written.
+#[derive(Default)]
 struct Scratch {
     rfm: Rfm,
     behavior: Behavior,
     types: Vec<u32>,
 }
 
-/// A table from states: `fill(i, scratch)` gives those of row `i`.
+/// A table from states: `fill(i, scratch)` gives those of row `i`; `ahead` reads what the rows of a block will need.
 fn tabulate(
     ids: Strings,
     as_of: Day,
     fitted: &FeatureConfig,
+    ahead: impl Fn(std::ops::Range<usize>) + Sync + Send,
     fill: impl Fn(usize, &mut Scratch) + Sync + Send,
 ) -> Result<FeatureTable> {
+    /// Rows whose states are read ahead together.
+    const ROWS: usize = 64;
     let scales = fitted.scales.expect("a fitted configuration has scales");
     let types = fitted.event_type_columns.as_deref().unwrap_or(&[]);
     let clock = Clock::new(as_of, fitted.windows);
@@ -510,14 +520,24 @@ fn tabulate(
     }
     let mut values = Array2::zeros((ids.len(), list.len()));
     let rows = values.as_slice_mut().expect("a new array is contiguous");
-    parallel::for_each_row(rows, list.len(), |i, row| {
-        let mut scratch =
-            Scratch { rfm: Rfm::default(), behavior: Behavior::default(), types: vec![0; types.len() + 1] };
-        fill(i, &mut scratch);
-        let Scratch { rfm, behavior, types } = &scratch;
-        let view = View { clock: &clock, rfm, behavior, types, scales };
-        for (value, feature) in row.iter_mut().zip(&list) {
-            *value = (feature.compute)(&view);
+    let width = list.len();
+    parallel::for_each_block(rows, width, |first, block| {
+        let mut scratch = Scratch::default();
+        for (b, block) in block.chunks_mut(ROWS * width).enumerate() {
+            let first = first + b * ROWS;
+            ahead(first..first + block.len() / width);
+            for (i, row) in block.chunks_exact_mut(width).enumerate() {
+                scratch.rfm = Rfm::default();
+                scratch.behavior = Behavior::default();
+                scratch.types.clear();
+                scratch.types.resize(types.len() + 1, 0);
+                fill(first + i, &mut scratch);
+                let Scratch { rfm, behavior, types } = &scratch;
+                let view = View { clock: &clock, rfm, behavior, types, scales };
+                for (value, feature) in row.iter_mut().zip(&list) {
+                    *value = (feature.compute)(&view);
+                }
+            }
         }
     });
     let specs = list.into_iter().map(|feature| FeatureSpec::numeric(feature.info.name)).collect();

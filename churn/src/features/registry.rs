@@ -214,20 +214,20 @@ fn rfm(list: &mut List, windows: &Windows) {
 }
 
 fn behavioral(list: &mut List, event_types: &[String]) {
-    for (i, w) in WINDOWS.iter().enumerate() {
+    for w in WINDOWS {
         list.add(format!("count_{w}d"), "events", "≥ 0", format!("events in the last {w} days"), move |view| {
-            f64::from(view.behavior.counts[i])
+            f64::from(view.behavior.count(0, w))
         })
         .said(format!("{{}} in the last {w} days"), Measure::Events)
         .about("activity");
     }
-    for (i, w) in WINDOWS.iter().enumerate() {
+    for w in WINDOWS {
         list.add(
             format!("amount_{w}d"),
             "money",
             "real",
             format!("sum of the amounts in the last {w} days"),
-            move |view| view.behavior.amounts[i].value(),
+            move |view| view.behavior.amount(w),
         )
         .said(format!("spent {{}} in the last {w} days"), Measure::Money)
         .about("spending");
@@ -289,9 +289,9 @@ fn behavioral(list: &mut List, event_types: &[String]) {
         "ratio",
         "≥ 0 or missing",
         "events in the last 30 days / events in the 90 days before them, missing if those hold none",
-        |view| match view.behavior.prior_90 {
+        |view| match view.behavior.count(30, 120) {
             0 => f64::NAN,
-            prior => f64::from(view.behavior.last_30) / f64::from(prior),
+            prior => f64::from(view.behavior.count(0, 30)) / f64::from(prior),
         },
     )
     .said("{} {events} in the last 30 days for each in the 90 before", Measure::Number)

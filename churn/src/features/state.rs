@@ -4,7 +4,7 @@
 //! one as_of and one choice of windows, which the [`Clock`] holds.
 
 use super::fixed::Fixed;
-use super::{HALF_LIVES, WINDOWS, Windows};
+use super::{HALF_LIVES, Windows};
 use crate::day::Day;
 
 /// The day that states look back from, and how far.
@@ -22,7 +22,9 @@ impl Clock {
 }
 
 /// What the eight `rfm` features need.
+/// One line of memory.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(align(64))]
 pub(crate) struct Rfm {
     pub(crate) first: i32,
     pub(crate) last: i32,
@@ -58,6 +60,7 @@ impl Default for Rfm {
 
 impl Rfm {
     /// Takes an event that is not after as_of; the amount is NaN where there is none.
+    #[inline(always)]
     pub(crate) fn add(&mut self, clock: &Clock, day: i32, amount: f64) {
         debug_assert!(day <= clock.as_of, "events after as_of do not exist here");
         let age = clock.as_of - day;
@@ -66,15 +69,16 @@ impl Rfm {
         self.events = self.events.saturating_add(1);
         let in_activity = age < clock.windows.activity_days;
         self.activity = self.activity.saturating_add(u32::from(in_activity));
-        if age < clock.windows.recent_days {
-            self.recent = self.recent.saturating_add(1);
-            self.places += (clock.windows.recent_days - 1 - age) as u64;
-        }
-        if !amount.is_nan() {
-            self.with_amount = self.with_amount.saturating_add(1);
-            self.amounts.add(amount);
+        let place = clock.windows.recent_days - 1 - age;
+        self.recent = self.recent.saturating_add(u32::from(place >= 0));
+        self.places += place.max(0) as u64;
+        let has_amount = !amount.is_nan();
+        self.with_amount = self.with_amount.saturating_add(u32::from(has_amount));
+        if has_amount {
+            let term = Fixed::of(amount);
+            self.amounts.merge(term);
             if in_activity {
-                self.activity_amounts.add(amount);
+                self.activity_amounts.merge(term);
             }
         }
     }
@@ -92,57 +96,60 @@ impl Rfm {
     }
 }
 
+/// Ages in days at which the bands of [`Behavior`] end: every window of the features is made of whole bands.
+const BAND_ENDS: [i32; 6] = [7, 30, 90, 120, 180, 365];
+
 /// What the `behavioral` features need beyond [`Rfm`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Behavior {
-    pub(crate) counts: [u32; WINDOWS.len()],
-    pub(crate) amounts: [Fixed; WINDOWS.len()],
-    pub(crate) decayed_counts: [Fixed; HALF_LIVES.len()],
-    pub(crate) decayed_amounts: [Fixed; HALF_LIVES.len()],
     /// Bit m: an event m calendar months before the month of as_of.
     pub(crate) months: u64,
     /// NaN without an amount.
     pub(crate) largest: f64,
     pub(crate) refunds: u32,
-    /// Events in the last 30 days, and in the 90 before them.
-    pub(crate) last_30: u32,
-    pub(crate) prior_90: u32,
+    /// Events by age, in bands.
+    counts: [u32; BAND_ENDS.len()],
+    amounts: [Fixed; BAND_ENDS.len()],
+    pub(crate) decayed_counts: [Fixed; HALF_LIVES.len()],
+    pub(crate) decayed_amounts: [Fixed; HALF_LIVES.len()],
 }
 
 impl Default for Behavior {
     fn default() -> Self {
         Behavior {
+            months: 0,
+            largest: f64::NAN,
+            refunds: 0,
             counts: Default::default(),
             amounts: Default::default(),
             decayed_counts: Default::default(),
             decayed_amounts: Default::default(),
-            months: 0,
-            largest: f64::NAN,
-            refunds: 0,
-            last_30: 0,
-            prior_90: 0,
         }
     }
 }
 
 impl Behavior {
     /// Takes an event that is not after as_of; the amount is NaN where there is none.
+    #[inline(always)]
     pub(crate) fn add(&mut self, clock: &Clock, day: i32, amount: f64) {
         let age = clock.as_of - day;
         let has_amount = !amount.is_nan();
-        for (w, &window) in WINDOWS.iter().enumerate() {
-            if age < window {
-                self.counts[w] = self.counts[w].saturating_add(1);
-                if has_amount {
-                    self.amounts[w].add(amount);
-                }
+        let in_band = age < BAND_ENDS[BAND_ENDS.len() - 1];
+        if in_band {
+            let band: usize = BAND_ENDS.iter().map(|&end| usize::from(age >= end)).sum();
+            self.counts[band] = self.counts[band].saturating_add(1);
+            if has_amount {
+                self.amounts[band].add(amount);
             }
         }
-        for (h, &half_life) in HALF_LIVES.iter().enumerate() {
-            let weight = libm::exp2(-f64::from(age) / f64::from(half_life));
-            self.decayed_counts[h].add(weight);
+        if let Some(decays) = decays().get(age as usize) {
+            for (sum, &units) in self.decayed_counts.iter_mut().zip(&decays.units) {
+                sum.merge(Fixed::of_units(units));
+            }
             if has_amount {
-                self.decayed_amounts[h].add(weight * amount);
+                for (sum, weight) in self.decayed_amounts.iter_mut().zip(&decays.weights) {
+                    sum.add(weight * amount);
+                }
             }
         }
         let months_ago = clock.month - Day::new(day).expect("days of events are days").month_number();
@@ -152,17 +159,19 @@ impl Behavior {
         // max of a NaN and a number is the number.
         self.largest = self.largest.max(amount);
         self.refunds = self.refunds.saturating_add(u32::from(amount < 0.0));
-        if age < 30 {
-            self.last_30 = self.last_30.saturating_add(1);
-        } else if age < 120 {
-            self.prior_90 = self.prior_90.saturating_add(1);
-        }
+    }
+
+    /// Reads a value of every line of memory that an event changes.
+    #[inline(always)]
+    pub(crate) fn touch(&self) -> u64 {
+        let sum = |sums: &[Fixed]| sums.iter().step_by(4).fold(0, |sum, part| sum ^ part.units() as u64);
+        self.months ^ sum(&self.amounts) ^ sum(&self.decayed_counts) ^ sum(&self.decayed_amounts)
     }
 
     pub(crate) fn merge(&mut self, other: &Behavior) {
-        for w in 0..WINDOWS.len() {
-            self.counts[w] = self.counts[w].saturating_add(other.counts[w]);
-            self.amounts[w].merge(other.amounts[w]);
+        for band in 0..BAND_ENDS.len() {
+            self.counts[band] = self.counts[band].saturating_add(other.counts[band]);
+            self.amounts[band].merge(other.amounts[band]);
         }
         for h in 0..HALF_LIVES.len() {
             self.decayed_counts[h].merge(other.decayed_counts[h]);
@@ -171,7 +180,44 @@ impl Behavior {
         self.months |= other.months;
         self.largest = self.largest.max(other.largest);
         self.refunds = self.refunds.saturating_add(other.refunds);
-        self.last_30 = self.last_30.saturating_add(other.last_30);
-        self.prior_90 = self.prior_90.saturating_add(other.prior_90);
     }
+
+    /// Events of an age from `from` to below `to` days, both of them ends of bands or 0.
+    pub(crate) fn count(&self, from: i32, to: i32) -> u32 {
+        bands(from, to).fold(0, |sum, band| sum.saturating_add(self.counts[band]))
+    }
+
+    /// Their amounts.
+    pub(crate) fn amount(&self, to: i32) -> f64 {
+        let mut sum = Fixed::default();
+        bands(0, to).for_each(|band| sum.merge(self.amounts[band]));
+        sum.value()
+    }
+}
+
+fn bands(from: i32, to: i32) -> std::ops::Range<usize> {
+    let upto = |age: i32| BAND_ENDS.iter().take_while(|&&end| end <= age).count();
+    upto(from)..upto(to)
+}
+
+/// What an event of some age counts, for each half-life: 2^(−age/half-life), and the same in units of [`Fixed`].
+struct Decays {
+    weights: [f64; HALF_LIVES.len()],
+    units: [u64; HALF_LIVES.len()],
+}
+
+/// By age in days. Beyond the end even the largest amount decays to less than half a unit, which is nothing: 10^12 is below
+/// 2^40 and a unit 2^-55.
+fn decays() -> &'static [Decays] {
+    static DECAYS: std::sync::OnceLock<Vec<Decays>> = std::sync::OnceLock::new();
+    DECAYS.get_or_init(|| {
+        let last = 96 * HALF_LIVES[HALF_LIVES.len() - 1];
+        let weights = |age: i32| HALF_LIVES.map(|half_life| libm::exp2(-f64::from(age) / f64::from(half_life)));
+        (0..=last)
+            .map(|age| {
+                let weights = weights(age);
+                Decays { weights, units: weights.map(|weight| Fixed::of(weight).units() as u64) }
+            })
+            .collect()
+    })
 }
