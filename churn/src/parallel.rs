@@ -29,6 +29,20 @@ pub(crate) fn map_mut<I: Send, T: Send>(items: &mut [I], f: impl Fn(usize, &mut 
     items.iter_mut().enumerate().map(|(i, item)| f(i, item)).collect()
 }
 
+/// Does `there` on the other cores and `here`, which cannot leave this thread, beside it; one after the other on one core.
+pub(crate) fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
+    #[cfg(feature = "parallel")]
+    if threads() > 1 {
+        let mut done = None;
+        let result = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| done = Some(there()));
+            here()
+        });
+        return (done.expect("a scope ends after what it has spawned"), result);
+    }
+    (there(), here())
+}
+
 /// Sorts by a key that no two items share, so that there is one order only.
 pub(crate) fn sort_unstable_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> std::cmp::Ordering + Sync) {
     #[cfg(feature = "parallel")]

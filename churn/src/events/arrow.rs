@@ -51,14 +51,15 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
         let labels = labels.as_ref().map(|labels| labels.as_primitive::<Float64Type>());
         let piece = |number: usize| -> Parsed {
             let rows = number * PIECE..((number + 1) * PIECE).min(batch.num_rows());
-            let mut parsed = Parsed { rows: Rows::new(wants), lines: rows.len() as u64, ..Parsed::default() };
+            let mut parsed =
+                Parsed { rows: Rows::new(wants, rows.len()), lines: rows.len() as u64, ..Parsed::default() };
             for (line, i) in rows.enumerate() {
                 let mut check = || {
                     let customer = customers.get(i);
                     if customer.is_empty() {
                         return Err(missing_customer());
                     }
-                    let id = parsed.rows.id(customer.as_bytes(), &spread)?;
+                    let id = parsed.rows.id(customer.as_bytes(), &spread);
                     let day = dates.get(i, &parser)?;
                     let amount = match amounts {
                         Some(amounts) if amounts.is_valid(i) => {
@@ -74,7 +75,7 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
                 };
                 match check() {
                     Ok((id, day, amount, label)) => {
-                        let event_type = types.as_ref().map_or("", |types| types.get(i));
+                        let event_type = types.as_ref().map_or("", |types| types.get(i)).as_bytes();
                         if let Err(error) = parsed.rows.push(id, day, amount, event_type, label, line as u32) {
                             parsed.failed = Some(error);
                             break;

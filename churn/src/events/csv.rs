@@ -12,11 +12,11 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::dates::DateParser;
 use super::ids::Spread;
 use super::ingest::{
-    BadRowReason, Columns, IngestReport, Intake, Parsed, ReadOptions, Refusal, amount, date, label, missing_customer,
-    shown, utf8,
+    BadRowReason, Columns, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer, shown,
+    utf8,
 };
 use super::rows::{Rows, Sink, Wants};
-use super::separators::Separators;
+use super::separators::{self, Separators};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::parallel;
 use crate::progress::{Observer, step};
@@ -501,52 +501,96 @@ struct RowParser<'a> {
 
 impl RowParser<'_> {
     fn parse(&self, text: &mut [u8]) -> Parsed {
-        let mut parsed = Parsed { rows: Rows::new(self.wants), ..Parsed::default() };
-        let mut spans = vec![(0, 0); self.columns];
-        let mut walk = Walk::new(text, self.delimiter);
-        while let Step::Record { from, to, line, fields, plain } = walk.next(text, &mut spans) {
-            let refusal = if fields == self.columns {
-                if !plain {
-                    unquote(text, from, to, self.delimiter, &mut spans);
-                }
-                match self.row(text, &spans, line, &mut parsed.rows) {
-                    Ok(Ok(())) => continue,
-                    Ok(Err(refusal)) => refusal,
-                    Err(error) => {
-                        parsed.failed = Some(error);
-                        break;
-                    }
-                }
-            } else {
-                let message = format!("{fields} fields where the header has {}", self.columns);
-                (BadRowReason::WrongFieldCount, message)
-            };
-            parsed.refuse(u64::from(line), refusal);
-        }
-        parsed.lines = u64::from(walk.line);
+        // Looked at once for all fields: a separator is never part of another character.
+        let is_utf8 = text.is_ascii() || std::str::from_utf8(text).is_ok();
+        // A row is rarely shorter than this, and what is left over is not much.
+        let rows = Rows::new(self.wants, text.len() / 24);
+        let mut parsed = Parsed { rows, ..Parsed::default() };
+        let done = match memchr(b'"', text) {
+            None => self.without_quotes(text, is_utf8, &mut parsed),
+            Some(_) => self.with_quotes(text, is_utf8, &mut parsed),
+        };
+        parsed.failed = done.err();
         parsed.rows.deal(&self.spread, self.shards);
         parsed
     }
 
-    /// Adds a row, unless something is wrong with it.
+    /// Where there is no quote, every separator ends a field: they are found all at once.
+    fn without_quotes(&self, text: &[u8], is_utf8: bool, parsed: &mut Parsed) -> Result<()> {
+        let mut separators = Vec::new();
+        let n = separators::positions(text, self.delimiter, &mut separators);
+        let ends_record = |end: &u32| text[*end as usize] == b'\n';
+        let (mut rest, mut start) = (&separators[..n], 0);
+        while !rest.is_empty() {
+            let fields = match rest.get(..self.columns) {
+                Some([before @ .., last]) if ends_record(last) && !before.iter().any(ends_record) => self.columns,
+                _ => 1 + rest.iter().position(ends_record).expect("a block ends in a line end"),
+            };
+            let ends = &rest[..fields];
+            let line_end = ends[fields - 1];
+            let returns = u32::from(line_end > start && text[line_end as usize - 1] == b'\r');
+            if fields > 1 || line_end - returns > start {
+                let begin = |i: usize| if i == 0 { start } else { ends[i - 1] + 1 };
+                let end =
+                    |i: usize| if i + 1 == fields { line_end - returns.min(line_end - begin(i)) } else { ends[i] };
+                self.record(fields, |i| field(text, (begin(i), end(i))), is_utf8, parsed)?;
+            }
+            parsed.lines += 1;
+            (rest, start) = (&rest[fields..], line_end + 1);
+        }
+        Ok(())
+    }
+
+    fn with_quotes(&self, text: &mut [u8], is_utf8: bool, parsed: &mut Parsed) -> Result<()> {
+        let mut spans = vec![(0, 0); self.columns];
+        let mut walk = Walk::new(text, self.delimiter);
+        while let Step::Record { from, to, line, fields, plain } = walk.next(text, &mut spans) {
+            if fields == self.columns && !plain {
+                unquote(text, from, to, self.delimiter, &mut spans);
+            }
+            parsed.lines = u64::from(line);
+            self.record(fields, |i| field(text, spans[i]), is_utf8, parsed)?;
+        }
+        parsed.lines = u64::from(walk.line);
+        Ok(())
+    }
+
+    /// Takes a record of so many fields; it starts behind the lines so far.
     #[inline(always)]
-    fn row(&self, text: &[u8], spans: &[Span], line: u32, rows: &mut Rows) -> Result<std::result::Result<(), Refusal>> {
-        let get = |i: usize| field(text, spans[i]);
-        let mut check = || {
-            let customer = get(self.at.customer);
-            let id = rows.id(customer, &self.spread)?;
+    fn record<'t>(
+        &self,
+        fields: usize,
+        get: impl Fn(usize) -> &'t [u8],
+        is_utf8: bool,
+        parsed: &mut Parsed,
+    ) -> Result<()> {
+        if fields != self.columns {
+            let message = format!("{fields} fields where the header has {}", self.columns);
+            parsed.refuse(parsed.lines, (BadRowReason::WrongFieldCount, message));
+            return Ok(());
+        }
+        let check = || {
+            let (customer, event_type) = (get(self.at.customer), self.at.event_type.map_or(&[][..], &get));
+            if !is_utf8 {
+                utf8(customer, "customer_id")?;
+            }
             let day = date(self.dates, get(self.at.date))?;
             let amount = self.at.amount.map_or(Ok(f64::NAN), |i| amount(get(i)))?;
-            let event_type = self.at.event_type.map_or(Ok(""), |i| utf8(get(i), "event_type"))?;
+            if !is_utf8 {
+                utf8(event_type, "event_type")?;
+            }
             let label = self.at.label.map_or(Ok(None), |i| label(get(i)))?;
-            if customer.is_empty() { Err(missing_customer()) } else { Ok((id, day, amount, event_type, label)) }
+            if customer.is_empty() { Err(missing_customer()) } else { Ok((customer, day, amount, event_type, label)) }
         };
         match check() {
-            Ok((id, day, amount, event_type, label)) => {
-                rows.push(id, day, amount, event_type, label, line)?;
-                Ok(Ok(()))
+            Ok((customer, day, amount, event_type, label)) => {
+                let id = parsed.rows.id(customer, &self.spread);
+                parsed.rows.push(id, day, amount, event_type, label, parsed.lines as u32)
             }
-            Err(refusal) => Ok(Err(refusal)),
+            Err(refusal) => {
+                parsed.refuse(parsed.lines, refusal);
+                Ok(())
+            }
         }
     }
 }
@@ -578,25 +622,55 @@ pub(crate) fn read<R: Read, S: Sink>(
         1 => 1,
         threads => threads * BLOCKS_PER_THREAD,
     };
-    let mut texts = vec![Vec::new(); together];
-    let mut bytes = 0;
+    let mut round = Round::new(together);
+    let mut ahead = Round::new(together);
+    let mut bytes = round.fill(&mut blocks)?;
     loop {
         step(observer, "read", bytes, 0)?;
-        let (mut filled, mut end) = (0, End::Sound);
-        for text in &mut texts {
-            end = blocks.next(text)?;
+        let Round { texts, filled, end } = &mut round;
+        let take = || {
+            let parsed = parallel::map_mut(&mut texts[..*filled], |_, text| parser.parse(text));
+            intake.take(parsed, sink)
+        };
+        // A round that is not full is the last.
+        let is_last = *filled < together;
+        let (taken, read) = parallel::beside(take, || if is_last { Ok(0) } else { ahead.fill(&mut blocks) });
+        taken?;
+        end.error(intake.lines() + 1)?;
+        if is_last {
+            return intake.finish(sink);
+        }
+        bytes += read?;
+        std::mem::swap(&mut round, &mut ahead);
+    }
+}
+
+/// Blocks that are parsed together while the next ones are read.
+struct Round {
+    texts: Vec<Vec<u8>>,
+    filled: usize,
+    /// What stands behind the last of them.
+    end: End,
+}
+
+impl Round {
+    fn new(blocks: usize) -> Self {
+        Round { texts: vec![Vec::new(); blocks], filled: 0, end: End::Sound }
+    }
+
+    /// Reads blocks, and returns their bytes.
+    fn fill<R: Read>(&mut self, blocks: &mut Blocks<R>) -> Result<usize> {
+        let mut bytes = 0;
+        self.filled = 0;
+        for text in &mut self.texts {
+            self.end = blocks.next(text)?;
             if text.is_empty() {
                 break;
             }
             bytes += text.len();
-            filled += 1;
+            self.filled += 1;
         }
-        let parsed = parallel::map_mut(&mut texts[..filled], |_, text| parser.parse(text));
-        intake.take(parsed, sink)?;
-        end.error(intake.lines() + 1)?;
-        if filled < together {
-            return intake.finish(sink);
-        }
+        Ok(bytes)
     }
 }
 

@@ -1,14 +1,12 @@
-//! Customer ids as numbers: a table made for short ids, which it holds in its slots, and for batches, whose memory accesses
-//! it makes overlap.
+//! Customer ids as numbers: a table made for short ids, and for batches, whose memory accesses it makes overlap.
 //!
-//! A slot is 16 bytes: 12 for the id and 4 for its number. An id of up to 11 bytes stands there itself, so finding it touches
-//! one line of memory; of a longer one a hash stands there, and the text decides.
+//! An id of up to 11 bytes stands in its record itself; for a longer one a hash stands there, and the text decides.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use super::interner::Strings;
+use super::strings::{Strings, Texts};
 
 /// Ids that are looked up together: enough that their cache misses overlap, few enough to stay in registers' reach.
 pub(crate) const BATCH: usize = 64;
@@ -20,7 +18,6 @@ pub(crate) struct Id(u128);
 
 const SHORT: usize = 11;
 const LONG: u8 = 0xff;
-const LOW_96: u128 = (1 << 96) - 1;
 /// The place of a long id among those of its rows.
 const PLACE: u128 = 0xff_ffff << 64;
 
@@ -54,17 +51,9 @@ impl Id {
         ((self.0 & PLACE) >> 64) as usize
     }
 
-    /// What stands in a slot.
-    #[inline(always)]
-    fn key(self) -> u128 {
-        if self.is_long() { self.0 & !PLACE } else { self.0 }
-    }
-
-    /// Whether every byte of a short id is ASCII.
-    #[inline(always)]
-    pub(crate) fn is_ascii(self) -> bool {
-        const HIGH: u128 = 0x80_8080_8080_8080_8080_8080;
-        self.0 & HIGH == 0
+    /// What a key holds of a long id: its mark and 56 bits of its hash.
+    fn long_bits(self) -> u128 {
+        u128::from(LONG) << 56 | self.0 & ((1 << 56) - 1)
     }
 }
 
@@ -79,129 +68,290 @@ impl Spread {
     }
 
     /// The id of a text that stands alone.
-    pub(crate) fn id(&self, text: &str) -> Id {
-        Id::short(text.as_bytes()).unwrap_or_else(|| self.long(text.as_bytes(), 0))
+    #[inline(always)]
+    pub(crate) fn id(&self, text: &[u8]) -> Id {
+        Id::short(text).unwrap_or_else(|| self.long(text, 0))
     }
 
     #[inline(always)]
     fn hash(&self, id: Id) -> u64 {
-        self.0.hash_one(id.key())
+        self.0.hash_one(if id.is_long() { id.0 & !PLACE } else { id.0 })
     }
 
-    /// Which of a power of two of shards an id belongs to. The slots use the low bits of the hash, the shards its high ones.
+    /// Where the search for an id begins, and what its slot shows of it.
+    #[inline(always)]
+    fn tag(&self, id: Id) -> u32 {
+        self.hash(id) as u32
+    }
+
+    /// Which of a power of two of shards an id belongs to. The slots use the low half of the hash, the shards the high one.
     #[inline(always)]
     pub(crate) fn shard(&self, id: Id, shards: usize) -> usize {
         ((self.hash(id) >> 40) as usize) & (shards - 1)
     }
 }
 
-/// Ids numbered 0, 1, 2, … in the order they were first seen.
-#[derive(Clone, Default)]
-pub(crate) struct Ids {
-    /// Number + 1 in the high 32 bits, 0 where the slot is free.
-    slots: Vec<u128>,
-    strings: Strings,
+/// The id of a record, in 12 bytes: a short id as in [`Id`]; for a long one the place of its text among the long ids of the
+/// table and 56 bits of its hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key([u8; 12]);
+
+impl Key {
+    #[inline(always)]
+    fn bits(self) -> u128 {
+        let low = u64::from_le_bytes(self.0[..8].try_into().expect("eight bytes"));
+        let high = u32::from_le_bytes(self.0[8..].try_into().expect("four bytes"));
+        u128::from(low) | u128::from(high) << 64
+    }
+
+    fn of_bits(bits: u128) -> Key {
+        Key(bits.to_le_bytes()[..12].try_into().expect("twelve bytes"))
+    }
+
+    fn is_long(self) -> bool {
+        self.0[SHORT] == LONG
+    }
+
+    /// The place of the text of a long one.
+    fn place(self) -> usize {
+        u32::from_le_bytes(self.0[..4].try_into().expect("four bytes")) as usize
+    }
+}
+
+/// What a table keeps for an id.
+pub(crate) trait Record: Send + Sync {
+    fn new(key: Key) -> Self;
+
+    fn key(&self) -> &Key;
+}
+
+impl Record for Key {
+    fn new(key: Key) -> Self {
+        key
+    }
+
+    fn key(&self) -> &Key {
+        self
+    }
+}
+
+/// Texts as numbers.
+pub(crate) type Names = Table<Key>;
+
+/// A record for each id, numbered 0, 1, 2, … in the order they were first seen.
+///
+/// A slot is 8 bytes, 32 bits of the hash and the record's number, so that the slots of a million ids stay in the cache of
+/// the machine; the id itself stands in the record, which is read in any case.
+#[derive(Clone)]
+pub(crate) struct Table<R> {
+    /// Number + 1 in the high half, 0 where the slot is free.
+    slots: Vec<u64>,
+    records: Vec<R>,
+    /// The texts of the long ids.
+    long: Strings,
     spread: Spread,
 }
 
-impl Ids {
+impl<R: Record> Texts for Table<R> {
+    fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    fn call_up(&self, index: usize) {
+        call_up(self.records[index].key());
+    }
+
+    fn text(&self, index: usize) -> &str {
+        let key = self.records[index].key();
+        if key.is_long() {
+            return self.long.get(key.place());
+        }
+        std::str::from_utf8(&key.0[..usize::from(key.0[SHORT])]).expect("ids are checked where they come in")
+    }
+}
+
+impl<R: Record> Default for Table<R> {
+    fn default() -> Self {
+        Table::new(Spread::default())
+    }
+}
+
+impl<R: Record> Table<R> {
     pub(crate) fn new(spread: Spread) -> Self {
-        Ids { slots: Vec::new(), strings: Strings::default(), spread }
+        Table { slots: Vec::new(), records: Vec::new(), long: Strings::default(), spread }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.strings.len()
+    /// The records in the order of their numbers.
+    pub(crate) fn records(&self) -> &[R] {
+        &self.records
     }
 
-    pub(crate) fn strings(&self) -> &Strings {
-        &self.strings
+    /// The texts in the order of their numbers.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        (0..self.records.len()).map(|i| self.text(i))
     }
 
-    /// The ids, without the table that finds them.
-    pub(crate) fn into_strings(self) -> Strings {
-        self.strings
+    /// Gives back the memory that only finding ids needs.
+    pub(crate) fn close(&mut self) {
+        self.slots = Vec::new();
     }
 
-    /// The number of an id whose text, if it is long, is given.
-    pub(crate) fn number(&mut self, id: Id, long: &str) -> u32 {
-        let hash = self.spread.hash(id);
-        self.find(id, hash, long)
-    }
-
-    /// The numbers of up to [`BATCH`] ids; `long` holds the texts of the long ones.
+    /// The number of a text, which is UTF-8; a new one if it was not seen before.
     #[inline(always)]
-    pub(crate) fn numbers(&mut self, ids: &[Id], long: &Strings, numbers: &mut [u32; BATCH]) {
-        let mut hashes = [0; BATCH];
-        for (hash, &id) in hashes.iter_mut().zip(ids) {
-            *hash = self.spread.hash(id);
-        }
-        // Reads every slot once before any is looked at: these reads do not wait for one another.
-        if !self.slots.is_empty() {
-            let mask = self.slots.len() - 1;
-            let touched =
-                hashes[..ids.len()].iter().fold(0, |sum, &hash| sum ^ self.slots[hash as usize & mask] as u64);
-            std::hint::black_box(touched);
-        }
-        for ((number, &id), &hash) in numbers.iter_mut().zip(ids).zip(&hashes) {
-            let text = if id.is_long() { long.get(id.place()) } else { "" };
-            *number = self.find(id, hash, text);
-        }
+    pub(crate) fn number(&mut self, text: &[u8]) -> u32 {
+        let id = self.spread.id(text);
+        let long =
+            if id.is_long() { std::str::from_utf8(text).expect("ids are checked where they come in") } else { "" };
+        self.find(id, self.spread.tag(id), long)
     }
 
+    pub(crate) fn record(&mut self, text: &[u8]) -> (u32, &mut R) {
+        let number = self.number(text);
+        (number, &mut self.records[number as usize])
+    }
+
+    /// Calls `update(i, number, record)` for the ids 0..n, in order; `long` holds the texts of the long ones.
+    ///
+    /// Three steps for each batch, each a batch behind the other: the slots are called up from memory; they tell the records,
+    /// which are called up; the records are updated. So the many waits for memory of a batch overlap with each other and with
+    /// the work on the batches around it.
     #[inline(always)]
-    fn find(&mut self, id: Id, hash: u64, long: &str) -> u32 {
-        let key = id.key();
-        if !self.slots.is_empty() {
-            let mask = self.slots.len() - 1;
-            let mut at = hash as usize & mask;
-            loop {
-                let slot = self.slots[at];
-                if slot == 0 {
-                    break;
+    pub(crate) fn visit(
+        &mut self,
+        n: usize,
+        id: impl Fn(usize) -> Id,
+        long: &Strings,
+        mut update: impl FnMut(usize, u32, &mut R),
+    ) {
+        let batches = n.div_ceil(BATCH);
+        let rows = |batch: usize| (batch * BATCH..n.min((batch + 1) * BATCH)).enumerate();
+        let mut tags = [[0u32; BATCH]; 3];
+        let mut candidates = [[0u32; BATCH]; 2];
+        for step in 0..batches + 2 {
+            if step < batches {
+                for (i, row) in rows(step) {
+                    let tag = self.spread.tag(id(row));
+                    tags[step % 3][i] = tag;
+                    if let Some(slot) = self.slots.get(tag as usize & self.slots.len().wrapping_sub(1)) {
+                        call_up(slot);
+                    }
                 }
-                if slot & LOW_96 == key {
-                    let number = (slot >> 96) as u32 - 1;
-                    if !id.is_long() || self.strings.get(number as usize) == long {
+            }
+            if step >= 1 && step <= batches {
+                let batch = step - 1;
+                for (i, _) in rows(batch) {
+                    let candidate = self.candidate(tags[batch % 3][i]);
+                    candidates[batch % 2][i] = candidate;
+                    if let Some(record) = self.records.get(candidate.wrapping_sub(1) as usize) {
+                        call_up(record);
+                    }
+                }
+            }
+            if step >= 2 {
+                let batch = step - 2;
+                for (i, row) in rows(batch) {
+                    let id = id(row);
+                    let candidate = candidates[batch % 2][i].wrapping_sub(1);
+                    let number = match self.records.get(candidate as usize) {
+                        Some(record) if !id.is_long() && record.key().bits() == id.0 => candidate,
+                        _ => {
+                            let text = if id.is_long() { long.get(id.place()) } else { "" };
+                            self.find(id, tags[batch % 3][i], text)
+                        }
+                    };
+                    update(row, number, &mut self.records[number as usize]);
+                }
+            }
+        }
+    }
+
+    /// Number + 1 of the first record whose slot has this tag, or 0 where a free slot comes before.
+    #[inline(always)]
+    fn candidate(&self, tag: u32) -> u32 {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut at = tag as usize & mask;
+        loop {
+            match self.slots.get(at) {
+                Some(&slot) if slot != 0 => {
+                    if slot as u32 == tag {
+                        return (slot >> 32) as u32;
+                    }
+                }
+                _ => return 0,
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn find(&mut self, id: Id, tag: u32, long: &str) -> u32 {
+        if !self.slots.is_empty() {
+            let mask = self.slots.len() - 1;
+            let mut at = tag as usize & mask;
+            while self.slots[at] != 0 {
+                let slot = self.slots[at];
+                if slot as u32 == tag {
+                    let number = (slot >> 32) as u32 - 1;
+                    let key = *self.records[number as usize].key();
+                    let is_it = match id.is_long() {
+                        false => key.bits() == id.0,
+                        true => key.bits() >> 32 == id.long_bits() && self.long.get(key.place()) == long,
+                    };
+                    if is_it {
                         return number;
                     }
                 }
                 at = (at + 1) & mask;
             }
         }
-        self.add(id, hash, long)
+        self.add(id, tag, long)
     }
 
     #[cold]
-    fn add(&mut self, id: Id, hash: u64, long: &str) -> u32 {
+    fn add(&mut self, id: Id, tag: u32, long: &str) -> u32 {
         // At most three in four slots are taken, so that a free one is near.
-        if 4 * (self.len() + 1) > 3 * self.slots.len() {
-            let mut larger = vec![0; (2 * self.slots.len()).max(1024)];
+        if 4 * (self.records.len() + 1) > 3 * self.slots.len() {
+            let mut larger = vec![0; (2 * self.slots.len()).max(64)];
             for &slot in self.slots.iter().filter(|&&slot| slot != 0) {
-                place(&mut larger, self.spread.hash(Id(slot & LOW_96)), slot);
+                place(&mut larger, slot);
             }
             self.slots = larger;
         }
-        let number = self.len() as u32;
-        place(&mut self.slots, hash, id.key() | u128::from(number + 1) << 96);
-        if id.is_long() {
-            self.strings.push(long);
-        } else {
-            let bytes = id.0.to_le_bytes();
-            let length = usize::from(bytes[SHORT]);
-            self.strings.push(std::str::from_utf8(&bytes[..length]).expect("ids are checked where they come in"));
-        }
+        let number = u32::try_from(self.records.len()).expect("fewer than 2^32 ids fit into memory");
+        place(&mut self.slots, u64::from(number + 1) << 32 | u64::from(tag));
+        let bits = match id.is_long() {
+            false => id.0,
+            true => {
+                self.long.push(long);
+                (self.long.len() - 1) as u128 | id.long_bits() << 32
+            }
+        };
+        self.records.push(R::new(Key::of_bits(bits)));
         number
     }
 }
 
 /// Puts a slot in the first free place.
-fn place(slots: &mut [u128], hash: u64, slot: u128) {
+fn place(slots: &mut [u64], slot: u64) {
     let mask = slots.len() - 1;
-    let mut at = hash as usize & mask;
+    let mut at = slot as usize & mask;
     while slots[at] != 0 {
         at = (at + 1) & mask;
     }
     slots[at] = slot;
+}
+
+/// Asks for the memory of an item that is used soon.
+#[inline(always)]
+#[allow(unsafe_code, reason = "the one hot loop that waits for memory; the language asks for the word")]
+pub(crate) fn call_up<T>(item: &T) {
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse"))]
+    for line in 0..size_of::<T>().div_ceil(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing and cannot fault, at an address within the item.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(item).cast::<i8>().add(64 * line)) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", target_feature = "sse")))]
+    let _ = item;
 }
 
 #[cfg(test)]
@@ -211,7 +361,7 @@ mod tests {
     #[test]
     fn ids_of_every_length_are_told_apart() {
         let spread = Spread::default();
-        let mut ids = Ids::new(spread.clone());
+        let mut ids = Table::<Key>::new(spread);
         let texts: Vec<String> = (0..40)
             .flat_map(|n| {
                 ["a".repeat(n), "\0".repeat(n), format!("{n:>n$}"), "é".repeat(n), format!("x{}", "\0".repeat(n))]
@@ -225,8 +375,8 @@ mod tests {
                 distinct.push(text);
                 distinct.len() - 1
             });
-            assert_eq!(ids.number(spread.id(text), text) as usize, expected, "{text:?}");
+            assert_eq!(ids.number(text.as_bytes()) as usize, expected, "{text:?}");
         }
-        assert_eq!(ids.strings().iter().collect::<Vec<_>>(), distinct);
+        assert_eq!(ids.texts().collect::<Vec<_>>(), distinct);
     }
 }

@@ -282,9 +282,12 @@ pub(crate) fn date(dates: &DateParser, text: &[u8]) -> std::result::Result<Day, 
     })
 }
 
-pub(crate) fn utf8<'a>(text: &'a [u8], column: &str) -> std::result::Result<&'a str, Refusal> {
-    std::str::from_utf8(text)
-        .map_err(|_| (BadRowReason::InvalidUtf8, format!("{column} {} is not UTF-8 text", shown(text))))
+/// Refuses text that is not UTF-8.
+pub(crate) fn utf8(text: &[u8], column: &str) -> std::result::Result<(), Refusal> {
+    match std::str::from_utf8(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err((BadRowReason::InvalidUtf8, format!("{column} {} is not UTF-8 text", shown(text)))),
+    }
 }
 
 /// A decimal number, NaN for an empty field.

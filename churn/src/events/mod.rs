@@ -8,9 +8,9 @@ mod csv;
 mod dates;
 mod ids;
 mod ingest;
-mod interner;
 mod rows;
 mod separators;
+mod strings;
 
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -26,11 +26,11 @@ pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOpti
 
 pub(crate) use csv::{Records, header, quoted, read as read_csv};
 use ids::BATCH;
-pub(crate) use ids::{Ids, Spread};
+pub(crate) use ids::{Key, Names, Record, Spread, Table, call_up};
 use ingest::{Intake, Parsed, REPORTED_BAD_ROWS, conflict};
 pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, shown};
-pub(crate) use interner::{Interner, Strings};
 pub(crate) use rows::{Rows, Shard, Sink, Wants};
+pub(crate) use strings::{Strings, Texts, select, sorted};
 
 #[cfg(feature = "arrow")]
 pub(crate) use arrow::read as read_arrow;
@@ -182,9 +182,9 @@ impl Events {
             let Ok(amount) = transaction.amount.map_or(Ok(f64::NAN), checked_amount) else {
                 return bad("amount is not a number within ±10^12");
             };
-            let id = parsed.rows.id(customer.as_bytes(), &builder.spread).expect("a str is UTF-8");
+            let id = parsed.rows.id(customer.as_bytes(), &builder.spread);
             let event_type = transaction.event_type.as_deref().unwrap_or("");
-            parsed.rows.push(id, transaction.event_date, amount, event_type, None, 0)?;
+            parsed.rows.push(id, transaction.event_date, amount, event_type.as_bytes(), None, 0)?;
             if parsed.rows.len() == ROWS_TOGETHER {
                 let full = std::mem::replace(&mut parsed, builder.piece());
                 builder.take(full, &mut intake)?;
@@ -405,14 +405,14 @@ const ROWS_TOGETHER: usize = 8192;
 struct Builder {
     spread: Spread,
     shards: Vec<BuilderShard>,
-    type_names: Interner,
+    type_names: Names,
 }
 
 impl Default for Builder {
     fn default() -> Self {
         let spread = Spread::default();
-        let shard = |_| BuilderShard { ids: Ids::new(spread.clone()), ..BuilderShard::default() };
-        Builder { shards: (0..shards()).map(shard).collect(), spread, type_names: Interner::default() }
+        let shard = |_| BuilderShard { ids: Table::new(spread.clone()), ..BuilderShard::default() };
+        Builder { shards: (0..shards()).map(shard).collect(), spread, type_names: Names::default() }
     }
 }
 
@@ -427,7 +427,7 @@ pub(crate) fn shards() -> usize {
 /// The rows of some of the customers.
 #[derive(Default)]
 struct BuilderShard {
-    ids: Ids,
+    ids: Names,
     customers: Vec<u32>,
     days: Vec<i32>,
     amounts: Vec<f64>,
@@ -449,7 +449,7 @@ impl Sink for Builder {
         &self.spread
     }
 
-    fn parts(&mut self) -> (&mut [BuilderShard], &mut Interner) {
+    fn parts(&mut self) -> (&mut [BuilderShard], &mut Names) {
         (&mut self.shards, &mut self.type_names)
     }
 }
@@ -458,30 +458,28 @@ impl Shard for BuilderShard {
     fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow> {
         let mut refused = Vec::new();
         let BuilderShard { ids, customers, days, amounts, types, labels, labelled, conflicts } = self;
-        rows.batches(shard, ids, |batch, numbers, ids| {
-            labels.resize(ids.len(), None);
-            for (&row, &customer) in batch.iter().zip(numbers) {
-                let row = row as usize;
-                if let Some(label) = rows.labels[row] {
-                    let line = rows.first_line + u64::from(rows.lines[row]);
-                    match labels[customer as usize].replace(label) {
-                        Some(earlier) if earlier != label => {
-                            labels[customer as usize] = Some(earlier);
-                            conflicts.push(customer);
-                            let (reason, message) = conflict(ids.strings().get(customer as usize));
-                            refused.push(BadRow { line, reason, message });
-                            continue;
-                        }
-                        _ => labelled.push((days.len(), line)),
-                    }
+        rows.visit(shard, ids, |row, customer, _| {
+            if let Some(label) = rows.labels[row] {
+                let line = rows.first_line + u64::from(rows.lines[row]);
+                if labels.len() <= customer as usize {
+                    labels.resize(customer as usize + 1, None);
                 }
-                customers.push(customer);
-                days.push(rows.days[row]);
-                amounts.push(rows.amounts[row]);
-                types.push(rows.types[row]);
+                match labels[customer as usize].replace(label) {
+                    Some(earlier) if earlier != label => {
+                        labels[customer as usize] = Some(earlier);
+                        conflicts.push(customer);
+                        refused.push((line, customer));
+                        return;
+                    }
+                    _ => labelled.push((days.len(), line)),
+                }
             }
+            customers.push(customer);
+            days.push(rows.days[row]);
+            amounts.push(rows.amounts[row]);
+            types.push(rows.types[row]);
         });
-        refused
+        refused.into_iter().map(|(line, customer)| conflicting_row(ids, line, customer)).collect()
     }
 
     fn withdraw_conflicts(&mut self) -> (u64, Vec<BadRow>) {
@@ -496,8 +494,7 @@ impl Shard for BuilderShard {
                 withdrawn[row] = true;
                 count += 1;
                 if first.len() < REPORTED_BAD_ROWS {
-                    let (reason, message) = conflict(self.ids.strings().get(customer as usize));
-                    first.push(BadRow { line, reason, message });
+                    first.push(conflicting_row(&self.ids, line, customer));
                 }
             }
         }
@@ -521,13 +518,18 @@ impl Shard for BuilderShard {
     }
 }
 
+fn conflicting_row(ids: &Names, line: u64, customer: u32) -> BadRow {
+    let (reason, message) = conflict(ids.text(customer as usize));
+    BadRow { line, reason, message }
+}
+
 /// The number of an event type; an empty one has none.
 #[inline(always)]
-pub(crate) fn type_number(names: &mut Interner, name: &str) -> Result<u16> {
+pub(crate) fn type_number(names: &mut Names, name: &[u8]) -> Result<u16> {
     if name.is_empty() {
         return Ok(NO_TYPE);
     }
-    let number = names.intern(name);
+    let number = names.number(name);
     if number as usize >= MAX_EVENT_TYPES {
         let message = format!(
             "event_type has more than {MAX_EVENT_TYPES} distinct values: map it to a column of kinds, or to none"
@@ -540,7 +542,7 @@ pub(crate) fn type_number(names: &mut Interner, name: &str) -> Result<u16> {
 impl Builder {
     /// An empty piece for rows of memory.
     fn piece(&self) -> Parsed {
-        Parsed { rows: Rows::new(self.wants()), ..Parsed::default() }
+        Parsed { rows: Rows::new(self.wants(), ROWS_TOGETHER), ..Parsed::default() }
     }
 
     fn take(&mut self, mut piece: Parsed, intake: &mut Intake) -> Result<()> {
@@ -550,7 +552,7 @@ impl Builder {
 
     fn finish(self, report: IngestReport) -> Events {
         let Builder { shards, type_names, .. } = self;
-        let type_order = type_names.strings().sorted();
+        let type_order: Vec<u32> = sorted(&[&type_names], |_, _| true).into_iter().map(|(_, number)| number).collect();
         let mut type_rank = vec![0u16; type_order.len()];
         for (rank, &number) in type_order.iter().enumerate() {
             type_rank[number as usize] = rank as u16;
@@ -563,9 +565,8 @@ impl Builder {
             shards[s].customers.iter().for_each(|&c| counts[c as usize] += 1);
             counts
         });
-        let lists: Vec<&Strings> = shards.iter().map(|shard| shard.ids.strings()).collect();
-        let mut order = Strings::sorted_together(&lists);
-        order.retain(|&(s, c)| counts[s as usize][c as usize] > 0);
+        let lists: Vec<&Names> = shards.iter().map(|shard| &shard.ids).collect();
+        let order = sorted(&lists, |s, c| counts[s][c] > 0);
 
         // A counting sort by customer, then each customer's rows by everything that tells rows apart.
         let mut starts = Vec::with_capacity(order.len() + 1);
@@ -597,14 +598,14 @@ impl Builder {
                 .sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.total_cmp(&b.2)));
         }
         let bound = |day: Option<i32>| day.and_then(Day::new).expect("a log holds at least one event");
-        let label = |&(s, c): &(u32, u32)| shards[s as usize].labels[c as usize];
+        let label = |&(s, c): &(u32, u32)| shards[s as usize].labels.get(c as usize).copied().flatten();
         let labelled = shards.iter().any(|shard| shard.labels.iter().any(Option::is_some));
         Events {
             first_day: bound(rows.iter().map(|row| row.0).min()),
             last_day: bound(rows.iter().map(|row| row.0).max()),
             labels: labelled.then(|| order.iter().map(label).collect()),
-            ids: Strings::select_together(&lists, &order),
-            type_names: type_names.strings().select(type_order),
+            ids: select(&lists, &order),
+            type_names: type_order.iter().map(|&number| type_names.text(number as usize)).collect(),
             starts,
             days: rows.iter().map(|row| row.0).collect(),
             types: rows.iter().map(|row| row.1).collect(),

@@ -1,8 +1,8 @@
 //! Checked rows on their way from a source to whatever keeps or sums them: columns side by side, some thousands at a time.
 
-use super::ids::{BATCH, Id, Ids, Spread};
-use super::ingest::{BadRow, BadRowReason, Refusal, shown};
-use super::interner::{Interner, Strings};
+use super::ids::{Id, Names, Record, Spread, Table};
+use super::ingest::BadRow;
+use super::strings::Strings;
 use super::{Day, NO_TYPE};
 use crate::error::Result;
 
@@ -25,37 +25,42 @@ pub(crate) struct Rows {
     pub(crate) amounts: Vec<f64>,
     /// Where wanted, as numbers of `type_names`; after [`Rows::number_types`] as numbers of the sink.
     pub(crate) types: Vec<u16>,
-    pub(crate) type_names: Interner,
+    pub(crate) type_names: Names,
     pub(crate) labels: Vec<Option<bool>>,
     /// From `first_line` on.
     pub(crate) lines: Vec<u32>,
     pub(crate) first_line: u64,
-    /// The rows of each shard, where there are several.
-    shards: Vec<Vec<u32>>,
+    /// Where there are several shards, the rows by shard, and where those of each end.
+    order: Vec<u32>,
+    shard_ends: Vec<usize>,
 }
 
 impl Rows {
-    pub(crate) fn new(wants: Wants) -> Self {
-        Rows { wants, ..Rows::default() }
+    /// Room for about so many rows.
+    pub(crate) fn new(wants: Wants, capacity: usize) -> Self {
+        Rows {
+            wants,
+            ids: Vec::with_capacity(capacity),
+            days: Vec::with_capacity(capacity),
+            amounts: Vec::with_capacity(capacity),
+            types: Vec::with_capacity(if wants.types { capacity } else { 0 }),
+            labels: Vec::with_capacity(if wants.labels { capacity } else { 0 }),
+            lines: Vec::with_capacity(if wants.labels { capacity } else { 0 }),
+            ..Rows::default()
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// The id of a text; a long one is kept with the rows.
+    /// The id of a text that is UTF-8; a long one is kept with the rows.
     #[inline(always)]
-    pub(crate) fn id(&mut self, customer: &[u8], spread: &Spread) -> std::result::Result<Id, Refusal> {
-        let not_utf8 = || (BadRowReason::InvalidUtf8, format!("customer_id {} is not UTF-8 text", shown(customer)));
-        match Id::short(customer) {
-            Some(id) if id.is_ascii() => Ok(id),
-            Some(id) => std::str::from_utf8(customer).map(|_| id).map_err(|_| not_utf8()),
-            None => {
-                let text = std::str::from_utf8(customer).map_err(|_| not_utf8())?;
-                self.long_ids.push(text);
-                Ok(spread.long(customer, self.long_ids.len() - 1))
-            }
-        }
+    pub(crate) fn id(&mut self, customer: &[u8], spread: &Spread) -> Id {
+        Id::short(customer).unwrap_or_else(|| {
+            self.long_ids.push(std::str::from_utf8(customer).expect("ids are checked where they come in"));
+            spread.long(customer, self.long_ids.len() - 1)
+        })
     }
 
     /// Adds a row. `line` counts from `first_line`.
@@ -65,7 +70,7 @@ impl Rows {
         id: Id,
         day: Day,
         amount: f64,
-        event_type: &str,
+        event_type: &[u8],
         label: Option<bool>,
         line: u32,
     ) -> Result<()> {
@@ -84,19 +89,29 @@ impl Rows {
 
     /// Deals the rows out to so many shards, a power of two.
     pub(crate) fn deal(&mut self, spread: &Spread, shards: usize) {
-        if shards > 1 {
-            self.shards.resize_with(shards, Vec::new);
-            for (row, &id) in self.ids.iter().enumerate() {
-                self.shards[spread.shard(id, shards)].push(row as u32);
-            }
+        if shards == 1 {
+            return;
+        }
+        let shard_of: Vec<u8> = self.ids.iter().map(|&id| spread.shard(id, shards) as u8).collect();
+        self.shard_ends = vec![0; shards + 1];
+        shard_of.iter().for_each(|&shard| self.shard_ends[usize::from(shard) + 1] += 1);
+        for shard in 0..shards {
+            self.shard_ends[shard + 1] += self.shard_ends[shard];
+        }
+        // Each end begins where its shard does and moves up row by row.
+        self.order = vec![0; self.len()];
+        for (row, &shard) in shard_of.iter().enumerate() {
+            let end = &mut self.shard_ends[usize::from(shard)];
+            self.order[*end] = row as u32;
+            *end += 1;
         }
     }
 
     /// Gives the types the numbers that they have in the whole log.
-    pub(crate) fn number_types(&mut self, names: &mut Interner) -> Result<()> {
-        let mut numbers = Vec::with_capacity(self.type_names.len());
-        for name in self.type_names.strings().iter() {
-            numbers.push(super::type_number(names, name)?);
+    pub(crate) fn number_types(&mut self, names: &mut Names) -> Result<()> {
+        let mut numbers = Vec::new();
+        for name in self.type_names.texts() {
+            numbers.push(super::type_number(names, name.as_bytes())?);
         }
         let changed = numbers.iter().enumerate().any(|(own, &number)| own != usize::from(number));
         if changed {
@@ -107,31 +122,32 @@ impl Rows {
         Ok(())
     }
 
-    /// Calls `take(rows, customers)` with the rows of a shard and the numbers of their customers, batch by batch.
+    /// Calls `update(row, number, record)` for the rows of a shard, with the records of their customers.
     #[inline(always)]
-    pub(crate) fn batches(&self, shard: usize, ids: &mut Ids, mut take: impl FnMut(&[u32], &[u32], &Ids)) {
-        let (mut rows, mut batch, mut numbers) = ([0; BATCH], [Id::short(b"").expect("short"); BATCH], [0; BATCH]);
-        let own = self.shards.get(shard);
-        let total = own.map_or(self.len(), Vec::len);
-        let mut from = 0;
-        while from < total {
-            let n = BATCH.min(total - from);
-            match own {
-                Some(own) => rows[..n].copy_from_slice(&own[from..from + n]),
-                None => rows[..n].iter_mut().zip(from..).for_each(|(row, i)| *row = i as u32),
-            }
-            for (id, &row) in batch.iter_mut().zip(&rows[..n]) {
-                *id = self.ids[row as usize];
-            }
-            ids.numbers(&batch[..n], &self.long_ids, &mut numbers);
-            take(&rows[..n], &numbers[..n], ids);
-            from += n;
+    pub(crate) fn visit<R: Record>(
+        &self,
+        shard: usize,
+        table: &mut Table<R>,
+        mut update: impl FnMut(usize, u32, &mut R),
+    ) {
+        if self.shard_ends.is_empty() {
+            return table.visit(self.len(), |row| self.ids[row], &self.long_ids, update);
         }
+        let from = if shard == 0 { 0 } else { self.shard_ends[shard - 1] };
+        let own = &self.order[from..self.shard_ends[shard]];
+        table.visit(
+            own.len(),
+            |i| self.ids[own[i] as usize],
+            &self.long_ids,
+            |i, number, record| {
+                update(own[i] as usize, number, record);
+            },
+        );
     }
 }
 
 /// Takes the good rows of a source.
-pub(crate) trait Sink {
+pub(crate) trait Sink: Send {
     type Shard: Shard;
 
     fn wants(&self) -> Wants;
@@ -139,7 +155,7 @@ pub(crate) trait Sink {
     fn spread(&self) -> &Spread;
 
     /// The parts that share the customers among them, a power of two, and the names of the event types.
-    fn parts(&mut self) -> (&mut [Self::Shard], &mut Interner);
+    fn parts(&mut self) -> (&mut [Self::Shard], &mut Names);
 }
 
 /// The part of a sink that some of the customers belong to.

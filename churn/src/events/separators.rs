@@ -37,6 +37,33 @@ impl Separators {
     }
 }
 
+/// Writes the positions of all separators of a text into a list that is as long as it ever had to be, and returns their
+/// number.
+pub(crate) fn positions(text: &[u8], delimiter: u8, found: &mut Vec<u32>) -> usize {
+    /// Positions that are written without looking whether there are so many: most groups hold no more.
+    const TOGETHER: usize = 8;
+    let mut n = 0;
+    for base in (0..text.len()).step_by(GROUP) {
+        let mut hits = hits_at(text, base, delimiter);
+        if found.len() < n + GROUP {
+            found.resize(2 * (n + GROUP), 0);
+        }
+        let room: &mut [u32; GROUP] = (&mut found[n..n + GROUP]).try_into().expect("a whole group");
+        n += hits.count_ones() as usize;
+        for room in room.chunks_exact_mut(TOGETHER) {
+            for position in room {
+                // The added bit keeps the count of zeros defined where there is no further hit.
+                *position = base as u32 + (hits | 1 << 63).trailing_zeros();
+                hits &= hits.wrapping_sub(1);
+            }
+            if hits == 0 {
+                break;
+            }
+        }
+    }
+    n
+}
+
 #[inline(always)]
 fn hits_at(text: &[u8], base: usize, delimiter: u8) -> u64 {
     match text.get(base..base + GROUP) {
@@ -130,6 +157,12 @@ mod tests {
         let text: Vec<u8> = (0..200).map(|i| if i % 7 == 3 { b',' } else { b'x' }).collect();
         for from in 0..text.len() {
             let mut separators = Separators::from(&text, from, b',');
+            let mut all = Vec::new();
+            let n = positions(&text[from..], b',', &mut all);
+            assert_eq!(
+                all[..n].iter().map(|&at| at as usize + from).collect::<Vec<_>>(),
+                (from..text.len()).filter(|i| i % 7 == 3).collect::<Vec<_>>()
+            );
             let found: Vec<usize> =
                 std::iter::from_fn(|| Some(separators.next(&text)).filter(|&at| at < text.len())).collect();
             assert_eq!(found, (from..text.len()).filter(|i| i % 7 == 3).collect::<Vec<_>>());

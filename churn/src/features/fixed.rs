@@ -18,19 +18,16 @@ impl Fixed {
     /// One term.
     #[inline(always)]
     pub(crate) fn of(term: f64) -> Fixed {
-        // From here on a double has no fraction.
-        const WHOLE: f64 = (1u64 << 52) as f64;
         debug_assert!(term.abs() <= crate::events::MAX_AMOUNT, "terms are checked where they come in");
-        // The product is exact, a power of two only moves the exponent.
+        // In two parts, the multiples of 2^48 and the rest, each below 2^53 and so exact; only the rest can have a fraction.
+        const PART: f64 = (1u64 << 48) as f64;
+        // Adding this rounds to a whole number, ties to even, and leaves it in the low bits.
+        const WHOLE: f64 = 3.0 * (1u64 << 51) as f64;
         let units = term * UNITS;
-        if units.abs() < WHOLE {
-            // Adding and taking away 2^52 rounds to a whole number, ties to even.
-            let whole = WHOLE.copysign(units);
-            return Fixed(i128::from((units + whole - whole) as i64));
-        }
-        let bits = units.to_bits();
-        let digits = i128::from(bits & ((1 << 52) - 1) | 1 << 52) << ((bits >> 52 & 0x7ff) - 1075);
-        Fixed(if units < 0.0 { -digits } else { digits })
+        let high = (units * (1.0 / PART)) as i64;
+        let rest = units - high as f64 * PART;
+        let low = (rest + WHOLE).to_bits() as i64 - WHOLE.to_bits() as i64;
+        Fixed((i128::from(high) << 48) + i128::from(low))
     }
 
     /// A sum of units that is known beforehand.
@@ -52,6 +49,30 @@ impl Fixed {
     /// The sum, rounded once.
     pub(crate) fn value(self) -> f64 {
         self.0 as f64 / UNITS
+    }
+}
+
+/// A sum that fits into 96 bits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fixed96([u32; 3]);
+
+impl Fixed96 {
+    #[inline(always)]
+    pub(crate) fn wide(self) -> Fixed {
+        let [low, middle, high] = self.0;
+        Fixed(i128::from(u64::from(low) | u64::from(middle) << 32) | i128::from(high as i32) << 64)
+    }
+
+    /// The sum with a term, if that fits.
+    #[inline(always)]
+    pub(crate) fn plus(self, term: Fixed) -> Option<Fixed96> {
+        Fixed96::of(Fixed(self.wide().0 + term.0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn of(Fixed(sum): Fixed) -> Option<Fixed96> {
+        let high = (sum >> 64) as i64;
+        (i64::from(high as i32) == high).then_some(Fixed96([sum as u32, (sum >> 32) as u32, high as u32]))
     }
 }
 

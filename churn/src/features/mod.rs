@@ -37,7 +37,7 @@ pub(crate) use wording::{Measure, Or, Quantity, Wording};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::events::{History, NO_TYPE, Strings, quoted};
+use crate::events::{History, NO_TYPE, Strings, Texts, quoted};
 use crate::parallel;
 use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER, Table, Value, level};
 use registry::View;
@@ -45,6 +45,9 @@ use state::{Behavior, Clock, Rfm};
 
 /// Days that the behavioral counts and sums look back.
 pub const WINDOWS: [i32; 5] = [7, 30, 90, 180, 365];
+
+/// The longest recent window.
+pub(crate) const MAX_RECENT_DAYS: i32 = 3650;
 
 /// Half-lives in days of the decayed counts and sums.
 pub const HALF_LIVES: [i32; 4] = [7, 30, 90, 180];
@@ -133,7 +136,7 @@ impl FeatureConfig {
             true => Ok(()),
             false => Err(invalid_parameter(name, value, &format!("{low} to {high} days"))),
         };
-        within("windows.recent_days", recent_days, 2, 3650)?;
+        within("windows.recent_days", recent_days, 2, MAX_RECENT_DAYS)?;
         within("windows.activity_days", activity_days, 1, 3650)?;
         within("windows.full_days", full_days, 1, 36_500)?;
         if let Some(scales) = self.scales {
@@ -489,8 +492,9 @@ pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &Featu
 }
 
 /// The slot of each type number: its place among the listed names, or the one after them.
-fn type_slots(names: &Strings, listed: &[String]) -> Vec<usize> {
-    names.iter().map(|name| listed.iter().position(|l| l == name).unwrap_or(listed.len())).collect()
+fn type_slots(names: &impl Texts, listed: &[String]) -> Vec<usize> {
+    let slot = |name: &str| listed.iter().position(|l| l == name).unwrap_or(listed.len());
+    (0..names.len()).map(|number| slot(names.text(number))).collect()
 }
 
 /// One customer's states, filled in before their row is written.

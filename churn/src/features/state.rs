@@ -3,9 +3,10 @@
 //! Adding the events one by one, in any order, or merging the states of any parts gives the same bits. A state belongs to
 //! one as_of and one choice of windows, which the [`Clock`] holds.
 
-use super::fixed::Fixed;
-use super::{HALF_LIVES, Windows};
+use super::fixed::{Fixed, Fixed96};
+use super::{HALF_LIVES, MAX_RECENT_DAYS, Windows};
 use crate::day::Day;
+use crate::events::{Key, Record};
 
 /// The day that states look back from, and how far.
 #[derive(Clone, Debug)]
@@ -22,9 +23,7 @@ impl Clock {
 }
 
 /// What the eight `rfm` features need.
-/// One line of memory.
 #[derive(Clone, Debug, PartialEq)]
-#[repr(align(64))]
 pub(crate) struct Rfm {
     pub(crate) first: i32,
     pub(crate) last: i32,
@@ -96,6 +95,127 @@ impl Rfm {
     }
 }
 
+/// An [`Rfm`] with the id of its customer in one line of memory: sums have 96 bits and places 32, which is enough for all but
+/// the largest customers.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Compact {
+    key: Key,
+    first: i32,
+    last: i32,
+    events: u32,
+    with_amount: u32,
+    activity: u32,
+    recent: u32,
+    places: u32,
+    amounts: Fixed96,
+    activity_amounts: Fixed96,
+}
+
+const _: () = assert!(size_of::<Compact>() == 64, "one line of memory");
+
+impl Record for Compact {
+    fn new(key: Key) -> Self {
+        Compact {
+            key,
+            first: i32::MAX,
+            last: i32::MIN,
+            events: 0,
+            with_amount: 0,
+            activity: 0,
+            recent: 0,
+            places: 0,
+            amounts: Fixed96::default(),
+            activity_amounts: Fixed96::default(),
+        }
+    }
+
+    fn key(&self) -> &Key {
+        &self.key
+    }
+}
+
+impl Compact {
+    /// [`Rfm::add`]; where that is more than fits, everything so far is poured out and this begins anew.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn add(&mut self, clock: &Clock, day: i32, amount: f64) -> Option<Rfm> {
+        debug_assert!(day <= clock.as_of, "events after as_of do not exist here");
+        let age = clock.as_of - day;
+        let in_activity = age < clock.windows.activity_days;
+        let place = clock.windows.recent_days - 1 - age;
+        let has_amount = !amount.is_nan();
+        let term = if has_amount { Fixed::of(amount) } else { Fixed::default() };
+        let amounts = self.amounts.plus(term);
+        let activity_amounts = self.activity_amounts.plus(if in_activity { term } else { Fixed::default() });
+        let (Some(amounts), Some(activity_amounts), true) = (amounts, activity_amounts, self.events < MOST_EVENTS)
+        else {
+            return Some(self.pour(clock, day, amount));
+        };
+        self.first = self.first.min(day);
+        self.last = self.last.max(day);
+        self.events += 1;
+        self.activity += u32::from(in_activity);
+        self.recent += u32::from(place >= 0);
+        self.places += place.max(0) as u32;
+        self.with_amount += u32::from(has_amount);
+        self.amounts = amounts;
+        self.activity_amounts = activity_amounts;
+        None
+    }
+
+    #[cold]
+    fn pour(&mut self, clock: &Clock, day: i32, amount: f64) -> Rfm {
+        let mut rfm = self.rfm();
+        rfm.add(clock, day, amount);
+        *self = Compact::new(self.key);
+        rfm
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+
+    /// Takes over a state, if it fits.
+    pub(crate) fn store(&mut self, rfm: &Rfm) -> bool {
+        let (amounts, activity_amounts) = (Fixed96::of(rfm.amounts), Fixed96::of(rfm.activity_amounts));
+        let (Some(amounts), Some(activity_amounts), true) = (amounts, activity_amounts, rfm.events <= MOST_EVENTS)
+        else {
+            return false;
+        };
+        *self = Compact {
+            key: self.key,
+            first: rfm.first,
+            last: rfm.last,
+            events: rfm.events,
+            with_amount: rfm.with_amount,
+            activity: rfm.activity,
+            recent: rfm.recent,
+            places: rfm.places as u32,
+            amounts,
+            activity_amounts,
+        };
+        true
+    }
+
+    pub(crate) fn rfm(&self) -> Rfm {
+        Rfm {
+            first: self.first,
+            last: self.last,
+            events: self.events,
+            with_amount: self.with_amount,
+            activity: self.activity,
+            recent: self.recent,
+            places: u64::from(self.places),
+            amounts: self.amounts.wide(),
+            activity_amounts: self.activity_amounts.wide(),
+        }
+    }
+}
+
+/// Places of so many events fit into 32 bits.
+const MOST_EVENTS: u32 = u32::MAX / MAX_RECENT_DAYS as u32;
+
 /// Ages in days at which the bands of [`Behavior`] end: every window of the features is made of whole bands.
 const BAND_ENDS: [i32; 6] = [7, 30, 90, 120, 180, 365];
 
@@ -159,13 +279,6 @@ impl Behavior {
         // max of a NaN and a number is the number.
         self.largest = self.largest.max(amount);
         self.refunds = self.refunds.saturating_add(u32::from(amount < 0.0));
-    }
-
-    /// Reads a value of every line of memory that an event changes.
-    #[inline(always)]
-    pub(crate) fn touch(&self) -> u64 {
-        let sum = |sums: &[Fixed]| sums.iter().step_by(4).fold(0, |sum, part| sum ^ part.units() as u64);
-        self.months ^ sum(&self.amounts) ^ sum(&self.decayed_counts) ^ sum(&self.decayed_amounts)
     }
 
     pub(crate) fn merge(&mut self, other: &Behavior) {

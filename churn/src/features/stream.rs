@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::state::{Behavior, Clock, Rfm};
+use super::state::{Behavior, Clock, Compact, Rfm};
 use super::{FeatureConfig, FeatureTable, fit_scales, most_frequent, tabulate, type_slots};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{
-    BadRow, Ids, IngestReport, Interner, NO_TYPE, ReadOptions, Rows, Shard, Sink, Spread, Strings, Wants, read_csv,
-    shards, type_number,
+    BadRow, IngestReport, Key, NO_TYPE, Names, ReadOptions, Record, Rows, Shard, Sink, Spread, Table, Texts, Wants,
+    call_up, read_csv, select, shards, sorted, type_number,
 };
+use crate::parallel;
 use crate::progress::Observer;
 
 /// Takes rows from one or more sources and keeps one state a customer. Streams over parts of the rows can be filled apart
@@ -36,23 +37,49 @@ pub struct FeatureStream {
     config: FeatureConfig,
     spread: Spread,
     shards: Vec<States>,
-    type_names: Interner,
+    type_names: Names,
 }
 
 /// The states of some of the customers, and what adds to them.
 pub(crate) struct States {
     clock: Clock,
-    ids: Ids,
-    rfm: Vec<Rfm>,
-    /// One a customer if the set needs them, else none.
-    behavior: Option<Vec<Behavior>>,
+    customers: Customers,
+    /// What did not fit into the records, by customer.
+    poured: BTreeMap<u32, Rfm>,
     types: TypeCounts,
 }
 
-/// Events of a customer of a type; which types get a column is known only at the end.
+/// A record a customer: as little as the feature set needs, so that an event changes few lines of memory.
+enum Customers {
+    Rfm(Table<Compact>),
+    Behavioral(Table<Wide>),
+}
+
+/// The record of a customer whose behavior is kept as well.
+struct Wide {
+    compact: Compact,
+    behavior: Behavior,
+    /// Events of the first types.
+    types: [u32; FIRST_TYPES],
+}
+
+impl Record for Wide {
+    fn new(key: Key) -> Self {
+        Wide { compact: Compact::new(key), behavior: Behavior::default(), types: [0; FIRST_TYPES] }
+    }
+
+    fn key(&self) -> &Key {
+        self.compact.key()
+    }
+}
+
+/// Types that are counted in the record: none, and the first of the names.
+const FIRST_TYPES: usize = 8;
+
+/// Events of a customer of the other types; which types get a column is known only at the end.
 #[derive(Default)]
 struct TypeCounts {
-    /// So many counts a customer: of no type, then of the first types.
+    /// So many counts a customer.
     width: usize,
     counts: Vec<u32>,
     /// Of the types beyond: by customer and type.
@@ -62,15 +89,21 @@ struct TypeCounts {
 /// Types that are counted in a row of numbers a customer; more would cost memory that most customers do not use.
 const MAX_WIDTH: usize = 32;
 
-impl TypeCounts {
-    /// The place of a type in a customer's row.
-    #[inline(always)]
-    fn place(number: u16) -> usize {
-        usize::from(number.wrapping_add(1))
-    }
+/// The place of a type among the counts of a customer.
+#[inline(always)]
+fn place(number: u16) -> usize {
+    usize::from(number.wrapping_add(1))
+}
 
+/// The type at a place.
+fn type_at(place: usize) -> u16 {
+    (place as u16).wrapping_sub(1)
+}
+
+impl TypeCounts {
+    #[cold]
     fn add(&mut self, customer: u32, number: u16, count: u32) {
-        let place = TypeCounts::place(number);
+        let place = place(number) - FIRST_TYPES;
         let at = customer as usize * self.width + place;
         let sum = match self.counts.get_mut(at) {
             Some(sum) if place < self.width => sum,
@@ -101,7 +134,7 @@ impl TypeCounts {
     fn of(&self, customer: u32) -> impl Iterator<Item = (u16, u32)> {
         let from = customer as usize * self.width;
         let row = self.counts.get(from..from + self.width).unwrap_or(&[]);
-        let first = row.iter().enumerate().map(|(place, &count)| ((place as u16).wrapping_sub(1), count));
+        let first = row.iter().enumerate().map(|(place, &count)| (type_at(FIRST_TYPES + place), count));
         let rare = self.rare.range((customer, 0)..=(customer, u16::MAX)).map(|(&(_, number), &count)| (number, count));
         first.chain(rare).filter(|&(_, count)| count > 0)
     }
@@ -109,18 +142,101 @@ impl TypeCounts {
 
 impl States {
     fn new(clock: Clock, spread: Spread, config: &FeatureConfig) -> Self {
-        let behavior = config.counts_types().then(Vec::new);
-        States { clock, ids: Ids::new(spread), rfm: Vec::new(), behavior, types: TypeCounts::default() }
+        let customers = match config.counts_types() {
+            true => Customers::Behavioral(Table::new(spread)),
+            false => Customers::Rfm(Table::new(spread)),
+        };
+        States { clock, customers, poured: BTreeMap::new(), types: TypeCounts::default() }
     }
 
-    /// The number of this customer, with empty states if they are new.
-    fn customer(&mut self, spread: &Spread, id: &str) -> usize {
-        let customer = self.ids.number(spread.id(id), id) as usize;
-        self.rfm.resize_with(self.ids.len(), Rfm::default);
-        if let Some(behavior) = &mut self.behavior {
-            behavior.resize_with(self.ids.len(), Behavior::default);
+    fn compact(&self, customer: u32) -> &Compact {
+        match &self.customers {
+            Customers::Rfm(table) => &table.records()[customer as usize],
+            Customers::Behavioral(table) => &table.records()[customer as usize].compact,
         }
-        customer
+    }
+
+    fn rfm(&self, customer: u32) -> Rfm {
+        let mut rfm = self.compact(customer).rfm();
+        if let Some(poured) = self.poured.get(&customer) {
+            rfm.merge(poured);
+        }
+        rfm
+    }
+
+    /// Whether a customer has an event by as_of. One whose every event lies later has been numbered, but not counted.
+    fn is_seen(&self, customer: u32) -> bool {
+        !self.compact(customer).is_empty() || self.poured.contains_key(&customer)
+    }
+
+    fn behavior(&self, customer: u32) -> Option<&Behavior> {
+        match &self.customers {
+            Customers::Rfm(_) => None,
+            Customers::Behavioral(table) => Some(&table.records()[customer as usize].behavior),
+        }
+    }
+
+    /// Every count above 0 of a customer: type number and count.
+    fn types(&self, customer: u32) -> impl Iterator<Item = (u16, u32)> {
+        let first: &[u32] = match &self.customers {
+            Customers::Rfm(_) => &[],
+            Customers::Behavioral(table) => &table.records()[customer as usize].types,
+        };
+        let first = first.iter().enumerate().map(|(place, &count)| (type_at(place), count));
+        first.filter(|&(_, count)| count > 0).chain(self.types.of(customer))
+    }
+
+    /// Adds the states of a customer of another stream, whose types have these numbers here.
+    fn merge(&mut self, id: &str, theirs: &States, customer: u32, numbers: &[u16]) {
+        let ours = match &mut self.customers {
+            Customers::Rfm(table) => table.number(id.as_bytes()),
+            Customers::Behavioral(table) => {
+                let (ours, record) = table.record(id.as_bytes());
+                if let Some(behavior) = theirs.behavior(customer) {
+                    record.behavior.merge(behavior);
+                }
+                for (number, count) in theirs.types(customer) {
+                    let number = if number == NO_TYPE { NO_TYPE } else { numbers[usize::from(number)] };
+                    match record.types.get_mut(place(number)) {
+                        Some(sum) => *sum = sum.saturating_add(count),
+                        None => self.types.add(ours, number, count),
+                    }
+                }
+                ours
+            }
+        };
+        let mut rfm = self.rfm(ours);
+        rfm.merge(&theirs.rfm(customer));
+        let compact = match &mut self.customers {
+            Customers::Rfm(table) => table.record(id.as_bytes()).1,
+            Customers::Behavioral(table) => &mut table.record(id.as_bytes()).1.compact,
+        };
+        if compact.store(&rfm) {
+            self.poured.remove(&ours);
+        } else {
+            *compact = Compact::new(*compact.key());
+            self.poured.insert(ours, rfm);
+        }
+    }
+}
+
+impl Texts for States {
+    fn len(&self) -> usize {
+        match &self.customers {
+            Customers::Rfm(table) => table.len(),
+            Customers::Behavioral(table) => table.len(),
+        }
+    }
+
+    fn text(&self, customer: usize) -> &str {
+        match &self.customers {
+            Customers::Rfm(table) => table.text(customer),
+            Customers::Behavioral(table) => table.text(customer),
+        }
+    }
+
+    fn call_up(&self, customer: usize) {
+        call_up(self.compact(customer as u32));
     }
 }
 
@@ -137,7 +253,7 @@ impl FeatureStream {
             config: config.clone(),
             shards: (0..shards()).map(|_| States::new(clock.clone(), spread.clone(), config)).collect(),
             spread,
-            type_names: Interner::default(),
+            type_names: Names::default(),
         })
     }
 
@@ -200,22 +316,15 @@ impl FeatureStream {
             ));
         }
         let mut numbers = Vec::with_capacity(other.type_names.len());
-        for name in other.type_names.strings().iter() {
-            numbers.push(type_number(&mut self.type_names, name)?);
+        for name in other.type_names.texts() {
+            numbers.push(type_number(&mut self.type_names, name.as_bytes())?);
         }
         let shards = self.shards.len();
         for theirs in &other.shards {
-            for (i, id) in theirs.ids.strings().iter().enumerate() {
-                let ours = &mut self.shards[self.spread.shard(self.spread.id(id), shards)];
-                let customer = ours.customer(&self.spread, id);
-                ours.rfm[customer].merge(&theirs.rfm[i]);
-                if let (Some(ours), Some(theirs)) = (&mut ours.behavior, &theirs.behavior) {
-                    ours[customer].merge(&theirs[i]);
-                }
-                for (number, count) in theirs.types.of(i as u32) {
-                    let number = if number == NO_TYPE { NO_TYPE } else { numbers[usize::from(number)] };
-                    ours.types.add(customer as u32, number, count);
-                }
+            for customer in 0..theirs.len() {
+                let id = theirs.text(customer);
+                let ours = &mut self.shards[self.spread.shard(self.spread.id(id.as_bytes()), shards)];
+                ours.merge(id, theirs, customer as u32, &numbers);
             }
         }
         Ok(())
@@ -227,50 +336,56 @@ impl FeatureStream {
     /// # Errors
     /// `no_customers` if there is none.
     pub fn finish(self) -> Result<FeatureTable> {
-        let FeatureStream { as_of, config: mut fitted, shards, type_names, .. } = self;
-        // A customer whose every event lies after as_of has been numbered, but not counted.
-        if shards.iter().all(|shard| shard.rfm.iter().all(|state| state.events == 0)) {
+        let FeatureStream { as_of, config: mut fitted, mut shards, type_names, .. } = self;
+        let seen = |shard: &States| (0..shard.len() as u32).any(|customer| shard.is_seen(customer));
+        if !shards.iter().any(seen) {
             return Err(Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}")));
         }
-        if fitted.scales.is_none() {
-            let states = shards.iter().flat_map(|shard| &shard.rfm).filter(|state| state.events > 0);
-            let activity: Vec<(f64, f64)> =
-                states.map(|state| (f64::from(state.activity), state.activity_amounts.value())).collect();
-            fitted.scales = Some(fit_scales(&activity));
+        // The tables that find the ids make room for the features.
+        for shard in &mut shards {
+            match &mut shard.customers {
+                Customers::Rfm(table) => table.close(),
+                Customers::Behavioral(table) => table.close(),
+            }
         }
-        let names = type_names.strings();
+        if fitted.scales.is_none() {
+            let activity: Vec<Vec<(f64, f64)>> = parallel::map(shards.len(), |s| {
+                let shard = &shards[s];
+                let seen = (0..shard.len() as u32).filter(|&customer| shard.is_seen(customer));
+                let states = seen.map(|customer| shard.rfm(customer));
+                states.map(|state| (f64::from(state.activity), state.activity_amounts.value())).collect()
+            });
+            fitted.scales = Some(fit_scales(&activity.concat()));
+        }
         if fitted.counts_types() && fitted.event_type_columns.is_none() {
-            let mut counts = vec![0u64; names.len()];
+            let mut counts = vec![0u64; type_names.len()];
             for shard in &shards {
-                for (number, count) in (0..shard.ids.len() as u32).flat_map(|customer| shard.types.of(customer)) {
+                for (number, count) in (0..shard.len() as u32).flat_map(|customer| shard.types(customer)) {
                     if number != NO_TYPE {
                         counts[usize::from(number)] += u64::from(count);
                     }
                 }
             }
-            fitted.event_type_columns = Some(most_frequent(&counts, |i| names.get(i), fitted.top_event_types));
+            fitted.event_type_columns = Some(most_frequent(&counts, |i| type_names.text(i), fitted.top_event_types));
         }
         let listed = fitted.event_type_columns.as_deref().unwrap_or(&[]);
-        let slots = type_slots(names, listed);
-        // The tables that find the ids are dropped before the features take their place.
-        let (ids, states): (Vec<Strings>, Vec<_>) =
-            shards.into_iter().map(|s| (s.ids.into_strings(), (s.rfm, s.behavior, s.types))).unzip();
-        let lists: Vec<&Strings> = ids.iter().collect();
-        let mut order = Strings::sorted_together(&lists);
-        order.retain(|&(s, i)| states[s as usize].0[i as usize].events > 0);
-        let selected = Strings::select_together(&lists, &order);
-        drop(ids);
+        let slots = type_slots(&type_names, listed);
+        let lists: Vec<&States> = shards.iter().collect();
+        let order = sorted(&lists, |s, customer| shards[s].is_seen(customer as u32));
         let ahead = |rows: std::ops::Range<usize>| {
-            let touched = order[rows].iter().fold(0, |sum, &(s, i)| sum ^ states[s as usize].0[i as usize].events);
-            std::hint::black_box(touched);
+            order[rows].iter().for_each(|&(s, customer)| match &shards[s as usize].customers {
+                Customers::Rfm(table) => call_up(&table.records()[customer as usize]),
+                Customers::Behavioral(table) => call_up(&table.records()[customer as usize]),
+            });
         };
-        tabulate(selected, as_of, &fitted, ahead, |row, scratch| {
+        let ids = select(&lists, &order);
+        tabulate(ids, as_of, &fitted, ahead, |row, scratch| {
             let (s, customer) = order[row];
-            let (rfm, behavior, types) = &states[s as usize];
-            scratch.rfm = rfm[customer as usize].clone();
-            if let Some(behavior) = behavior {
-                scratch.behavior = behavior[customer as usize].clone();
-                for (number, count) in types.of(customer) {
+            let shard = &shards[s as usize];
+            scratch.rfm = shard.rfm(customer);
+            if let Some(behavior) = shard.behavior(customer) {
+                scratch.behavior = behavior.clone();
+                for (number, count) in shard.types(customer) {
                     let slot = if number == NO_TYPE { listed.len() } else { slots[usize::from(number)] };
                     scratch.types[slot] = scratch.types[slot].saturating_add(count);
                 }
@@ -290,42 +405,65 @@ impl Sink for FeatureStream {
         &self.spread
     }
 
-    fn parts(&mut self) -> (&mut [States], &mut Interner) {
+    fn parts(&mut self) -> (&mut [States], &mut Names) {
         (&mut self.shards, &mut self.type_names)
     }
 }
 
 impl Shard for States {
     fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow> {
-        let States { clock, ids, rfm, behavior, types } = self;
-        rows.batches(shard, ids, |batch, customers, ids| {
-            if rfm.len() < ids.len() {
-                rfm.resize_with(ids.len(), Rfm::default);
-                if let Some(behavior) = behavior {
-                    behavior.resize_with(ids.len(), Behavior::default);
-                }
+        let States { clock, customers, poured, types } = self;
+        let mut pour = |customer: u32, rfm: Option<Rfm>| {
+            if let Some(rfm) = rfm {
+                poured.entry(customer).or_default().merge(&rfm);
             }
-            // Reads every state once before any is changed: these reads do not wait for one another.
-            let touched = customers.iter().fold(0, |sum, &customer| sum ^ rfm[customer as usize].events);
-            std::hint::black_box(touched);
-            for (&row, &customer) in batch.iter().zip(customers) {
-                let (day, amount) = (rows.days[row as usize], rows.amounts[row as usize]);
-                if day <= clock.as_of {
-                    rfm[customer as usize].add(clock, day, amount);
+        };
+        match customers {
+            Customers::Rfm(table) => rows.visit(shard, table, |row, customer, compact| {
+                if rows.days[row] <= clock.as_of {
+                    pour(customer, compact.add(clock, rows.days[row], rows.amounts[row]));
                 }
-            }
-            if let Some(behavior) = behavior {
-                let touched = customers.iter().fold(0, |sum, &customer| sum ^ behavior[customer as usize].touch());
-                std::hint::black_box(touched);
-                for (&row, &customer) in batch.iter().zip(customers) {
-                    let row = row as usize;
-                    if rows.days[row] <= clock.as_of {
-                        behavior[customer as usize].add(clock, rows.days[row], rows.amounts[row]);
-                        types.add(customer, rows.types[row], 1);
+            }),
+            Customers::Behavioral(table) => rows.visit(shard, table, |row, customer, record| {
+                if rows.days[row] <= clock.as_of {
+                    pour(customer, record.compact.add(clock, rows.days[row], rows.amounts[row]));
+                    record.behavior.add(clock, rows.days[row], rows.amounts[row]);
+                    match record.types.get_mut(place(rows.types[row])) {
+                        Some(sum) => *sum = sum.saturating_add(1),
+                        None => types.add(customer, rows.types[row], 1),
                     }
                 }
-            }
-        });
+            }),
+        }
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three amounts of 10^12 are 3 · 10^12 · 2^55 > 2^96 units, more than a record holds; their mean is 10^12, and with
+    /// three refunds of as much 0.
+    #[test]
+    fn sums_outgrow_their_record() {
+        let (config, options) = (FeatureConfig::default(), ReadOptions::default());
+        let rows = |amount: &str| {
+            format!("customer_id,event_date,amount\n{}", format!("anna,2024-01-05,{amount}\n").repeat(3))
+        };
+        let as_of = "2024-01-07".parse().expect("a day");
+        let stream = |csv: &str| {
+            let mut stream = FeatureStream::new(as_of, &config).expect("a configuration");
+            stream.read_csv(csv.as_bytes(), &options).expect("good rows");
+            stream
+        };
+        let mean = |stream: FeatureStream| stream.finish().expect("a customer").row("anna").expect("anna")[6];
+        assert_eq!(mean(stream(&rows("1000000000000"))), 1e12);
+        let mut both = stream(&rows("1000000000000"));
+        both.merge(&stream(&rows("-1000000000000"))).expect("the same configuration");
+        assert_eq!(mean(both), 0.0);
+        let mut small = stream(&rows("20.50"));
+        small.merge(&stream(&rows("10.50"))).expect("the same configuration");
+        assert_eq!(mean(small), 15.5);
     }
 }
