@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::logistic::newton;
+use super::newton::Problem;
 use super::sigmoid;
 use crate::error::Result;
 
@@ -87,10 +87,10 @@ fn platt(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) -> Re
     let positives = churned.iter().filter(|&&y| y).count() as f64;
     let negatives = churned.len() as f64 - positives;
     let (yes, no) = ((positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0));
-    let x = ndarray::Array2::from_shape_fn((scores.len(), 1), |(i, _)| scores[i]);
     let y: Vec<f64> = churned.iter().map(|&y| if y { yes } else { no }).collect();
     let weights: Vec<f64> = (0..scores.len()).map(weights).collect();
-    let fitted = newton(&x, &y, &weights, 0.0)?;
+    let fill = |rows: std::ops::Range<usize>, out: &mut [f64]| out[..rows.len()].copy_from_slice(&scores[rows]);
+    let fitted = Problem { fill: &fill, columns: 1, y: &y, weights: &weights, l2: 0.0 }.minimum()?;
     // A score that ranks worse than chance is worth nothing; turning it round would be worth less.
     if fitted[1] > 0.0 {
         return Ok(Calibration::Platt { slope: fitted[1], offset: fitted[0] });

@@ -3,19 +3,19 @@
 //! **Structure.** margin = intercept + Σ coefficient · (value − mean)/scale over *terms*: a number with its missing values
 //! replaced by the training median, an indicator of its absence if any was missing in training, or an indicator of a
 //! category's level. All terms are standardised. **Algorithm.** Minimises Σ weight · log-loss + l2/2 · ‖coefficients‖² with
-//! the intercept free, by Newton steps on the exact Hessian (Cholesky), halved while they do not improve: scikit-learn's
-//! `LogisticRegression(C = 1/l2)` on the same standardised columns. **Constraints.** At most 2,000 terms.
-//!
-//! Rows are summed in fixed blocks, so the coefficients do not depend on the number of threads.
+//! the intercept free, by [Newton's method](super::newton): scikit-learn's `LogisticRegression(C = 1/l2)` on the same
+//! standardised columns. **Constraints.** At most 2,000 terms: where there would be more, the rarest levels have none, as if
+//! the category were of no level there; more numbers than that are refused.
 
-use ndarray::{Array2, ArrayView1};
+use std::ops::Range;
+
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 use super::TrainingSet;
-use super::sigmoid;
+use super::design::{gather, summaries};
+use super::newton::{BLOCK, Problem};
 use crate::error::{Error, ErrorKind, Result};
-use crate::features::{FeatureSpec, percentile};
-use crate::parallel;
 
 /// One column of the design, as computed from a feature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,8 +70,6 @@ pub(crate) struct Logistic {
 const MAX_TERMS: usize = 2000;
 /// So many deviations from the mean are as far as any: beyond, the margin could overflow.
 const MOST_DEVIATIONS: f64 = 1e6;
-const BLOCK: usize = 1024;
-const MAX_STEPS: usize = 200;
 
 impl Logistic {
     /// The margin (log-odds) of a row of features.
@@ -87,17 +85,18 @@ impl Logistic {
     }
 
     pub(crate) fn fit(set: &TrainingSet<'_>, l2: f64) -> Result<Logistic> {
-        let mut terms = design(set)?;
-        let (n, d) = (set.rows.len(), terms.len());
-        let mut x = Array2::zeros((n, d));
-        for (mut out, &row) in x.rows_mut().into_iter().zip(set.rows) {
-            for (value, term) in out.iter_mut().zip(&terms) {
-                *value = term.standardised(set.x[(row as usize, term.feature)]);
-            }
-        }
+        let x = set.x.as_standard_layout();
+        let x = x.as_slice().expect("the layout is standard");
+        let mut terms = terms(set, x)?;
         let y: Vec<f64> = set.rows.iter().map(|&row| f64::from(u8::from(set.y[row as usize]))).collect();
         let weights: Vec<f64> = set.rows.iter().map(|&row| set.weight(row)).collect();
-        let solution = newton(&x, &y, &weights, l2)?;
+        let fill = |rows: Range<usize>, out: &mut [f64]| {
+            for (term, column) in terms.iter().zip(out.chunks_exact_mut(BLOCK)) {
+                gather(set, x, term.feature, rows.clone(), column);
+                term.standardise(&mut column[..rows.len()]);
+            }
+        };
+        let solution = Problem { fill: &fill, columns: terms.len(), y: &y, weights: &weights, l2 }.minimum()?;
         for (term, &coefficient) in terms.iter_mut().zip(&solution[1..]) {
             term.coefficient = coefficient;
         }
@@ -105,156 +104,142 @@ impl Logistic {
     }
 }
 
-/// The terms of a training set with their medians, means and scales: one for each number and level in the order of the
-/// features, then one for each feature that has missing values.
-fn design(set: &TrainingSet<'_>) -> Result<Vec<Term>> {
-    let column = |feature: usize| set.rows.iter().map(move |&row| set.x[(row as usize, feature)]);
-    let mut kinds = Vec::new();
-    for (feature, FeatureSpec { levels, .. }) in set.specs.iter().enumerate() {
-        match levels {
-            Some(levels) => kinds.extend((0..levels.len()).map(|level| (feature, TermKind::Level(level)))),
-            None => {
-                let mut present: Vec<f64> = column(feature).filter(|v| !v.is_nan()).collect();
-                let median = if present.is_empty() { 0.0 } else { percentile(&mut present, 0.5) };
-                kinds.push((feature, TermKind::Median(median)));
+impl Term {
+    fn new(feature: usize, kind: TermKind, mean: f64, variance: f64) -> Self {
+        let scale = variance.sqrt();
+        // A constant column carries nothing; rounding alone must not blow it up, nor may 1/scale overflow.
+        let scale = if scale > f64::max(1e-12 * mean.abs(), 1e-300) { scale } else { 1.0 };
+        Term { feature, kind, mean, scale, coefficient: 0.0 }
+    }
+
+    /// The same for a feature's values in many rows.
+    fn standardise(&self, values: &mut [f64]) {
+        let (mean, inverse) = (self.mean, 1.0 / self.scale);
+        let standard = |raw: f64| ((raw - mean) * inverse).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS);
+        let (no, yes) = (standard(0.0), standard(1.0));
+        match self.kind {
+            TermKind::Median(median) => {
+                values.iter_mut().for_each(|v| *v = standard(if v.is_nan() { median } else { *v }));
+            }
+            TermKind::Missing => values.iter_mut().for_each(|v| *v = if v.is_nan() { yes } else { no }),
+            TermKind::Level(level) => {
+                let level = level as f64;
+                values.iter_mut().for_each(|v| *v = if *v == level { yes } else { no });
             }
         }
     }
-    for feature in 0..set.specs.len() {
-        if column(feature).any(f64::is_nan) {
-            kinds.push((feature, TermKind::Missing));
-        }
-    }
-    if kinds.len() > MAX_TERMS {
+}
+
+/// The terms of a training set with their medians, means and scales: one for each number and level in the order of the
+/// features, then one for each feature that has missing values. Where there would be too many, the rarest levels have none.
+fn terms(set: &TrainingSet<'_>, x: &[f64]) -> Result<Vec<Term>> {
+    let summaries = summaries(set, x);
+    let numbers = set.specs.iter().filter(|spec| spec.levels.is_none()).count();
+    let indicators = summaries.iter().filter(|summary| summary.missing > 0).count();
+    let Some(room) = MAX_TERMS.checked_sub(numbers + indicators) else {
         let message = format!(
-            "{} terms (numbers, levels and indicators); logistic regression takes at most {MAX_TERMS}",
-            kinds.len()
+            "{numbers} numbers and {indicators} indicators of missing values; logistic regression takes at most {MAX_TERMS} together"
         );
         return Err(Error::new(ErrorKind::TooManyValues, message));
-    }
+    };
+    let levels =
+        |feature: usize| summaries[feature].levels.iter().enumerate().map(move |(l, &rows)| (rows, feature, l));
+    let mut kept: Vec<(usize, usize, usize)> = (0..summaries.len()).flat_map(levels).collect();
+    kept.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.cmp(b)));
+    kept.truncate(room);
+    kept.sort_unstable_by_key(|&(_, feature, level)| (feature, level));
+    let mut kept = kept.into_iter().peekable();
     let n = set.rows.len() as f64;
-    Ok(parallel::map(kinds.len(), |i| {
-        let (feature, kind) = kinds[i].clone();
-        let mut term = Term { feature, kind, mean: 0.0, scale: 1.0, coefficient: 0.0 };
-        term.mean = column(feature).map(|v| term.raw(v)).sum::<f64>() / n;
-        let variance = column(feature).map(|v| (term.raw(v) - term.mean) * (term.raw(v) - term.mean)).sum::<f64>() / n;
-        let scale = variance.sqrt();
-        // A constant column carries nothing; rounding alone must not blow it up.
-        term.scale = if scale > 1e-12 * term.mean.abs().max(1e-300) { scale } else { 1.0 };
-        term
-    }))
+    let indicator = |feature: usize, kind: TermKind, rows: usize| {
+        let mean = rows as f64 / n;
+        Term::new(feature, kind, mean, mean * (1.0 - mean))
+    };
+    let mut terms = Vec::new();
+    for (feature, (spec, summary)) in set.specs.iter().zip(&summaries).enumerate() {
+        if spec.levels.is_none() {
+            // Missing values count as the median.
+            let missing = summary.missing as f64;
+            let away = summary.median - summary.mean;
+            let mean = summary.mean + away * (missing / n);
+            let squares = summary.squares + away * away * missing * (1.0 - missing / n);
+            terms.push(Term::new(feature, TermKind::Median(summary.median), mean, squares / n));
+        }
+        while let Some((rows, _, level)) = kept.next_if(|kept| kept.1 == feature) {
+            terms.push(indicator(feature, TermKind::Level(level), rows));
+        }
+    }
+    for (feature, summary) in summaries.iter().enumerate().filter(|(_, summary)| summary.missing > 0) {
+        terms.push(indicator(feature, TermKind::Missing, summary.missing));
+    }
+    Ok(terms)
 }
 
-/// Gradient, upper triangle of the Hessian, and objective at a point, without the penalty.
-struct Sums {
-    gradient: Vec<f64>,
-    hessian: Vec<f64>,
-    loss: f64,
-}
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
 
-fn sums(x: &Array2<f64>, y: &[f64], weights: &[f64], point: &[f64]) -> Sums {
-    let d = point.len();
-    let blocks = parallel::map(y.len().div_ceil(BLOCK), |block| {
-        let mut sums = Sums { gradient: vec![0.0; d], hessian: vec![0.0; d * d], loss: 0.0 };
-        let mut full = vec![1.0; d];
-        for i in block * BLOCK..((block + 1) * BLOCK).min(y.len()) {
-            full[1..].copy_from_slice(x.row(i).as_slice().expect("rows are contiguous"));
-            let margin: f64 = full.iter().zip(point).map(|(a, b)| a * b).sum();
-            let p = sigmoid(margin);
-            // ln(1 + e^m) − y·m, written so that neither end overflows.
-            sums.loss += weights[i] * (libm::log1p(libm::exp(-margin.abs())) + margin.max(0.0) - y[i] * margin);
-            let (residual, curvature) = (weights[i] * (p - y[i]), weights[i] * p * (1.0 - p));
-            for j in 0..d {
-                sums.gradient[j] += residual * full[j];
-                let scaled = curvature * full[j];
-                for (h, value) in sums.hessian[j * d + j..(j + 1) * d].iter_mut().zip(&full[j..]) {
-                    *h += scaled * value;
-                }
-            }
-        }
-        sums
-    });
-    blocks
-        .into_iter()
-        .reduce(|mut total, block| {
-            total.gradient.iter_mut().zip(&block.gradient).for_each(|(a, b)| *a += b);
-            total.hessian.iter_mut().zip(&block.hessian).for_each(|(a, b)| *a += b);
-            total.loss += block.loss;
-            total
-        })
-        .expect("there is at least one row")
-}
+    use super::*;
+    use crate::features::FeatureSpec;
 
-/// Minimises the penalised loss; the first element is the intercept.
-pub(crate) fn newton(x: &Array2<f64>, y: &[f64], weights: &[f64], l2: f64) -> Result<Vec<f64>> {
-    let d = x.ncols() + 1;
-    let penalty = |point: &[f64]| 0.5 * l2 * point[1..].iter().map(|c| c * c).sum::<f64>();
-    let mut point = vec![0.0; d];
-    let total: f64 = weights.iter().sum();
-    let rate = y.iter().zip(weights).map(|(y, w)| y * w).sum::<f64>() / total;
-    point[0] = libm::log(rate / (1.0 - rate));
-    let mut here = sums(x, y, weights, &point);
-    let mut objective = here.loss + penalty(&point);
-    for _ in 0..MAX_STEPS {
-        for (j, coefficient) in point.iter().enumerate().skip(1) {
-            here.gradient[j] += l2 * coefficient;
-            here.hessian[j * d + j] += l2;
-        }
-        let Some(step) = solve(&mut here.hessian, &here.gradient, d) else { break };
-        let mut length = 1.0;
-        loop {
-            let next: Vec<f64> = point.iter().zip(&step).map(|(p, s)| p - length * s).collect();
-            let there = sums(x, y, weights, &next);
-            let value = there.loss + penalty(&next);
-            if value <= objective {
-                (point, here, objective) = (next, there, value);
-                break;
-            }
-            length *= 0.5;
-            if length < 1e-6 {
-                // No step improves the objective any more: this is its minimum to machine precision.
-                return Ok(point);
-            }
-        }
-        let largest = step.iter().fold(0.0, |m: f64, s| m.max(s.abs()));
-        if length * largest <= 1e-10 * point.iter().fold(1.0, |m: f64, p| m.max(p.abs())) {
-            return Ok(point);
-        }
+    fn terms_of(x: &Array2<f64>, specs: &[FeatureSpec]) -> Result<Vec<Term>> {
+        let rows: Vec<u32> = (0..x.nrows() as u32).collect();
+        let (y, weights) = (vec![true; x.nrows()], vec![1.0; x.nrows()]);
+        let set = TrainingSet { x, specs, columns: &[], y: &y, weights: &weights, rows: &rows };
+        terms(&set, x.as_slice().expect("rows"))
     }
-    if point.iter().all(|p| p.is_finite()) {
-        return Ok(point);
-    }
-    Err(Error::new(ErrorKind::InvalidParameter, "the logistic fit did not converge; use a larger l2"))
-}
 
-/// Solves the symmetric system given by its upper triangle, by Cholesky in place; none if it is not positive definite.
-fn solve(upper: &mut [f64], right: &[f64], d: usize) -> Option<Vec<f64>> {
-    for j in 0..d {
-        for k in 0..j {
-            let factor = upper[k * d + j];
-            for i in j..d {
-                upper[j * d + i] -= factor * upper[k * d + i];
+    #[test]
+    fn of_too_many_levels_the_rarest_have_no_term() {
+        // Ten categories of 250 levels and one number with a gap: 2,502 terms. In every category level 0 has the first 200
+        // rows, each of the levels up to 199 two more, and the levels from 200 on one.
+        let level = |i: usize| match i {
+            0..200 => 0.0,
+            200..598 => ((i - 200) / 2 + 1) as f64,
+            _ => (i - 598 + 200) as f64,
+        };
+        let rows = 648;
+        let x = Array2::from_shape_fn((rows, 11), |(i, j)| match (i, j) {
+            (0, 10) => f64::NAN,
+            (_, 10) => i as f64,
+            _ => level(i),
+        });
+        let category = |j: usize| FeatureSpec {
+            name: format!("c{j}"),
+            levels: (j < 10).then(|| (0..250).map(|l| format!("{l:03}")).collect()),
+        };
+        let specs: Vec<FeatureSpec> = (0..11).map(category).collect();
+        // The number and its indicator leave 1,998: none for the levels of one row, nor for the last two of the others.
+        let terms = terms_of(&x, &specs).expect("the rarest are left out");
+        let of = |feature: usize| terms.iter().filter(|term| term.feature == feature).count();
+        assert_eq!((0..11).map(of).collect::<Vec<_>>(), [200, 200, 200, 200, 200, 200, 200, 200, 200, 198, 2]);
+        assert!(terms.iter().all(|term| !matches!(term.kind, TermKind::Level(200..))));
+        assert_eq!(terms.iter().rfind(|term| term.feature == 9).map(|t| t.kind.clone()), Some(TermKind::Level(197)));
+
+        let numbers: Vec<FeatureSpec> = (0..2001).map(|j| FeatureSpec::numeric(format!("x{j}"))).collect();
+        let error = terms_of(&Array2::zeros((rows, 2001)), &numbers).expect_err("too many numbers");
+        assert_eq!(error.code(), "too_many_values");
+    }
+
+    #[test]
+    fn columns_are_standardised_as_values_are() {
+        let terms = [
+            Term { feature: 0, kind: TermKind::Median(3.0), mean: 2.5, scale: 0.7, coefficient: 0.0 },
+            Term { feature: 0, kind: TermKind::Missing, mean: 0.25, scale: 0.4, coefficient: 0.0 },
+            Term { feature: 0, kind: TermKind::Level(3), mean: 0.2, scale: 0.4, coefficient: 0.0 },
+        ];
+        let values = [0.0, -0.0, 1.0, 3.0, f64::NAN, 1e100, -1e100, 2.5];
+        for term in terms {
+            let mut column = values;
+            term.standardise(&mut column);
+            for (found, value) in column.into_iter().zip(values) {
+                let right = term.standardised(value);
+                // A product with 1/scale instead of a quotient: two roundings more.
+                assert!(
+                    (found - right).abs() <= 4e-16 * right.abs(),
+                    "{:?} of {value}: {found}, not {right}",
+                    term.kind
+                );
             }
         }
-        let pivot = upper[j * d + j];
-        if pivot.is_nan() || pivot <= 0.0 {
-            return None;
-        }
-        let root = pivot.sqrt();
-        upper[j * d + j..(j + 1) * d].iter_mut().for_each(|v| *v /= root);
     }
-    let mut solution = right.to_vec();
-    for j in 0..d {
-        solution[j] /= upper[j * d + j];
-        for i in j + 1..d {
-            solution[i] -= upper[j * d + i] * solution[j];
-        }
-    }
-    for j in (0..d).rev() {
-        for i in j + 1..d {
-            solution[j] -= upper[j * d + i] * solution[i];
-        }
-        solution[j] /= upper[j * d + j];
-    }
-    Some(solution)
 }
