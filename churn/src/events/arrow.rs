@@ -1,23 +1,26 @@
 //! Rows from Arrow record batches, by the same rules as CSV.
 
 use std::borrow::Borrow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Date64Type, Float64Type, Int64Type, TimestampSecondType};
+use arrow_array::types::{Date64Type, Float64Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, Float64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
+    Array, ArrayRef, Date32Array, Decimal128Array, Float64Array, LargeStringArray, RecordBatch, StringArray,
+    StringViewArray, TimestampSecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 
 use super::Day;
 use super::csv::Positions;
 use super::dates::{DateParser, day_of_second};
+use super::ids::Spread;
 use super::ingest::{
     BadRowReason, IngestReport, Intake, Parsed, ReadOptions, Refusal, checked_amount, date, missing_customer,
     refused_amount,
 };
-use super::rows::{Rows, Sink};
+use super::rows::{Rows, Sink, Wants};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 use crate::progress::{Observer, step};
@@ -32,64 +35,92 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
     sink: &mut S,
     observer: &dyn Observer,
 ) -> Result<IngestReport> {
-    let parser = DateParser::new(options.date_format.as_deref())?;
+    let dates = DateParser::new(options.date_format.as_deref())?;
     let mut intake = Intake::new(options)?;
     let (wants, spread, shards) = (sink.wants(), sink.spread().clone(), sink.parts().0.len());
-    for batch in batches {
-        let batch = batch?;
-        let batch = batch.borrow();
+    let mut batches = batches.into_iter();
+    let mut ahead = batches.next().transpose()?;
+    while let Some(batch) = ahead {
         step(observer, "read", intake.lines() as usize, 0)?;
+        let batch: &RecordBatch = batch.borrow();
+        let take = || {
+            let columns = Columns::new(batch, options, wants)?;
+            let parsed = parallel::map(batch.num_rows().div_ceil(PIECE), |number| {
+                let rows = number * PIECE..((number + 1) * PIECE).min(batch.num_rows());
+                let mut parsed = columns.parse(rows, wants, &spread, &dates);
+                parsed.rows.deal(&spread, shards);
+                parsed
+            });
+            intake.take(parsed, sink)
+        };
+        // The next batch, which the caller's iterator may have to decode, is made beside the work on this one.
+        let (taken, next) = parallel::beside(take, || batches.next().transpose());
+        taken?;
+        ahead = next?;
+    }
+    intake.finish(sink)
+}
+
+/// The columns of a batch that hold a log.
+struct Columns {
+    customers: Text,
+    dates: Dates,
+    amounts: Option<Float64Array>,
+    types: Option<Text>,
+    labels: Option<Float64Array>,
+}
+
+impl Columns {
+    fn new(batch: &RecordBatch, options: &ReadOptions, wants: Wants) -> Result<Self> {
         let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
         let at = Positions::find(&names, &options.columns, wants.labels)?;
         let column = |i: usize| (names[i].as_str(), batch.column(i));
-        let customers = Text::new(column(at.customer))?;
-        let dates = Dates::new(column(at.date))?;
-        let amounts = at.amount.map(|i| numbers(column(i))).transpose()?;
-        let amounts = amounts.as_ref().map(|amounts| amounts.as_primitive::<Float64Type>());
-        let types = at.event_type.filter(|_| wants.types).map(|i| Text::new(column(i))).transpose()?;
-        let labels = at.label.map(|i| labels(column(i))).transpose()?;
-        let labels = labels.as_ref().map(|labels| labels.as_primitive::<Float64Type>());
-        let piece = |number: usize| -> Parsed {
-            let rows = number * PIECE..((number + 1) * PIECE).min(batch.num_rows());
-            let mut parsed =
-                Parsed { rows: Rows::new(wants, rows.len()), lines: rows.len() as u64, ..Parsed::default() };
-            for (line, i) in rows.enumerate() {
-                let mut check = || {
-                    let customer = customers.get(i);
-                    if customer.is_empty() {
-                        return Err(missing_customer());
-                    }
-                    let id = parsed.rows.id(customer.as_bytes(), &spread);
-                    let day = dates.get(i, &parser)?;
-                    let amount = match amounts {
-                        Some(amounts) if amounts.is_valid(i) => {
-                            checked_amount(amounts.value(i)).map_err(|value| refused_amount(&value.to_string()))?
-                        }
-                        _ => f64::NAN,
-                    };
-                    let label = match labels {
-                        Some(labels) if labels.is_valid(i) => Some(label(labels.value(i))?),
-                        _ => None,
-                    };
-                    Ok((id, day, amount, label))
-                };
-                match check() {
-                    Ok((id, day, amount, label)) => {
-                        let event_type = types.as_ref().map_or("", |types| types.get(i)).as_bytes();
-                        if let Err(error) = parsed.rows.push(id, day, amount, event_type, label, line as u32) {
-                            parsed.failed = Some(error);
-                            break;
-                        }
-                    }
-                    Err(refusal) => parsed.refuse(line as u64, refusal),
-                }
-            }
-            parsed.rows.deal(&spread, shards);
-            parsed
-        };
-        intake.take(parallel::map(batch.num_rows().div_ceil(PIECE), piece), sink)?;
+        let doubles = |array: ArrayRef| array.as_primitive::<Float64Type>().clone();
+        Ok(Columns {
+            customers: Text::new(column(at.customer))?,
+            dates: Dates::new(column(at.date))?,
+            amounts: at.amount.map(|i| numbers(column(i))).transpose()?.map(doubles),
+            types: at.event_type.filter(|_| wants.types).map(|i| Text::new(column(i))).transpose()?,
+            labels: at.label.map(|i| labels(column(i))).transpose()?.map(doubles),
+        })
     }
-    intake.finish(sink)
+
+    fn parse(&self, rows: Range<usize>, wants: Wants, spread: &Spread, dates: &DateParser) -> Parsed {
+        let capacity = rows.len();
+        let mut parsed = Parsed { rows: Rows::new(wants, capacity), lines: capacity as u64, ..Parsed::default() };
+        for (line, i) in rows.enumerate() {
+            let check = || {
+                let customer = self.customers.get(i);
+                if customer.is_empty() {
+                    return Err(missing_customer());
+                }
+                let day = self.dates.get(i, dates)?;
+                let amount = match &self.amounts {
+                    Some(amounts) if amounts.is_valid(i) => {
+                        checked_amount(amounts.value(i)).map_err(|value| refused_amount(&value.to_string()))?
+                    }
+                    _ => f64::NAN,
+                };
+                let label = match &self.labels {
+                    Some(labels) if labels.is_valid(i) => Some(label(labels.value(i))?),
+                    _ => None,
+                };
+                Ok((customer, day, amount, label))
+            };
+            match check() {
+                Ok((customer, day, amount, label)) => {
+                    let id = parsed.rows.id(customer.as_bytes(), spread);
+                    let event_type = self.types.as_ref().map_or("", |types| types.get(i)).as_bytes();
+                    if let Err(error) = parsed.rows.push(id, day, amount, event_type, label, line as u32) {
+                        parsed.failed = Some(error);
+                        break;
+                    }
+                }
+                Err(refusal) => parsed.refuse(line as u64, refusal),
+            }
+        }
+        parsed
+    }
 }
 
 fn label(value: f64) -> std::result::Result<bool, Refusal> {
@@ -184,19 +215,18 @@ fn decimals((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
 
 /// A column of dates in one of the types that have a day.
 enum Dates {
-    Day(ArrayRef),
-    Second(ArrayRef),
+    Day(Date32Array),
+    Second(TimestampSecondArray),
     Text(Text),
 }
 
 impl Dates {
     fn new((name, array): (&str, &ArrayRef)) -> Result<Self> {
         Ok(match array.data_type() {
-            DataType::Date32 => Dates::Day(array.clone()),
+            DataType::Date32 => Dates::Day(array.as_primitive().clone()),
             DataType::Date64 => {
-                let seconds: arrow_array::TimestampSecondArray =
-                    array.as_primitive::<Date64Type>().iter().map(|ms| ms.map(|ms| ms.div_euclid(1000))).collect();
-                Dates::Second(Arc::new(seconds))
+                let milliseconds = array.as_primitive::<Date64Type>();
+                Dates::Second(milliseconds.iter().map(|ms| ms.map(|ms| ms.div_euclid(1000))).collect())
             }
             DataType::Timestamp(unit, _) => {
                 let per_second = match unit {
@@ -207,9 +237,8 @@ impl Dates {
                 };
                 // Floor, not truncation: a moment before 1970 belongs to the day it lies in.
                 let ticks = cast(name, array, &DataType::Int64)?;
-                let seconds: arrow_array::TimestampSecondArray =
-                    ticks.as_primitive::<Int64Type>().iter().map(|t| t.map(|t| t.div_euclid(per_second))).collect();
-                Dates::Second(Arc::new(seconds))
+                let ticks = ticks.as_primitive::<Int64Type>().iter();
+                Dates::Second(ticks.map(|t| t.map(|t| t.div_euclid(per_second))).collect())
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
                 Dates::Text(Text::new((name, array))?)
@@ -220,13 +249,12 @@ impl Dates {
         })
     }
 
+    #[inline(always)]
     fn get(&self, row: usize, parser: &DateParser) -> std::result::Result<Day, Refusal> {
         let day = match self {
             Dates::Text(text) => return date(parser, text.get(row).as_bytes()),
-            Dates::Day(days) if days.is_valid(row) => Day::new(days.as_primitive::<Date32Type>().value(row)),
-            Dates::Second(seconds) if seconds.is_valid(row) => {
-                day_of_second(seconds.as_primitive::<TimestampSecondType>().value(row))
-            }
+            Dates::Day(days) if days.is_valid(row) => Day::new(days.value(row)),
+            Dates::Second(seconds) if seconds.is_valid(row) => day_of_second(seconds.value(row)),
             _ => None,
         };
         day.ok_or_else(|| (BadRowReason::InvalidDate, "event_date is null or outside the years 1 to 9999".to_owned()))
