@@ -61,7 +61,7 @@
 //! | [`audit`] | the proof that no future reaches the features |
 //! | [`evaluate`], [`compare()`], [`segment_table`], [`Thresholds`] | measures, two models on the same rows, risk bands |
 //! | [`Model`] | scoring, and the document |
-//! | [`Model::explain`], [`Explanation`], [`Model::what_if`], [`Model::smallest_changes`] | Shapley values, reasons in words, what if |
+//! | [`Model::explain`], [`Explanation`], [`Explainer`], [`Model::what_if`], [`Model::smallest_changes`] | Shapley values, reasons in words, what if |
 //! | [`profit`] | what contacting is worth: EMPC, MPC, profit curves, the budgeted list with its control group |
 //! | [`cluster`] | customers who act alike |
 //!
@@ -196,6 +196,7 @@ mod progress;
 mod random;
 #[cfg(feature = "report")]
 pub mod report;
+mod scratch;
 mod segments;
 mod snapshot;
 mod table;
@@ -209,8 +210,8 @@ pub use events::{
     BadRow, BadRowReason, Columns, Customer, Events, History, IngestReport, OnBadRow, Outcome, ReadOptions, Transaction,
 };
 pub use explain::{
-    Change, ChangeConfig, ExplainConfig, Explanation, FeatureImportance, FeaturePerturbation, Output, Reason, Step,
-    WhatIf,
+    Change, ChangeConfig, ExplainConfig, Explainer, Explanation, FeatureImportance, FeaturePerturbation, Output,
+    Reason, Step, WhatIf,
 };
 pub use features::{
     FeatureConfig, FeatureInfo, FeatureSet, FeatureSpec, FeatureStream, FeatureTable, HALF_LIVES, Scales, WINDOWS,

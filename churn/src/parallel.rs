@@ -71,13 +71,6 @@ pub(crate) fn for_each_block(rows: &mut [f64], width: usize, f: impl Fn(usize, &
     rows.chunks_mut(ROWS * width).enumerate().for_each(block);
 }
 
-/// Calls `f(i, row)` for every row of `width` values of `rows`.
-pub(crate) fn for_each_row(rows: &mut [f64], width: usize, f: impl Fn(usize, &mut [f64]) + Sync + Send) {
-    for_each_block(rows, width, |first, block| {
-        block.chunks_exact_mut(width).enumerate().for_each(|(i, row)| f(first + i, row));
-    });
-}
-
 /// Calls `f` on every item.
 pub(crate) fn for_each<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Sync + Send) {
     #[cfg(feature = "parallel")]

@@ -174,6 +174,61 @@ fn neither_threads_nor_company_change_a_bit() {
     }
 }
 
+#[test]
+fn a_row_alone_has_the_bits_of_the_table() {
+    let table = customers(5, 300, true);
+    for kind in LEARNERS {
+        let model = model(kind, 12);
+        let features = features_of(&model, &table);
+        for config in [ExplainConfig::default(), interventional()] {
+            let explainer = model.explainer(&config).unwrap();
+            let all = explainer.explain(&features).unwrap();
+            assert_eq!(bits(&all), bits(&model.explain_with(&features, &config).unwrap()), "{kind:?}");
+            assert_eq!((explainer.base().to_bits(), explainer.output()), (all.base().to_bits(), all.output()));
+            // What stood there before does not matter.
+            let mut contributions = vec![f64::NAN; features.specs().len()];
+            for i in 0..features.rows() {
+                let row = features.values().row(i).to_vec();
+                let margin = explainer.explain_row(&row, &mut contributions).unwrap();
+                assert_eq!(margin.to_bits(), all.margin()[i].to_bits(), "{kind:?}: row {i}");
+                let probability = model.probability_of(&row).unwrap();
+                assert_eq!(probability.to_bits(), all.churn_probabilities()[i].to_bits(), "{kind:?}: row {i}");
+                let same =
+                    contributions.iter().zip(all.contributions().row(i)).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{kind:?}: row {i} alone gives {contributions:?}, not {:?}", all.contributions().row(i));
+                assert_eq!(explainer.reasons(&row, &contributions).unwrap(), all.reasons(i), "{kind:?}: row {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_none_are_refused() {
+    for kind in LEARNERS {
+        let model = model(kind, 3);
+        let features = features_of(&model, &customers(6, 1, false));
+        let explainer = model.explainer(&ExplainConfig::default()).unwrap();
+        let good = features.values().row(0).to_vec();
+        let plan = features.names().position(|name| name == "plan").unwrap();
+        let with = |value: f64| {
+            let mut row = good.clone();
+            row[plan] = value;
+            row
+        };
+        assert!(model.probability_of(&good).is_ok() && model.probability_of(&with(f64::NAN)).is_ok());
+        let longer: Vec<f64> = good.iter().copied().chain([0.0]).collect();
+        for row in [Vec::new(), good[1..].to_vec(), longer, with(-1.0), with(5.0), with(0.5), with(f64::INFINITY)] {
+            assert_eq!(model.probability_of(&row).unwrap_err().code(), "feature_mismatch", "{kind:?}: {row:?}");
+            let mut contributions = vec![0.0; good.len()];
+            let refused = explainer.explain_row(&row, &mut contributions).unwrap_err();
+            assert_eq!(refused.code(), "feature_mismatch", "{kind:?}: {row:?}");
+        }
+        let refused = explainer.explain_row(&good, &mut vec![0.0; good.len() - 1]).unwrap_err();
+        assert_eq!(refused.code(), "feature_mismatch", "{kind:?}");
+        assert_eq!(explainer.reasons(&good, &[]).unwrap_err().code(), "feature_mismatch", "{kind:?}");
+    }
+}
+
 // ---------------------------------------------------------------- what is refused
 
 #[test]

@@ -3,9 +3,9 @@
 use std::io::Read;
 
 use churn::{
-    Customer, EvaluationConfig, FeatureConfig, FeatureSet, FeatureStream, FeatureTable, LabelConfig, LearnConfig,
-    Model, ModelKind, ReadOptions, Thresholds, TrainConfig, Transaction, curves, evaluate, features, labels, roc_auc,
-    segment_table, train,
+    Customer, EvaluationConfig, Events, FeatureConfig, FeatureSet, FeatureStream, FeatureTable, LabelConfig,
+    LearnConfig, Model, ModelKind, ReadOptions, Thresholds, TrainConfig, Transaction, curves, evaluate, features,
+    labels, roc_auc, segment_table, train,
 };
 use churn_tests::{HEADER, Xorshift, agree, csv_of, day, log_lines, near, prediction_bits, read, rows, table_bits};
 use proptest::prelude::*;
@@ -315,6 +315,50 @@ fn one_customer_alone_has_the_bits_of_the_batch() {
             let alone = model.predict_one(&customer, as_of).expect("a customer with a past");
             assert_eq!(alone.churn_probability.to_bits(), expected.churn_probability.to_bits(), "{customer:?}");
             assert_eq!(alone, expected);
+        }
+    }
+}
+
+/// A customer alone is refused for what a log with nobody else is refused for, in the same words.
+#[test]
+fn one_customer_alone_has_the_errors_of_a_log() {
+    let events = read(&csv_of(&log_lines(52, 150, 500)));
+    let features = FeatureConfig { feature_set: FeatureSet::Behavioral, ..FeatureConfig::default() };
+    let model = train(&events, &TrainConfig { features, ..TrainConfig::default() }).expect("both classes");
+    let (before, as_of, after) = (day("2024-03-30"), day("2024-03-31"), day("2024-04-01"));
+    let row = |event_date, amount, event_type: &str| Transaction {
+        event_date,
+        amount,
+        event_type: Some(event_type.to_owned()),
+    };
+    let types = |n: usize| (0..n).map(|i| row(before, None, &format!("type {i}"))).collect::<Vec<_>>();
+    let good = row(before, Some(5.0), "purchase");
+    let cases: [(&str, Vec<Transaction>, &str); 9] = [
+        ("c", vec![good.clone(), row(before, Some(2e12), "")], "bad_rows"),
+        ("c", vec![row(before, Some(f64::NAN), "")], "bad_rows"),
+        ("c", vec![good.clone(), good.clone(), row(after, Some(f64::INFINITY), "")], "bad_rows"),
+        ("", vec![good.clone()], "bad_rows"),
+        ("", vec![], "no_good_rows"),
+        ("c", vec![], "no_good_rows"),
+        ("c", vec![row(after, Some(1.0), "purchase")], "no_customers"),
+        ("c", types(10_001), "too_many_values"),
+        ("c", types(10_000), ""),
+    ];
+    for (customer_id, transactions, code) in cases {
+        let rows = transactions.iter().map(|transaction| (customer_id, transaction.clone()));
+        let log = Events::from_rows(rows).and_then(|log| model.predict(&log, Some(as_of)));
+        let customer = Customer { customer_id: customer_id.to_owned(), transactions, attributes: Default::default() };
+        let what = format!("{customer_id:?} with {} transactions", customer.transactions.len());
+        match (log, model.predict_one(&customer, as_of)) {
+            (Ok(log), Ok(alone)) => assert_eq!((log.iter().next().as_ref(), code), (Some(&alone), ""), "{what}"),
+            (Err(of_log), Err(alone)) => {
+                assert_eq!((of_log.code(), alone.code()), (code, code), "{what}");
+                // Without a customer a log can only say that there is none.
+                if code != "no_customers" {
+                    assert_eq!((of_log.to_string(), of_log.line()), (alone.to_string(), alone.line()), "{what}");
+                }
+            }
+            (log, alone) => panic!("{what}: {log:?} and {alone:?}"),
         }
     }
 }

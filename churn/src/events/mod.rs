@@ -174,8 +174,7 @@ impl Events {
         let mut count = 0;
         for (customer, transaction) in rows {
             count += 1;
-            let bad =
-                |message: &str| Err(Error::new(ErrorKind::BadRows, format!("row {count}: {message}")).at_line(count));
+            let bad = |message| Err(bad_row(count, message));
             if customer.is_empty() {
                 return bad("customer_id is empty");
             }
@@ -531,12 +530,20 @@ pub(crate) fn type_number(names: &mut Names, name: &[u8]) -> Result<u16> {
     }
     let number = names.number(name);
     if number as usize >= MAX_EVENT_TYPES {
-        let message = format!(
-            "event_type has more than {MAX_EVENT_TYPES} distinct values: map it to a column of kinds, or to none"
-        );
-        return Err(Error::new(ErrorKind::TooManyValues, message));
+        return Err(too_many_types());
     }
     Ok(number as u16)
+}
+
+pub(crate) fn too_many_types() -> Error {
+    let message =
+        format!("event_type has more than {MAX_EVENT_TYPES} distinct values: map it to a column of kinds, or to none");
+    Error::new(ErrorKind::TooManyValues, message)
+}
+
+/// A row of memory that cannot be taken, counted from 1.
+pub(crate) fn bad_row(number: u64, message: &str) -> Error {
+    Error::new(ErrorKind::BadRows, format!("row {number}: {message}")).at_line(number)
 }
 
 impl Builder {

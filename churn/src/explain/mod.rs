@@ -31,23 +31,25 @@
 //! # Ok::<(), churn::Error>(())
 //! ```
 
+mod explainer;
+mod interventional;
+mod path_dependent;
 mod reasons;
-mod shap;
 mod what_if;
+
+use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
 
+pub use explainer::Explainer;
 pub use reasons::Reason;
 pub use what_if::{Change, ChangeConfig, Step, WhatIf};
 
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::Strings;
-use crate::features::{FeatureSpec, FeatureTable};
-use crate::model::{Learner, Logistic, Model};
-use crate::parallel;
+use crate::features::FeatureSpec;
 use reasons::Voice;
-use shap::Shapley;
 
 /// What "without knowing a feature" means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +124,7 @@ pub struct Explanation {
     margin: Vec<f64>,
     probabilities: Vec<f64>,
     output: Output,
-    voice: Voice,
+    voice: Arc<Voice>,
 }
 
 impl Explanation {
@@ -199,98 +201,6 @@ fn position(specs: &[FeatureSpec], feature: &str) -> Result<usize> {
         let message = format!("the model has no feature {feature:?}; it has {}", names.join(", "));
         Error::new(ErrorKind::MissingColumn, message)
     })
-}
-
-impl Model {
-    /// Why every row of a feature table ([`Model::features`], [`Model::table_features`]) has the risk it has.
-    ///
-    /// # Errors
-    /// Those of [`Model::predict_features`].
-    pub fn explain(&self, table: &FeatureTable) -> Result<Explanation> {
-        self.explain_with(table, &ExplainConfig::default())
-    }
-
-    /// [`Model::explain`] against a background, or in other words.
-    ///
-    /// # Errors
-    /// Those of [`Model::predict_features`]; `missing_background` for `interventional` if the model has kept no background
-    /// rows; `invalid_parameter`.
-    pub fn explain_with(&self, table: &FeatureTable, config: &ExplainConfig) -> Result<Explanation> {
-        config.check()?;
-        self.check_features(table)?;
-        let x = &table.values;
-        let background = match config.feature_perturbation {
-            FeaturePerturbation::TreePathDependent => None,
-            FeaturePerturbation::Interventional => Some(self.background()?),
-        };
-        let trees = |trees, background: &Option<Array2<f64>>| match background {
-            None => shap::path_dependent(trees, x),
-            Some(background) => shap::interventional(trees, background, x),
-        };
-        let (Shapley { contributions, base }, output) = match &self.document.learner {
-            Learner::LogisticRegression(logistic) => (linear(logistic, background.as_ref(), x), Output::LogOdds),
-            Learner::GradientBoosting { base, trees: boosted } => {
-                let mut shapley = trees(boosted, &background);
-                shapley.base += base;
-                (shapley, Output::LogOdds)
-            }
-            Learner::RandomForest { trees: forest } => {
-                let Shapley { contributions, base } = trees(forest, &background);
-                let n = forest.len() as f64;
-                (Shapley { contributions: contributions / n, base: base / n }, Output::Rate)
-            }
-        };
-        let margin = parallel::map(x.nrows(), |i| self.document.learner.margin(x.row(i)));
-        let probability = |&margin| self.document.calibration.probability(self.document.learner.log_odds(margin));
-        if cfg!(debug_assertions) {
-            let size = self.document.learner.size_of_margins();
-            for (i, &margin) in margin.iter().enumerate() {
-                let (sum, size) = (base + contributions.row(i).sum(), base.abs() + size(x.row(i)));
-                let close = (sum - margin).abs() <= 1e-9 * size.max(1.0);
-                assert!(close, "row {i} adds up to {sum}, its margin is {margin}");
-            }
-        }
-        Ok(Explanation {
-            ids: table.ids.clone(),
-            specs: table.specs.clone(),
-            values: x.clone(),
-            contributions,
-            base,
-            probabilities: margin.iter().map(probability).collect(),
-            margin,
-            output,
-            voice: Voice::new(&self.document, config),
-        })
-    }
-
-    /// The rows that the model has kept to explain against.
-    fn background(&self) -> Result<Array2<f64>> {
-        let rows = &self.document.background;
-        if rows.is_empty() {
-            let message = "the model has kept no background rows: train it with background_rows above 0, or explain with tree_path_dependent";
-            return Err(Error::new(ErrorKind::MissingBackground, message));
-        }
-        let values = rows.iter().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
-        Ok(Array2::from_shape_vec((rows.len(), self.document.features.len()), values)
-            .expect("loading checked the rows"))
-    }
-}
-
-/// What each feature adds to a margin that is a sum of terms: its terms, less their mean over the background, or less nothing
-/// where that is the training rows, over which every term is centred.
-fn linear(logistic: &Logistic, background: Option<&Array2<f64>>, x: &Array2<f64>) -> Shapley {
-    let mut means = vec![0.0; x.ncols()];
-    if let Some(background) = background {
-        for row in background.rows() {
-            logistic.parts(row, |feature, part| means[feature] += part / background.nrows() as f64);
-        }
-    }
-    let mut contributions = Array2::zeros(x.dim());
-    parallel::for_each_row(contributions.as_slice_mut().expect("a new array is contiguous"), x.ncols(), |i, values| {
-        logistic.parts(x.row(i), |feature, part| values[feature] += part);
-        values.iter_mut().zip(&means).for_each(|(value, mean)| *value -= mean);
-    });
-    Shapley { contributions, base: logistic.intercept + means.iter().sum::<f64>() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,21 @@
-use ndarray::array;
+use ndarray::{Array2, array};
 
-use super::shap::{interventional, path_dependent};
+use super::interventional;
+use super::path_dependent::PathDependent;
 use crate::model::tree::{LevelSet, Node, Rule, Split, Tree};
+
+/// Contributions and base.
+struct Shapley {
+    contributions: Vec<f64>,
+    base: f64,
+}
+
+fn path_dependent(trees: &[Tree], x: &Array2<f64>) -> Shapley {
+    let prepared = PathDependent::new(trees);
+    let mut contributions = vec![0.0; x.len()];
+    prepared.add(trees, x.as_slice().unwrap(), x.ncols(), &mut contributions);
+    Shapley { contributions, base: prepared.base }
+}
 
 fn leaf(value: f64, cover: f64) -> Node {
     Node { split: None, value, cover }
@@ -63,9 +77,48 @@ fn one_feature_twice() {
 /// The mean of both: 10, −15, base 25.
 #[test]
 fn interventional_by_hand() {
-    let shapley = interventional(&[tree()], &array![[0.0, 0.0], [1.0, 0.0]], &array![[1.0, 1.0]]);
+    let (trees, background) = ([tree()], array![[0.0, 0.0], [1.0, 0.0]]);
+    let mut contributions = vec![0.0; 2];
+    interventional::add(&trees, &background, &[1.0, 1.0], 2, &mut contributions);
+    let shapley = Shapley { contributions, base: interventional::base(&trees, &background) };
     assert!((shapley.base - 25.0).abs() < 1e-12);
     for (found, expected) in shapley.contributions.iter().zip([10.0, -15.0]) {
         assert!((found - expected).abs() < 1e-12, "{found}, not {expected}");
+    }
+}
+
+/// Chains of 31 splits, each of eight features three times or more: a leaf stands behind each split, the next split behind it.
+#[test]
+fn tables_that_are_not_kept_give_the_same_bits() {
+    let chain = |seed: u32| {
+        let mut nodes = Vec::new();
+        for i in 0..31u32 {
+            let feature = (i * 3 + seed) % 8;
+            let threshold = f64::from((i * 7 + seed * 5) % 11) - 5.0;
+            let (left, right) =
+                if (i + seed).is_multiple_of(2) { (2 * i + 1, 2 * i + 2) } else { (2 * i + 2, 2 * i + 1) };
+            nodes.push(split(feature, Rule::AtMost(threshold), i % 3 == 0, left, right, 0.0));
+            nodes.push(leaf(f64::from((i * 13 + seed) % 17) - 8.0, f64::from(1 + i % 4)));
+        }
+        nodes.push(leaf(1.5, 2.0));
+        let mut tree = Tree { nodes };
+        for i in (0..=60).rev().step_by(2) {
+            tree.nodes[i].cover = tree.nodes[i + 1].cover + tree.nodes[i + 2].cover;
+        }
+        tree
+    };
+    let trees: Vec<Tree> = (0..24).map(chain).collect();
+    let value =
+        |i: usize, j: usize| if (i + j).is_multiple_of(7) { f64::NAN } else { ((i * 5 + j * 3) % 13) as f64 - 6.0 };
+    let x = Array2::from_shape_fn((300, 8), |(i, j)| value(i, j));
+    let kept = path_dependent(&trees, &x);
+    let anew = PathDependent::keeping(&trees, 0);
+    let mut contributions = vec![0.0; x.len()];
+    anew.add(&trees, x.as_slice().unwrap(), 8, &mut contributions);
+    let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<u64>>();
+    assert_eq!(bits(&contributions), bits(&kept.contributions));
+    for (row, contributions) in x.rows().into_iter().zip(contributions.chunks(8)) {
+        let margin: f64 = trees.iter().map(|tree| tree.value(row)).sum();
+        assert!((anew.base + contributions.iter().sum::<f64>() - margin).abs() < 1e-9);
     }
 }

@@ -4,7 +4,6 @@
 //! recency, frequency and engagement at once. For what an event would do, add it to the customer's transactions and ask
 //! [`Model::predict_one`].
 
-use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 use super::reasons::Voice;
@@ -80,7 +79,7 @@ impl Model {
             after[at] = encode_value(value, &table.specs[at])?;
         }
         let prediction = |row: &[f64]| {
-            let churn_probability = self.probability(ArrayView1::from(row));
+            let churn_probability = self.probability(row);
             Prediction {
                 customer_id: customer_id.to_owned(),
                 churn_probability,
@@ -105,7 +104,7 @@ impl Model {
         config: &ChangeConfig,
     ) -> Result<Vec<Change>> {
         let row = customer(self, table, customer_id)?;
-        let now = self.probability(ArrayView1::from(&row));
+        let now = self.probability(&row);
         let below = config.below.unwrap_or_else(|| self.thresholds().bounds(self.thresholds().band(now)).0);
         if !(below > 0.0 && below <= now) {
             let expected = format!("above 0 and at most the customer's probability {now}");
@@ -155,7 +154,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn probability(&self, row: &[f64]) -> f64 {
-        self.model.probability(ArrayView1::from(row))
+        self.model.probability(row)
     }
 
     fn changes(&self, row: &[f64]) -> Vec<Change> {

@@ -20,6 +20,7 @@
 //! # Ok::<(), churn::Error>(())
 //! ```
 
+mod customer;
 mod fixed;
 mod registry;
 mod state;
@@ -31,6 +32,7 @@ use std::io::Write;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use customer::CustomerFeatures;
 pub use registry::{FeatureInfo, registry};
 pub use stream::FeatureStream;
 pub(crate) use wording::{Measure, Or, Quantity, Wording};

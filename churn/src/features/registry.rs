@@ -34,7 +34,7 @@ pub(crate) struct View<'a> {
     pub(crate) scales: Scales,
 }
 
-type Compute = Box<dyn Fn(&View<'_>) -> f64 + Send + Sync>;
+pub(crate) type Compute = Box<dyn Fn(&View<'_>) -> f64 + Send + Sync>;
 
 /// A feature, its code, and how people say its value.
 pub(crate) struct Feature {

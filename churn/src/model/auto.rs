@@ -16,14 +16,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
+use super::Scorer;
 use super::budget::{Limit, Timer, Watch};
 use super::fit::{LearnConfig, ModelKind, check_enough, deal, fit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::FeatureSet;
 use crate::metrics::log_loss_of;
-use crate::parallel;
 use crate::progress::{Observer, step};
 use crate::snapshot::Dataset;
 
@@ -136,9 +137,11 @@ impl<'a> SearchRows<'a> {
             let weights: Option<Vec<f64>> =
                 self.weights.map(|weights| group.learn.iter().map(|&row| weights[row]).collect());
             let fitted = fit(&self.learn.select(&group.learn), weights.as_deref(), config, observer)?;
-            let loss = |row: usize| log_loss_of(fitted.probability(judged.x.row(row)), judged.y[row]);
-            let of_group = parallel::map(group.judge.len(), |i| loss(group.judge[i]));
-            group.judge.iter().zip(of_group).for_each(|(&row, loss)| losses[row] = loss);
+            let scorer = Scorer::new(&fitted.learner, &fitted.calibration);
+            let probabilities = scorer.probabilities(&judged.x.select(Axis(0), &group.judge));
+            for (&row, p) in group.judge.iter().zip(probabilities) {
+                losses[row] = log_loss_of(p, judged.y[row]);
+            }
         }
         Ok(losses)
     }

@@ -263,7 +263,7 @@ impl Learner {
 }
 
 /// The log-odds of a forest's mean rate; a unanimous forest is as sure as 10,000 trees with one dissenter.
-fn rate_logit(rate: f64) -> f64 {
+pub(crate) fn rate_logit(rate: f64) -> f64 {
     logit(rate.clamp(1e-4, 1.0 - 1e-4))
 }
 

@@ -79,6 +79,20 @@ impl Logistic {
             .fold(self.intercept, |sum, term| sum + term.coefficient * term.standardised(row[term.feature]))
     }
 
+    /// The margins of at most 256 rows of `width` features, one after the other: term by term, each for all rows.
+    pub(crate) fn margins(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
+        let mut column = [0.0; 256];
+        let column = &mut column[..margins.len()];
+        margins.fill(self.intercept);
+        for term in &self.terms {
+            column.iter_mut().zip(rows.chunks_exact(width)).for_each(|(value, row)| *value = row[term.feature]);
+            margins
+                .iter_mut()
+                .zip(&*column)
+                .for_each(|(sum, &value)| *sum += term.coefficient * term.standardised(value));
+        }
+    }
+
     /// Calls `add(feature, part)` with what each term adds to the margin beyond the intercept.
     pub(crate) fn parts(&self, row: ArrayView1<'_, f64>, mut add: impl FnMut(usize, f64)) {
         self.terms.iter().for_each(|term| add(term.feature, term.coefficient * term.standardised(row[term.feature])));

@@ -17,11 +17,13 @@ mod forest;
 mod link;
 mod logistic;
 mod newton;
+mod scorer;
 mod split;
 mod train;
 pub(crate) mod tree;
 
 use std::io::Write;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -39,12 +41,13 @@ pub(crate) use config::{nothing_left, take};
 pub(crate) use document::Document;
 pub(crate) use fit::{Learner, TrainingSet};
 pub(crate) use logistic::Logistic;
+pub(crate) use scorer::Scorer;
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Customer, Events, Strings, quoted};
-use crate::features::{FeatureSpec, FeatureTable, compute, encode, encode_value, features};
-use crate::parallel;
+use crate::events::{Customer, Strings, quoted};
+use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, encode, encode_value, features};
+use crate::scratch::with_buffer;
 use crate::segments::{Segment, Thresholds};
 use crate::snapshot::Input;
 use crate::table::Table;
@@ -66,9 +69,32 @@ pub(crate) fn logit(p: f64) -> f64 {
 }
 
 /// A trained model: what it learned, how it was judged, and everything needed to score later data the same way.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Cloning one is cheap: the copies share what they hold.
+#[derive(Clone)]
 pub struct Model {
-    pub(crate) document: Document,
+    pub(crate) document: Arc<Document>,
+    /// What is derived from the document.
+    pub(crate) prepared: Arc<Prepared>,
+}
+
+/// What scoring needs and the document implies, prepared once.
+pub(crate) struct Prepared {
+    pub(crate) scorer: Scorer,
+    /// The features of a customer alone; none for a model of a table.
+    customer: Option<CustomerFeatures>,
+}
+
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        self.document == other.document
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("document", &self.document).finish()
+    }
 }
 
 /// The risk of one customer.
@@ -146,6 +172,12 @@ impl Predictions {
 }
 
 impl Model {
+    pub(crate) fn new(document: Document) -> Self {
+        let scorer = Scorer::new(&document.learner, &document.calibration);
+        let customer = document.feature_config.as_ref().map(CustomerFeatures::new);
+        Model { document: Arc::new(document), prepared: Arc::new(Prepared { scorer, customer }) }
+    }
+
     /// The learner.
     pub fn kind(&self) -> ModelKind {
         self.document.parameters.model
@@ -294,33 +326,68 @@ impl Model {
         Ok(())
     }
 
-    /// The risk of one customer at the end of a day: the same bits as in a batch.
+    /// The risk of one customer at the end of a day: the same bits as in a batch, straight from the transactions.
     ///
     /// # Errors
-    /// `no_customers` if nothing had happened by `as_of`; `bad_rows` for an amount out of range; `feature_mismatch`.
+    /// `bad_rows` with the number of the transaction for an amount out of range or an empty customer id, `no_good_rows`
+    /// without a transaction, `too_many_values` for event types without end; `no_customers` if nothing had happened by
+    /// `as_of`; `feature_mismatch`.
     pub fn predict_one(&self, customer: &Customer, as_of: Day) -> Result<Prediction> {
-        let config = self.event_features()?;
-        let rows = customer.transactions.iter().map(|transaction| (customer.customer_id.as_str(), transaction.clone()));
-        let events = Events::from_rows(rows)?;
-        let (history, _) = events.split_at(as_of);
-        if history.customers().next().is_none() {
-            let message = format!("customer {:?} has no event on or before {as_of}", customer.customer_id);
-            return Err(Error::new(ErrorKind::NoCustomers, message));
-        }
-        let mut row = compute(&history, &[0], config)?.values.row(0).to_vec();
-        let joined = &self.document.features[row.len()..];
-        if let Some(name) = customer.attributes.keys().find(|name| joined.iter().all(|spec| spec.name != **name)) {
-            return Err(Error::new(ErrorKind::FeatureMismatch, format!("the model has no joined column {name:?}")));
-        }
-        for spec in joined {
-            row.push(customer.attributes.get(&spec.name).map_or(Ok(f64::NAN), |value| encode_value(value, spec))?);
-        }
-        let churn_probability = self.probability(ndarray::ArrayView1::from(&row));
+        self.event_features()?;
+        let features = self.prepared.customer.as_ref().expect("a model of events computes features");
+        let specs = &self.document.features;
+        let churn_probability = with_buffer(specs.len(), f64::NAN, |row: &mut [f64]| {
+            let (computed, joined) = row.split_at_mut(features.len());
+            features.fill(customer, as_of, computed)?;
+            let specs = &specs[features.len()..];
+            if let Some(name) = customer.attributes.keys().find(|name| specs.iter().all(|spec| spec.name != **name)) {
+                return Err(Error::new(ErrorKind::FeatureMismatch, format!("the model has no joined column {name:?}")));
+            }
+            for (value, spec) in joined.iter_mut().zip(specs) {
+                if let Some(given) = customer.attributes.get(&spec.name) {
+                    *value = encode_value(given, spec)?;
+                }
+            }
+            Ok(self.probability(row))
+        })?;
         Ok(Prediction {
             customer_id: customer.customer_id.clone(),
             churn_probability,
             risk_segment: self.thresholds().band(churn_probability),
         })
+    }
+
+    /// The calibrated probability of churn of one row of features, in the order of [`Model::feature_specs`]: NaN where a value
+    /// is missing, the index of the level for a category. Nothing is allocated for a row of up to 128 features.
+    ///
+    /// # Errors
+    /// `feature_mismatch` for another number of features, or a category's value that is no index of a level.
+    pub fn probability_of(&self, row: &[f64]) -> Result<f64> {
+        self.check_row(row)?;
+        Ok(self.probability(row))
+    }
+
+    /// Refuses a row that cannot be one of this model.
+    pub(crate) fn check_row(&self, row: &[f64]) -> Result<()> {
+        let specs = &self.document.features;
+        if row.len() != specs.len() {
+            let message = format!("the row has {} features, the model {}", row.len(), specs.len());
+            return Err(Error::new(ErrorKind::FeatureMismatch, message));
+        }
+        for (&value, spec) in row.iter().zip(specs) {
+            if let Some(levels) = &spec.levels
+                && !value.is_nan()
+                && !(value.fract() == 0.0 && (0.0..levels.len() as f64).contains(&value))
+            {
+                let message = format!(
+                    "the feature {:?} is {value}; expected the index of one of its {} levels, or NaN",
+                    spec.name,
+                    levels.len()
+                );
+                return Err(Error::new(ErrorKind::FeatureMismatch, message));
+            }
+        }
+        Ok(())
     }
 
     fn event_features(&self) -> Result<&crate::features::FeatureConfig> {
@@ -330,18 +397,13 @@ impl Model {
         })
     }
 
-    pub(crate) fn probability(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
-        self.document.calibration.probability(self.document.learner.score(row))
+    pub(crate) fn probability(&self, row: &[f64]) -> f64 {
+        self.prepared.scorer.probability(row)
     }
 
     fn score(&self, ids: Strings, values: &Array2<f64>, as_of: Option<Day>) -> Predictions {
-        // Rows a task: enough that handing it out costs nothing beside it.
-        const ROWS: usize = 256;
-        let blocks = parallel::map(values.nrows().div_ceil(ROWS), |block| {
-            let rows = block * ROWS..((block + 1) * ROWS).min(values.nrows());
-            rows.map(|i| self.probability(values.row(i))).collect::<Vec<f64>>()
-        });
-        Predictions { ids, probabilities: blocks.concat(), thresholds: *self.thresholds(), as_of }
+        let probabilities = self.prepared.scorer.probabilities(values);
+        Predictions { ids, probabilities, thresholds: *self.thresholds(), as_of }
     }
 
     /// The model document: one versioned JSON text, the same in every language.
@@ -368,6 +430,6 @@ impl Model {
     /// # Errors
     /// `invalid_document`, `unsupported_version`, `golden_mismatch`.
     pub fn from_json(text: &str) -> Result<Model> {
-        Ok(Model { document: Document::from_json(text)? })
+        Ok(Model::new(Document::from_json(text)?))
     }
 }

@@ -13,12 +13,13 @@ use super::config::{TableConfig, TrainConfig};
 use super::document::{Document, Golden, Training};
 use super::fit::{Fitted, LearnConfig, ModelKind, check_enough, fit};
 use super::split::{EventRows, Split, holdout};
-use super::{Model, parallel};
+use super::{Model, Scorer};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::features;
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::metrics::{Curves, EvaluationConfig, Metrics, curves, evaluate, log_loss_of, roc_auc};
+use crate::parallel;
 use crate::progress::{Observer, step};
 use crate::random::Random;
 use crate::segments::{SegmentRow, segment_table};
@@ -136,7 +137,7 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     document.labels = config.labels.clone();
     document.cutoffs = cutoffs;
     document.audit = audited;
-    Ok(Model { document })
+    Ok(Model::new(document))
 }
 
 /// Trains a model on a table with one row a customer, judged on a stratified fifth of the customers.
@@ -169,7 +170,7 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
     let parts = Parts { data, weights, split, recency: None, warnings: Vec::new(), found };
     let mut document = build(parts, &config.learning, observer)?;
     document.labels.labels = LabelKind::Provided;
-    Ok(Model { document })
+    Ok(Model::new(document))
 }
 
 fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
@@ -282,7 +283,7 @@ fn judge(
 }
 
 fn probabilities(fitted: &Fitted, x: &Array2<f64>) -> Vec<f64> {
-    parallel::map(x.nrows(), |row| fitted.probability(x.row(row)))
+    Scorer::new(&fitted.learner, &fitted.calibration).probabilities(x)
 }
 
 /// Permutation importance (Breiman 2001) on at most 5,000 rows, three shuffles a feature.
@@ -291,14 +292,16 @@ fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
     const SHUFFLES: u64 = 3;
     let step = test.y.len().div_ceil(MOST_ROWS);
     let rows: Vec<usize> = (0..test.y.len()).step_by(step).collect();
+    const BLOCK: usize = 512;
+    let scorer = Scorer::new(&fitted.learner, &fitted.calibration);
     let loss = |x: &Array2<f64>, feature: usize, order: &[usize]| {
         let mut sum = 0.0;
-        let mut row = Vec::new();
-        for (&target, &source) in rows.iter().zip(order) {
-            row.clear();
-            row.extend(x.row(target));
-            row[feature] = x[(source, feature)];
-            sum += log_loss_of(fitted.probability(ndarray::ArrayView1::from(&row)), test.y[target]);
+        for (targets, sources) in rows.chunks(BLOCK).zip(order.chunks(BLOCK)) {
+            let mut block = x.select(ndarray::Axis(0), targets);
+            block.column_mut(feature).iter_mut().zip(sources).for_each(|(to, &from)| *to = x[(from, feature)]);
+            for (p, &target) in scorer.probabilities(&block).into_iter().zip(targets) {
+                sum += log_loss_of(p, test.y[target]);
+            }
         }
         sum / rows.len() as f64
     };

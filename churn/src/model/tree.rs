@@ -50,7 +50,7 @@ pub(crate) enum Rule {
 }
 
 /// A set of levels 0..=254.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LevelSet([u64; 4]);
 
 impl LevelSet {

@@ -1,0 +1,258 @@
+//! A model made ready to explain, once for any number of customers.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+use super::interventional;
+use super::path_dependent::PathDependent;
+use super::reasons::{Reason, Voice};
+use super::{ExplainConfig, Explanation, FeaturePerturbation, Output};
+use crate::error::{Error, ErrorKind, Result};
+use crate::features::FeatureTable;
+use crate::model::tree::Tree;
+use crate::model::{Learner, Logistic, Model};
+use crate::parallel;
+
+/// Rows that go through the trees together, so that a tree stays in the cache.
+const BLOCK: usize = 128;
+
+/// A model with what its explanations need, prepared once: for one customer preparing takes longer than explaining.
+///
+/// It holds the model and tables of the size of the trees or some of it (at most about 64 MB), and can be kept and shared
+/// between threads.
+///
+/// ```
+/// # use churn::*;
+/// # let csv: String = std::iter::once("customer_id,event_date,amount\n".to_owned()).chain((0..2000).map(|i| {
+/// #     let (c, k) = (i % 200, i / 200);
+/// #     let day = Day::new(19_700 + (c * 7 + k * (2 + c % 40)) % 360).unwrap();
+/// #     format!("c{c:03},{day},{}.50\n", 5 + c % 30)
+/// # })).collect();
+/// # let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
+/// # let model = train(&events, &TrainConfig::default())?;
+/// let explainer = model.explainer(&ExplainConfig::default())?;
+/// let features = model.features(&events, None)?;
+/// let mut contributions = vec![0.0; features.specs().len()];
+/// let row: Vec<f64> = features.row("c007").unwrap().to_vec();
+/// let margin = explainer.explain_row(&row, &mut contributions)?;
+/// assert!((explainer.base() + contributions.iter().sum::<f64>() - margin).abs() < 1e-9);
+/// for reason in explainer.reasons(&row, &contributions)? {
+///     println!("{}", reason.text);
+/// }
+/// # Ok::<(), churn::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Explainer {
+    model: Model,
+    voice: Arc<Voice>,
+    method: Arc<Method>,
+    base: f64,
+}
+
+/// How contributions come about.
+enum Method {
+    /// The terms of each feature, less these means.
+    Terms(Vec<f64>),
+    PathDependent(PathDependent),
+    /// Against these rows.
+    Interventional(Array2<f64>),
+}
+
+impl Model {
+    /// Makes the model ready to explain.
+    ///
+    /// # Errors
+    /// `missing_background` for `interventional` if the model has kept no background rows; `invalid_parameter`.
+    pub fn explainer(&self, config: &ExplainConfig) -> Result<Explainer> {
+        config.check()?;
+        let background = match config.feature_perturbation {
+            FeaturePerturbation::TreePathDependent => None,
+            FeaturePerturbation::Interventional => Some(self.background()?),
+        };
+        let (method, base) = match (&self.document.learner, background) {
+            (Learner::LogisticRegression(logistic), background) => {
+                let means = means(logistic, self.document.features.len(), background.as_ref());
+                let base = logistic.intercept + means.iter().sum::<f64>();
+                (Method::Terms(means), base)
+            }
+            (learner, None) => {
+                let path_dependent = PathDependent::new(trees(learner));
+                let base = path_dependent.base;
+                (Method::PathDependent(path_dependent), base)
+            }
+            (learner, Some(background)) => {
+                let base = interventional::base(trees(learner), &background);
+                (Method::Interventional(background), base)
+            }
+        };
+        let base = match &self.document.learner {
+            Learner::LogisticRegression(_) => base,
+            Learner::GradientBoosting { base: own, .. } => base + own,
+            Learner::RandomForest { trees } => base / trees.len() as f64,
+        };
+        let voice = Arc::new(Voice::new(&self.document, config));
+        Ok(Explainer { model: self.clone(), voice, method: Arc::new(method), base })
+    }
+
+    /// Why every row of a feature table ([`Model::features`], [`Model::table_features`]) has the risk it has.
+    ///
+    /// # Errors
+    /// Those of [`Model::predict_features`].
+    pub fn explain(&self, table: &FeatureTable) -> Result<Explanation> {
+        self.explain_with(table, &ExplainConfig::default())
+    }
+
+    /// [`Model::explain`] against a background, or in other words.
+    ///
+    /// # Errors
+    /// Those of [`Model::predict_features`] and of [`Model::explainer`].
+    pub fn explain_with(&self, table: &FeatureTable, config: &ExplainConfig) -> Result<Explanation> {
+        self.explainer(config)?.explain(table)
+    }
+
+    /// The rows that the model has kept to explain against.
+    fn background(&self) -> Result<Array2<f64>> {
+        let rows = &self.document.background;
+        if rows.is_empty() {
+            let message = "the model has kept no background rows: train it with background_rows above 0, or explain with tree_path_dependent";
+            return Err(Error::new(ErrorKind::MissingBackground, message));
+        }
+        let values = rows.iter().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
+        Ok(Array2::from_shape_vec((rows.len(), self.document.features.len()), values)
+            .expect("loading checked the rows"))
+    }
+}
+
+impl Explainer {
+    /// The margin where nothing is known of the customer.
+    pub fn base(&self) -> f64 {
+        self.base
+    }
+
+    /// What margin and contributions are measured in.
+    pub fn output(&self) -> Output {
+        match self.model.document.learner {
+            Learner::RandomForest { .. } => Output::Rate,
+            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } => Output::LogOdds,
+        }
+    }
+
+    /// Why every row of a feature table has the risk it has.
+    ///
+    /// # Errors
+    /// Those of [`Model::predict_features`].
+    pub fn explain(&self, table: &FeatureTable) -> Result<Explanation> {
+        self.model.check_features(table)?;
+        let x = table.values.as_standard_layout();
+        let (rows, width) = (x.as_slice().expect("the standard layout is contiguous"), x.ncols());
+        let blocks = parallel::map(x.nrows().div_ceil(BLOCK), |block| {
+            let rows = &rows[block * BLOCK * width..((block + 1) * BLOCK).min(x.nrows()) * width];
+            let mut values = vec![0.0; rows.len()];
+            self.contributions(rows, width, &mut values);
+            values
+        });
+        let contributions = Array2::from_shape_vec(x.dim(), blocks.concat()).expect("the blocks hold every row");
+        let scorer = &self.model.prepared.scorer;
+        let margin = scorer.margins(&table.values);
+        if cfg!(debug_assertions) {
+            let size = self.model.document.learner.size_of_margins();
+            for (i, &margin) in margin.iter().enumerate() {
+                let (sum, size) = (self.base + contributions.row(i).sum(), self.base.abs() + size(x.row(i)));
+                let close = (sum - margin).abs() <= 1e-9 * size.max(1.0);
+                assert!(close, "row {i} adds up to {sum}, its margin is {margin}");
+            }
+        }
+        Ok(Explanation {
+            ids: table.ids.clone(),
+            specs: table.specs.clone(),
+            values: table.values.clone(),
+            contributions,
+            base: self.base,
+            probabilities: margin.iter().map(|&margin| scorer.calibrated(margin)).collect(),
+            margin,
+            output: self.output(),
+            voice: self.voice.clone(),
+        })
+    }
+
+    /// Writes what each feature of one row adds to the margin, and returns the margin; the probability is that of
+    /// [`Model::probability_of`]. The row has the features in the order of [`Model::feature_specs`], NaN where a value is missing,
+    /// the index of the level for a category; the bits are those of [`Explainer::explain`].
+    ///
+    /// # Errors
+    /// `feature_mismatch` for another number of features or contributions, or a category's value that is no index of a level.
+    pub fn explain_row(&self, row: &[f64], contributions: &mut [f64]) -> Result<f64> {
+        self.model.check_row(row)?;
+        self.check_contributions(contributions)?;
+        contributions.fill(0.0);
+        self.contributions(row, row.len(), contributions);
+        Ok(self.model.prepared.scorer.margin(row))
+    }
+
+    /// The strongest reasons of one row in words: what [`Explanation::reasons`] gives, for what [`Explainer::explain_row`] has
+    /// written.
+    ///
+    /// # Errors
+    /// Those of [`Explainer::explain_row`].
+    pub fn reasons(&self, row: &[f64], contributions: &[f64]) -> Result<Vec<Reason>> {
+        self.model.check_row(row)?;
+        self.check_contributions(contributions)?;
+        Ok(self.voice.reasons(self.model.feature_specs(), row.into(), contributions.into()))
+    }
+
+    fn check_contributions(&self, contributions: &[f64]) -> Result<()> {
+        let features = self.model.feature_specs().len();
+        if contributions.len() == features {
+            return Ok(());
+        }
+        let message = format!("{} contributions; the model has {features} features", contributions.len());
+        Err(Error::new(ErrorKind::FeatureMismatch, message))
+    }
+
+    /// Adds the contributions of some rows of features to values that are 0.
+    fn contributions(&self, rows: &[f64], width: usize, contributions: &mut [f64]) {
+        let learner = &self.model.document.learner;
+        match (&*self.method, learner) {
+            (Method::Terms(means), Learner::LogisticRegression(logistic)) => {
+                for (row, values) in rows.chunks_exact(width).zip(contributions.chunks_exact_mut(width)) {
+                    logistic.parts(row.into(), |feature, part| values[feature] += part);
+                    values.iter_mut().zip(means).for_each(|(value, mean)| *value -= mean);
+                }
+            }
+            (Method::PathDependent(prepared), _) => prepared.add(trees(learner), rows, width, contributions),
+            (Method::Interventional(background), _) => {
+                interventional::add(trees(learner), background, rows, width, contributions);
+            }
+            (Method::Terms(_), _) => unreachable!("only a logistic regression has terms"),
+        }
+        if let Learner::RandomForest { trees } = learner {
+            contributions.iter_mut().for_each(|value| *value /= trees.len() as f64);
+        }
+    }
+}
+
+fn trees(learner: &Learner) -> &[Tree] {
+    match learner {
+        Learner::LogisticRegression(_) => &[],
+        Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } => trees,
+    }
+}
+
+/// What the terms of each feature are over a background; nothing where that is the training rows, over which every term is
+/// centred.
+fn means(logistic: &Logistic, features: usize, background: Option<&Array2<f64>>) -> Vec<f64> {
+    let mut means = vec![0.0; features];
+    if let Some(background) = background {
+        for row in background.rows() {
+            logistic.parts(row, |feature, part| means[feature] += part / background.nrows() as f64);
+        }
+    }
+    means
+}
+
+impl std::fmt::Debug for Explainer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Explainer").field("model", &self.model).field("base", &self.base).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! Exact Shapley values of trees against the rows of a background: how much each feature adds to the prediction of a row.
+//!
+//! Against one background row a feature that is known has the row's value, one that is not the background's. The tree is
+//! walked with both at once; what a leaf counts for a feature is a ratio of factorials, and the values are the mean over the
+//! background (Lundberg et al. 2020, `interventional`).
+
+use ndarray::{Array2, ArrayView1};
+
+use crate::model::tree::{MAX_DEPTH, Split, Tree};
+
+/// What the trees give on the mean of the background: where no feature is known.
+pub(super) fn base(trees: &[Tree], background: &Array2<f64>) -> f64 {
+    let sum: f64 = trees.iter().flat_map(|tree| background.rows().into_iter().map(|row| tree.value(row))).sum();
+    sum / background.nrows() as f64
+}
+
+/// Adds to the values beside each row of `width` features what they add to the sum of the trees.
+pub(super) fn add(trees: &[Tree], background: &Array2<f64>, rows: &[f64], width: usize, contributions: &mut [f64]) {
+    let weights = Weights::new();
+    let mut sides = vec![Side::Both; width];
+    let mut sums = vec![0.0; rows.len()];
+    for tree in trees {
+        // Anew for each block: those of all trees at once could be more than fits.
+        let of_backgrounds: Vec<Vec<bool>> = background.rows().into_iter().map(|row| ways(tree, row)).collect();
+        for (row, values) in rows.chunks_exact(width).zip(sums.chunks_exact_mut(width)) {
+            let of_row = ways(tree, row.into());
+            for of_background in &of_backgrounds {
+                let mut pair = Pair { tree, of_row: &of_row, of_background, sides: &mut sides, weights: &weights };
+                pair.below(0, 0, 0, values);
+            }
+        }
+    }
+    let count = background.nrows() as f64;
+    contributions.iter_mut().zip(sums).for_each(|(value, sum)| *value += sum / count);
+}
+
+/// Whether a row goes left, at each node.
+fn ways(tree: &Tree, row: ArrayView1<'_, f64>) -> Vec<bool> {
+    let left = |split: &Split| split.goes_left(row[split.feature as usize]);
+    tree.nodes.iter().map(|node| node.split.as_ref().is_some_and(left)).collect()
+}
+
+/// Whose values of a feature lead on: they agree so far, or only the row's, or only the background's.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Both,
+    Row,
+    Background,
+}
+
+/// The walk of a row and a background row through a tree.
+struct Pair<'a> {
+    tree: &'a Tree,
+    of_row: &'a [bool],
+    of_background: &'a [bool],
+    sides: &'a mut [Side],
+    weights: &'a Weights,
+}
+
+impl Pair<'_> {
+    /// Adds what the features split on below a node give, and returns what the leaves below count for a feature that leads
+    /// here by the row's value, and against one that leads here by the background's. So many of each lead here.
+    fn below(&mut self, node: usize, by_row: usize, by_background: usize, values: &mut [f64]) -> (f64, f64) {
+        let tree = self.tree;
+        let Some(split) = &tree.nodes[node].split else {
+            let (for_row, against) = self.weights.of(by_row, by_background);
+            return (tree.nodes[node].value * for_row, tree.nodes[node].value * against);
+        };
+        let feature = split.feature as usize;
+        let child = |left: bool| if left { split.left } else { split.right } as usize;
+        let (of_row, of_background) = (self.of_row[node], self.of_background[node]);
+        match self.sides[feature] {
+            Side::Background => self.below(child(of_background), by_row, by_background, values),
+            Side::Both if of_row != of_background => {
+                self.sides[feature] = Side::Row;
+                let there = self.below(child(of_row), by_row + 1, by_background, values);
+                self.sides[feature] = Side::Background;
+                let here = self.below(child(of_background), by_row, by_background + 1, values);
+                self.sides[feature] = Side::Both;
+                values[feature] += there.0 - here.1;
+                (there.0 + here.0, there.1 + here.1)
+            }
+            Side::Row | Side::Both => self.below(child(of_row), by_row, by_background, values),
+        }
+    }
+}
+
+/// The share of the orders of a + b features in which a given one of the a comes after all others of the a and before all of
+/// the b, (a − 1)!·b!/(a + b)!; and a!·(b − 1)!/(a + b)! for one of the b.
+struct Weights(Vec<(f64, f64)>);
+
+impl Weights {
+    fn new() -> Self {
+        let mut weights = Vec::with_capacity((MAX_DEPTH + 1) * (MAX_DEPTH + 1));
+        for a in 0..=MAX_DEPTH {
+            // (a + b over b), one b after the other.
+            let mut choices = 1.0;
+            for b in 0..=MAX_DEPTH {
+                if b > 0 {
+                    choices *= (a + b) as f64 / b as f64;
+                }
+                let one_of = |n: usize| if n == 0 { 0.0 } else { 1.0 / (n as f64 * choices) };
+                weights.push((one_of(a), one_of(b)));
+            }
+        }
+        Weights(weights)
+    }
+
+    fn of(&self, a: usize, b: usize) -> (f64, f64) {
+        self.0[a * (MAX_DEPTH + 1) + b]
+    }
+}

@@ -1,0 +1,225 @@
+//! Trees of any shape as one list of small nodes. A node knows its left child, the right one stands behind it; a leaf leads to
+//! itself, so a walk takes as many steps as the tree is deep and never asks whether it has arrived. Several walks go side by
+//! side, and none waits for the memory of another.
+//!
+//! A row is turned into *keys* first: integers in the order of the numbers, with a missing value below or above all of them,
+//! as the split says that it goes.
+
+use std::collections::BTreeMap;
+
+use crate::model::tree::{LevelSet, Rule, Split, Tree};
+use crate::scratch::with_buffer;
+
+/// Walks side by side.
+const ABREAST: usize = 8;
+
+/// Keys of rows that are walked together, about: half of a first-level cache.
+const KEYS: usize = 2048;
+
+pub(super) struct Flat {
+    nodes: Vec<Node>,
+    /// The value of each node.
+    values: Vec<f64>,
+    roots: Vec<Root>,
+    keys: Vec<Key>,
+    /// For each level, and for [`MISSING`], whether it goes left.
+    sets: Vec<[u64; 5]>,
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    /// A key above this goes right. For a set of levels its place.
+    test: i64,
+    /// The place of the key, with [`LEVELS`] for a set.
+    key: u32,
+    left: u32,
+}
+
+/// Marks a node that asks for a set of levels.
+const LEVELS: u32 = 1 << 31;
+
+struct Root {
+    node: u32,
+    depth: u32,
+}
+
+/// How a key is made of a feature.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    feature: u32,
+    kind: KeyKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum KeyKind {
+    MissingLeft,
+    MissingRight,
+    Level,
+}
+
+/// The level of a missing category.
+const MISSING: i64 = 256;
+
+/// An integer in the order of the numbers, −0 like 0.
+#[inline(always)]
+pub(super) fn order(value: f64) -> i64 {
+    let bits = (value + 0.0).to_bits() as i64;
+    bits ^ ((bits >> 63) & i64::MAX)
+}
+
+impl Key {
+    #[inline(always)]
+    fn of(self, value: f64) -> i64 {
+        match self.kind {
+            KeyKind::Level => {
+                if value.is_nan() {
+                    MISSING
+                } else {
+                    i64::from(value as u8)
+                }
+            }
+            _ if !value.is_nan() => order(value),
+            KeyKind::MissingLeft => i64::MIN,
+            KeyKind::MissingRight => i64::MAX,
+        }
+    }
+}
+
+impl Flat {
+    pub(super) fn new(trees: &[Tree]) -> Self {
+        let splits = || trees.iter().flat_map(|tree| &tree.nodes).filter_map(|node| node.split.as_ref());
+        let key = |split: &Split| Key {
+            feature: split.feature,
+            kind: match split.rule {
+                Rule::Levels(_) => KeyKind::Level,
+                Rule::AtMost(_) if split.missing_left => KeyKind::MissingLeft,
+                Rule::AtMost(_) => KeyKind::MissingRight,
+            },
+        };
+        let places: BTreeMap<Key, ()> = splits().map(|split| (key(split), ())).collect();
+        let mut keys: Vec<Key> = places.into_keys().collect();
+        let place = |wanted: Key| keys.binary_search(&wanted).expect("the key of every split was listed") as u32;
+        let total = trees.iter().map(|tree| tree.nodes.len()).sum();
+        let (mut nodes, mut values) = (Vec::with_capacity(total), Vec::with_capacity(total));
+        let (mut roots, mut sets) = (Vec::with_capacity(trees.len()), Vec::new());
+        for tree in trees {
+            let first = nodes.len();
+            roots.push(Root { node: first as u32, depth: tree.depth() as u32 });
+            // By levels, so that siblings stand together; `waiting` holds the place in the tree of every node here.
+            let mut waiting = vec![0usize];
+            let mut done = 0;
+            while done < waiting.len() {
+                let node = &tree.nodes[waiting[done]];
+                let own = (first + done) as u32;
+                values.push(node.value);
+                nodes.push(match &node.split {
+                    None => Node { test: i64::MAX, key: 0, left: own },
+                    Some(split) => {
+                        let left = (first + waiting.len()) as u32;
+                        waiting.extend([split.left as usize, split.right as usize]);
+                        let key = place(key(split));
+                        match &split.rule {
+                            Rule::AtMost(threshold) => Node { test: order(*threshold), key, left },
+                            Rule::Levels(levels) => {
+                                sets.push(bits(levels, split.missing_left));
+                                Node { test: sets.len() as i64 - 1, key: key | LEVELS, left }
+                            }
+                        }
+                    }
+                });
+                done += 1;
+            }
+        }
+        // A leaf reads a key too.
+        if keys.is_empty() {
+            keys.push(Key { feature: 0, kind: KeyKind::MissingLeft });
+        }
+        Flat { nodes, values, roots, keys, sets }
+    }
+
+    /// The number of trees.
+    pub(super) fn trees(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// `start` plus the values of a row, tree by tree.
+    pub(super) fn sum(&self, start: f64, row: &[f64]) -> f64 {
+        with_buffer(self.keys.len(), 0, |keys| {
+            keys.iter_mut().zip(&self.keys).for_each(|(key, of)| *key = of.of(row[of.feature as usize]));
+            self.sum_of(start, keys)
+        })
+    }
+
+    fn sum_of(&self, start: f64, keys: &[i64]) -> f64 {
+        let mut sum = start;
+        for roots in self.roots.chunks(ABREAST) {
+            let mut at = [roots[0].node; ABREAST];
+            let mut depth = 0;
+            for (at, root) in at.iter_mut().zip(roots) {
+                *at = root.node;
+                depth = depth.max(root.depth);
+            }
+            self.walk(&mut at, depth, |_| keys);
+            at[..roots.len()].iter().for_each(|&at| sum += self.values[at as usize]);
+        }
+        sum
+    }
+
+    /// Adds to each sum the values of the row of features beside it, tree by tree.
+    pub(super) fn add(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
+        let stride = self.keys.len();
+        let together = (KEYS / stride).clamp(1, 64).next_multiple_of(ABREAST);
+        let mut keys = vec![0; together.min(sums.len().next_multiple_of(ABREAST)) * stride];
+        for (rows, sums) in rows.chunks(together * width).zip(sums.chunks_mut(together)) {
+            for (keys, row) in keys.chunks_exact_mut(stride).zip(rows.chunks_exact(width)) {
+                keys.iter_mut().zip(&self.keys).for_each(|(key, of)| *key = of.of(row[of.feature as usize]));
+            }
+            for root in &self.roots {
+                // Behind the last row stand keys of earlier ones, or zeros: walked for nothing.
+                for (keys, sums) in keys.chunks_exact(ABREAST * stride).zip(sums.chunks_mut(ABREAST)) {
+                    let mut at = [root.node; ABREAST];
+                    self.walk(&mut at, root.depth, |lane| &keys[lane * stride..(lane + 1) * stride]);
+                    sums.iter_mut().zip(at).for_each(|(sum, at)| *sum += self.values[at as usize]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn walk<'k>(&self, at: &mut [u32; ABREAST], depth: u32, keys: impl Fn(usize) -> &'k [i64]) {
+        if self.sets.is_empty() {
+            self.walk_with(at, depth, keys, |node, key| key > node.test);
+        } else {
+            self.walk_with(at, depth, keys, |node, key| {
+                // Both are computed, for no branch could foresee which it will be.
+                let is_set = node.key & LEVELS != 0;
+                let set = &self.sets[if is_set { node.test as usize } else { 0 }];
+                let left = set[(key as u64 >> 6).min(4) as usize] >> (key & 63) & 1 == 1;
+                if is_set { !left } else { key > node.test }
+            });
+        }
+    }
+
+    #[inline(always)]
+    fn walk_with<'k>(
+        &self,
+        at: &mut [u32; ABREAST],
+        depth: u32,
+        keys: impl Fn(usize) -> &'k [i64],
+        goes_right: impl Fn(&Node, i64) -> bool,
+    ) {
+        for _ in 0..depth {
+            for (lane, at) in at.iter_mut().enumerate() {
+                let node = &self.nodes[*at as usize];
+                *at = node.left + u32::from(goes_right(node, keys(lane)[(node.key & !LEVELS) as usize]));
+            }
+        }
+    }
+}
+
+fn bits(levels: &LevelSet, missing_left: bool) -> [u64; 5] {
+    let mut bits = [0; 5];
+    levels.levels().for_each(|level| bits[usize::from(level / 64)] |= 1 << (level % 64));
+    bits[4] = u64::from(missing_left);
+    bits
+}

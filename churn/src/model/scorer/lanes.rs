@@ -1,0 +1,379 @@
+//! Shallow trees for many rows: every split is asked for every row, by bytes that the compiler compares sixteen or more at a
+//! time, and no walk waits for a load.
+//!
+//! The features of a block of rows are turned into columns of bytes once: how many of the thresholds that the model has for
+//! the feature lie below the value, so that `value ≤ threshold` is a comparison of bytes. A missing value is the lowest or
+//! the highest byte, as the split says that it goes. A tree is filled up to a perfect one; which of its leaves a row reaches
+//! is chosen from below, three levels at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::flat::order;
+use crate::model::tree::{LevelSet, Rule, Split, Tree};
+
+/// Rows of a block.
+pub(super) const ROWS: usize = 256;
+
+/// Trees deeper than this have other ways: the work doubles with each level.
+const MAX_DEPTH: usize = 6;
+
+/// The most leaves of a tree.
+const LEAVES: usize = 1 << MAX_DEPTH;
+
+/// More columns than this do not stay in the cache.
+const MAX_COLUMNS: usize = 1024;
+
+/// Thresholds that a byte can tell apart.
+const MAX_CUTS: usize = 255;
+
+/// Trees whose values are added together, so that the sums are read and written less often.
+const TOGETHER: usize = 4;
+
+/// Searches side by side.
+const ABREAST: usize = 8;
+
+/// Bytes are compared with their sign, because processors do; this makes 0 the lowest.
+const SIGN: u8 = 0x80;
+
+type Column = [i8; ROWS];
+
+pub(super) struct Lanes {
+    numbers: Vec<Number>,
+    sets: Vec<Set>,
+    columns: usize,
+    trees: Vec<Perfect>,
+}
+
+/// Up to [`MAX_CUTS`] thresholds of a feature, and the columns made of it.
+struct Number {
+    feature: usize,
+    /// The cuts, by [`rank`], and above them what no number reaches, as a perfect search tree of so many levels: node i has the
+    /// children 2i and 2i + 1.
+    search: Box<[u64; MAX_CUTS + 1]>,
+    levels: u32,
+    missing_left: Option<usize>,
+    missing_right: Option<usize>,
+}
+
+/// A set of levels of a feature, and the column that says whether a row is not in it.
+struct Set {
+    feature: usize,
+    column: usize,
+    levels: LevelSet,
+    missing_left: bool,
+}
+
+/// A tree, filled up to a perfect one of 3 to 6 levels.
+struct Perfect {
+    depth: usize,
+    /// Node i has the children 2i + 1 and 2i + 2.
+    tests: Vec<Test>,
+    /// Of the leaves from left to right.
+    values: Box<[f64; LEAVES]>,
+}
+
+#[derive(Clone, Copy)]
+struct Test {
+    column: u16,
+    /// A byte above this goes right.
+    above: i8,
+}
+
+/// Where the leaves of a tree are chosen.
+struct Choice {
+    parts: [[u8; ROWS]; 8],
+    leaves: [[u8; ROWS]; TOGETHER],
+}
+
+/// Whether the processor compares 32 bytes at a time.
+pub(super) fn wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+fn byte(value: u8) -> i8 {
+    (value ^ SIGN) as i8
+}
+
+/// A whole number in the order of the numbers, −0 like 0.
+#[inline(always)]
+fn rank(value: f64) -> u64 {
+    order(value) as u64 ^ 1 << 63
+}
+
+/// A number with −0 as 0, so that equal ones have equal bits.
+fn plain(threshold: f64) -> f64 {
+    threshold + 0.0
+}
+
+impl Lanes {
+    /// None where the trees are too deep, or the columns too many.
+    pub(super) fn new(trees: &[Tree]) -> Option<Self> {
+        if trees.iter().any(|tree| tree.depth() > MAX_DEPTH) {
+            return None;
+        }
+        let splits = || trees.iter().flat_map(|tree| &tree.nodes).filter_map(|node| node.split.as_ref());
+        let mut cuts: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for split in splits() {
+            if let Rule::AtMost(threshold) = split.rule {
+                cuts.entry(split.feature).or_default().push(plain(threshold));
+            }
+        }
+        for cuts in cuts.values_mut() {
+            cuts.sort_unstable_by(f64::total_cmp);
+            cuts.dedup();
+        }
+        let ask = |split: &Split| match &split.rule {
+            Rule::AtMost(threshold) => {
+                let rank = cuts[&split.feature].partition_point(|&cut| cut < plain(*threshold));
+                (Ask::Number(split.feature, rank / MAX_CUTS, split.missing_left), byte((rank % MAX_CUTS) as u8))
+            }
+            Rule::Levels(levels) => (Ask::Set(split.feature, levels.clone(), split.missing_left), byte(0)),
+        };
+        let mut asked: BTreeSet<Ask> = BTreeSet::new();
+        for split in splits() {
+            asked.insert(ask(split).0);
+            if asked.len() > MAX_COLUMNS {
+                return None;
+            }
+        }
+        let asked: Vec<Ask> = asked.into_iter().collect();
+        let test = |split: &Split| {
+            let (ask, above) = ask(split);
+            Test { column: asked.binary_search(&ask).expect("what every split asks was listed") as u16, above }
+        };
+        let (trees, count) = (trees.iter().map(|tree| Perfect::new(tree, &test)).collect(), asked.len().max(1));
+        let (mut numbers, mut sets, mut last) = (Vec::new(), Vec::new(), None);
+        for (column, ask) in asked.into_iter().enumerate() {
+            match ask {
+                Ask::Number(feature, chunk, missing_left) => {
+                    let own = cuts[&feature].chunks(MAX_CUTS).nth(chunk).expect("the chunk of a cut");
+                    // Both columns of the same cuts stand one after the other.
+                    let same = (feature, chunk);
+                    if last != Some(same) {
+                        numbers.push(Number::new(feature as usize, own));
+                        last = Some(same);
+                    }
+                    let number = numbers.last_mut().expect("one was just added");
+                    *if missing_left { &mut number.missing_left } else { &mut number.missing_right } = Some(column);
+                }
+                Ask::Set(feature, levels, missing_left) => {
+                    sets.push(Set { feature: feature as usize, column, levels, missing_left });
+                }
+            }
+        }
+        // A tree that is a leaf asks the first column, whatever it holds.
+        Some(Lanes { numbers, sets, columns: count, trees })
+    }
+
+    /// Adds to each sum the values of the row of features beside it, tree by tree. At most [`ROWS`] rows.
+    pub(super) fn add(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
+        self.add_by(rows, width, sums, wide());
+    }
+
+    /// With the instructions of this machine or those that every machine of its kind has: the same code, the same bits.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "there is one way only"))]
+    pub(super) fn add_by(&self, rows: &[f64], width: usize, sums: &mut [f64], wide: bool) {
+        // Rows that are not there have zeros.
+        let mut columns = vec![[0i8; ROWS]; self.columns];
+        for number in &self.numbers {
+            number.fill(rows, width, &mut columns);
+        }
+        for set in &self.sets {
+            for (code, row) in columns[set.column].iter_mut().zip(rows.chunks_exact(width)) {
+                let value = row[set.feature];
+                let left = if value.is_nan() { set.missing_left } else { set.levels.contains(value as u8) };
+                *code = byte(u8::from(!left));
+            }
+        }
+        let mut all = [0.0; ROWS];
+        all[..sums.len()].copy_from_slice(sums);
+        let mut choice = Choice { parts: [[0; ROWS]; 8], leaves: [[0; ROWS]; TOGETHER] };
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code, reason = "bytes compared 32 at a time, not 16: a batch takes a quarter less time")]
+        if wide && self::wide() {
+            // Sound: the processor has been asked for the instructions.
+            unsafe { self.add_trees_wide(&columns, &mut choice, &mut all) };
+            sums.copy_from_slice(&all[..sums.len()]);
+            return;
+        }
+        self.add_trees(&columns, &mut choice, &mut all);
+        sums.copy_from_slice(&all[..sums.len()]);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn add_trees_wide(&self, columns: &[Column], choice: &mut Choice, sums: &mut [f64; ROWS]) {
+        self.add_trees(columns, choice, sums);
+    }
+
+    #[inline(always)]
+    fn add_trees(&self, columns: &[Column], choice: &mut Choice, sums: &mut [f64; ROWS]) {
+        for trees in self.trees.chunks(TOGETHER) {
+            for (tree, leaves) in trees.iter().zip(&mut choice.leaves) {
+                tree.choose(columns, &mut choice.parts, leaves);
+            }
+            let value = |tree: usize, row: usize| trees[tree].values[usize::from(choice.leaves[tree][row]) % LEAVES];
+            if trees.len() == TOGETHER {
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    *sum = *sum + value(0, row) + value(1, row) + value(2, row) + value(3, row);
+                }
+            } else {
+                for tree in 0..trees.len() {
+                    sums.iter_mut().enumerate().for_each(|(row, sum)| *sum += value(tree, row));
+                }
+            }
+        }
+    }
+}
+
+/// What a column holds: bytes of a feature's cuts, or of a set.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Ask {
+    /// Feature, which [`MAX_CUTS`] of its cuts, whether a missing value goes left.
+    Number(u32, usize, bool),
+    Set(u32, LevelSet, bool),
+}
+
+impl Number {
+    fn new(feature: usize, cuts: &[f64]) -> Self {
+        let levels = (cuts.len() + 1).next_power_of_two().ilog2();
+        let mut search = Box::new([u64::MAX; MAX_CUTS + 1]);
+        for (node, at) in search.iter_mut().enumerate().take(1 << levels).skip(1) {
+            // The cut in the middle of what lies below the node.
+            let level = node.ilog2();
+            let middle = ((2 * (node - (1 << level)) + 1) << (levels - 1 - level)) - 1;
+            *at = cuts.get(middle).map_or(u64::MAX, |&cut| rank(cut));
+        }
+        Number { feature, search, levels, missing_left: None, missing_right: None }
+    }
+
+    /// The columns of a block of rows.
+    fn fill(&self, rows: &[f64], width: usize, columns: &mut [Column]) {
+        let (mut ranks, mut missing) = ([0u64; ROWS], [false; ROWS]);
+        for ((rank_of, missing), row) in ranks.iter_mut().zip(&mut missing).zip(rows.chunks_exact(width)) {
+            let value = row[self.feature];
+            (*rank_of, *missing) = (rank(value), value.is_nan());
+        }
+        let mut below = [0u8; ROWS];
+        for (below, ranks) in below.chunks_exact_mut(ABREAST).zip(ranks.chunks_exact(ABREAST)) {
+            let mut node = [1usize; ABREAST];
+            for _ in 0..self.levels {
+                for (node, &rank) in node.iter_mut().zip(ranks) {
+                    *node = 2 * *node + usize::from(self.search[*node % (MAX_CUTS + 1)] < rank);
+                }
+            }
+            below.iter_mut().zip(node).for_each(|(below, node)| *below = (node - (1 << self.levels)) as u8);
+        }
+        for (column, of_missing) in [(self.missing_left, 0), (self.missing_right, u8::MAX)] {
+            let Some(column) = column else { continue };
+            for ((code, &below), &missing) in columns[column].iter_mut().zip(&below).zip(&missing) {
+                *code = byte(if missing { of_missing } else { below });
+            }
+        }
+    }
+}
+
+impl Perfect {
+    fn new(tree: &Tree, test: &impl Fn(&Split) -> Test) -> Self {
+        let depth = tree.depth().max(3);
+        // No byte is above the highest, so what has no split goes left.
+        let mut tests = vec![Test { column: 0, above: i8::MAX }; (1 << depth) - 1];
+        let mut values = Box::new([0.0; LEAVES]);
+        // (place in the tree, place here)
+        let mut waiting = vec![(0usize, 0usize)];
+        while let Some((from, to)) = waiting.pop() {
+            let node = &tree.nodes[from];
+            match &node.split {
+                Some(split) => {
+                    tests[to] = test(split);
+                    waiting.extend([(split.left as usize, 2 * to + 1), (split.right as usize, 2 * to + 2)]);
+                }
+                None => {
+                    let mut leaf = to;
+                    while leaf < tests.len() {
+                        leaf = 2 * leaf + 1;
+                    }
+                    values[leaf - tests.len()] = node.value;
+                }
+            }
+        }
+        Perfect { depth, tests, values }
+    }
+
+    /// The leaf of every row.
+    #[inline(always)]
+    fn choose(&self, columns: &[Column], parts: &mut [[u8; ROWS]; 8], leaves: &mut [u8; ROWS]) {
+        // The lowest three levels are subtrees of eight leaves; the levels above choose among them.
+        let above = self.depth - 3;
+        let subtrees = 1 << above;
+        let ask = |node: usize| {
+            let Test { column, above } = self.tests[node];
+            (&columns[usize::from(column)], above)
+        };
+        #[allow(clippy::needless_range_loop, reason = "where there is one subtree it has no part")]
+        for part in 0..subtrees {
+            let node = subtrees - 1 + part;
+            let (left, right) = (2 * node + 1, 2 * node + 2);
+            let asks = [node, left, right, 2 * left + 1, 2 * left + 2, 2 * right + 1, 2 * right + 2].map(ask);
+            let out = if above == 0 { &mut *leaves } else { &mut parts[part] };
+            lowest(asks, 8 * part as u8, out);
+        }
+        match above {
+            0 => (),
+            1 => among_two(ask(0), [0, 1].map(|i| &parts[i]), leaves),
+            2 => among_four([0, 1, 2].map(ask), [0, 1, 2, 3].map(|i| &parts[i]), leaves),
+            _ => {
+                let mut halves = [[0; ROWS]; 2];
+                let [left, right] = &mut halves;
+                among_four([1, 3, 4].map(ask), [0, 1, 2, 3].map(|i| &parts[i]), left);
+                among_four([2, 5, 6].map(ask), [4, 5, 6, 7].map(|i| &parts[i]), right);
+                among_two(ask(0), [left, right], leaves);
+            }
+        }
+    }
+}
+
+/// All ones where a row goes right, without a branch, so that the compiler does many rows at a time.
+#[inline(always)]
+fn right((column, above): (&Column, i8), row: usize) -> u8 {
+    0u8.wrapping_sub(u8::from(column[row] > above))
+}
+
+/// `a` where the mask is zero, `b` where it is all ones.
+#[inline(always)]
+fn pick(right: u8, a: u8, b: u8) -> u8 {
+    a ^ (right & (a ^ b))
+}
+
+/// Chooses among eight leaves by the node, its children from left to right, and theirs.
+#[inline(always)]
+fn lowest(asks: [(&Column, i8); 7], first: u8, out: &mut [u8; ROWS]) {
+    let [a, b, c, d, e, f, g] = asks;
+    for (i, out) in out.iter_mut().enumerate() {
+        let (a, b, c) = (right(a, i), right(b, i), right(c, i));
+        let lowest = pick(a, pick(b, right(d, i), right(e, i)), pick(c, right(f, i), right(g, i)));
+        *out = first | (a & 4) | (pick(a, b, c) & 2) | (lowest & 1);
+    }
+}
+
+/// Chooses between two parts by a node.
+#[inline(always)]
+fn among_two(ask: (&Column, i8), parts: [&[u8; ROWS]; 2], out: &mut [u8; ROWS]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = pick(right(ask, i), parts[0][i], parts[1][i]);
+    }
+}
+
+/// Chooses among four parts by the node and its children.
+#[inline(always)]
+fn among_four(asks: [(&Column, i8); 3], parts: [&[u8; ROWS]; 4], out: &mut [u8; ROWS]) {
+    let [a, b, c] = asks;
+    for (i, out) in out.iter_mut().enumerate() {
+        let of_left = pick(right(b, i), parts[0][i], parts[1][i]);
+        let of_right = pick(right(c, i), parts[2][i], parts[3][i]);
+        *out = pick(right(a, i), of_left, of_right);
+    }
+}

@@ -1,0 +1,136 @@
+//! Scoring: what is derived from a learner once, when a model is made, and serves every row after that.
+//!
+//! The sums are those of the plain walk ([`Learner::margin`]), added in the same order, so they have its bits. Many rows go
+//! through shallow trees by [`lanes`], through deep ones by [`flat`], which also takes a row alone.
+
+mod flat;
+mod lanes;
+
+#[cfg(test)]
+mod tests;
+
+use ndarray::Array2;
+
+use super::calibration::Calibration;
+use super::fit::{Learner, rate_logit};
+use super::logistic::Logistic;
+use super::tree::Tree;
+use crate::parallel;
+use flat::Flat;
+use lanes::Lanes;
+
+/// Rows that are scored together.
+const BLOCK: usize = lanes::ROWS;
+
+/// So few rows are scored one after the other.
+const FEW: usize = 24;
+
+/// A learner with its calibration, ready to score.
+pub(crate) struct Scorer {
+    kind: Kind,
+    calibration: Calibration,
+}
+
+enum Kind {
+    Logistic(Logistic),
+    /// The mean of the trees.
+    Forest(Trees),
+    /// The base and all trees.
+    Boosting(f64, Trees),
+}
+
+struct Trees {
+    flat: Flat,
+    /// Where every tree is shallow.
+    lanes: Option<Lanes>,
+}
+
+impl Trees {
+    fn new(trees: &[Tree]) -> Self {
+        Trees { flat: Flat::new(trees), lanes: Lanes::new(trees) }
+    }
+
+    /// Adds to each sum what the trees give the row of features beside it.
+    fn add(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
+        match &self.lanes {
+            Some(lanes) if sums.len() > FEW => lanes.add(rows, width, sums),
+            _ => self.flat.add(rows, width, sums),
+        }
+    }
+}
+
+impl Scorer {
+    pub(crate) fn new(learner: &Learner, calibration: &Calibration) -> Self {
+        let kind = match learner {
+            Learner::LogisticRegression(logistic) => Kind::Logistic(logistic.clone()),
+            Learner::RandomForest { trees } => Kind::Forest(Trees::new(trees)),
+            Learner::GradientBoosting { base, trees } => Kind::Boosting(*base, Trees::new(trees)),
+        };
+        Scorer { kind, calibration: calibration.clone() }
+    }
+
+    /// The margin of a row, by the bits that of [`Learner::margin`].
+    pub(crate) fn margin(&self, row: &[f64]) -> f64 {
+        match &self.kind {
+            Kind::Logistic(logistic) => logistic.margin(row.into()),
+            Kind::Forest(trees) => trees.flat.sum(NOTHING, row) / trees.flat.trees() as f64,
+            Kind::Boosting(base, trees) => trees.flat.sum(*base, row),
+        }
+    }
+
+    /// The margins of at most [`BLOCK`] rows of features, one after the other.
+    fn block(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
+        match &self.kind {
+            Kind::Logistic(logistic) => logistic.margins(rows, width, margins),
+            Kind::Forest(trees) => {
+                margins.fill(NOTHING);
+                trees.add(rows, width, margins);
+                margins.iter_mut().for_each(|margin| *margin /= trees.flat.trees() as f64);
+            }
+            Kind::Boosting(base, trees) => {
+                margins.fill(*base);
+                trees.add(rows, width, margins);
+            }
+        }
+    }
+
+    /// The margin of every row.
+    pub(crate) fn margins(&self, x: &Array2<f64>) -> Vec<f64> {
+        self.each(x, |_| ())
+    }
+
+    /// The calibrated probability of every row.
+    pub(crate) fn probabilities(&self, x: &Array2<f64>) -> Vec<f64> {
+        self.each(x, |margins| margins.iter_mut().for_each(|margin| *margin = self.calibrated(*margin)))
+    }
+
+    fn each(&self, x: &Array2<f64>, finish: impl Fn(&mut [f64]) + Sync + Send) -> Vec<f64> {
+        let (x, width) = (x.as_standard_layout(), x.ncols());
+        let rows = x.as_slice().expect("the standard layout is contiguous");
+        let mut margins = vec![0.0; x.nrows()];
+        parallel::for_each_block(&mut margins, 1, |first, margins| {
+            for (b, margins) in margins.chunks_mut(BLOCK).enumerate() {
+                let first = first + b * BLOCK;
+                self.block(&rows[first * width..(first + margins.len()) * width], width, margins);
+                finish(margins);
+            }
+        });
+        margins
+    }
+
+    /// The calibrated probability of a row.
+    pub(crate) fn probability(&self, row: &[f64]) -> f64 {
+        self.calibrated(self.margin(row))
+    }
+
+    /// The calibrated probability that a margin stands for.
+    pub(crate) fn calibrated(&self, margin: f64) -> f64 {
+        self.calibration.probability(match self.kind {
+            Kind::Forest(_) => rate_logit(margin),
+            Kind::Logistic(_) | Kind::Boosting(..) => margin,
+        })
+    }
+}
+
+/// What a sum of numbers begins with: the only number that changes none, −0 included.
+const NOTHING: f64 = -0.0;
