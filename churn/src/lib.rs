@@ -61,6 +61,7 @@
 //! | [`audit`] | the proof that no future reaches the features |
 //! | [`evaluate`], [`compare()`], [`segment_table`], [`Thresholds`] | measures, two models on the same rows, risk bands |
 //! | [`Model`] | scoring, and the document |
+//! | [`Classifier`] | a learner by itself on a matrix, for cross-validation of one's own |
 //! | [`Model::explain`], [`Explanation`], [`Explainer`], [`Model::what_if`], [`Model::smallest_changes`] | Shapley values, reasons in words, what if |
 //! | [`profit`] | what contacting is worth: EMPC, MPC, profit curves, the budgeted list with its control group |
 //! | [`cluster`] | customers who act alike |
@@ -220,9 +221,9 @@ pub use features::{
 pub use labels::{INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
 pub use metrics::{Bin, Curves, EvaluationConfig, Metrics, Point, curves, evaluate, roc_auc};
 pub use model::{
-    CalibrationKind, Candidate, ClassWeight, Evaluation, FORMAT_VERSION, Golden, Histogram, Importance, LearnConfig,
-    Model, ModelKind, Prediction, Predictions, Protocol, SearchProtocol, TableConfig, TrainConfig, Training, Typical,
-    train, train_observed, train_table, train_table_observed,
+    CalibrationKind, Candidate, ClassWeight, Classifier, Evaluation, FORMAT_VERSION, Golden, Histogram, Importance,
+    LearnConfig, Model, ModelKind, Prediction, Predictions, Protocol, SearchProtocol, TableConfig, TrainConfig,
+    Training, Typical, train, train_observed, train_table, train_table_observed,
 };
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};

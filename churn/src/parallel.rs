@@ -71,6 +71,18 @@ pub(crate) fn for_each_block(rows: &mut [f64], width: usize, f: impl Fn(usize, &
     rows.chunks_mut(ROWS * width).enumerate().for_each(block);
 }
 
+/// Calls `f(first, items)` for stretches of so many items, beginning with that one.
+pub(crate) fn for_each_chunk<T: Send>(items: &mut [T], size: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
+    let chunk = |(i, chunk): (usize, &mut [T])| f(i * size, chunk);
+    #[cfg(feature = "parallel")]
+    if items.len() > size && threads() > 1 {
+        use rayon::prelude::*;
+        items.par_chunks_mut(size).enumerate().for_each(chunk);
+        return;
+    }
+    items.chunks_mut(size).enumerate().for_each(chunk);
+}
+
 /// Calls `f` on every item.
 pub(crate) fn for_each<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Sync + Send) {
     #[cfg(feature = "parallel")]

@@ -1,9 +1,11 @@
 //! Features as small integers: what the tree learner reads. Built once for a data set and shared by rounds, folds and trees.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
+use super::histogram::GROUP;
 use crate::features::{FeatureSpec, percentile};
 use crate::parallel;
+use crate::random::Random;
 
 /// The bin of a missing value; the others are 0..=254.
 pub(crate) const MISSING: u8 = 255;
@@ -35,28 +37,105 @@ impl BinnedColumn {
     }
 }
 
+/// A matrix, binned: by column for what looks at one feature of many rows, and by row for what looks at all of a row.
+#[derive(Default)]
+pub(crate) struct Binned {
+    pub(crate) columns: Vec<BinnedColumn>,
+    /// For each group of eight features one word a row, whose bytes are the codes.
+    pub(crate) words: Vec<Vec<u64>>,
+}
+
+/// Rows that bins are found on: of more, so many are drawn. A bin then holds at least some 250 of them.
+const SAMPLE: usize = 1 << 16;
+
 /// Bins every column of a matrix.
-pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec]) -> Vec<BinnedColumn> {
-    parallel::map(specs.len(), |j| {
-        let column: Vec<f64> = x.column(j).to_vec();
-        match &specs[j].levels {
-            Some(levels) => BinnedColumn {
-                codes: column.iter().map(|v| if v.is_nan() { MISSING } else { *v as u8 }).collect(),
-                kind: BinKind::Categorical { levels: levels.len() },
-            },
-            None => {
-                let edges = edges(&column, usize::from(MISSING));
-                let code = |v: &f64| if v.is_nan() { MISSING } else { edges.partition_point(|e| e < v) as u8 };
-                BinnedColumn { codes: column.iter().map(code).collect(), kind: BinKind::Numeric { edges } }
+pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec]) -> Binned {
+    // Rows that are binned together: small enough for a block of a wide matrix to stay in the cache.
+    const ROWS: usize = 2048;
+    let (n, width) = x.dim();
+    let sample = sample(n);
+    let finders = parallel::map(width, |j| match &specs[j].levels {
+        Some(levels) => Finder { kind: BinKind::Categorical { levels: levels.len() }, padded: [f64::INFINITY; BINS] },
+        None => Finder::numeric(sample.iter().map(|&row| x[(row as usize, j)]).collect()),
+    });
+    let blocks = parallel::map(n.div_ceil(ROWS), |block| {
+        let rows = block * ROWS..((block + 1) * ROWS).min(n);
+        let mut codes = Vec::with_capacity(rows.len() * width);
+        let mut words = vec![0u64; rows.len() * width.div_ceil(GROUP)];
+        for (j, finder) in finders.iter().enumerate() {
+            let from = codes.len();
+            codes.extend(x.slice(s![rows.clone(), j]).iter().map(|&value| finder.code(value)));
+            let group = &mut words[j / GROUP * rows.len()..][..rows.len()];
+            for (word, &code) in group.iter_mut().zip(&codes[from..]) {
+                *word |= u64::from(code) << (8 * (j % GROUP));
             }
         }
-    })
+        (codes, words)
+    });
+    fn gather<T: Copy>(all: &[T], rows: usize, j: usize) -> &[T] {
+        &all[j * rows..(j + 1) * rows]
+    }
+    let rows = |block: usize| ROWS.min(n - block * ROWS);
+    let columns = finders.into_iter().enumerate().map(|(j, finder)| {
+        let mut codes = Vec::with_capacity(n);
+        blocks.iter().enumerate().for_each(|(block, found)| codes.extend_from_slice(gather(&found.0, rows(block), j)));
+        BinnedColumn { codes, kind: finder.kind }
+    });
+    let columns = columns.collect();
+    let words = (0..width.div_ceil(GROUP)).map(|group| {
+        let mut words = Vec::with_capacity(n);
+        blocks
+            .iter()
+            .enumerate()
+            .for_each(|(block, found)| words.extend_from_slice(gather(&found.1, rows(block), group)));
+        words
+    });
+    Binned { columns, words: words.collect() }
+}
+
+/// The rows that bins are found on, rising: all, or one drawn from each of equally long stretches.
+fn sample(n: usize) -> Vec<u32> {
+    if n <= SAMPLE {
+        return (0..n as u32).collect();
+    }
+    let mut random = Random::new(0, n as u64);
+    let from = |stretch: usize| stretch * n / SAMPLE;
+    (0..SAMPLE).map(|i| (from(i) + random.below(from(i + 1) - from(i))) as u32).collect()
+}
+
+/// Finds the code of a value.
+struct Finder {
+    kind: BinKind,
+    /// The edges, and infinity behind them.
+    padded: [f64; BINS],
+}
+
+impl Finder {
+    fn numeric(values: Vec<f64>) -> Self {
+        let edges = edges(values, usize::from(MISSING));
+        let mut padded = [f64::INFINITY; BINS];
+        padded[..edges.len()].copy_from_slice(&edges);
+        Finder { kind: BinKind::Numeric { edges }, padded }
+    }
+
+    #[inline]
+    fn code(&self, value: f64) -> u8 {
+        if let BinKind::Categorical { .. } = self.kind {
+            return if value.is_nan() { MISSING } else { value as u8 };
+        }
+        // The number of edges below the value, by a search that takes the same eight steps for every value.
+        let mut below = 0;
+        for step in [128, 64, 32, 16, 8, 4, 2, 1] {
+            below += step * usize::from(self.padded[(below + step - 1) % BINS] < value);
+        }
+        if value.is_nan() { MISSING } else { below as u8 }
+    }
 }
 
 /// Thresholds that cut the values into at most `most` bins: between every two distinct values where they are few enough,
 /// else into bins of about equal mass.
-fn edges(column: &[f64], most: usize) -> Vec<f64> {
-    let mut values: Vec<f64> = column.iter().copied().filter(|v| !v.is_nan()).collect();
+fn edges(mut values: Vec<f64>, most: usize) -> Vec<f64> {
+    values.retain(|v| !v.is_nan());
     values.sort_unstable_by(f64::total_cmp);
     let distinct: Vec<(f64, usize)> = values.chunk_by(|a, b| a == b).map(|group| (group[0], group.len())).collect();
     let mut edges = Vec::new();
@@ -113,5 +192,55 @@ impl Histogram {
             counts[bin] += 1;
         }
         Histogram { name: spec.name.clone(), edges, counts, missing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The code is the number of edges below the value, also at the edges themselves and beyond them; words hold the codes.
+    #[test]
+    fn codes_count_the_edges_below() {
+        let mut random = Random::new(5, 0);
+        let n = 5_000;
+        let x = Array2::from_shape_fn((n, 11), |(_, j)| match j {
+            0 => random.below(3) as f64,
+            1 => 7.0,
+            2 => f64::NAN,
+            3 if random.below(4) == 0 => f64::NAN,
+            4 => random.below(300) as f64 * if random.below(2) == 0 { -1e90 } else { 1e-90 },
+            _ => random.next() as f64 - 1e19,
+        });
+        let specs: Vec<FeatureSpec> = (0..11).map(|j| FeatureSpec::numeric(format!("f{j}"))).collect();
+        let binned = bin(&x, &specs);
+        for (j, column) in binned.columns.iter().enumerate() {
+            let BinKind::Numeric { edges } = &column.kind else { panic!("a number") };
+            assert!(edges.windows(2).all(|pair| pair[0] < pair[1]) && edges.len() < usize::from(MISSING));
+            for row in 0..n {
+                let value = x[(row, j)];
+                let expected =
+                    if value.is_nan() { MISSING } else { edges.iter().filter(|e| **e < value).count() as u8 };
+                assert_eq!(column.codes[row], expected);
+                assert_eq!(binned.words[j / GROUP][row].to_le_bytes()[j % GROUP], expected);
+            }
+        }
+        let finder = Finder::numeric((0..1000).map(f64::from).collect());
+        let BinKind::Numeric { edges } = &finder.kind else { panic!("a number") };
+        for (i, edge) in edges.iter().enumerate() {
+            assert_eq!((finder.code(*edge), finder.code(edge.next_up())), (i as u8, i as u8 + 1));
+        }
+        assert_eq!((finder.code(-1e100), finder.code(1e100)), (0, edges.len() as u8));
+    }
+
+    /// Above 2^16 rows one is drawn from each stretch: rising, without repetition, to the end.
+    #[test]
+    fn a_sample_covers_all_rows() {
+        for n in [1, 100, SAMPLE, SAMPLE + 1, 3 * SAMPLE + 7] {
+            let sample = sample(n);
+            assert_eq!(sample.len(), n.min(SAMPLE));
+            assert!(sample.windows(2).all(|pair| pair[0] < pair[1]));
+            assert!((*sample.last().expect("a row") as usize) < n && sample[0] as usize <= n / SAMPLE);
+        }
     }
 }

@@ -214,6 +214,7 @@ mod tests {
 
     use super::*;
     use crate::features::FeatureSpec;
+    use crate::model::bins::Binned;
     use crate::random::Random;
 
     /// Against the plain definitions: a sorted copy, a sum and a sum of squares a column.
@@ -244,7 +245,8 @@ mod tests {
             // Not all of the rows, and not in order.
             let rows: Vec<u32> = (0..rows as u32).rev().filter(|row| row % 11 != 5 || rows < 6).collect();
             let (y, weights) = (vec![true; x.nrows()], vec![1.0; x.nrows()]);
-            let set = TrainingSet { x: &x, specs: &specs, columns: &[], y: &y, weights: &weights, rows: &rows };
+            let set =
+                TrainingSet { x: &x, specs: &specs, binned: &Binned::default(), y: &y, weights: &weights, rows: &rows };
             let found = summaries(&set, x.as_slice().expect("rows"));
             for (j, found) in found.iter().enumerate() {
                 let all = rows.iter().map(|&row| x[(row as usize, j)]);

@@ -109,7 +109,22 @@ struct Head {
     format_version: u32,
 }
 
-fn invalid(message: impl std::fmt::Display) -> Error {
+/// Refuses a text that is not a document of this format in a version that this library reads.
+pub(crate) fn check_head(text: &str, format: &str) -> Result<()> {
+    let head: Head = serde_json::from_str(text).map_err(invalid)?;
+    if head.format != format {
+        let found: String = head.format.chars().take(40).collect();
+        return Err(invalid(format!("its format is {found:?}, expected {format:?}")));
+    }
+    if head.format_version != FORMAT_VERSION {
+        let message =
+            format!("the document has format_version {}; this library reads {FORMAT_VERSION}", head.format_version);
+        return Err(Error::new(ErrorKind::UnsupportedVersion, message));
+    }
+    Ok(())
+}
+
+pub(crate) fn invalid(message: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::InvalidDocument, format!("not a valid model document: {message}"))
 }
 
@@ -127,18 +142,7 @@ impl Document {
     }
 
     pub(crate) fn from_json(text: &str) -> Result<Self> {
-        let head: Head = serde_json::from_str(text).map_err(invalid)?;
-        if head.format != FORMAT {
-            return Err(invalid(format!(
-                "its format is {:?}, expected {FORMAT:?}",
-                head.format.chars().take(40).collect::<String>()
-            )));
-        }
-        if head.format_version != FORMAT_VERSION {
-            let message =
-                format!("the document has format_version {}; this library reads {FORMAT_VERSION}", head.format_version);
-            return Err(Error::new(ErrorKind::UnsupportedVersion, message));
-        }
+        check_head(text, FORMAT)?;
         let document: Document = serde_json::from_str(text).map_err(invalid)?;
         document.check()?;
         document.check_golden()?;
@@ -149,62 +153,7 @@ impl Document {
         self.parameters.check().map_err(invalid)?;
         self.labels.check().map_err(invalid)?;
         self.check_features()?;
-        let kind = match &self.learner {
-            Learner::LogisticRegression(logistic) => {
-                for (i, term) in logistic.terms.iter().enumerate() {
-                    let spec = self
-                        .features
-                        .get(term.feature)
-                        .ok_or_else(|| invalid(format!("term {i} uses feature {}", term.feature)))?;
-                    let fits = match (&term.kind, &spec.levels) {
-                        (TermKind::Missing, _) => true,
-                        (TermKind::Median(_), levels) => levels.is_none(),
-                        (TermKind::Level(level), Some(levels)) => *level < levels.len(),
-                        (TermKind::Level(_), None) => false,
-                    };
-                    let median = if let TermKind::Median(median) = term.kind { median } else { 0.0 };
-                    check_size(&[median, term.mean, term.scale, term.coefficient])?;
-                    if !fits || term.scale <= 0.0 {
-                        return Err(invalid(format!("term {i} does not fit the feature {:?}", spec.name)));
-                    }
-                }
-                check_size(&[logistic.intercept])?;
-                ModelKind::LogisticRegression
-            }
-            Learner::RandomForest { trees } => {
-                self.check_trees(trees)?;
-                if trees.is_empty() {
-                    return Err(invalid("a forest without a tree"));
-                }
-                ModelKind::RandomForest
-            }
-            Learner::GradientBoosting { base, trees } => {
-                self.check_trees(trees)?;
-                check_size(&[*base])?;
-                ModelKind::GradientBoosting
-            }
-        };
-        if kind != self.parameters.model {
-            return Err(invalid(format!(
-                "the learner is a {}, the parameters are of a {}",
-                kind.name(),
-                self.parameters.model.name()
-            )));
-        }
-        if let Calibration::Isotonic { scores, probabilities } = &self.calibration {
-            let rising = scores.windows(2).all(|pair| pair[0] < pair[1])
-                && probabilities.windows(2).all(|pair| pair[0] <= pair[1]);
-            let within = probabilities.iter().all(|p| (0.0..=1.0).contains(p));
-            if scores.is_empty() || scores.len() != probabilities.len() || !rising || !within {
-                return Err(invalid("the isotonic calibration does not rise from 0 to 1"));
-            }
-        }
-        if let Calibration::Platt { slope, offset } = self.calibration {
-            check_size(&[slope, offset])?;
-            if slope < 0.0 {
-                return Err(invalid("the calibration falls"));
-            }
-        }
+        check_learner(&self.learner, &self.calibration, &self.features, self.parameters.model)?;
         for histogram in &self.histograms {
             let spec = self.features.iter().find(|spec| spec.name == histogram.name);
             let bins = spec.map(|spec| spec.levels.as_ref().map_or(histogram.edges.len() + 1, Vec::len));
@@ -255,23 +204,7 @@ impl Document {
     }
 
     fn check_features(&self) -> Result<()> {
-        if self.features.is_empty() || self.features.len() > MAX_COLUMNS {
-            return Err(invalid(format!("{} features; expected 1 to {MAX_COLUMNS}", self.features.len())));
-        }
-        for spec in &self.features {
-            let Some(levels) = &spec.levels else { continue };
-            if levels.len() > MAX_LEVELS || levels.windows(2).any(|pair| pair[0] >= pair[1]) {
-                return Err(invalid(format!(
-                    "the levels of {:?} are not at most {MAX_LEVELS} in byte order",
-                    spec.name
-                )));
-            }
-        }
-        let mut names: Vec<&str> = self.features.iter().map(|spec| spec.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(invalid(format!("two features are named {:?}", pair[0])));
-        }
+        check_specs(&self.features)?;
         let Some(config) = &self.feature_config else { return Ok(()) };
         config.check().map_err(invalid)?;
         if config.scales.is_none() {
@@ -284,48 +217,6 @@ impl Document {
             || computed.iter().map(|info| (&info.name, false)).ne(given.take(computed.len()))
         {
             return Err(invalid("the features are not those of the feature configuration"));
-        }
-        Ok(())
-    }
-
-    fn check_trees(&self, trees: &[Tree]) -> Result<()> {
-        for (t, tree) in trees.iter().enumerate() {
-            if tree.nodes.is_empty() {
-                return Err(invalid(format!("tree {t} has no node")));
-            }
-            let mut parents = vec![0u32; tree.nodes.len()];
-            for (i, node) in tree.nodes.iter().enumerate() {
-                check_size(&[node.value])?;
-                let Some(split) = &node.split else { continue };
-                let behind = |child: u32| (child as usize) > i && (child as usize) < tree.nodes.len();
-                let fits =
-                    self.features.get(split.feature as usize).is_some_and(|spec| match (&split.rule, &spec.levels) {
-                        (Rule::AtMost(_), levels) => levels.is_none(),
-                        (Rule::Levels(set), Some(levels)) => {
-                            set.levels().all(|level| usize::from(level) < levels.len())
-                        }
-                        (Rule::Levels(_), None) => false,
-                    });
-                if !behind(split.left) || !behind(split.right) || !fits {
-                    return Err(invalid(format!("node {i} of tree {t} does not fit")));
-                }
-                for child in [split.left, split.right] {
-                    parents[child as usize] += 1;
-                    let cover = tree.nodes[child as usize].cover;
-                    if !(cover > 0.0 && cover <= MAX_NUMBER) {
-                        return Err(invalid(format!(
-                            "node {child} of tree {t} has the cover {cover}; expected above 0"
-                        )));
-                    }
-                }
-            }
-            // Then the ways down are as many as the leaves, and explanations cannot take for ever.
-            if let Some(node) = parents.iter().skip(1).position(|&parents| parents != 1) {
-                return Err(invalid(format!("node {} of tree {t} is the child of not exactly one other", node + 1)));
-            }
-            if tree.depth() > MAX_DEPTH {
-                return Err(invalid(format!("tree {t} is {} deep; expected at most {MAX_DEPTH}", tree.depth())));
-            }
         }
         Ok(())
     }
@@ -344,6 +235,124 @@ impl Document {
         }
         Ok(())
     }
+}
+
+/// Refuses a list of features that no model can have.
+pub(crate) fn check_specs(features: &[FeatureSpec]) -> Result<()> {
+    if features.is_empty() || features.len() > MAX_COLUMNS {
+        return Err(invalid(format!("{} features; expected 1 to {MAX_COLUMNS}", features.len())));
+    }
+    for spec in features {
+        let Some(levels) = &spec.levels else { continue };
+        if levels.len() > MAX_LEVELS || levels.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(invalid(format!("the levels of {:?} are not at most {MAX_LEVELS} in byte order", spec.name)));
+        }
+    }
+    let mut names: Vec<&str> = features.iter().map(|spec| spec.name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(invalid(format!("two features are named {:?}", pair[0])));
+    }
+    Ok(())
+}
+
+/// Refuses a learner or a calibration from a document that does not fit the features or the kind of model, or whose scores
+/// could overflow or never come.
+pub(crate) fn check_learner(
+    learner: &Learner,
+    calibration: &Calibration,
+    features: &[FeatureSpec],
+    model: ModelKind,
+) -> Result<()> {
+    let kind = match learner {
+        Learner::LogisticRegression(logistic) => {
+            for (i, term) in logistic.terms.iter().enumerate() {
+                let spec = features
+                    .get(term.feature)
+                    .ok_or_else(|| invalid(format!("term {i} uses feature {}", term.feature)))?;
+                let fits = match (&term.kind, &spec.levels) {
+                    (TermKind::Missing, _) => true,
+                    (TermKind::Median(_), levels) => levels.is_none(),
+                    (TermKind::Level(level), Some(levels)) => *level < levels.len(),
+                    (TermKind::Level(_), None) => false,
+                };
+                let median = if let TermKind::Median(median) = term.kind { median } else { 0.0 };
+                check_size(&[median, term.mean, term.scale, term.coefficient])?;
+                if !fits || term.scale <= 0.0 {
+                    return Err(invalid(format!("term {i} does not fit the feature {:?}", spec.name)));
+                }
+            }
+            check_size(&[logistic.intercept])?;
+            ModelKind::LogisticRegression
+        }
+        Learner::RandomForest { trees } => {
+            check_trees(trees, features)?;
+            if trees.is_empty() {
+                return Err(invalid("a forest without a tree"));
+            }
+            ModelKind::RandomForest
+        }
+        Learner::GradientBoosting { base, trees } => {
+            check_trees(trees, features)?;
+            check_size(&[*base])?;
+            ModelKind::GradientBoosting
+        }
+    };
+    if kind != model {
+        return Err(invalid(format!("the learner is a {}, the parameters are of a {}", kind.name(), model.name())));
+    }
+    if let Calibration::Isotonic { scores, probabilities } = calibration {
+        let rising =
+            scores.windows(2).all(|pair| pair[0] < pair[1]) && probabilities.windows(2).all(|pair| pair[0] <= pair[1]);
+        let within = probabilities.iter().all(|p| (0.0..=1.0).contains(p));
+        if scores.is_empty() || scores.len() != probabilities.len() || !rising || !within {
+            return Err(invalid("the isotonic calibration does not rise from 0 to 1"));
+        }
+    }
+    if let Calibration::Platt { slope, offset } = *calibration {
+        check_size(&[slope, offset])?;
+        if slope < 0.0 {
+            return Err(invalid("the calibration falls"));
+        }
+    }
+    Ok(())
+}
+
+fn check_trees(trees: &[Tree], features: &[FeatureSpec]) -> Result<()> {
+    for (t, tree) in trees.iter().enumerate() {
+        if tree.nodes.is_empty() {
+            return Err(invalid(format!("tree {t} has no node")));
+        }
+        let mut parents = vec![0u32; tree.nodes.len()];
+        for (i, node) in tree.nodes.iter().enumerate() {
+            check_size(&[node.value])?;
+            let Some(split) = &node.split else { continue };
+            let behind = |child: u32| (child as usize) > i && (child as usize) < tree.nodes.len();
+            let fits = features.get(split.feature as usize).is_some_and(|spec| match (&split.rule, &spec.levels) {
+                (Rule::AtMost(_), levels) => levels.is_none(),
+                (Rule::Levels(set), Some(levels)) => set.levels().all(|level| usize::from(level) < levels.len()),
+                (Rule::Levels(_), None) => false,
+            });
+            if !behind(split.left) || !behind(split.right) || !fits {
+                return Err(invalid(format!("node {i} of tree {t} does not fit")));
+            }
+            for child in [split.left, split.right] {
+                parents[child as usize] += 1;
+                let cover = tree.nodes[child as usize].cover;
+                if !(cover > 0.0 && cover <= MAX_NUMBER) {
+                    return Err(invalid(format!("node {child} of tree {t} has the cover {cover}; expected above 0")));
+                }
+            }
+        }
+        // Then the ways down are as many as the leaves, and explanations cannot take for ever.
+        if let Some(node) = parents.iter().skip(1).position(|&parents| parents != 1) {
+            return Err(invalid(format!("node {} of tree {t} is the child of not exactly one other", node + 1)));
+        }
+        if tree.depth() > MAX_DEPTH {
+            return Err(invalid(format!("tree {t} is {} deep; expected at most {MAX_DEPTH}", tree.depth())));
+        }
+    }
+    Ok(())
 }
 
 /// A tree as it stands in the document: one list a property, one entry a node. A leaf has feature −1 and children 0.

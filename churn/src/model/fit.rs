@@ -1,9 +1,10 @@
 //! A learner with its settings, fitted once on everything and, for calibration and comparison, on folds.
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::background::MAX_BACKGROUND;
-use super::bins::{BinnedColumn, bin};
+use super::bins::{Binned, bin};
 use super::boosting::Booster;
 use super::calibration::{Calibration, CalibrationKind};
 use super::forest::{self, ForestParameters};
@@ -185,10 +186,10 @@ impl LearnConfig {
 /// Rows to learn from, out of a data set that also holds others.
 #[derive(Clone, Copy)]
 pub(crate) struct TrainingSet<'a> {
-    pub(crate) x: &'a ndarray::Array2<f64>,
+    pub(crate) x: &'a Array2<f64>,
     pub(crate) specs: &'a [FeatureSpec],
     /// Binned for the tree learners; empty for logistic regression.
-    pub(crate) columns: &'a [BinnedColumn],
+    pub(crate) binned: &'a Binned,
     pub(crate) y: &'a [bool],
     pub(crate) weights: &'a [f64],
     pub(crate) rows: &'a [u32],
@@ -327,37 +328,47 @@ pub(crate) fn deal(y: &[bool], groups: &[u32], folds: usize, seed: u64) -> Vec<u
     groups.iter().map(|&g| fold_of[g as usize]).collect()
 }
 
-/// Fits a learner on all rows, calibrated on scores of rows that its fold's learner had not seen.
+/// Rows to learn from, with all that is known of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) x: &'a Array2<f64>,
+    pub(crate) specs: &'a [FeatureSpec],
+    pub(crate) y: &'a [bool],
+    /// Rows of one customer share a number.
+    pub(crate) groups: &'a [u32],
+    /// One each if none.
+    pub(crate) weights: Option<&'a [f64]>,
+}
+
+/// Fits a learner on all rows of a data set, calibrated on scores of rows that its fold's learner had not seen.
 pub(crate) fn fit(
     data: &Dataset,
     weights: Option<&[f64]>,
     config: &LearnConfig,
     observer: &dyn Observer,
 ) -> Result<Fitted> {
+    let Dataset { x, y, groups, specs } = data;
+    fit_rows(&Rows { x, specs, y, groups, weights }, config, observer)
+}
+
+/// [`fit`] on borrowed rows. Where nothing is to be chosen and nothing to be calibrated, no fold is fitted.
+pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Observer) -> Result<Fitted> {
     config.check()?;
-    let given = weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
+    let given = data.weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
     let mut weights = given.clone();
     if config.class_weight == ClassWeight::Balanced {
         let churned = data.y.iter().filter(|&&y| y).count() as f64;
         let stayed = data.y.len() as f64 - churned;
-        for (weight, &y) in weights.iter_mut().zip(&data.y) {
+        for (weight, &y) in weights.iter_mut().zip(data.y) {
             *weight *= data.y.len() as f64 / (2.0 * if y { churned } else { stayed });
         }
     }
-    let columns = if config.model == ModelKind::LogisticRegression { Vec::new() } else { bin(&data.x, &data.specs) };
-    let folds = deal(&data.y, &data.groups, FOLDS, config.seed);
+    let binned =
+        if config.model == ModelKind::LogisticRegression { Binned::default() } else { bin(data.x, data.specs) };
     let rows: Vec<u32> = (0..data.y.len() as u32).collect();
-    let set =
-        |rows| TrainingSet { x: &data.x, specs: &data.specs, columns: &columns, y: &data.y, weights: &weights, rows };
-    let split = |fold| rows.iter().partition(|&&row| usize::from(folds[row as usize]) != fold);
-    let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
-    for (learn, _) in &parts {
-        let churned = learn.iter().filter(|&&row| data.y[row as usize]).count();
-        if churned == 0 || churned == learn.len() {
-            let message = "too few different customers: each fifth of them must leave both outcomes to the others";
-            return Err(Error::new(ErrorKind::OneClass, message));
-        }
-    }
+    let set = |rows| TrainingSet { x: data.x, specs: data.specs, binned: &binned, y: data.y, weights: &weights, rows };
+    let cross_fit = config.calibration != CalibrationKind::None || chooses(config, rows.len());
+    let parts = if cross_fit { folds(data, config.seed)? } else { Vec::new() };
     let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();
     let job = Job { config, all: set(&rows), given: &given, folds, observer };
     let (learner, scores, config) = match config.model {
@@ -368,8 +379,32 @@ pub(crate) fn fit(
             return Err(invalid_parameter("model", "auto", "a learner; auto is resolved before fitting"));
         }
     };
-    let calibration = Calibration::fit(config.calibration, &scores, &data.y, |row| given[row])?;
+    let calibration = Calibration::fit(config.calibration, &scores, data.y, |row| given[row])?;
     Ok(Fitted { learner, calibration, config })
+}
+
+/// Whether the settings leave something to be chosen on unseen rows.
+fn chooses(config: &LearnConfig, rows: usize) -> bool {
+    match config.model {
+        ModelKind::LogisticRegression | ModelKind::Auto => false,
+        ModelKind::RandomForest => forest_depths(config, rows).len() > 1,
+        ModelKind::GradientBoosting => config.rounds.is_none() || boosting_recipes(config, rows).len() > 1,
+    }
+}
+
+/// The rows that each fold learns from, and those it does not see.
+fn folds(data: &Rows<'_>, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+    let fold_of = deal(data.y, data.groups, FOLDS, seed);
+    let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
+    let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
+    for (learn, _) in &parts {
+        let churned = learn.iter().filter(|&&row| data.y[row as usize]).count();
+        if churned == 0 || churned == learn.len() {
+            let message = "too few different customers: each fifth of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
+            return Err(Error::new(ErrorKind::OneClass, message));
+        }
+    }
+    Ok(parts)
 }
 
 /// One fit: the whole set and its folds.
@@ -406,27 +441,30 @@ impl Job<'_> {
     }
 
     fn growth(&self, config: &LearnConfig) -> Growth {
-        let features = self.all.specs.len();
         let forest = config.model == ModelKind::RandomForest;
-        let drawn = config.features_per_split.unwrap_or((features as f64).sqrt().ceil() as usize).clamp(1, features);
         Growth {
             max_depth: config.max_depth.unwrap_or(usize::MAX),
             l2: if forest { 0.0 } else { config.leaf_l2.unwrap_or(BOOSTING_L2) },
             min_child_weight: config.min_child_weight.unwrap_or(if forest { 5.0 } else { 1.0 }),
-            features_per_split: forest.then_some(drawn),
         }
     }
 
     fn forest_parameters(&self, config: &LearnConfig) -> ForestParameters {
-        ForestParameters { trees: config.trees, growth: self.growth(config), seed: config.seed }
+        let features = self.all.specs.len();
+        let drawn = config.features_per_split.unwrap_or((features as f64).sqrt().ceil() as usize);
+        ForestParameters {
+            trees: config.trees,
+            growth: self.growth(config),
+            features_per_split: drawn.clamp(1, features),
+            seed: config.seed,
+        }
     }
 
     /// Where no depth is asked for, the folds' trees are judged at several depths at once (a node knows what it would give as
     /// a leaf), and the forest is grown to the best.
     fn forest(&self) -> Result<Outcome> {
         let mut config = self.config.clone();
-        let depths =
-            config.max_depth.map_or_else(|| possible_depths(&FOREST_DEPTHS, self.all.rows.len()), |depth| vec![depth]);
+        let depths = forest_depths(&config, self.all.rows.len());
         config.max_depth = depths.last().copied();
         let parameters = self.forest_parameters(&config);
         let mut scores = vec![vec![0.0; self.all.y.len()]; depths.len()];
@@ -435,7 +473,9 @@ impl Job<'_> {
             let trees = forest::fit(&fold.set, &parameters, self.observer)?;
             let held_out = || fold.held_out.iter().map(|&row| row as usize);
             for tree in &trees {
-                tree.values_at(self.all.columns, held_out(), &depths, |row, which, value| scores[which][row] += value);
+                tree.values_at(&self.all.binned.columns, held_out(), &depths, |row, which, value| {
+                    scores[which][row] += value
+                });
             }
             for scores in &mut scores {
                 held_out().for_each(|row| scores[row] = rate_logit(scores[row] / trees.len() as f64));
@@ -443,6 +483,7 @@ impl Job<'_> {
         }
         step(self.observer, "cross-fit", FOLDS, FOLDS)?;
         let losses: Vec<f64> = scores.iter().map(|scores| self.loss(scores)).collect();
+        // Without folds there is one depth only.
         let best = (0..depths.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).expect("there is a depth");
         config.max_depth = Some(depths[best]);
         let trees = forest::fit(&self.all, &self.forest_parameters(&config), self.observer)?;
@@ -457,7 +498,7 @@ impl Job<'_> {
     /// Where depth and leaf penalty are not asked for, the recipe with the best log-loss on the folds' unseen rows is taken.
     fn boosting(&self) -> Result<Outcome> {
         let mut best: Option<(f64, usize, Vec<f64>, LearnConfig)> = None;
-        for config in self.boosting_recipes() {
+        for config in boosting_recipes(self.config, self.all.rows.len()) {
             let (loss, rounds, scores) = self.boost_folds(&config)?;
             if best.as_ref().is_none_or(|best| loss < best.0) {
                 best = Some((loss, rounds, scores, config));
@@ -473,30 +514,15 @@ impl Job<'_> {
         Ok((Learner::GradientBoosting { base: booster.base, trees: booster.trees }, scores, config))
     }
 
-    /// What is tried: each depth where none is asked for, and at the deepest a small leaf penalty where none is asked for.
-    fn boosting_recipes(&self) -> Vec<LearnConfig> {
-        let LearnConfig { max_depth, leaf_l2, .. } = *self.config;
-        let rows = self.all.rows.len();
-        let mut depths = max_depth.map_or_else(|| possible_depths(&BOOSTING_DEPTHS, rows), |depth| vec![depth]);
-        let deepest = depths[depths.len() - 1];
-        // Where the classes are nearly separable, the full penalty keeps leaves from being as sure as they should.
-        let mut penalties = leaf_l2.map_or_else(|| vec![BOOSTING_L2, SMALL_BOOSTING_L2], |l2| vec![l2]);
-        if rows >= MANY_ROWS {
-            depths = vec![deepest];
-            penalties.truncate(1);
-        }
-        let recipe =
-            |depth: usize, l2: f64| LearnConfig { max_depth: Some(depth), leaf_l2: Some(l2), ..self.config.clone() };
-        let at_full = depths.iter().map(|&depth| recipe(depth, penalties[0]));
-        at_full.chain(penalties[1..].iter().map(|&l2| recipe(deepest, l2))).collect()
-    }
-
     /// Boosts the folds side by side; where the rounds are not fixed, they end when the log-loss of the held-out rows of all
-    /// folds together has not improved for a while, and the best round counts.
+    /// folds together has not improved for a while, and the best round counts. Without folds there is nothing to find.
     fn boost_folds(&self, config: &LearnConfig) -> Result<(f64, usize, Vec<f64>)> {
         let start = |set| Booster::new(set, self.growth(config), config.learning_rate);
         let mut boosters: Vec<Booster<'_>> = self.folds.iter().map(|fold| start(fold.set)).collect();
         let most = config.rounds.unwrap_or(MOST_ROUNDS);
+        if boosters.is_empty() {
+            return Ok((0.0, most, vec![0.0; self.all.y.len()]));
+        }
         let (mut best_loss, mut best_rounds, mut best_scores) = (f64::INFINITY, 0, Vec::new());
         for round in 1..=most {
             step(self.observer, "cross-fit", round - 1, most)?;
@@ -524,6 +550,27 @@ const SMALL_BOOSTING_L2: f64 = 0.1;
 
 /// From so many rows on, boosting takes its full depth without a trial.
 const MANY_ROWS: usize = 50_000;
+
+/// The depths at which a forest is judged.
+fn forest_depths(config: &LearnConfig, rows: usize) -> Vec<usize> {
+    config.max_depth.map_or_else(|| possible_depths(&FOREST_DEPTHS, rows), |depth| vec![depth])
+}
+
+/// What boosting tries: each depth where none is asked for, and at the deepest a small leaf penalty where none is asked for.
+fn boosting_recipes(config: &LearnConfig, rows: usize) -> Vec<LearnConfig> {
+    let LearnConfig { max_depth, leaf_l2, .. } = *config;
+    let mut depths = max_depth.map_or_else(|| possible_depths(&BOOSTING_DEPTHS, rows), |depth| vec![depth]);
+    let deepest = depths[depths.len() - 1];
+    // Where the classes are nearly separable, the full penalty keeps leaves from being as sure as they should.
+    let mut penalties = leaf_l2.map_or_else(|| vec![BOOSTING_L2, SMALL_BOOSTING_L2], |l2| vec![l2]);
+    if rows >= MANY_ROWS {
+        depths = vec![deepest];
+        penalties.truncate(1);
+    }
+    let recipe = |depth: usize, l2: f64| LearnConfig { max_depth: Some(depth), leaf_l2: Some(l2), ..config.clone() };
+    let at_full = depths.iter().map(|&depth| recipe(depth, penalties[0]));
+    at_full.chain(penalties[1..].iter().map(|&l2| recipe(deepest, l2))).collect()
+}
 
 /// Of these depths the ones at which a leaf can still hold two rows; the shallowest in any case.
 fn possible_depths(depths: &[usize], rows: usize) -> Vec<usize> {

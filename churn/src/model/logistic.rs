@@ -194,11 +194,12 @@ mod tests {
 
     use super::*;
     use crate::features::FeatureSpec;
+    use crate::model::bins::Binned;
 
     fn terms_of(x: &Array2<f64>, specs: &[FeatureSpec]) -> Result<Vec<Term>> {
         let rows: Vec<u32> = (0..x.nrows() as u32).collect();
         let (y, weights) = (vec![true; x.nrows()], vec![1.0; x.nrows()]);
-        let set = TrainingSet { x, specs, columns: &[], y: &y, weights: &weights, rows: &rows };
+        let set = TrainingSet { x, specs, binned: &Binned::default(), y: &y, weights: &weights, rows: &rows };
         terms(&set, x.as_slice().expect("rows"))
     }
 

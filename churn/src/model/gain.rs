@@ -1,0 +1,184 @@
+//! What a split is worth, and the best split of a histogram.
+
+use super::bins::{BINS, BinKind, BinnedColumn, MISSING};
+use super::gradients::Units;
+use super::histogram::Sum;
+use super::tree::{LevelSet, Rule};
+
+/// A split that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) feature: usize,
+    pub(crate) rule: Rule,
+    pub(crate) missing_left: bool,
+    pub(crate) left_sum: Sum,
+    /// Whether a code goes left.
+    pub(crate) goes_left: [bool; BINS],
+}
+
+/// The criterion in units of the sums: GL²/(HL + λ) + GR²/(HR + λ), to be made as large as possible.
+pub(crate) struct Criterion {
+    /// λ.
+    l2: f64,
+    /// The least curvature of a side.
+    least: i64,
+    /// What the gain must exceed, beside a billionth of what the node is worth: less is rounding.
+    rounding: f64,
+    units: Units,
+}
+
+/// A place between two bins, as far as it is worth remembering.
+#[derive(Clone, Copy)]
+struct Place {
+    upto: usize,
+    missing_left: bool,
+    left: Sum,
+}
+
+/// The best split so far, of all features that were looked at.
+#[derive(Clone, Default)]
+pub(crate) struct Best {
+    /// Worth as a fraction, so that comparing takes no division.
+    worth: Option<(f64, f64)>,
+    found: Option<Found>,
+}
+
+impl Best {
+    pub(crate) fn is_found(&self) -> bool {
+        self.found.is_some()
+    }
+
+    pub(crate) fn into_found(self) -> Option<Found> {
+        self.found
+    }
+}
+
+impl Criterion {
+    pub(crate) fn new(l2: f64, min_child_weight: f64, units: Units) -> Self {
+        Criterion {
+            l2: l2 / units.h,
+            least: ((min_child_weight / units.h).ceil() as i64).max(1),
+            rounding: 1e-18 * units.h / (units.g * units.g),
+            units,
+        }
+    }
+
+    /// The value of a leaf of this sum.
+    pub(crate) fn value(&self, sum: Sum) -> f64 {
+        let curvature = sum.h as f64 + self.l2;
+        // Without curvature or penalty there is nothing to divide by, and nothing left to learn.
+        if curvature > 0.0 { sum.g as f64 * self.units.g / (curvature * self.units.h) } else { 0.0 }
+    }
+
+    pub(crate) fn cover(&self, sum: Sum) -> f64 {
+        sum.h as f64 * self.units.h
+    }
+
+    /// Whether a node of this sum could be split at all.
+    pub(crate) fn can_split(&self, sum: Sum) -> bool {
+        sum.h >= self.least.saturating_mul(2)
+    }
+
+    /// Improves `best` by the best split of a feature, if that is better; of equal ones the first stays.
+    pub(crate) fn search<C: Copy + Default + PartialEq + Into<Sum>>(
+        &self,
+        feature: usize,
+        column: &BinnedColumn,
+        histogram: &[C; BINS],
+        total: Sum,
+        best: &mut Best,
+    ) {
+        let missing = histogram[usize::from(MISSING)].into();
+        match &column.kind {
+            BinKind::Numeric { edges } => {
+                let Some(place) = self.scan(histogram, total, 0..edges.len() as u8, best) else { return };
+                let mut goes_left = [false; BINS];
+                goes_left[..=place.upto].fill(true);
+                best.found = Some(found(feature, Rule::AtMost(edges[place.upto]), goes_left, missing, total, place));
+            }
+            BinKind::Categorical { .. } => {
+                // Levels seen in this node, by their rate. The pseudo-row keeps rare levels from the ends.
+                let mean = total.g as f64 / total.h.max(1) as f64;
+                let pseudo = 10.0 / self.units.h;
+                let rate = |level: u8| {
+                    let Sum { g, h } = histogram[usize::from(level)].into();
+                    (g as f64 + pseudo * mean) / (h as f64 + pseudo)
+                };
+                let mut order: Vec<u8> =
+                    (0..column.bins() as u8).filter(|&l| histogram[usize::from(l)] != C::default()).collect();
+                order.sort_by(|&a, &b| rate(a).total_cmp(&rate(b)).then(a.cmp(&b)));
+                let Some(place) = self.scan(histogram, total, order.iter().copied(), best) else { return };
+                let (mut levels, mut goes_left) = (LevelSet::default(), [false; BINS]);
+                for &level in &order[..=place.upto] {
+                    levels.insert(level);
+                    goes_left[usize::from(level)] = true;
+                }
+                best.found = Some(found(feature, Rule::Levels(levels), goes_left, missing, total, place));
+            }
+        }
+    }
+
+    /// Tries every prefix of `bins` as the left side, with the missing rows on either side.
+    fn scan<C: Copy + Default + PartialEq + Into<Sum>>(
+        &self,
+        histogram: &[C; BINS],
+        total: Sum,
+        bins: impl Iterator<Item = u8>,
+        best: &mut Best,
+    ) -> Option<Place> {
+        let missing: Sum = histogram[usize::from(MISSING)].into();
+        let some_missing = missing != Sum::default();
+        let (mut most, mut most_of) = best.worth.unwrap_or_else(|| {
+            let whole = (total.g as f64) * (total.g as f64);
+            let curvature = total.h as f64 + self.l2;
+            (whole * (1.0 + 1e-9) + self.rounding * curvature, curvature)
+        });
+        let mut at = None;
+        let mut present = Sum::default();
+        let mut consider = |upto: usize, missing_left: bool, left: Sum| {
+            let right = total - left;
+            if left.h < self.least || right.h < self.least {
+                return;
+            }
+            let (gl, gr) = (left.g as f64, right.g as f64);
+            let (hl, hr) = (left.h as f64 + self.l2, right.h as f64 + self.l2);
+            let (worth, of) = (gl * gl * hr + gr * gr * hl, hl * hr);
+            if worth * most_of > most * of {
+                (most, most_of) = (worth, of);
+                at = Some(Place { upto, missing_left, left });
+            }
+        };
+        for (upto, bin) in bins.enumerate() {
+            let sum = histogram[usize::from(bin)];
+            // An empty bin moves nothing.
+            if sum == C::default() {
+                continue;
+            }
+            present += sum.into();
+            // From here on the right side only becomes lighter.
+            if total.h - present.h < self.least {
+                break;
+            }
+            consider(upto, false, present);
+            if some_missing {
+                let mut left = present;
+                left += missing;
+                consider(upto, true, left);
+            }
+        }
+        if at.is_some() {
+            best.worth = Some((most, most_of));
+        }
+        at
+    }
+}
+
+fn found(feature: usize, rule: Rule, mut goes_left: [bool; BINS], missing: Sum, total: Sum, place: Place) -> Found {
+    // Where nothing was missing, a missing value follows the larger side.
+    let missing_left = match missing == Sum::default() {
+        true => place.left.h > total.h - place.left.h,
+        false => place.missing_left,
+    };
+    goes_left[usize::from(MISSING)] = missing_left;
+    Found { feature, rule, missing_left, left_sum: place.left, goes_left }
+}

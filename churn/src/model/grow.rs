@@ -1,0 +1,463 @@
+//! Growing a boosting tree, level by level.
+//!
+//! Rows stand in blocks of at most 2^16, numbered by 16 bits within their block: what a level reads of a block, codes,
+//! gradients and order, fits in the second-level cache. A level is two passes over the blocks: one divides the rows of every
+//! node between its children, one sums the histograms of the smaller child of each pair; the larger one's is its parent's
+//! less the smaller one's. Blocks are worked on side by side, and since all sums are integers neither their size nor the
+//! number of threads changes a bit.
+
+use std::ops::Range;
+
+use super::bins::{BINS, Binned};
+use super::gain::{Best, Criterion, Found};
+use super::gradients::{Gradient, Units};
+use super::histogram::{GROUP, Histogram, Sum, fill, total};
+use super::tree::{Growth, Node, Split, Tree};
+use crate::parallel;
+
+/// Rows of a data set that stand behind one another, in an order that growing changes.
+pub(crate) struct Block {
+    /// The first row of the data set that belongs to it, and the one behind its last.
+    pub(crate) range: Range<usize>,
+    /// Its rows, counted from the first.
+    start: Vec<u16>,
+    order: Vec<u16>,
+    /// Whether they are learned from; others only find their leaves.
+    learned: bool,
+}
+
+/// The most rows that 16 bits can number.
+const MOST_ROWS: usize = 1 << 16;
+/// Fewer are not worth a block of their own.
+const LEAST_ROWS: usize = 1 << 14;
+
+/// Blocks of all rows of a data set, those of `learned` (rising) apart from the others.
+pub(crate) fn blocks(n: usize, learned: &[u32]) -> Vec<Block> {
+    let size = n.div_ceil(2 * parallel::threads()).clamp(LEAST_ROWS, MOST_ROWS);
+    let mut blocks = Vec::new();
+    let mut learned = learned.iter().map(|&row| row as usize).peekable();
+    for first in (0..n).step_by(size) {
+        let range = first..(first + size).min(n);
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        for row in range.clone() {
+            let side = if learned.next_if_eq(&row).is_some() { &mut inside } else { &mut outside };
+            side.push((row - first) as u16);
+        }
+        for (start, learned) in [(inside, true), (outside, false)] {
+            if !start.is_empty() {
+                blocks.push(Block { range: range.clone(), order: start.clone(), start, learned });
+            }
+        }
+    }
+    blocks
+}
+
+/// A tree, and the rows of each of its leaves.
+pub(crate) struct Grown {
+    pub(crate) tree: Tree,
+    /// For each leaf its node and, in every block, where its rows stand.
+    leaves: Vec<(u32, Vec<Range<usize>>)>,
+}
+
+impl Grown {
+    /// The rows of a block, counted from its first, with their leaves, a leaf after the other.
+    pub(crate) fn leaves<'a>(&'a self, number: usize, block: &'a Block) -> impl Iterator<Item = (&'a Node, &'a [u16])> {
+        self.leaves
+            .iter()
+            .map(move |(node, places)| (&self.tree.nodes[*node as usize], &block.order[places[number].clone()]))
+    }
+}
+
+/// A node that may be split.
+struct Open {
+    node: u32,
+    total: Sum,
+    /// Where its rows stand in every block.
+    places: Vec<Range<usize>>,
+    histograms: Vec<Histogram>,
+}
+
+/// What the growth of one tree works with.
+struct Grower<'a> {
+    binned: &'a Binned,
+    gradients: &'a [Gradient],
+    criterion: Criterion,
+    max_depth: usize,
+    blocks: &'a mut [Block],
+    tree: Tree,
+    leaves: Vec<(u32, Vec<Range<usize>>)>,
+}
+
+/// Bytes of histograms of a level beyond which its nodes are grown in turn.
+const MOST_HISTOGRAMS: usize = 1 << 27;
+/// Rows × groups of features below which handing blocks out to other cores costs more than it saves.
+const WORTH_SHARING: usize = 1 << 15;
+
+/// Grows a tree on the blocks that are learned from. `gradients` are those of all rows of the data set.
+pub(crate) fn grow(
+    binned: &Binned,
+    gradients: &[Gradient],
+    units: Units,
+    growth: &Growth,
+    blocks: &mut [Block],
+) -> Grown {
+    for block in blocks.iter_mut() {
+        block.order.copy_from_slice(&block.start);
+    }
+    let criterion = Criterion::new(growth.l2, growth.min_child_weight, units);
+    let places = blocks.iter().map(|block| 0..block.order.len()).collect();
+    let (tree, leaves) = (Tree::default(), Vec::new());
+    let mut grower = Grower { binned, gradients, criterion, max_depth: growth.max_depth, blocks, tree, leaves };
+    let mut root = Open { node: 0, total: Sum::default(), places, histograms: Vec::new() };
+    root.histograms = grower.histograms(&[&root.places]).pop().expect("one node was asked for");
+    root.total = total(&root.histograms[0]);
+    grower.push(root.total);
+    grower.level(vec![root], 0);
+    Grown { tree: grower.tree, leaves: grower.leaves }
+}
+
+impl Grower<'_> {
+    fn push(&mut self, sum: Sum) -> u32 {
+        let node = Node { split: None, value: self.criterion.value(sum), cover: self.criterion.cover(sum) };
+        self.tree.nodes.push(node);
+        self.tree.nodes.len() as u32 - 1
+    }
+
+    fn can_split(&self, sum: Sum, depth: usize) -> bool {
+        depth < self.max_depth && self.criterion.can_split(sum)
+    }
+
+    /// Splits these nodes of one depth and everything below them.
+    fn level(&mut self, open: Vec<Open>, depth: usize) {
+        let found = self.search(&open, depth);
+        let (mut split, mut rules) = (Vec::new(), Vec::new());
+        for (open, found) in open.into_iter().zip(found) {
+            match found {
+                Some(found) => {
+                    split.push(open);
+                    rules.push(found);
+                }
+                None => self.leaves.push((open.node, open.places)),
+            }
+        }
+        if split.is_empty() {
+            return;
+        }
+        let mut next = self.divide(split, rules, depth + 1);
+        // Both halves of a level that is too wide; a depth adds at most one such to those that wait.
+        let bytes = self.binned.columns.len() * size_of::<Histogram>();
+        while next.len() > 2 && next.len() * bytes > MOST_HISTOGRAMS {
+            let rest = next.split_off(next.len() / 2);
+            self.level(next, depth + 1);
+            next = rest;
+        }
+        if !next.is_empty() {
+            self.level(next, depth + 1);
+        }
+    }
+
+    /// The best split of each node; of equal ones that of the first feature.
+    fn search(&self, open: &[Open], depth: usize) -> Vec<Option<Found>> {
+        let search = |node: usize| {
+            let Open { total, histograms, .. } = &open[node];
+            if !self.can_split(*total, depth) {
+                return None;
+            }
+            let mut best = Best::default();
+            for (feature, (column, histogram)) in self.binned.columns.iter().zip(histograms).enumerate() {
+                self.criterion.search(feature, column, histogram, *total, &mut best);
+            }
+            best.into_found()
+        };
+        // A feature of a node takes about a microsecond.
+        if open.len() * self.binned.columns.len() < 256 {
+            return (0..open.len()).map(search).collect();
+        }
+        parallel::map(open.len(), search)
+    }
+
+    /// Makes the children of nodes, with their histograms where they may be split again.
+    fn divide(&mut self, split: Vec<Open>, found: Vec<Found>, depth: usize) -> Vec<Open> {
+        let binned = self.binned;
+        let middles = |number: usize, block: &mut Block| -> Vec<usize> {
+            let mut buffer = Vec::new();
+            let divide = |(open, found): (&Open, &Found)| {
+                let place = open.places[number].clone();
+                let codes = &binned.columns[found.feature].codes[block.range.clone()];
+                place.start + partition(&mut block.order[place], codes, &found.goes_left, &mut buffer)
+            };
+            split.iter().zip(&found).map(divide).collect()
+        };
+        let rows: usize = self.blocks.iter().map(|block| block.order.len()).sum();
+        let middles = match rows < WORTH_SHARING {
+            true => self.blocks.iter_mut().enumerate().map(|(number, block)| middles(number, block)).collect(),
+            false => parallel::map_mut(self.blocks, middles),
+        };
+
+        let mut children = Vec::with_capacity(2 * split.len());
+        let mut parents = Vec::with_capacity(split.len());
+        for (i, (open, found)) in split.into_iter().zip(found).enumerate() {
+            let right_sum = open.total - found.left_sum;
+            let (left, right) = (self.push(found.left_sum), self.push(right_sum));
+            let Found { feature, rule, missing_left, left_sum, .. } = found;
+            self.tree.nodes[open.node as usize].split =
+                Some(Split { feature: feature as u32, rule, missing_left, left, right });
+            let sides = |side: fn(Range<usize>, usize) -> Range<usize>| {
+                open.places.iter().zip(&middles).map(|(place, middles)| side(place.clone(), middles[i])).collect()
+            };
+            let (lefts, rights) =
+                (sides(|place, middle| place.start..middle), sides(|place, middle| middle..place.end));
+            for (node, total, places) in [(left, left_sum, lefts), (right, right_sum, rights)] {
+                children.push(Open { node, total, places, histograms: Vec::new() });
+            }
+            parents.push(open.histograms);
+        }
+
+        // Of each pair whose histograms are needed, the one with fewer rows to learn from is summed.
+        let learned = |open: &Open| -> usize {
+            let blocks = open.places.iter().zip(self.blocks.iter());
+            blocks.map(|(place, block)| if block.learned { place.len() } else { 0 }).sum()
+        };
+        let smaller: Vec<Option<usize>> = children
+            .chunks_exact(2)
+            .map(|pair| {
+                let needed = pair.iter().any(|child| self.can_split(child.total, depth));
+                needed.then(|| usize::from(learned(&pair[1]) < learned(&pair[0])))
+            })
+            .collect();
+        let places: Vec<&Vec<Range<usize>>> = smaller
+            .iter()
+            .enumerate()
+            .filter_map(|(i, smaller)| smaller.map(|smaller| &children[2 * i + smaller].places))
+            .collect();
+        let mut summed = self.histograms(&places).into_iter();
+        for ((pair, smaller), mut histograms) in children.chunks_exact_mut(2).zip(smaller).zip(parents) {
+            let Some(smaller) = smaller else { continue };
+            let few = summed.next().expect("one for each pair that needs it");
+            for ((all, few), column) in histograms.iter_mut().zip(&few).zip(&binned.columns) {
+                subtract(all, few, column.bins());
+            }
+            pair[smaller].histograms = few;
+            pair[1 - smaller].histograms = histograms;
+        }
+        let mut next = Vec::with_capacity(children.len());
+        for child in children {
+            match self.can_split(child.total, depth) {
+                true => next.push(child),
+                false => self.leaves.push((child.node, child.places)),
+            }
+        }
+        next
+    }
+
+    /// The histograms of nodes whose rows stand in these places of the blocks.
+    fn histograms(&self, nodes: &[&Vec<Range<usize>>]) -> Vec<Vec<Histogram>> {
+        let groups = self.binned.words.len();
+        let width = self.binned.columns.len();
+        let learned: Vec<usize> = (0..self.blocks.len()).filter(|&number| self.blocks[number].learned).collect();
+        let empty = |width: usize| vec![vec![[Sum::default(); BINS]; width]; nodes.len()];
+        let add = |histograms: &mut [Vec<Histogram>], numbers: &[usize], groups: Range<usize>| {
+            for &number in numbers {
+                let block = &self.blocks[number];
+                let gradients = &self.gradients[block.range.clone()];
+                for (histograms, places) in histograms.iter_mut().zip(nodes) {
+                    let rows = &block.order[places[number].clone()];
+                    for (histograms, group) in histograms.chunks_mut(GROUP).zip(groups.clone()) {
+                        fill(histograms, rows, &self.binned.words[group][block.range.clone()], gradients);
+                    }
+                }
+            }
+        };
+        let in_node = |places: &Vec<Range<usize>>| learned.iter().map(|&number| places[number].len()).sum::<usize>();
+        let rows: usize = nodes.iter().map(|places| in_node(places)).sum();
+        let threads = parallel::threads();
+        if threads == 1 || rows * groups < WORTH_SHARING {
+            let mut histograms = empty(width);
+            add(&mut histograms, &learned, 0..groups);
+            return histograms;
+        }
+        if groups >= 4 * threads {
+            // So many features that each core has some of its own.
+            let parts = parallel::map(groups, |group| {
+                let mut histograms = empty(GROUP.min(width - group * GROUP));
+                add(&mut histograms, &learned, group..group + 1);
+                histograms
+            });
+            let mut histograms = vec![Vec::with_capacity(width); nodes.len()];
+            for part in parts {
+                histograms.iter_mut().zip(part).for_each(|(all, part)| all.extend(part));
+            }
+            return histograms;
+        }
+        let each = learned.len().div_ceil(threads);
+        let parts: Vec<&[usize]> = learned.chunks(each).collect();
+        let mut parts = parallel::map(parts.len(), |part| {
+            let mut histograms = empty(width);
+            add(&mut histograms, parts[part], 0..groups);
+            histograms
+        });
+        let mut histograms = parts.pop().expect("there are rows to learn from");
+        for part in parts {
+            for (all, part) in histograms.iter_mut().flatten().zip(part.iter().flatten()) {
+                all.iter_mut().zip(part).for_each(|(all, part)| *all += *part);
+            }
+        }
+        histograms
+    }
+}
+
+/// Takes the sums of some of the rows away.
+fn subtract(all: &mut Histogram, some: &Histogram, bins: usize) {
+    all[..bins].iter_mut().zip(&some[..bins]).for_each(|(all, some)| *all -= *some);
+    all[BINS - 1] -= some[BINS - 1];
+}
+
+/// Moves the rows that go left to the front, keeping the order on both sides; returns how many there are.
+fn partition(rows: &mut [u16], codes: &[u8], goes_left: &[bool; BINS], buffer: &mut Vec<u16>) -> usize {
+    buffer.resize(buffer.len().max(rows.len()), 0);
+    let (mut left, mut right) = (0, 0);
+    for at in 0..rows.len() {
+        let row = rows[at];
+        let is_left = usize::from(goes_left[usize::from(codes[usize::from(row)])]);
+        // Both are written and one is kept: which way a row goes cannot be foreseen, so a branch would cost more.
+        rows[left] = row;
+        buffer[right] = row;
+        left += is_left;
+        right += 1 - is_left;
+    }
+    rows[left..].copy_from_slice(&buffer[..right]);
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::FeatureSpec;
+    use crate::model::bins::{BinKind, MISSING, bin};
+    use crate::model::gradients;
+    use crate::random::Random;
+    use ndarray::Array2;
+
+    const ROWS: usize = 20_000;
+
+    /// Ten features, so two groups: real, integer, missing values, one of 70 levels, and two that say nothing.
+    fn data() -> (Binned, Vec<Gradient>, Units) {
+        let mut random = Random::new(3, 1);
+        let mut uniform = || (random.next() >> 11) as f64 / 2f64.powi(53);
+        let x = Array2::from_shape_fn((ROWS, 10), |(_, j)| match j {
+            1 | 2 => (uniform() * 5.0).floor(),
+            3 => (uniform() * 70.0).floor(),
+            4 if uniform() < 0.3 => f64::NAN,
+            8 => 1.0,
+            _ => uniform() * uniform(),
+        });
+        let mut specs: Vec<FeatureSpec> = (0..10).map(|i| FeatureSpec::numeric(format!("f{i}"))).collect();
+        specs[3].levels = Some((0..70).map(|level| format!("l{level:02}")).collect());
+        let y: Vec<bool> = (0..ROWS)
+            .map(|i| x[(i, 0)] + 0.2 * x[(i, 1)] + if x[(i, 3)] % 3.0 == 0.0 { 0.4 } else { 0.0 } > 0.3 + uniform())
+            .collect();
+        let weights: Vec<f64> = (0..ROWS).map(|i| 1.0 + (i % 3) as f64).collect();
+        let units = Units::for_weights_up_to(3.0);
+        let mut out = vec![Gradient::default(); ROWS];
+        // Margins of their own, so that no two nodes have the same value by chance.
+        let margins: Vec<f64> = (0..ROWS).map(|_| uniform() - 1.0).collect();
+        gradients::fill(&mut out, &margins, &gradients::signed_weights(&y, &weights, units));
+        (bin(&x, &specs), out, units)
+    }
+
+    /// Histograms by subtraction, blocks and groups against sums over the rows of each node taken one by one: the same bits,
+    /// with a fifth of the rows held out.
+    #[test]
+    fn every_node_has_the_sums_of_its_rows() {
+        let (binned, gradients, units) = data();
+        let learned: Vec<u32> = (0..ROWS as u32).filter(|row| row % 5 != 1).collect();
+        for max_depth in [1, 5, 9] {
+            let growth = Growth { max_depth, l2: 1.0, min_child_weight: 1.0 };
+            let mut blocks = blocks(ROWS, &learned);
+            let grown = grow(&binned, &gradients, units, &growth, &mut blocks);
+            assert_eq!(grown.tree.depth(), max_depth);
+            let criterion = Criterion::new(growth.l2, growth.min_child_weight, units);
+            let depths: Vec<usize> = (0..=max_depth).collect();
+            let mut sums = std::collections::BTreeMap::new();
+            for &row in &learned {
+                let mut path = Vec::new();
+                grown
+                    .tree
+                    .values_at(&binned.columns, [row as usize], &depths, |_, _, value| path.push(value.to_bits()));
+                path.dedup();
+                for value in path {
+                    *sums.entry(value).or_insert_with(Sum::default) += gradients[row as usize].into();
+                }
+            }
+            for node in &grown.tree.nodes {
+                let sum = sums[&node.value.to_bits()];
+                assert_eq!(criterion.value(sum).to_bits(), node.value.to_bits());
+                assert_eq!(criterion.cover(sum).to_bits(), node.cover.to_bits());
+            }
+            // Every row, learned or not, is in exactly the leaf that walking the tree finds.
+            let mut seen = vec![0; ROWS];
+            for (number, block) in blocks.iter().enumerate() {
+                for (leaf, rows) in grown.leaves(number, block) {
+                    for &row in rows {
+                        let row = block.range.start + usize::from(row);
+                        seen[row] += 1;
+                        grown.tree.values_at(&binned.columns, [row], &[usize::MAX], |_, _, value| {
+                            assert_eq!(value.to_bits(), leaf.value.to_bits());
+                        });
+                    }
+                }
+            }
+            assert!(seen.iter().all(|&times| times == 1));
+        }
+    }
+
+    /// The root's split against every threshold of every numeric feature with missing values on either side, by the formula
+    /// in the header of `tree.rs`.
+    #[test]
+    fn the_first_split_is_the_best_there_is() {
+        let (binned, gradients, units) = data();
+        let learned: Vec<u32> = (0..ROWS as u32).collect();
+        let growth = Growth { max_depth: 1, l2: 1.0, min_child_weight: 1.0 };
+        let grown = grow(&binned, &gradients, units, &growth, &mut blocks(ROWS, &learned));
+        let worth = |goes_left: &dyn Fn(usize) -> bool| {
+            let mut sides = [(0.0, 0.0); 2];
+            for (row, gradient) in gradients.iter().enumerate() {
+                let side = &mut sides[usize::from(goes_left(row))];
+                side.0 += f64::from(gradient.g) * units.g;
+                side.1 += f64::from(gradient.h) * units.h;
+            }
+            sides.iter().map(|(g, h)| g * g / (h + 1.0)).sum::<f64>()
+        };
+        let mut best = 0.0f64;
+        for column in &binned.columns {
+            let BinKind::Numeric { edges } = &column.kind else { continue };
+            for bin in 0..edges.len() {
+                for missing_left in [false, true] {
+                    let left = |row: usize| match column.codes[row] {
+                        MISSING => missing_left,
+                        code => usize::from(code) <= bin,
+                    };
+                    best = best.max(worth(&left));
+                }
+            }
+        }
+        let value = |row: usize| {
+            let mut found = 0.0;
+            grown.tree.values_at(&binned.columns, [row], &[1], |_, _, value| found = value);
+            found
+        };
+        let left = grown.tree.nodes[1].value;
+        let found = worth(&|row| value(row) == left);
+        // The categorical feature may do better.
+        assert!(found >= best * (1.0 - 1e-9), "{found} < {best}");
+    }
+
+    #[test]
+    fn a_node_without_curvature_gives_nothing() {
+        let (binned, _, units) = data();
+        let growth = Growth { max_depth: 3, l2: 0.0, min_child_weight: 0.0 };
+        let learned: Vec<u32> = (0..ROWS as u32).collect();
+        let grown = grow(&binned, &vec![Gradient::default(); ROWS], units, &growth, &mut blocks(ROWS, &learned));
+        assert_eq!((grown.tree.nodes.len(), grown.tree.nodes[0].value), (1, 0.0));
+    }
+}
