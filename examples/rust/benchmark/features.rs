@@ -1,0 +1,40 @@
+//! From a file of events to the table of features in memory.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use churn::{FeatureConfig, FeatureSet, FeatureStream, FeatureTable, ReadOptions};
+
+use crate::{Result, measured, write_doubles};
+
+pub(crate) fn features(set: &str, path: &Path, as_of: &str, check: Option<&Path>) -> Result<()> {
+    let feature_set = match set {
+        "rfm" => FeatureSet::Rfm,
+        "behavioral" => FeatureSet::Behavioral,
+        _ => return Err(format!("feature set {set:?}; expected rfm or behavioral").into()),
+    };
+    let config = FeatureConfig { feature_set, ..FeatureConfig::default() };
+    let (table, line) = measured(1, 0.0, || {
+        let mut stream = FeatureStream::new(as_of.parse()?, &config)?;
+        let file = File::open(path)?;
+        match path.extension().is_some_and(|extension| extension == "parquet") {
+            true => stream.read_parquet(file, &ReadOptions::default())?,
+            false => stream.read_csv(file, &ReadOptions::default())?,
+        };
+        Ok(stream.finish()?)
+    })?;
+    if let Some(folder) = check {
+        write(&table, folder)?;
+    }
+    println!("{line}");
+    Ok(())
+}
+
+/// The table as the peers write theirs.
+fn write(table: &FeatureTable, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let lines = |texts: &mut dyn Iterator<Item = &str>| texts.flat_map(|text| [text, "\n"]).collect::<String>();
+    fs::write(folder.join("ids.txt"), lines(&mut table.customer_ids()))?;
+    fs::write(folder.join("names.txt"), lines(&mut table.names()))?;
+    write_doubles(&folder.join("values.f64"), table.values())
+}

@@ -1,0 +1,76 @@
+//! Scoring and explaining with a boosting model of 100 trees of depth 5.
+
+use std::fs;
+use std::path::Path;
+
+use churn::{Column, ColumnData, FeatureTable, Model, ModelKind, Table, TableConfig, train_table};
+
+use crate::learners::settings;
+use crate::{Result, measured, read_matrix, write_doubles};
+
+/// Trains the model that the others load.
+pub(crate) fn model(folder: &Path, columns: usize, out: &Path) -> Result<()> {
+    let y = fs::read(folder.join("y.u8"))?.iter().map(|&y| f64::from(y)).collect();
+    let mut list = columns_of(&folder.join("x.f64"), columns)?;
+    list.push(Column { name: "churned".to_owned(), data: ColumnData::Numeric(y) });
+    let learning = settings(ModelKind::GradientBoosting);
+    let fitted = train_table(&Table::new(list)?, &TableConfig { learning, ..TableConfig::default() })?;
+    Ok(fs::write(out, fitted.to_json())?)
+}
+
+/// A million rows at once.
+pub(crate) fn score(model: &Path, folder: &Path, columns: usize, check: Option<&Path>) -> Result<()> {
+    let model = Model::from_json(&fs::read_to_string(model)?)?;
+    let rows = rows(&model, &folder.join("x.f64"), columns)?;
+    let (predictions, line) = measured(rows.rows(), 0.0, || Ok(model.predict_features(&rows)?))?;
+    if let Some(out) = check {
+        fs::create_dir_all(out)?;
+        let test = self::rows(&model, &folder.join("test_x.f64"), columns)?;
+        write_doubles(&out.join("p.f64"), model.predict_features(&test)?.churn_probabilities())?;
+    }
+    std::hint::black_box(predictions);
+    println!("{line}");
+    Ok(())
+}
+
+/// Rows one by one, each another one.
+pub(crate) fn one(model: &Path, folder: &Path, columns: usize) -> Result<()> {
+    const TIMES: usize = 1_000_000;
+    let model = Model::from_json(&fs::read_to_string(model)?)?;
+    let rows = read_matrix(&folder.join("test_x.f64"), columns)?;
+    let rows: Vec<&[f64]> = rows.as_slice().ok_or("a matrix is contiguous")?.chunks_exact(columns).collect();
+    let ((), line) = measured(TIMES, 0.0, || {
+        for i in 0..TIMES {
+            std::hint::black_box(model.probability_of(rows[i % rows.len()])?);
+        }
+        Ok(())
+    })?;
+    println!("{line}");
+    Ok(())
+}
+
+/// Exact Shapley values of rows one by one.
+pub(crate) fn explain(model: &Path, folder: &Path, columns: usize) -> Result<()> {
+    const TIMES: usize = 10_000;
+    let model = Model::from_json(&fs::read_to_string(model)?)?;
+    let rows = rows(&model, &folder.join("test_x.f64"), columns)?;
+    let single: Vec<FeatureTable> = (0..100).map(|i| rows.select(&[i])).collect();
+    let ((), line) = measured(TIMES, 0.0, || {
+        for i in 0..TIMES {
+            std::hint::black_box(model.explain(&single[i % single.len()])?);
+        }
+        Ok(())
+    })?;
+    println!("{line}");
+    Ok(())
+}
+
+fn rows(model: &Model, path: &Path, columns: usize) -> Result<FeatureTable> {
+    Ok(model.table_features(&Table::new(columns_of(path, columns)?)?, None)?)
+}
+
+fn columns_of(path: &Path, columns: usize) -> Result<Vec<Column>> {
+    let x = read_matrix(path, columns)?;
+    let column = |i| Column { name: format!("f{i}"), data: ColumnData::Numeric(x.column(i).to_vec()) };
+    Ok((0..columns).map(column).collect())
+}
