@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{Events, Strings};
 use crate::features::{self, FeatureConfig, FeatureSpec, FeatureTable, infer_specs};
 use crate::labels::{LabelConfig, LabelKind, Labels, check_cutoff, labels};
+use crate::progress::{Observer, step};
 use crate::table::Table;
 
 /// Events, and optionally a table with further columns of the customers.
@@ -54,13 +55,22 @@ pub(crate) struct Dataset {
 pub(crate) struct Snapshots<'a> {
     input: Input<'a>,
     parts: Vec<(Day, Labels)>,
+    observer: &'a dyn Observer,
 }
 
 impl<'a> Snapshots<'a> {
-    /// With `skip_empty`, cutoffs without a customer to label are left out as long as one is left.
-    pub(crate) fn new(input: Input<'a>, config: &LabelConfig, cutoffs: &[Day], skip_empty: bool) -> Result<Self> {
+    /// With `skip_empty`, cutoffs without a customer to label are left out as long as one is left. The observer is asked
+    /// before each cutoff whether the work goes on.
+    pub(crate) fn new(
+        input: Input<'a>,
+        config: &LabelConfig,
+        cutoffs: &[Day],
+        skip_empty: bool,
+        observer: &'a dyn Observer,
+    ) -> Result<Self> {
         let mut parts = Vec::new();
         for (i, &cutoff) in cutoffs.iter().enumerate() {
+            step(observer, "labels", i, cutoffs.len())?;
             let (history, outcome) = input.events.split_at(cutoff);
             let others = i + 1 < cutoffs.len() || !parts.is_empty();
             match labels(&history, &outcome, config) {
@@ -69,7 +79,7 @@ impl<'a> Snapshots<'a> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Snapshots { input, parts })
+        Ok(Snapshots { input, parts, observer })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -99,7 +109,9 @@ impl<'a> Snapshots<'a> {
     ) -> Result<Dataset> {
         let mut tables = Vec::new();
         let (mut y, mut groups) = (Vec::new(), Vec::new());
-        for (cutoff, labels) in &self.parts[parts] {
+        let parts = &self.parts[parts];
+        for (i, (cutoff, labels)) in parts.iter().enumerate() {
+            step(self.observer, "features", i, parts.len())?;
             let (history, _) = self.input.events.split_at(*cutoff);
             let mut table = features::compute(&history, &labels.customers, fitted)?;
             if let Some((attributes, customer_id)) = self.input.attributes {

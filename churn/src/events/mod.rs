@@ -144,8 +144,24 @@ impl Events {
     where
         B: std::borrow::Borrow<arrow_array::RecordBatch>,
     {
+        Events::from_arrow_observed(batches.into_iter().map(Ok), options, &())
+    }
+
+    /// [`Events::from_arrow`] of a source that may fail, with an observer of its progress (stage `"read"`, in rows).
+    ///
+    /// # Errors
+    /// Those of [`Events::from_arrow`] and of the source, and `cancelled`.
+    #[cfg(feature = "arrow")]
+    pub fn from_arrow_observed<B>(
+        batches: impl IntoIterator<Item = Result<B>>,
+        options: &ReadOptions,
+        observer: &dyn Observer,
+    ) -> Result<Events>
+    where
+        B: std::borrow::Borrow<arrow_array::RecordBatch>,
+    {
         let mut builder = Builder::default();
-        let report = read_arrow(batches.into_iter().map(Ok), options, &mut builder, &())?;
+        let report = read_arrow(batches, options, &mut builder, observer)?;
         Ok(builder.finish(report))
     }
 
@@ -158,8 +174,21 @@ impl Events {
         file: impl ::parquet::file::reader::ChunkReader + 'static,
         options: &ReadOptions,
     ) -> Result<Events> {
+        Events::from_parquet_observed(file, options, &())
+    }
+
+    /// [`Events::from_parquet`] with an observer of its progress (stage `"read"`, in rows).
+    ///
+    /// # Errors
+    /// Those of [`Events::from_parquet`], and `cancelled`.
+    #[cfg(feature = "parquet")]
+    pub fn from_parquet_observed(
+        file: impl ::parquet::file::reader::ChunkReader + 'static,
+        options: &ReadOptions,
+        observer: &dyn Observer,
+    ) -> Result<Events> {
         let mut builder = Builder::default();
-        let report = read_parquet(file, options, &mut builder, &())?;
+        let report = read_parquet(file, options, &mut builder, observer)?;
         Ok(builder.finish(report))
     }
 

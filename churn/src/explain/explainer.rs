@@ -13,6 +13,7 @@ use crate::features::FeatureTable;
 use crate::model::tree::Tree;
 use crate::model::{Learner, Logistic, Model};
 use crate::parallel;
+use crate::progress::{Observer, step};
 
 /// Rows that go through the trees together, so that a tree stays in the cache.
 const BLOCK: usize = 128;
@@ -108,7 +109,20 @@ impl Model {
     /// # Errors
     /// Those of [`Model::predict_features`] and of [`Model::explainer`].
     pub fn explain_with(&self, table: &FeatureTable, config: &ExplainConfig) -> Result<Explanation> {
-        self.explainer(config)?.explain(table)
+        self.explain_observed(table, config, &())
+    }
+
+    /// [`Model::explain_with`] with an observer of its progress (stage `"explain"`, in rows).
+    ///
+    /// # Errors
+    /// Those of [`Model::explain_with`], and `cancelled`.
+    pub fn explain_observed(
+        &self,
+        table: &FeatureTable,
+        config: &ExplainConfig,
+        observer: &dyn Observer,
+    ) -> Result<Explanation> {
+        self.explainer(config)?.explain_observed(table, observer)
     }
 
     /// The rows that the model has kept to explain against.
@@ -143,16 +157,36 @@ impl Explainer {
     /// # Errors
     /// Those of [`Model::predict_features`].
     pub fn explain(&self, table: &FeatureTable) -> Result<Explanation> {
+        self.explain_observed(table, &())
+    }
+
+    /// [`Explainer::explain`] with an observer of its progress (stage `"explain"`, in rows).
+    ///
+    /// # Errors
+    /// Those of [`Explainer::explain`], and `cancelled`.
+    pub fn explain_observed(&self, table: &FeatureTable, observer: &dyn Observer) -> Result<Explanation> {
         self.model.check_features(table)?;
+        // Blocks between two words to the observer: a fraction of a second.
+        let together = match *self.method {
+            Method::Interventional(_) => 2 * parallel::threads(),
+            Method::Terms(_) | Method::PathDependent(_) => 64,
+        };
         let x = table.values.as_standard_layout();
         let (rows, width) = (x.as_slice().expect("the standard layout is contiguous"), x.ncols());
-        let blocks = parallel::map(x.nrows().div_ceil(BLOCK), |block| {
-            let rows = &rows[block * BLOCK * width..((block + 1) * BLOCK).min(x.nrows()) * width];
-            let mut values = vec![0.0; rows.len()];
-            self.contributions(rows, width, &mut values);
-            values
-        });
-        let contributions = Array2::from_shape_vec(x.dim(), blocks.concat()).expect("the blocks hold every row");
+        let blocks = x.nrows().div_ceil(BLOCK);
+        let mut contributions = Vec::with_capacity(rows.len());
+        for first in (0..blocks).step_by(together) {
+            step(observer, "explain", first * BLOCK, x.nrows())?;
+            let explained = parallel::map(together.min(blocks - first), |block| {
+                let block = first + block;
+                let rows = &rows[block * BLOCK * width..((block + 1) * BLOCK).min(x.nrows()) * width];
+                let mut values = vec![0.0; rows.len()];
+                self.contributions(rows, width, &mut values);
+                values
+            });
+            explained.iter().for_each(|values| contributions.extend_from_slice(values));
+        }
+        let contributions = Array2::from_shape_vec(x.dim(), contributions).expect("the blocks hold every row");
         let scorer = &self.model.prepared.scorer;
         let margin = scorer.margins(&table.values);
         if cfg!(debug_assertions) {

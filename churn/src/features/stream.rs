@@ -287,7 +287,24 @@ impl FeatureStream {
     where
         B: std::borrow::Borrow<arrow_array::RecordBatch>,
     {
-        crate::events::read_arrow(batches.into_iter().map(Ok), options, self, &())
+        self.read_arrow_observed(batches.into_iter().map(Ok), options, &())
+    }
+
+    /// [`FeatureStream::read_arrow`] of a source that may fail, with an observer of its progress (stage `"read"`, in rows).
+    ///
+    /// # Errors
+    /// Those of [`FeatureStream::read_arrow`] and of the source, and `cancelled`.
+    #[cfg(feature = "arrow")]
+    pub fn read_arrow_observed<B>(
+        &mut self,
+        batches: impl IntoIterator<Item = Result<B>>,
+        options: &ReadOptions,
+        observer: &dyn Observer,
+    ) -> Result<IngestReport>
+    where
+        B: std::borrow::Borrow<arrow_array::RecordBatch>,
+    {
+        crate::events::read_arrow(batches, options, self, observer)
     }
 
     /// Takes all rows of a Parquet file, reading only the columns that are needed.
@@ -300,7 +317,21 @@ impl FeatureStream {
         file: impl ::parquet::file::reader::ChunkReader + 'static,
         options: &ReadOptions,
     ) -> Result<IngestReport> {
-        crate::events::read_parquet(file, options, self, &())
+        self.read_parquet_observed(file, options, &())
+    }
+
+    /// [`FeatureStream::read_parquet`] with an observer of its progress (stage `"read"`, in rows).
+    ///
+    /// # Errors
+    /// Those of [`FeatureStream::read_parquet`], and `cancelled`.
+    #[cfg(feature = "parquet")]
+    pub fn read_parquet_observed(
+        &mut self,
+        file: impl ::parquet::file::reader::ChunkReader + 'static,
+        options: &ReadOptions,
+        observer: &dyn Observer,
+    ) -> Result<IngestReport> {
+        crate::events::read_parquet(file, options, self, observer)
     }
 
     /// Adds what another stream holds.

@@ -12,6 +12,7 @@ use super::fit::{Fitted, LearnConfig, Learner, ModelKind, Rows, fit_rows};
 use super::scorer::Scorer;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
+use crate::progress::Observer;
 use crate::table::{MAX_COLUMNS, MAX_NUMBER};
 
 const FORMAT: &str = "churn-classifier";
@@ -82,6 +83,21 @@ impl Classifier {
         weights: Option<&[f64]>,
         config: &LearnConfig,
     ) -> Result<Classifier> {
+        Classifier::fit_observed(x, names, y, weights, config, &())
+    }
+
+    /// [`Classifier::fit`] with an observer of its progress (stages `"cross-fit"`, `"trees"`, `"fit"`).
+    ///
+    /// # Errors
+    /// Those of [`Classifier::fit`], and `cancelled`.
+    pub fn fit_observed(
+        x: &Array2<f64>,
+        names: &[String],
+        y: &[bool],
+        weights: Option<&[f64]>,
+        config: &LearnConfig,
+        observer: &dyn Observer,
+    ) -> Result<Classifier> {
         config.check()?;
         if config.model == ModelKind::Auto {
             let expected = ModelKind::LEARNERS.map(ModelKind::name).join(", ");
@@ -132,7 +148,7 @@ impl Classifier {
         let features: Vec<FeatureSpec> = names.iter().map(FeatureSpec::numeric).collect();
         let groups: Vec<u32> = (0..rows as u32).collect();
         let data = Rows { x, specs: &features, y, groups: &groups, weights };
-        let Fitted { learner, calibration, config } = fit_rows(&data, config, &())?;
+        let Fitted { learner, calibration, config } = fit_rows(&data, config, observer)?;
         Ok(Classifier::new(Document {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,

@@ -147,7 +147,7 @@ mod tests {
             let first = Day::new(19_723 + 100).expect("a day of 2024");
             let cutoffs: Vec<Day> = (0..count).map(|i| first.plus(30 * i)).collect();
             let snapshots =
-                Snapshots::new(Input::from(&events), &labels, &cutoffs, false).expect("windows inside the log");
+                Snapshots::new(Input::from(&events), &labels, &cutoffs, false, &()).expect("windows inside the log");
             let delay = if gap_days == 0 { 1 } else { 2 };
             let judged = known(&snapshots, cutoffs.len(), &labels).expect("enough of both");
             assert_eq!(judged, cutoffs.len() - delay);

@@ -97,9 +97,8 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     config.learning.check()?;
     let timer = Timer::start(&config.learning, observer)?;
     let cutoffs = choose_cutoffs(input.events, &config.labels, config.snapshots, config.cutoffs.as_deref())?;
-    step(observer, "labels", 0, cutoffs.len())?;
     let by_default = config.snapshots.is_none() && config.cutoffs.is_none();
-    let snapshots = Snapshots::new(input, &config.labels, &cutoffs, by_default)?;
+    let snapshots = Snapshots::new(input, &config.labels, &cutoffs, by_default, observer)?;
     let cutoffs = snapshots.cutoffs();
     check_enough(&snapshots.churned(0..snapshots.len()), "the labelled customers")?;
     let rows = EventRows::new(snapshots, input.attribute_specs()?, &config.labels, config.learning.seed);
@@ -124,10 +123,11 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     }
     // Labels that look at no future leave nothing to delete: a stamp would say nothing.
     let audited = match config.audit && config.labels.labels == LabelKind::OutcomeWindow {
-        true => {
-            step(observer, "audit", 0, cutoffs.len())?;
-            Some(audit(input.events, &cutoffs, |events, cutoff| features(&events.split_at(cutoff).0, &feature_config))?)
-        }
+        true => Some(audit(input.events, &cutoffs, |events, cutoff| {
+            let done = cutoffs.iter().take_while(|&&earlier| earlier < cutoff).count();
+            step(observer, "audit", done, cutoffs.len())?;
+            features(&events.split_at(cutoff).0, &feature_config)
+        })?),
         false => None,
     };
     let recency = data.specs.iter().position(|spec| spec.name == "recency_score");

@@ -1,0 +1,483 @@
+import datetime
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, SupportsFloat, TypedDict, final, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Self, TypeAlias, Unpack
+
+__all__ = [
+    "ERROR_CODES",
+    "Classifier",
+    "ContactList",
+    "Events",
+    "Explanation",
+    "FeatureStream",
+    "FeatureTable",
+    "Labels",
+    "Model",
+    "Predictions",
+    "__version__",
+    "campaign_outcome",
+    "compare",
+    "contact_list",
+    "curve",
+    "empc",
+    "evaluate",
+    "expected_curve",
+    "features",
+    "labels",
+    "load",
+    "mpc",
+    "read_csv",
+    "read_parquet",
+    "segment",
+    "segment_table",
+    "train",
+    "train_table",
+]
+
+__version__: str
+ERROR_CODES: list[str]
+
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object = None, /) -> object: ...
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: object = None, /) -> tuple[object, object]: ...
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes | str: ...
+
+_Table: TypeAlias = _ArrowStream | _ArrowArray | Mapping[str, Any]
+_Path: TypeAlias = str | os.PathLike[str]
+_Date: TypeAlias = str | datetime.date | np.datetime64
+_Progress: TypeAlias = bool | Callable[[str, int, int], object] | None
+_FeatureSet: TypeAlias = Literal["rfm", "behavioral"]
+_LabelKind: TypeAlias = Literal["outcome_window", "inactivity", "provided"]
+_Learner: TypeAlias = Literal["logistic_regression", "random_forest", "gradient_boosting"]
+_Kind: TypeAlias = Literal["logistic_regression", "random_forest", "gradient_boosting", "auto"]
+_Segment: TypeAlias = Literal["Low", "Medium", "High", "Critical"]
+
+class _Columns(TypedDict, total=False):
+    customer_id: str | None
+    event_date: str | None
+    amount: str | None
+    event_type: str | None
+    churn_label: str | None
+
+class _ReadOptions(TypedDict, total=False):
+    columns: _Columns
+    date_format: str | None
+    delimiter: str
+    on_bad_row: Literal["fail", "skip"]
+    max_bad_share: float
+
+class _Windows(TypedDict, total=False):
+    recent_days: int
+    activity_days: int
+    full_days: int
+
+class _Scales(TypedDict):
+    frequency: float
+    monetary: float
+
+class _Thresholds(TypedDict, total=False):
+    medium: float
+    high: float
+    critical: float
+
+class _MoreFeatures(TypedDict, total=False):
+    windows: _Windows
+    event_type_columns: Sequence[str] | None
+    top_event_types: int
+
+class _StreamFeatures(_MoreFeatures, total=False):
+    feature_set: _FeatureSet
+    scales: _Scales | None
+
+class _ReadFeatures(_MoreFeatures, _ReadOptions, total=False): ...
+
+class _MoreLabels(TypedDict, total=False):
+    labels: _LabelKind
+    threshold_days: int
+
+class _Learning(TypedDict, total=False):
+    calibration: Literal["auto", "platt", "isotonic", "none"]
+    class_weight: Literal["none", "balanced"]
+    l2: float
+    trees: int
+    rounds: int | None
+    learning_rate: float
+    max_depth: int | None
+    min_child_weight: float | None
+    leaf_l2: float | None
+    features_per_split: int | None
+
+class _ModelLearning(_Learning, total=False):
+    thresholds: _Thresholds
+    background_rows: int
+    time_budget: float | None
+
+class _MoreTraining(_ModelLearning, _MoreFeatures, total=False):
+    gap_days: int
+    active_within_days: int | None
+    event_types: Sequence[str] | None
+    threshold_days: int
+    scales: _Scales | None
+    cutoffs: Sequence[_Date] | None
+    audit: bool
+
+class _MoreTable(_ModelLearning, total=False):
+    model: _Kind
+    seed: int
+    weight: str | None
+    leave_out: Sequence[str]
+
+class _ClassifierSettings(_Learning, total=False):
+    model: str
+    seed: int
+    thresholds: _Thresholds
+
+class _Explain(TypedDict, total=False):
+    feature_perturbation: Literal["tree_path_dependent", "interventional"]
+    reasons: int
+    event: str
+
+class _Changes(TypedDict, total=False):
+    below: float | None
+    features: Sequence[str] | None
+
+class _Judging(TypedDict, total=False):
+    threshold: float
+    bins: int
+
+class _Confidence(TypedDict, total=False):
+    confidence: float
+
+class _Empc(TypedDict, total=False):
+    alpha: float
+    beta: float
+    clv: float
+    incentive_cost: float
+    contact_cost: float
+
+class _Campaign(TypedDict, total=False):
+    clv: float
+    incentive_cost: float
+    contact_cost: float
+    success_rate: float
+
+class _Contacting(_Campaign, total=False):
+    budget: float | None
+    control_share: float
+    seed: int
+    rank_by: Literal["expected_profit", "probability"]
+
+class _Transaction(TypedDict, total=False):
+    event_date: _Date
+    amount: SupportsFloat | None
+    event_type: str | None
+
+class _Customer(TypedDict):
+    customer_id: str
+    transactions: Iterable[_Transaction]
+
+class _CustomerWith(_Customer):
+    attributes: Mapping[str, float | bool | str | None]
+
+class _Prediction(TypedDict):
+    customer_id: str
+    churn_probability: float
+    risk_segment: _Segment
+
+class _WhatIf(TypedDict):
+    before: _Prediction
+    after: _Prediction
+
+@final
+class Events:
+    @staticmethod
+    def from_table(table: _Table, *, progress: _Progress = None, **options: Unpack[_ReadOptions]) -> Events: ...
+    @property
+    def customers(self) -> int: ...
+    @property
+    def customer_ids(self) -> list[str]: ...
+    @property
+    def first_day(self) -> datetime.date: ...
+    @property
+    def last_day(self) -> datetime.date: ...
+    @property
+    def event_types(self) -> list[str]: ...
+    @property
+    def report(self) -> dict[str, Any]: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class FeatureTable:
+    @property
+    def customer_ids(self) -> list[str]: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def levels(self) -> dict[str, list[str]]: ...
+    @property
+    def scales(self) -> _Scales | None: ...
+    @property
+    def as_of(self) -> datetime.date | None: ...
+    @property
+    def config(self) -> dict[str, Any] | None: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def join(self, table: _Table, customer_id: str = "customer_id") -> FeatureTable: ...
+    def to_numpy(self) -> NDArray[np.float64]: ...
+    def to_pandas(self) -> Any: ...
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class FeatureStream:
+    def __new__(cls, as_of: _Date, **config: Unpack[_StreamFeatures]) -> Self: ...
+    def read(
+        self,
+        source: _Path | bytes | _Readable | _Table | Iterable[_Table],
+        *,
+        progress: _Progress = None,
+        **options: Unpack[_ReadOptions],
+    ) -> None: ...
+    def merge(self, other: FeatureStream) -> None: ...
+    def finish(self) -> FeatureTable: ...
+
+@final
+class Labels:
+    @property
+    def customer_id(self) -> list[str]: ...
+    @property
+    def churned(self) -> NDArray[np.bool_]: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class Predictions:
+    @property
+    def customer_id(self) -> list[str]: ...
+    @property
+    def churn_probability(self) -> NDArray[np.float64]: ...
+    @property
+    def risk_segment(self) -> list[_Segment]: ...
+    @property
+    def as_of(self) -> datetime.date | None: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class Explanation:
+    @property
+    def customer_ids(self) -> list[str]: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def contributions(self) -> NDArray[np.float64]: ...
+    @property
+    def base(self) -> float: ...
+    @property
+    def margin(self) -> NDArray[np.float64]: ...
+    @property
+    def churn_probability(self) -> NDArray[np.float64]: ...
+    @property
+    def output(self) -> Literal["log_odds", "rate"]: ...
+    @property
+    def reasons(self) -> list[list[str]]: ...
+    def reasons_of(self, row: int) -> list[dict[str, Any]]: ...
+    def importance(self) -> list[dict[str, Any]]: ...
+    def dependence(self, feature: str) -> NDArray[np.float64]: ...
+    def __len__(self) -> int: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class Model:
+    @property
+    def kind(self) -> _Learner: ...
+    @property
+    def evaluation(self) -> dict[str, Any]: ...
+    @property
+    def training(self) -> dict[str, Any]: ...
+    @property
+    def parameters(self) -> dict[str, Any]: ...
+    @property
+    def thresholds(self) -> _Thresholds: ...
+    @property
+    def calibration(self) -> str: ...
+    @property
+    def feature_names(self) -> list[str]: ...
+    @property
+    def cutoffs(self) -> list[datetime.date]: ...
+    @property
+    def definition(self) -> str: ...
+    @property
+    def warnings(self) -> list[str]: ...
+    @property
+    def audit(self) -> dict[str, Any] | None: ...
+    @property
+    def library_version(self) -> str: ...
+    def features(
+        self, events: Events, as_of: _Date | None = None, *, attributes: _Table | None = None
+    ) -> FeatureTable: ...
+    def predict(
+        self,
+        events_or_table: Events | FeatureTable | _Table,
+        as_of: _Date | None = None,
+        *,
+        attributes: _Table | None = None,
+        customer_id: str | None = None,
+    ) -> Predictions: ...
+    def predict_one(self, customer: _Customer | _CustomerWith, as_of: _Date | None = None) -> _Prediction: ...
+    def explain(
+        self,
+        events_or_table: Events | FeatureTable | _Table,
+        as_of: _Date | None = None,
+        *,
+        attributes: _Table | None = None,
+        customer_id: str | None = None,
+        progress: _Progress = None,
+        **config: Unpack[_Explain],
+    ) -> Explanation: ...
+    def what_if(
+        self, table: FeatureTable, customer_id: str, changes: Mapping[str, float | bool | str | None]
+    ) -> _WhatIf: ...
+    def smallest_changes(
+        self, table: FeatureTable, customer_id: str, **config: Unpack[_Changes]
+    ) -> list[dict[str, Any]]: ...
+    def to_json(self) -> str: ...
+    @staticmethod
+    def from_json(text: str) -> Model: ...
+    def save(self, path: _Path) -> None: ...
+    def __reduce__(self) -> tuple[Callable[[str], Model], tuple[str]]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class ContactList:
+    @property
+    def customer_id(self) -> list[str]: ...
+    @property
+    def churn_probability(self) -> NDArray[np.float64]: ...
+    @property
+    def value(self) -> NDArray[np.float64]: ...
+    @property
+    def profit(self) -> NDArray[np.float64]: ...
+    @property
+    def group(self) -> list[Literal["contact", "control"]]: ...
+    @property
+    def contacts(self) -> int: ...
+    @property
+    def controls(self) -> int: ...
+    @property
+    def reserved_budget(self) -> float: ...
+    @property
+    def expected_profit(self) -> float: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class Classifier:
+    @staticmethod
+    def fit(
+        x: NDArray[np.float64],
+        names: Sequence[str],
+        y: ArrayLike,
+        weights: ArrayLike | None = None,
+        **parameters: Unpack[_ClassifierSettings],
+    ) -> Classifier: ...
+    @property
+    def parameters(self) -> dict[str, Any]: ...
+    def probabilities(self, x: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def to_json(self) -> str: ...
+    @staticmethod
+    def from_json(text: str) -> Classifier: ...
+    def __reduce__(self) -> tuple[Callable[[str], Classifier], tuple[str]]: ...
+
+def read_csv(
+    source: _Path | bytes | _Readable, *, progress: _Progress = None, **options: Unpack[_ReadOptions]
+) -> Events: ...
+def read_parquet(path: _Path, *, progress: _Progress = None, **options: Unpack[_ReadOptions]) -> Events: ...
+def features(
+    events: Events | _Path | bytes | _Readable | _Table | Iterable[_Table],
+    as_of: _Date | None = None,
+    feature_set: _FeatureSet = "rfm",
+    scales: _Scales | None = None,
+    *,
+    progress: _Progress = None,
+    **config: Unpack[_ReadFeatures],
+) -> FeatureTable: ...
+def labels(
+    events: Events,
+    cutoff: _Date,
+    horizon_days: int = 90,
+    gap_days: int = 0,
+    active_within_days: int | None = 365,
+    event_types: Sequence[str] | None = None,
+    **config: Unpack[_MoreLabels],
+) -> Labels: ...
+def train(
+    events: Events,
+    model: _Kind = "logistic_regression",
+    labels: _LabelKind = "outcome_window",
+    horizon_days: int = 90,
+    snapshots: int | None = None,
+    feature_set: _FeatureSet = "rfm",
+    seed: int = 0,
+    *,
+    attributes: _Table | None = None,
+    progress: _Progress = None,
+    **parameters: Unpack[_MoreTraining],
+) -> Model: ...
+def train_table(
+    table: _Table,
+    label: str = "churned",
+    customer_id: str | None = None,
+    *,
+    progress: _Progress = None,
+    **parameters: Unpack[_MoreTable],
+) -> Model: ...
+def load(path: _Path) -> Model: ...
+def evaluate(y_true: ArrayLike, y_prob: ArrayLike, **config: Unpack[_Judging]) -> dict[str, Any]: ...
+def compare(y_true: ArrayLike, a: ArrayLike, b: ArrayLike, **config: Unpack[_Confidence]) -> dict[str, Any]: ...
+@overload
+def segment(p: float, thresholds: _Thresholds | None = None) -> _Segment: ...
+@overload
+def segment(
+    p: Sequence[float] | NDArray[np.floating[Any]], thresholds: _Thresholds | None = None
+) -> list[_Segment]: ...
+def segment_table(
+    y_true: ArrayLike, y_prob: ArrayLike, thresholds: _Thresholds | None = None
+) -> list[dict[str, Any]]: ...
+def empc(y_true: ArrayLike, y_prob: ArrayLike, **config: Unpack[_Empc]) -> dict[str, float]: ...
+def mpc(y_true: ArrayLike, y_prob: ArrayLike, **config: Unpack[_Campaign]) -> dict[str, float | None]: ...
+def curve(y_true: ArrayLike, y_prob: ArrayLike, **config: Unpack[_Campaign]) -> dict[str, Any]: ...
+def expected_curve(
+    y_prob: ArrayLike, values: ArrayLike | None = None, **config: Unpack[_Campaign]
+) -> dict[str, Any]: ...
+def contact_list(
+    predictions: Predictions | _Table, values: ArrayLike | None = None, **config: Unpack[_Contacting]
+) -> ContactList: ...
+def campaign_outcome(contacted: ArrayLike, y_true: ArrayLike, **config: Unpack[_Confidence]) -> dict[str, Any]: ...

@@ -1,0 +1,78 @@
+"""Tables of other libraries, as plain as the native module takes them, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churn.errors import DuplicateColumnError
+
+if TYPE_CHECKING:
+    from churn import FeatureTable
+
+
+def plain(table: Any, columns: Sequence[str] | None) -> Any:
+    """Give a table as something with the Arrow PyCapsule interface or a dict of columns; anything else as it is."""
+    if isinstance(table, Mapping):
+        return table if columns is None else {name: table[name] for name in columns if name in table}
+    library = type(table).__module__.partition(".")[0]
+    if library == "pandas" and hasattr(table, "columns"):
+        return _pandas(table, columns)
+    if library == "polars" and hasattr(table, "collect"):
+        return plain(table.collect(), columns)
+    if library == "polars" and hasattr(table, "schema"):
+        return _polars(table, columns)
+    if library == "pyspark" and hasattr(table, "toArrow"):
+        return table.toArrow()
+    return table
+
+
+def _polars(frame: Any, columns: Sequence[str] | None) -> Any:
+    """Leave out what is not needed, and give columns that are null throughout a type that the interface can say."""
+    import polars as pl
+
+    names = [name for name in frame.columns if columns is None or name in columns]
+    nulls = [pl.col(name).cast(pl.Int64) for name in names if frame.schema[name] == pl.Null]
+    return frame.select(names).with_columns(nulls)
+
+
+def _pandas(frame: Any, columns: Sequence[str] | None) -> Any:
+    names = [name for name in frame.columns if columns is None or name in columns]
+    for name in names:
+        if names.count(name) > 1:
+            raise DuplicateColumnError(f"the column {name!r} stands there twice")
+    return {name: _series(frame[name]) for name in names}
+
+
+def _series(series: Any) -> Any:
+    """Give a column as an Arrow array where pandas has one, or as a numpy array."""
+    kind = getattr(series.dtype, "kind", "O")
+    if getattr(series.dtype, "tz", None) is not None:
+        return series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+    if isinstance(series.dtype, np.dtype) and kind in "fiubM":
+        return series.to_numpy()
+    chunks = getattr(series.array, "__arrow_array__", None)
+    if chunks is not None:
+        try:
+            import pyarrow as pa
+
+            array = chunks()
+            return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+        except Exception:
+            # Without pyarrow, or where it cannot say it: the plain values.
+            pass
+    return series.to_numpy(dtype=object)
+
+
+def feature_frame(table: FeatureTable) -> Any:
+    """Give the features as a pandas frame; categories by name."""
+    import pandas as pd
+
+    frame = pd.DataFrame(table.to_numpy(), columns=table.names)
+    for name, levels in table.levels.items():
+        codes = frame[name].fillna(-1).astype(int)
+        frame[name] = pd.Categorical.from_codes(codes, levels)
+    frame.insert(0, "customer_id", table.customer_ids)
+    return frame

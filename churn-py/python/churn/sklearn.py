@@ -1,0 +1,273 @@
+"""Estimators for scikit-learn: features of a log, and a classifier for any numeric table.
+
+>>> from sklearn.pipeline import make_pipeline
+>>> from churn.sklearn import ChurnClassifier, RfmFeatures
+>>> import churn
+>>> past = frame[frame["event_date"] <= "2023-12-31"]
+>>> outcome = churn.labels(events, "2023-12-31", active_within_days=None)
+>>> pipeline = make_pipeline(RfmFeatures(as_of="2023-12-31"), ChurnClassifier())
+>>> risk = pipeline.fit(past, outcome.churned).predict_proba(past)[:, 1]
+>>> len(risk) == past["customer_id"].nunique()
+True
+
+scikit-learn 1.6 or later is needed. :func:`churn.train` does more than this classifier: it chooses cutoffs, judges out
+of time, explains, and its model is one document in every language.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from churn._churn import Classifier, Events, features
+
+__all__ = ["ChurnClassifier", "RfmFeatures"]
+
+
+class RfmFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg]
+    """The features of every customer of a transactions frame, with the scales of the frame it was fitted on.
+
+    Many rows go in and one row a customer comes out, in byte order of the ids: labels must have that order, as those of
+    :func:`churn.labels` have.
+
+    Parameters
+    ----------
+    as_of : date or str, optional
+        The day that customers are seen from. The last day of each frame if left out.
+    feature_set : {"rfm", "behavioral"}, default "rfm"
+    columns : dict, optional
+        The names of `customer_id`, `event_date`, `amount` and `event_type` in the frame, where they differ.
+    date_format : str, optional
+        A strptime format for dates that are text, instead of YYYY-MM-DD.
+    windows : dict, optional
+        `recent_days`, `activity_days`, `full_days`.
+    top_event_types : int, default 8
+        Of the behavioral set: how many event types get a column.
+
+    Attributes
+    ----------
+    scales_ : dict
+        What a score of 100 stands for.
+    feature_names_out_ : list of str
+
+    Examples
+    --------
+    >>> from churn.sklearn import RfmFeatures
+    >>> transformer = RfmFeatures(as_of="2023-12-31").fit(frame)
+    >>> list(transformer.transform(frame).columns[:2])
+    ['recency_score', 'frequency_score']
+    """
+
+    def __init__(
+        self,
+        *,
+        as_of: Any = None,
+        feature_set: str = "rfm",
+        columns: dict[str, str] | None = None,
+        date_format: str | None = None,
+        windows: dict[str, int] | None = None,
+        top_event_types: int = 8,
+    ) -> None:
+        self.as_of = as_of
+        self.feature_set = feature_set
+        self.columns = columns
+        self.date_format = date_format
+        self.windows = windows
+        self.top_event_types = top_event_types
+
+    def fit(self, X: Any, y: Any = None) -> RfmFeatures:
+        """Fit the scales, and choose the event types that get a column.
+
+        Parameters
+        ----------
+        X : table
+            Transactions: whatever :meth:`churn.Events.from_table` takes.
+        y : ignored
+        """
+        settings: dict[str, Any] = {"feature_set": self.feature_set, "top_event_types": self.top_event_types}
+        if self.windows is not None:
+            settings["windows"] = self.windows
+        table = features(self._events(X), self.as_of, **settings)
+        config = table.config
+        assert config is not None, "features of events have settings"
+        self._config = config
+        self.scales_ = table.scales
+        self.feature_names_out_ = table.names
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Give the features, one row a customer: for a pandas frame a frame with the ids as index, else an array."""
+        check_is_fitted(self)
+        table = features(self._events(X), self.as_of, **self._config)
+        if type(X).__module__.partition(".")[0] == "pandas":
+            return table.to_pandas().set_index("customer_id")
+        return table.to_numpy()
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """Give the names of the features."""
+        check_is_fitted(self)
+        return np.asarray(self.feature_names_out_, dtype=object)
+
+    def _events(self, X: Any) -> Events:
+        options: dict[str, Any] = {} if self.columns is None else {"columns": self.columns}
+        return Events.from_table(X, date_format=self.date_format, **options)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # A frame of transactions is no matrix of numbers.
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = True
+        tags.no_validation = True
+        return tags
+
+
+class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Logistic regression, random forest or gradient boosting with calibrated probabilities, for any numeric table.
+
+    Missing values (NaN) are learned from. A fit with the same seed has the same bits on every machine.
+
+    Parameters
+    ----------
+    model : {"logistic_regression", "random_forest", "gradient_boosting"}
+    seed : int, default 0
+    calibration : {"auto", "none", "platt", "isotonic"}, default "auto"
+        How scores become probabilities, on five folds. Where a class has fewer rows than there are folds, `"auto"`
+        leaves it out.
+    class_weight : None, "balanced" or dict, default None
+        Weights bend probabilities; after `"balanced"` the calibration bends them back. A dict has a weight for each
+        class.
+    l2 : float, default 1.0
+        Logistic regression: the penalty on standardised coefficients.
+    trees : int, default 100
+        Random forest.
+    rounds : int, optional
+        Boosting; up to 100, stopped early, if left out.
+    learning_rate : float, default 0.1
+        Boosting.
+    max_depth : int, optional
+        Trees; what helps unseen rows most if left out.
+    min_child_weight : float, optional
+    leaf_l2 : float, optional
+        Boosting.
+    features_per_split : int, optional
+        Random forest; the square root of their number if left out.
+
+    Attributes
+    ----------
+    classes_ : array of two
+        The second is the one that probabilities are of.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from churn.sklearn import ChurnClassifier
+    >>> x = np.arange(200.0).reshape(-1, 1)
+    >>> classifier = ChurnClassifier("gradient_boosting").fit(x, x[:, 0] > 100)
+    >>> classifier.predict([[3.0], [180.0]])
+    array([False,  True])
+    """
+
+    def __init__(
+        self,
+        model: str = "logistic_regression",
+        *,
+        seed: int = 0,
+        calibration: str = "auto",
+        class_weight: str | dict[Any, float] | None = None,
+        l2: float = 1.0,
+        trees: int = 100,
+        rounds: int | None = None,
+        learning_rate: float = 0.1,
+        max_depth: int | None = None,
+        min_child_weight: float | None = None,
+        leaf_l2: float | None = None,
+        features_per_split: int | None = None,
+    ) -> None:
+        self.model = model
+        self.seed = seed
+        self.calibration = calibration
+        self.class_weight = class_weight
+        self.l2 = l2
+        self.trees = trees
+        self.rounds = rounds
+        self.learning_rate = learning_rate
+        self.max_depth = max_depth
+        self.min_child_weight = min_child_weight
+        self.leaf_l2 = leaf_l2
+        self.features_per_split = features_per_split
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ChurnClassifier:
+        """Fit to rows × features and a class of two for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (rows, features)
+        y : array-like of shape (rows,)
+        sample_weight : array-like of shape (rows,), optional
+            0 leaves a row out.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        if not (self.class_weight is None or isinstance(self.class_weight, dict) or self.class_weight == "balanced"):
+            raise ValueError(f"class_weight is {self.class_weight!r}; expected None, 'balanced' or a dict")
+        if kind != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"The classifier needs two classes; y has one class only: {self.classes_[0]!r}")
+        if isinstance(self.class_weight, dict):
+            by_class = compute_sample_weight(self.class_weight, y)
+            sample_weight = by_class if sample_weight is None else by_class * np.asarray(sample_weight)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            used = sample_weight > 0
+            X, codes, sample_weight = np.ascontiguousarray(X[used]), codes[used], sample_weight[used]
+        of_class = np.bincount(codes, minlength=2)
+        if min(of_class) == 0:
+            raise ValueError("The classifier needs two classes; all rows of one class have the weight 0")
+        names = [str(name) for name in getattr(self, "feature_names_in_", range(X.shape[1]))]
+        settings = self.get_params(deep=False)
+        settings["class_weight"] = "balanced" if self.class_weight == "balanced" else "none"
+        if min(of_class) < _FOLDS:
+            settings.update(_without_folds(settings))
+        self._fitted = Classifier.fit(X, names, codes == 1, sample_weight, **settings)
+        return self
+
+    def predict_proba(self, X: Any) -> Any:
+        """Give the probability of each class, rows × 2."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
+        p = self._fitted.probabilities(X)
+        return np.column_stack([1.0 - p, p])
+
+    def predict(self, X: Any) -> Any:
+        """Give the class of each row: the second where its probability is a half or more."""
+        p = self.predict_proba(X)[:, 1]
+        return self.classes_[(p >= 0.5).astype(int)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+_FOLDS = 5
+
+
+def _without_folds(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with which nothing is left to be found on folds."""
+    defaults: dict[str, Any] = {"max_depth": 3, "rounds": 100, "leaf_l2": 1.0}
+    chosen = {name: value for name, value in defaults.items() if settings[name] is None}
+    if settings["calibration"] == "auto":
+        chosen["calibration"] = "none"
+    return chosen

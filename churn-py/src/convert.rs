@@ -1,0 +1,251 @@
+//! Between Python's plain values and those of the core: settings, days, columns of numbers.
+
+use churn::{Day, ErrorKind};
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
+use pyo3::exceptions::PyOverflowError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{invalid, refuse};
+
+/// Settings inside settings; more is a list that holds itself.
+const DEEPEST: usize = 16;
+
+/// A setting as JSON: what Python has for it, and numpy's scalars and arrays, pandas' and Python's dates.
+pub(crate) fn json(value: &Bound<'_, PyAny>, name: &str, depth: usize) -> PyResult<Value> {
+    if depth > DEEPEST {
+        return Err(invalid(format!("{name} is nested too deeply")));
+    }
+    if value.is_none() {
+        return Ok(Value::Null);
+    }
+    if let Ok(value) = value.cast::<PyBool>() {
+        return Ok(Value::Bool(value.is_true()));
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(Value::String(text.to_cow()?.into_owned()));
+    }
+    if value.is_instance_of::<PyInt>() {
+        return match (value.extract::<i64>(), value.extract::<u64>()) {
+            (Ok(number), _) => Ok(number.into()),
+            (_, Ok(number)) => Ok(number.into()),
+            _ => Err(invalid(format!("{name} is {value}; expected a number of at most 64 bits"))),
+        };
+    }
+    if value.is_instance_of::<PyFloat>() {
+        let number: f64 = value.extract()?;
+        return match serde_json::Number::from_f64(number) {
+            Some(number) => Ok(Value::Number(number)),
+            None => Err(invalid(format!("{name} is {number}; expected a finite number"))),
+        };
+    }
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        let mut map = Map::new();
+        for pair in mapping.items()?.iter() {
+            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
+            let Ok(key) = key.extract::<String>() else {
+                return Err(invalid(format!("{name} has the key {}; expected text", shown(&key))));
+            };
+            let value = json(&value, &format!("{name}.{key}"), depth + 1)?;
+            map.insert(key, value);
+        }
+        return Ok(Value::Object(map));
+    }
+    if value.hasattr("year")? {
+        return Ok(Value::String(day(value)?.to_string()));
+    }
+    // numpy's scalars know their Python value; of its dates that is a date.
+    if value.hasattr("dtype")? && value.hasattr("item")? && value.getattr("ndim")?.extract::<usize>()? == 0 {
+        return json(&value.call_method0("item")?, name, depth + 1);
+    }
+    let Ok(items) = value.try_iter() else {
+        return Err(invalid(format!("{name} is {}; expected a number, text, a list or a dict", shown(value))));
+    };
+    items.map(|item| json(&item?, name, depth + 1)).collect::<PyResult<Vec<Value>>>().map(Value::Array)
+}
+
+/// How a value looks in a message: not at full length.
+pub(crate) fn shown(value: &Bound<'_, PyAny>) -> String {
+    let text = value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string());
+    let kind = value.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    let mut short: String = text.chars().take(80).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{short} ({kind})")
+}
+
+/// Keyword arguments as the JSON object that every settings struct of the core is read from.
+pub(crate) fn settings(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Map<String, Value>> {
+    let mut map = Map::new();
+    for (key, value) in keywords.into_iter().flatten() {
+        let name: String = key.extract()?;
+        let value = json(&value, &name, 0)?;
+        map.insert(name, value);
+    }
+    Ok(map)
+}
+
+/// A setting with a name of its own in the signature: given, or not. None is given.
+pub(crate) struct Setting<'py>(pub(crate) Option<Bound<'py, PyAny>>);
+
+impl<'py> FromPyObject<'_, 'py> for Setting<'py> {
+    type Error = std::convert::Infallible;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Setting(Some(value.to_owned())))
+    }
+}
+
+impl Setting<'_> {
+    /// Puts it beside the keyword arguments.
+    pub(crate) fn put(self, settings: &mut Map<String, Value>, name: &str) -> PyResult<()> {
+        if let Some(value) = self.0 {
+            settings.insert(name.to_owned(), json(&value, name, 0)?);
+        }
+        Ok(())
+    }
+}
+
+/// A settings struct of the core; what it does not know or cannot take is refused by name.
+pub(crate) fn read<T: DeserializeOwned>(settings: Map<String, Value>) -> PyResult<T> {
+    serde_json::from_value(Value::Object(settings.clone())).map_err(|error| {
+        // The message names a setting that does not exist, but not one whose value is wrong: that is the one which fails alone.
+        let fails = |(name, value): &(&String, &Value)| {
+            let alone = Map::from_iter([((*name).clone(), (*value).clone())]);
+            serde_json::from_value::<T>(Value::Object(alone)).is_err()
+        };
+        let error = error.to_string();
+        match settings.iter().find(fails) {
+            Some((name, _)) if !error.contains(name.as_str()) => invalid(format!("{name}: {error}")),
+            _ => invalid(error),
+        }
+    })
+}
+
+/// A settings struct from keyword arguments.
+pub(crate) fn config<T: DeserializeOwned>(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<T> {
+    read(settings(keywords)?)
+}
+
+/// A value of the core as dicts, lists, text and numbers: with the names that it has in every language.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    let value = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
+    from_json(py, &value)
+}
+
+fn from_json<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any(),
+            (_, Some(number)) => number.into_pyobject(py)?.into_any(),
+            _ => PyFloat::new(py, number.as_f64().unwrap_or(f64::NAN)).into_any(),
+        },
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Array(values) => {
+            let list = PyList::empty(py);
+            for value in values {
+                list.append(from_json(py, value)?)?;
+            }
+            list.into_any()
+        }
+        Value::Object(map) => {
+            let dict = PyDict::new(py);
+            for (key, value) in map {
+                dict.set_item(key, from_json(py, value)?)?;
+            }
+            dict.into_any()
+        }
+    })
+}
+
+/// A day: text as `YYYY-MM-DD`, a date, a datetime (of another zone: its UTC day), numpy's or pandas' date.
+pub(crate) fn day(value: &Bound<'_, PyAny>) -> PyResult<Day> {
+    let py = value.py();
+    if let Ok(text) = value.cast::<PyString>() {
+        return text.to_cow()?.parse().map_err(crate::error::raise);
+    }
+    let wrong = || invalid(format!("{} is no date; expected YYYY-MM-DD, a date or a datetime", shown(value)));
+    if !value.hasattr(intern!(py, "year"))? {
+        if value.hasattr("dtype")? {
+            // numpy's datetime64: as seconds its Python value is a datetime, or None where it is NaT.
+            let seconds = value.call_method1("astype", ("datetime64[s]",)).map_err(|_| wrong())?;
+            let moment = seconds.call_method0("item")?;
+            return if moment.hasattr("year")? { day(&moment) } else { Err(wrong()) };
+        }
+        return Err(wrong());
+    }
+    let moment = utc(value)?;
+    let part = |name: &Bound<'_, PyString>| moment.getattr(name)?.extract::<i32>().map_err(|_| wrong());
+    let (year, month, day) = (part(intern!(py, "year"))?, part(intern!(py, "month"))?, part(intern!(py, "day"))?);
+    Day::from_ymd(year, month as u32, day as u32).ok_or_else(wrong)
+}
+
+/// A datetime with a zone, moved to UTC; anything else as it is.
+fn utc<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    let zone = value.getattr_opt(intern!(py, "tzinfo"))?.filter(|zone| !zone.is_none());
+    match zone {
+        None => Ok(value.clone()),
+        Some(_) => {
+            let utc = py.import(intern!(py, "datetime"))?.getattr("timezone")?.getattr("utc")?;
+            value.call_method1("astimezone", (utc,)).or_else(|error| {
+                // Close to the first and last year there is no such day in UTC.
+                if error.is_instance_of::<PyOverflowError>(py) { Ok(value.clone()) } else { Err(error) }
+            })
+        }
+    }
+}
+
+/// A day, or none for None.
+pub(crate) fn optional_day(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Day>> {
+    value.filter(|value| !value.is_none()).map(day).transpose()
+}
+
+/// A `datetime.date`.
+pub(crate) fn date(py: Python<'_>, day: Day) -> PyResult<Bound<'_, PyAny>> {
+    py.import(intern!(py, "datetime"))?.getattr(intern!(py, "date"))?.call1(day.ymd())
+}
+
+/// Numbers, one a row, of a list, an array, a Series, or anything else that numpy can read.
+pub(crate) fn floats(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<f64>> {
+    let py = value.py();
+    if let Ok(array) = value.extract::<PyReadonlyArray1<'_, f64>>() {
+        return Ok(array.as_array().to_vec());
+    }
+    let keywords = PyDict::new(py);
+    keywords.set_item("dtype", "float64")?;
+    let array = py.import(intern!(py, "numpy"))?.call_method("asarray", (value,), Some(&keywords));
+    let array = array.map_err(|error| invalid(format!("{name} cannot be read as numbers: {}", error.value(py))))?;
+    let Ok(array) = array.cast_into::<PyArray1<f64>>() else {
+        return Err(refuse(
+            ErrorKind::ShapeMismatch,
+            format!("{name} has more than one dimension or none; expected one number a customer"),
+        ));
+    };
+    Ok(array.readonly().as_array().to_vec())
+}
+
+/// Numbers, or none for None.
+pub(crate) fn optional_floats(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Vec<f64>>> {
+    value.filter(|value| !value.is_none()).map(|value| floats(value, name)).transpose()
+}
+
+/// What happened, one a row: booleans, or the numbers 0 and 1.
+pub(crate) fn outcomes(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<bool>> {
+    if let Ok(array) = value.extract::<PyReadonlyArray1<'_, bool>>() {
+        return Ok(array.as_array().to_vec());
+    }
+    let outcome = |(row, number): (usize, f64)| match number {
+        0.0 => Ok(false),
+        1.0 => Ok(true),
+        _ => Err(invalid(format!("{name} is {number} in row {}; expected 0 or 1, or False or True", row + 1))),
+    };
+    floats(value, name)?.into_iter().enumerate().map(outcome).collect()
+}

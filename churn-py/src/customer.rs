@@ -1,0 +1,124 @@
+//! One customer of a dict, and their risk as one.
+
+use std::borrow::Cow;
+
+use churn::{Day, Transaction};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyString};
+
+use crate::convert::{day, json, shown};
+use crate::error::invalid;
+
+/// Today in UTC.
+pub(crate) fn today() -> PyResult<Day> {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i32::try_from(seconds / 86_400)
+        .ok()
+        .and_then(Day::new)
+        .ok_or_else(|| invalid("the clock of this machine is wrong; expected as_of"))
+}
+
+/// One customer of a dict.
+pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<churn::Customer> {
+    let py = customer.py();
+    let Ok(customer) = customer.cast::<PyDict>() else {
+        let expected = "expected a dict with customer_id and transactions";
+        return Err(invalid(format!("the customer is {}; {expected}", shown(customer))));
+    };
+    let needed = |name: &str, value: Option<Bound<'_, PyAny>>| {
+        value
+            .map(Bound::unbind)
+            .ok_or_else(|| invalid(format!("the customer has no {name:?}; expected customer_id and transactions")))
+    };
+    let customer_id = needed("customer_id", customer.get_item(intern!(py, "customer_id"))?)?.into_bound(py);
+    let transactions = needed("transactions", customer.get_item(intern!(py, "transactions"))?)?.into_bound(py);
+    let attributes = customer.get_item(intern!(py, "attributes"))?.filter(|attributes| !attributes.is_none());
+    known_keys(
+        customer,
+        2 + usize::from(customer.contains(intern!(py, "attributes"))?),
+        &["customer_id", "transactions", "attributes"],
+    )?;
+    let Ok(rows) = transactions.try_iter() else {
+        return Err(invalid(format!("transactions is {}; expected a list of dicts", shown(&transactions))));
+    };
+    let attributes = match attributes {
+        None => Default::default(),
+        Some(attributes) => serde_json::from_value(json(&attributes, "attributes", 0)?)
+            .map_err(|_| invalid("attributes has a value that is neither a number, True, False, text nor None"))?,
+    };
+    Ok(churn::Customer {
+        customer_id: match customer_id.cast::<PyString>() {
+            Ok(text) => text.extract()?,
+            // An id of digits.
+            Err(_) if customer_id.is_instance_of::<PyInt>() => customer_id.str()?.extract()?,
+            Err(_) => return Err(invalid(format!("customer_id is {}; expected text", shown(&customer_id)))),
+        },
+        transactions: rows.enumerate().map(|(row, value)| transaction(&value?, row)).collect::<PyResult<Vec<_>>>()?,
+        attributes,
+    })
+}
+
+/// Refuses a key that nothing reads. `read` keys are known to be there.
+fn known_keys(dict: &Bound<'_, PyDict>, read: usize, known: &[&str]) -> PyResult<()> {
+    if dict.len() == read {
+        return Ok(());
+    }
+    for (key, _) in dict {
+        if !key.extract::<Cow<'_, str>>().is_ok_and(|key| known.contains(&key.as_ref())) {
+            return Err(invalid(format!("unknown key {}; expected {}", shown(&key), known.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transaction> {
+    let py = value.py();
+    let wrong = |what: &str, value: &Bound<'_, PyAny>, expected: &str| {
+        invalid(format!("transaction {}: {what} is {}; expected {expected}", row + 1, shown(value)))
+    };
+    let Ok(dict) = value.cast::<PyDict>() else {
+        return Err(wrong("it", value, "a dict with event_date, amount and event_type"));
+    };
+    let mut read = 0;
+    let mut get = |name: &Bound<'py, PyString>| -> PyResult<Option<Bound<'py, PyAny>>> {
+        let value = dict.get_item(name)?;
+        read += usize::from(value.is_some());
+        // None and NaN are missing.
+        Ok(value.filter(|value| !value.is_none() && !value.extract::<f64>().is_ok_and(f64::is_nan)))
+    };
+    let Some(event_date) = get(intern!(py, "event_date"))? else {
+        return Err(invalid(format!("transaction {}: event_date is missing", row + 1)));
+    };
+    let (amount, event_type) = (get(intern!(py, "amount"))?, get(intern!(py, "event_type"))?);
+    known_keys(dict, read, &["event_date", "amount", "event_type"])?;
+    let about = |error: PyErr| invalid(format!("transaction {}: {}", row + 1, error.value(py)));
+    Ok(Transaction {
+        event_date: match event_date.cast::<PyString>() {
+            Ok(text) => {
+                let text = text.to_cow()?;
+                // Every form of a date that the CSV reader takes; the usual one without a detour.
+                text.parse().or_else(|_| {
+                    serde_json::from_value::<Transaction>(serde_json::json!({ "event_date": text }))
+                        .map(|transaction| transaction.event_date)
+                        .map_err(|error| invalid(format!("transaction {}: {error}", row + 1)))
+                })?
+            }
+            Err(_) => day(&event_date).map_err(about)?,
+        },
+        amount: amount
+            .map(|amount| amount.extract().map_err(|_| wrong("amount", &amount, "a number or None")))
+            .transpose()?,
+        event_type: event_type
+            .map(|kind| kind.extract().map_err(|_| wrong("event_type", &kind, "text or None")))
+            .transpose()?,
+    })
+}
+
+pub(crate) fn prediction_dict<'py>(py: Python<'py>, prediction: &churn::Prediction) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "customer_id"), &prediction.customer_id)?;
+    dict.set_item(intern!(py, "churn_probability"), prediction.churn_probability)?;
+    dict.set_item(intern!(py, "risk_segment"), prediction.risk_segment.name())?;
+    Ok(dict)
+}

@@ -1,0 +1,370 @@
+//! Logs of events: reading them, and what they say of themselves.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use arrow_array::{ArrayRef, Date32Array};
+use churn::ReadOptions;
+use numpy::PyArray1;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
+
+use crate::arrow::{self, Batches};
+use crate::convert::{config, date, shown, to_python};
+use crate::error::invalid;
+use crate::watch::Watch;
+
+/// A log of events in memory: who did something, when, for how much, and of what kind.
+///
+/// Made by :func:`read_csv`, :func:`read_parquet` and :meth:`Events.from_table`. Whatever is computed from it does not depend
+/// on the order of the rows.
+///
+/// Examples
+/// --------
+/// >>> import churn
+/// >>> events = churn.Events.from_table({
+/// ...     "customer_id": ["anna", "bert"], "event_date": ["2024-01-05", "2024-01-07"], "amount": [12.5, None]})
+/// >>> len(events), events.customers, events.last_day
+/// (2, 2, datetime.date(2024, 1, 7))
+#[pyclass(frozen, module = "churn")]
+pub(crate) struct Events {
+    pub(crate) inner: churn::Events,
+}
+
+#[pymethods]
+impl Events {
+    /// Takes a table with the columns `customer_id`, `event_date`, and, if they are there, `amount`, `event_type` and
+    /// `churn_label`.
+    ///
+    /// Parameters
+    /// ----------
+    /// table : table
+    ///     Anything with the Arrow PyCapsule interface (Polars, pyarrow, DuckDB), read without a copy; a pandas frame; a
+    ///     dict of lists, arrays or Series. Dates as datetime64, dates, timestamps or text. A missing value is null; in
+    ///     pandas and in dicts NaN and NaT too.
+    /// progress : bool or callable, optional
+    ///     True for a bar of tqdm, or a function of stage, done and total.
+    /// **options
+    ///     As for :func:`read_csv`.
+    ///
+    /// Returns
+    /// -------
+    /// Events
+    ///
+    /// Raises
+    /// ------
+    /// MissingColumnError, InvalidColumnError, BadRowsError, NoGoodRowsError
+    ///
+    /// Examples
+    /// --------
+    /// >>> import churn
+    /// >>> frame = {"who": [7, 7, 8], "day": ["2024-01-05", "2024-02-05", "2024-01-07"]}
+    /// >>> churn.Events.from_table(frame, columns={"customer_id": "who", "event_date": "day"})
+    /// <Events: 3 events of 2 customers, 2024-01-05 to 2024-02-05>
+    #[staticmethod]
+    #[pyo3(signature = (table, *, progress=None, **options))]
+    fn from_table(
+        table: &Bound<'_, PyAny>,
+        progress: Option<&Bound<'_, PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Events> {
+        let options: ReadOptions = config(options)?;
+        let watch = Watch::new(progress)?;
+        let batches = Batches::new(table, Some(&needed(&options)))?;
+        let inner =
+            watch.run(table.py(), |watch| churn::Events::from_arrow_observed(batches.read(watch), &options, watch))?;
+        Ok(Events { inner })
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// The number of customers.
+    #[getter]
+    fn customers(&self) -> usize {
+        self.inner.customers()
+    }
+
+    /// The customer ids, in byte order.
+    #[getter]
+    fn customer_ids(&self) -> Vec<&str> {
+        self.inner.customer_ids().collect()
+    }
+
+    /// The day of the first event.
+    #[getter]
+    fn first_day<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        date(py, self.inner.first_day())
+    }
+
+    /// The day of the last event.
+    #[getter]
+    fn last_day<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        date(py, self.inner.last_day())
+    }
+
+    /// The distinct event types, in byte order.
+    #[getter]
+    fn event_types(&self) -> Vec<&str> {
+        self.inner.event_types().collect()
+    }
+
+    /// What was read and what was left out: `rows`, `good`, `bad`, and `bad_rows` with `line`, `reason` and `message`.
+    #[getter]
+    fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, self.inner.report())
+    }
+
+    /// The events as a pandas frame: `customer_id`, `event_date`, `amount`, `event_type`; customers in byte order, each by day.
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let rows = || self.inner.iter();
+        let days = PyArray1::from_vec(py, rows().map(|row| i64::from(row.1.number())).collect());
+        let days = days.call_method1("astype", ("datetime64[D]",))?.call_method1("astype", ("datetime64[s]",))?;
+        let columns = PyDict::new(py);
+        columns.set_item("customer_id", rows().map(|row| row.0).collect::<Vec<_>>())?;
+        columns.set_item("event_date", days)?;
+        columns.set_item("amount", PyArray1::from_vec(py, rows().map(|row| row.2.unwrap_or(f64::NAN)).collect()))?;
+        columns.set_item("event_type", rows().map(|row| row.3).collect::<Vec<_>>())?;
+        py.import("pandas")?.call_method1("DataFrame", (columns,))
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::stream(py, py.detach(|| self.columns()), requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::schema(py, py.detach(|| self.columns()))
+    }
+
+    fn __repr__(&self) -> String {
+        let events = &self.inner;
+        let (first, last) = (events.first_day(), events.last_day());
+        format!("<Events: {} events of {} customers, {first} to {last}>", events.len(), events.customers())
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("churn._display")?.call_method1("events", (slf,))
+    }
+}
+
+impl Events {
+    fn columns(&self) -> Vec<(String, ArrayRef)> {
+        let rows = || self.inner.iter();
+        let types = rows().map(|row| row.3).collect::<arrow_array::LargeStringArray>();
+        vec![
+            ("customer_id".to_owned(), arrow::texts(rows().map(|row| row.0))),
+            (
+                "event_date".to_owned(),
+                std::sync::Arc::new(rows().map(|row| Some(row.1.number())).collect::<Date32Array>()),
+            ),
+            ("amount".to_owned(), arrow::numbers(rows().map(|row| row.2.unwrap_or(f64::NAN)))),
+            ("event_type".to_owned(), std::sync::Arc::new(types)),
+        ]
+    }
+}
+
+/// The columns of a table that reading with these options looks at.
+pub(crate) fn needed(options: &ReadOptions) -> Vec<String> {
+    let churn::Columns { customer_id, event_date, amount, event_type, churn_label } = &options.columns;
+    let named = [
+        (customer_id, "customer_id"),
+        (event_date, "event_date"),
+        (amount, "amount"),
+        (event_type, "event_type"),
+        (churn_label, "churn_label"),
+    ];
+    named.map(|(given, default)| given.clone().unwrap_or_else(|| default.to_owned())).into()
+}
+
+/// Where CSV text comes from.
+pub(crate) enum Text {
+    File(File),
+    Bytes(Py<PyBytes>),
+    Reader(Py<PyAny>),
+}
+
+impl Text {
+    /// A path, bytes, or an object that can be read.
+    pub(crate) fn new(source: &Bound<'_, PyAny>) -> PyResult<Text> {
+        if let Ok(bytes) = source.cast::<PyBytes>() {
+            return Ok(Text::Bytes(bytes.clone().unbind()));
+        }
+        if let Some(path) = path_of(source)? {
+            return Ok(Text::File(open(&path)?));
+        }
+        if source.hasattr("read")? {
+            return Ok(Text::Reader(source.clone().unbind()));
+        }
+        Err(invalid(format!("{} is no source; expected a path, bytes, or a file that is open", shown(source))))
+    }
+
+    /// Gives the text to `work`, which runs without the interpreter's lock.
+    pub(crate) fn read<T: Send>(
+        self,
+        py: Python<'_>,
+        watch: &Watch,
+        work: impl FnOnce(Box<dyn Read + '_>, &Watch) -> churn::Result<T> + Send,
+    ) -> PyResult<T> {
+        match self {
+            Text::File(file) => watch.run(py, |watch| work(Box::new(file), watch)),
+            Text::Bytes(bytes) => {
+                let bytes = bytes.as_bytes(py);
+                watch.run(py, |watch| work(Box::new(bytes), watch))
+            }
+            Text::Reader(reader) => {
+                watch.run(py, |watch| work(Box::new(Reader { reader, rest: Vec::new(), at: 0, watch }), watch))
+            }
+        }
+    }
+}
+
+/// The path that a str or an object with `__fspath__` is.
+pub(crate) fn path_of(source: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
+    match source.is_instance_of::<PyString>() || source.hasattr(intern!(source.py(), "__fspath__"))? {
+        true => source.extract::<PathBuf>().map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Opens a file; what the system says becomes Python's own exception for it, with the path.
+pub(crate) fn open(path: &Path) -> PyResult<File> {
+    File::open(path)
+        .and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(std::io::Error::from(std::io::ErrorKind::IsADirectory)),
+            false => Ok(file),
+        })
+        .map_err(|error| {
+            let message = format!("{}: {error}", path.display());
+            std::io::Error::new(error.kind(), message).into()
+        })
+}
+
+/// Reads from an object of Python with a method `read`.
+struct Reader<'a> {
+    reader: Py<PyAny>,
+    rest: Vec<u8>,
+    at: usize,
+    watch: &'a Watch,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        /// Bytes asked for at a time.
+        const BLOCK: usize = 1 << 20;
+        if self.at == self.rest.len() {
+            let block = Python::attach(|py| {
+                let block = self.reader.bind(py).call_method1(intern!(py, "read"), (BLOCK,))?;
+                if let Ok(text) = block.cast::<PyString>() {
+                    return Ok(text.to_cow()?.as_bytes().to_vec());
+                }
+                if let Ok(bytes) = block.cast::<PyBytes>() {
+                    return Ok(bytes.as_bytes().to_vec());
+                }
+                block.extract::<Vec<u8>>().map_err(|_| invalid("the file gives neither bytes nor text"))
+            });
+            self.rest = block.map_err(|error| {
+                let message = error.to_string();
+                self.watch.keep(error);
+                std::io::Error::other(message)
+            })?;
+            self.at = 0;
+        }
+        let n = buffer.len().min(self.rest.len() - self.at);
+        buffer[..n].copy_from_slice(&self.rest[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+/// Reads a log from CSV.
+///
+/// Parameters
+/// ----------
+/// source : path, bytes or file
+///     A path, the bytes of a file, or an object with a method `read` that gives bytes or text.
+/// progress : bool or callable, optional
+///     True for a bar of tqdm, or a function of stage, done and total.
+/// columns : dict, optional
+///     The header names of `customer_id`, `event_date`, `amount`, `event_type` and `churn_label`, where they differ.
+/// date_format : str, optional
+///     A strptime format (`"%d/%m/%Y"`), instead of YYYY-MM-DD, RFC 3339 and YYYY-MM-DD HH:MM[:SS].
+/// delimiter : str, default ","
+///     What separates the fields.
+/// on_bad_row : {"fail", "skip"}, default "fail"
+///     Whether a row that cannot be read fails the whole, or is left out and stands in :attr:`Events.report`.
+/// max_bad_share : float, default 0.05
+///     With `"skip"`, the largest share of bad rows that is accepted.
+///
+/// Returns
+/// -------
+/// Events
+///
+/// Raises
+/// ------
+/// BadRowsError
+///     With the line and the reason of the first ten; all are in its `report`.
+/// MissingColumnError, EmptyFileError, NoGoodRowsError, TooManyBadRowsError
+/// OSError
+///     If the file cannot be opened.
+///
+/// Examples
+/// --------
+/// >>> import churn
+/// >>> churn.read_csv(b"customer_id,event_date,amount\nanna,2024-01-05,12.50\nbert,2024-01-07,\n")
+/// <Events: 2 events of 2 customers, 2024-01-05 to 2024-01-07>
+/// >>> churn.read_csv(b"customer_id,event_date\nanna,2024-13-05\n")
+/// Traceback (most recent call last):
+///     ...
+/// churn.errors.BadRowsError: 1 of 1 rows are bad:
+///   line 2: event_date "2024-13-05" is not a date (expected YYYY-MM-DD)
+#[pyfunction]
+#[pyo3(signature = (source, *, progress=None, **options))]
+pub(crate) fn read_csv(
+    source: &Bound<'_, PyAny>,
+    progress: Option<&Bound<'_, PyAny>>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Events> {
+    let options: ReadOptions = config(options)?;
+    let watch = Watch::new(progress)?;
+    let inner = Text::new(source)?
+        .read(source.py(), &watch, |reader, watch| churn::Events::from_csv_observed(reader, &options, watch))?;
+    Ok(Events { inner })
+}
+
+/// Reads a log from a Parquet file: only the columns that are needed.
+///
+/// Parameters
+/// ----------
+/// path : path
+/// progress : bool or callable, optional
+///     True for a bar of tqdm, or a function of stage, done and total.
+/// **options
+///     As for :func:`read_csv`.
+///
+/// Returns
+/// -------
+/// Events
+#[pyfunction]
+#[pyo3(signature = (path, *, progress=None, **options))]
+pub(crate) fn read_parquet(
+    path: &Bound<'_, PyAny>,
+    progress: Option<&Bound<'_, PyAny>>,
+    options: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Events> {
+    let options: ReadOptions = config(options)?;
+    let watch = Watch::new(progress)?;
+    let Some(at) = path_of(path)? else {
+        return Err(invalid(format!("{} is no path", shown(path))));
+    };
+    let file = open(&at)?;
+    let inner = watch.run(path.py(), |watch| churn::Events::from_parquet_observed(file, &options, watch))?;
+    Ok(Events { inner })
+}

@@ -1,0 +1,189 @@
+//! What a model gives for many customers.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, StringArray};
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict};
+
+use crate::arrow;
+use crate::convert::{date, to_python};
+use crate::error::raise;
+
+/// The risk of many customers: `customer_id`, `churn_probability`, `risk_segment`.
+///
+/// Goes on to pandas by :meth:`to_pandas`, and to whatever takes the Arrow PyCapsule interface: `polars.DataFrame(predictions)`.
+#[pyclass(frozen, module = "churn")]
+pub(crate) struct Predictions {
+    pub(crate) inner: churn::Predictions,
+}
+
+#[pymethods]
+impl Predictions {
+    /// The customers, in the order of the features they were computed from.
+    #[getter]
+    fn customer_id(&self) -> Vec<&str> {
+        self.inner.customer_ids().collect()
+    }
+
+    /// Their calibrated probabilities of churn.
+    #[getter]
+    fn churn_probability<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_slice(py, self.inner.churn_probabilities())
+    }
+
+    /// Their bands: `"Low"`, `"Medium"`, `"High"`, `"Critical"`.
+    #[getter]
+    fn risk_segment(&self) -> Vec<&'static str> {
+        self.inner.risk_segments().map(|segment| segment.name()).collect()
+    }
+
+    /// The day that the customers were looked at; None for those of a table.
+    #[getter]
+    fn as_of<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.inner.as_of().map(|day| date(py, day)).transpose()
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// The predictions as a pandas frame.
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let columns = PyDict::new(py);
+        columns.set_item("customer_id", self.customer_id())?;
+        columns.set_item("churn_probability", self.churn_probability(py))?;
+        columns.set_item("risk_segment", self.risk_segment())?;
+        py.import("pandas")?.call_method1("DataFrame", (columns,))
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::stream(py, py.detach(|| self.columns()), requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::schema(py, py.detach(|| self.columns()))
+    }
+
+    fn __repr__(&self) -> String {
+        let as_of = self.inner.as_of().map_or_else(String::new, |day| format!(", as of {day}"));
+        format!("<Predictions: {} customers{as_of}>", self.inner.len())
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("churn._display")?.call_method1("table", (slf,))
+    }
+}
+
+impl Predictions {
+    fn columns(&self) -> Vec<(String, ArrayRef)> {
+        let segments: StringArray = self.inner.risk_segments().map(|segment| Some(segment.name())).collect();
+        vec![
+            ("customer_id".to_owned(), arrow::texts(self.inner.customer_ids())),
+            ("churn_probability".to_owned(), arrow::numbers(self.inner.churn_probabilities().iter().copied())),
+            ("risk_segment".to_owned(), Arc::new(segments)),
+        ]
+    }
+}
+
+/// What each feature adds to each customer's risk.
+#[pyclass(frozen, module = "churn")]
+pub(crate) struct Explanation {
+    pub(crate) inner: churn::Explanation,
+}
+
+#[pymethods]
+impl Explanation {
+    /// The customers, in the order of the features they were computed from.
+    #[getter]
+    fn customer_ids(&self) -> Vec<&str> {
+        self.inner.customer_ids().collect()
+    }
+
+    /// The features, in the order of the columns.
+    #[getter]
+    fn names(&self) -> Vec<&str> {
+        self.inner.names().collect()
+    }
+
+    /// Customers × features: what each feature adds to the margin.
+    #[getter]
+    fn contributions<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
+        PyArray2::from_array(py, self.inner.contributions())
+    }
+
+    /// The margin where nothing is known of the customer.
+    #[getter]
+    fn base(&self) -> f64 {
+        self.inner.base()
+    }
+
+    /// base + the sum of the row, in the unit of :attr:`output`.
+    #[getter]
+    fn margin<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_slice(py, self.inner.margin())
+    }
+
+    /// The calibrated probabilities that the margins lead to.
+    #[getter]
+    fn churn_probability<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_slice(py, self.inner.churn_probabilities())
+    }
+
+    /// What margin and contributions are measured in: `"log_odds"`, or `"rate"` for a forest.
+    #[getter]
+    fn output(&self) -> &'static str {
+        match self.inner.output() {
+            churn::Output::LogOdds => "log_odds",
+            churn::Output::Rate => "rate",
+        }
+    }
+
+    /// The strongest reasons of each customer in words, strongest first.
+    #[getter]
+    fn reasons(&self, py: Python<'_>) -> Vec<Vec<String>> {
+        let of = |row| self.inner.reasons(row).into_iter().map(|reason| reason.text).collect();
+        py.detach(|| (0..self.inner.margin().len()).map(of).collect())
+    }
+
+    /// The reasons of one row with their numbers: `feature`, `value`, `contribution`, `raises_risk`, `text`.
+    fn reasons_of<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyAny>> {
+        let rows = self.inner.margin().len();
+        if row >= rows {
+            return Err(pyo3::exceptions::PyIndexError::new_err(format!("row {row} of {rows}")));
+        }
+        to_python(py, &self.inner.reasons(row))
+    }
+
+    /// The features by the mean size of their contributions, largest first: `feature`, `mean_absolute`.
+    fn importance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &self.inner.importance())
+    }
+
+    /// The value of a feature and what it adds, a row a customer: the points of a dependence plot.
+    fn dependence<'py>(&self, py: Python<'py>, feature: Cow<'_, str>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let points = self.inner.dependence(&feature).map_err(raise)?;
+        let flat: Vec<f64> = points.iter().flat_map(|&(value, added)| [value, added]).collect();
+        PyArray1::from_vec(py, flat).reshape([points.len(), 2])
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.margin().len()
+    }
+
+    fn __repr__(&self) -> String {
+        let (rows, columns) = self.inner.contributions().dim();
+        format!("<Explanation: {rows} customers × {columns} features, in {}>", self.output())
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("churn._display")?.call_method1("explanation", (slf,))
+    }
+}

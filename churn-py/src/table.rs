@@ -1,0 +1,106 @@
+//! A table with one row a customer: columns to learn from, or to join to the features.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, ArrayRef};
+use arrow_cast::cast;
+use arrow_schema::DataType;
+use churn::{Column, ColumnData, ErrorKind, Table};
+use pyo3::prelude::*;
+
+use crate::arrow::Batches;
+use crate::error::{raise, refuse};
+use crate::watch::Watch;
+
+/// Which columns of a table are taken, and how.
+#[derive(Default)]
+pub(crate) struct Taken<'a> {
+    /// Only these, where they are there.
+    pub(crate) only: Option<Vec<String>>,
+    /// Columns that are there but not learned from: whatever they hold will do.
+    pub(crate) left_out: &'a [String],
+    /// The column of ids, kept as text: a double does not hold every id.
+    pub(crate) customer_id: Option<&'a str>,
+    /// What to do where none of the columns is there.
+    pub(crate) hint: &'a str,
+}
+
+/// A table of the core from anything that is a table in Python.
+pub(crate) fn table(object: &Bound<'_, PyAny>, taken: &Taken<'_>) -> PyResult<Table> {
+    let watch = Watch::new(None)?;
+    let batches = Batches::new(object, taken.only.as_deref())?;
+    let batches = watch.run(object.py(), |watch| batches.read(watch).collect::<churn::Result<Vec<_>>>())?;
+    let mut columns: Vec<Column> = Vec::new();
+    let schema = batches.first().map(|batch| batch.schema());
+    for (at, field) in schema.iter().flat_map(|schema| schema.fields().iter()).enumerate() {
+        let name = field.name();
+        if taken.only.as_ref().is_some_and(|only| !only.contains(name)) {
+            continue;
+        }
+        let pieces: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(at).as_ref()).collect();
+        let values = arrow_select::concat::concat(&pieces).map_err(|error| unreadable(name, &error))?;
+        let data = match taken.customer_id {
+            Some(id) if id == name => ids(name, &values)?,
+            _ if taken.left_out.contains(name) => ColumnData::Numeric(vec![f64::NAN; values.len()]),
+            _ => column(name, &values)?,
+        };
+        columns.push(Column { name: name.clone(), data });
+    }
+    if let (Some(only), true, Some(schema)) = (&taken.only, columns.is_empty(), schema) {
+        let names: Vec<&str> = schema.fields().iter().take(30).map(|field| field.name().as_str()).collect();
+        let message =
+            format!("the table has none of the columns {}; it has {}{}", only.join(", "), names.join(", "), taken.hint);
+        return Err(refuse(ErrorKind::MissingColumn, message));
+    }
+    Table::new(columns).map_err(raise)
+}
+
+fn unreadable(name: &str, error: &dyn std::fmt::Display) -> PyErr {
+    refuse(ErrorKind::InvalidColumn, format!("the column {name:?} cannot be read: {error}"))
+}
+
+fn to(name: &str, values: &ArrayRef, data_type: &DataType) -> PyResult<ArrayRef> {
+    if values.data_type() == data_type {
+        return Ok(Arc::clone(values));
+    }
+    cast(values, data_type).map_err(|error| unreadable(name, &error))
+}
+
+fn texts(name: &str, values: &ArrayRef) -> PyResult<Vec<Option<String>>> {
+    let texts = to(name, values, &DataType::LargeUtf8)?;
+    Ok(texts.as_string::<i64>().iter().map(|text| text.map(str::to_owned)).collect())
+}
+
+fn ids(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
+    match values.data_type() {
+        found @ (DataType::Float16 | DataType::Float32 | DataType::Float64) => {
+            let message = format!("the column {name:?} has type {found}; expected ids as text or integers");
+            Err(refuse(ErrorKind::InvalidColumn, message))
+        }
+        _ => Ok(ColumnData::Categorical(texts(name, values)?)),
+    }
+}
+
+fn column(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
+    let numeric = |values: &ArrayRef| -> PyResult<ColumnData> {
+        let numbers = to(name, values, &DataType::Float64)?;
+        let numbers = numbers.as_primitive::<Float64Type>();
+        Ok(ColumnData::Numeric(numbers.iter().map(|number| number.unwrap_or(f64::NAN)).collect()))
+    };
+    match values.data_type() {
+        DataType::Boolean => Ok(ColumnData::Boolean(values.as_boolean().iter().collect())),
+        // By way of the digits, which round once.
+        found if found.is_decimal() => numeric(&to(name, values, &DataType::Utf8)?),
+        found if found.is_numeric() || *found == DataType::Null => numeric(values),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(ColumnData::Categorical(texts(name, values)?)),
+        DataType::Dictionary(_, levels) => column(name, &to(name, values, levels)?),
+        found => {
+            let message = format!(
+                "the column {name:?} has type {found}; expected numbers, True and False, or text: leave it out, or turn dates into days"
+            );
+            Err(refuse(ErrorKind::InvalidColumn, message))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What long work tells Python, and how Python stops it: Ctrl-C, or an exception of the callback.
+
+use std::sync::Mutex;
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use churn::Observer;
+use pyo3::prelude::*;
+
+use crate::error::raise;
+
+/// How often Python is asked for signals and told of progress.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The observer of one call.
+pub(crate) struct Watch {
+    started: Instant,
+    /// Signals are handled by the thread that called, and only it may call back.
+    caller: ThreadId,
+    callback: Option<Py<PyAny>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    asked: Instant,
+    told: Option<(&'static str, Instant)>,
+    /// What stops the work.
+    raised: Option<PyErr>,
+}
+
+impl Watch {
+    /// Without progress for None and False, with tqdm's for True, else with a callable that gets stage, done and total.
+    pub(crate) fn new(progress: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let callback = match progress.filter(|progress| !progress.is_none()) {
+            None => None,
+            Some(progress) => match progress.extract::<bool>() {
+                Ok(false) => None,
+                Ok(true) => Some(progress.py().import("churn._progress")?.getattr("Bars")?.call0()?.unbind()),
+                Err(_) if progress.is_callable() => Some(progress.clone().unbind()),
+                Err(_) => {
+                    return Err(crate::error::invalid(
+                        "progress must be True for a bar, or a function of stage, done and total",
+                    ));
+                }
+            },
+        };
+        let now = Instant::now();
+        let state = Mutex::new(State { asked: now, told: None, raised: None });
+        Ok(Watch { started: now, caller: std::thread::current().id(), callback, state })
+    }
+
+    /// Keeps an exception of Python that reached a reader inside the core, for [`Watch::run`] to raise.
+    pub(crate) fn keep(&self, error: PyErr) {
+        self.lock().raised.get_or_insert(error);
+    }
+
+    /// Runs work without the interpreter's lock. What Python raised meanwhile comes before the error of the core that it led to.
+    pub(crate) fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Watch) -> churn::Result<T> + Send,
+    ) -> PyResult<T> {
+        let result = py.detach(|| work(self));
+        let raised = self.lock().raised.take();
+        if let Some(callback) = &self.callback
+            && let Some(close) = callback.bind(py).getattr_opt("close")?
+        {
+            close.call0()?;
+        }
+        match (result, raised) {
+            (_, Some(raised)) => Err(raised),
+            (Ok(value), None) => Ok(value),
+            (Err(error), None) => Err(raise(error)),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Observer for Watch {
+    fn progress(&self, stage: &'static str, done: u64, total: u64) {
+        let Some(callback) = &self.callback else { return };
+        if std::thread::current().id() != self.caller {
+            return;
+        }
+        {
+            let mut state = self.lock();
+            let ends = total > 0 && done == total;
+            match state.told {
+                Some((told, when)) if told == stage && !ends && when.elapsed() < PAUSE => return,
+                _ => state.told = Some((stage, Instant::now())),
+            }
+        }
+        // The lock is not held while Python runs: it may come back here.
+        if let Err(error) = Python::attach(|py| callback.call1(py, (stage, done, total))) {
+            self.keep(error);
+        }
+    }
+
+    fn elapsed(&self) -> Option<Duration> {
+        Some(self.started.elapsed())
+    }
+
+    fn cancelled(&self) -> bool {
+        {
+            let mut state = self.lock();
+            if state.raised.is_some() {
+                return true;
+            }
+            if std::thread::current().id() != self.caller || state.asked.elapsed() < PAUSE {
+                return false;
+            }
+            state.asked = Instant::now();
+        }
+        if let Err(error) = Python::attach(|py| py.check_signals()) {
+            self.keep(error);
+            return true;
+        }
+        false
+    }
+}

@@ -1,0 +1,404 @@
+"""Training, scoring, explaining and keeping models, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import inspect
+import json
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import churn
+
+
+def customer_of(events: churn.Events, name: str) -> dict[str, Any]:
+    frame = events.to_pandas()
+    own = frame[frame["customer_id"] == name]
+    return {"customer_id": name, "transactions": own.iloc[:, 1:].to_dict("records")}
+
+
+def test_one_customer_has_the_bits_of_the_batch(events: churn.Events, model: churn.Model) -> None:
+    pytest.importorskip("pandas")
+    predictions = model.predict(events)
+    for at in (0, 17, 250):
+        customer: Any = customer_of(events, predictions.customer_id[at])
+        found = model.predict_one(customer, events.last_day)
+        assert found["churn_probability"] == predictions.churn_probability[at]
+        assert found["risk_segment"] == predictions.risk_segment[at]
+        assert found["customer_id"] == predictions.customer_id[at]
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2024-05-01",
+        "2024-05-01T23:00:00Z",
+        "2024-05-01 23:00",
+        "2024-05-02T01:00:00+09:00",
+        datetime.date(2024, 5, 1),
+        datetime.datetime(2024, 5, 1, 23, 59),
+        datetime.datetime(2024, 5, 2, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=9))),
+        np.datetime64("2024-05-01"),
+        np.datetime64("2024-05-01T23:59:59.999999999"),
+    ],
+    ids=str,
+)
+def test_dates_of_one_customer(logistic: churn.Model, date: Any) -> None:
+    def risk(date: Any) -> float:
+        return logistic.predict_one({"customer_id": "x", "transactions": [{"event_date": date}]}, "2024-06-01")[
+            "churn_probability"
+        ]
+
+    assert risk(date) == risk("2024-05-01")
+    assert risk(date) != risk("2024-03-01")
+
+
+def test_today_is_the_day_of_one_customer(logistic: churn.Model) -> None:
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    customer: Any = {"customer_id": "x", "transactions": [{"event_date": today - datetime.timedelta(days=40)}]}
+    found = logistic.predict_one(customer)
+    now = datetime.datetime.now(datetime.timezone.utc).date()
+    assert found in (logistic.predict_one(customer, today), logistic.predict_one(customer, now))
+
+
+@pytest.mark.parametrize(
+    ("customer", "words"),
+    [
+        (None, "expected a dict"),
+        ({}, 'no "customer_id"'),
+        ({"customer_id": "x"}, 'no "transactions"'),
+        ({"customer_id": 1.5, "transactions": []}, "expected text"),
+        ({"customer_id": "x", "transactions": 5}, "expected a list"),
+        ({"customer_id": "x", "transactions": [5]}, "transaction 1: it is 5"),
+        ({"customer_id": "x", "transactions": [{}]}, "transaction 1: event_date is missing"),
+        ({"customer_id": "x", "transactions": [{"event_date": "soon"}]}, "transaction 1: event_date"),
+        ({"customer_id": "x", "transactions": [{"event_date": 5}]}, "transaction 1: 5 (int) is no date"),
+        ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "amount": "a"}]}, "amount"),
+        ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "event_type": 5}]}, "event_type"),
+        ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "amout": 5}]}, "unknown key 'amout'"),
+        ({"customer_id": "x", "transactions": [], "as_of": "2024-01-01"}, "unknown key 'as_of'"),
+    ],
+)
+def test_customers_that_cannot_be_read(logistic: churn.Model, customer: Any, words: str) -> None:
+    with pytest.raises(churn.errors.InvalidParameterError) as caught:
+        logistic.predict_one(customer, "2024-06-01")
+    assert words in str(caught.value)
+
+
+def test_customers_without_a_past(logistic: churn.Model) -> None:
+    for transactions in ([], [{"event_date": "2025-01-01"}]):
+        with pytest.raises(churn.ChurnError):
+            logistic.predict_one({"customer_id": "x", "transactions": transactions}, "2024-06-01")  # type: ignore[typeddict-item]
+    with pytest.raises(churn.errors.BadRowsError):
+        logistic.predict_one(
+            {"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "amount": 1e13}]}, "2024-06-01"
+        )
+
+
+def test_explanations_add_up(events: churn.Events, model: churn.Model) -> None:
+    explanation = model.explain(events)
+    added = explanation.base + explanation.contributions.sum(axis=1)
+    np.testing.assert_allclose(added, explanation.margin, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(explanation.churn_probability, model.predict(events).churn_probability)
+    assert explanation.customer_ids == events.customer_ids
+    assert all(1 <= len(texts) <= 3 for texts in explanation.reasons)
+    assert explanation.reasons[0] == [reason["text"] for reason in explanation.reasons_of(0)]
+    assert "purchase" in " ".join(model.explain(events, reasons=100, event="purchase").reasons[0])
+    assert [row["feature"] for row in explanation.importance()] != []
+    points = explanation.dependence("recency_score")
+    np.testing.assert_array_equal(points[:, 1], explanation.contributions[:, explanation.names.index("recency_score")])
+    with pytest.raises(IndexError):
+        explanation.reasons_of(len(explanation))
+    with pytest.raises(churn.errors.MissingColumnError):
+        explanation.dependence("nonsense")
+
+
+def test_what_if(events: churn.Events, model: churn.Model) -> None:
+    table = model.features(events)
+    at = int(np.argmax(model.predict(table).churn_probability))
+    customer = table.customer_ids[at]
+    found = model.what_if(table, customer, {"recency_score": 100.0})
+    assert found["before"]["churn_probability"] == model.predict(table).churn_probability[at]
+    assert found["after"]["churn_probability"] < found["before"]["churn_probability"]
+    for change in model.smallest_changes(table, customer):
+        assert change["churn_probability"] < 0.7
+        assert change["steps"][0]["text"]
+    with pytest.raises(churn.errors.NoCustomersError):
+        model.what_if(table, "nobody", {})
+    with pytest.raises(churn.errors.MissingColumnError):
+        model.what_if(table, customer, {"nonsense": 1.0})
+    with pytest.raises(churn.errors.InvalidParameterError, match="expected a dict"):
+        model.what_if(table, customer, 5)  # type: ignore[arg-type]
+
+
+def test_tables_of_customers() -> None:
+    rows = 400
+    draw = np.random.default_rng(3)
+    tickets, plan = draw.integers(0, 9, rows), draw.choice(["basic", "gold", "trial"], rows)
+    table: dict[str, Any] = {
+        "id": [f"k{row}" for row in range(rows)],
+        "tickets": tickets,
+        "plan": plan,
+        "active": draw.random(rows) < 0.5,
+        "signed": [datetime.date(2024, 1, 1)] * rows,
+        "churned": tickets + 3 * (plan == "trial") + draw.normal(0, 2, rows) > 5,
+    }
+    model = churn.train_table(table, customer_id="id", leave_out=["signed"], model="random_forest")
+    assert model.feature_names == ["tickets", "plan", "active"]
+    assert model.cutoffs == []
+    predictions = model.predict(table, customer_id="id")
+    assert predictions.customer_id == table["id"]
+    assert churn.evaluate(table["churned"], predictions.churn_probability)["roc_auc"] > 0.8
+    assert model.predict(table).customer_id[0] == "1"
+    explanation = model.explain(table, customer_id="id")
+    assert explanation.contributions.shape == (rows, 3)
+    assert explanation.output == "rate"
+
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    for frame in (pd.DataFrame(table), pl.DataFrame(table)):
+        same = churn.train_table(frame, customer_id="id", leave_out=["signed"], model="random_forest")
+        assert same.to_json() == model.to_json()
+
+    with pytest.raises(churn.errors.InvalidColumnError, match="turn dates into days"):
+        churn.train_table(table, customer_id="id")
+    with pytest.raises(churn.errors.MissingColumnError, match="gone"):
+        churn.train_table(table, label="gone", leave_out=["signed"])
+    with pytest.raises(churn.errors.MissingColumnError, match="tickets"):
+        model.predict({"plan": ["gold"]})
+    with pytest.raises(churn.errors.TooFewRowsError):
+        churn.train_table({"x": [1, 2, 3], "churned": [0, 1, 0]})
+    with pytest.raises(churn.errors.OneClassError):
+        churn.train_table({"x": list(range(100)), "churned": [0] * 100})
+
+
+def test_joined_columns(events: churn.Events) -> None:
+    attributes = {
+        "customer_id": events.customer_ids,
+        "plan": ["gold", "basic"] * 150,
+        "age": [20 + i for i in range(300)],
+    }
+    model = churn.train(events, attributes=attributes)
+    assert model.feature_names[-2:] == ["plan", "age"]
+    predictions = model.predict(events, attributes=attributes)
+    assert len(predictions) == events.customers
+    table = model.features(events, attributes=attributes)
+    assert table.levels == {"plan": ["basic", "gold"]}
+    np.testing.assert_array_equal(model.predict(table).churn_probability, predictions.churn_probability)
+    np.testing.assert_array_equal(churn.features(events).join(attributes).to_numpy()[:, -1], attributes["age"])
+    with pytest.raises(churn.errors.FeatureMismatchError, match="plan, age"):
+        model.predict(events)
+    one = model.predict_one(
+        {"customer_id": "x", "transactions": [{"event_date": "2024-01-01"}], "attributes": {"plan": "gold", "age": 30}},
+        "2024-02-01",
+    )
+    assert 0 < one["churn_probability"] < 1
+
+
+def test_a_model_is_kept(events: churn.Events, model: churn.Model, tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    model.save(path)
+    copies = [
+        churn.load(path),
+        churn.load(str(path)),
+        churn.Model.from_json(model.to_json()),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model),
+    ]
+    expected = model.predict(events).churn_probability
+    for other in copies:
+        assert other == model
+        assert hash(other) == hash(model)
+        assert other.to_json() == model.to_json()
+        np.testing.assert_array_equal(other.predict(events).churn_probability, expected)
+    assert json.loads(model.to_json())["format"] == "churn-model"
+    assert model != churn.train(events)
+    assert model != 5
+
+
+def test_documents_that_must_not_be_believed(model: churn.Model, tmp_path: Path) -> None:
+    document = json.loads(model.to_json())
+    with pytest.raises(churn.errors.UnsupportedVersionError, match="version"):
+        churn.Model.from_json(json.dumps({**document, "format_version": 99}))
+    with pytest.raises(churn.errors.InvalidDocumentError):
+        churn.Model.from_json("[]")
+    with pytest.raises(churn.errors.InvalidDocumentError):
+        churn.Model.from_json(model.to_json()[:-100])
+    golden = copy.deepcopy(document)
+    golden["golden"][0]["probability"] /= 2
+    with pytest.raises(churn.errors.GoldenMismatchError):
+        churn.Model.from_json(json.dumps(golden))
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(churn.errors.InvalidDocumentError, match="bytes"):
+        churn.load(tmp_path / "bytes")
+
+
+def test_a_model_takes_what_it_was_trained_on(events: churn.Events, model: churn.Model) -> None:
+    with pytest.raises(churn.errors.FeatureMismatchError):
+        model.predict(churn.features(events, feature_set="behavioral"))
+    with pytest.raises(churn.errors.MissingColumnError, match=r"pass churn\.Events\.from_table"):
+        model.predict({"customer_id": ["a"], "event_date": ["2024-01-01"]})
+    with pytest.raises(TypeError):
+        churn.train({"customer_id": ["a"]})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"horizont": 90}, 'unknown setting "horizont"; expected one of active_within_days'),
+        ({"model": "deep_learning"}, "deep_learning"),
+        ({"horizon_days": "many"}, "many"),
+        ({"horizon_days": 0}, "1 to 3650"),
+        ({"l2": float("nan")}, "finite"),
+        ({"l2": object()}, "l2 is <object"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**70}, "64 bits"),
+        ({"thresholds": {"medium": 0.9}}, "thresholds"),
+        ({"thresholds": {"low": 0.1}}, "low"),
+        ({"cutoffs": ["2024-01-01", "2024-01-01"]}, "different days"),
+        ({"model": None}, "null"),
+    ],
+)
+def test_settings_that_do_not_exist(events: churn.Events, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(churn.errors.InvalidParameterError) as caught:
+        churn.train(events, **settings)
+    assert words in str(caught.value)
+
+
+def test_settings_of_every_form(events: churn.Events) -> None:
+    plain = churn.train(events, horizon_days=60, cutoffs=["2023-11-01", "2024-02-01"], l2=2.0)
+    other = churn.train(
+        events,
+        horizon_days=np.int32(60),
+        cutoffs=[datetime.datetime(2023, 11, 1, 5), np.datetime64("2024-02-01")],
+        l2=np.float64(2.0),
+        active_within_days=365,
+    )
+    assert plain.to_json() == other.to_json()
+    everybody = churn.train(events, active_within_days=None)
+    assert everybody.training["rows"] > churn.train(events, active_within_days=30).training["rows"]
+    balanced = churn.train(events, class_weight="balanced", thresholds={"medium": 0.2, "high": 0.4, "critical": 0.6})
+    assert balanced.thresholds == {"medium": 0.2, "high": 0.4, "critical": 0.6}
+
+
+def test_inactivity_warns(events: churn.Events) -> None:
+    model = churn.train(events, labels="inactivity")
+    assert "inactivity rule" in model.warnings[0]
+    assert "inactivity rule" in model._repr_html_()
+
+
+def test_outcomes_and_probabilities_of_every_form() -> None:
+    y, p = [0, 1, 1, 0], [0.1, 0.9, 0.4, 0.3]
+    expected = churn.evaluate(y, p)
+    forms: list[Any] = [
+        np.array(y),
+        np.array(y, dtype=bool),
+        [False, True, True, False],
+        tuple(map(float, y)),
+        np.array(y, "u1"),
+    ]
+    for form in forms:
+        assert churn.evaluate(form, np.array(p, dtype=np.float64)) == expected
+    assert churn.evaluate(np.array([*y, 0])[:-1], np.repeat(p, 2)[::2]) == expected
+    with pytest.raises(churn.errors.InvalidParameterError, match="row 2; expected 0 or 1"):
+        churn.evaluate([0, 2], [0.1, 0.2])
+    with pytest.raises(churn.errors.InvalidParameterError, match="y_prob cannot be read as numbers"):
+        churn.evaluate([0, 1], ["a", "b"])
+    with pytest.raises(churn.errors.ShapeMismatchError):
+        churn.evaluate([0, 1], [[0.1, 0.2]])
+    with pytest.raises(churn.errors.InvalidParameterError, match="bin"):
+        churn.evaluate([0, 1], [0.1, 0.2], bin=3)  # type: ignore[call-arg]
+
+
+def test_what_a_notebook_shows(events: churn.Events, model: churn.Model) -> None:
+    evaluation: Any = model.evaluation
+    html = evaluation._repr_html_()
+    assert html.count("<svg") == 4
+    assert "recency alone" in html
+    shown: list[Any] = [events, model, model.predict(events), model.features(events), model.explain(events)]
+    shown += [churn.labels(events, "2023-12-31"), churn.profit.contact_list(model.predict(events))]
+    for result in shown:
+        assert repr(result).startswith(f"<{type(result).__name__}")
+        assert "<table>" in result._repr_html_()
+    hostile = churn.Events.from_table(
+        {"customer_id": ["<script>"], "event_date": ["2024-01-01"], "event_type": ["<b>"]}
+    )
+    assert "<b>" not in hostile._repr_html_()
+    assert "<script>" not in churn.features(hostile)._repr_html_()
+
+
+def defaults_of(call: Any) -> dict[str, Any]:
+    parameters = inspect.signature(call).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}
+
+
+def test_the_defaults_that_are_shown_are_those_of_the_core(events: churn.Events) -> None:
+    """A call without an argument is the same as one with the default of its signature."""
+    pytest.importorskip("pandas")
+    calls: list[tuple[Any, tuple[Any, ...]]] = [
+        (churn.features, (events,)),
+        (churn.labels, (events, "2023-12-31")),
+        (churn.train, (events,)),
+    ]
+    for call, first in calls:
+        shown = defaults_of(call)
+        shown.pop("progress", None)
+        without, with_them = call(*first), call(*first, **shown)
+        if isinstance(without, churn.Model):
+            assert without.to_json() == with_them.to_json()
+        else:
+            assert without.to_pandas().equals(with_them.to_pandas())
+
+
+def settings_in_stub(name: str) -> set[str]:
+    """The keys of a TypedDict of the stub, with those it inherits."""
+    stub = (ROOT / "churn-py" / "python" / "churn" / "_churn.pyi").read_text(encoding="utf-8")
+    found = re.search(rf"^class {name}\(([^)]*)\):(.*?)(?=^\S)", stub, re.MULTILINE | re.DOTALL)
+    assert found, name
+    keys = set(re.findall(r"^    (\w+):", found[2], re.MULTILINE))
+    for base in re.findall(r"_\w+", found[1]):
+        keys |= settings_in_stub(base)
+    return keys
+
+
+def test_the_stub_knows_every_setting(events: churn.Events, model: churn.Model) -> None:
+    """The core lists its settings where one is unknown; the stub must have exactly these."""
+    p = [0.1, 0.9]
+    table = {"x": [1], "churned": [0]}
+    calls: list[tuple[str, set[str], Any]] = [
+        (
+            "_MoreTraining",
+            {"model", "labels", "horizon_days", "snapshots", "feature_set", "seed"},
+            lambda **bad: churn.train(events, **bad),
+        ),
+        ("_MoreTable", {"label", "customer_id"}, lambda **bad: churn.train_table(table, **bad)),
+        ("_ReadOptions", set(), lambda **bad: churn.read_csv(b"", **bad)),
+        ("_MoreFeatures", {"feature_set", "scales"}, lambda **bad: churn.features(events, **bad)),
+        (
+            "_MoreLabels",
+            {"horizon_days", "gap_days", "active_within_days", "event_types"},
+            lambda **bad: churn.labels(events, "2024-01-01", **bad),
+        ),
+        ("_Explain", set(), lambda **bad: model.explain(events, **bad)),
+        ("_Changes", set(), lambda **bad: model.smallest_changes(model.features(events), "c0000", **bad)),
+        ("_Judging", set(), lambda **bad: churn.evaluate([0, 1], p, **bad)),
+        ("_Confidence", set(), lambda **bad: churn.compare([0, 1], p, p, **bad)),
+        ("_Empc", set(), lambda **bad: churn.profit.empc([0, 1], p, **bad)),
+        ("_Campaign", set(), lambda **bad: churn.profit.mpc([0, 1], p, **bad)),
+        (
+            "_Contacting",
+            set(),
+            lambda **bad: churn.profit.contact_list({"customer_id": [], "churn_probability": []}, **bad),
+        ),
+    ]
+    for name, in_signature, call in calls:
+        with pytest.raises(churn.errors.InvalidParameterError) as caught:
+            call(nonsense=1)
+        listed = set(re.findall(r"\w+", str(caught.value).split("expected", 1)[1])) - {"one", "of", "or"}
+        assert listed == settings_in_stub(name) | in_signature, name

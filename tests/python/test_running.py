@@ -1,0 +1,192 @@
+"""Long work: progress, Ctrl-C, threads, memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Row, csv_of
+
+import churn
+
+X, Y = "numpy.random.rand(100_000, 20)", "numpy.arange(100_000) % 2"
+
+
+def test_progress(rows: list[Row], events: churn.Events) -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        seen.append((stage, done, total))
+
+    churn.train(events, "random_forest", trees=10, progress=progress)
+    assert {"features", "cross-fit", "audit"} <= {stage for stage, _, _ in seen}
+    assert all(total == 0 or done <= total for _, done, total in seen)
+    seen.clear()
+    churn.read_csv(csv_of(rows).encode(), progress=progress)
+    assert seen[0][0] == "read"
+    for nothing in (None, False):
+        churn.train(events, progress=nothing)
+    with pytest.raises(churn.errors.InvalidParameterError, match="progress"):
+        churn.train(events, progress=5)  # type: ignore[arg-type]
+
+
+def test_progress_of_tqdm(events: churn.Events, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tqdm")
+    churn.train(events, progress=True)
+    assert "features" in capsys.readouterr().err
+
+
+def test_an_exception_of_the_callback_stops_the_work(events: churn.Events) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def progress(stage: str, done: int, total: int) -> None:
+        raise EnoughError
+
+    with pytest.raises(EnoughError):
+        churn.train(events, progress=progress)
+
+
+LONG_WORK = {
+    "train": "churn.train(events, 'random_forest', trees=10000, max_depth=8)",
+    "auto": "churn.train(events, 'auto', rounds=10000)",
+    "explain": "churn.train(events, 'gradient_boosting').explain(big, feature_perturbation='interventional')",
+    "read": "churn.features(endless(), '2024-01-01')",
+    "file": "churn.features(Endless(), '2024-01-01')",
+    "classifier": f"ChurnClassifier('random_forest', trees=10000).fit({X}, {Y})",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent another way there")
+@pytest.mark.parametrize("work", LONG_WORK, ids=str)
+def test_ctrl_c_stops_within_a_second(work: str) -> None:
+    if work == "classifier":
+        pytest.importorskip("sklearn")
+    program = textwrap.dedent(f"""
+        import sys, threading, time, os, signal
+        import numpy
+        import churn
+        {"from churn.sklearn import ChurnClassifier" if work == "classifier" else ""}
+        sys.path.insert(0, {os.path.dirname(__file__)!r})
+        from conftest import columns_of, made_up_log
+
+        def endless():
+            part = columns_of(made_up_log(1, 50))
+            while True:
+                yield part
+
+        class Endless:
+            first = True
+            def read(self, size):
+                if self.first:
+                    self.first = False
+                    return b"customer_id,event_date\\n"
+                return b"anna,2024-01-01\\n" * 1000
+
+        events = churn.Events.from_table(columns_of(made_up_log(1, 1000)))
+        big = None
+        if {work!r} == "explain":
+            many = columns_of(made_up_log(2, 3000))
+            big = churn.Events.from_table({{
+                **{{name: cells * 20 for name, cells in many.items()}},
+                "customer_id": [f"{{k}}-{{c}}" for k in range(20) for c in many["customer_id"]],
+            }})
+            big = churn.train(events, "gradient_boosting").features(big)
+        sent = []
+        def interrupt():
+            time.sleep(1.5)
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            {LONG_WORK[work]}
+        except KeyboardInterrupt:
+            print(time.monotonic() - sent[0])
+            sys.exit(0)
+        sys.exit("it was not interrupted")
+    """)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert float(run.stdout) < 1.0
+
+
+def test_two_threads_score_one_model(events: churn.Events, model: churn.Model) -> None:
+    expected = model.predict(events).churn_probability
+    customer: Any = {"customer_id": "x", "transactions": [{"event_date": "2024-05-01", "amount": 3.0}] * 20}
+    alone = model.predict_one(customer, "2024-06-01")
+
+    def score(_: int) -> None:
+        for _ in range(5):
+            np.testing.assert_array_equal(model.predict(events).churn_probability, expected)
+            assert model.predict_one(customer, "2024-06-01") == alone
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(score, range(2)))
+
+
+def test_other_threads_run_meanwhile(events: churn.Events) -> None:
+    """The interpreter's lock is released: another thread keeps counting while a forest is grown."""
+    counted = [0]
+    stop = threading.Event()
+
+    def count() -> None:
+        while not stop.is_set():
+            counted[0] += 1
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    started = time.monotonic()
+    churn.train(events, "random_forest", trees=300, max_depth=8)
+    took = time.monotonic() - started
+    stop.set()
+    thread.join()
+    # A held lock would let it count a few times at most; half of what it could do is far from that.
+    assert counted[0] > min(50, took * 100)
+
+
+def memory() -> int:
+    """Resident memory in kB."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")
+def test_nothing_leaks_over_ten_thousand_calls(events: churn.Events, model: churn.Model) -> None:
+    customer: Any = {"customer_id": "x", "transactions": [{"event_date": "2024-05-01", "amount": 3.0}] * 10}
+    small = {
+        "customer_id": ["a", "b"],
+        "event_date": ["2024-01-01", "2024-01-02"],
+        "amount": [1.0, None],
+    }
+    table = model.features(events)
+    document = model.to_json()
+
+    def calls() -> None:
+        for _ in range(1000):
+            model.predict_one(customer, "2024-06-01")
+            churn.features(churn.Events.from_table(small)).to_numpy()
+            assert model.evaluation
+            with pytest.raises(churn.ChurnError):
+                model.predict_one({"customer_id": "x", "transactions": []}, "2024-06-01")
+        for _ in range(20):
+            churn.Model.from_json(document)
+            model.predict(table).customer_id  # noqa: B018
+            model.explain(table).contributions  # noqa: B018
+
+    for _ in range(2):
+        calls()
+    before = memory()
+    for _ in range(10):
+        calls()
+    # 10,000 calls of each: a leak of 1 kB a call would be 10 MB; the allocator may keep a little.
+    assert memory() - before < 8 * 1024

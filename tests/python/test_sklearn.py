@@ -1,0 +1,127 @@
+"""The estimators pass scikit-learn's own checks and work where its estimators work."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", minversion="1.6")
+
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import SkipTestWarning
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+import churn
+from churn.sklearn import ChurnClassifier, RfmFeatures
+
+EXPECTED_TO_FAIL = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a weight of two is not two rows: columns are standardised, binned and dealt into folds by rows"
+    )
+}
+
+
+@parametrize_with_checks(
+    [
+        ChurnClassifier(),
+        ChurnClassifier("random_forest"),
+        ChurnClassifier("gradient_boosting"),
+        ChurnClassifier("gradient_boosting", calibration="none", rounds=50, max_depth=3, leaf_l2=1.0),
+    ],
+    expected_failed_checks=lambda _: EXPECTED_TO_FAIL,
+)  # type: ignore[untyped-decorator]
+def test_classifier_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def test_transformer_checks() -> None:
+    """Those for estimators that take no matrix; scikit-learn leaves the others out and warns that it does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkipTestWarning)
+        results = check_estimator(RfmFeatures(), on_skip=None)
+    assert results
+    assert all(result["status"] == "passed" for result in results)
+
+
+def made(rows: int = 2000) -> tuple[Any, Any]:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(rows, 5))
+    p = 1 / (1 + np.exp(-(x[:, 0] + x[:, 1] * x[:, 2])))
+    x[draw.random(x.shape) < 0.05] = np.nan
+    return x, draw.random(rows) < p
+
+
+@pytest.mark.parametrize("model", ["logistic_regression", "random_forest", "gradient_boosting"])
+def test_a_classifier_among_the_others(model: str) -> None:
+    x, y = made()
+    p = cross_val_predict(ChurnClassifier(model), x, y, method="predict_proba")[:, 1]
+    assert roc_auc_score(y, p) > (0.65 if model == "logistic_regression" else 0.7)
+    assert abs(p.mean() - y.mean()) < 0.03
+    fitted = ChurnClassifier(model).fit(x, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(x), fitted.predict_proba(x))
+    np.testing.assert_array_equal(clone(fitted).fit(x, y).predict_proba(x), fitted.predict_proba(x))
+
+
+def test_pipelines_searches_and_calibration() -> None:
+    x, y = made(600)
+    pipeline = make_pipeline(StandardScaler(), ChurnClassifier())
+    search = GridSearchCV(pipeline, {"churnclassifier__l2": [0.1, 10.0]}, scoring="neg_log_loss", cv=3).fit(x, y)
+    assert search.best_params_["churnclassifier__l2"] in (0.1, 10.0)
+    calibrated = CalibratedClassifierCV(ChurnClassifier("random_forest", calibration="none", trees=20), cv=3).fit(x, y)
+    assert calibrated.predict_proba(x).shape == (600, 2)
+    assert cross_val_score(ChurnClassifier("gradient_boosting"), x, y, scoring="roc_auc", cv=3).mean() > 0.6
+
+
+def test_classes_and_weights() -> None:
+    x, y = made(500)
+    names = np.where(y, "left", "stayed")
+    fitted = ChurnClassifier().fit(x, names)
+    # The second in order is the one that probabilities are of.
+    assert list(fitted.classes_) == ["left", "stayed"]
+    assert set(fitted.predict(x)) <= {"left", "stayed"}
+    weighted = ChurnClassifier(calibration="none").fit(x, y, sample_weight=np.where(y, 5.0, 1.0))
+    by_class = ChurnClassifier(calibration="none", class_weight={True: 5.0, False: 1.0}).fit(x, y)
+    np.testing.assert_array_equal(weighted.predict_proba(x), by_class.predict_proba(x))
+    plain = ChurnClassifier(calibration="none").fit(x, y)
+    assert weighted.predict_proba(x)[:, 1].mean() > plain.predict_proba(x)[:, 1].mean() + 0.1
+    with pytest.raises(ValueError, match="Only binary classification"):
+        ChurnClassifier().fit(x, np.arange(500) % 3)
+    with pytest.raises(ValueError, match="class_weight"):
+        ChurnClassifier(class_weight="heavy").fit(x, y)
+    with pytest.raises(churn.errors.InvalidParameterError, match="model"):
+        ChurnClassifier("auto").fit(x, y)
+
+
+def test_features_of_a_frame(events: churn.Events, columns: dict[str, list[Any]]) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(columns)
+    transformer = RfmFeatures(as_of="2023-12-31").fit(frame)
+    table = churn.features(events, "2023-12-31")
+    found = transformer.transform(frame)
+    assert list(found.index) == table.customer_ids
+    assert list(found.columns) == list(transformer.get_feature_names_out()) == table.names
+    np.testing.assert_array_equal(found.to_numpy(), table.to_numpy())
+    np.testing.assert_array_equal(transformer.transform(columns), table.to_numpy())
+    # The scales are those of the frame that it was fitted on.
+    few = frame[frame["customer_id"] < "c0010"]
+    part = transformer.transform(few)
+    np.testing.assert_array_equal(part.to_numpy(), found.loc[part.index].to_numpy())
+
+    labels = churn.labels(events, "2023-12-31", active_within_days=None)
+    pipeline = make_pipeline(
+        RfmFeatures(as_of="2023-12-31", feature_set="behavioral"), ChurnClassifier("random_forest")
+    )
+    risk = pipeline.fit(frame, labels.churned).predict_proba(frame)[:, 1]
+    assert roc_auc_score(labels.churned, risk) > 0.8
+    renamed = frame.rename(columns={"customer_id": "who", "event_date": "day"})
+    mapped = RfmFeatures(as_of="2023-12-31", columns={"customer_id": "who", "event_date": "day"}).fit_transform(renamed)
+    np.testing.assert_array_equal(mapped.to_numpy(), found.to_numpy())
