@@ -191,6 +191,7 @@ mod labels;
 mod metrics;
 mod model;
 mod numbers;
+mod objects;
 mod parallel;
 pub mod profit;
 mod progress;
@@ -225,6 +226,7 @@ pub use model::{
     LearnConfig, Model, ModelKind, Prediction, Predictions, Protocol, SearchProtocol, TableConfig, TrainConfig,
     Training, Typical, train, train_observed, train_table, train_table_observed,
 };
+pub use objects::from_json;
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};
 pub use snapshot::{Audit, Input, audit};

@@ -10,6 +10,9 @@ pub(crate) struct DateParser {
     format: Option<String>,
 }
 
+/// What a date looks like where no format is given.
+pub(crate) const ISO: &str = "YYYY-MM-DD";
+
 impl DateParser {
     pub(crate) fn new(format: Option<&str>) -> Result<Self> {
         if let Some(format) = format {
@@ -29,7 +32,7 @@ impl DateParser {
     pub(crate) fn expected(&self) -> String {
         match &self.format {
             Some(format) => format!("the format {format}"),
-            None => "YYYY-MM-DD".to_owned(),
+            None => ISO.to_owned(),
         }
     }
 
@@ -43,25 +46,30 @@ impl DateParser {
     }
 
     fn parse_other(&self, text: &[u8]) -> Option<Day> {
-        let text = std::str::from_utf8(text.trim_ascii()).ok()?;
         match &self.format {
-            Some(format) => day_of(&strtime::parse(format, text).ok()?),
-            None if text.len() == 10 => Day::from_iso(text.as_bytes()),
-            None => {
-                // The date must stand there in full before a lenient parser sees the rest.
-                let day = Day::from_iso(text.as_bytes().get(..10)?)?;
-                match text.as_bytes()[10] {
-                    b'T' | b't' | b' ' => (),
-                    _ => return None,
-                }
-                if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-                    return day_of_second(timestamp.as_second());
-                }
-                let has_no_zone = !text[11..].contains(['Z', 'z', '+', '-', '[']);
-                (has_no_zone && text.parse::<jiff::civil::DateTime>().is_ok()).then_some(day)
-            }
+            Some(format) => day_of(&strtime::parse(format, std::str::from_utf8(text.trim_ascii()).ok()?).ok()?),
+            None => day_of_text(text),
         }
     }
+}
+
+/// The UTC calendar day of `YYYY-MM-DD`, RFC 3339 or `YYYY-MM-DD HH:MM[:SS]`.
+pub(crate) fn day_of_text(text: &[u8]) -> Option<Day> {
+    let text = std::str::from_utf8(text.trim_ascii()).ok()?;
+    if text.len() == 10 {
+        return Day::from_iso(text.as_bytes());
+    }
+    // The date must stand there in full before a lenient parser sees the rest.
+    let day = Day::from_iso(text.as_bytes().get(..10)?)?;
+    match text.as_bytes()[10] {
+        b'T' | b't' | b' ' => (),
+        _ => return None,
+    }
+    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+        return day_of_second(timestamp.as_second());
+    }
+    let has_no_zone = !text[11..].contains(['Z', 'z', '+', '-', '[']);
+    (has_no_zone && text.parse::<jiff::civil::DateTime>().is_ok()).then_some(day)
 }
 
 /// The UTC day of a moment in seconds since 1970-01-01T00:00:00Z.

@@ -94,10 +94,9 @@ pub struct Transaction {
 
 fn any_date<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Day, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let parser = dates::DateParser::new(None).map_err(serde::de::Error::custom)?;
-    parser.parse(text.as_bytes()).ok_or_else(|| {
-        let shown = shown(text.as_bytes());
-        serde::de::Error::custom(format!("event_date {shown} is not a date (expected {})", parser.expected()))
+    dates::day_of_text(text.as_bytes()).ok_or_else(|| {
+        let (shown, expected) = (shown(text.as_bytes()), dates::ISO);
+        serde::de::Error::custom(format!("event_date {shown} is not a date (expected {expected})"))
     })
 }
 

@@ -200,7 +200,7 @@ impl Classifier {
     /// `invalid_document`, `unsupported_version`.
     pub fn from_json(text: &str) -> Result<Classifier> {
         check_head(text, FORMAT)?;
-        let document: Document = serde_json::from_str(text).map_err(invalid)?;
+        let document: Document = crate::objects::from_json(text).map_err(invalid)?;
         document.parameters.check().map_err(invalid)?;
         check_specs(&document.features)?;
         if let Some(spec) = document.features.iter().find(|spec| spec.levels.is_some()) {

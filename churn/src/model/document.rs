@@ -111,7 +111,7 @@ struct Head {
 
 /// Refuses a text that is not a document of this format in a version that this library reads.
 pub(crate) fn check_head(text: &str, format: &str) -> Result<()> {
-    let head: Head = serde_json::from_str(text).map_err(invalid)?;
+    let head: Head = crate::objects::from_json(text).map_err(invalid)?;
     if head.format != format {
         let found: String = head.format.chars().take(40).collect();
         return Err(invalid(format!("its format is {found:?}, expected {format:?}")));
@@ -143,7 +143,7 @@ impl Document {
 
     pub(crate) fn from_json(text: &str) -> Result<Self> {
         check_head(text, FORMAT)?;
-        let document: Document = serde_json::from_str(text).map_err(invalid)?;
+        let document: Document = crate::objects::from_json(text).map_err(invalid)?;
         document.check()?;
         document.check_golden()?;
         Ok(document)

@@ -1,0 +1,200 @@
+//! JavaScript values in, JavaScript values out.
+//!
+//! Options, rows and results cross as JSON text, read and written by the same structs as everywhere: an unknown key or a value
+//! of the wrong type is refused with its name, and numbers keep their bits. Columns of numbers cross as typed arrays.
+
+use churn::{Column, ColumnData, Day, Table, Value};
+use js_sys::{Array, Float64Array, Object};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+use wasm_bindgen::prelude::*;
+
+use crate::error::{Failure, Result};
+
+#[wasm_bindgen(module = "/src/convert.js")]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = toJson)]
+    fn to_json(value: &JsValue) -> std::result::Result<String, JsValue>;
+    #[wasm_bindgen(catch, js_name = toNumbers)]
+    fn to_numbers(value: &JsValue, name: &str) -> std::result::Result<Vec<f64>, JsValue>;
+    #[wasm_bindgen(js_name = splitTexts)]
+    fn split_texts(text: &str, lengths: &[u32]) -> JsValue;
+    pub(crate) fn failure(code: &str, message: &str, line: Option<f64>, report: JsValue) -> JsValue;
+    pub(crate) fn today() -> String;
+}
+
+/// A plain object or array; a missing value is null.
+pub(crate) fn results(value: &impl Serialize) -> Result<JsValue> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::parameter(error.to_string()))?;
+    js_sys::JSON::parse(&text).map_err(|error| Failure::thrown(&error))
+}
+
+/// JSON text of what the caller handed over; undefined is an empty object.
+fn text(value: &JsValue) -> Result<String> {
+    match value.is_undefined() {
+        true => Ok("{}".to_owned()),
+        false => to_json(value).map_err(|error| Failure::thrown(&error)),
+    }
+}
+
+/// A struct of the core, by its own names.
+pub(crate) fn config<T: DeserializeOwned>(value: &JsValue, name: &str) -> Result<T> {
+    read(&text(value)?, name)
+}
+
+fn read<T: DeserializeOwned>(text: &str, name: &str) -> Result<T> {
+    churn::from_json(text).map_err(|error| Failure::parameter(format!("{name}: {}", without_position(&error))))
+}
+
+/// The place in a JSON text that the caller has never seen says nothing.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// Options whose keys belong to several readers.
+pub(crate) struct Options(Map<String, Json>);
+
+impl Options {
+    pub(crate) fn new(value: &JsValue) -> Result<Self> {
+        match value.is_null() {
+            true => Ok(Options(Map::new())),
+            false => config(value, "options").map(Options),
+        }
+    }
+
+    /// A text that may be left out.
+    pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>> {
+        match self.0.remove(key) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(found) => Err(Failure::parameter(format!("{key} is {found}; expected a text"))),
+        }
+    }
+
+    /// A day that may be left out.
+    pub(crate) fn day(&mut self, key: &str) -> Result<Option<Day>> {
+        let day = self.text(key)?.map(|text| text.parse());
+        day.transpose().map_err(|error: churn::Error| Failure::parameter(format!("{key}: {error}")))
+    }
+
+    /// Everything that was not taken. By way of its text: reading one more kind of value would double the code for it.
+    pub(crate) fn rest<T: DeserializeOwned>(self) -> Result<T> {
+        read(&Json::Object(self.0).to_string(), "options")
+    }
+
+    /// Nothing may be left.
+    pub(crate) fn end(self, known: &str) -> Result<()> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(Failure::parameter(format!("options: unknown setting {key:?}; expected {known}"))),
+        }
+    }
+}
+
+/// A column of numbers; NaN is handed on.
+pub(crate) fn numbers(value: &JsValue, name: &str) -> Result<Vec<f64>> {
+    to_numbers(value, name).map_err(|error| Failure::thrown(&error))
+}
+
+/// An array of texts for JavaScript.
+pub(crate) fn text_array<'a>(texts: impl Iterator<Item = &'a str>) -> JsValue {
+    let (mut all, mut lengths) = (String::new(), Vec::new());
+    for text in texts {
+        all.push_str(text);
+        lengths.push(text.encode_utf16().count() as u32);
+    }
+    split_texts(&all, &lengths)
+}
+
+/// The rows of an array, some thousand at a time, as JSON maps with their numbers from 1.
+pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Map<String, Json>) -> Result<()>) -> Result<()> {
+    const TOGETHER: u32 = 8192;
+    let array: &Array = value.dyn_ref().ok_or_else(|| Failure::parameter("rows: expected an array of objects"))?;
+    let mut row = 0;
+    for from in (0..array.length()).step_by(TOGETHER as usize) {
+        let some: Vec<Json> = read(&text(&array.slice(from, from.saturating_add(TOGETHER)))?, "rows")?;
+        for value in some {
+            row += 1;
+            match value {
+                Json::Object(map) => each(row, map)?,
+                found => return Err(Failure::row(row, format!("{found} is no object"))),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A table of an array of rows, or of an object of columns.
+pub(crate) fn table(value: &JsValue) -> Result<Table> {
+    let columns = match Array::is_array(value) {
+        true => columns_of_rows(value)?,
+        false => named_columns(value)?,
+    };
+    Ok(Table::new(columns)?)
+}
+
+fn columns_of_rows(value: &JsValue) -> Result<Vec<Column>> {
+    let mut names: Vec<String> = Vec::new();
+    let mut values: Vec<Vec<Value>> = Vec::new();
+    rows(value, |row, map| {
+        for (name, value) in map {
+            let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                names.push(name);
+                values.push(Vec::new());
+                names.len() - 1
+            });
+            let value = serde_json::from_value(value).map_err(|_| {
+                Failure::row(row, format!("{}: expected a number, a text, true, false or null", names[at]))
+            })?;
+            values[at].resize(row - 1, Value::Missing(()));
+            values[at].push(value);
+        }
+        Ok(())
+    })?;
+    let count = values.iter().map(Vec::len).max().unwrap_or(0);
+    let column = |(name, mut values): (String, Vec<Value>)| {
+        values.resize(count, Value::Missing(()));
+        column(name, values)
+    };
+    names.into_iter().zip(values).map(column).collect()
+}
+
+fn named_columns(value: &JsValue) -> Result<Vec<Column>> {
+    let object: &Object =
+        value.dyn_ref().ok_or_else(|| Failure::parameter("expected an array of rows or an object of columns"))?;
+    let entries = Object::entries(object);
+    entries
+        .iter()
+        .map(|entry| {
+            let entry: Array = entry.unchecked_into();
+            let (name, values) = (entry.get(0).as_string().unwrap_or_default(), entry.get(1));
+            if values.is_instance_of::<Float64Array>() {
+                return Ok(Column { data: ColumnData::Numeric(numbers(&values, &name)?), name });
+            }
+            let values: Vec<Value> = config(&values, &name)?;
+            column(name, values)
+        })
+        .collect()
+}
+
+/// One kind of value a column; missing ones go with every kind.
+fn column(name: String, values: Vec<Value>) -> Result<Column> {
+    let present = || values.iter().filter(|value| !matches!(value, Value::Missing(())));
+    let data = if present().all(|value| matches!(value, Value::Number(_))) {
+        ColumnData::Numeric(values.iter().map(|v| if let Value::Number(n) = v { *n } else { f64::NAN }).collect())
+    } else if present().all(|value| matches!(value, Value::Boolean(_))) {
+        ColumnData::Boolean(values.iter().map(|v| if let Value::Boolean(b) = v { Some(*b) } else { None }).collect())
+    } else if present().all(|value| matches!(value, Value::Text(_))) {
+        let text = |value| if let Value::Text(text) = value { Some(text) } else { None };
+        ColumnData::Categorical(values.into_iter().map(text).collect())
+    } else {
+        let message = format!("the column {name:?} mixes numbers, texts or booleans; expected one kind a column");
+        return Err(Failure::Argument { code: "invalid_column", message, line: None });
+    };
+    Ok(Column { name, data })
+}

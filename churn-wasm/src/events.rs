@@ -1,0 +1,222 @@
+//! Reading, features and labels.
+
+use churn::{Customer, FeatureConfig, Transaction};
+#[cfg(feature = "training")]
+use churn::{LabelConfig, ReadOptions};
+use serde_json::Value as Json;
+use wasm_bindgen::prelude::*;
+
+use crate::convert::{Options, config, results, rows, text_array};
+use crate::error::{Failure, Result};
+#[cfg(feature = "training")]
+use crate::source::Source;
+#[cfg(feature = "training")]
+use crate::watch::Watch;
+
+/// A log in memory.
+#[wasm_bindgen]
+pub struct Events(pub(crate) churn::Events);
+
+/// Reads a CSV log from text, bytes or, in a Web Worker, a `File`.
+#[cfg(feature = "training")]
+#[wasm_bindgen(js_name = readCsv)]
+pub fn read_csv(source: &JsValue, options: &JsValue, observe: &JsValue) -> Result<Events> {
+    let options: ReadOptions = config(options, "options")?;
+    let (watch, _guard) = Watch::start(observe, false)?;
+    Ok(Events(churn::Events::from_csv_observed(Source::new(source)?, &options, &watch)?))
+}
+
+/// Takes an array of `{customer_id, event_date, amount, event_type}`.
+#[wasm_bindgen(js_name = eventsFromRows)]
+pub fn events_from_rows(array: &JsValue) -> Result<Events> {
+    let mut all: Vec<(String, Transaction)> = Vec::new();
+    rows(array, |row, mut map| {
+        let Some(Json::String(customer)) = map.remove("customer_id") else {
+            return Err(Failure::row(row, "customer_id is missing or no text"));
+        };
+        let transaction: Transaction =
+            serde_json::from_value(Json::Object(map)).map_err(|error| Failure::row(row, error))?;
+        all.push((customer, transaction));
+        Ok(())
+    })?;
+    Ok(Events(churn::Events::from_rows(all.iter().map(|(id, transaction)| (id.as_str(), transaction.clone())))?))
+}
+
+#[wasm_bindgen]
+impl Events {
+    /// The number of events.
+    #[wasm_bindgen(getter)]
+    pub fn length(&self) -> f64 {
+        self.0.len() as f64
+    }
+
+    /// The number of customers.
+    #[wasm_bindgen(getter)]
+    pub fn customers(&self) -> f64 {
+        self.0.customers() as f64
+    }
+
+    /// The customer ids in byte order.
+    #[wasm_bindgen(getter)]
+    pub fn customer_ids(&self) -> JsValue {
+        text_array(self.0.customer_ids())
+    }
+
+    /// The day of the first event.
+    #[wasm_bindgen(getter)]
+    pub fn first_day(&self) -> String {
+        self.0.first_day().to_string()
+    }
+
+    /// The day of the last event.
+    #[wasm_bindgen(getter)]
+    pub fn last_day(&self) -> String {
+        self.0.last_day().to_string()
+    }
+
+    /// The distinct event types in byte order.
+    #[wasm_bindgen(getter)]
+    pub fn event_types(&self) -> JsValue {
+        text_array(self.0.event_types())
+    }
+
+    /// What was read and what was left out.
+    #[wasm_bindgen(getter)]
+    pub fn report(&self) -> Result<JsValue> {
+        results(self.0.report())
+    }
+
+    /// A customer with every event of theirs, as `predictOne` takes it; undefined if there is none.
+    pub fn customer(&self, customer_id: &str) -> Result<JsValue> {
+        let transactions: Vec<Json> = self
+            .0
+            .iter()
+            .filter(|event| event.0 == customer_id)
+            .map(|(_, day, amount, event_type)| {
+                serde_json::json!({"event_date": day, "amount": amount, "event_type": event_type})
+            })
+            .collect();
+        if transactions.is_empty() {
+            return Ok(JsValue::UNDEFINED);
+        }
+        results(&serde_json::json!({"customer_id": customer_id, "transactions": transactions}))
+    }
+}
+
+/// Customers × features.
+#[wasm_bindgen]
+pub struct FeatureTable(pub(crate) churn::FeatureTable);
+
+/// The features of every customer with an event by `as_of`, or by the last day of the log.
+#[wasm_bindgen]
+pub fn features(events: &Events, options: &JsValue) -> Result<FeatureTable> {
+    let mut options = Options::new(options)?;
+    let as_of = options.day("as_of")?.unwrap_or(events.0.last_day());
+    let (history, _) = events.0.split_at(as_of);
+    Ok(FeatureTable(churn::features(&history, &options.rest::<FeatureConfig>()?)?))
+}
+
+#[wasm_bindgen]
+impl FeatureTable {
+    /// The number of rows, one a customer.
+    #[wasm_bindgen(getter)]
+    pub fn length(&self) -> f64 {
+        self.0.rows() as f64
+    }
+
+    /// The customers, one a row.
+    #[wasm_bindgen(getter)]
+    pub fn customer_ids(&self) -> JsValue {
+        text_array(self.0.customer_ids())
+    }
+
+    /// The column names.
+    #[wasm_bindgen(getter)]
+    pub fn names(&self) -> JsValue {
+        text_array(self.0.names())
+    }
+
+    /// The scales used, fitted or given.
+    #[wasm_bindgen(getter)]
+    pub fn scales(&self) -> Result<JsValue> {
+        results(&self.0.scales())
+    }
+
+    /// The configuration with everything that was fitted filled in.
+    #[wasm_bindgen(getter)]
+    pub fn fitted_config(&self) -> Result<JsValue> {
+        results(&self.0.fitted_config())
+    }
+
+    /// The day that the features were seen from.
+    #[wasm_bindgen(getter)]
+    pub fn as_of(&self) -> Option<String> {
+        self.0.as_of().map(|day| day.to_string())
+    }
+
+    /// All values, row by row; NaN where missing.
+    #[wasm_bindgen(js_name = toFloat64Array)]
+    pub fn to_float64_array(&self) -> Vec<f64> {
+        self.0.values().iter().copied().collect()
+    }
+
+    /// One column; NaN where missing, the index of its level for a category. Undefined if there is none.
+    pub fn column(&self, name: &str) -> Option<Vec<f64>> {
+        let at = self.0.names().position(|known| known == name)?;
+        Some(self.0.values().column(at).to_vec())
+    }
+
+    /// A customer's features in the order of the names; undefined if there is no such customer.
+    pub fn row(&self, customer_id: &str) -> Option<Vec<f64>> {
+        self.0.row(customer_id).map(|row| row.to_vec())
+    }
+
+    /// The rows at these places, in this order.
+    pub fn select(&self, places: &[u32]) -> Result<FeatureTable> {
+        let places: Vec<usize> = places.iter().map(|&place| place as usize).collect();
+        match places.iter().find(|&&place| place >= self.0.rows()) {
+            Some(place) => {
+                Err(Failure::parameter(format!("there is no row {place}; the table has {} rows", self.0.rows())))
+            }
+            None => Ok(FeatureTable(self.0.select(&places))),
+        }
+    }
+
+    /// The table as CSV.
+    #[wasm_bindgen(js_name = toCsv)]
+    pub fn to_csv(&self) -> Result<String> {
+        csv(|writer| self.0.write_csv(writer))
+    }
+}
+
+/// What the core writes, as text.
+pub(crate) fn csv(write: impl FnOnce(&mut Vec<u8>) -> churn::Result<()>) -> Result<String> {
+    let mut bytes = Vec::new();
+    write(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| Failure::parameter(error.to_string()))
+}
+
+/// Who churned at a cutoff: `{customer_id, churned}`, two columns.
+#[cfg(feature = "training")]
+#[wasm_bindgen]
+pub fn labels(events: &Events, options: &JsValue) -> Result<JsValue> {
+    let mut options = Options::new(options)?;
+    let cutoff = options.day("cutoff")?.ok_or_else(|| Failure::parameter("cutoff is missing; expected YYYY-MM-DD"))?;
+    let (history, outcome) = events.0.split_at(cutoff);
+    let labels = churn::labels(&history, &outcome, &options.rest::<LabelConfig>()?)?;
+    let churned: Vec<u8> = labels.iter().map(|(_, churned)| u8::from(churned)).collect();
+    let table = js_sys::Object::new();
+    set(&table, "customer_id", &text_array(labels.iter().map(|(id, _)| id)));
+    set(&table, "churned", &js_sys::Uint8Array::from(churned.as_slice()));
+    Ok(table.into())
+}
+
+/// Sets a key of a fresh object, which cannot fail.
+pub(crate) fn set(object: &js_sys::Object, key: &str, value: &JsValue) {
+    let _ = js_sys::Reflect::set(object, &key.into(), value);
+}
+
+/// A customer as they came over the border.
+pub(crate) fn customer(value: &JsValue) -> Result<Customer> {
+    config(value, "customer")
+}

@@ -1,0 +1,278 @@
+//! Models: the document, scores, and what may be asked of them.
+
+use churn::{ChangeConfig, Day, ExplainConfig, Input, Prediction, Table, Value};
+use js_sys::Object;
+use std::collections::BTreeMap;
+use wasm_bindgen::prelude::*;
+
+use crate::convert::{Options, config, results, table, text_array, today};
+use crate::error::{Failure, Result};
+use crate::events::{Events, FeatureTable, csv, customer, set};
+use crate::explanation::Explanation;
+
+/// A trained model.
+#[wasm_bindgen]
+pub struct Model(pub(crate) churn::Model);
+
+/// The risk of many customers.
+#[wasm_bindgen]
+pub struct Predictions(pub(crate) churn::Predictions);
+
+/// When to look, and columns to join.
+struct Seen {
+    as_of: Option<Day>,
+    joined: Option<(Table, String)>,
+}
+
+impl Seen {
+    /// Takes `as_of`, `attributes` and `attributes_id` out of the options.
+    fn new(value: &JsValue) -> Result<(Seen, Options)> {
+        let joined = match value.is_object() {
+            true => js_sys::Reflect::get(value, &"attributes".into()).ok().filter(|rows| !rows.is_undefined()),
+            false => None,
+        };
+        // The rows of the joined table take their own way: they are no settings.
+        let settings = match &joined {
+            None => value.clone(),
+            Some(_) => {
+                let copy = Object::assign(&Object::new(), value.unchecked_ref());
+                set(&copy, "attributes", &JsValue::UNDEFINED);
+                copy.into()
+            }
+        };
+        let mut options = Options::new(&settings)?;
+        let as_of = options.day("as_of")?;
+        let id = options.text("attributes_id")?.unwrap_or_else(|| "customer_id".to_owned());
+        let joined = joined.map(|rows| table(&rows).map(|table| (table, id))).transpose()?;
+        Ok((Seen { as_of, joined }, options))
+    }
+
+    fn input<'a>(&'a self, events: &'a Events) -> Input<'a> {
+        let input = Input::from(&events.0);
+        match &self.joined {
+            Some((table, id)) => input.with_attributes(table, id),
+            None => input,
+        }
+    }
+}
+
+const SEEN: &str = "as_of, attributes or attributes_id";
+
+#[wasm_bindgen]
+impl Model {
+    /// Reads a model document from anywhere.
+    #[wasm_bindgen(js_name = fromJson)]
+    pub fn from_json(text: &str) -> Result<Model> {
+        Ok(Model(churn::Model::from_json(text)?))
+    }
+
+    /// The model document.
+    #[wasm_bindgen(js_name = toJson)]
+    pub fn to_json(&self) -> String {
+        self.0.to_json()
+    }
+
+    /// The learner.
+    #[wasm_bindgen(getter)]
+    pub fn kind(&self) -> String {
+        self.0.kind().name().to_owned()
+    }
+
+    /// How it was judged on rows that it had not seen.
+    #[wasm_bindgen(getter)]
+    pub fn evaluation(&self) -> Result<JsValue> {
+        results(self.0.evaluation())
+    }
+
+    /// What it was trained on.
+    #[wasm_bindgen(getter)]
+    pub fn training(&self) -> Result<JsValue> {
+        results(self.0.training())
+    }
+
+    /// The settings it was fitted with.
+    #[wasm_bindgen(getter)]
+    pub fn parameters(&self) -> Result<JsValue> {
+        results(self.0.parameters())
+    }
+
+    /// Where the risk bands begin.
+    #[wasm_bindgen(getter)]
+    pub fn thresholds(&self) -> Result<JsValue> {
+        results(self.0.thresholds())
+    }
+
+    /// The definition of churn.
+    #[wasm_bindgen(getter)]
+    pub fn labels(&self) -> Result<JsValue> {
+        results(self.0.labels())
+    }
+
+    /// The same in a sentence.
+    #[wasm_bindgen(getter)]
+    pub fn definition(&self) -> String {
+        self.0.definition()
+    }
+
+    /// The features that it takes, in order.
+    #[wasm_bindgen(getter)]
+    pub fn feature_specs(&self) -> Result<JsValue> {
+        results(&self.0.feature_specs())
+    }
+
+    /// The cutoffs it learned from, oldest first.
+    #[wasm_bindgen(getter)]
+    pub fn cutoffs(&self) -> Result<JsValue> {
+        results(&self.0.cutoffs())
+    }
+
+    /// What a reader of its results must know.
+    #[wasm_bindgen(getter)]
+    pub fn warnings(&self) -> Result<JsValue> {
+        results(&self.0.warnings())
+    }
+
+    /// The stamp of the audit.
+    #[wasm_bindgen(getter)]
+    pub fn audit(&self) -> Result<JsValue> {
+        results(&self.0.audit())
+    }
+
+    /// The calibration that was fitted.
+    #[wasm_bindgen(getter)]
+    pub fn calibration(&self) -> String {
+        self.0.calibration().to_owned()
+    }
+
+    /// The version of the library that trained it.
+    #[wasm_bindgen(getter)]
+    pub fn library_version(&self) -> String {
+        self.0.library_version().to_owned()
+    }
+
+    /// The features of a log as this model takes them.
+    pub fn features(&self, events: &Events, options: &JsValue) -> Result<FeatureTable> {
+        let (seen, rest) = Seen::new(options)?;
+        rest.end(SEEN)?;
+        Ok(FeatureTable(self.0.features(seen.input(events), seen.as_of)?))
+    }
+
+    /// The columns of a table as this model takes them.
+    #[wasm_bindgen(js_name = tableFeatures)]
+    pub fn table_features(&self, rows: &JsValue, customer_id: Option<String>) -> Result<FeatureTable> {
+        Ok(FeatureTable(self.0.table_features(&table(rows)?, customer_id.as_deref())?))
+    }
+
+    /// The risk of every customer seen by `as_of`, or by the last day of the log.
+    pub fn predict(&self, events: &Events, options: &JsValue) -> Result<Predictions> {
+        let (seen, rest) = Seen::new(options)?;
+        rest.end(SEEN)?;
+        Ok(Predictions(self.0.predict(seen.input(events), seen.as_of)?))
+    }
+
+    /// The risk of every row of a table.
+    #[wasm_bindgen(js_name = predictTable)]
+    pub fn predict_table(&self, rows: &JsValue, customer_id: Option<String>) -> Result<Predictions> {
+        Ok(Predictions(self.0.predict_table(&table(rows)?, customer_id.as_deref())?))
+    }
+
+    /// The risk of every row of a feature table.
+    #[wasm_bindgen(js_name = predictFeatures)]
+    pub fn predict_features(&self, table: &FeatureTable) -> Result<Predictions> {
+        Ok(Predictions(self.0.predict_features(&table.0)?))
+    }
+
+    /// The risk of one customer at the end of `as_of`, or of today (UTC).
+    #[wasm_bindgen(js_name = predictOne)]
+    pub fn predict_one(&self, one: &JsValue, options: &JsValue) -> Result<JsValue> {
+        let mut options = Options::new(options)?;
+        let as_of = match options.day("as_of")? {
+            Some(day) => day,
+            None => today().parse()?,
+        };
+        options.end("as_of")?;
+        results(&self.0.predict_one(&customer(one)?, as_of)?)
+    }
+
+    /// Why every customer has the risk they have.
+    pub fn explain(&self, events: &Events, options: &JsValue) -> Result<Explanation> {
+        let (seen, rest) = Seen::new(options)?;
+        let config: ExplainConfig = rest.rest()?;
+        Ok(Explanation(self.0.explain_with(&self.0.features(seen.input(events), seen.as_of)?, &config)?))
+    }
+
+    /// Why every row of a feature table has the risk it has.
+    #[wasm_bindgen(js_name = explainFeatures)]
+    pub fn explain_features(&self, table: &FeatureTable, options: &JsValue) -> Result<Explanation> {
+        Ok(Explanation(self.0.explain_with(&table.0, &config(options, "options")?)?))
+    }
+
+    /// The risk of a customer if these features had these values.
+    #[wasm_bindgen(js_name = whatIf)]
+    pub fn what_if(&self, table: &FeatureTable, customer_id: &str, changes: &JsValue) -> Result<JsValue> {
+        let changes: BTreeMap<String, Value> = config(changes, "changes")?;
+        let changes: Vec<(&str, Value)> = changes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        results(&self.0.what_if(&table.0, customer_id, &changes)?)
+    }
+
+    /// The smallest changes of a customer's features that take the risk below a threshold.
+    #[wasm_bindgen(js_name = smallestChanges)]
+    pub fn smallest_changes(&self, table: &FeatureTable, customer_id: &str, options: &JsValue) -> Result<JsValue> {
+        let config: ChangeConfig = config(options, "options")?;
+        results(&self.0.smallest_changes(&table.0, customer_id, &config)?)
+    }
+}
+
+#[wasm_bindgen]
+impl Predictions {
+    /// The number of customers.
+    #[wasm_bindgen(getter)]
+    pub fn length(&self) -> f64 {
+        self.0.len() as f64
+    }
+
+    /// The customers.
+    #[wasm_bindgen(getter)]
+    pub fn customer_id(&self) -> JsValue {
+        text_array(self.0.customer_ids())
+    }
+
+    /// Their calibrated probabilities of churn.
+    #[wasm_bindgen(getter)]
+    pub fn churn_probability(&self) -> Vec<f64> {
+        self.0.churn_probabilities().to_vec()
+    }
+
+    /// Their bands.
+    #[wasm_bindgen(getter)]
+    pub fn risk_segment(&self) -> JsValue {
+        text_array(self.0.risk_segments().map(churn::Segment::name))
+    }
+
+    /// The day that the customers were looked at.
+    #[wasm_bindgen(getter)]
+    pub fn as_of(&self) -> Option<String> {
+        self.0.as_of().map(|day| day.to_string())
+    }
+
+    /// One object a customer.
+    #[wasm_bindgen(js_name = toRows)]
+    pub fn to_rows(&self) -> Result<JsValue> {
+        results(&self.0.iter().collect::<Vec<Prediction>>())
+    }
+
+    /// `customer_id,churn_probability,risk_segment` as CSV.
+    #[wasm_bindgen(js_name = toCsv)]
+    pub fn to_csv(&self) -> Result<String> {
+        csv(|writer| self.0.write_csv(writer))
+    }
+}
+
+/// A row that is there.
+pub(crate) fn checked_row(row: f64, rows: usize) -> Result<usize> {
+    let at = row as usize;
+    match at as f64 == row && at < rows {
+        true => Ok(at),
+        false => Err(Failure::parameter(format!("there is no row {row}; expected 0 to {}", rows.saturating_sub(1)))),
+    }
+}

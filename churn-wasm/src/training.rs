@@ -1,0 +1,97 @@
+//! Training, judging and the report.
+
+use churn::report::Report;
+use churn::{CompareConfig, EvaluationConfig, ExplainConfig, TableConfig, Thresholds, TrainConfig};
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+
+use crate::convert::{config, numbers, results, table};
+use crate::error::Result;
+use crate::events::Events;
+use crate::model::Model;
+use crate::source::outcomes;
+use crate::watch::Watch;
+
+/// Trains a model on events.
+#[wasm_bindgen]
+pub fn train(events: &Events, options: &JsValue, observe: &JsValue) -> Result<Model> {
+    let config: TrainConfig = config(options, "options")?;
+    let (watch, _guard) = Watch::start(observe, config.learning.time_budget.is_some())?;
+    Ok(Model(churn::train_observed(&events.0, &config, &watch)?))
+}
+
+/// Trains a model on a table with one row a customer.
+#[wasm_bindgen(js_name = trainTable)]
+pub fn train_table(rows: &JsValue, options: &JsValue, observe: &JsValue) -> Result<Model> {
+    let config: TableConfig = config(options, "options")?;
+    let (watch, _guard) = Watch::start(observe, config.learning.time_budget.is_some())?;
+    Ok(Model(churn::train_table_observed(&table(rows)?, &config, &watch)?))
+}
+
+/// Judges probabilities against what happened.
+#[wasm_bindgen]
+pub fn evaluate(churned: &JsValue, probabilities: &JsValue, options: &JsValue) -> Result<JsValue> {
+    let config: EvaluationConfig = config(options, "options")?;
+    results(&churn::evaluate(&outcomes(churned, "churned")?, &numbers(probabilities, "probabilities")?, &config)?)
+}
+
+/// The curves of the same predictions.
+#[wasm_bindgen]
+pub fn curves(churned: &JsValue, probabilities: &JsValue, options: &JsValue) -> Result<JsValue> {
+    let config: EvaluationConfig = config(options, "options")?;
+    results(&churn::curves(&outcomes(churned, "churned")?, &numbers(probabilities, "probabilities")?, &config)?)
+}
+
+/// Compares the probabilities that two models give the same customers.
+#[wasm_bindgen]
+pub fn compare(churned: &JsValue, a: &JsValue, b: &JsValue, options: &JsValue) -> Result<JsValue> {
+    let config: CompareConfig = config(options, "options")?;
+    results(&churn::compare(&outcomes(churned, "churned")?, &numbers(a, "a")?, &numbers(b, "b")?, &config)?)
+}
+
+/// The four bands with the churn rate that was observed in each.
+#[wasm_bindgen(js_name = segmentTable)]
+pub fn segment_table(churned: &JsValue, probabilities: &JsValue, thresholds: &JsValue) -> Result<JsValue> {
+    let thresholds: Thresholds = config(thresholds, "thresholds")?;
+    let (churned, p) = (outcomes(churned, "churned")?, numbers(probabilities, "probabilities")?);
+    results(&churn::segment_table(&churned, &p, &thresholds)?)
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ReportOptions {
+    title: String,
+    source: Option<String>,
+    as_of: Option<churn::Day>,
+    event: String,
+}
+
+impl Default for ReportOptions {
+    fn default() -> Self {
+        ReportOptions { title: "Churn report".to_owned(), source: None, as_of: None, event: "event".to_owned() }
+    }
+}
+
+/// The report on a model and on the customers of a log, as one self-contained HTML page.
+#[wasm_bindgen]
+pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<String> {
+    let ReportOptions { title, source, as_of, event } = config(options, "options")?;
+    let words = ExplainConfig { event, ..ExplainConfig::default() };
+    let features = model.0.features(&events.0, as_of)?;
+    let predictions = model.0.predict_features(&features)?;
+    let mut report = Report::new(&title, &model.0);
+    report.source = source.as_deref();
+    report.events = Some(&events.0);
+    report.predictions = Some(&predictions);
+    report.reasons = Some((&features, &words));
+    Ok(report.to_html())
+}
+
+/// The report on a model alone.
+#[wasm_bindgen(js_name = modelReport)]
+pub fn model_report(model: &Model, options: &JsValue) -> Result<String> {
+    let ReportOptions { title, source, .. } = config(options, "options")?;
+    let mut report = Report::new(&title, &model.0);
+    report.source = source.as_deref();
+    Ok(report.to_html())
+}

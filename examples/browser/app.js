@@ -1,0 +1,195 @@
+// The page: from a file to what to do, step by step. What takes time runs in the worker (worker.js).
+import { campaign } from "./campaign.js";
+import { call, ready, stop } from "./client.js";
+import { customerList } from "./customers.js";
+import { by, card, download, h } from "./dom.js";
+import { dateFormat, dateFormats, inspect } from "./inspect.js";
+import { badRows, cohorts, evaluation, headline, reading, segments } from "./results.js";
+import { explainError, size, stages } from "./words.js";
+
+const OURS = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false]];
+
+// The file, what a look at it found, and the model that was brought along.
+let chosen;
+let model;
+
+function show(...visible) {
+  by("drop").classList.toggle("compact", visible.length > 0 && visible[0] !== "");
+  for (const id of ["setup", "work", "results"]) by(id).hidden = !visible.includes(id);
+}
+
+function complain(error, more) {
+  if (error.code === "stopped") {
+    show(chosen ? "setup" : "");
+    return;
+  }
+  const { title, advice, technical } = explainError(error);
+  by("message").replaceChildren(h("div", { class: "alert" },
+    h("h3", {}, title), h("p", {}, advice), more,
+    error.report && badRows(error.report),
+    h("details", {}, h("summary", {}, "In the words of the program"), h("pre", {}, `${error.code}: ${technical}`))));
+  by("message").scrollIntoView({ block: "nearest" });
+}
+
+const quiet = () => by("message").replaceChildren();
+
+async function choose(file) {
+  quiet();
+  show();
+  try {
+    chosen = { file, name: file.name, ...(await inspect(file)) };
+  } catch (error) {
+    chosen = undefined;
+    complain(error);
+    return;
+  }
+  setup();
+}
+
+/** The form that says what the columns mean, filled in with a guess. */
+function setup() {
+  const { file, header, body, columns } = chosen;
+  by("file-name").textContent = `${file.name}, ${size(file.size)}`;
+  const field = ([key, label, needed]) => {
+    const select = h("select", { id: `column-${key}`, onchange: () => { columns[key] = Number(select.value); looked(); } },
+      (!needed || columns[key] < 0) && h("option", { value: "-1" }, needed ? "choose a column" : "none"),
+      header.map((name, i) => h("option", { value: i, selected: columns[key] === i }, name || `column ${i + 1}`)));
+    return h("div", { class: "field" }, h("label", { for: `column-${key}` }, label), select);
+  };
+  const dates = h("select", { id: "date-format" }, dateFormats.map(([, example], i) => h("option", { value: i }, example)));
+  by("columns").replaceChildren(...OURS.map(field), h("div", { class: "field" }, h("label", { for: "date-format" }, "Dates look like"), dates));
+
+  function looked() {
+    const used = new Set(Object.values(columns));
+    by("preview").replaceChildren(h("thead", {}, h("tr", {}, header.map((name, i) => h("th", { scope: "col", class: used.has(i) && "used" }, name)))),
+      h("tbody", {}, body.slice(0, 4).map((row) => h("tr", {}, header.map((_, i) => h("td", {}, row[i] ?? ""))))));
+    const guess = columns.event_date >= 0 ? dateFormat(body, columns.event_date) : undefined;
+    if (guess !== undefined) dates.value = String(guess);
+    const kinds = columns.event_type < 0 ? [] : [...new Set(body.map((row) => row[columns.event_type] ?? ""))].filter(Boolean).slice(0, 12).sort();
+    by("types").hidden = kinds.length < 2;
+    by("types").querySelector(".checks").replaceChildren(...kinds.map((kind) => h("label", {}, h("input", { type: "checkbox", name: "type", value: kind, checked: true }), kind)));
+  }
+  looked();
+  by("definition").hidden = model !== undefined;
+  by("definition").previousElementSibling.hidden = model !== undefined;
+  by("run").textContent = model ? "Use the model" : "Find out who is leaving";
+  show("setup");
+  by("setup").scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
+/** What the form says, in the words of the library. */
+function asked() {
+  const { header, columns, delimiter } = chosen;
+  const mapped = Object.fromEntries(OURS.flatMap(([key]) => (columns[key] >= 0 ? [[key, header[columns[key]]]] : [])));
+  const checks = [...by("types").querySelectorAll("input")];
+  const types = checks.filter((check) => check.checked).map((check) => check.value);
+  const all = by("types").hidden || types.length === checks.length || types.length === 0;
+  return {
+    read: { columns: mapped, delimiter, date_format: dateFormats[Number(by("date-format").value)][0] },
+    learn: { horizon_days: Number(by("horizon").value), model: by("learner").value, feature_set: by("feature-set").value, event_types: all ? null : types },
+    event: !all && types.length === 1 && /^[a-z]+$/.test(types[0]) ? types[0] : "event",
+    model: model?.text,
+  };
+}
+
+async function run(request) {
+  quiet();
+  show("work");
+  by("work").scrollIntoView({ block: "nearest" });
+  const bar = by("bar");
+  const progress = (stage, done, total) => {
+    const words = stages[stage] ?? stages.fit;
+    if (by("stage").textContent !== words) by("stage").textContent = words;
+    if (total > 0) bar.value = done / total;
+    else bar.removeAttribute("value");
+  };
+  try {
+    const found = await call("analyse", [request], progress);
+    results(found);
+  } catch (error) {
+    show(chosen ? "setup" : "");
+    const skipping = (error.code === "bad_rows" || error.code === "too_many_bad_rows") && request.read?.on_bad_row !== "skip" && error.report?.good > 0;
+    complain(error, skipping && h("p", {}, h("button", { type: "button", class: "button", onclick: () => run({ ...request, read: { ...request.read, on_bad_row: "skip", max_bad_share: 0.5 } }) }, "Leave them out and go on")));
+  }
+}
+
+function results(found) {
+  const save = (what, name, words) => h("button", { type: "button", class: "button", onclick: async ({ target }) => {
+    target.disabled = true;
+    try {
+      download(await call("save", [what]), name);
+    } catch (error) {
+      complain(error);
+    } finally {
+      target.disabled = false;
+    }
+  } }, words);
+  by("results").replaceChildren(
+    headline(found), segments(found), customerList(found), campaign(found), cohorts(found), evaluation(found), reading(found),
+    card("Take it along",
+      h("p", {}, "The model document works in the Rust library, the Python package, the server and here, with the same numbers everywhere."),
+      h("p", { class: "buttons" }, save("customers", "customers.csv", "Customers (CSV)"), save("model", "model.json", "Model (JSON)"), save("report", "report.html", "Report (HTML)"))));
+  show("results");
+  by("found").scrollIntoView({ block: "start" });
+  by("found").focus({ preventScroll: true });
+}
+
+async function takeModel(file) {
+  quiet();
+  try {
+    const text = await file.text();
+    const about = await call("checkModel", [text]);
+    model = { text, ...about };
+  } catch (error) {
+    complain(error);
+    return;
+  }
+  by("model-note").hidden = false;
+  by("model-note").replaceChildren(
+    h("strong", {}, `${file.name} will be used.`), ` ${model.definition} Learned from ${model.customers.toLocaleString()} customers, AUC ${model.roc_auc.toFixed(2)}. Now choose the file with the customers. `,
+    h("button", { type: "button", class: "button small", onclick: () => {
+      model = undefined;
+      by("model-note").hidden = true;
+      if (chosen) setup();
+    } }, "Learn anew instead"));
+  if (chosen) setup();
+}
+
+by("file").onchange = ({ target }) => {
+  if (target.files[0]) choose(target.files[0]);
+  target.value = "";
+};
+by("model-file").onchange = ({ target }) => {
+  if (target.files[0]) takeModel(target.files[0]);
+  target.value = "";
+};
+by("sample").onclick = () => {
+  chosen = undefined;
+  run({ read: {}, learn: {}, event: "event", model: model?.text });
+};
+by("setup").onsubmit = (event) => {
+  event.preventDefault();
+  run({ file: chosen.file, name: chosen.name, ...asked() });
+};
+by("stop").onclick = () => stop();
+
+const drop = by("drop");
+// The whole page takes a file, so that one dropped beside the box does not replace the page.
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  drop.classList.add("over");
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) drop.classList.remove("over");
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  const file = event.dataTransfer.files[0];
+  if (file) (/\.json$/i.test(file.name) ? takeModel : choose)(file);
+});
+
+ready().then(
+  () => document.documentElement.setAttribute("data-ready", ""),
+  (error) => complain({ code: "internal", message: `The module cannot be loaded: ${error.message}` }),
+);

@@ -1,0 +1,42 @@
+// Elements without a framework. Text is always text: nothing from the data is ever parsed as HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "class") node.setAttribute("class", value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  return node;
+}
+
+export const h = (name, attributes, ...children) => fill(document.createElement(name), attributes, children);
+export const s = (name, attributes, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
+export const by = (id) => document.getElementById(id);
+
+/** A risk band: a coloured square and its name, so that colour is never alone. */
+export const band = (name) => h("span", { class: "band" }, h("i", { class: name, "aria-hidden": "true" }), name);
+
+/** A card with a heading. */
+export const card = (title, ...children) => h("section", { class: "card" }, h("h2", {}, title), ...children);
+
+/** A table that scrolls by itself where it is too wide. */
+export function table(caption, head, rows, attributes = {}) {
+  const cell = (name) => (value, i) =>
+    value instanceof HTMLTableCellElement ? value : h(i === 0 && name === "td" ? "th" : name, i === 0 && name === "td" ? { scope: "row" } : { class: i > 0 ? "number" : undefined, scope: name === "th" ? "col" : undefined }, value);
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    h("table", attributes,
+      h("caption", { class: "unseen" }, caption),
+      h("thead", {}, h("tr", {}, head.map(cell("th")))),
+      h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell("td")))))));
+}
+
+/** Saves a Blob under a name. */
+export function download(blob, name) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

@@ -1,0 +1,294 @@
+// Everything that takes time, away from the page. It keeps the log, the model and the customers of today.
+import init, { features, labels, Model, modelReport, profit, readCsv, report, train, version } from "./churn-wasm/full/browser.js";
+import { sampleLog } from "./sample.js";
+
+const state = { events: undefined, model: undefined, table: undefined, source: "", event: "event" };
+// The customers of today, column by column.
+let today;
+
+const api = {
+  load: (module) => init(module),
+  version,
+
+  /** Reads, learns or takes the loaded model, scores; everything but the customers themselves comes back. */
+  analyse({ file, name, read, learn, model, event }, progress) {
+    forget();
+    state.event = event;
+    const source = file ?? new File([sampleLog(2024)], "sample.csv");
+    state.source = name ?? source.name;
+    state.events = readCsv(source, read, (stage, done) => progress(stage, done, source.size));
+    state.model = model === undefined ? train(state.events, learn, progress) : Model.fromJson(model);
+    progress("score", 0, 0);
+    score();
+    return { ...summary(), version: version() };
+  },
+
+  /** A model document: what it says of itself, or why it is none. */
+  checkModel(text) {
+    const model = Model.fromJson(text);
+    const { kind, definition, evaluation, training, library_version } = model;
+    model.free();
+    return { kind, definition, roc_auc: evaluation.metrics.roc_auc, customers: training.customers, library_version };
+  },
+
+  /** Some customers in an order, with the reasons of those that are shown. */
+  page({ sort, descending, segment, search, offset, count }) {
+    const rows = select(segment, search);
+    order(rows, sort, descending);
+    const shown = rows.subarray(offset, offset + count);
+    const why = explain(shown);
+    return { total: rows.length, rows: Array.from(shown, (row, i) => ({ ...customerOf(row), reasons: why.reasons(i) })) };
+  },
+
+  /** One customer: facts, what each feature adds, and the smallest changes that help. */
+  customer(id) {
+    const row = today.ids.indexOf(id);
+    const why = explain(Uint32Array.of(row));
+    const log = state.events.customer(id);
+    const seen = state.table.row(id);
+    let changes = [];
+    try {
+      changes = state.model.smallestChanges(state.table, id, {}).slice(0, 3);
+    } catch {
+      // The lowest band has none below it, and a document may not say what is possible.
+    }
+    return {
+      ...customerOf(row),
+      as_of: today.as_of,
+      reasons: why.reasons(0),
+      features: why.names.map((name, i) => ({ name, value: seen[i], adds: why.contributions[i] })),
+      base: why.base,
+      changes,
+      events: log.transactions.slice(-8).reverse(),
+      event_count: log.transactions.length,
+    };
+  },
+
+  /** The risk if these events came on top of what is known, and if features had these values. */
+  whatIf({ id, events, as_of, changes }) {
+    if (changes) return state.model.whatIf(state.table, id, changes).after;
+    const customer = state.events.customer(id);
+    return state.model.predictOne({ ...customer, transactions: [...customer.transactions, ...events] }, { as_of });
+  },
+
+  /** What a campaign is expected to earn, and whom it contacts. */
+  campaign(config) {
+    const list = profit.contactList(today.ids, today.p, today.value, config);
+    const { clv, incentive_cost, contact_cost, success_rate } = config;
+    const curve = profit.expectedCurve(today.p, today.value, { clv, incentive_cost, contact_cost, success_rate });
+    today.contacts = list.entries;
+    const { contacts, controls, reserved_budget, expected_profit } = list;
+    return { contacts, controls, reserved_budget, expected_profit, curve };
+  },
+
+  /** A file to save, as text. */
+  save(what) {
+    switch (what) {
+      case "model":
+        return new Blob([state.model.toJson()], { type: "application/json" });
+      case "report":
+        return new Blob([report(state.model, state.events, { title: "Churn report", source: state.source, event: state.event })], { type: "text/html" });
+      case "model report":
+        return new Blob([modelReport(state.model, { title: "Churn model" })], { type: "text/html" });
+      case "contacts":
+        return csv(["customer_id", "churn_probability", "value", "expected_profit", "group"], today.contacts.map(Object.values));
+      case "customers":
+        return customersCsv();
+    }
+  },
+};
+
+function forget() {
+  for (const key of ["table", "model", "events"]) {
+    state[key]?.free();
+    state[key] = undefined;
+  }
+  today = undefined;
+}
+
+/** The customers that the definition covers today: those silent for longer than it looks back left long ago. */
+function score() {
+  const { events, model } = state;
+  const as_of = events.last_day;
+  state.table = model.features(events);
+  const predictions = model.predictFeatures(state.table);
+  const behaviour = features(events, { feature_set: "behavioral" });
+  const [silent, spent] = [behaviour.column("days_since_last"), behaviour.column("amount_365d")];
+  behaviour.free();
+  const hasAmounts = spent.some((amount) => amount !== 0);
+  const { labels: kind, active_within_days } = model.labels;
+  const within = kind === "outcome_window" ? (active_within_days ?? Infinity) : Infinity;
+  const covered = Uint32Array.from(silent.keys()).filter((row) => silent[row] < within);
+  const [ids, p, bands] = [predictions.customer_id, predictions.churn_probability, predictions.risk_segment];
+  predictions.free();
+  const pick = (values) => Float64Array.from(covered, (row) => values[row]);
+  today = {
+    as_of,
+    rows: covered,
+    ids: Array.from(covered, (row) => ids[row]),
+    p: pick(p),
+    silent: pick(silent),
+    // More refunds than purchases are worth nothing.
+    value: hasAmounts ? pick(spent).map((amount) => Math.max(0, amount)) : undefined,
+    segment: Array.from(covered, (row) => bands[row]),
+    gone: ids.length - covered.length,
+    contacts: [],
+  };
+}
+
+function summary() {
+  const { events, model } = state;
+  const counts = {};
+  let [atRisk, expected] = [0, 0];
+  today.p.forEach((p, i) => {
+    counts[today.segment[i]] = (counts[today.segment[i]] ?? 0) + 1;
+    expected += p;
+    atRisk += p * (today.value?.[i] ?? 0);
+  });
+  const { bad_rows, ...read } = events.report;
+  return {
+    source: state.source,
+    read: {
+      ...read,
+      bad_rows: bad_rows.slice(0, 100),
+      customers: events.customers,
+      first_day: events.first_day,
+      last_day: events.last_day,
+      event_types: events.event_types,
+    },
+    today: {
+      as_of: today.as_of, customers: today.ids.length, gone: today.gone, counts, expected,
+      at_risk: today.value && atRisk, has_values: today.value !== undefined,
+    },
+    model: {
+      kind: model.kind, definition: model.definition, labels: model.labels, warnings: model.warnings, audit: model.audit,
+      calibration: model.calibration, evaluation: model.evaluation, training: model.training, cutoffs: model.cutoffs,
+    },
+    cohorts: cohorts(),
+  };
+}
+
+/** Churn by when customers first came, at the last cutoff whose outcome is known. */
+function cohorts() {
+  const { events, model } = state;
+  const definition = model.labels;
+  const cutoff = model.cutoffs.at(-1);
+  if (definition.labels !== "outcome_window" || !cutoff) return undefined;
+  let found;
+  try {
+    found = labels(events, { ...definition, cutoff });
+  } catch {
+    // The model comes from another log, whose cutoffs this one does not cover.
+    return undefined;
+  }
+  const table = features(events, { as_of: cutoff });
+  const [ids, tenure] = [table.customer_ids, table.column("tenure_days")];
+  table.free();
+  const last = Date.parse(cutoff);
+  const groups = new Map();
+  let at = 0;
+  found.customer_id.forEach((id, i) => {
+    // Both are in the same order, and whoever has a label has features.
+    while (ids[at] !== id) at++;
+    const first = new Date(last - tenure[at] * 86_400_000);
+    const name = `${first.getUTCFullYear()} Q${1 + Math.floor(first.getUTCMonth() / 3)}`;
+    const group = groups.get(name) ?? { name, customers: 0, churned: 0 };
+    group.customers++;
+    group.churned += found.churned[i];
+    groups.set(name, group);
+  });
+  return { cutoff, groups: [...groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+function customerOf(row) {
+  const value = today.value?.[row];
+  return {
+    customer_id: today.ids[row], churn_probability: today.p[row], risk_segment: today.segment[row],
+    days_since_last: today.silent[row], value, value_at_risk: value === undefined ? undefined : value * today.p[row],
+  };
+}
+
+function explain(rows) {
+  const table = state.table.select(Uint32Array.from(rows, (row) => today.rows[row]));
+  const why = state.model.explainFeatures(table, { event: state.event });
+  table.free();
+  return why;
+}
+
+function select(segment, search) {
+  const all = Uint32Array.from(today.ids.keys());
+  if (!segment && !search) return all;
+  const wanted = search?.toLowerCase();
+  return all.filter((row) => (!segment || today.segment[row] === segment) && (!wanted || today.ids[row].toLowerCase().includes(wanted)));
+}
+
+function order(rows, sort, descending) {
+  const sign = descending ? -1 : 1;
+  if (sort === "customer_id") {
+    // The log keeps customers in the order of their ids.
+    if (descending) rows.reverse();
+    return;
+  }
+  const keys = {
+    churn_probability: today.p,
+    days_since_last: today.silent,
+    value: today.value,
+    value_at_risk: today.value?.map((value, row) => value * today.p[row]),
+  }[sort];
+  if (keys) rows.sort((a, b) => sign * (keys[a] - keys[b]) || (today.value ? today.value[b] - today.value[a] : 0) || a - b);
+}
+
+/** All customers with their first reasons, some thousand at a time. */
+function customersCsv() {
+  const parts = [];
+  const rows = Uint32Array.from(today.ids.keys());
+  order(rows, "churn_probability", true);
+  for (let from = 0; from < rows.length; from += 5000) {
+    const some = rows.subarray(from, from + 5000);
+    const why = explain(some);
+    const lines = Array.from(some, (row, i) => {
+      const { customer_id, churn_probability, risk_segment, days_since_last, value, value_at_risk } = customerOf(row);
+      const reasons = why.reasons(i).filter((reason) => reason.raises_risk).map((reason) => reason.text).join("; ");
+      return [customer_id, churn_probability, risk_segment, days_since_last, value, value_at_risk, reasons];
+    });
+    why.free();
+    parts.push(csvLines(lines));
+  }
+  const header = "customer_id,churn_probability,risk_segment,days_since_last,value,value_at_risk,reasons\r\n";
+  return new Blob([header, ...parts], { type: "text/csv" });
+}
+
+function csv(header, rows) {
+  return new Blob([csvLines([header, ...rows])], { type: "text/csv" });
+}
+
+function csvLines(rows) {
+  const field = (value) => {
+    const text = value === undefined || value === null ? "" : String(value);
+    // A spreadsheet would run what begins like a formula.
+    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  return rows.map((row) => `${row.map(field).join(",")}\r\n`).join("");
+}
+
+onmessage = async ({ data: { id, name, args } }) => {
+  // At most some progress a second: the page has more to do than to listen.
+  let [last, lastStage] = [0, ""];
+  const progress = (stage, done, total) => {
+    const now = performance.now();
+    if (stage === lastStage && now - last < 50) return;
+    [last, lastStage] = [now, stage];
+    postMessage({ id, progress: [stage, done, total] });
+  };
+  try {
+    await loaded;
+    const result = await (name === "load" ? (loaded = api.load(...args)) : api[name](...args, progress));
+    postMessage({ id, result });
+  } catch (error) {
+    const { message, code = "internal", line, report: read } = error;
+    const bad_rows = read?.bad_rows.slice(0, 100);
+    postMessage({ id, error: { message, code, line, report: read && { ...read, bad_rows } } });
+  }
+};
+let loaded = Promise.resolve();

@@ -1,0 +1,105 @@
+// The package: its names, its types, its size, and the runtimes it loads in.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { churn, installed, path, scoring, vectors } from "./setup.mjs";
+
+const home = new URL("node_modules/churn-wasm/", installed);
+const here = fileURLToPath(installed);
+
+test("the manifest of names is what the package exports", () => {
+  const exported = (module, name) => {
+    const [first, second] = name.split(".");
+    const found = module[first];
+    if (second === undefined) return found !== undefined;
+    // A static function, a method, a property, or a function of a group.
+    return second in found || (typeof found === "function" && second in found.prototype);
+  };
+  const names = vectors("api.json").steps.flatMap((step) => step.javascript);
+  assert.ok(names.length >= 28, `${names.length} names`);
+  for (const name of names) assert.ok(exported(churn, name), `${name} is not exported`);
+  const listed = new Set(names.map((name) => name.split(".")[0]));
+  // What belongs to no step.
+  const beside = new Set(["default", "version", "report", "modelReport"]);
+  const unlisted = Object.keys(churn).filter((name) => !listed.has(name) && !beside.has(name));
+  assert.deepEqual(unlisted, [], "exported, but not in tests/vectors/api.json");
+  for (const name of Object.keys(scoring)) assert.ok(name in churn, name);
+  assert.equal(churn.version(), JSON.parse(readFileSync(new URL("package.json", home), "utf8")).version);
+});
+
+test("every kind of error has its code in the types", () => {
+  const kinds = [...readFileSync(path("churn/src/error.rs"), "utf8").matchAll(/^ {4}\w+ = "(\w+)",$/gm)].map((m) => m[1]);
+  assert.ok(kinds.length >= 26);
+  const types = readFileSync(new URL("types.d.ts", home), "utf8");
+  const listed = [...types.match(/export type ErrorCode =([^;]+);/)[1].matchAll(/"(\w+)"/g)].map((m) => m[1]);
+  assert.deepEqual(listed.sort(), kinds.sort());
+});
+
+// kB after wasm-opt and gzip: what is aimed at, and what it may not grow beyond meanwhile.
+const sizes = { full: { aim: 400, most: 490 }, scoring: { aim: 150, most: 260 } };
+for (const [build, { aim, most }] of Object.entries(sizes)) {
+  test(`the ${build} build does not grow`, (t) => {
+    const raw = readFileSync(new URL(`${build}/churn_wasm_bg.wasm`, home));
+    const zipped = gzipSync(raw, { level: 9 }).length / 1000;
+    const missed = zipped > aim ? `, ${(zipped - aim).toFixed(0)} kB more` : "";
+    t.diagnostic(`${build}: ${(raw.length / 1000).toFixed(0)} kB, ${zipped.toFixed(0)} kB gzip; the aim is ${aim}${missed}`);
+    assert.ok(zipped <= most, `${zipped.toFixed(0)} kB`);
+  });
+}
+
+test("nothing but the package is in the package", () => {
+  const files = readdirSync(home).sort();
+  assert.deepEqual(files, ["LICENSE", "README.md", "full", "package.json", "scoring", "scoring.d.ts", "types.d.ts"]);
+});
+
+test("an import by name works as it is documented", () => {
+  const program = `
+    import init, { readCsv, eventsFromRows, train, Model, profit, segment } from "churn-wasm";
+    import * as scoring from "churn-wasm/scoring";
+    await init();
+    const events = readCsv("customer_id,event_date\\nA,2024-01-01\\n");
+    console.log(events.length, segment(0.5), typeof train, typeof profit.empc, typeof scoring.train, typeof Model.fromJson);
+  `;
+  writeFileSync(`${here}/named.mjs`, program);
+  const printed = execFileSync(process.execPath, [`${here}/named.mjs`], { encoding: "utf8" });
+  assert.equal(printed.trim(), "1 High function function undefined function");
+});
+
+test("the types say what the module does", () => {
+  writeFileSync(`${here}/typed.ts`, readFileSync(path("tests/js/typed.ts")));
+  const tsc = path("target/js/node_modules/typescript/bin/tsc");
+  const flags = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "es2022", "--lib", "es2022,dom"];
+  for (const resolution of [["--module", "nodenext"], ["--module", "esnext", "--moduleResolution", "bundler"]]) {
+    execFileSync(process.execPath, [tsc, ...flags, ...resolution, `${here}/typed.ts`], { stdio: "inherit" });
+  }
+});
+
+test("an edge runtime loads the compiled module, without window, process or compiling", () => {
+  // Such runtimes hand out a WebAssembly.Module for a .wasm file: a loader does so here.
+  const hooks = `
+    import { readFileSync } from "node:fs";
+    import { fileURLToPath } from "node:url";
+    export async function load(url, context, next) {
+      if (!url.endsWith(".wasm")) return next(url, context);
+      const bytes = readFileSync(fileURLToPath(url)).toString("base64");
+      const source = "export default new WebAssembly.Module(Uint8Array.from(atob(" + JSON.stringify(bytes) + "), (c) => c.charCodeAt(0)))";
+      return { format: "module", source, shortCircuit: true };
+    }`;
+  const program = `
+    import { register } from "node:module";
+    register("data:text/javascript," + encodeURIComponent(${JSON.stringify(hooks)}));
+    const print = console.log;
+    for (const name of ["process", "Buffer", "fetch", "performance", "navigator"]) delete globalThis[name];
+    for (const build of ["full", "scoring"]) {
+      const churn = await import("./node_modules/churn-wasm/" + build + "/edge.js");
+      await churn.default();
+      const rows = [{ customer_id: "A", event_date: "2024-01-01", amount: 5 }];
+      print(build, churn.eventsFromRows(rows).customers);
+    }`;
+  writeFileSync(`${here}/edge.mjs`, program);
+  const printed = execFileSync(process.execPath, ["--no-warnings", `${here}/edge.mjs`], { encoding: "utf8" });
+  assert.equal(printed.trim(), "full 1\nscoring 1");
+});

@@ -1,0 +1,47 @@
+// Compiled, never run: what the types must allow and what they must refuse.
+import init, {
+  type ChurnError, type Evaluation, type Prediction, compare, evaluate, Events, eventsFromRows, features, labels, Model,
+  profit, readCsv, report, segment, train, trainTable,
+} from "churn-wasm";
+import initScoring, * as scoring from "churn-wasm/scoring";
+
+await init();
+await init(new URL("https://example.org/churn_wasm_bg.wasm"));
+await initScoring(new Uint8Array());
+
+const events: Events = readCsv("a", { columns: { event_date: "InvoiceDate" }, on_bad_row: "skip" }, (stage, done, total) => done <= total && stage !== "");
+eventsFromRows([{ customer_id: "A", event_date: new Date(), amount: null }]);
+const table = features(events, { as_of: "2024-01-01", feature_set: "behavioral", scales: { frequency: 1, monetary: 1 } });
+const values: Float64Array = table.toFloat64Array();
+const { customer_id, churned } = labels(events, { cutoff: "2024-01-01", horizon_days: 30 });
+const ids: string[] = customer_id;
+const model: Model = train(events, { model: "auto", horizon_days: 60, time_budget: 5 });
+trainTable([{ churned: true, age: 3, plan: null }], { label: "churned" });
+trainTable({ churned: [true], age: new Float64Array(1) });
+const prediction: Prediction = model.predictOne({ customer_id: "A", transactions: [{ event_date: "2024-01-01" }] });
+const band: "Low" | "Medium" | "High" | "Critical" = prediction.risk_segment;
+const evaluation: Evaluation = model.evaluation;
+const auc: number | null = evaluation.recency_auc;
+const reasons: string[] = model.explain(events, { event: "purchase" }).reasons(0).map((reason) => reason.text);
+const after: number = model.whatIf(table, "A", { recency_score: 90 }).after.churn_probability;
+evaluate(churned, values);
+compare([true, false], [0.1, 0.2], new Float64Array(2)).roc_auc.difference.toFixed();
+profit.contactList(ids, values, null, { budget: 100 }).entries[0]?.group;
+profit.empc([1, 0], [0.5, 0.5]).empc.toFixed();
+segment(0.5, { medium: 0.2 });
+report(model, events, { event: "purchase" }).length;
+scoring.Model.fromJson(model.toJson()).predict(scoring.eventsFromRows([])).toCsv();
+try { readCsv(""); } catch (error) { const { code, line } = error as ChurnError; code === "bad_rows" && line; }
+
+// @ts-expect-error: an option that does not exist
+train(events, { horizont: 60 });
+// @ts-expect-error: a learner that does not exist
+train(events, { model: "neural_network" });
+// @ts-expect-error: objects of the module are not made by hand
+new Events();
+// @ts-expect-error: the build without training does not train
+scoring.train(events);
+// @ts-expect-error: a cutoff is needed
+labels(events, {});
+
+export { after, auc, band, reasons };

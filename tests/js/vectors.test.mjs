@@ -1,0 +1,175 @@
+// The cases of tests/vectors: right by their own expectations, and the same bits as outside of JavaScript.
+//
+// Each list declares here how many cases it must hold: a runner that finds fewer fails.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { answer, churn, column, difference, mismatch, native, near, path, plain, scoring, vectors } from "./setup.mjs";
+
+const expectedOfNative = JSON.parse(native("vectors", path("tests/vectors")));
+const seen = new Set();
+
+// Runs every case of a list and compares with the native result; `check` compares with what the vectors say.
+function each(file, list, declared, run, check) {
+  test(`${file} ${list}`, (t) => {
+    const cases = vectors(file)[list];
+    assert.ok(cases.length >= declared, `${cases.length} cases, ${declared} are declared`);
+    cases.forEach((item, i) => {
+      const name = `${file}/${list}/${i}`;
+      seen.add(name);
+      const found = answer(() => run(item));
+      assert.equal(difference(found, expectedOfNative[name]), undefined, `${name} ${item.name ?? ""}: other bits than native`);
+      check?.(found, item, `${name} ${item.name ?? ""}`);
+    });
+    t.diagnostic(`${cases.length} cases, the bits of native`);
+  });
+}
+
+const values = (list) => Float64Array.from(list ?? [], (value) => value ?? NaN);
+const optional = (list) => (list == null ? undefined : values(list));
+const matches = (expected) => (found, item, name) => assert.equal(mismatch(found, expected(item)), undefined, name);
+const codes = (found, item, name) => assert.equal(found.error, item.error, name);
+
+function computed(feature_set) {
+  return ({ csv, as_of }) => {
+    const table = churn.features(churn.readCsv(csv), { as_of, feature_set });
+    const { customer_ids, names, scales } = table;
+    return { customer_ids, names, scales, values: Array.from(table.toFloat64Array(), (v) => (Number.isNaN(v) ? null : v)) };
+  };
+}
+
+function asExpected(found, item, name) {
+  assert.deepEqual(found.customer_ids, Object.keys(item.expected).sort(), name);
+  for (const [customer, features] of Object.entries(item.expected)) {
+    const row = found.customer_ids.indexOf(customer) * found.names.length;
+    for (const [feature, value] of Object.entries(features)) {
+      const at = found.values[row + found.names.indexOf(feature)];
+      assert.ok(near(at, value), `${name}: ${feature} of ${customer} is ${at}, not ${value}`);
+    }
+  }
+}
+
+each("rfm.json", "cases", 11, computed("rfm"), (found, item, name) => {
+  asExpected(found, item, name);
+  assert.equal(mismatch(found.scales, item.scales), undefined, name);
+});
+each("behavioral.json", "cases", 11, computed("behavioral"), (found, item, name) => {
+  asExpected(found, item, name);
+  assert.deepEqual(found.names.slice(8), item.names, name);
+});
+
+each("labels.json", "cases", 20, ({ csv, definition: { kind, ...rest }, cutoff }) => {
+  const events = churn.readCsv(csv);
+  const { customer_id, churned } = churn.labels(events, { labels: kind, cutoff: cutoff ?? events.last_day, ...rest });
+  return Object.fromEntries(customer_id.map((id, i) => [id, churned[i]]));
+}, (found, item, name) => {
+  if (item.error) codes(found, item, name);
+  else assert.deepEqual(found, item.expected, name);
+});
+
+const judged = ({ y, p }) => churn.evaluate(y, values(p));
+each("metrics.json", "cases", 17, judged, matches((item) => item.expected));
+each("metrics.json", "errors", 8, judged, codes);
+
+const compared = ({ y, a, b, config }) => churn.compare(y, values(a), values(b), config);
+each("compare.json", "cases", 11, compared, matches((item) => item.expected));
+each("compare.json", "errors", 13, compared, codes);
+
+const band = (item) => churn.segment("p" in item ? item.p ?? NaN : 0.5, item.thresholds);
+each("segments.json", "cases", 36, band, (found, item, name) => assert.equal(found, item.segment, name));
+each("segments.json", "errors", 8, band, codes);
+each("segments.json", "tables", 3, ({ y, p, thresholds }) => churn.segmentTable(y, values(p), thresholds),
+  (found, item, name) => {
+    const expected = item.expected.map((row, i) => ({ ...found[i], ...row }));
+    assert.equal(mismatch(found, expected), undefined, name);
+    assert.equal(found.length, item.expected.length, name);
+  });
+
+function bytesOf({ csv, csv_base64, csv_parts }) {
+  if (csv !== undefined) return csv;
+  if (csv_base64 !== undefined) return new Uint8Array(Buffer.from(csv_base64, "base64"));
+  return Buffer.from(csv_parts.map((part) => (typeof part === "string" ? part : part.repeat[0].repeat(part.repeat[1]))).join(""));
+}
+
+each("errors.json", "cases", 63, (item) => {
+  const events = churn.readCsv(bytesOf(item), item.options);
+  const { customers, first_day, last_day, report } = events;
+  return { ...report, customers, first_day, last_day };
+}, (found, { expected }, name) => {
+  if (expected.error) {
+    assert.equal(found.error, expected.error, name);
+    if (expected.line) assert.equal(found.line, expected.line, name);
+    for (const part of expected.message_contains ?? []) assert.ok(found.message.includes(part), `${name}: ${found.message}`);
+    return;
+  }
+  for (const key of ["rows", "good", "bad", "customers"]) assert.equal(found[key], expected[key], `${name}: ${key}`);
+  assert.deepEqual(found.bad_rows.map(({ line, reason }) => ({ line, reason })), expected.bad_rows, name);
+});
+
+// The document as a whole, byte for byte; the coefficients are checked against the oracle by the Rust tests.
+each("logistic.json", "cases", 4, ({ x, y, l2, weights }) => {
+  const table = Object.fromEntries(x[0].map((_, j) => [`x${j}`, column(x.map((row) => row[j]))]));
+  table.churned = column(y);
+  if (weights) table.weight = column(weights);
+  return churn.trainTable(table, { l2, weight: weights ? "weight" : null }).toJson();
+});
+
+const background = vectors("explain.json").background;
+each("explain.json", "cases", 78, ({ document, feature_perturbation, row }) => {
+  const model = churn.Model.fromJson(JSON.stringify({ ...vectors(`documents/${document}`), background }));
+  const table = model.tableFeatures([row]);
+  const explanation = model.explainFeatures(table, { feature_perturbation, reasons: 5 });
+  const { base, margin, contributions, churn_probability } = explanation;
+  return { base, margin, contributions, churn_probability, reasons: explanation.reasons(0) };
+}, (found, item, name) => {
+  const names = vectors(`documents/${item.document}`).features.map((feature) => feature.name);
+  assert.ok(near(found.base, item.base, 1e-12), name);
+  assert.ok(near(found.margin[0], item.margin, 1e-12), name);
+  names.forEach((feature, j) => {
+    assert.ok(near(found.contributions[j], item.contributions[feature], 1e-12), `${name}: ${feature}`);
+  });
+});
+
+const { profit } = churn;
+each("profit.json", "expected_profit", 11,
+  ({ p, value, config }) => [profit.expectedProfit(p, value, config), profit.threshold(config)],
+  matches((item) => [item.profit, item.threshold]));
+const empc = ({ y, p, config }) => profit.empc(y, values(p), config);
+const mpc = ({ y, p, config }) => profit.mpc(y, values(p), config);
+const curve = ({ y, p, config }) => profit.curve(y, values(p), config);
+const expectedCurve = ({ p, values: worth, config }) => profit.expectedCurve(values(p), optional(worth), config);
+const list = ({ customer_ids, p, values: worth, config }) => profit.contactList(customer_ids, values(p), optional(worth), config);
+each("profit.json", "empc", 20, empc, matches((item) => item.expected));
+each("profit.json", "curve", 17, (item) => [curve(item), mpc(item)], (found, item, name) => {
+  assert.equal(mismatch({ ...found[0], ...found[1] }, item.expected), undefined, name);
+});
+each("profit.json", "expected_curve", 6, expectedCurve, matches((item) => item.expected));
+each("profit.json", "contact_list", 14, list, matches((item) => item.expected));
+each("profit.json", "campaign_outcome", 12, ({ contacted, control, config }) => {
+  const group = ([retained, customers]) => Array.from({ length: customers }, (_, i) => i >= retained);
+  const churned = [...group(contacted), ...group(control)];
+  return profit.campaignOutcome(churned.map((_, i) => i < contacted[1]), churned, config);
+}, matches((item) => item.expected));
+each("profit.json", "errors", 60, (item) => {
+  const outcome = ({ contacted, y, config }) => profit.campaignOutcome(contacted, y, config);
+  return { empc, mpc, curve, expected_curve: expectedCurve, contact_list: list, campaign_outcome: outcome }[item.call](item);
+}, codes);
+
+test("documents score as score_document.py says, in both builds", () => {
+  const { rows, probabilities } = vectors("documents/expected.json");
+  for (const [name, expected] of Object.entries(probabilities)) {
+    const text = readFileSync(path(`tests/vectors/documents/${name}`), "utf8");
+    const key = `documents/${name.replace("_v1.json", "")}`;
+    seen.add(key);
+    for (const build of [churn, scoring]) {
+      const found = plain(build.Model.fromJson(text).predictTable(rows).churn_probability);
+      assert.equal(difference(found, expectedOfNative[key]), undefined, name);
+      found.forEach((p, i) => assert.ok(near(p, expected[i], 0, 1e-12), `${name}: row ${i}`));
+      assert.equal(build.Model.fromJson(text).toJson(), churn.Model.fromJson(text).toJson());
+    }
+  }
+});
+
+test("no native result was left out", () => {
+  assert.deepEqual(Object.keys(expectedOfNative).filter((name) => !seen.has(name)), []);
+});
