@@ -1,10 +1,17 @@
 //! Checked rows on their way from a source to whatever keeps or sums them: columns side by side, some thousands at a time.
 
+use super::Day;
 use super::ids::{Id, Names, Record, Spread, Table};
 use super::ingest::BadRow;
 use super::strings::Strings;
-use super::{Day, NO_TYPE};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::parallel;
+
+/// More kinds of event than this are no kinds: the column is some id.
+pub(crate) const MAX_EVENT_TYPES: usize = 10_000;
+
+/// The type number of an event without a type.
+pub(crate) const NO_TYPE: u16 = u16::MAX;
 
 /// What a sink wants to know of a row besides customer, day and amount.
 #[derive(Clone, Copy, Default)]
@@ -78,7 +85,7 @@ impl Rows {
         self.days.push(day.number());
         self.amounts.push(amount);
         if self.wants.types {
-            self.types.push(super::type_number(&mut self.type_names, event_type)?);
+            self.types.push(type_number(&mut self.type_names, event_type)?);
         }
         if self.wants.labels {
             self.labels.push(label);
@@ -111,7 +118,7 @@ impl Rows {
     pub(crate) fn number_types(&mut self, names: &mut Names) -> Result<()> {
         let mut numbers = Vec::new();
         for name in self.type_names.texts() {
-            numbers.push(super::type_number(names, name.as_bytes())?);
+            numbers.push(type_number(names, name.as_bytes())?);
         }
         let changed = numbers.iter().enumerate().any(|(own, &number)| own != usize::from(number));
         if changed {
@@ -167,4 +174,31 @@ pub(crate) trait Shard: Send {
     fn withdraw_conflicts(&mut self) -> (u64, Vec<BadRow>) {
         (0, Vec::new())
     }
+}
+
+/// How many shards share the customers: enough that every core has work when some are done early, a power of two.
+pub(crate) fn shards() -> usize {
+    match parallel::threads() {
+        1 => 1,
+        threads => (4 * threads).next_power_of_two().min(256),
+    }
+}
+
+/// The number of an event type; an empty one has none.
+#[inline(always)]
+pub(crate) fn type_number(names: &mut Names, name: &[u8]) -> Result<u16> {
+    if name.is_empty() {
+        return Ok(NO_TYPE);
+    }
+    let number = names.number(name);
+    if number as usize >= MAX_EVENT_TYPES {
+        return Err(too_many_types());
+    }
+    Ok(number as u16)
+}
+
+pub(crate) fn too_many_types() -> Error {
+    let message =
+        format!("event_type has more than {MAX_EVENT_TYPES} distinct values: map it to a column of kinds, or to none");
+    Error::new(ErrorKind::TooManyValues, message)
 }

@@ -1,0 +1,417 @@
+//! Records of a CSV stream (RFC 4180), block by block: no row is ever held twice, and memory does not grow with the file.
+//!
+//! LF or CRLF ends a record; blank lines are no records; a field that begins with a quote ends at the closing one, doubled
+//! quotes inside it are one, and it may hold delimiters and line ends. A quote elsewhere is an ordinary character.
+//!
+//! A block is cut at the end of a record before it is looked at, so that blocks can be parsed side by side.
+
+use std::io::Read;
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::separators::Separators;
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+
+/// A record longer than this is a damaged file, most often a quote that is never closed.
+const MAX_RECORD: usize = 1 << 20;
+/// Small enough that a block and the rows made of it stay in the cache of a core.
+const BLOCK: usize = 1 << 17;
+/// Cuts a stream into blocks of whole records.
+pub(super) struct Blocks<R> {
+    reader: R,
+    delimiter: u8,
+    carry: Vec<u8>,
+    exhausted: bool,
+}
+
+/// What stands behind the last block.
+#[derive(PartialEq)]
+pub(super) enum End {
+    /// Nothing, or a block that is still to come.
+    Sound,
+    TooLong,
+    Unclosed,
+}
+
+impl End {
+    pub(super) fn error(&self, line: u64) -> Result<()> {
+        let (kind, message) = match self {
+            End::Sound => return Ok(()),
+            End::TooLong => (
+                ErrorKind::RecordTooLong,
+                "a record of more than 1 MiB begins here; is a quote left open, or is this not a CSV file?",
+            ),
+            End::Unclosed => (ErrorKind::UnclosedQuote, "a quoted field begins in this record and is never closed"),
+        };
+        Err(Error::new(kind, format!("line {line}: {message}")).at_line(line))
+    }
+}
+
+impl<R: Read> Blocks<R> {
+    fn new(reader: R, delimiter: char) -> Result<Self> {
+        let delimiter = u8::try_from(delimiter)
+            .ok()
+            .filter(|&c| c.is_ascii() && !matches!(c, b'"' | b'\n' | b'\r' | 0))
+            .ok_or_else(|| {
+                invalid_parameter(
+                    "delimiter",
+                    format!("{delimiter:?}"),
+                    "one ASCII character other than a quote or line end",
+                )
+            })?;
+        let mut blocks = Blocks { reader, delimiter, carry: Vec::new(), exhausted: false };
+        let mut head = Vec::new();
+        blocks.fill(&mut head, BLOCK)?;
+        if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+            let message = "the file is UTF-16 (it begins with that byte order mark); save it as UTF-8";
+            return Err(Error::new(ErrorKind::NotUtf8, message).at_line(1));
+        }
+        if head.starts_with(b"\xef\xbb\xbf") {
+            head.drain(..3);
+        }
+        blocks.carry = head;
+        Ok(blocks)
+    }
+
+    /// Reads until the text has this length or the stream ends; at the end of the stream it ends in a line end.
+    fn fill(&mut self, text: &mut Vec<u8>, length: usize) -> Result<()> {
+        if self.exhausted || text.len() >= length {
+            return Ok(());
+        }
+        let missing = length - text.len();
+        text.reserve(missing + 1);
+        if self.reader.by_ref().take(missing as u64).read_to_end(text)? < missing {
+            self.exhausted = true;
+            if text.last().is_some_and(|&last| last != b'\n') {
+                text.push(b'\n');
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills `text` with the next records; with none at the end.
+    pub(super) fn next(&mut self, text: &mut Vec<u8>) -> Result<End> {
+        text.clear();
+        text.append(&mut self.carry);
+        let mut length = BLOCK;
+        loop {
+            self.fill(text, length)?;
+            let end = last_end(text, self.delimiter);
+            // Blocks grow only while their first record has no end.
+            let too_long = text.len() > MAX_RECORD + 1 && first_end(text, self.delimiter) > MAX_RECORD + 1;
+            if end > 0 && !too_long {
+                self.carry.extend_from_slice(&text[end..]);
+                text.truncate(end);
+                return Ok(End::Sound);
+            }
+            if too_long || self.exhausted {
+                let end = match (too_long, text.is_empty()) {
+                    (true, _) => End::TooLong,
+                    (false, true) => End::Sound,
+                    (false, false) => End::Unclosed,
+                };
+                text.clear();
+                return Ok(end);
+            }
+            length = 2 * length.max(text.len());
+        }
+    }
+
+    /// Puts records back in front of what is still to come.
+    fn put_back(&mut self, mut text: Vec<u8>) {
+        text.append(&mut self.carry);
+        self.carry = text;
+    }
+}
+
+/// Where the last whole record ends.
+fn last_end(text: &[u8], delimiter: u8) -> usize {
+    if memchr(b'"', text).is_none() {
+        return memrchr(b'\n', text).map_or(0, |at| at + 1);
+    }
+    let mut walk = Walk::new(text, delimiter);
+    while let Step::Record { .. } = walk.next(text, &mut []) {}
+    walk.at
+}
+
+/// Where the first record ends, or the text if it has no end.
+fn first_end(text: &[u8], delimiter: u8) -> usize {
+    let mut walk = Walk::new(text, delimiter);
+    match walk.next(text, &mut []) {
+        Step::Record { to, .. } => to,
+        Step::End | Step::Open => text.len(),
+    }
+}
+
+/// From where to where a field stands in its block.
+pub(super) type Span = (u32, u32);
+
+/// Walks over the records of a block.
+pub(super) struct Walk {
+    delimiter: u8,
+    separators: Separators,
+    /// Where the next record begins, and after how many line ends.
+    at: usize,
+    pub(super) line: u32,
+}
+
+pub(super) enum Step {
+    /// A record of so many fields; where its quotes are not plain, only [`unquote`] tells its fields.
+    Record { from: usize, to: usize, line: u32, fields: usize, plain: bool },
+    /// The block ends.
+    End,
+    /// The block ends within a record.
+    Open,
+}
+
+impl Walk {
+    pub(super) fn new(text: &[u8], delimiter: u8) -> Self {
+        Walk { delimiter, separators: Separators::from(text, 0, delimiter), at: 0, line: 0 }
+    }
+
+    /// The next record; its fields are written to as many spans as there are.
+    #[inline(always)]
+    pub(super) fn next(&mut self, text: &[u8], spans: &mut [Span]) -> Step {
+        'records: while self.at < text.len() {
+            let (from, line) = (self.at, self.line);
+            let (mut start, mut fields, mut lines) = (from, 0, 1);
+            loop {
+                let at = self.separators.next(text);
+                if at == text.len() {
+                    return Step::Open;
+                }
+                let (mut begin, mut stop, mut next) = (start, at, at + 1);
+                let mut is_end = text[at] == b'\n';
+                if text[at] == b'"' {
+                    if at != start {
+                        continue;
+                    }
+                    match self.quoted(text, at, &mut lines) {
+                        Quoted::Field { close, to, ends_record } => {
+                            (begin, stop, next, is_end) = (at + 1, close, to, ends_record);
+                        }
+                        Quoted::Open => return Step::Open,
+                        Quoted::Hard => return self.hard(text, from, line),
+                    }
+                } else if is_end && stop > start && text[stop - 1] == b'\r' {
+                    stop -= 1;
+                }
+                if let Some(span) = spans.get_mut(fields) {
+                    *span = (begin as u32, stop as u32);
+                }
+                fields += 1;
+                start = next;
+                if is_end {
+                    self.at = next;
+                    self.line += lines;
+                    if fields == 1 && stop == from {
+                        // Nothing but the line end.
+                        continue 'records;
+                    }
+                    return Step::Record { from, to: next, line, fields, plain: true };
+                }
+            }
+        }
+        Step::End
+    }
+
+    /// The field that a quote begins.
+    fn quoted(&mut self, text: &[u8], open: usize, lines: &mut u32) -> Quoted {
+        debug_assert_eq!(text[open], b'"');
+        let close = loop {
+            let at = self.separators.next(text);
+            match text.get(at) {
+                None => return Quoted::Open,
+                Some(b'"') => break at,
+                Some(b'\n') => *lines += 1,
+                Some(_) => (),
+            }
+        };
+        match (text.get(close + 1), text.get(close + 2)) {
+            (Some(b'\n'), _) => (),
+            (Some(b'\r'), Some(b'\n')) => {
+                self.separators.next(text);
+                return Quoted::Field { close, to: close + 3, ends_record: true };
+            }
+            (Some(&c), _) if c == self.delimiter => (),
+            (None, _) | (Some(b'\r'), None) => return Quoted::Open,
+            _ => return Quoted::Hard,
+        }
+        let at = self.separators.next(text);
+        Quoted::Field { close, to: at + 1, ends_record: text[at] == b'\n' }
+    }
+
+    /// A record with doubled quotes, or with text behind a closing one.
+    #[cold]
+    fn hard(&mut self, text: &[u8], from: usize, line: u32) -> Step {
+        let mut fields = Fields::new(self.delimiter);
+        let Some(length) = text[from..].iter().position(|&c| fields.step(c) == Part::RecordEnd) else {
+            return Step::Open;
+        };
+        let to = from + length + 1;
+        self.at = to;
+        self.line += memchr_iter(b'\n', &text[from..to]).count() as u32;
+        self.separators = Separators::from(text, to, self.delimiter);
+        Step::Record { from, to, line, fields: fields.ended, plain: false }
+    }
+}
+
+enum Quoted {
+    /// From behind its opening quote to `close`; the next field or record begins at `to`.
+    Field {
+        close: usize,
+        to: usize,
+        ends_record: bool,
+    },
+    Open,
+    Hard,
+}
+
+/// Reads a record character by character.
+struct Fields {
+    delimiter: u8,
+    state: State,
+    ended: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    FieldStart,
+    Plain,
+    Quoted,
+    QuoteInQuoted,
+}
+
+/// What a character is.
+#[derive(PartialEq)]
+enum Part {
+    Data,
+    Quote,
+    FieldEnd,
+    RecordEnd,
+}
+
+impl Fields {
+    fn new(delimiter: u8) -> Self {
+        Fields { delimiter, state: State::FieldStart, ended: 0 }
+    }
+
+    fn step(&mut self, c: u8) -> Part {
+        let (state, part) = match (self.state, c) {
+            (State::Quoted, b'"') => (State::QuoteInQuoted, Part::Quote),
+            (State::Quoted, _) | (State::QuoteInQuoted, b'"') => (State::Quoted, Part::Data),
+            (State::FieldStart, b'"') => (State::Quoted, Part::Quote),
+            (_, b'\n') => (State::FieldStart, Part::RecordEnd),
+            (_, c) if c == self.delimiter => (State::FieldStart, Part::FieldEnd),
+            (_, _) => (State::Plain, Part::Data),
+        };
+        self.state = state;
+        self.ended += usize::from(part == Part::FieldEnd || part == Part::RecordEnd);
+        part
+    }
+}
+
+/// Takes the quotes out of the record that stands there, in place, and tells where its fields are then.
+pub(super) fn unquote(text: &mut [u8], from: usize, to: usize, delimiter: u8, spans: &mut [Span]) {
+    let mut fields = Fields::new(delimiter);
+    let (mut start, mut end) = (from, from);
+    for at in from..to {
+        let c = text[at];
+        let was = fields.state;
+        match fields.step(c) {
+            Part::Quote => (),
+            Part::Data => {
+                text[end] = c;
+                end += 1;
+            }
+            part @ (Part::FieldEnd | Part::RecordEnd) => {
+                // The carriage return of a CRLF is part of the line end, unless quotes made it data.
+                let returns = part == Part::RecordEnd && was == State::Plain && end > start && text[end - 1] == b'\r';
+                if let Some(span) = spans.get_mut(fields.ended - 1) {
+                    *span = (start as u32, (end - usize::from(returns)) as u32);
+                }
+                start = end;
+            }
+        }
+    }
+}
+
+/// Reads the records of a stream one after the other.
+pub(crate) struct Records<R> {
+    blocks: Blocks<R>,
+    text: Vec<u8>,
+    walk: Walk,
+    spans: Vec<Span>,
+    /// Lines before the block.
+    lines: u64,
+}
+
+/// One record: the bytes of its fields.
+pub(crate) struct Record<'a> {
+    /// The line that the record starts on, 1-based.
+    pub(crate) line: u64,
+    text: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl Record<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> &[u8] {
+        field(self.text, self.spans[index])
+    }
+}
+
+#[inline(always)]
+pub(super) fn field(text: &[u8], (start, end): Span) -> &[u8] {
+    &text[start as usize..end as usize]
+}
+
+impl<R: Read> Records<R> {
+    pub(crate) fn new(reader: R, delimiter: char) -> Result<Self> {
+        let blocks = Blocks::new(reader, delimiter)?;
+        let walk = Walk::new(&[], blocks.delimiter);
+        Ok(Records { blocks, text: Vec::new(), walk, spans: vec![(0, 0); 32], lines: 0 })
+    }
+
+    /// The next record, or nothing at the end of the stream.
+    pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>> {
+        loop {
+            let delimiter = self.blocks.delimiter;
+            if let Step::Record { from, to, line, fields, plain } = self.walk.next(&self.text, &mut self.spans) {
+                if fields > self.spans.len() {
+                    // More than ever before: once more, with room for all.
+                    self.spans.resize(fields, (0, 0));
+                    let separators = Separators::from(&self.text, from, delimiter);
+                    self.walk = Walk { delimiter, separators, at: from, line };
+                    continue;
+                }
+                if !plain {
+                    unquote(&mut self.text, from, to, delimiter, &mut self.spans);
+                }
+                let line = self.lines + u64::from(line) + 1;
+                return Ok(Some(Record { line, text: &self.text, spans: &self.spans[..fields] }));
+            }
+            self.lines += u64::from(self.walk.line);
+            let end = self.blocks.next(&mut self.text)?;
+            end.error(self.lines + 1)?;
+            self.walk = Walk::new(&self.text, delimiter);
+            if self.text.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    pub(super) fn delimiter(&self) -> u8 {
+        self.blocks.delimiter
+    }
+
+    /// What is still to come, as blocks, and the lines before it.
+    pub(super) fn into_blocks(mut self) -> (Blocks<R>, u64) {
+        self.text.drain(..self.walk.at);
+        self.blocks.put_back(self.text);
+        (self.blocks, self.lines + u64::from(self.walk.line))
+    }
+}
