@@ -25,10 +25,10 @@ from churn.sklearn import ChurnClassifier, RfmFeatures
 
 EXPECTED_TO_FAIL = {
     "logistic_regression": {
-        "check_sample_weight_equivalence_on_dense_data": "columns are standardised by rows, so a weight of two is not two of them"
+        "check_sample_weight_equivalence_on_dense_data": "columns are standardised by rows, whatever these weigh"
     },
     "random_forest": {
-        "check_sample_weight_equivalence_on_dense_data": "samples are drawn by rows, so a weight of two is not two of them"
+        "check_sample_weight_equivalence_on_dense_data": "samples are drawn by rows, whatever these weigh"
     },
 }
 
