@@ -43,6 +43,16 @@ pub(crate) fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl Fn
     (there(), here())
 }
 
+/// Does work that spreads over the cores many times over: on a thread of the pool, which need not wait for another to wake
+/// each time.
+pub(crate) fn inside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    #[cfg(feature = "parallel")]
+    if threads() > 1 {
+        return rayon::scope(|_| work());
+    }
+    work()
+}
+
 /// Sorts by a key that no two items share, so that there is one order only.
 pub(crate) fn sort_unstable_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> std::cmp::Ordering + Sync) {
     #[cfg(feature = "parallel")]

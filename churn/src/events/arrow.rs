@@ -45,13 +45,13 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
         let batch: &RecordBatch = batch.borrow();
         let take = || {
             let columns = Columns::new(batch, options, wants)?;
-            let parsed = parallel::map(batch.num_rows().div_ceil(PIECE), |number| {
+            let mut parsed = parallel::map(batch.num_rows().div_ceil(PIECE), |number| {
                 let rows = number * PIECE..((number + 1) * PIECE).min(batch.num_rows());
                 let mut parsed = columns.parse(rows, wants, &spread, &dates);
                 parsed.rows.deal(&spread, shards);
                 parsed
             });
-            intake.take(parsed, sink)
+            intake.take(&mut parsed, sink)
         };
         // The next batch, which the caller's iterator may have to decode, is made beside the work on this one.
         let (taken, next) = parallel::beside(take, || batches.next().transpose());

@@ -133,7 +133,7 @@ impl Builder {
 
     pub(super) fn take(&mut self, mut piece: Parsed, intake: &mut Intake) -> Result<()> {
         piece.rows.deal(&self.spread, self.shards.len());
-        intake.take(vec![piece], self)
+        intake.take(&mut [piece], self)
     }
 
     pub(super) fn finish(self, report: IngestReport) -> Events {

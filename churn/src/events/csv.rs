@@ -7,11 +7,11 @@ use memchr::memchr;
 use super::dates::DateParser;
 use super::ids::Spread;
 use super::ingest::{
-    BadRowReason, Columns, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer, shown,
-    utf8,
+    BadRowReason, Columns, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer,
+    plain_amount, shown, utf8,
 };
-use super::records::{Blocks, End, Records, Step, Walk, field, unquote};
-use super::rows::{Rows, Sink, Wants};
+use super::records::{Blocks, End, Records, Span, Step, Walk, field, unquote};
+use super::rows::{Sink, Wants};
 use super::separators;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
@@ -96,27 +96,33 @@ struct RowParser<'a> {
 }
 
 impl RowParser<'_> {
-    fn parse(&self, text: &mut [u8]) -> Parsed {
+    /// Parses a block into what held the rows of an earlier one.
+    fn parse(&self, text: &mut [u8], parsed: &mut Parsed) {
+        parsed.clear();
+        parsed.rows.wants = self.wants;
         // Looked at once for all fields: a separator is never part of another character.
         let is_utf8 = text.is_ascii() || std::str::from_utf8(text).is_ok();
-        // A row is rarely shorter than this, and what is left over is not much.
-        let rows = Rows::new(self.wants, text.len() / 24);
-        let mut parsed = Parsed { rows, ..Parsed::default() };
         let done = match memchr(b'"', text) {
-            None => self.without_quotes(text, is_utf8, &mut parsed),
-            Some(_) => self.with_quotes(text, is_utf8, &mut parsed),
+            None => self.without_quotes(text, is_utf8, parsed),
+            Some(_) => self.with_quotes(text, is_utf8, parsed),
         };
         parsed.failed = done.err();
         parsed.rows.deal(&self.spread, self.shards);
-        parsed
     }
 
     /// Where there is no quote, every separator ends a field: they are found all at once.
     fn without_quotes(&self, text: &[u8], is_utf8: bool, parsed: &mut Parsed) -> Result<()> {
-        let mut separators = Vec::new();
+        let mut separators = std::mem::take(&mut parsed.separators);
         let n = separators::positions(text, self.delimiter, &mut separators);
+        let done = self.between(text, &separators[..n], is_utf8, parsed);
+        parsed.separators = separators;
+        done
+    }
+
+    /// The rows between these separators.
+    fn between(&self, text: &[u8], separators: &[u32], is_utf8: bool, parsed: &mut Parsed) -> Result<()> {
         let ends_record = |end: &u32| text[*end as usize] == b'\n';
-        let (mut rest, mut start) = (&separators[..n], 0);
+        let (mut rest, mut start) = (separators, 0);
         while !rest.is_empty() {
             let fields = match rest.get(..self.columns) {
                 Some([before @ .., last]) if ends_record(last) && !before.iter().any(ends_record) => self.columns,
@@ -129,7 +135,7 @@ impl RowParser<'_> {
                 let begin = |i: usize| if i == 0 { start } else { ends[i - 1] + 1 };
                 let end =
                     |i: usize| if i + 1 == fields { line_end - returns.min(line_end - begin(i)) } else { ends[i] };
-                self.record(fields, |i| field(text, (begin(i), end(i))), is_utf8, parsed)?;
+                self.record(text, fields, |i| (begin(i), end(i)), is_utf8, parsed)?;
             }
             parsed.lines += 1;
             (rest, start) = (&rest[fields..], line_end + 1);
@@ -145,7 +151,7 @@ impl RowParser<'_> {
                 unquote(text, from, to, self.delimiter, &mut spans);
             }
             parsed.lines = u64::from(line);
-            self.record(fields, |i| field(text, spans[i]), is_utf8, parsed)?;
+            self.record(text, fields, |i| spans[i], is_utf8, parsed)?;
         }
         parsed.lines = u64::from(walk.line);
         Ok(())
@@ -153,10 +159,37 @@ impl RowParser<'_> {
 
     /// Takes a record of so many fields; it starts behind the lines so far.
     #[inline(always)]
-    fn record<'t>(
+    fn record(
         &self,
+        text: &[u8],
         fields: usize,
-        get: impl Fn(usize) -> &'t [u8],
+        span: impl Fn(usize) -> Span,
+        is_utf8: bool,
+        parsed: &mut Parsed,
+    ) -> Result<()> {
+        let get = |i| field(text, span(i));
+        // What nearly all rows are: nothing to refuse, an ISO date, a plain amount, no label.
+        if fields == self.columns && is_utf8 && self.at.label.is_none() {
+            let customer = get(self.at.customer);
+            let amount = self.at.amount.map_or(Some(f64::NAN), |i| plain_amount(text, span(i)));
+            if let (Some(day), Some(amount), false) =
+                (self.dates.parse_plain(get(self.at.date)), amount, customer.is_empty())
+            {
+                let id = parsed.rows.id(customer, &self.spread);
+                let event_type = self.at.event_type.map_or(&[][..], get);
+                return parsed.rows.push(id, day, amount, event_type, None, parsed.lines as u32);
+            }
+        }
+        self.any_record(text, fields, span, is_utf8, parsed)
+    }
+
+    /// [`RowParser::record`] whatever it looks like.
+    #[inline(never)]
+    fn any_record(
+        &self,
+        text: &[u8],
+        fields: usize,
+        span: impl Fn(usize) -> Span,
         is_utf8: bool,
         parsed: &mut Parsed,
     ) -> Result<()> {
@@ -165,13 +198,14 @@ impl RowParser<'_> {
             parsed.refuse(parsed.lines, (BadRowReason::WrongFieldCount, message));
             return Ok(());
         }
+        let get = |i| field(text, span(i));
         let check = || {
-            let (customer, event_type) = (get(self.at.customer), self.at.event_type.map_or(&[][..], &get));
+            let (customer, event_type) = (get(self.at.customer), self.at.event_type.map_or(&[][..], get));
             if !is_utf8 {
                 utf8(customer, "customer_id")?;
             }
             let day = date(self.dates, get(self.at.date))?;
-            let amount = self.at.amount.map_or(Ok(f64::NAN), |i| amount(get(i)))?;
+            let amount = self.at.amount.map_or(Ok(f64::NAN), |i| amount(text, span(i)))?;
             if !is_utf8 {
                 utf8(event_type, "event_type")?;
             }
@@ -220,12 +254,15 @@ pub(crate) fn read<R: Read, S: Sink>(
     };
     let mut round = Round::new(together);
     let mut ahead = Round::new(together);
+    let mut parsed: Vec<Parsed> = std::iter::repeat_with(Parsed::default).take(together).collect();
     let mut bytes = round.fill(&mut blocks)?;
     loop {
         step(observer, "read", bytes, 0)?;
         let Round { texts, filled, end } = &mut round;
         let take = || {
-            let parsed = parallel::map_mut(&mut texts[..*filled], |_, text| parser.parse(text));
+            let parsed = &mut parsed[..*filled];
+            let mut both: Vec<_> = texts.iter_mut().zip(parsed.iter_mut()).collect();
+            parallel::for_each(&mut both, |(text, parsed)| parser.parse(text, parsed));
             intake.take(parsed, sink)
         };
         // A round that is not full is the last.

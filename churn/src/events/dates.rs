@@ -39,10 +39,13 @@ impl DateParser {
     /// The UTC calendar day, or nothing where the text is no date.
     #[inline(always)]
     pub(crate) fn parse(&self, text: &[u8]) -> Option<Day> {
-        match (&self.format, Day::from_iso(text)) {
-            (None, Some(day)) => Some(day),
-            _ => self.parse_other(text),
-        }
+        self.parse_plain(text).or_else(|| self.parse_other(text))
+    }
+
+    /// [`DateParser::parse`] of `YYYY-MM-DD` alone.
+    #[inline(always)]
+    pub(crate) fn parse_plain(&self, text: &[u8]) -> Option<Day> {
+        Day::from_iso(text).filter(|_| self.format.is_none())
     }
 
     fn parse_other(&self, text: &[u8]) -> Option<Day> {

@@ -135,6 +135,54 @@ impl Record for Key {
     }
 }
 
+/// A list that grows without being copied: what is there stays where it is.
+#[derive(Clone)]
+struct Records<R> {
+    chunks: Vec<Vec<R>>,
+}
+
+const CHUNK: usize = 1 << 12;
+
+impl<R> Records<R> {
+    fn len(&self) -> usize {
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
+    }
+
+    #[inline(always)]
+    fn get(&self, index: usize) -> Option<&R> {
+        self.chunks.get(index / CHUNK)?.get(index % CHUNK)
+    }
+
+    fn push(&mut self, record: R) {
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < CHUNK => last.push(record),
+            // Only the first one may stay small.
+            last => {
+                let room = if last.is_some() { CHUNK } else { 0 };
+                let mut chunk = Vec::with_capacity(room);
+                chunk.push(record);
+                self.chunks.push(chunk);
+            }
+        }
+    }
+}
+
+impl<R> std::ops::Index<usize> for Records<R> {
+    type Output = R;
+
+    #[inline(always)]
+    fn index(&self, index: usize) -> &R {
+        &self.chunks[index / CHUNK][index % CHUNK]
+    }
+}
+
+impl<R> std::ops::IndexMut<usize> for Records<R> {
+    #[inline(always)]
+    fn index_mut(&mut self, index: usize) -> &mut R {
+        &mut self.chunks[index / CHUNK][index % CHUNK]
+    }
+}
+
 /// Texts as numbers.
 pub(crate) type Names = Table<Key>;
 
@@ -146,7 +194,7 @@ pub(crate) type Names = Table<Key>;
 pub(crate) struct Table<R> {
     /// Number + 1 in the high half, 0 where the slot is free.
     slots: Vec<u64>,
-    records: Vec<R>,
+    records: Records<R>,
     /// The texts of the long ids.
     long: Strings,
     spread: Spread,
@@ -161,12 +209,12 @@ impl<R: Record> Texts for Table<R> {
         call_up(self.records[index].key());
     }
 
-    fn text(&self, index: usize) -> &str {
+    fn bytes(&self, index: usize) -> &[u8] {
         let key = self.records[index].key();
         if key.is_long() {
-            return self.long.get(key.place());
+            return self.long.get(key.place()).as_bytes();
         }
-        std::str::from_utf8(&key.0[..usize::from(key.0[SHORT])]).expect("ids are checked where they come in")
+        &key.0[..usize::from(key.0[SHORT])]
     }
 }
 
@@ -178,12 +226,18 @@ impl<R: Record> Default for Table<R> {
 
 impl<R: Record> Table<R> {
     pub(crate) fn new(spread: Spread) -> Self {
-        Table { slots: Vec::new(), records: Vec::new(), long: Strings::default(), spread }
+        Table { slots: Vec::new(), records: Records { chunks: Vec::new() }, long: Strings::default(), spread }
     }
 
-    /// The records in the order of their numbers.
-    pub(crate) fn records(&self) -> &[R] {
-        &self.records
+    /// The record with this number.
+    #[inline(always)]
+    pub(crate) fn at(&self, number: usize) -> &R {
+        &self.records[number]
+    }
+
+    /// The text with this number.
+    pub(crate) fn text(&self, number: usize) -> &str {
+        std::str::from_utf8(self.bytes(number)).expect("ids are checked where they come in")
     }
 
     /// The texts in the order of their numbers.

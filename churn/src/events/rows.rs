@@ -57,6 +57,18 @@ impl Rows {
         }
     }
 
+    /// Forgets the rows, but neither the memory they stood in nor the names of their types.
+    pub(crate) fn clear(&mut self) {
+        let Rows { wants: _, ids, long_ids, days, amounts, types, type_names: _, labels, lines, .. } = self;
+        ids.clear();
+        long_ids.clear();
+        days.clear();
+        amounts.clear();
+        types.clear();
+        labels.clear();
+        lines.clear();
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }

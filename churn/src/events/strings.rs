@@ -13,7 +13,7 @@ pub(crate) struct Strings {
 pub(crate) trait Texts: Sync {
     fn len(&self) -> usize;
 
-    fn text(&self, index: usize) -> &str;
+    fn bytes(&self, index: usize) -> &[u8];
 
     /// Asks for the memory that the text is found through.
     fn call_up(&self, _index: usize) {}
@@ -24,8 +24,8 @@ impl Texts for Strings {
         self.ends.len()
     }
 
-    fn text(&self, index: usize) -> &str {
-        self.get(index)
+    fn bytes(&self, index: usize) -> &[u8] {
+        self.get(index).as_bytes()
     }
 }
 
@@ -37,6 +37,11 @@ impl Strings {
     pub(crate) fn get(&self, index: usize) -> &str {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.bytes[start..self.ends[index]]
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
     pub(crate) fn push(&mut self, text: &str) {
@@ -84,33 +89,81 @@ impl<'a> FromIterator<&'a str> for Strings {
 
 /// The chosen texts of several lists in byte order, as (list, index); of equal ones the first.
 pub(crate) fn sorted<T: Texts>(lists: &[&T], chosen: impl Fn(usize, usize) -> bool + Sync + Send) -> Vec<(u32, u32)> {
-    // The first eight bytes decide most comparisons without touching the texts.
-    let prefix = |text: &str| {
-        let text = text.as_bytes();
-        let mut key = [0; 8];
-        let n = text.len().min(8);
-        key[..n].copy_from_slice(&text[..n]);
-        u64::from_be_bytes(key)
-    };
+    let get = |(l, i): (u32, u32)| lists[l as usize].bytes(i as usize);
     let mut keyed: Vec<(u64, (u32, u32))> = Vec::with_capacity(lists.iter().map(|list| list.len()).sum());
     for (l, list) in lists.iter().enumerate() {
-        let of_list = (0..list.len()).filter(|&i| chosen(l, i));
-        keyed.extend(of_list.map(|i| (prefix(list.text(i)), (l as u32, i as u32))));
+        keyed.extend((0..list.len()).filter(|&i| chosen(l, i)).map(|i| (0, (l as u32, i as u32))));
     }
-    let get = |(l, i): (u32, u32)| lists[l as usize].text(i as usize);
-    parallel::sort_unstable_by(&mut keyed, |a, b| {
-        a.0.cmp(&b.0).then_with(|| get(a.1).cmp(get(b.1))).then_with(|| a.1.cmp(&b.1))
+    // The eight bytes behind what all texts begin with decide nearly all comparisons without touching the texts.
+    let first = keyed.first().map_or(&[][..], |&(_, at)| get(at));
+    let common = keyed.iter().fold(first.len(), |common, &(_, at)| {
+        let both = first[..common].iter().zip(get(at));
+        both.take_while(|(a, b)| a == b).count()
     });
+    for (key, at) in &mut keyed {
+        *key = leading(get(*at).get(common..).unwrap_or(&[]));
+    }
+    parallel::sort_unstable_by(&mut keyed, |a, b| a.0.cmp(&b.0));
+    for same in keyed.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+        parallel::sort_unstable_by(same, |a, b| get(a.1).cmp(get(b.1)).then_with(|| a.1.cmp(&b.1)));
+    }
     keyed.into_iter().map(|(_, at)| at).collect()
+}
+
+/// The first eight bytes as a number that orders as they do.
+fn leading(text: &[u8]) -> u64 {
+    match text.first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => text.iter().zip((0..8).rev()).fold(0, |key, (&byte, place)| key | u64::from(byte) << (8 * place)),
+    }
 }
 
 /// The texts at these places of several lists, in their order.
 pub(crate) fn select<T: Texts>(lists: &[&T], order: &[(u32, u32)]) -> Strings {
     const TOGETHER: usize = 64;
-    let mut strings = Strings { bytes: String::new(), ends: Vec::with_capacity(order.len()) };
+    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(order.len()));
     for batch in order.chunks(TOGETHER) {
         batch.iter().for_each(|&(l, i)| lists[l as usize].call_up(i as usize));
-        batch.iter().for_each(|&(l, i)| strings.push(lists[l as usize].text(i as usize)));
+        for &(l, i) in batch {
+            bytes.extend_from_slice(lists[l as usize].bytes(i as usize));
+            ends.push(bytes.len());
+        }
     }
-    strings
+    Strings { bytes: String::from_utf8(bytes).expect("texts are UTF-8"), ends }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorted_as_the_standard_library_sorts() {
+        let mut random = crate::random::Random::new(5, 0);
+        for common in ["", "C", "customer number "] {
+            for alphabet in ["ab", "\0\u{1}", "0123456789é"] {
+                let letters: Vec<char> = alphabet.chars().collect();
+                let mut text = || -> String {
+                    let length = random.below(14);
+                    common.chars().chain((0..length).map(|_| letters[random.below(letters.len())])).collect()
+                };
+                let lists: [Strings; 2] = std::array::from_fn(|_| {
+                    let texts: Vec<String> = (0..300).map(|_| text()).collect();
+                    texts.iter().map(String::as_str).collect()
+                });
+                let [one, two] = &lists;
+                let chosen = |list: usize, i: usize| !(list + i).is_multiple_of(5);
+                let order = sorted(&[one, two], chosen);
+                let mut expected: Vec<(&str, (u32, u32))> = Vec::new();
+                for (l, list) in lists.iter().enumerate() {
+                    let chosen = (0..list.len()).filter(|&i| chosen(l, i));
+                    expected.extend(chosen.map(|i| (list.get(i), (l as u32, i as u32))));
+                }
+                expected.sort();
+                assert_eq!(order, expected.iter().map(|&(_, at)| at).collect::<Vec<_>>());
+                let texts = select(&[one, two], &order);
+                assert!(texts.iter().eq(expected.iter().map(|&(text, _)| text)));
+            }
+        }
+        assert_eq!(sorted::<Strings>(&[], |_, _| true), []);
+    }
 }

@@ -41,6 +41,12 @@ impl Fixed {
         self.0
     }
 
+    /// The sum, or nothing, without a branch.
+    #[inline(always)]
+    pub(crate) fn if_so(self, condition: bool) -> Fixed {
+        Fixed(self.0 & -i128::from(condition))
+    }
+
     #[inline(always)]
     pub(crate) fn merge(&mut self, other: Fixed) {
         self.0 = self.0.saturating_add(other.0);

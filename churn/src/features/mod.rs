@@ -399,15 +399,15 @@ pub fn features(history: &History<'_>, config: &FeatureConfig) -> Result<Feature
 pub(crate) fn fit(snapshots: &[(History<'_>, &[usize])], config: &FeatureConfig) -> Result<FeatureConfig> {
     let mut fitted = config.clone();
     if config.scales.is_none() {
-        let mut activity = Vec::new();
-        for &(history, customers) in snapshots {
+        let activity = snapshots.iter().map(|&(history, customers)| {
             let clock = Clock::new(history.as_of(), config.windows);
-            activity.extend(parallel::map(customers.len(), |i| {
+            let activity = parallel::map(customers.len(), |i| {
                 let state = state(&history, customers[i], &clock, Rfm::add);
                 (f64::from(state.activity), state.activity_amounts.value())
-            }));
-        }
-        fitted.scales = Some(fit_scales(&activity));
+            });
+            activity.into_iter().unzip()
+        });
+        fitted.scales = Some(fit_scales(activity.collect()));
     }
     if config.counts_types() && config.event_type_columns.is_none() {
         let mut counts: Vec<u64> = Vec::new();
@@ -435,16 +435,14 @@ fn most_frequent<'a>(counts: &[u64], name: impl Fn(usize) -> &'a str, top: usize
     order.into_iter().map(|i| name(i).to_owned()).collect()
 }
 
-/// The scales over pairs of events and amounts in the activity window.
-fn fit_scales(activity: &[(f64, f64)]) -> Scales {
-    let scale = |mut values: Vec<f64>| match percentile(&mut values, 0.95) {
+/// The scales over parts of the customers: their numbers of events in the activity window, and their amounts in it.
+fn fit_scales(parts: Vec<(Vec<f64>, Vec<f64>)>) -> Scales {
+    let (events, amounts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let scale = |parts: Vec<Vec<f64>>| match percentile(&mut parts.concat(), 0.95) {
         value if value > 0.0 => value,
         _ => 1.0,
     };
-    Scales {
-        frequency: scale(activity.iter().map(|a| a.0).collect()),
-        monetary: scale(activity.iter().map(|a| a.1).collect()),
-    }
+    Scales { frequency: scale(events), monetary: scale(amounts) }
 }
 
 /// The q-quantile by linear interpolation between the order statistics around q·(n − 1), as numpy computes it by default.
@@ -495,8 +493,8 @@ pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &Featu
 
 /// The slot of each type number: its place among the listed names, or the one after them.
 fn type_slots(names: &impl Texts, listed: &[String]) -> Vec<usize> {
-    let slot = |name: &str| listed.iter().position(|l| l == name).unwrap_or(listed.len());
-    (0..names.len()).map(|number| slot(names.text(number))).collect()
+    let slot = |name: &[u8]| listed.iter().position(|l| l.as_bytes() == name).unwrap_or(listed.len());
+    (0..names.len()).map(|number| slot(names.bytes(number))).collect()
 }
 
 /// One customer's states, filled in before their row is written.

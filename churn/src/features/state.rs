@@ -145,9 +145,10 @@ impl Compact {
         let in_activity = age < clock.windows.activity_days;
         let place = clock.windows.recent_days - 1 - age;
         let has_amount = !amount.is_nan();
-        let term = if has_amount { Fixed::of(amount) } else { Fixed::default() };
+        // No branches: whether there is an amount and how old it is cannot be guessed.
+        let term = Fixed::of(if_so(has_amount, amount));
         let amounts = self.amounts.plus(term);
-        let activity_amounts = self.activity_amounts.plus(if in_activity { term } else { Fixed::default() });
+        let activity_amounts = self.activity_amounts.plus(term.if_so(in_activity));
         let (Some(amounts), Some(activity_amounts), true) = (amounts, activity_amounts, self.events < MOST_EVENTS)
         else {
             return Some(self.pour(clock, day, amount));
@@ -211,6 +212,12 @@ impl Compact {
             activity_amounts: self.activity_amounts.wide(),
         }
     }
+}
+
+/// The number, or 0, without a branch.
+#[inline(always)]
+fn if_so(condition: bool, number: f64) -> f64 {
+    f64::from_bits(number.to_bits() & u64::from(condition).wrapping_neg())
 }
 
 /// Places of so many events fit into 32 bits.

@@ -151,8 +151,8 @@ impl States {
 
     fn compact(&self, customer: u32) -> &Compact {
         match &self.customers {
-            Customers::Rfm(table) => &table.records()[customer as usize],
-            Customers::Behavioral(table) => &table.records()[customer as usize].compact,
+            Customers::Rfm(table) => table.at(customer as usize),
+            Customers::Behavioral(table) => &table.at(customer as usize).compact,
         }
     }
 
@@ -172,7 +172,7 @@ impl States {
     fn behavior(&self, customer: u32) -> Option<&Behavior> {
         match &self.customers {
             Customers::Rfm(_) => None,
-            Customers::Behavioral(table) => Some(&table.records()[customer as usize].behavior),
+            Customers::Behavioral(table) => Some(&table.at(customer as usize).behavior),
         }
     }
 
@@ -180,18 +180,18 @@ impl States {
     fn types(&self, customer: u32) -> impl Iterator<Item = (u16, u32)> {
         let first: &[u32] = match &self.customers {
             Customers::Rfm(_) => &[],
-            Customers::Behavioral(table) => &table.records()[customer as usize].types,
+            Customers::Behavioral(table) => &table.at(customer as usize).types,
         };
         let first = first.iter().enumerate().map(|(place, &count)| (type_at(place), count));
         first.filter(|&(_, count)| count > 0).chain(self.types.of(customer))
     }
 
     /// Adds the states of a customer of another stream, whose types have these numbers here.
-    fn merge(&mut self, id: &str, theirs: &States, customer: u32, numbers: &[u16]) {
+    fn merge(&mut self, id: &[u8], theirs: &States, customer: u32, numbers: &[u16]) {
         let ours = match &mut self.customers {
-            Customers::Rfm(table) => table.number(id.as_bytes()),
+            Customers::Rfm(table) => table.number(id),
             Customers::Behavioral(table) => {
-                let (ours, record) = table.record(id.as_bytes());
+                let (ours, record) = table.record(id);
                 if let Some(behavior) = theirs.behavior(customer) {
                     record.behavior.merge(behavior);
                 }
@@ -208,8 +208,8 @@ impl States {
         let mut rfm = self.rfm(ours);
         rfm.merge(&theirs.rfm(customer));
         let compact = match &mut self.customers {
-            Customers::Rfm(table) => table.record(id.as_bytes()).1,
-            Customers::Behavioral(table) => &mut table.record(id.as_bytes()).1.compact,
+            Customers::Rfm(table) => table.record(id).1,
+            Customers::Behavioral(table) => &mut table.record(id).1.compact,
         };
         if compact.store(&rfm) {
             self.poured.remove(&ours);
@@ -228,10 +228,10 @@ impl Texts for States {
         }
     }
 
-    fn text(&self, customer: usize) -> &str {
+    fn bytes(&self, customer: usize) -> &[u8] {
         match &self.customers {
-            Customers::Rfm(table) => table.text(customer),
-            Customers::Behavioral(table) => table.text(customer),
+            Customers::Rfm(table) => table.bytes(customer),
+            Customers::Behavioral(table) => table.bytes(customer),
         }
     }
 
@@ -353,8 +353,8 @@ impl FeatureStream {
         let shards = self.shards.len();
         for theirs in &other.shards {
             for customer in 0..theirs.len() {
-                let id = theirs.text(customer);
-                let ours = &mut self.shards[self.spread.shard(self.spread.id(id.as_bytes()), shards)];
+                let id = theirs.bytes(customer);
+                let ours = &mut self.shards[self.spread.shard(self.spread.id(id), shards)];
                 ours.merge(id, theirs, customer as u32, &numbers);
             }
         }
@@ -380,13 +380,17 @@ impl FeatureStream {
             }
         }
         if fitted.scales.is_none() {
-            let activity: Vec<Vec<(f64, f64)>> = parallel::map(shards.len(), |s| {
+            let activity = parallel::map(shards.len(), |s| {
                 let shard = &shards[s];
-                let seen = (0..shard.len() as u32).filter(|&customer| shard.is_seen(customer));
-                let states = seen.map(|customer| shard.rfm(customer));
-                states.map(|state| (f64::from(state.activity), state.activity_amounts.value())).collect()
+                let (mut events, mut amounts) = (Vec::with_capacity(shard.len()), Vec::with_capacity(shard.len()));
+                for customer in (0..shard.len() as u32).filter(|&customer| shard.is_seen(customer)) {
+                    let state = shard.rfm(customer);
+                    events.push(f64::from(state.activity));
+                    amounts.push(state.activity_amounts.value());
+                }
+                (events, amounts)
             });
-            fitted.scales = Some(fit_scales(&activity.concat()));
+            fitted.scales = Some(fit_scales(activity));
         }
         if fitted.counts_types() && fitted.event_type_columns.is_none() {
             let mut counts = vec![0u64; type_names.len()];
@@ -405,8 +409,8 @@ impl FeatureStream {
         let order = sorted(&lists, |s, customer| shards[s].is_seen(customer as u32));
         let ahead = |rows: std::ops::Range<usize>| {
             order[rows].iter().for_each(|&(s, customer)| match &shards[s as usize].customers {
-                Customers::Rfm(table) => call_up(&table.records()[customer as usize]),
-                Customers::Behavioral(table) => call_up(&table.records()[customer as usize]),
+                Customers::Rfm(table) => call_up(table.at(customer as usize)),
+                Customers::Behavioral(table) => call_up(table.at(customer as usize)),
             });
         };
         let ids = select(&lists, &order);

@@ -47,6 +47,13 @@ impl<'a> Booster<'a> {
 
     /// Adds a tree.
     pub(crate) fn round(&mut self) {
+        match self.blocks.len() {
+            1 => self.add_tree(),
+            _ => parallel::inside(|| self.add_tree()),
+        }
+    }
+
+    fn add_tree(&mut self) {
         let Booster { weights, margins, .. } = self;
         parallel::for_each_chunk(&mut self.gradients, ROWS, |first, out| {
             let rows = first..first + out.len();
