@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, LargeStringArray, RecordBatch, StructArray,
-    TimestampSecondArray, UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, LargeStringArray, RecordBatch, TimestampSecondArray,
+    UInt64Array,
 };
 use arrow_schema::{Field, Schema};
 use churn::ErrorKind;
 use numpy::{PyArray1, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyCapsule, PyFloat, PyInt, PyIterator, PyMapping, PyString};
-use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
+use pyo3::types::{PyBool, PyFloat, PyInt, PyIterator, PyMapping, PyString};
 use pyo3_arrow::input::AnyRecordBatch;
 use pyo3_arrow::{PyArray, PyChunkedArray};
 
@@ -22,7 +21,7 @@ use crate::watch::Watch;
 
 /// Rows handed to the core at a time: a batch of any size is cut, without a copy, so that memory stays small beside it and
 /// Ctrl-C is heard.
-const TOGETHER: usize = 1 << 19;
+const TOGETHER: usize = 1 << 17;
 
 /// Where batches come from.
 pub(crate) enum Batches {
@@ -313,42 +312,4 @@ fn of_values(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
             Err(_) => Arc::new(LargeStringArray::from(each(&rows, |value| Ok(value.str()?.to_string()))?)),
         },
     })
-}
-
-/// The `arrow_array_stream` of one table of columns.
-pub(crate) fn stream<'py>(
-    py: Python<'py>,
-    columns: Vec<(String, ArrayRef)>,
-    requested_schema: Option<Bound<'py, PyCapsule>>,
-) -> PyResult<Bound<'py, PyCapsule>> {
-    let (field, array) = structure(columns)?;
-    let arrays = ArrayIterator::new(vec![Ok(array)], field);
-    Ok(to_stream_pycapsule(py, Box::new(arrays), requested_schema)?)
-}
-
-/// The `arrow_schema` of such a table.
-pub(crate) fn schema(py: Python<'_>, columns: Vec<(String, ArrayRef)>) -> PyResult<Bound<'_, PyCapsule>> {
-    let (field, _) = structure(columns)?;
-    Ok(to_schema_pycapsule(py, field.as_ref())?)
-}
-
-fn structure(columns: Vec<(String, ArrayRef)>) -> PyResult<(Arc<Field>, ArrayRef)> {
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, values)| Field::new(name, values.data_type().clone(), true)).collect();
-    let arrays = columns.into_iter().map(|(_, values)| values).collect();
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
-        .map_err(|error| invalid(format!("the columns make no table: {error}")))?;
-    let array = StructArray::from(batch);
-    let field = Field::new("", arrow_array::Array::data_type(&array).clone(), false);
-    Ok((Arc::new(field), Arc::new(array)))
-}
-
-/// A column of text.
-pub(crate) fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(values.map(Some).collect::<LargeStringArray>())
-}
-
-/// A column of numbers, null where NaN.
-pub(crate) fn numbers(values: impl Iterator<Item = f64>) -> ArrayRef {
-    Arc::new(values.map(|value| (!value.is_nan()).then_some(value)).collect::<Float64Array>())
 }

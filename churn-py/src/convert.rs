@@ -5,7 +5,7 @@ use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString};
+use pyo3::types::{PyBool, PyDate, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -172,19 +172,44 @@ pub(crate) fn day(value: &Bound<'_, PyAny>) -> PyResult<Day> {
         return text.to_cow()?.parse().map_err(crate::error::raise);
     }
     let wrong = || invalid(format!("{} is no date; expected YYYY-MM-DD, a date or a datetime", shown(value)));
+    if value.is_exact_instance_of::<PyDate>() {
+        return ordinal(value).ok_or_else(wrong);
+    }
+    if value.is_instance_of::<PyDate>() {
+        return ordinal(&utc(value)?).ok_or_else(wrong);
+    }
+    if value.hasattr(intern!(py, "dtype"))? {
+        return numpy_date(value).ok().and_then(|date| ordinal(&date)).ok_or_else(wrong);
+    }
     if !value.hasattr(intern!(py, "year"))? {
-        if value.hasattr("dtype")? {
-            // numpy's datetime64: as seconds its Python value is a datetime, or None where it is NaT.
-            let seconds = value.call_method1("astype", ("datetime64[s]",)).map_err(|_| wrong())?;
-            let moment = seconds.call_method0("item")?;
-            return if moment.hasattr("year")? { day(&moment) } else { Err(wrong()) };
-        }
         return Err(wrong());
     }
     let moment = utc(value)?;
     let part = |name: &Bound<'_, PyString>| moment.getattr(name)?.extract::<i32>().map_err(|_| wrong());
     let (year, month, day) = (part(intern!(py, "year"))?, part(intern!(py, "month"))?, part(intern!(py, "day"))?);
     Day::from_ymd(year, month as u32, day as u32).ok_or_else(wrong)
+}
+
+/// The date of a numpy datetime64; a value without a day for other types of numpy and for NaT.
+fn numpy_date<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    let item = value.call_method0(intern!(py, "item"))?;
+    if !item.is_instance_of::<PyInt>() {
+        return Ok(item);
+    }
+    // A number: of an integer, or of a date finer than Python's own.
+    if !value.getattr(intern!(py, "dtype"))?.getattr(intern!(py, "kind"))?.eq(intern!(py, "M"))? {
+        return Ok(py.None().into_bound(py));
+    }
+    value.call_method1(intern!(py, "astype"), (intern!(py, "datetime64[D]"),))?.call_method0(intern!(py, "item"))
+}
+
+/// The day of a `datetime.date` or of what is derived from it; none where it has no day, as NaT.
+fn ordinal(date: &Bound<'_, PyAny>) -> Option<Day> {
+    // Python counts from the first day of the year 1.
+    const EPOCH: i32 = 719_163;
+    let ordinal = date.call_method0(intern!(date.py(), "toordinal")).ok()?;
+    Day::new(ordinal.extract::<i32>().ok()?.checked_sub(EPOCH)?)
 }
 
 /// A datetime with a zone, moved to UTC; anything else as it is.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use churn::{Day, Transaction};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString};
+use pyo3::types::{PyDate, PyDict, PyInt, PyString};
 
 use crate::convert::{day, json, shown};
 use crate::error::invalid;
@@ -33,12 +33,10 @@ pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<churn::Customer> {
     };
     let customer_id = needed("customer_id", customer.get_item(intern!(py, "customer_id"))?)?.into_bound(py);
     let transactions = needed("transactions", customer.get_item(intern!(py, "transactions"))?)?.into_bound(py);
-    let attributes = customer.get_item(intern!(py, "attributes"))?.filter(|attributes| !attributes.is_none());
-    known_keys(
-        customer,
-        2 + usize::from(customer.contains(intern!(py, "attributes"))?),
-        &["customer_id", "transactions", "attributes"],
-    )?;
+    let attributes = customer.get_item(intern!(py, "attributes"))?;
+    let read = 2 + usize::from(attributes.is_some());
+    let attributes = attributes.filter(|attributes| !attributes.is_none());
+    known_keys(customer, read, &["customer_id", "transactions", "attributes"])?;
     let Ok(rows) = transactions.try_iter() else {
         return Err(invalid(format!("transactions is {}; expected a list of dicts", shown(&transactions))));
     };
@@ -84,8 +82,7 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
     let mut get = |name: &Bound<'py, PyString>| -> PyResult<Option<Bound<'py, PyAny>>> {
         let value = dict.get_item(name)?;
         read += usize::from(value.is_some());
-        // None and NaN are missing.
-        Ok(value.filter(|value| !value.is_none() && !value.extract::<f64>().is_ok_and(f64::is_nan)))
+        Ok(value.filter(|value| !missing(value)))
     };
     let Some(event_date) = get(intern!(py, "event_date"))? else {
         return Err(invalid(format!("transaction {}: event_date is missing", row + 1)));
@@ -113,6 +110,13 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
             .map(|kind| kind.extract().map_err(|_| wrong("event_type", &kind, "text or None")))
             .transpose()?,
     })
+}
+
+/// Whether this is None or NaN, of whatever type.
+fn missing(value: &Bound<'_, PyAny>) -> bool {
+    // Text and dates are told apart first: asking them for a number would cost as much as all the rest.
+    !value.is_instance_of::<PyString>()
+        && (value.is_none() || (!value.is_instance_of::<PyDate>() && value.extract::<f64>().is_ok_and(f64::is_nan)))
 }
 
 pub(crate) fn prediction_dict<'py>(py: Python<'py>, prediction: &churn::Prediction) -> PyResult<Bound<'py, PyDict>> {

@@ -3,17 +3,18 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Date32Array};
+use arrow_array::{ArrayRef, Date32Array, LargeStringArray};
 use churn::ReadOptions;
-use numpy::PyArray1;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
-use crate::arrow::{self, Batches};
+use crate::arrow::Batches;
 use crate::convert::{config, date, shown, to_python};
 use crate::error::invalid;
+use crate::outgoing::{Outgoing, numbers, texts};
 use crate::watch::Watch;
 
 /// A log of events in memory: who did something, when, for how much, and of what kind.
@@ -120,15 +121,7 @@ impl Events {
 
     /// The events as a pandas frame: `customer_id`, `event_date`, `amount`, `event_type`; customers in byte order, each by day.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let rows = || self.inner.iter();
-        let days = PyArray1::from_vec(py, rows().map(|row| i64::from(row.1.number())).collect());
-        let days = days.call_method1("astype", ("datetime64[D]",))?.call_method1("astype", ("datetime64[s]",))?;
-        let columns = PyDict::new(py);
-        columns.set_item("customer_id", rows().map(|row| row.0).collect::<Vec<_>>())?;
-        columns.set_item("event_date", days)?;
-        columns.set_item("amount", PyArray1::from_vec(py, rows().map(|row| row.2.unwrap_or(f64::NAN)).collect()))?;
-        columns.set_item("event_type", rows().map(|row| row.3).collect::<Vec<_>>())?;
-        py.import("pandas")?.call_method1("DataFrame", (columns,))
+        self.frame(py)
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -137,11 +130,11 @@ impl Events {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        arrow::stream(py, py.detach(|| self.columns()), requested_schema)
+        self.stream(py, requested_schema)
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        arrow::schema(py, py.detach(|| self.columns()))
+        self.schema(py)
     }
 
     fn __repr__(&self) -> String {
@@ -155,18 +148,16 @@ impl Events {
     }
 }
 
-impl Events {
+impl Outgoing for Events {
     fn columns(&self) -> Vec<(String, ArrayRef)> {
         let rows = || self.inner.iter();
-        let types = rows().map(|row| row.3).collect::<arrow_array::LargeStringArray>();
+        let days: Date32Array = rows().map(|row| Some(row.1.number())).collect();
+        let types: LargeStringArray = rows().map(|row| row.3).collect();
         vec![
-            ("customer_id".to_owned(), arrow::texts(rows().map(|row| row.0))),
-            (
-                "event_date".to_owned(),
-                std::sync::Arc::new(rows().map(|row| Some(row.1.number())).collect::<Date32Array>()),
-            ),
-            ("amount".to_owned(), arrow::numbers(rows().map(|row| row.2.unwrap_or(f64::NAN)))),
-            ("event_type".to_owned(), std::sync::Arc::new(types)),
+            ("customer_id".to_owned(), texts(rows().map(|row| row.0))),
+            ("event_date".to_owned(), Arc::new(days)),
+            ("amount".to_owned(), numbers(rows().map(|row| row.2.unwrap_or(f64::NAN)))),
+            ("event_type".to_owned(), Arc::new(types)),
         ]
     }
 }

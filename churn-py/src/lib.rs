@@ -3,15 +3,20 @@
 
 mod arrow;
 mod classifier;
+mod contacts;
 mod convert;
 mod customer;
 mod error;
 mod events;
 mod features;
+mod labels;
 mod measures;
 mod model;
+mod outgoing;
 mod results;
+mod stream;
 mod table;
+mod train;
 mod watch;
 
 use pyo3::prelude::*;
@@ -21,18 +26,25 @@ mod _churn {
     #[pymodule_export]
     use crate::classifier::Classifier;
     #[pymodule_export]
+    use crate::contacts::{ContactList, contact_list};
+    #[pymodule_export]
     use crate::events::{Events, read_csv, read_parquet};
     #[pymodule_export]
-    use crate::features::{FeatureStream, FeatureTable, Labels, features, labels};
+    use crate::features::{FeatureTable, features};
+    #[pymodule_export]
+    use crate::labels::{Labels, labels};
     #[pymodule_export]
     use crate::measures::{
-        ContactList, campaign_outcome, compare, contact_list, curve, empc, evaluate, expected_curve, mpc, segment,
-        segment_table,
+        campaign_outcome, compare, curve, empc, evaluate, expected_curve, mpc, segment, segment_table,
     };
     #[pymodule_export]
-    use crate::model::{Model, load, train, train_table};
+    use crate::model::Model;
     #[pymodule_export]
     use crate::results::{Explanation, Predictions};
+    #[pymodule_export]
+    use crate::stream::FeatureStream;
+    #[pymodule_export]
+    use crate::train::{load, train, train_table};
 
     use pyo3::prelude::*;
 

@@ -1,13 +1,14 @@
 //! Training, and what a trained model can be asked.
 
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
-use churn::{ChangeConfig, Day, ErrorKind, ExplainConfig, Input, TableConfig, TrainConfig};
+use churn::{ChangeConfig, Day, ErrorKind, ExplainConfig, Explainer, Input};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
 
-use crate::convert::{Setting, date, json, optional_day, read, settings, shown, to_python};
+use crate::convert::{date, json, optional_day, shown, to_python};
 use crate::customer::{one, prediction_dict, today};
 use crate::error::{invalid, raise, refuse};
 use crate::events::Events;
@@ -25,9 +26,29 @@ const JOINED_BY: &str = "customer_id";
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Model {
     inner: churn::Model,
+    /// The last explainer and its settings: preparing it takes longer than explaining one customer.
+    explainer: Mutex<Option<(ExplainConfig, Explainer)>>,
+}
+
+impl From<churn::Model> for Model {
+    fn from(inner: churn::Model) -> Self {
+        Model { inner, explainer: Mutex::default() }
+    }
 }
 
 impl Model {
+    fn explainer(&self, config: &ExplainConfig) -> churn::Result<Explainer> {
+        let last = || self.explainer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, explainer)) = &*last()
+            && of == config
+        {
+            return Ok(explainer.clone());
+        }
+        let explainer = self.inner.explainer(config)?;
+        *last() = Some((config.clone(), explainer.clone()));
+        Ok(explainer)
+    }
+
     fn of_events(&self) -> bool {
         // A model of a table has no cutoffs.
         !self.inner.cutoffs().is_empty()
@@ -98,12 +119,12 @@ impl<'a, 'py> With<'a, 'py> {
 }
 
 /// The table to join.
-fn attributes(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<churn::Table>> {
+pub(crate) fn attributes(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<churn::Table>> {
     let taken = Taken { customer_id: Some(JOINED_BY), ..Taken::default() };
     object.filter(|object| !object.is_none()).map(|object| table(object, &taken)).transpose()
 }
 
-fn joined<'a>(events: &'a churn::Events, attributes: Option<&'a churn::Table>) -> Input<'a> {
+pub(crate) fn joined<'a>(events: &'a churn::Events, attributes: Option<&'a churn::Table>) -> Input<'a> {
     match attributes {
         Some(table) => Input::from(events).with_attributes(table, JOINED_BY),
         None => events.into(),
@@ -325,7 +346,8 @@ impl Model {
         let with = With::new(as_of, attributes, customer_id.as_deref())?;
         let table = self.features_of(events_or_table, &with)?;
         let watch = Watch::new(progress)?;
-        let inner = watch.run(events_or_table.py(), |watch| self.inner.explain_observed(&table, &config, watch))?;
+        let inner =
+            watch.run(events_or_table.py(), |watch| self.explainer(&config)?.explain_observed(&table, watch))?;
         Ok(Explanation { inner })
     }
 
@@ -414,8 +436,8 @@ impl Model {
     /// >>> churn.Model.from_json(model.to_json()) == model
     /// True
     #[staticmethod]
-    fn from_json(py: Python<'_>, text: Cow<'_, str>) -> PyResult<Model> {
-        Ok(Model { inner: py.detach(|| churn::Model::from_json(&text)).map_err(raise)? })
+    pub(crate) fn from_json(py: Python<'_>, text: Cow<'_, str>) -> PyResult<Model> {
+        Ok(py.detach(|| churn::Model::from_json(&text)).map_err(raise)?.into())
     }
 
     /// Writes the document to a file.
@@ -457,151 +479,4 @@ impl Model {
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("churn._display")?.call_method1("model", (slf,))
     }
-}
-
-/// Trains a model on a log.
-///
-/// Labels and features are taken at some cutoffs; the model is judged out of time, then fitted on all of them.
-///
-/// Parameters
-/// ----------
-/// events : Events
-/// model : {"logistic_regression", "random_forest", "gradient_boosting", "auto"}
-/// labels : {"outcome_window", "inactivity", "provided"}
-/// horizon_days : int, default 90
-///     Days in which a customer may come back.
-/// snapshots : int, optional
-///     How many cutoffs; up to four, as the log has room for, if left out.
-/// feature_set : {"rfm", "behavioral"}
-/// seed : int, default 0
-/// attributes : table, optional
-///     Columns with one row a customer to join to the features, found by its column `customer_id`.
-/// progress : bool or callable, optional
-///     True for a bar of tqdm, or a function of stage, done and total.
-/// **parameters
-///     Of the labels (`gap_days`, `active_within_days`, `event_types`, `threshold_days`), the features (`windows`, …) and the
-///     learner (`calibration`, `class_weight`, `thresholds`, `l2`, `trees`, `rounds`, `learning_rate`, `max_depth`, …), and
-///     `cutoffs`, `audit`, `time_budget`. One that does not exist is refused, and the message lists those that do.
-///
-/// Returns
-/// -------
-/// Model
-///
-/// Raises
-/// ------
-/// CutoffOutsideDataError, TooFewRowsError, OneClassError, InvalidParameterError
-///
-/// Examples
-/// --------
-/// >>> import churn
-/// >>> model = churn.train(events, "gradient_boosting", horizon_days=60, rounds=20)
-/// >>> model.kind, model.evaluation["protocol"]
-/// ('gradient_boosting', 'out_of_time')
-#[pyfunction]
-#[pyo3(
-    signature = (
-        events, model=Setting(None), labels=Setting(None), horizon_days=Setting(None), snapshots=Setting(None),
-        feature_set=Setting(None), seed=Setting(None), *, attributes=None, progress=None, **parameters
-    ),
-    text_signature = "(events, model='logistic_regression', labels='outcome_window', horizon_days=90, snapshots=None, \
-                      feature_set='rfm', seed=0, *, attributes=None, progress=None, **parameters)"
-)]
-#[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
-pub(crate) fn train(
-    events: &Bound<'_, Events>,
-    model: Setting<'_>,
-    labels: Setting<'_>,
-    horizon_days: Setting<'_>,
-    snapshots: Setting<'_>,
-    feature_set: Setting<'_>,
-    seed: Setting<'_>,
-    attributes: Option<&Bound<'_, PyAny>>,
-    progress: Option<&Bound<'_, PyAny>>,
-    parameters: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Model> {
-    let mut keys = settings(parameters)?;
-    for (name, setting) in [
-        ("model", model),
-        ("labels", labels),
-        ("horizon_days", horizon_days),
-        ("snapshots", snapshots),
-        ("feature_set", feature_set),
-        ("seed", seed),
-    ] {
-        setting.put(&mut keys, name)?;
-    }
-    let config: TrainConfig = read(keys)?;
-    let attributes = self::attributes(attributes)?;
-    let (py, events) = (events.py(), &events.get().inner);
-    let inner = Watch::new(progress)?
-        .run(py, |watch| churn::train_observed(joined(events, attributes.as_ref()), &config, watch))?;
-    Ok(Model { inner })
-}
-
-/// Trains a model on a table with one row a customer, judged on a stratified fifth of the customers.
-///
-/// Parameters
-/// ----------
-/// table : table
-///     Numeric, boolean and categorical columns, and the label.
-/// label : str, default "churned"
-///     The label column: 0/1, True/False or yes/no.
-/// customer_id : str, optional
-///     The column of ids, if rows may belong to the same customer.
-/// progress : bool or callable, optional
-///     True for a bar of tqdm, or a function of stage, done and total.
-/// **parameters
-///     `model`, `seed`, `weight` (a column), `leave_out` (columns), and those of the learner, as for :func:`train`.
-///
-/// Returns
-/// -------
-/// Model
-///
-/// Examples
-/// --------
-/// >>> import churn
-/// >>> table = {"plan": ["basic", "gold"] * 50, "tickets": list(range(100)), "churned": [i > 60 for i in range(100)]}
-/// >>> churn.train_table(table, model="random_forest").feature_names
-/// ['plan', 'tickets']
-#[pyfunction]
-#[pyo3(
-    signature = (table, label=Setting(None), customer_id=Setting(None), *, progress=None, **parameters),
-    text_signature = "(table, label='churned', customer_id=None, *, progress=None, **parameters)"
-)]
-pub(crate) fn train_table(
-    table: &Bound<'_, PyAny>,
-    label: Setting<'_>,
-    customer_id: Setting<'_>,
-    progress: Option<&Bound<'_, PyAny>>,
-    parameters: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Model> {
-    let mut keys = settings(parameters)?;
-    label.put(&mut keys, "label")?;
-    customer_id.put(&mut keys, "customer_id")?;
-    let config: TableConfig = read(keys)?;
-    let taken = Taken { left_out: &config.leave_out, customer_id: config.customer_id.as_deref(), ..Taken::default() };
-    let (py, table) = (table.py(), self::table(table, &taken)?);
-    let inner = Watch::new(progress)?.run(py, |watch| churn::train_table_observed(&table, &config, watch))?;
-    Ok(Model { inner })
-}
-
-/// Reads a model from a file that :meth:`Model.save` wrote, or any other model document.
-///
-/// Parameters
-/// ----------
-/// path : path
-///
-/// Returns
-/// -------
-/// Model
-#[pyfunction]
-pub(crate) fn load(py: Python<'_>, path: std::path::PathBuf) -> PyResult<Model> {
-    let file = crate::events::open(&path)?;
-    let text = py.detach(|| std::io::read_to_string(file)).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => {
-            refuse(ErrorKind::InvalidDocument, format!("{} is no text: not a model document", path.display()))
-        }
-        _ => error.into(),
-    })?;
-    Model::from_json(py, text.into())
 }

@@ -1,16 +1,15 @@
 //! What a model gives for many customers.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, StringArray};
+use arrow_array::ArrayRef;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict};
+use pyo3::types::PyCapsule;
 
-use crate::arrow;
 use crate::convert::{date, to_python};
 use crate::error::raise;
+use crate::outgoing::{Outgoing, numbers, texts};
 
 /// The risk of many customers: `customer_id`, `churn_probability`, `risk_segment`.
 ///
@@ -52,11 +51,7 @@ impl Predictions {
 
     /// The predictions as a pandas frame.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let columns = PyDict::new(py);
-        columns.set_item("customer_id", self.customer_id())?;
-        columns.set_item("churn_probability", self.churn_probability(py))?;
-        columns.set_item("risk_segment", self.risk_segment())?;
-        py.import("pandas")?.call_method1("DataFrame", (columns,))
+        self.frame(py)
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -65,11 +60,11 @@ impl Predictions {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        arrow::stream(py, py.detach(|| self.columns()), requested_schema)
+        self.stream(py, requested_schema)
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        arrow::schema(py, py.detach(|| self.columns()))
+        self.schema(py)
     }
 
     fn __repr__(&self) -> String {
@@ -82,13 +77,12 @@ impl Predictions {
     }
 }
 
-impl Predictions {
+impl Outgoing for Predictions {
     fn columns(&self) -> Vec<(String, ArrayRef)> {
-        let segments: StringArray = self.inner.risk_segments().map(|segment| Some(segment.name())).collect();
         vec![
-            ("customer_id".to_owned(), arrow::texts(self.inner.customer_ids())),
-            ("churn_probability".to_owned(), arrow::numbers(self.inner.churn_probabilities().iter().copied())),
-            ("risk_segment".to_owned(), Arc::new(segments)),
+            ("customer_id".to_owned(), texts(self.inner.customer_ids())),
+            ("churn_probability".to_owned(), numbers(self.inner.churn_probabilities().iter().copied())),
+            ("risk_segment".to_owned(), texts(self.inner.risk_segments().map(|segment| segment.name()))),
         ]
     }
 }

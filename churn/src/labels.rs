@@ -182,19 +182,19 @@ pub fn labels(history: &History<'_>, outcome: &Outcome<'_>, config: &LabelConfig
         LabelKind::OutcomeWindow => {
             check_cutoff(events, cutoff, config)?;
             if let Some(since) = config.active_since(cutoff) {
-                let last_day = |c: usize| *history.of(c).days.last().expect("customers of a history have a past");
+                let last_day = |c: usize| history.of(c).last_day().expect("customers of a history have a past");
                 customers.retain(|&c| last_day(c) > since.number());
             }
             let counts = qualifying(events, config.event_types.as_deref())?;
             let (from, to) = (cutoff.plus(config.gap_days).number(), config.window_end(cutoff).number());
             let comes_back = |c: usize| {
                 let after = outcome.of(c);
-                after.days.iter().zip(after.types).any(|(&day, &number)| from < day && day <= to && counts(number))
+                after.days().zip(after.types()).any(|(day, number)| from < day && day <= to && counts(number))
             };
             customers.iter().map(|&c| !comes_back(c)).collect()
         }
         LabelKind::Inactivity => {
-            let days_since = |c: usize| history.of(c).days.last().map_or(0, |last| cutoff.number() - last);
+            let days_since = |c: usize| history.of(c).last_day().map_or(0, |last| cutoff.number() - last);
             customers.iter().map(|&c| days_since(c) >= config.threshold_days).collect()
         }
         LabelKind::Provided => {

@@ -27,9 +27,16 @@ impl Observer for () {}
 
 /// Reports the step, or gives up if the observer asks to.
 pub(crate) fn step(observer: &dyn Observer, stage: &'static str, done: usize, total: usize) -> Result<()> {
-    if observer.cancelled() {
-        return Err(Error::new(ErrorKind::Cancelled, format!("cancelled during {stage:?}")));
-    }
+    heed(observer, stage)?;
     observer.progress(stage, done as u64, total as u64);
     Ok(())
+}
+
+/// Gives up if the observer asks to. It stands between parts of a step that take long where the rows are many, on the
+/// caller's thread: an observer may have nothing to say on others.
+pub(crate) fn heed(observer: &dyn Observer, stage: &'static str) -> Result<()> {
+    match observer.cancelled() {
+        true => Err(Error::new(ErrorKind::Cancelled, format!("cancelled during {stage:?}"))),
+        false => Ok(()),
+    }
 }

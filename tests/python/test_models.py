@@ -46,7 +46,9 @@ def test_one_customer_has_the_bits_of_the_batch(events: churn.Events, model: chu
         datetime.datetime(2024, 5, 1, 23, 59),
         datetime.datetime(2024, 5, 2, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=9))),
         np.datetime64("2024-05-01"),
+        np.datetime64("2024-05-01T23:59:59"),
         np.datetime64("2024-05-01T23:59:59.999999999"),
+        np.datetime64("2024-05"),
     ],
     ids=str,
 )
@@ -58,6 +60,27 @@ def test_dates_of_one_customer(logistic: churn.Model, date: Any) -> None:
 
     assert risk(date) == risk("2024-05-01")
     assert risk(date) != risk("2024-03-01")
+
+
+def test_days_before_1970_round_down() -> None:
+    for as_of in ("1969-12-31T23:59:59", "1969-12-31T00:00:00.000000001", "1969-12-31"):
+        stream = churn.FeatureStream(np.datetime64(as_of))
+        stream.read({"customer_id": ["a"], "event_date": [np.datetime64("1969-12-01T12:00:00.000000001")]})
+        assert stream.finish().as_of == datetime.date(1969, 12, 31)
+
+
+def test_dates_of_pandas(logistic: churn.Model) -> None:
+    pd = pytest.importorskip("pandas")
+
+    def risk(**transaction: Any) -> float:
+        customer: Any = {"customer_id": "x", "transactions": [transaction]}
+        return logistic.predict_one(customer, pd.Timestamp("2024-06-01"))["churn_probability"]
+
+    plain = risk(event_date="2024-05-01")
+    assert risk(event_date=pd.Timestamp("2024-05-02T01:00", tz="Asia/Tokyo")) == plain
+    assert risk(event_date=pd.Timestamp("2024-05-01"), amount=float("nan"), event_type=None) == plain
+    with pytest.raises(churn.errors.InvalidParameterError, match="transaction 1: "):
+        risk(event_date=pd.NaT)
 
 
 def test_today_is_the_day_of_one_customer(logistic: churn.Model) -> None:
@@ -80,6 +103,9 @@ def test_today_is_the_day_of_one_customer(logistic: churn.Model) -> None:
         ({"customer_id": "x", "transactions": [{}]}, "transaction 1: event_date is missing"),
         ({"customer_id": "x", "transactions": [{"event_date": "soon"}]}, "transaction 1: event_date"),
         ({"customer_id": "x", "transactions": [{"event_date": 5}]}, "transaction 1: 5 (int) is no date"),
+        ({"customer_id": "x", "transactions": [{"event_date": np.int64(5)}]}, "is no date"),
+        ({"customer_id": "x", "transactions": [{"event_date": np.datetime64("NaT")}]}, "transaction 1: "),
+        ({"customer_id": "x", "transactions": [{"event_date": float("nan")}]}, "transaction 1: event_date is missing"),
         ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "amount": "a"}]}, "amount"),
         ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "event_type": 5}]}, "event_type"),
         ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "amout": 5}]}, "unknown key 'amout'"),

@@ -25,10 +25,12 @@ from churn.sklearn import ChurnClassifier, RfmFeatures
 
 EXPECTED_TO_FAIL = {
     "logistic_regression": {
-        "check_sample_weight_equivalence_on_dense_data": "columns are standardised by rows, whatever these weigh"
+        "check_sample_weight_equivalence_on_dense_data": "the folds of the calibration are dealt by row, and columns "
+        "standardised by rows, whatever these weigh"
     },
     "random_forest": {
-        "check_sample_weight_equivalence_on_dense_data": "samples are drawn by rows, whatever these weigh"
+        "check_sample_weight_equivalence_on_dense_data": "samples are drawn by row, whatever these weigh, as with "
+        "scikit-learn's own forest"
     },
 }
 

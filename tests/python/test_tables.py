@@ -354,7 +354,7 @@ def test_bad_frames() -> None:
         assert caught.value.report["bad_rows"][0]["reason"] == "missing_customer"
     empty = {"customer_id": pa.array([], pa.string()), "event_date": pa.array([], pa.date32())}
     for table in (pa.table(empty), pl.DataFrame(pa.table(empty)), pa.table(empty).to_pandas()):
-        with pytest.raises(churn.ChurnError):
+        with pytest.raises(churn.errors.NoGoodRowsError, match="no row"):
             churn.Events.from_table(table)
     twice = pd.DataFrame([["a", "b", "2024-01-01"]], columns=["customer_id", "customer_id", "event_date"])
     with pytest.raises(churn.errors.DuplicateColumnError, match="customer_id"):

@@ -1,16 +1,13 @@
-"""Tables of other libraries, as plain as the native module takes them, and the other way round."""
+"""Tables of other libraries, as plain as the native module takes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from churn.errors import DuplicateColumnError
-
-if TYPE_CHECKING:
-    from churn import FeatureTable
 
 
 def plain(table: Any, columns: Sequence[str] | None) -> Any:
@@ -64,15 +61,3 @@ def _series(series: Any) -> Any:
             # Without pyarrow, or where it cannot say it: the plain values.
             pass
     return series.to_numpy(dtype=object)
-
-
-def feature_frame(table: FeatureTable) -> Any:
-    """Give the features as a pandas frame; categories by name."""
-    import pandas as pd
-
-    frame = pd.DataFrame(table.to_numpy(), columns=table.names)
-    for name, levels in table.levels.items():
-        codes = frame[name].fillna(-1).astype(int)
-        frame[name] = pd.Categorical.from_codes(codes, levels)
-    frame.insert(0, "customer_id", table.customer_ids)
-    return frame

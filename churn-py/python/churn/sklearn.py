@@ -212,7 +212,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array-like of shape (rows, features)
         y : array-like of shape (rows,)
         sample_weight : array-like of shape (rows,), optional
-            0 leaves a row out.
+            0 leaves a row out. A weight of two is not quite the same as two rows: the folds of the calibration, the
+            samples of a forest and the standardisation of logistic regression go by rows.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
         check_classification_targets(y)

@@ -1,6 +1,7 @@
 //! Collects rows in any order into the canonical one: customers by the bytes of their id, rows by day.
 
-use super::ids::{BATCH, Names, Spread, Table};
+use super::columns::{Column, Columns};
+use super::ids::{Names, Spread, Table};
 use super::ingest::{BadRow, IngestReport, Intake, Parsed, REPORTED_BAD_ROWS, conflict};
 use super::rows::{NO_TYPE, Rows, Shard, Sink, Wants, shards};
 use super::strings::{Texts, select, sorted};
@@ -30,14 +31,55 @@ impl Default for Builder {
 #[derive(Default)]
 pub(super) struct BuilderShard {
     ids: Names,
-    customers: Vec<u32>,
-    days: Vec<i32>,
-    amounts: Vec<f64>,
-    types: Vec<u16>,
+    rows: Pile,
     labels: Vec<Option<bool>>,
     /// Rows that carried a label, with their lines: a conflict found later takes them back.
     labelled: Vec<(usize, u64)>,
     conflicts: Vec<u32>,
+}
+
+/// Rows in the order they came in, in layers of one size that are taken off one by one: what a layer leaves free is what
+/// the next one on another pile takes, so that moving rows needs no memory beside them.
+#[derive(Default)]
+struct Pile(Vec<Columns>);
+
+/// Rows of a layer.
+const LAYER: usize = 1 << 12;
+/// About as many rows of a bucket, which is put in order at once.
+const BUCKET: usize = 1 << 16;
+
+impl Pile {
+    fn len(&self) -> usize {
+        self.0.last().map_or(0, |last| (self.0.len() - 1) * LAYER + last.len())
+    }
+
+    #[inline(always)]
+    fn push(&mut self, customer: u32, day: i32, event_type: u16, amount: f64) {
+        if self.0.last().is_none_or(|last| last.len() == LAYER) {
+            self.0.push(Columns::with_capacity(LAYER));
+        }
+        self.0.last_mut().expect("there is a layer").push(customer, day, event_type, amount);
+    }
+
+    fn customers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().flat_map(|layer| layer.customers.iter().copied())
+    }
+
+    fn customer(&self, row: usize) -> u32 {
+        self.0[row / LAYER].customers[row % LAYER]
+    }
+
+    /// Takes everything off: calls `f(row, customer, day, event type, amount)`.
+    fn clear(&mut self, mut f: impl FnMut(usize, u32, i32, u16, f64)) {
+        let mut row = 0;
+        for layer in std::mem::take(&mut self.0) {
+            let Columns { customers, days, types, amounts } = layer;
+            for (i, &customer) in customers.iter().enumerate() {
+                f(row, customer, days.get(i), types.get(i), amounts.get(i));
+                row += 1;
+            }
+        }
+    }
 }
 
 impl Sink for Builder {
@@ -59,7 +101,7 @@ impl Sink for Builder {
 impl Shard for BuilderShard {
     fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow> {
         let mut refused = Vec::new();
-        let BuilderShard { ids, customers, days, amounts, types, labels, labelled, conflicts } = self;
+        let BuilderShard { ids, rows: pile, labels, labelled, conflicts } = self;
         rows.visit(shard, ids, |row, customer, _| {
             if let Some(label) = rows.labels[row] {
                 let line = rows.first_line + u64::from(rows.lines[row]);
@@ -73,13 +115,10 @@ impl Shard for BuilderShard {
                         refused.push((line, customer));
                         return;
                     }
-                    _ => labelled.push((days.len(), line)),
+                    _ => labelled.push((pile.len(), line)),
                 }
             }
-            customers.push(customer);
-            days.push(rows.days[row]);
-            amounts.push(rows.amounts[row]);
-            types.push(rows.types[row]);
+            pile.push(customer, rows.days[row], rows.types[row], rows.amounts[row]);
         });
         refused.into_iter().map(|(line, customer)| conflicting_row(ids, line, customer)).collect()
     }
@@ -88,10 +127,10 @@ impl Shard for BuilderShard {
         self.conflicts.sort_unstable();
         self.conflicts.dedup();
         let conflicting = |customer: u32| self.conflicts.binary_search(&customer).is_ok();
-        let mut withdrawn = vec![false; self.days.len()];
+        let mut withdrawn = vec![false; self.rows.len()];
         let (mut count, mut first) = (0, Vec::new());
         for &(row, line) in &self.labelled {
-            let customer = self.customers[row];
+            let customer = self.rows.customer(row);
             if conflicting(customer) {
                 withdrawn[row] = true;
                 count += 1;
@@ -101,17 +140,13 @@ impl Shard for BuilderShard {
             }
         }
         if count > 0 {
-            fn keep<T>(column: &mut Vec<T>, withdrawn: &[bool]) {
-                let mut row = 0;
-                column.retain(|_| {
-                    row += 1;
-                    !withdrawn[row - 1]
-                });
-            }
-            keep(&mut self.customers, &withdrawn);
-            keep(&mut self.days, &withdrawn);
-            keep(&mut self.amounts, &withdrawn);
-            keep(&mut self.types, &withdrawn);
+            let mut kept = Pile::default();
+            self.rows.clear(|row, customer, day, event_type, amount| {
+                if !withdrawn[row] {
+                    kept.push(customer, day, event_type, amount);
+                }
+            });
+            self.rows = kept;
         }
         for &customer in &self.conflicts {
             self.labels[customer as usize] = None;
@@ -137,7 +172,8 @@ impl Builder {
     }
 
     pub(super) fn finish(self, report: IngestReport) -> Events {
-        let Builder { shards, type_names, .. } = self;
+        let Builder { mut shards, type_names, .. } = self;
+        shards.iter_mut().for_each(|shard| shard.ids.close());
         let type_order: Vec<u32> = sorted(&[&type_names], |_, _| true).into_iter().map(|(_, number)| number).collect();
         let mut type_rank = vec![0u16; type_order.len()];
         for (rank, &number) in type_order.iter().enumerate() {
@@ -146,57 +182,125 @@ impl Builder {
         let rank = |number: u16| if number == NO_TYPE { NO_TYPE } else { type_rank[usize::from(number)] };
 
         // Customers whose every row was withdrawn are gone.
-        let counts = parallel::map(shards.len(), |s| {
+        let mut numbers = parallel::map(shards.len(), |s| {
             let mut counts = vec![0u32; shards[s].ids.len()];
-            shards[s].customers.iter().for_each(|&c| counts[c as usize] += 1);
+            shards[s].rows.customers().for_each(|c| counts[c as usize] += 1);
             counts
         });
         let lists: Vec<&Names> = shards.iter().map(|shard| &shard.ids).collect();
-        let order = sorted(&lists, |s, c| counts[s][c] > 0);
-
-        // A counting sort by customer, then each customer's rows by everything that tells rows apart.
-        let mut starts = Vec::with_capacity(order.len() + 1);
-        let mut next: Vec<Vec<usize>> = counts.iter().map(|counts| vec![0; counts.len()]).collect();
-        let mut total = 0;
-        for &(s, c) in &order {
-            starts.push(total);
-            next[s as usize][c as usize] = total;
-            total += counts[s as usize][c as usize] as usize;
-        }
-        starts.push(total);
-        let mut rows: Vec<(i32, u16, f64)> = vec![(0, 0, 0.0); total];
-        for (shard, next) in shards.iter().zip(&mut next) {
-            // Some at a time, their targets read once beforehand: those reads do not wait for one another.
-            for from in (0..shard.days.len()).step_by(BATCH) {
-                let batch = from..(from + BATCH).min(shard.days.len());
-                let touched =
-                    batch.clone().fold(0, |sum, i| sum ^ rows[next[shard.customers[i] as usize].min(total - 1)].0);
-                std::hint::black_box(touched);
-                for i in batch {
-                    let slot = &mut next[shard.customers[i] as usize];
-                    rows[*slot] = (shard.days[i], rank(shard.types[i]), shard.amounts[i]);
-                    *slot += 1;
-                }
-            }
-        }
-        for window in starts.windows(2) {
-            rows[window[0]..window[1]]
-                .sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.total_cmp(&b.2)));
-        }
-        let bound = |day: Option<i32>| day.and_then(Day::new).expect("a log holds at least one event");
+        let order = sorted(&lists, |s, c| numbers[s][c] > 0);
+        let ids = select(&lists, &order);
         let label = |&(s, c): &(u32, u32)| shards[s as usize].labels.get(c as usize).copied().flatten();
         let labelled = shards.iter().any(|shard| shard.labels.iter().any(Option::is_some));
+        let labels = labelled.then(|| order.iter().map(label).collect());
+
+        // Where the rows of each customer start; the counts become the customers' places in the order.
+        let mut starts = Vec::with_capacity(order.len() + 1);
+        let mut total = 0;
+        for (place, &(s, c)) in order.iter().enumerate() {
+            starts.push(total);
+            total += std::mem::replace(&mut numbers[s as usize][c as usize], place as u32) as usize;
+        }
+        starts.push(total);
+        drop(order);
+
+        let mut buckets = Buckets::new(&starts);
+        for (shard, places) in shards.iter_mut().zip(&numbers) {
+            shard.ids = Names::default();
+            shard.rows.clear(|_, customer, day, event_type, amount| {
+                buckets.push(places[customer as usize], day, rank(event_type), amount);
+            });
+        }
+        drop((shards, numbers));
+        let Sorted { days, types, amounts, first, last } = buckets.sort(&starts);
+        let bound = |day: i32| Day::new(day).expect("a log holds at least one event");
         Events {
-            first_day: bound(rows.iter().map(|row| row.0).min()),
-            last_day: bound(rows.iter().map(|row| row.0).max()),
-            labels: labelled.then(|| order.iter().map(label).collect()),
-            ids: select(&lists, &order),
+            first_day: bound(first),
+            last_day: bound(last),
+            labels,
+            ids,
             type_names: type_order.iter().map(|&number| type_names.text(number as usize)).collect(),
             starts,
-            days: rows.iter().map(|row| row.0).collect(),
-            types: rows.iter().map(|row| row.1).collect(),
-            amounts: rows.iter().map(|row| row.2).collect(),
+            days,
+            types,
+            amounts,
             report,
         }
     }
+}
+
+/// Rows dealt out by the place of their customer, so that those of neighbours are put in order together, in the cache.
+struct Buckets {
+    buckets: Vec<Pile>,
+    /// Customers of a bucket, as a power of two.
+    shift: u32,
+}
+
+/// The columns in the canonical order, and the days that they span.
+struct Sorted {
+    days: Column<i32>,
+    types: Column<u16>,
+    amounts: Column<f64>,
+    first: i32,
+    last: i32,
+}
+
+impl Buckets {
+    fn new(starts: &[usize]) -> Self {
+        let (customers, rows) = (starts.len() - 1, starts[starts.len() - 1]);
+        let each = (customers / rows.div_ceil(BUCKET).max(1)).max(1);
+        let shift = each.ilog2();
+        let buckets = (0..customers.div_ceil(1 << shift)).map(|_| Pile::default()).collect();
+        Buckets { buckets, shift }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, customer: u32, day: i32, event_type: u16, amount: f64) {
+        self.buckets[(customer >> self.shift) as usize].push(customer, day, event_type, amount);
+    }
+
+    /// Each customer's rows by everything that tells rows apart; `starts` is where they start.
+    fn sort(mut self, starts: &[usize]) -> Sorted {
+        let (customers, rows) = (starts.len() - 1, starts[starts.len() - 1]);
+        let mut sorted = Sorted {
+            days: Column::with_capacity(rows),
+            types: Column::with_capacity(rows),
+            amounts: Column::with_capacity(rows),
+            first: i32::MAX,
+            last: i32::MIN,
+        };
+        let together = 2 * parallel::threads();
+        for (group, buckets) in self.buckets.chunks_mut(together).enumerate() {
+            let ordered = parallel::map_mut(buckets, |i, bucket| {
+                let first = (group * together + i) << self.shift;
+                let starts = &starts[first..=(first + (1 << self.shift)).min(customers)];
+                in_order(std::mem::take(bucket), first, starts)
+            });
+            for (day, event_type, amount) in ordered.into_iter().flatten() {
+                sorted.days.push(day);
+                sorted.types.push(event_type);
+                sorted.amounts.push(amount);
+                sorted.first = sorted.first.min(day);
+                sorted.last = sorted.last.max(day);
+            }
+        }
+        sorted
+    }
+}
+
+/// The rows of a bucket, whose customers begin with `first`: customer by customer, each from its start.
+fn in_order(mut bucket: Pile, first: usize, starts: &[usize]) -> Vec<(i32, u16, f64)> {
+    let from = starts[0];
+    let mut next: Vec<usize> = starts.iter().map(|start| start - from).collect();
+    let mut rows = vec![(0, 0, 0.0); bucket.len()];
+    bucket.clear(|_, customer, day, event_type, amount| {
+        let slot = &mut next[customer as usize - first];
+        rows[*slot] = (day, event_type, amount);
+        *slot += 1;
+    });
+    for window in starts.windows(2) {
+        rows[window[0] - from..window[1] - from]
+            .sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.total_cmp(&b.2)));
+    }
+    rows
 }

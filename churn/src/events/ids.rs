@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use super::strings::{Strings, Texts};
 
 /// Ids that are looked up together: enough that their cache misses overlap, few enough to stay in registers' reach.
-pub(crate) const BATCH: usize = 64;
+const BATCH: usize = 64;
 
 /// An id of up to 11 bytes, or the hash of a longer one with its place among the long ids of its rows. The low 96 bits are
 /// in use: byte 11 is the length, or [`LONG`].

@@ -5,6 +5,7 @@
 //! [`Events::split_at`]: it gives a [`History`] that cannot see past its day and an [`Outcome`] that cannot see before it.
 
 mod builder;
+mod columns;
 mod csv;
 mod dates;
 mod ids;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Deserializer};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
 
 use builder::{Builder, ROWS_TOGETHER};
+use columns::Column;
 pub(crate) use csv::{header, quoted, read as read_csv};
 pub(crate) use ids::{Key, Names, Record, Spread, Table, call_up};
 use ingest::Intake;
@@ -61,10 +63,10 @@ pub struct Events {
     /// Rows `starts[c]..starts[c + 1]` belong to customer `c`.
     starts: Vec<usize>,
     /// Rising within a customer.
-    days: Vec<i32>,
+    days: Column<i32>,
     /// NaN where there is none.
-    amounts: Vec<f64>,
-    types: Vec<u16>,
+    amounts: Column<f64>,
+    types: Column<u16>,
     /// In byte order.
     type_names: Strings,
     labels: Option<Vec<Option<bool>>>,
@@ -224,7 +226,7 @@ impl Events {
     /// The number of events.
     #[allow(clippy::len_without_is_empty, reason = "a log without an event cannot be made")]
     pub fn len(&self) -> usize {
-        self.days.len()
+        self.starts[self.customers()]
     }
 
     /// Every event as (customer, day, amount, event type), in the canonical order: customers by the bytes of their id, then
@@ -241,8 +243,8 @@ impl Events {
     pub fn iter(&self) -> impl Iterator<Item = (&str, Day, Option<f64>, Option<&str>)> {
         (0..self.customers()).flat_map(move |customer| {
             self.rows_of(customer).map(move |row| {
-                let day = Day::new(self.days[row]).expect("days of events are days");
-                let (amount, number) = (self.amounts[row], self.types[row]);
+                let day = Day::new(self.days.get(row)).expect("days of events are days");
+                let (amount, number) = (self.amounts.get(row), self.types.get(row));
                 let event_type = (number != NO_TYPE).then(|| self.type_name(number));
                 (self.ids.get(customer), day, (!amount.is_nan()).then_some(amount), event_type)
             })
@@ -295,7 +297,7 @@ impl Events {
         // A type that first occurs later is not known yet.
         let mut seen = vec![false; self.type_names.len()];
         for &customer in &customers {
-            for &number in history.of(customer).types.iter().filter(|&&number| number != NO_TYPE) {
+            for number in history.of(customer).types().filter(|&number| number != NO_TYPE) {
                 seen[usize::from(number)] = true;
             }
         }
@@ -307,30 +309,32 @@ impl Events {
         let mut events = Events {
             ids: self.ids.select(customers.iter().map(|&c| c as u32)),
             starts: vec![0],
-            days: Vec::new(),
-            amounts: Vec::new(),
-            types: Vec::new(),
+            days: Column::default(),
+            amounts: Column::default(),
+            types: Column::default(),
             type_names: self.type_names.select(known),
             labels: self.labels.as_ref().map(|labels| customers.iter().map(|&c| labels[c]).collect()),
             first_day: self.first_day,
             last_day: self.first_day,
             report: IngestReport::default(),
         };
+        let (mut rows, mut last) = (0, None);
         for customer in customers {
             let past = history.of(customer);
-            events.days.extend_from_slice(past.days);
-            events.amounts.extend_from_slice(past.amounts);
-            events.types.extend(past.types.iter().map(|&number| match number {
-                NO_TYPE => NO_TYPE,
-                number => renumbered[usize::from(number)],
-            }));
-            events.starts.push(events.days.len());
+            past.days().for_each(|day| events.days.push(day));
+            past.amounts().for_each(|amount| events.amounts.push(amount));
+            past.types().for_each(|number| {
+                events.types.push(if number == NO_TYPE { NO_TYPE } else { renumbered[usize::from(number)] });
+            });
+            rows += past.len();
+            last = last.max(past.last_day());
+            events.starts.push(rows);
         }
-        events.report.rows = events.len() as u64;
+        events.report.rows = rows as u64;
         events.report.good = events.report.rows;
-        let last = events.days.iter().max().copied().and_then(Day::new);
-        events.last_day =
-            last.ok_or_else(|| Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}")))?;
+        events.last_day = last
+            .and_then(Day::new)
+            .ok_or_else(|| Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}")))?;
         Ok(events)
     }
 
@@ -351,25 +355,52 @@ impl Events {
         &self.type_names
     }
 
-    fn slice(&self, rows: Range<usize>) -> Side<'_> {
-        Side { days: &self.days[rows.clone()], amounts: &self.amounts[rows.clone()], types: &self.types[rows] }
-    }
-
     fn rows_of(&self, customer: usize) -> Range<usize> {
         self.starts[customer]..self.starts[customer + 1]
     }
 
     fn first_after(&self, customer: usize, as_of: Day) -> usize {
-        let rows = self.rows_of(customer);
-        rows.start + self.days[rows].partition_point(|&day| day <= as_of.number())
+        let Range { start: mut low, end: mut high } = self.rows_of(customer);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.days.get(middle) <= as_of.number() { low = middle + 1 } else { high = middle }
+        }
+        low
     }
 }
 
 /// The rows of one customer on one side of a day, by day.
 pub(crate) struct Side<'a> {
-    pub(crate) days: &'a [i32],
-    pub(crate) amounts: &'a [f64],
-    pub(crate) types: &'a [u16],
+    events: &'a Events,
+    rows: Range<usize>,
+}
+
+impl<'a> Side<'a> {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Rising.
+    pub(crate) fn days(&self) -> impl Iterator<Item = i32> + 'a {
+        let events = self.events;
+        self.rows.clone().map(|row| events.days.get(row))
+    }
+
+    pub(crate) fn last_day(&self) -> Option<i32> {
+        let last = self.rows.clone().next_back()?;
+        Some(self.events.days.get(last))
+    }
+
+    /// NaN where there is none.
+    pub(crate) fn amounts(&self) -> impl Iterator<Item = f64> + 'a {
+        let events = self.events;
+        self.rows.clone().map(|row| events.amounts.get(row))
+    }
+
+    pub(crate) fn types(&self) -> impl Iterator<Item = u16> + 'a {
+        let events = self.events;
+        self.rows.clone().map(|row| events.types.get(row))
+    }
 }
 
 /// What was known at the end of a day. Features are computed from this and nothing else.
@@ -386,7 +417,8 @@ impl<'a> History<'a> {
     }
 
     pub(crate) fn of(&self, customer: usize) -> Side<'a> {
-        self.events.slice(self.events.rows_of(customer).start..self.events.first_after(customer, self.as_of))
+        let events = self.events;
+        Side { events, rows: events.rows_of(customer).start..events.first_after(customer, self.as_of) }
     }
 
     pub(crate) fn events(&self) -> &'a Events {
@@ -395,7 +427,7 @@ impl<'a> History<'a> {
 
     /// The numbers of the customers with an event by then.
     pub(crate) fn customers(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.events.customers()).filter(|&c| !self.of(c).days.is_empty())
+        (0..self.events.customers()).filter(|&c| self.of(c).len() > 0)
     }
 }
 
@@ -408,7 +440,8 @@ pub struct Outcome<'a> {
 
 impl<'a> Outcome<'a> {
     pub(crate) fn of(&self, customer: usize) -> Side<'a> {
-        self.events.slice(self.events.first_after(customer, self.as_of)..self.events.rows_of(customer).end)
+        let events = self.events;
+        Side { events, rows: events.first_after(customer, self.as_of)..events.rows_of(customer).end }
     }
 
     /// The last day before what this sees.

@@ -416,7 +416,7 @@ pub(crate) fn fit(snapshots: &[(History<'_>, &[usize])], config: &FeatureConfig)
             names = Some(history.events());
             counts.resize(history.events().type_names().len(), 0);
             for &customer in *customers {
-                for &number in history.of(customer).types.iter().filter(|&&number| number != NO_TYPE) {
+                for number in history.of(customer).types().filter(|&number| number != NO_TYPE) {
                     counts[usize::from(number)] += 1;
                 }
             }
@@ -460,7 +460,7 @@ pub(crate) fn percentile(values: &mut [f64], q: f64) -> f64 {
 fn state<S: Default>(history: &History<'_>, customer: usize, clock: &Clock, add: fn(&mut S, &Clock, i32, f64)) -> S {
     let past = history.of(customer);
     let mut state = S::default();
-    for (&day, &amount) in past.days.iter().zip(past.amounts) {
+    for (day, amount) in past.days().zip(past.amounts()) {
         add(&mut state, clock, day, amount);
     }
     state
@@ -482,7 +482,7 @@ pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &Featu
             scratch.rfm = state(history, customers[i], &clock, Rfm::add);
             if behavioral {
                 scratch.behavior = state(history, customers[i], &clock, Behavior::add);
-                for &number in history.of(customers[i]).types {
+                for number in history.of(customers[i]).types() {
                     let slot = if number == NO_TYPE { types.len() } else { slots[usize::from(number)] };
                     scratch.types[slot] = scratch.types[slot].saturating_add(1);
                 }

@@ -3,8 +3,10 @@
 use ndarray::{Array2, s};
 
 use super::histogram::GROUP;
+use crate::error::Result;
 use crate::features::{FeatureSpec, percentile};
 use crate::parallel;
+use crate::progress::{Observer, heed};
 use crate::random::Random;
 
 /// The bin of a missing value; the others are 0..=254.
@@ -49,16 +51,19 @@ pub(crate) struct Binned {
 const SAMPLE: usize = 1 << 16;
 
 /// Bins every column of a matrix.
-pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec]) -> Binned {
+pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec], observer: &dyn Observer) -> Result<Binned> {
     // Rows that are binned together: small enough for a block of a wide matrix to stay in the cache.
     const ROWS: usize = 2048;
+    // Values that are binned between two words to the observer: some tenths of a second.
+    const VALUES: usize = 1 << 25;
     let (n, width) = x.dim();
+    heed(observer, "bins")?;
     let sample = sample(n);
     let finders = parallel::map(width, |j| match &specs[j].levels {
         Some(levels) => Finder { kind: BinKind::Categorical { levels: levels.len() }, padded: [f64::INFINITY; BINS] },
         None => Finder::numeric(sample.iter().map(|&row| x[(row as usize, j)]).collect()),
     });
-    let blocks = parallel::map(n.div_ceil(ROWS), |block| {
+    let block = |block: usize| {
         let rows = block * ROWS..((block + 1) * ROWS).min(n);
         let mut codes = Vec::with_capacity(rows.len() * width);
         let mut words = vec![0u64; rows.len() * width.div_ceil(GROUP)];
@@ -71,7 +76,13 @@ pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec]) -> Binned {
             }
         }
         (codes, words)
-    });
+    };
+    let (count, together) = (n.div_ceil(ROWS), (VALUES / (ROWS * width.max(1))).max(1));
+    let mut blocks = Vec::with_capacity(count);
+    for from in (0..count).step_by(together) {
+        heed(observer, "bins")?;
+        blocks.extend(parallel::map(together.min(count - from), |i| block(from + i)));
+    }
     fn gather<T: Copy>(all: &[T], rows: usize, j: usize) -> &[T] {
         &all[j * rows..(j + 1) * rows]
     }
@@ -90,7 +101,7 @@ pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec]) -> Binned {
             .for_each(|(block, found)| words.extend_from_slice(gather(&found.1, rows(block), group)));
         words
     });
-    Binned { columns, words: words.collect() }
+    Ok(Binned { columns, words: words.collect() })
 }
 
 /// The rows that bins are found on, rising: all, or one drawn from each of equally long stretches.
@@ -213,7 +224,7 @@ mod tests {
             _ => random.next() as f64 - 1e19,
         });
         let specs: Vec<FeatureSpec> = (0..11).map(|j| FeatureSpec::numeric(format!("f{j}"))).collect();
-        let binned = bin(&x, &specs);
+        let binned = bin(&x, &specs, &()).expect("nobody asks to stop");
         for (j, column) in binned.columns.iter().enumerate() {
             let BinKind::Numeric { edges } = &column.kind else { panic!("a number") };
             assert!(edges.windows(2).all(|pair| pair[0] < pair[1]) && edges.len() < usize::from(MISSING));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::newton::Problem;
 use super::sigmoid;
 use crate::error::Result;
+use crate::progress::{Observer, heed};
 
 /// How scores become probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,14 +64,16 @@ impl Calibration {
         scores: &[f64],
         churned: &[bool],
         weights: impl Fn(usize) -> f64,
+        observer: &dyn Observer,
     ) -> Result<Self> {
+        heed(observer, "calibration")?;
         let positives = churned.iter().filter(|&&y| y).count();
         let enough = positives.min(churned.len() - positives) >= ENOUGH_FOR_ISOTONIC;
         match kind {
             CalibrationKind::None => Ok(Calibration::Identity),
             CalibrationKind::Isotonic => Ok(isotonic(scores, churned, weights)),
             CalibrationKind::Auto if enough => Ok(isotonic(scores, churned, weights)),
-            CalibrationKind::Auto | CalibrationKind::Platt => platt(scores, churned, weights),
+            CalibrationKind::Auto | CalibrationKind::Platt => platt(scores, churned, weights, observer),
         }
     }
 
@@ -83,14 +86,19 @@ impl Calibration {
     }
 }
 
-fn platt(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) -> Result<Calibration> {
+fn platt(
+    scores: &[f64],
+    churned: &[bool],
+    weights: impl Fn(usize) -> f64,
+    observer: &dyn Observer,
+) -> Result<Calibration> {
     let positives = churned.iter().filter(|&&y| y).count() as f64;
     let negatives = churned.len() as f64 - positives;
     let (yes, no) = ((positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0));
     let y: Vec<f64> = churned.iter().map(|&y| if y { yes } else { no }).collect();
     let weights: Vec<f64> = (0..scores.len()).map(weights).collect();
     let fill = |rows: std::ops::Range<usize>, out: &mut [f64]| out[..rows.len()].copy_from_slice(&scores[rows]);
-    let fitted = Problem { fill: &fill, columns: 1, y: &y, weights: &weights, l2: 0.0 }.minimum()?;
+    let fitted = Problem { fill: &fill, columns: 1, y: &y, weights: &weights, l2: 0.0, observer }.minimum()?;
     // A score that ranks worse than chance is worth nothing; turning it round would be worth less.
     if fitted[1] > 0.0 {
         return Ok(Calibration::Platt { slope: fitted[1], offset: fitted[0] });
@@ -181,7 +189,7 @@ mod tests {
     fn platt_by_hand() {
         let scores = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
         let churned = [true, false, false, false, true, true, true, false];
-        let Calibration::Platt { slope, offset } = platt(&scores, &churned, |_| 1.0).expect("it converges") else {
+        let Calibration::Platt { slope, offset } = platt(&scores, &churned, |_| 1.0, &()).expect("it converges") else {
             panic!()
         };
         assert!((slope - 2.0 * std::f64::consts::LN_2).abs() < 1e-9);

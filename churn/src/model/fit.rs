@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
 use crate::metrics::log_loss_of;
 use crate::parallel;
-use crate::progress::{Observer, step};
+use crate::progress::{Observer, heed, step};
 use crate::random::{Random, mix};
 use crate::segments::Thresholds;
 use crate::snapshot::Dataset;
@@ -363,8 +363,10 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
             *weight *= data.y.len() as f64 / (2.0 * if y { churned } else { stayed });
         }
     }
-    let binned =
-        if config.model == ModelKind::LogisticRegression { Binned::default() } else { bin(data.x, data.specs) };
+    let binned = match config.model {
+        ModelKind::LogisticRegression => Binned::default(),
+        _ => bin(data.x, data.specs, observer)?,
+    };
     let rows: Vec<u32> = (0..data.y.len() as u32).collect();
     let set = |rows| TrainingSet { x: data.x, specs: data.specs, binned: &binned, y: data.y, weights: &weights, rows };
     let cross_fit = config.calibration != CalibrationKind::None || chooses(config, rows.len());
@@ -379,7 +381,7 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
             return Err(invalid_parameter("model", "auto", "a learner; auto is resolved before fitting"));
         }
     };
-    let calibration = Calibration::fit(config.calibration, &scores, data.y, |row| given[row])?;
+    let calibration = Calibration::fit(config.calibration, &scores, data.y, |row| given[row], observer)?;
     Ok(Fitted { learner, calibration, config })
 }
 
@@ -431,13 +433,14 @@ impl Job<'_> {
         let mut scores = vec![0.0; self.all.y.len()];
         for (number, fold) in self.folds.iter().enumerate() {
             step(self.observer, "cross-fit", number, FOLDS)?;
-            let logistic = Logistic::fit(&fold.set, self.config.l2)?;
+            let logistic = Logistic::fit(&fold.set, self.config.l2, self.observer)?;
             for &row in fold.held_out {
                 scores[row as usize] = logistic.margin(self.all.x.row(row as usize));
             }
         }
         step(self.observer, "cross-fit", FOLDS, FOLDS)?;
-        Ok((Learner::LogisticRegression(Logistic::fit(&self.all, self.config.l2)?), scores, self.config.clone()))
+        let logistic = Logistic::fit(&self.all, self.config.l2, self.observer)?;
+        Ok((Learner::LogisticRegression(logistic), scores, self.config.clone()))
     }
 
     fn growth(&self, config: &LearnConfig) -> Growth {
@@ -473,6 +476,7 @@ impl Job<'_> {
             let trees = forest::fit(&fold.set, &parameters, self.observer)?;
             let held_out = || fold.held_out.iter().map(|&row| row as usize);
             for tree in &trees {
+                heed(self.observer, "cross-fit")?;
                 tree.values_at(&self.all.binned.columns, held_out(), &depths, |row, which, value| {
                     scores[which][row] += value
                 });
@@ -518,7 +522,11 @@ impl Job<'_> {
     /// folds together has not improved for a while, and the best round counts. Without folds there is nothing to find.
     fn boost_folds(&self, config: &LearnConfig) -> Result<(f64, usize, Vec<f64>)> {
         let start = |set| Booster::new(set, self.growth(config), config.learning_rate);
-        let mut boosters: Vec<Booster<'_>> = self.folds.iter().map(|fold| start(fold.set)).collect();
+        let mut boosters: Vec<Booster<'_>> = Vec::new();
+        for fold in &self.folds {
+            heed(self.observer, "cross-fit")?;
+            boosters.push(start(fold.set));
+        }
         let most = config.rounds.unwrap_or(MOST_ROUNDS);
         if boosters.is_empty() {
             return Ok((0.0, most, vec![0.0; self.all.y.len()]));

@@ -23,8 +23,10 @@ pub(crate) struct ForestParameters {
     pub(crate) seed: u64,
 }
 
-/// Trees handed out between two words to the observer, or more where there are more cores.
+/// Trees handed out between two words to the observer, or more where there are more cores; fewer where there are so many rows
+/// that those would take long.
 const BATCH: usize = 8;
+const ROWS_OF_A_BATCH: usize = 1 << 21;
 
 pub(crate) fn fit(set: &TrainingSet<'_>, parameters: &ForestParameters, observer: &dyn Observer) -> Result<Vec<Tree>> {
     let mut trees = Vec::with_capacity(parameters.trees);
@@ -32,7 +34,9 @@ pub(crate) fn fit(set: &TrainingSet<'_>, parameters: &ForestParameters, observer
     while trees.len() < parameters.trees {
         step(observer, "trees", trees.len(), parameters.trees)?;
         let from = trees.len();
-        let batch = BATCH.max(2 * parallel::threads()).min(parameters.trees - from);
+        let cores = parallel::threads();
+        let batch = BATCH.max(2 * cores).min((ROWS_OF_A_BATCH / set.rows.len()).max(cores));
+        let batch = batch.min(parameters.trees - from);
         trees.extend(parallel::map(batch, |i| tree(set, &weights, parameters, (from + i) as u64)));
     }
     Ok(trees)

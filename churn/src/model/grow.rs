@@ -362,7 +362,7 @@ mod tests {
         // Margins of their own, so that no two nodes have the same value by chance.
         let margins: Vec<f64> = (0..ROWS).map(|_| uniform() - 1.0).collect();
         gradients::fill(&mut out, &margins, &gradients::signed_weights(&y, &weights, units));
-        (bin(&x, &specs), out, units)
+        (bin(&x, &specs, &()).expect("nobody asks to stop"), out, units)
     }
 
     /// Histograms by subtraction, blocks and groups against sums over the rows of each node taken one by one: the same bits,

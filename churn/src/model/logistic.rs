@@ -16,6 +16,7 @@ use super::TrainingSet;
 use super::design::{gather, summaries};
 use super::newton::{BLOCK, Problem};
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Observer;
 
 /// One column of the design, as computed from a feature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ impl Logistic {
         self.terms.iter().for_each(|term| add(term.feature, term.coefficient * term.standardised(row[term.feature])));
     }
 
-    pub(crate) fn fit(set: &TrainingSet<'_>, l2: f64) -> Result<Logistic> {
+    pub(crate) fn fit(set: &TrainingSet<'_>, l2: f64, observer: &dyn Observer) -> Result<Logistic> {
         let x = set.x.as_standard_layout();
         let x = x.as_slice().expect("the layout is standard");
         let mut terms = terms(set, x)?;
@@ -110,7 +111,8 @@ impl Logistic {
                 term.standardise(&mut column[..rows.len()]);
             }
         };
-        let solution = Problem { fill: &fill, columns: terms.len(), y: &y, weights: &weights, l2 }.minimum()?;
+        let columns = terms.len();
+        let solution = Problem { fill: &fill, columns, y: &y, weights: &weights, l2, observer }.minimum()?;
         for (term, &coefficient) in terms.iter_mut().zip(&solution[1..]) {
             term.coefficient = coefficient;
         }

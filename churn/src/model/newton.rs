@@ -13,6 +13,7 @@ use std::ops::Range;
 use super::link::{exp_of_negative, ln_1p};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
+use crate::progress::{Observer, heed};
 
 /// Rows that are worked on together: with some thirty columns they fit in the first cache.
 pub(super) const BLOCK: usize = 128;
@@ -39,6 +40,8 @@ pub(super) struct Problem<'a> {
     pub(super) y: &'a [f64],
     pub(super) weights: &'a [f64],
     pub(super) l2: f64,
+    /// Asked before every pass over the rows.
+    pub(super) observer: &'a dyn Observer,
 }
 
 /// Where Newton's steps ended, and whether that is the minimum.
@@ -70,14 +73,14 @@ impl Problem<'_> {
         }
         let mut from: Option<Vec<f64>> = None;
         while every > 1 {
-            let Descent { point, arrived } = self.descend(from.as_ref().unwrap_or(&start), every, ROUGHLY);
+            let Descent { point, arrived } = self.descend(from.as_ref().unwrap_or(&start), every, ROUGHLY)?;
             from = arrived.then_some(point);
             every /= PART;
         }
-        let mut found = self.descend(from.as_ref().unwrap_or(&start), 1, TOLERANCE);
+        let mut found = self.descend(from.as_ref().unwrap_or(&start), 1, TOLERANCE)?;
         if !found.arrived && from.is_some() {
             // A part can lead astray, for example to where its outcomes are separable and the slope of the others is lost.
-            found = self.descend(&start, 1, TOLERANCE);
+            found = self.descend(&start, 1, TOLERANCE)?;
         }
         if found.point.iter().all(|p| p.is_finite()) {
             return Ok(found.point);
@@ -87,12 +90,12 @@ impl Problem<'_> {
 
     /// Newton's steps on every so many blocks, until a step, as a part of the largest coefficient, is no more than
     /// `tolerance`.
-    fn descend(&self, start: &[f64], every: usize, tolerance: f64) -> Descent {
+    fn descend(&self, start: &[f64], every: usize, tolerance: f64) -> Result<Descent> {
         // The objective is exact to about this part, and at its minimum where a step promises no more than that part.
         const ROUNDING: f64 = 1e-13;
         const REST: f64 = 1e-9;
         let mut point = start.to_vec();
-        let mut here = self.sums(&point, every);
+        let mut here = self.sums(&point, every)?;
         let mut before = f64::NAN;
         for _ in 0..MAX_STEPS {
             let Some(step) = solve(&mut here.hessian, &here.gradient) else { break };
@@ -101,34 +104,35 @@ impl Problem<'_> {
             // Steps shrink quadratically: the next one would be this one squared times a factor that the last two show.
             let next = size * size * f64::max(1.0, size / (before * before));
             if size <= tolerance || (before.is_finite() && next <= tolerance) {
-                return Descent { point: taken(1.0), arrived: true };
+                return Ok(Descent { point: taken(1.0), arrived: true });
             }
             let promised: f64 = step.iter().zip(&here.gradient).map(|(s, g)| s * g).sum();
             let nearly = promised <= REST * here.objective;
             let mut length = 1.0;
             loop {
                 let next = taken(length);
-                let there = self.sums(&next, every);
+                let there = self.sums(&next, every)?;
                 if there.objective <= here.objective * (1.0 + ROUNDING) {
                     let at_rest = nearly && there.objective >= here.objective * (1.0 - ROUNDING);
                     (point, here) = (next, there);
                     if at_rest {
-                        return Descent { point, arrived: true };
+                        return Ok(Descent { point, arrived: true });
                     }
                     break;
                 }
                 length *= 0.5;
                 if length < 1e-6 {
                     // No step improves the objective any more: this is its minimum to machine precision.
-                    return Descent { point, arrived: nearly };
+                    return Ok(Descent { point, arrived: nearly });
                 }
             }
             before = if length == 1.0 { size } else { f64::NAN };
         }
-        Descent { point, arrived: false }
+        Ok(Descent { point, arrived: false })
     }
 
-    fn sums(&self, point: &[f64], every: usize) -> Sums {
+    fn sums(&self, point: &[f64], every: usize) -> Result<Sums> {
+        heed(self.observer, "fit")?;
         let d = point.len();
         let blocks = self.y.len().div_ceil(BLOCK).div_ceil(every);
         let groups = (MOST_NUMBERS / (d * d)).clamp(1, GROUPS).min(blocks);
@@ -162,7 +166,7 @@ impl Problem<'_> {
             total.hessian[j * d + j] += l2;
             total.objective += 0.5 * l2 * coefficient * coefficient;
         }
-        total
+        Ok(total)
     }
 }
 
@@ -389,7 +393,8 @@ mod tests {
                 out[..rows.len()].copy_from_slice(&column[rows.clone()]);
             }
         };
-        let problem = Problem { fill: &fill, columns: data.columns.len(), y: &data.y, weights: &data.weights, l2 };
+        let (columns, y, weights) = (data.columns.len(), &data.y, &data.weights);
+        let problem = Problem { fill: &fill, columns, y, weights, l2, observer: &() };
         problem.minimum().expect("a minimum")
     }
 

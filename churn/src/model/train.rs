@@ -20,7 +20,7 @@ use crate::features::features;
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::metrics::{Curves, EvaluationConfig, Metrics, curves, evaluate, log_loss_of, roc_auc};
 use crate::parallel;
-use crate::progress::{Observer, step};
+use crate::progress::{Observer, heed, step};
 use crate::random::Random;
 use crate::segments::{SegmentRow, segment_table};
 use crate::snapshot::{Dataset, Input, Snapshots, audit, choose_cutoffs};
@@ -230,7 +230,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         labels: LabelConfig::default(),
         cutoffs: Vec::new(),
         training: Training::of(&data),
-        histograms: parallel::map(data.specs.len(), |j| Histogram::of(&data.x, j, &data.specs[j])),
+        histograms: histograms(&data, observer)?,
         parameters: fitted.config,
         learner: fitted.learner,
         calibration: fitted.calibration,
@@ -241,6 +241,18 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         typical: Typical::of(&data),
         background: background(&data, config),
     })
+}
+
+/// One of each feature, some at a time.
+fn histograms(data: &Dataset, observer: &dyn Observer) -> Result<Vec<Histogram>> {
+    let (count, together) = (data.specs.len(), parallel::threads());
+    let mut histograms = Vec::with_capacity(count);
+    for from in (0..count).step_by(together) {
+        heed(observer, "fit")?;
+        let histogram = |i| Histogram::of(&data.x, from + i, &data.specs[from + i]);
+        histograms.extend(parallel::map(together.min(count - from), histogram));
+    }
+    Ok(histograms)
 }
 
 fn document_format() -> String {

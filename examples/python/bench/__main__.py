@@ -29,6 +29,11 @@ BARS = {"boosting": {8: 2, 24: 1.5}, "forest": {8: 3, 24: 3}, "logistic": {8: 2,
 CHECKS = {"boosting": "log_loss", "forest": "auc", "logistic": "coefficients"}
 
 
+def ours_too(peers):
+    """Names of contenders and of what they run: our own package, and the peers."""
+    return [("ours, Python", "churn"), *((peer, peer) for peer in peers)]
+
+
 def python(module, *words):
     return [PYTHON, HERE / f"{module}.py", *words]
 
@@ -81,7 +86,7 @@ class Session:
             contenders = {"ours": [OURS, "features", feature_set, folder / file, LAST_DAY]}
             if "ordered" in str(bars):
                 contenders["ours, ordered rows"] = [OURS, "features", feature_set, folder / "ordered.csv", LAST_DAY]
-            contenders |= {peer: python("features", peer, feature_set, folder / file) for peer in FEATURE_PEERS}
+            contenders |= {name: python("features", peer, feature_set, folder / file) for name, peer in ours_too(FEATURE_PEERS)}
             self.contest(label, contenders, bars, ["features"], rows=rows)
         if self.options.full:
             folder = data("log", 100_000_000, 10_000_000)
@@ -94,7 +99,7 @@ class Session:
                 for rows in [10_000] if self.options.quick else [10_000, 100_000, 1_000_000]:
                     folder = data("matrix", rows, columns)
                     contenders = {"ours": [OURS, "train", model, folder, columns]}
-                    contenders |= {peer: python("learners", peer, model, folder, columns) for peer in LEARNERS[model]}
+                    contenders |= {name: python("learners", peer, model, folder, columns) for name, peer in ours_too(LEARNERS[model])}
                     check = [CHECKS[model], *([folder / "test_y.u8"] if model != "logistic" else [])]
                     self.contest(f"{model}, {rows:,} × {columns}", contenders, {"times": BARS[model][columns]}, check)
 
@@ -102,6 +107,7 @@ class Session:
         """The model of each library, trained on the same rows."""
         folder = data("matrix", 10_000 if self.options.quick else 100_000, 8)
         paths = {name: BENCH / f"model-{name}" for name in ("ours", "LightGBM", "XGBoost", "CatBoost")}
+        paths["churn"] = paths["ours"]
         paths["XGBoost"] = paths["XGBoost"].with_suffix(".ubj")
         run([OURS, "model", folder, 8, paths["ours"]], False)
         for peer in ("LightGBM", "XGBoost", "CatBoost"):
@@ -111,7 +117,8 @@ class Session:
     def score(self):
         paths, folder = self.models()
         contenders = {"ours": [OURS, "score", paths["ours"], folder, 8]}
-        contenders |= {peer: python("scoring", "score", peer, paths[peer], folder, 8) for peer in ("LightGBM", "XGBoost", "CatBoost")}
+        peers = ("LightGBM", "XGBoost", "CatBoost")
+        contenders |= {name: python("scoring", "score", peer, paths[peer], folder, 8) for name, peer in ours_too(peers)}
         bars = {"times LightGBM": 8, "times CatBoost": 1}
         self.contest("scoring a batch, a row", contenders, bars, ["log_loss", folder / "test_y.u8"])
         paths["LightGBM-C"] = paths["LightGBM"]
@@ -120,9 +127,13 @@ class Session:
             ("explain", ["LightGBM", "XGBoost", "CatBoost"], {"microseconds": 50}),
         ]:
             contenders = {"ours": [OURS, what, paths["ours"], folder, 8]}
-            contenders |= {peer: python("scoring", what, peer, paths[peer], folder, 8) for peer in peers}
+            contenders |= {name: python("scoring", what, peer, paths[peer], folder, 8) for name, peer in ours_too(peers)}
             label = "scoring one row" if what == "one" else "Shapley values of one row"
             self.contest(label, contenders, bars, one_core_only=True)
+        path = BENCH / "model-of-events"
+        run([OURS, "events", data("events", 300_000, 30_000) / "shuffled.csv", path], False)
+        contenders = {"ours": [OURS, "customer", path], "ours, Python": python("scoring", "customer", path)}
+        self.contest("one customer, ten transactions", contenders, {"microseconds from Python": 20}, one_core_only=True)
 
 
 def machine():
@@ -130,7 +141,8 @@ def machine():
     if Path("/proc/cpuinfo").exists():
         names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
         model = names[0] if names else model
-    pinned = [line for line in (HERE / "requirements.txt").read_text().splitlines() if "==" in line]
+    pinned = (HERE / "requirements.txt").read_text().splitlines()
+    pinned = [line for line in pinned if "==" in line and not line.startswith("maturin")]
     ours = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=HERE).stdout.strip()
     return {
         "machine": f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",

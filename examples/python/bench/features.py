@@ -2,7 +2,7 @@
 
     python features.py PEER FEATURE_SET PATH [CHECK_FOLDER]
 
-PEER: duckdb, polars, pyarrow or pandas. FEATURE_SET: rfm or behavioral (which has the eight of rfm too). PATH: .csv or
+PEER: duckdb, polars, pyarrow, pandas, or churn for our own package. FEATURE_SET: rfm or behavioral (which has the eight of rfm too). PATH: .csv or
 .parquet. Prints one JSON line: the seconds from the file to the table in memory; start and imports of Python are left out.
 With CHECK_FOLDER the table is then written there in order of ids, to be compared: ids.txt, values.f64, names.txt.
 

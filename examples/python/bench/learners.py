@@ -1,4 +1,4 @@
-"""The learners of the peers, at settings equal to ours as far as each has them.
+"""The learners of the peers, and ours from Python, at settings equal to ours as far as each has them.
 
     python learners.py PEER MODEL MATRIX COLUMNS [CHECK]
 
@@ -10,6 +10,7 @@ ones are not measured cold.
 With CHECK the probabilities of the test rows are written there, and the coefficients of a logistic model.
 """
 
+import json
 import math
 import sys
 import warnings
@@ -120,16 +121,47 @@ def sklearn_logistic(solver):
     return plan
 
 
+def ours(model, **settings):
+    """Our own package, at the settings that examples/rust/benchmark/learners.rs has."""
+
+    def plan(x, y):
+        from churn.sklearn import ChurnClassifier
+
+        classifier = ChurnClassifier(
+            model, calibration="none", l2=1.0, trees=100, rounds=100, learning_rate=0.1, leaf_l2=1.0, **settings)
+        return lambda: classifier.fit(x, y), lambda model, rows: model.predict_proba(rows)[:, 1]
+
+    return plan
+
+
 PEERS = {
     "boosting": {
+        "churn": ours("gradient_boosting", max_depth=5, min_child_weight=1.0),
         "LightGBM": lightgbm_boosting,
         "XGBoost": xgboost_boosting,
         "CatBoost": catboost_boosting,
         "CatBoost-depthwise": catboost_depthwise_boosting,
     },
-    "forest": {"LightGBM": lightgbm_forest, "XGBoost": xgboost_forest, "scikit-learn": sklearn_forest},
-    "logistic": {f"scikit-learn-{solver}": sklearn_logistic(solver) for solver in TOLERANCE},
+    "forest": {
+        "churn": ours("random_forest", max_depth=10, min_child_weight=4.0),
+        "LightGBM": lightgbm_forest,
+        "XGBoost": xgboost_forest,
+        "scikit-learn": sklearn_forest,
+    },
+    "logistic": {
+        "churn": ours("logistic_regression"),
+        **{f"scikit-learn-{solver}": sklearn_logistic(solver) for solver in TOLERANCE},
+    },
 }
+
+
+def coefficients(fitted):
+    """The intercept and the coefficients of the standardised columns."""
+    if hasattr(fitted, "coef_"):
+        return np.append(fitted.intercept_, fitted.coef_[0])
+    # Ours stand in its document.
+    learner = json.loads(fitted._fitted.to_json())["learner"]["logistic_regression"]
+    return np.array([learner["intercept"], *(term["coefficient"] for term in learner["terms"])])
 
 
 def read(folder, name, columns):
@@ -145,7 +177,7 @@ def main(peer, model, folder, columns, check=None):
         out.mkdir(parents=True, exist_ok=True)
         predict(fitted, read(folder, "test_", int(columns))[0]).astype("<f8").tofile(out / "p.f64")
         if model == "logistic":
-            np.append(fitted.intercept_, fitted.coef_[0]).astype("<f8").tofile(out / "coefficients.f64")
+            coefficients(fitted).astype("<f8").tofile(out / "coefficients.f64")
     report(**seconds)
 
 

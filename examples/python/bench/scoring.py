@@ -4,8 +4,9 @@
     python scoring.py score PEER MODEL MATRIX COLUMNS [CHECK]    all rows of x at once
     python scoring.py one PEER MODEL MATRIX COLUMNS              rows of test_x one by one
     python scoring.py explain PEER MODEL MATRIX COLUMNS          the same, Shapley values
+    python scoring.py customer MODEL                             one customer with ten transactions, ours alone
 
-PEER: LightGBM, XGBoost, CatBoost, and LightGBM-C for `one`: LightGBM's C function for single rows, called through ctypes; what
+PEER: LightGBM, XGBoost, CatBoost, churn (our own package, with the model that Rust has trained), and LightGBM-C for `one`: LightGBM's C function for single rows, called through ctypes; what
 an empty call through ctypes costs is taken off. Prints one JSON line: seconds a row.
 """
 
@@ -40,6 +41,14 @@ def load(peer, path):
         model = xgboost.Booster(model_file=path)
         model.set_param({"nthread": threads()})
         return model, model.inplace_predict, lambda rows: model.predict(xgboost.DMatrix(rows), pred_contribs=True)
+    if peer == "churn":
+        import churn
+
+        model = churn.load(path)
+        # It takes tables of named columns, which of an array are views.
+        table = lambda rows: {f"f{j}": rows[:, j] for j in range(rows.shape[1])}
+        return (model, lambda rows: model.predict(table(rows)).churn_probability,
+                lambda rows: model.explain(table(rows)).contributions)
     import catboost
 
     model = catboost.CatBoostClassifier().load_model(path)
@@ -117,5 +126,16 @@ def explain(peer, path, folder, columns):
     one_by_one(contributions, [rows[i : i + 1].copy() for i in range(100)], 1.0)
 
 
+def customer(path):
+    """The customer of examples/rust/benchmark/scoring.rs, as a service would get them."""
+    import churn
+
+    model = churn.load(path)
+    transactions = [{"event_date": f"2024-{month:02}-15", "amount": 19.9 + month, "event_type": "purchase"} for month in range(1, 11)]
+    customers = [{"customer_id": f"C{i:03}", "transactions": transactions} for i in range(100)]
+    one_by_one(lambda customer: model.predict_one(customer, "2024-12-31"), customers, 1.0)
+
+
 if __name__ == "__main__":
-    {"model": train, "score": score, "one": one, "explain": explain}[sys.argv[1]](*sys.argv[2:])
+    commands = {"model": train, "score": score, "one": one, "explain": explain, "customer": customer}
+    commands[sys.argv[1]](*sys.argv[2:])

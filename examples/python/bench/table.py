@@ -39,6 +39,9 @@ def bars(result):
             yield f"peak ≤ {bound:g} MB", megabytes(ours["peak_mb"]), ours["peak_mb"] <= bound
         elif kind == "microseconds":
             yield f"≤ {bound:g} µs", seconds(ours["seconds"]), ours["seconds"] * 1e6 <= bound
+        elif kind == "microseconds from Python":
+            time = result["figures"]["ours, Python"]["seconds"]
+            yield f"≤ {bound:g} µs from Python", seconds(time), time * 1e6 <= bound
         else:
             raise ValueError(kind)
 
@@ -61,21 +64,22 @@ def compared(results):
 def nearest(result):
     """The answers of the fastest peer that is to give ours: CatBoost's own trees are symmetric, another learner."""
     figures, answers = result["figures"], result["answers"]
-    alike = [name for name in answers if name not in ("CatBoost", "ours, ordered rows")]
+    alike = [name for name in answers if name != "CatBoost" and not name.startswith("ours")]
     return answers[min(alike, key=lambda name: figures[name]["seconds"])] if alike else None
 
 
 def markdown(results, machine):
     lines = [*(f"{key}: {value}  " for key, value in machine.items()), ""]
-    lines += ["| work | cores | bar | reached | | answers |", "|---|---|---|---|---|---|"]
+    lines += ["| work | cores | bar | reached | | from Python | answers |", "|---|---|---|---|---|---|---|"]
     for result in results:
         answers = nearest(result)
         for bar, value, reached in bars(result):
             good = reached and (not answers or answers["agrees"])
             said = f"{'agree' if answers['agrees'] else 'DIFFER'}: {answers['difference']}" if answers else ""
-            lines.append(f"| {result['label']} | {cores(result)} | {bar} | {value} | {'yes' if good else 'NO'} | {said} |")
+            row = [result["label"], cores(result), bar, value, "yes" if good else "NO", from_python(result), said]
+            lines.append(f"| {' | '.join(row)} |")
     for label, bar, value, reached in compared(results):
-        lines.append(f"| {label} | | {bar} | {value} | {'yes' if reached else 'NO'} | |")
+        lines.append(f"| {label} | | {bar} | {value} | {'yes' if reached else 'NO'} | | |")
     lines += ["", "| work | cores | who | time | ours is faster | CPU | peak memory | runs | answers |", "|---|---|---|---|---|---|---|---|---|"]
     for result in results:
         ours = result["figures"]["ours"]["seconds"]
@@ -87,6 +91,12 @@ def markdown(results, machine):
                 f"| {result['label']} | {cores(result)} | {name} | {seconds(figures['seconds'])} | {ratio} | "
                 f"{seconds(figures['cpu_seconds'])} | {megabytes(figures['peak_mb'])} | {figures['runs']} | {said} |")
     return "\n".join(lines) + "\n"
+
+
+def from_python(result):
+    """The time of the same work through our Python package, and as a multiple of that in Rust."""
+    time = result["figures"].get("ours, Python", {}).get("seconds")
+    return f"{seconds(time)}, {time / result['figures']['ours']['seconds']:.2f} ×" if time else ""
 
 
 def cores(result):

@@ -23,7 +23,9 @@ const USAGE: &str = "usage: benchmark features rfm|behavioral PATH LAST_DAY [CHE
        benchmark model MATRIX COLUMNS MODEL.json
        benchmark score MODEL.json MATRIX COLUMNS [CHECK]
        benchmark one MODEL.json MATRIX COLUMNS
-       benchmark explain MODEL.json MATRIX COLUMNS";
+       benchmark explain MODEL.json MATRIX COLUMNS
+       benchmark events EVENTS.csv MODEL.json
+       benchmark customer MODEL.json";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +43,8 @@ fn main() -> Result<()> {
         }
         ["one", model, folder, columns] => scoring::one(Path::new(model), Path::new(folder), columns.parse()?),
         ["explain", model, folder, columns] => scoring::explain(Path::new(model), Path::new(folder), columns.parse()?),
+        ["events", log, out] => scoring::model_of_events(Path::new(log), Path::new(out)),
+        ["customer", model] => scoring::customer(Path::new(model)),
         _ => Err(USAGE.into()),
     }
 }

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use churn::{Column, ColumnData, ExplainConfig, FeatureTable, Model, ModelKind, Table, TableConfig, train_table};
+use churn::{
+    Column, ColumnData, Customer, Day, Events, ExplainConfig, FeatureTable, Model, ModelKind, ReadOptions, Table,
+    TableConfig, TrainConfig, Transaction, train, train_table,
+};
 
 use crate::learners::settings;
 use crate::{Result, measured, read_matrix, write_doubles};
@@ -16,6 +19,13 @@ pub(crate) fn model(folder: &Path, columns: usize, out: &Path) -> Result<()> {
     let learning = settings(ModelKind::GradientBoosting);
     let fitted = train_table(&Table::new(list)?, &TableConfig { learning, ..TableConfig::default() })?;
     Ok(fs::write(out, fitted.to_json())?)
+}
+
+/// The same of a log: a model that scores customers by their transactions.
+pub(crate) fn model_of_events(log: &Path, out: &Path) -> Result<()> {
+    let events = Events::from_csv(fs::File::open(log)?, &ReadOptions::default())?;
+    let config = TrainConfig { learning: settings(ModelKind::GradientBoosting), ..TrainConfig::default() };
+    Ok(fs::write(out, train(&events, &config)?.to_json())?)
 }
 
 /// A million rows at once.
@@ -60,6 +70,31 @@ pub(crate) fn explain(model: &Path, folder: &Path, columns: usize) -> Result<()>
         for row in rows.values().rows().into_iter().cycle().take(TIMES) {
             let row = row.as_slice().expect("rows are contiguous");
             std::hint::black_box(explainer.explain_row(row, &mut contributions)?);
+        }
+        Ok(())
+    })?;
+    println!("{line}");
+    Ok(())
+}
+
+/// One customer with ten transactions, from these to the risk: what a service does at a request.
+pub(crate) fn customer(model: &Path) -> Result<()> {
+    const TIMES: usize = 200_000;
+    let model = Model::from_json(&fs::read_to_string(model)?)?;
+    let transaction = |month: u32| Transaction {
+        event_date: Day::from_ymd(2024, month, 15).expect("a day"),
+        amount: Some(19.9 + f64::from(month)),
+        event_type: Some("purchase".to_owned()),
+    };
+    let customer = Customer {
+        customer_id: "C001".to_owned(),
+        transactions: (1..=10).map(transaction).collect(),
+        attributes: Default::default(),
+    };
+    let as_of = "2024-12-31".parse()?;
+    let ((), line) = measured(TIMES, 0.0, || {
+        for _ in 0..TIMES {
+            std::hint::black_box(model.predict_one(std::hint::black_box(&customer), as_of)?);
         }
         Ok(())
     })?;

@@ -1,0 +1,213 @@
+//! Whom to contact.
+
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_cast::cast;
+use arrow_schema::DataType;
+use churn::ErrorKind;
+use churn::profit::{self, ContactConfig};
+use numpy::PyArray1;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict};
+
+use crate::arrow::Batches;
+use crate::convert::{optional_floats, to_python};
+use crate::error::{raise, refuse};
+use crate::outgoing::{Outgoing, numbers, texts};
+use crate::results::Predictions;
+use crate::watch::Watch;
+
+/// Whom to contact: a budget spent where it is expected to earn most, with a control group held out at random.
+///
+/// Parameters
+/// ----------
+/// predictions : Predictions or table
+///     A table must have the columns `customer_id` and `churn_probability`.
+/// values : array-like, optional
+///     What each customer is worth by staying, in the same order; `clv` for all if left out.
+/// budget : float, optional
+///     The most that the campaign may cost; no limit if left out.
+/// control_share : float, default 0.1
+///     Share of the chosen customers that is not contacted, to compare with.
+/// rank_by : {"expected_profit", "probability"}
+/// seed : int, default 0
+/// clv, incentive_cost, contact_cost, success_rate : float, default 200, 10, 1 and 0.3
+///
+/// Returns
+/// -------
+/// ContactList
+///
+/// Examples
+/// --------
+/// >>> import churn
+/// >>> people = {"customer_id": ["anna", "bert", "carl"], "churn_probability": [0.5, 0.05, 0.9]}
+/// >>> contacts = churn.profit.contact_list(people, control_share=0)
+/// >>> contacts.customer_id, round(contacts.expected_profit, 1)
+/// (['carl', 'anna'], 71.8)
+#[pyfunction]
+#[pyo3(signature = (predictions, values=None, **config))]
+pub(crate) fn contact_list(
+    predictions: &Bound<'_, PyAny>,
+    values: Option<&Bound<'_, PyAny>>,
+    config: Option<&Bound<'_, PyDict>>,
+) -> PyResult<ContactList> {
+    let config: ContactConfig = crate::convert::config(config)?;
+    let (py, values) = (predictions.py(), optional_floats(values, "values")?);
+    let found = if let Ok(predictions) = predictions.cast::<Predictions>() {
+        let predictions = &predictions.get().inner;
+        let ids = || predictions.customer_ids();
+        py.detach(|| profit::contact_list(ids(), predictions.churn_probabilities(), values.as_deref(), &config))
+    } else {
+        let (ids, p) = scored(predictions)?;
+        py.detach(|| profit::contact_list(ids.iter().map(String::as_str), &p, values.as_deref(), &config))
+    };
+    Ok(ContactList { inner: found.map_err(raise)? })
+}
+
+/// Ids and probabilities of a table.
+fn scored(table: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, Vec<f64>)> {
+    let names = ["customer_id", "churn_probability"].map(str::to_owned);
+    let watch = Watch::new(None)?;
+    let batches = Batches::new(table, Some(&names))?;
+    let batches = watch.run(table.py(), |watch| batches.read(watch).collect::<churn::Result<Vec<_>>>())?;
+    let (mut ids, mut probabilities) = (Vec::new(), Vec::new());
+    for batch in &batches {
+        let column = |name: &str, to: DataType| -> PyResult<ArrayRef> {
+            let found = batch.column_by_name(name).ok_or_else(|| {
+                refuse(ErrorKind::MissingColumn, format!("no column {name:?}; expected {}", names.join(" and ")))
+            })?;
+            cast(found, &to).map_err(|error| {
+                refuse(ErrorKind::InvalidColumn, format!("the column {name:?} cannot be read: {error}"))
+            })
+        };
+        let texts = column("customer_id", DataType::LargeUtf8)?;
+        for (row, id) in texts.as_string::<i64>().iter().enumerate() {
+            let missing = || refuse(ErrorKind::InvalidColumn, format!("row {}: customer_id is missing", row + 1));
+            ids.push(id.ok_or_else(missing)?.to_owned());
+        }
+        let numbers = column("churn_probability", DataType::Float64)?;
+        probabilities.extend(numbers.as_primitive::<Float64Type>().iter().map(|number| number.unwrap_or(f64::NAN)));
+    }
+    Ok((ids, probabilities))
+}
+
+/// The customers chosen, those most worth contacting first: `customer_id`, `churn_probability`, `value`, `expected_profit`,
+/// `group` (`"contact"` or `"control"`).
+#[pyclass(frozen, module = "churn.profit")]
+pub(crate) struct ContactList {
+    inner: profit::ContactList,
+}
+
+#[pymethods]
+impl ContactList {
+    /// The customers on the list.
+    #[getter]
+    fn customer_id(&self) -> Vec<&str> {
+        self.inner.entries.iter().map(|entry| entry.customer_id.as_str()).collect()
+    }
+
+    /// Their probabilities of churn.
+    #[getter]
+    fn churn_probability<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.numbers(py, |entry| entry.churn_probability)
+    }
+
+    /// What each is worth by staying.
+    #[getter]
+    fn value<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.numbers(py, |entry| entry.value)
+    }
+
+    /// What contacting each is expected to earn.
+    #[getter]
+    fn profit<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.numbers(py, |entry| entry.expected_profit)
+    }
+
+    /// Whether each is contacted or left alone to compare with: `"contact"` or `"control"`.
+    #[getter]
+    fn group(&self) -> Vec<&'static str> {
+        self.inner.entries.iter().map(|entry| entry.group.name()).collect()
+    }
+
+    /// How many are contacted.
+    #[getter]
+    fn contacts(&self) -> u64 {
+        self.inner.contacts
+    }
+
+    /// How many are in the control group.
+    #[getter]
+    fn controls(&self) -> u64 {
+        self.inner.controls
+    }
+
+    /// The most that the contacts can cost; never above the budget.
+    #[getter]
+    fn reserved_budget(&self) -> f64 {
+        self.inner.reserved_budget
+    }
+
+    /// What the contacts are expected to earn together.
+    #[getter]
+    fn expected_profit(&self) -> f64 {
+        self.inner.expected_profit
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.entries.len()
+    }
+
+    /// The whole as dicts and lists: `entries`, `contacts`, `controls`, `reserved_budget`, `expected_profit`.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, &self.inner)
+    }
+
+    /// The list as a pandas frame.
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.frame(py)
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        self.stream(py, requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        self.schema(py)
+    }
+
+    fn __repr__(&self) -> String {
+        let profit::ContactList { contacts, controls, expected_profit, .. } = &self.inner;
+        format!("<ContactList: {contacts} to contact, {controls} held out, expected profit {expected_profit:.2}>")
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("churn._display")?.call_method1("table", (slf,))
+    }
+}
+
+impl ContactList {
+    fn numbers<'py>(&self, py: Python<'py>, of: impl Fn(&profit::Contact) -> f64) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_vec(py, self.inner.entries.iter().map(of).collect())
+    }
+}
+
+impl Outgoing for ContactList {
+    fn columns(&self) -> Vec<(String, ArrayRef)> {
+        let entries = || self.inner.entries.iter();
+        let number = |of: fn(&profit::Contact) -> f64| numbers(entries().map(of));
+        vec![
+            ("customer_id".to_owned(), texts(entries().map(|entry| entry.customer_id.as_str()))),
+            ("churn_probability".to_owned(), number(|entry| entry.churn_probability)),
+            ("value".to_owned(), number(|entry| entry.value)),
+            ("expected_profit".to_owned(), number(|entry| entry.expected_profit)),
+            ("group".to_owned(), texts(entries().map(|entry| entry.group.name()))),
+        ]
+    }
+}

@@ -1,0 +1,170 @@
+//! Features in one pass over what is larger than memory: files, folders, and iterators of tables.
+
+use std::path::{Path, PathBuf};
+
+use churn::{ErrorKind, FeatureConfig, ReadOptions};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use serde_json::{Map, Value};
+
+use crate::arrow::Batches;
+use crate::convert::{config, day, read};
+use crate::error::{invalid, raise, refuse};
+use crate::events::{Text, needed, open, path_of};
+use crate::features::FeatureTable;
+use crate::watch::Watch;
+
+/// Features in one pass over any number of sources, with memory for the customers and not for the rows.
+///
+/// Streams that were filled apart, such as one for each partition, can be merged; the result has the same bits as
+/// :func:`features` of all rows in memory.
+///
+/// Parameters
+/// ----------
+/// as_of : date or str
+///     The day that customers are seen from.
+/// **config
+///     `feature_set`, `scales`, `windows`, `event_type_columns`, `top_event_types`.
+///
+/// Examples
+/// --------
+/// >>> import churn
+/// >>> stream = churn.FeatureStream("2024-02-05")
+/// >>> stream.read(b"customer_id,event_date\nanna,2024-01-15\n")
+/// >>> stream.read({"customer_id": ["anna", "bert"], "event_date": ["2024-02-01", "2024-02-01"]})
+/// >>> stream.finish()
+/// <FeatureTable: 2 customers × 8 features, as of 2024-02-05>
+#[pyclass(module = "churn")]
+pub(crate) struct FeatureStream {
+    inner: Option<churn::FeatureStream>,
+}
+
+#[pymethods]
+impl FeatureStream {
+    #[new]
+    #[pyo3(signature = (as_of, **config))]
+    fn new(as_of: &Bound<'_, PyAny>, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let config: FeatureConfig = crate::convert::config(config)?;
+        Ok(FeatureStream { inner: Some(churn::FeatureStream::new(day(as_of)?, &config).map_err(raise)?) })
+    }
+
+    /// Takes the rows of a file, a folder, an open file, bytes of CSV, a table or an iterator of tables.
+    ///
+    /// After an exception the stream is closed: it would hold a part of the rows.
+    #[pyo3(signature = (source, *, progress=None, **options))]
+    fn read(
+        &mut self,
+        source: &Bound<'_, PyAny>,
+        progress: Option<&Bound<'_, PyAny>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let options: ReadOptions = config(options)?;
+        let watch = Watch::new(progress)?;
+        let mut stream = self.take()?;
+        take(&mut stream, source, &options, &watch)?;
+        self.inner = Some(stream);
+        Ok(())
+    }
+
+    /// Adds what another stream of the same day and settings holds.
+    fn merge(&mut self, other: &FeatureStream) -> PyResult<()> {
+        let Some(other) = &other.inner else { return Err(closed()) };
+        self.inner.as_mut().ok_or_else(closed)?.merge(other).map_err(raise)
+    }
+
+    /// The features of all customers; the stream is closed.
+    fn finish(&mut self, py: Python<'_>) -> PyResult<FeatureTable> {
+        let stream = self.take()?;
+        Ok(FeatureTable { inner: py.detach(|| stream.finish()).map_err(raise)? })
+    }
+}
+
+impl FeatureStream {
+    fn take(&mut self) -> PyResult<churn::FeatureStream> {
+        self.inner.take().ok_or_else(closed)
+    }
+}
+
+fn closed() -> PyErr {
+    invalid("the stream is closed: it was finished, or reading into it failed")
+}
+
+/// The reading options among these settings, taken out of them.
+pub(crate) fn reading(keys: &mut Map<String, Value>) -> PyResult<ReadOptions> {
+    let known = serde_json::to_value(ReadOptions::default()).map_err(|error| invalid(error.to_string()))?;
+    let known = known.as_object().into_iter().flat_map(Map::keys);
+    read(known.filter_map(|key| keys.remove_entry(key)).collect())
+}
+
+/// Takes the rows of a file, a folder, an open file, a table or an iterator of tables into a stream.
+pub(crate) fn take(
+    stream: &mut churn::FeatureStream,
+    source: &Bound<'_, PyAny>,
+    options: &ReadOptions,
+    watch: &Watch,
+) -> PyResult<()> {
+    let py = source.py();
+    if let Some(path) = path_of(source)? {
+        for path in files(&path)? {
+            let file = open(&path)?;
+            let parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+            let read = watch.run(py, |watch| match parquet {
+                true => stream.read_parquet_observed(file, options, watch),
+                false => stream.read_csv_observed(file, options, watch),
+            });
+            read.map_err(|error| in_file(py, error, &path))?;
+        }
+        return Ok(());
+    }
+    if source.is_instance_of::<PyBytes>() || source.hasattr("read")? {
+        Text::new(source)?.read(py, watch, |reader, watch| stream.read_csv_observed(reader, options, watch))?;
+        return Ok(());
+    }
+    let batches = Batches::stream(source, Some(&needed(options)))?;
+    watch.run(py, |watch| stream.read_arrow_observed(batches.read(watch), options, watch))?;
+    Ok(())
+}
+
+/// The same exception, saying which file of several it is about.
+fn in_file(py: Python<'_>, error: PyErr, path: &Path) -> PyErr {
+    if error.value(py).hasattr("code").unwrap_or(false) {
+        let noted = error.value(py).call_method1("_in_file", (path.display().to_string(),));
+        if let Err(other) = noted {
+            return other;
+        }
+    }
+    error
+}
+
+/// A file, or the CSV and Parquet files of a folder and of the folders in it, by name.
+fn files(path: &Path) -> PyResult<Vec<PathBuf>> {
+    /// Folders inside folders; a link to a folder above would never end.
+    const DEEPEST: usize = 32;
+    fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+        let mut entries =
+            std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        entries.sort_unstable();
+        for entry in entries {
+            let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let lower = name.to_lowercase();
+            if name.starts_with(['.', '_']) {
+                continue;
+            } else if entry.is_dir() && depth < DEEPEST {
+                walk(&entry, depth + 1, found)?;
+            } else if lower.ends_with(".csv") || lower.ends_with(".parquet") {
+                found.push(entry);
+            }
+        }
+        Ok(())
+    }
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    walk(path, 0, &mut found)?;
+    if found.is_empty() {
+        let message = format!("the folder {} has no .csv and no .parquet file", path.display());
+        return Err(refuse(ErrorKind::EmptyFile, message));
+    }
+    Ok(found)
+}
