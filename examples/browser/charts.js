@@ -3,10 +3,11 @@ import { s } from "./dom.js";
 import { count, percent } from "./words.js";
 
 const [W, H, LEFT, RIGHT, TOP, BOTTOM] = [380, 260, 66, 14, 12, 40];
-const px = (x) => LEFT + x * (W - LEFT - RIGHT);
-const py = (y) => H - BOTTOM - y * (H - TOP - BOTTOM);
+export const px = (x) => LEFT + x * (W - LEFT - RIGHT);
+export const py = (y) => H - BOTTOM - y * (H - TOP - BOTTOM);
 
-function frame(label, xTitle, yTitle, ticks, ...marks) {
+/** Axes, their titles, and the marks between them, which `px` and `py` place by shares of the width and the height. */
+export function frame(label, xTitle, yTitle, ticks, ...marks) {
   const text = (x, y, words, anchor, name) => s("text", { x, y, "text-anchor": anchor, class: name }, words);
   return s("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": label, class: "chart" },
     ticks.y.map(([at, words]) => [s("line", { x1: LEFT, x2: W - RIGHT, y1: py(at), y2: py(at), class: "grid" }), text(LEFT - 7, py(at) + 4, words, "end")]),

@@ -1,16 +1,10 @@
 // The customers: a list that is sorted, searched and paged in the worker, and one of them looked at closely.
 import * as charts from "./charts.js";
 import { call } from "./client.js";
-import { band, by, card, h, table } from "./dom.js";
+import { band, by, card, h, reasonList, table } from "./dom.js";
 import { count, decimal, money, percent } from "./words.js";
 
 const PAGE = 15;
-
-const reasonList = (reasons) => h("ul", { class: "reasons" },
-  reasons.length === 0 && h("li", {}, "nothing that stands out"),
-  reasons.map((reason) => h("li", {},
-    h("b", { class: reason.raises_risk ? "up" : "down", "aria-hidden": "true" }, reason.raises_risk ? "▲" : "▼"),
-    h("span", { class: "unseen" }, reason.raises_risk ? "raises the risk: " : "lowers the risk: "), reason.text)));
 
 /** The list as a card of its own. */
 export function customerList({ today }) {

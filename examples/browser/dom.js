@@ -20,6 +20,13 @@ export const by = (id) => document.getElementById(id);
 /** A risk band: a coloured square and its name, so that colour is never alone. */
 export const band = (name) => h("span", { class: "band" }, h("i", { class: name, "aria-hidden": "true" }), name);
 
+/** Reasons in words, each with the side on which it weighs. */
+export const reasonList = (reasons) => h("ul", { class: "reasons" },
+  reasons.length === 0 && h("li", {}, "nothing that stands out"),
+  reasons.map((reason) => h("li", {},
+    h("b", { class: reason.raises_risk ? "up" : "down", "aria-hidden": "true" }, reason.raises_risk ? "▲" : "▼"),
+    h("span", { class: "unseen" }, reason.raises_risk ? "raises the risk: " : "lowers the risk: "), reason.text)));
+
 /** A card with a heading. */
 export const card = (title, ...children) => h("section", { class: "card" }, h("h2", {}, title), ...children);
 

@@ -78,7 +78,7 @@ export function evaluation({ model }) {
   const wrong = metrics.tp + metrics.fp;
   return card("How far to believe it",
     h("p", {}, how, " ", `Of ${plural(wrong, "customer")} it would have called leaving, ${percent(metrics.precision)} left; of those who left it found ${percent(metrics.recall)}.`),
-    table("Measures", ["", "AUC", "PR-AUC", "Lift in the top tenth", "Log-loss", "Calibration error"], rows),
+    table("Measures", ["Model", "AUC", "PR-AUC", "Lift in the top tenth", "Log-loss", "Calibration error"], rows),
     h("div", { class: "charts" },
       figure("Whom it finds", charts.gain(curves), "The further above the dashed line, the fewer customers must be contacted to reach those who leave."),
       figure("Whether its risks are true", charts.reliability(curves), "On the dashed line, of 100 customers with a risk of 30 % thirty leave."),

@@ -8,9 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use churn::{
-    CalibrationKind, ChangeConfig, Day, Events, ExplainConfig, FeatureConfig, FeaturePerturbation, FeatureSet,
-    FeatureStream, LearnConfig, Model, ModelKind, OnBadRow, ReadOptions, Table, TableConfig, TrainConfig, train,
-    train_table,
+    BadRow, BadRowReason, CalibrationKind, ChangeConfig, CheckedCsv, Day, Events, ExplainConfig, FeatureConfig,
+    FeaturePerturbation, FeatureSet, FeatureStream, LearnConfig, Model, ModelKind, OnBadRow, ReadOptions, Table,
+    TableConfig, TrainConfig, check_csv, train, train_table,
 };
 use churn_tests::{Xorshift, csv_of, log_lines, prediction_bits, read, say, table_bits};
 use rayon::prelude::*;
@@ -186,6 +186,26 @@ fn csv_options() -> Vec<ReadOptions> {
     ]
 }
 
+/// The check that keeps no row finds what the reader finds, but for labels that differ within a customer.
+fn assert_checked_as_read(events: &churn::Result<Events>, checked: churn::Result<CheckedCsv>) {
+    let read = match events {
+        Ok(events) => Some(events.report()),
+        Err(error) => error.report(),
+    };
+    let conflicting = |row: &BadRow| row.reason == BadRowReason::ConflictingLabel;
+    if read.is_some_and(|report| report.bad_rows.iter().any(conflicting)) {
+        return;
+    }
+    match (events, checked) {
+        (Ok(events), checked) => {
+            let (report, first_day, last_day) = (events.report().clone(), events.first_day(), events.last_day());
+            assert_eq!(checked.ok(), Some(CheckedCsv { report, first_day, last_day }));
+        }
+        (Err(error), Err(found)) => assert_eq!((error.to_string(), error.line()), (found.to_string(), found.line())),
+        (Err(error), Ok(_)) => panic!("the check misses {error}"),
+    }
+}
+
 #[test]
 fn csv_readers_take_any_bytes() {
     let others: Vec<Vec<u8>> = LOGS.iter().map(|log| log.as_bytes().to_vec()).collect();
@@ -201,6 +221,7 @@ fn csv_readers_take_any_bytes() {
         if let Ok(table) = Table::from_csv(Portions::new(input, random), options.delimiter) {
             assert!(table.rows() > 0 && !table.columns().is_empty());
         }
+        assert_checked_as_read(&events, check_csv(Portions::new(input, random), options));
         match &events {
             Ok(events) => {
                 let report = events.report();

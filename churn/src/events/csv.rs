@@ -5,14 +5,15 @@ use std::io::Read;
 use memchr::memchr;
 
 use super::dates::DateParser;
-use super::ids::Spread;
+use super::ids::{Names, Spread};
 use super::ingest::{
-    BadRowReason, Columns, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer,
+    BadRow, BadRowReason, Columns, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer,
     plain_amount, shown, utf8,
 };
 use super::records::{Blocks, End, Records, Span, Step, Walk, field, unquote};
-use super::rows::{Sink, Wants};
+use super::rows::{Rows, Shard, Sink, Wants};
 use super::separators;
+use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 use crate::progress::{Observer, step};
@@ -225,12 +226,104 @@ impl RowParser<'_> {
     }
 }
 
+/// Checks the header and every row of a CSV log and keeps none of them: what [`Events::from_csv`](crate::Events::from_csv)
+/// would find bad, in memory that does not grow with the file, on one thread. For a log that is passed on elsewhere while it
+/// is looked at, such as an upload.
+///
+/// Labels of one customer are not compared with each other, and event types are not counted: both would take memory for
+/// what was seen before. The churn_label column is checked where there is one.
+///
+/// ```
+/// use churn::{OnBadRow, ReadOptions, check_csv};
+/// let csv = "customer_id,event_date,amount\nanna,2024-01-05,12.50\nbert,2024-01-32,1\n";
+/// let error = check_csv(csv.as_bytes(), &ReadOptions::default()).unwrap_err();
+/// assert_eq!((error.code(), error.line()), ("bad_rows", Some(3)));
+///
+/// let options = ReadOptions { on_bad_row: OnBadRow::Skip, max_bad_share: 0.5, ..ReadOptions::default() };
+/// let checked = check_csv(csv.as_bytes(), &options)?;
+/// assert_eq!((checked.report.rows, checked.report.good, checked.report.bad_rows[0].line), (2, 1, 3));
+/// assert_eq!(checked.last_day.to_string(), "2024-01-05");
+/// # Ok::<(), churn::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Events::from_csv`](crate::Events::from_csv) but for the two named above.
+pub fn check_csv(reader: impl Read, options: &ReadOptions) -> Result<CheckedCsv> {
+    let mut looker = Looker { spread: Spread::default(), days: [DaySpan(None)], names: Names::default() };
+    let report = read_in_rounds(reader, options, &mut looker, &(), 1)?;
+    let (first, last) = looker.days[0].0.expect("reading succeeds with a good row only");
+    let day = |number| Day::new(number).expect("days of rows are days");
+    Ok(CheckedCsv { report, first_day: day(first), last_day: day(last) })
+}
+
+/// What [`check_csv`] finds in a log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedCsv {
+    /// The rows that are good, and those that are not.
+    pub report: IngestReport,
+    /// The day of the first event of a good row.
+    pub first_day: Day,
+    /// The day of the last one.
+    pub last_day: Day,
+}
+
+/// A sink that keeps no row.
+struct Looker {
+    spread: Spread,
+    days: [DaySpan; 1],
+    names: Names,
+}
+
+/// The first and the last day.
+struct DaySpan(Option<(i32, i32)>);
+
+impl Sink for Looker {
+    type Shard = DaySpan;
+
+    fn wants(&self) -> Wants {
+        Wants { types: false, labels: true }
+    }
+
+    fn spread(&self) -> &Spread {
+        &self.spread
+    }
+
+    fn parts(&mut self) -> (&mut [DaySpan], &mut Names) {
+        (&mut self.days, &mut self.names)
+    }
+}
+
+impl Shard for DaySpan {
+    fn take(&mut self, _: usize, rows: &Rows) -> Vec<BadRow> {
+        for &day in &rows.days {
+            let (first, last) = self.0.unwrap_or((day, day));
+            self.0 = Some((first.min(day), last.max(day)));
+        }
+        Vec::new()
+    }
+}
+
 /// Reads a whole log into a sink.
 pub(crate) fn read<R: Read, S: Sink>(
     reader: R,
     options: &ReadOptions,
     sink: &mut S,
     observer: &dyn Observer,
+) -> Result<IngestReport> {
+    let together = match parallel::threads() {
+        1 => 1,
+        threads => threads * BLOCKS_PER_THREAD,
+    };
+    read_in_rounds(reader, options, sink, observer, together)
+}
+
+/// Reads a log, so many blocks at a time.
+fn read_in_rounds<R: Read, S: Sink>(
+    reader: R,
+    options: &ReadOptions,
+    sink: &mut S,
+    observer: &dyn Observer,
+    together: usize,
 ) -> Result<IngestReport> {
     let dates = DateParser::new(options.date_format.as_deref())?;
     let mut intake = Intake::new(options)?;
@@ -248,10 +341,6 @@ pub(crate) fn read<R: Read, S: Sink>(
     };
     let (mut blocks, lines) = records.into_blocks();
     intake.starts_after(lines);
-    let together = match parallel::threads() {
-        1 => 1,
-        threads => threads * BLOCKS_PER_THREAD,
-    };
     let mut round = Round::new(together);
     let mut ahead = Round::new(together);
     let mut parsed: Vec<Parsed> = std::iter::repeat_with(Parsed::default).take(together).collect();
@@ -259,15 +348,16 @@ pub(crate) fn read<R: Read, S: Sink>(
     loop {
         step(observer, "read", bytes, 0)?;
         let Round { texts, filled, end } = &mut round;
-        let take = || {
+        let mut take = || {
             let parsed = &mut parsed[..*filled];
             let mut both: Vec<_> = texts.iter_mut().zip(parsed.iter_mut()).collect();
-            parallel::for_each(&mut both, |(text, parsed)| parser.parse(text, parsed));
+            parallel::map_mut(&mut both, |_, (text, parsed)| parser.parse(text, parsed));
             intake.take(parsed, sink)
         };
         // A round that is not full is the last.
         let is_last = *filled < together;
-        let (taken, read) = parallel::beside(take, || if is_last { Ok(0) } else { ahead.fill(&mut blocks) });
+        let mut read_on = || if is_last { Ok(0) } else { ahead.fill(&mut blocks) };
+        let (taken, read) = if together == 1 { (take(), read_on()) } else { parallel::beside(take, read_on) };
         taken?;
         end.error(intake.lines() + 1)?;
         if is_last {

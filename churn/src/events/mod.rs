@@ -25,6 +25,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Deserializer};
 
+pub use csv::{CheckedCsv, check_csv};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
 
 use builder::{Builder, ROWS_TOGETHER};

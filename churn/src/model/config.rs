@@ -62,6 +62,16 @@ impl TrainConfig {
         serde_json::from_str(text)
             .map_err(|error| invalid_parameter("the configuration", error, "settings of TrainConfig"))
     }
+
+    /// Refuses settings that no data could make right, as training does before it looks at the data.
+    ///
+    /// # Errors
+    /// `invalid_parameter`, naming the setting.
+    pub fn check(&self) -> Result<()> {
+        self.labels.check()?;
+        self.features.check()?;
+        self.learning.check()
+    }
 }
 
 /// How to train on a table with one row a customer. As JSON or keyword arguments all keys stand side by side.

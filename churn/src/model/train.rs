@@ -92,9 +92,7 @@ pub fn train<'a>(input: impl Into<Input<'a>>, config: &TrainConfig) -> Result<Mo
 /// Those of [`train`], and `cancelled`.
 pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, observer: &dyn Observer) -> Result<Model> {
     let input = input.into();
-    config.labels.check()?;
-    config.features.check()?;
-    config.learning.check()?;
+    config.check()?;
     let timer = Timer::start(&config.learning, observer)?;
     let cutoffs = choose_cutoffs(input.events, &config.labels, config.snapshots, config.cutoffs.as_deref())?;
     let by_default = config.snapshots.is_none() && config.cutoffs.is_none();

@@ -1,0 +1,384 @@
+//! Who asks, for which organization, and what they may do.
+//!
+//! A token is a JWT signed with `SECRET_KEY` (HS256) or an API key. A JWT names its organization in the claim
+//! `organization_id`, at the top or in `app_metadata`, and a role in `churn_role` at the same places; `user_metadata` is
+//! never looked at, because users write it themselves. The organization `"*"` is the platform: all of them. A handler gets
+//! the organization of its path from [`Tenant`] alone, which has compared it with the token.
+
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::Config;
+use crate::error::{ApiError, Result};
+use crate::state::AppState;
+use crate::store::{ApiKey, Store, text_enum};
+use crate::time::Stamp;
+
+text_enum! {
+    /// What a token allows; each includes the ones before it.
+    Role {
+        /// Look at everything, predict one customer.
+        Read = "read",
+        /// Also upload, train and predict in bulk.
+        Write = "write",
+        /// Also settings, keys, and which model serves.
+        Admin = "admin",
+    }
+}
+
+/// The organization of a token for all of them.
+pub const PLATFORM: &str = "*";
+
+/// How every API key begins.
+pub const KEY_PREFIX: &str = "churn_";
+
+/// Seconds that the clocks of issuers may be off.
+const LEEWAY: u64 = 30;
+
+/// How long a key that was revoked elsewhere may still be taken here.
+const KEY_CACHE: Duration = Duration::from_secs(10);
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// What requests are counted by: a user in an organization, or a key.
+    pub subject: String,
+    /// The organization, or [`PLATFORM`]; none in a token that names none, which opens nothing.
+    pub organization: Option<String>,
+    /// What they may do there.
+    pub role: Role,
+}
+
+impl Principal {
+    /// Whether this is a token for all organizations.
+    pub fn is_platform(&self) -> bool {
+        self.organization.as_deref() == Some(PLATFORM)
+    }
+
+    /// Lets them pass if they may act on the organization in the role that is needed.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn may(&self, org_id: &str, needed: Role) -> Result<()> {
+        if !self.is_platform() && self.organization.as_deref() != Some(org_id) {
+            let message = format!("this token does not open the organization {org_id:?}");
+            return Err(ApiError::forbidden(message));
+        }
+        self.has(needed)
+    }
+
+    /// Lets them pass if their role is high enough.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn has(&self, needed: Role) -> Result<()> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        let message = format!("this token has the role {}; {needed} is needed here", self.role);
+        Err(ApiError::forbidden(message).with_details(serde_json::json!({ "needed": needed })))
+    }
+}
+
+/// The claims that matter; a token may hold others.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    #[serde(default)]
+    sub: Option<String>,
+    #[serde(default)]
+    organization_id: Option<String>,
+    #[serde(default)]
+    churn_role: Option<Role>,
+    #[serde(default)]
+    app_metadata: Option<AppMetadata>,
+    #[serde(default)]
+    exp: u64,
+    #[serde(default)]
+    aud: serde_json::Value,
+}
+
+/// The part of a Supabase token that only the project's owner can write.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct AppMetadata {
+    #[serde(default)]
+    organization_id: Option<String>,
+    #[serde(default)]
+    churn_role: Option<Role>,
+}
+
+/// Knows tokens.
+pub struct Auth {
+    /// None: everything is allowed.
+    jwt: Option<(DecodingKey, Validation)>,
+    keys: moka::sync::Cache<String, Option<ApiKey>>,
+    limiter: Option<DefaultKeyedRateLimiter<String>>,
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").field("open", &self.is_open()).finish_non_exhaustive()
+    }
+}
+
+impl Auth {
+    /// As the settings say.
+    pub fn new(config: &Config) -> Self {
+        let jwt = config.secret_key.as_deref().map(|secret| {
+            // One algorithm: a token that names another, "none" above all, is refused whatever it is signed with.
+            let mut validation = Validation::new(Algorithm::HS256);
+            validation.set_audience(&[&config.jwt_audience]);
+            validation.set_required_spec_claims(&["exp", "aud"]);
+            validation.validate_nbf = true;
+            validation.leeway = LEEWAY;
+            if let Some(issuer) = &config.jwt_issuer {
+                validation.set_issuer(&[issuer]);
+                validation.required_spec_claims.insert("iss".to_owned());
+            }
+            (DecodingKey::from_secret(secret.as_bytes()), validation)
+        });
+        // A second's worth may come at once.
+        let limiter = NonZeroU32::new(config.rate_limit).map(|rate| RateLimiter::keyed(Quota::per_second(rate)));
+        Auth { jwt, keys: moka::sync::Cache::builder().max_capacity(10_000).time_to_live(KEY_CACHE).build(), limiter }
+    }
+
+    /// Whether everything is allowed.
+    pub fn is_open(&self) -> bool {
+        self.jwt.is_none()
+    }
+
+    /// Who sent these headers.
+    ///
+    /// # Errors
+    /// `unauthorized`, `rate_limited`.
+    async fn authenticate(&self, headers: &HeaderMap, peer: Option<SocketAddr>, store: &Store) -> Result<Principal> {
+        let principal = match &self.jwt {
+            None => {
+                Ok(Principal { subject: "open".to_owned(), organization: Some(PLATFORM.to_owned()), role: Role::Admin })
+            }
+            Some((key, validation)) => match token(headers) {
+                Ok(token) if token.starts_with(KEY_PREFIX) => self.by_key(token, store).await,
+                Ok(token) => by_jwt(token, key, validation),
+                Err(error) => Err(error),
+            },
+        };
+        // Who cannot show a token that is one is counted by address, so that guessing has its limit too.
+        let counted = match (&principal, peer) {
+            (Ok(principal), _) => Some(principal.subject.clone()),
+            (Err(_), Some(peer)) => Some(format!("peer {}", peer.ip())),
+            (Err(_), None) => None,
+        };
+        if let (Some(limiter), Some(counted)) = (&self.limiter, counted) {
+            limiter
+                .check_key(&counted)
+                .map_err(|until| ApiError::rate_limited(until.wait_time_from(DefaultClock::default().now())))?;
+        }
+        principal
+    }
+
+    async fn by_key(&self, key: &str, store: &Store) -> Result<Principal> {
+        let digest = digest(key);
+        let found = match self.keys.get(&digest) {
+            Some(found) => found,
+            None => {
+                let found = store.api_key_by_digest(&digest).await?;
+                self.keys.insert(digest, found.clone());
+                found
+            }
+        };
+        let key = found.ok_or_else(|| ApiError::unauthorized("invalid", "there is no such API key"))?;
+        if key.revoked_at.is_some() {
+            return Err(ApiError::unauthorized("invalid", "this API key was revoked"));
+        }
+        if key.expires_at.is_some_and(|end| end <= Stamp::now()) {
+            return Err(ApiError::unauthorized("expired", "this API key has expired"));
+        }
+        Ok(Principal { subject: format!("key {}", key.id), organization: Some(key.org_id), role: key.role })
+    }
+
+    /// Forgets what was looked up of keys, so that one that is revoked here stops at once.
+    pub fn forget_keys(&self) {
+        self.keys.invalidate_all();
+    }
+
+    /// Forgets who has been silent for a while. To be called now and then.
+    pub fn tidy(&self) {
+        if let Some(limiter) = &self.limiter {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// The token of `Authorization: Bearer …`, or of `apikey: …` as Supabase's clients send it.
+fn token(headers: &HeaderMap) -> Result<&str> {
+    let malformed = || ApiError::unauthorized("malformed", "expected the header Authorization: Bearer <token>");
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
+        return if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(malformed()) };
+    }
+    match headers.get("apikey") {
+        Some(value) => value.to_str().map_err(|_| malformed()),
+        None => {
+            let message = "a token is needed: send the header Authorization: Bearer <token>";
+            Err(ApiError::unauthorized("missing", message))
+        }
+    }
+}
+
+fn by_jwt(token: &str, key: &DecodingKey, validation: &Validation) -> Result<Principal> {
+    let claims = decode::<Claims>(token, key, validation).map_err(|error| match error.kind() {
+        ErrorKind::ExpiredSignature => ApiError::unauthorized("expired", "this token has expired"),
+        ErrorKind::InvalidToken | ErrorKind::Base64(_) | ErrorKind::Json(_) | ErrorKind::Utf8(_) => {
+            ApiError::unauthorized("malformed", "this is not a token of the form that is taken here")
+        }
+        ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer | ErrorKind::MissingRequiredClaim(_) => {
+            ApiError::unauthorized("invalid", "this token was not issued for this service (claims aud, exp, iss)")
+        }
+        _ => ApiError::unauthorized("invalid", "the signature of this token is not one that is taken here"),
+    })?;
+    let claims = claims.claims;
+    let metadata = claims.app_metadata.unwrap_or_default();
+    let organization = match (claims.organization_id, metadata.organization_id) {
+        (Some(one), Some(other)) if one != other => {
+            let message = "this token names two organizations";
+            return Err(ApiError::unauthorized("invalid", message));
+        }
+        (one, other) => one.or(other),
+    };
+    let role = claims.churn_role.or(metadata.churn_role).unwrap_or(Role::Read);
+    // A token without a subject is counted by itself.
+    let subject = claims.sub.unwrap_or_else(|| digest(token));
+    let subject = format!("user {}/{subject}", organization.as_deref().unwrap_or_default());
+    Ok(Principal { subject, organization, role })
+}
+
+/// SHA-256 in hexadecimal. A key is 256 random bits: a slow hash, as passwords need it, would add nothing.
+pub(crate) fn digest(key: &str) -> String {
+    use std::fmt::Write;
+    Sha256::digest(key.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A new API key: shown once, kept as its [`digest`].
+///
+/// # Errors
+/// `internal` if the operating system has no randomness.
+pub fn new_key() -> Result<String> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(ApiError::internal)?;
+    Ok(format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(secret)))
+}
+
+/// Signs a token as an issuer would: for set-up and tests, and for those who have no issuer.
+///
+/// # Errors
+/// A sentence if there is no SECRET_KEY to sign with.
+pub fn new_token(
+    config: &Config,
+    organization: &str,
+    role: Role,
+    valid_for: Duration,
+) -> std::result::Result<String, String> {
+    let secret = config.secret_key.as_deref().ok_or("SECRET_KEY is not set: there is nothing to sign with")?;
+    let claims = serde_json::json!({
+        "sub": format!("{role} of {organization}"),
+        "aud": config.jwt_audience,
+        "iss": config.jwt_issuer.as_deref().unwrap_or("churn-server"),
+        "exp": Stamp::now().0.div_euclid(1000) + i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX / 2),
+        "organization_id": organization,
+        "churn_role": role,
+    });
+    encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret.as_bytes()))
+        .map_err(|error| error.to_string())
+}
+
+/// Whether an id of an organization can stand in paths and keys: 1 to 64 letters, digits, `_` and `-`.
+pub fn is_organization_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+/// The role that a handler asks for, as a type.
+pub trait Needs: Send + Sync + 'static {
+    /// The role.
+    const ROLE: Role;
+}
+
+/// Needs the role read.
+#[derive(Clone, Copy, Debug)]
+pub struct Read;
+/// Needs the role write.
+#[derive(Clone, Copy, Debug)]
+pub struct Write;
+/// Needs the role admin.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin;
+
+impl Needs for Read {
+    const ROLE: Role = Role::Read;
+}
+impl Needs for Write {
+    const ROLE: Role = Role::Write;
+}
+impl Needs for Admin {
+    const ROLE: Role = Role::Admin;
+}
+
+/// Somebody with a token that is one, whatever it opens.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Principal);
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        Ok(Caller(state.auth.authenticate(&parts.headers, peer, &state.store).await?))
+    }
+}
+
+/// The organization of the path, opened by a token of the role that the handler needs. There is no other way to it.
+#[derive(Clone, Debug)]
+pub struct Tenant<R> {
+    /// The organization; whether there is one is not known yet.
+    pub org_id: String,
+    /// Who asks.
+    pub principal: Principal,
+    role: PhantomData<R>,
+}
+
+impl<R: Needs> FromRequestParts<AppState> for Tenant<R> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let Caller(principal) = Caller::from_request_parts(parts, state).await?;
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|error| crate::error::from_status(error.status(), "invalid_path", error.body_text()))?;
+        let org_id = params.iter().find(|(name, _)| *name == "org_id").map(|(_, value)| value).unwrap_or_default();
+        if !is_organization_id(org_id) {
+            let message = format!("{org_id:?} is not an id of an organization: 1 to 64 letters, digits, _ and -");
+            return Err(ApiError::bad_request("invalid_organization_id", message));
+        }
+        principal.may(org_id, R::ROLE)?;
+        tracing::Span::current().record("organization", org_id);
+        Ok(Tenant { org_id: org_id.to_owned(), principal, role: PhantomData })
+    }
+}

@@ -1,0 +1,305 @@
+//! Settings, read once from the environment. `.env.example` documents each of them, and a test holds the two together.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::storage::{S3Config, StorageConfig, SupabaseConfig};
+
+/// The port of the product.
+pub const DEFAULT_PORT: u16 = 5000;
+
+/// Every variable that is looked at.
+pub const VARIABLES: &[&str] = &[
+    "HOST",
+    "PORT",
+    "SECRET_KEY",
+    "JWT_AUDIENCE",
+    "JWT_ISSUER",
+    "DATA_DIR",
+    "DATABASE_URL",
+    "DATABASE_CONNECTIONS",
+    "SUPABASE_URL",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_SERVICE_KEY",
+    "S3_ENDPOINT",
+    "S3_REGION",
+    "S3_ACCESS_KEY_ID",
+    "S3_SECRET_ACCESS_KEY",
+    "S3_BUCKET_PREFIX",
+    "S3_ALLOW_HTTP",
+    "CORS_ORIGINS",
+    "RATE_LIMIT",
+    "MAX_BODY_BYTES",
+    "MAX_UPLOAD_BYTES",
+    "REQUEST_TIMEOUT_SECONDS",
+    "UPLOAD_IDLE_SECONDS",
+    "SHUTDOWN_SECONDS",
+    "CPU_SLOTS",
+    "JOB_WORKERS",
+    "JOB_ATTEMPTS",
+    "JOB_LEASE_SECONDS",
+    "MODEL_CACHE",
+    "ORPHAN_GRACE_SECONDS",
+    "SWEEP_SECONDS",
+    "BROWSER_DIR",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+];
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The settings of a server or worker.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub host: IpAddr,
+    /// Where to listen; 0 for a free one.
+    pub port: u16,
+    /// What tokens are signed with, at least 32 bytes; without it everything is allowed, on loopback only.
+    pub secret_key: Option<String>,
+    /// The `aud` that tokens must have.
+    pub jwt_audience: String,
+    /// The `iss` that tokens must have, if it matters.
+    pub jwt_issuer: Option<String>,
+    /// Where SQLite and the files are, unless they are elsewhere.
+    pub data_dir: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database_url: String,
+    /// Connections to it, at most.
+    pub database_connections: u32,
+    /// Where files are.
+    pub storage: StorageConfig,
+    /// Origins of other sites whose pages may call; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// Requests of one token a second; 0 for no limit.
+    pub rate_limit: u32,
+    /// Bytes of a request's body, uploads aside.
+    pub max_body_bytes: usize,
+    /// Bytes of an upload.
+    pub max_upload_bytes: u64,
+    /// After which an answer that has not come is given up, uploads and downloads aside.
+    pub request_timeout: Duration,
+    /// For how long the sender of a body may be silent.
+    pub upload_idle: Duration,
+    /// How long running requests and jobs get to end when the server is to stop.
+    pub shutdown: Duration,
+    /// Threads that compute.
+    pub cpu_slots: usize,
+    /// Jobs that run at once in this process; 0 for a server that leaves them to workers.
+    pub job_workers: usize,
+    /// How often a job is tried.
+    pub job_attempts: u32,
+    /// After how long without a sign of life a worker is taken for dead.
+    pub job_lease: Duration,
+    /// Models that are kept ready.
+    pub model_cache: u64,
+    /// How old a file without a row must be before it is removed.
+    pub orphan_grace: Duration,
+    /// How often that is looked for.
+    pub sweep_every: Duration,
+    /// The folder of the browser page, if there is one.
+    pub browser_dir: Option<PathBuf>,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// What is logged, as `RUST_LOG` says it.
+    pub log_level: String,
+}
+
+impl Config {
+    /// From the environment.
+    ///
+    /// # Errors
+    /// A sentence that names the variable, what it holds, and what would be right.
+    pub fn from_env() -> Result<Config, String> {
+        Config::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// From whatever knows the variables. One that is empty counts as one that is not set.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Config, String> {
+        let vars = Variables(&|name| {
+            debug_assert!(VARIABLES.contains(&name), "{name} is not listed");
+            get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        });
+        let secret_key = vars.text("SECRET_KEY");
+        if let Some(key) = &secret_key
+            && key.len() < 32
+        {
+            return Err(format!("SECRET_KEY has {} bytes; expected at least 32 (openssl rand -base64 32)", key.len()));
+        }
+        let host: IpAddr = vars.parsed("HOST", "127.0.0.1", "an IP address, such as 127.0.0.1 or 0.0.0.0")?;
+        if secret_key.is_none() && !host.is_loopback() {
+            return Err(format!(
+                "HOST is {host}, but SECRET_KEY is not set: without it everything is allowed, and only this machine may \
+                 connect. Set SECRET_KEY, or HOST=127.0.0.1"
+            ));
+        }
+        let data_dir = PathBuf::from(vars.text("DATA_DIR").unwrap_or_else(|| "churn-data".to_owned()));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let seconds = |name, default, range| Ok::<_, String>(Duration::from_secs(vars.number(name, default, range)?));
+        Ok(Config {
+            host,
+            port: vars.number("PORT", u64::from(DEFAULT_PORT), 0..=65_535)? as u16,
+            secret_key,
+            jwt_audience: vars.text("JWT_AUDIENCE").unwrap_or_else(|| "authenticated".to_owned()),
+            jwt_issuer: vars.text("JWT_ISSUER"),
+            database_url: vars
+                .text("DATABASE_URL")
+                .unwrap_or_else(|| format!("sqlite:{}", data_dir.join("churn.db").display())),
+            database_connections: vars.number("DATABASE_CONNECTIONS", 10, 1..=1000)? as u32,
+            storage: storage(&vars, &data_dir)?,
+            cors_origins: vars
+                .text("CORS_ORIGINS")
+                .map(|list| list.split(',').map(|origin| origin.trim().to_owned()).collect())
+                .unwrap_or_default(),
+            rate_limit: vars.number("RATE_LIMIT", 2000, 0..=1_000_000)? as u32,
+            max_body_bytes: vars.number("MAX_BODY_BYTES", 32_000_000, 1000..=1_000_000_000)? as usize,
+            max_upload_bytes: vars.number("MAX_UPLOAD_BYTES", 10_000_000_000, 1000..=1_000_000_000_000_000)?,
+            request_timeout: seconds("REQUEST_TIMEOUT_SECONDS", 30, 1..=3600)?,
+            upload_idle: seconds("UPLOAD_IDLE_SECONDS", 60, 1..=3600)?,
+            shutdown: seconds("SHUTDOWN_SECONDS", 30, 0..=3600)?,
+            cpu_slots: vars.number("CPU_SLOTS", cores as u64, 1..=1024)? as usize,
+            job_workers: vars.number("JOB_WORKERS", 1, 0..=1024)? as usize,
+            job_attempts: vars.number("JOB_ATTEMPTS", 5, 1..=100)? as u32,
+            job_lease: seconds("JOB_LEASE_SECONDS", 30, 1..=3600)?,
+            model_cache: vars.number("MODEL_CACHE", 256, 1..=1_000_000)?,
+            orphan_grace: seconds("ORPHAN_GRACE_SECONDS", 3600, 0..=31_536_000)?,
+            sweep_every: seconds("SWEEP_SECONDS", 900, 1..=31_536_000)?,
+            browser_dir: vars.text("BROWSER_DIR").map(PathBuf::from),
+            log_format: match vars.text("LOG_FORMAT").as_deref() {
+                None | Some("text") => LogFormat::Text,
+                Some("json") => LogFormat::Json,
+                Some(other) => return Err(format!("LOG_FORMAT is {other:?}; expected text or json")),
+            },
+            log_level: vars.text("LOG_LEVEL").unwrap_or_else(|| "info,sqlx=warn,hyper=warn".to_owned()),
+            data_dir,
+        })
+    }
+}
+
+/// Supabase if it is named, then S3, then a folder.
+fn storage(vars: &Variables<'_>, data_dir: &std::path::Path) -> Result<StorageConfig, String> {
+    let spool = data_dir.join("spool");
+    if let Some(url) = vars.text("SUPABASE_URL") {
+        let key = vars.text("SUPABASE_SERVICE_KEY").or_else(|| vars.text("SUPABASE_ANON_KEY")).ok_or(
+            "SUPABASE_URL is set, but no key: set SUPABASE_SERVICE_KEY, or SUPABASE_ANON_KEY if its policies allow \
+             the server to write",
+        )?;
+        return Ok(StorageConfig::Supabase(SupabaseConfig { spool, ..SupabaseConfig::new(url, key) }));
+    }
+    if let Some(endpoint) = vars.text("S3_ENDPOINT") {
+        let needed = |name: &str| vars.text(name).ok_or_else(|| format!("S3_ENDPOINT is set, but {name} is not"));
+        return Ok(StorageConfig::S3(S3Config {
+            endpoint: Some(endpoint),
+            region: vars.text("S3_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+            access_key_id: needed("S3_ACCESS_KEY_ID")?,
+            secret_access_key: needed("S3_SECRET_ACCESS_KEY")?,
+            bucket_prefix: vars.text("S3_BUCKET_PREFIX").unwrap_or_default(),
+            allow_http: vars.parsed("S3_ALLOW_HTTP", "false", "true or false")?,
+            backoff: Default::default(),
+        }));
+    }
+    Ok(StorageConfig::Local { folder: data_dir.join("storage") })
+}
+
+/// A way to the variables that says what is wrong with one.
+struct Variables<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Variables<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str, default: &str, expected: &str) -> Result<T, String> {
+        let text = self.text(name).unwrap_or_else(|| default.to_owned());
+        text.parse().map_err(|_| format!("{name} is {text:?}; expected {expected}"))
+    }
+
+    fn number(&self, name: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        let number = self.parsed(name, &default.to_string(), &expected)?;
+        if range.contains(&number) { Ok(number) } else { Err(format!("{name} is {number}; expected {expected}")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let map: BTreeMap<&str, &str> = variables.iter().copied().collect();
+        Config::from_variables(|name| map.get(name).map(|&value| value.to_owned()))
+    }
+
+    const KEY: (&str, &str) = ("SECRET_KEY", "0123456789abcdef0123456789abcdef");
+
+    #[test]
+    fn nothing_set_is_a_folder_on_this_machine() {
+        let config = config(&[]).expect("has defaults");
+        assert_eq!((config.host.to_string().as_str(), config.port), ("127.0.0.1", 5000));
+        assert_eq!(config.database_url, "sqlite:churn-data/churn.db");
+        assert!(matches!(config.storage, StorageConfig::Local { folder } if folder.ends_with("churn-data/storage")));
+    }
+
+    #[test]
+    fn without_a_key_nobody_else_may_connect() {
+        assert!(config(&[("HOST", "0.0.0.0")]).expect_err("is refused").contains("SECRET_KEY"));
+        assert!(config(&[("HOST", "0.0.0.0"), KEY]).is_ok());
+        assert!(config(&[("HOST", "::1")]).is_ok());
+        assert!(config(&[("SECRET_KEY", "short")]).expect_err("is refused").contains("at least 32"));
+        // An empty variable, as compose files make them, is none.
+        assert!(config(&[("SECRET_KEY", " ")]).expect("has defaults").secret_key.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_named() {
+        for (name, value) in [
+            ("PORT", "http"),
+            ("PORT", "70000"),
+            ("HOST", "localhost"),
+            ("LOG_FORMAT", "xml"),
+            ("RATE_LIMIT", "-1"),
+            ("JOB_ATTEMPTS", "0"),
+        ] {
+            let error = config(&[(name, value)]).expect_err("is refused");
+            assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn supabase_needs_a_key_and_goes_before_s3() {
+        let url = ("SUPABASE_URL", "https://p.supabase.co");
+        assert!(config(&[url]).expect_err("is refused").contains("SUPABASE_SERVICE_KEY"));
+        let both =
+            config(&[url, ("SUPABASE_ANON_KEY", "anon"), ("SUPABASE_SERVICE_KEY", "service")]).expect("is enough");
+        assert!(matches!(both.storage, StorageConfig::Supabase(supabase) if supabase.key == "service"));
+        assert!(
+            config(&[("S3_ENDPOINT", "http://localhost:9000")]).expect_err("is refused").contains("S3_ACCESS_KEY_ID")
+        );
+    }
+
+    #[test]
+    fn every_variable_is_documented() {
+        let example = include_str!("../.env.example");
+        let documented: Vec<&str> = example
+            .lines()
+            .filter_map(|line| line.trim_start_matches('#').trim_start().split_once('='))
+            .map(|(name, _)| name)
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'))
+            .collect();
+        assert_eq!(documented, VARIABLES);
+    }
+}

@@ -1,0 +1,205 @@
+// Customers: segment sizes over time, and the list with risk, reasons and expected profit.
+import { at, file, get, post, upload } from "./api.js";
+import { contributions } from "./charts.js";
+import { list, progress, underway, cell } from "./data.js";
+import { band, by, card, download, h, reasonList } from "./dom.js";
+import { history, historyTable, SEGMENTS } from "./history.js";
+import { ask, complain, doing, field, live, nothing, option, say, shortDay, time } from "./parts.js";
+import { segments } from "./results.js";
+import { count, decimal, money, percent, plural } from "./words.js";
+
+const PAGE = 20;
+// Where the server must look through all customers, it turns pages up to here.
+const FAR = 10_000;
+
+export async function customers(view) {
+  const { org, root, signal } = view;
+  const work = h("div", {});
+  const body = h("div", { class: "part" });
+  root.replaceChildren(h("div", { class: "head" }, h("h2", {}, "Customers"), view.may("write") && h("button", { type: "button", class: "button", onclick: scoring(view, () => look()) }, "Score customers")), work, body);
+  let shown;
+  let look = () => {};
+
+  async function refresh() {
+    const found = await list(org, "prediction-batches", signal);
+    if (signal.aborted) return 0;
+    const running = found.batches.filter((one) => one.status === "queued" || one.status === "processing");
+    await drawWork(view, work, running);
+    const done = found.batches.filter((one) => one.status === "completed");
+    const newest = done[0]?.batch_id ?? "";
+    if (newest !== shown) {
+      shown = newest;
+      if (newest) await drawBatches(view, body, done);
+      else body.replaceChildren(h("section", { class: "card" }, nothing("No customers have been scored yet.", h("p", {}, h("a", { href: `#${encodeURIComponent(org)}/data` }, "Data and jobs"), " shows what is next."))));
+    }
+    return running.length > 0 ? 700 : 5000;
+  }
+  look = live(signal, refresh, await refresh());
+}
+
+/** What is being scored now. */
+async function drawWork(view, root, running) {
+  const jobs = running.length > 0 ? (await list(view.org, "jobs", view.signal, { kind: "predict_bulk", limit: 20 })).jobs.filter(underway) : [];
+  root.hidden = jobs.length === 0;
+  root.replaceChildren(...jobs.map((job) => h("section", { class: "card slim" }, h("h3", {}, "Scoring"), progress(job))));
+}
+
+/** The question what to score: a data set that is here, or a file. */
+const scoring = (view, look) => doing("Scoring did not start.", async () => {
+  const { datasets } = await list(view.org, "datasets", view.signal);
+  const usable = datasets.filter((one) => one.status !== "error");
+  const given = await ask("Score customers", h("div", {},
+    h("p", { class: "quiet" }, "Every customer of the transactions is scored by the active model."),
+    h("div", { class: "fields" },
+      usable.length > 0 && field("of", "Data set", h("select", { id: "of", name: "dataset_id" }, usable.map((one) => option(one.dataset_id, `${one.filename ?? "a file"}, ${count(one.row_count)} rows`)))),
+      field("scored-file", usable.length > 0 ? "or a CSV file" : "CSV file", h("input", { id: "scored-file", name: "file", type: "file", accept: ".csv,text/csv,text/plain", required: usable.length === 0 })),
+      field("as-of", "As of, if not as the server has it", h("input", { id: "as-of", name: "as_of", type: "date" })))), "Score");
+  if (!given) return;
+  const path = at`organizations/${view.org}/predict-bulk`;
+  const query = given.as_of ? `?as_of=${encodeURIComponent(given.as_of)}` : "";
+  if (given.file?.size > 0) {
+    const form = new FormData();
+    form.append("file", given.file, given.file.name);
+    await upload(`${path}${query}`, form, () => {}, view.signal);
+  } else {
+    await post(path, undefined, { dataset_id: given.dataset_id, as_of: given.as_of });
+  }
+  say("Scoring has started.");
+  look();
+});
+
+async function drawBatches(view, root, batches) {
+  const { org, signal } = view;
+  const points = (await get(at`organizations/${org}/segments`, { limit: 30 }, signal)).points.map((point) => ({
+    counts: point.segments, name: shortDay(point.as_of),
+    title: `As of ${point.as_of}, by version ${point.model_version}: ${[...SEGMENTS].reverse().map((name) => `${count(point.segments[name] ?? 0)} ${name}`).join(", ")}`,
+  }));
+  const [batch, people] = [h("div", { class: "part" }), h("div", {})];
+  const select = h("select", { id: "batch", onchange: () => draw().catch((error) => complain(error)) }, batches.map((one) =>
+    option(one.batch_id, `as of ${one.as_of}, ${count(one.customers)} customers, version ${one.model_version}`)));
+  const draw = () => drawBatch(view, batch, people, batches.find((one) => one.batch_id === select.value));
+  root.replaceChildren(
+    h("div", { class: "tools one" }, field("batch", "Scored", select)),
+    batch,
+    card("Segment sizes over time",
+      h("ul", { class: "legend" }, [...SEGMENTS].reverse().map((name) => h("li", {}, band(name)))),
+      h("div", { class: "pair" }, h("figure", {}, history(points)), historyTable(points))),
+    people);
+  await draw();
+}
+
+async function drawBatch(view, root, people, batch) {
+  const { org, signal } = view;
+  const model = await get(at`organizations/${org}/models/${batch.model_id}`, {}, signal).catch((error) => {
+    if (error.status === 404) return undefined;
+    throw error;
+  });
+  const { segments: counts, customers: all } = batch;
+  const risky = (counts.High ?? 0) + (counts.Critical ?? 0);
+  const tile = (name, value, note) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: "number" }, value), h("dd", {}, note));
+  root.replaceChildren(...[
+    h("dl", { class: "tiles" },
+      tile("At high or critical risk", count(risky), `${percent(risky / Math.max(1, all))} of ${plural(all, "customer")}`),
+      tile("Expected to leave", count(Math.round(batch.mean_probability * all)), "all risks added up"),
+      tile("Scored", time(batch.finished_at ?? batch.created_at), `as of ${batch.as_of}`),
+      model
+        ? tile("Model", `Version ${model.version}`, `AUC ${decimal(model.metrics.roc_auc, 2)}; recency alone ${typeof model.recency_auc === "number" ? decimal(model.recency_auc, 2) : "–"}`)
+        : tile("Model", `Version ${batch.model_version}`, "no longer here")),
+    model && segments({ model, today: { counts, customers: all } }),
+  ].filter(Boolean));
+  people.replaceChildren(customerList(view, batch));
+}
+
+/** The list, sorted, searched and paged by the server. */
+function customerList(view, batch) {
+  const path = at`organizations/${view.org}/prediction-customers`;
+  const wanted = { batch_id: batch.batch_id, sort: "churn_probability", order: "desc", risk_segment: "", search: "", offset: 0, limit: PAGE };
+  const columns = [["customer_id", "Customer"], ["risk_segment", "Band"], ["churn_probability", "Risk"], ["expected_profit", "Expected profit"], ["reasons", "Why"]];
+  const sortable = new Set(["customer_id", "churn_probability", "expected_profit"]);
+  const numeric = new Set(["churn_probability", "expected_profit"]);
+  const rows = h("tbody", {});
+  const note = h("span", { role: "status", "aria-live": "polite" });
+  const heads = columns.map(([key, name]) => h("th", { scope: "col", class: key === "reasons" ? "wide" : numeric.has(key) ? "number" : undefined },
+    sortable.has(key) ? h("button", { type: "button", class: "sort", "data-key": key, onclick: () => sortBy(key) }, name) : name));
+  const earlier = h("button", { type: "button", class: "button small", onclick: () => turn(-PAGE) }, "Earlier");
+  const later = h("button", { type: "button", class: "button small", onclick: () => turn(PAGE) }, "Later");
+
+  function sortBy(key) {
+    wanted.order = wanted.sort === key ? (wanted.order === "desc" ? "asc" : "desc") : key === "customer_id" ? "asc" : "desc";
+    Object.assign(wanted, { sort: key, offset: 0 });
+    show();
+  }
+  function turn(by) {
+    wanted.offset = Math.max(0, wanted.offset + by);
+    show();
+  }
+  // An older question that is still under way is given up.
+  let asked = new AbortController();
+  view.signal.addEventListener("abort", () => asked.abort());
+  async function show() {
+    asked.abort();
+    asked = new AbortController();
+    heads.forEach((head, i) => {
+      const [key, name] = columns[i];
+      if (!sortable.has(key)) return;
+      const active = key === wanted.sort;
+      head.setAttribute("aria-sort", active ? (wanted.order === "desc" ? "descending" : "ascending") : "none");
+      const button = head.querySelector("button");
+      button.toggleAttribute("data-active", active);
+      button.textContent = name + (active ? (wanted.order === "desc" ? " ▾" : " ▴") : "");
+    });
+    try {
+      const { total, customers } = await get(path, wanted, asked.signal);
+      rows.replaceChildren(...customers.map((one) => customerRow(one)));
+      note.textContent = total === 0 ? "No such customer" : `${count(wanted.offset + 1)} to ${count(wanted.offset + customers.length)} of ${count(total)}`;
+      earlier.disabled = wanted.offset === 0;
+      const searched = wanted.search !== "" || wanted.sort === "customer_id";
+      later.disabled = wanted.offset + customers.length >= total || (searched && wanted.offset + 2 * PAGE > FAR);
+    } catch (error) {
+      complain(error, "The customers cannot be listed.");
+    }
+  }
+  let typing;
+  const filter = (key, wait) => ({ target }) => {
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      Object.assign(wanted, { [key]: target.value, offset: 0 });
+      show();
+    }, wait);
+  };
+  const section = card("Who is about to leave",
+    h("div", { class: "tools" },
+      field("search", "Find a customer", h("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", oninput: filter("search", 250) })),
+      field("band", "Risk band", h("select", { id: "band", onchange: filter("risk_segment", 0) }, option("", "All"), [...SEGMENTS].reverse().map((name) => option(name, name))))),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Customers" },
+      h("table", { id: "list" }, h("caption", { class: "unseen" }, "Customers with their risk and the reasons for it"), h("thead", {}, h("tr", {}, heads)), rows)),
+    h("div", { class: "pager" }, note, h("span", { class: "buttons" }, earlier, later)),
+    h("p", { class: "buttons" }, h("button", { type: "button", class: "button", onclick: doing("The list cannot be downloaded.", async () =>
+      download(await file(at`organizations/${view.org}/prediction-batches/${batch.batch_id}/file`), `predictions_${batch.batch_id}.csv`)) }, "All customers (CSV)")));
+  show();
+  return section;
+}
+
+const customerRow = (one) => h("tr", {},
+  h("th", { scope: "row" }, h("button", { type: "button", class: "who", onclick: () => open(one) }, one.customer_id)),
+  h("td", {}, band(one.risk_segment)),
+  h("td", { class: "number", "data-name": "Risk" }, percent(one.churn_probability)),
+  h("td", { class: "number", "data-name": "Expected profit" }, one.expected_profit === null ? "–" : money(one.expected_profit)),
+  h("td", { class: "wide" }, reasonList(one.reasons.slice(0, 2))));
+
+/** One customer in the dialog. */
+function open(one) {
+  const dialog = by("dialog");
+  const adds = one.reasons.map((reason) => ({ name: reason.feature, adds: reason.contribution }));
+  dialog.replaceChildren(...[
+    h("div", { class: "top" }, h("h2", { id: "dialog-title" }, one.customer_id), h("button", { type: "button", class: "button small", onclick: () => dialog.close() }, "Close")),
+    h("p", {}, h("span", { class: "risk" }, percent(one.churn_probability)), " ", band(one.risk_segment)),
+    one.expected_profit !== null && h("p", {}, one.expected_profit > 0
+      ? `Contacting this customer is expected to earn ${money(one.expected_profit)}.`
+      : `Contacting this customer is expected to cost ${money(-one.expected_profit)} more than it earns.`),
+    h("h3", {}, "Why"), reasonList(one.reasons),
+    adds.length > 0 && h("figure", {}, contributions(adds)),
+  ].filter(Boolean));
+  dialog.showModal();
+  dialog.scrollTop = 0;
+}

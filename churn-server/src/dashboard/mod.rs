@@ -1,0 +1,50 @@
+//! The dashboard at `/`: one page and its modules, held in the program. It has no data of its own: a browser that opens it
+//! asks the API with the token that the visitor gives.
+//!
+//! What draws charts, tables and evaluations is the code of the browser page (`examples/browser`), so both look alike.
+
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+const PAGE: &str = include_str!("index.html");
+
+/// Name, type and text of everything that the page loads, from `/assets/`.
+const ASSETS: [(&str, &str, &str); 14] = [
+    ("app.js", SCRIPT, include_str!("app.js")),
+    ("api.js", SCRIPT, include_str!("api.js")),
+    ("customers.js", SCRIPT, include_str!("customers.js")),
+    ("data.js", SCRIPT, include_str!("data.js")),
+    ("history.js", SCRIPT, include_str!("history.js")),
+    ("models.js", SCRIPT, include_str!("models.js")),
+    ("parts.js", SCRIPT, include_str!("parts.js")),
+    ("settings.js", SCRIPT, include_str!("settings.js")),
+    ("style.css", STYLE, include_str!("style.css")),
+    ("charts.js", SCRIPT, include_str!("../../../examples/browser/charts.js")),
+    ("dom.js", SCRIPT, include_str!("../../../examples/browser/dom.js")),
+    ("results.js", SCRIPT, include_str!("../../../examples/browser/results.js")),
+    ("words.js", SCRIPT, include_str!("../../../examples/browser/words.js")),
+    ("page.css", STYLE, include_str!("../../../examples/browser/style.css")),
+];
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// What the page may do: load its own scripts and styles, and talk to its own server. Text from the data that found its way
+/// into the page as markup could neither run nor send anything.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// `/` and `/assets/…`.
+pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let page = Router::new().route("/", get(|| answer("text/html; charset=utf-8", PAGE)));
+    ASSETS.iter().fold(page, |router, &(name, kind, text)| {
+        router.route(&format!("/assets/{name}"), get(move || answer(kind, text)))
+    })
+}
+
+/// A new version of the program is a new version of the page, so browsers ask each time.
+async fn answer(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache"), (CONTENT_SECURITY_POLICY, POLICY)], text)
+}

@@ -1,0 +1,263 @@
+//! The one error that a request can end in: a status, a stable code, a message for people, and details for programs.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use churn::ErrorKind;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::storage::{ErrorKind as StorageErrorKind, StorageError, UploadError};
+
+/// The result of everything that a request can make fail.
+pub type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// Why a request was not answered as it wished. Its text goes to the caller: nothing in it is secret.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    details: Value,
+    retry_after: Option<Duration>,
+}
+
+/// How every error looks on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// Stable, in snake_case.
+    #[schema(example = "dataset_not_found")]
+    pub code: String,
+    /// What was found, where, and what would be right.
+    pub message: String,
+    /// More, for programs; null where there is nothing more to say.
+    pub details: Value,
+}
+
+impl ApiError {
+    /// An error of a status with its code and sentence.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        // A message may quote what was sent, and PostgreSQL keeps no NUL in text.
+        if message.contains('\0') {
+            message = message.replace('\0', "\u{fffd}");
+        }
+        ApiError { status, code, message, details: Value::Null, retry_after: None }
+    }
+
+    /// 400.
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// 403.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// 404.
+    pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// 409.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::CONFLICT, code, message)
+    }
+
+    /// 401, and how to do better.
+    pub fn unauthorized(reason: &'static str, message: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).with_details(json!({ "reason": reason }))
+    }
+
+    /// 429, and after how long to come again.
+    pub fn rate_limited(wait: Duration) -> Self {
+        let message = "too many requests with this token; Retry-After says how many seconds to wait";
+        ApiError { retry_after: Some(wait), ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message) }
+    }
+
+    /// 503, to be tried again.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        ApiError { retry_after: Some(Duration::from_secs(1)), ..error }
+    }
+
+    /// 413.
+    pub fn too_large(limit: u64) -> Self {
+        let message = format!("the body is larger than the {limit} bytes that are taken here");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+            .with_details(json!({ "max_bytes": limit }))
+    }
+
+    /// 500. What happened goes to the log, not to the caller.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "internal error");
+        let message = "something went wrong on this side; the log has it under this request's x-request-id";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// The same with details for programs.
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The line of the data at fault, if it is one of data.
+    pub fn line(&self) -> Option<i64> {
+        self.details.get("line").and_then(Value::as_i64)
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.push((header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64)));
+        }
+        let body = ErrorBody { code: self.code.to_owned(), message: self.message, details: self.details };
+        let mut response = (self.status, Json(body)).into_response();
+        response.headers_mut().extend(headers);
+        response
+    }
+}
+
+/// An error about data or settings that somebody sent; of our own documents use [`ApiError::internal`].
+impl From<churn::Error> for ApiError {
+    fn from(error: churn::Error) -> Self {
+        let status = match error.kind() {
+            ErrorKind::InvalidParameter | ErrorKind::InvalidProbability | ErrorKind::FeatureMismatch => {
+                StatusCode::BAD_REQUEST
+            }
+            ErrorKind::Io
+            | ErrorKind::Leak
+            | ErrorKind::GoldenMismatch
+            | ErrorKind::InvalidDocument
+            | ErrorKind::UnsupportedVersion => {
+                return ApiError::internal(format!("{}: {error}", error.code()));
+            }
+            ErrorKind::Cancelled => StatusCode::CONFLICT,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let mut details = serde_json::Map::new();
+        if let Some(line) = error.line() {
+            details.insert("line".into(), line.into());
+        }
+        if let Some(report) = error.report() {
+            details.insert("rows".into(), report.rows.into());
+            details.insert("bad".into(), report.bad.into());
+            details.insert("bad_rows".into(), json!(report.bad_rows.iter().take(10).collect::<Vec<_>>()));
+        }
+        let details = if details.is_empty() { Value::Null } else { Value::Object(details) };
+        ApiError::new(status, error.code(), error.to_string()).with_details(details)
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error.kind() {
+            StorageErrorKind::NotFound => ApiError::not_found(error.code(), error.to_string()),
+            StorageErrorKind::TooLarge => {
+                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", error.to_string())
+            }
+            StorageErrorKind::InvalidKey | StorageErrorKind::InvalidRange | StorageErrorKind::Body => {
+                ApiError::bad_request(error.code(), error.to_string())
+            }
+            StorageErrorKind::Unavailable => {
+                tracing::warn!(%error, "storage is away");
+                let unavailable = ApiError::unavailable("the storage cannot be reached at the moment");
+                ApiError { retry_after: error.retry_after().or(unavailable.retry_after), ..unavailable }
+            }
+            StorageErrorKind::Denied | StorageErrorKind::Other => ApiError::internal(error),
+        }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Csv(error) => error.into(),
+            UploadError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => {
+                tracing::warn!(%error, "the database is away");
+                ApiError::unavailable("the database cannot be reached at the moment")
+            }
+            error => ApiError::internal(error),
+        }
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        let message = rejection.body_text();
+        match rejection {
+            JsonRejection::JsonDataError(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", message),
+            JsonRejection::MissingJsonContentType(_) => {
+                let message = "expected the header content-type: application/json";
+                ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+            }
+            _ => from_status(rejection.status(), "invalid_json", message),
+        }
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        from_status(rejection.status(), "invalid_query", rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        from_status(rejection.status(), "invalid_path", rejection.body_text())
+    }
+}
+
+/// The code that goes with what the framework refused; `code` where it is a plain bad request.
+pub(crate) fn from_status(status: StatusCode, code: &'static str, message: String) -> ApiError {
+    let code = match status {
+        StatusCode::BAD_REQUEST => code,
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::PAYLOAD_TOO_LARGE => "payload_too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        StatusCode::UNPROCESSABLE_ENTITY => "invalid_body",
+        _ => return ApiError::internal(format!("{status}: {message}")),
+    };
+    ApiError::new(status, code, message)
+}

@@ -1,0 +1,199 @@
+//! Work in the background: a durable queue, the workers that take jobs from it, and what they do.
+//!
+//! The queue is the table `jobs` ([`crate::store::Job`] and its statements). The queues on crates.io that keep their jobs in
+//! both SQLite and PostgreSQL were read first; the best of them, apalis 1.0, does not fit: on SQLite its table has the very
+//! name of ours; what a worker says of a job is fenced by the worker and not by the attempt; a job that failed is taken again
+//! at once, without a pause; its heartbeats stop while all slots are busy, so that long jobs run twice; an attempt that kills
+//! its process is not counted; and acceptance could not be one transaction with the rows that speak of the job.
+//!
+//! What is promised: an accepted job is run at least once, by one worker at a time as far as anybody can see; handlers may be
+//! killed at any moment and begin again, because they write files under names that depend on the job alone and everything
+//! that others can see changes in the transaction that ends the job.
+
+mod bulk;
+mod control;
+mod features;
+mod train;
+mod worker;
+
+pub use bulk::{BulkPayload, PAGE_ROWS, PREDICTION_COLUMNS, PredictionRow};
+pub use control::{Control, Stop};
+pub use features::FeaturesPayload;
+pub use train::TrainPayload;
+pub use worker::{Worker, WorkerOptions};
+
+use axum::http::StatusCode;
+use churn::ErrorKind;
+
+use crate::error::{ApiError, Result as ApiResult};
+use crate::state::AppState;
+use crate::storage::{ErrorKind as StorageErrorKind, StorageError};
+use crate::store::{BatchMade, FeaturesMade, Job, JobKind, Tx};
+
+/// Why a job did not make what it was to make.
+#[derive(Debug)]
+pub struct Failure {
+    error: ApiError,
+    kind: FailureKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailureKind {
+    /// Another attempt would end the same.
+    Permanent,
+    /// Another attempt may succeed.
+    Transient,
+    /// It was asked to stop.
+    Cancelled,
+}
+
+/// The result of a handler.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// One that another attempt would not cure.
+    pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
+        let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
+        Failure { error, kind: FailureKind::Permanent }
+    }
+
+    /// One that another attempt may cure.
+    pub fn transient(error: ApiError) -> Self {
+        Failure { error, kind: FailureKind::Transient }
+    }
+
+    /// The job was stopped.
+    pub fn cancelled() -> Self {
+        let error = ApiError::conflict("cancelled", "the job was cancelled");
+        Failure { error, kind: FailureKind::Cancelled }
+    }
+
+    /// What to say of it.
+    pub fn error(&self) -> &ApiError {
+        &self.error
+    }
+
+    /// Whether the job was stopped.
+    pub fn is_cancelled(&self) -> bool {
+        self.kind == FailureKind::Cancelled
+    }
+
+    /// Whether another attempt may succeed.
+    pub fn is_transient(&self) -> bool {
+        self.kind == FailureKind::Transient
+    }
+}
+
+impl From<churn::Error> for Failure {
+    fn from(error: churn::Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Cancelled => return Failure::cancelled(),
+            // The file could not be read to its end.
+            ErrorKind::Io => FailureKind::Transient,
+            _ => FailureKind::Permanent,
+        };
+        Failure { error: error.into(), kind }
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        let kind = match error.kind() {
+            StorageErrorKind::NotFound
+            | StorageErrorKind::TooLarge
+            | StorageErrorKind::InvalidKey
+            | StorageErrorKind::InvalidRange => FailureKind::Permanent,
+            _ => FailureKind::Transient,
+        };
+        Failure { error: error.into(), kind }
+    }
+}
+
+/// What went wrong on this side may go right another time; what is wrong with a request stays wrong.
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let kind = if error.status().is_server_error() { FailureKind::Transient } else { FailureKind::Permanent };
+        Failure { error, kind }
+    }
+}
+
+/// What a job has made: its files are in storage, its rows are not yet written.
+pub(crate) enum Made {
+    Features { dataset_id: String, features_key: String, facts: features::Facts },
+    Model { id: String, document_key: String, model: Box<churn::Model>, activate: Option<bool> },
+    Batch { id: String, made: BatchMade },
+}
+
+impl Made {
+    /// Writes the rows that say so, in the transaction that ends the job.
+    async fn write(&self, tx: &mut Tx, org_id: &str) -> ApiResult<()> {
+        match self {
+            Made::Features { dataset_id, features_key, facts } => {
+                let made = FeaturesMade {
+                    features_key,
+                    customers: facts.customers,
+                    features: facts.features,
+                    first_day: facts.first_day,
+                    last_day: facts.last_day,
+                    bad_rows: facts.bad_rows,
+                };
+                tx.dataset_ready(dataset_id, &made).await
+            }
+            Made::Model { id, document_key, model, activate } => {
+                tx.training_completed(id, document_key, model).await?;
+                match activate {
+                    Some(false) => Ok(()),
+                    wish => tx.activate_model(org_id, id, wish.is_none()).await,
+                }
+            }
+            Made::Batch { id, made } => tx.batch_completed(id, made).await,
+        }
+    }
+}
+
+/// The stages of a kind of job, and where between 0 and 1 each lies: about the shares of its time.
+fn plan(kind: JobKind) -> &'static [(&'static str, f64, f64)] {
+    match kind {
+        JobKind::ProcessFeatures => {
+            &[("check", 0.0, 0.4), ("read", 0.4, 0.8), ("features", 0.8, 0.9), ("write", 0.9, 1.0)]
+        }
+        JobKind::Train => &[
+            ("read", 0.0, 0.2),
+            ("labels", 0.2, 0.25),
+            ("features", 0.25, 0.3),
+            ("search", 0.3, 0.5),
+            ("audit", 0.3, 0.4),
+            ("cross-fit", 0.4, 0.8),
+            ("trees", 0.5, 0.9),
+            ("fit", 0.5, 0.9),
+            ("evaluate", 0.9, 0.95),
+            ("write", 0.95, 1.0),
+        ],
+        JobKind::PredictBulk => &[("read", 0.0, 0.3), ("score", 0.3, 0.4), ("explain", 0.4, 0.7), ("write", 0.7, 1.0)],
+    }
+}
+
+/// Does what the job says.
+async fn handle(state: &AppState, job: &Job, control: &std::sync::Arc<Control>) -> Result<Made> {
+    match job.kind {
+        JobKind::ProcessFeatures => features::run(state, job, control).await,
+        JobKind::Train => train::run(state, job, control).await,
+        JobKind::PredictBulk => bulk::run(state, job, control).await,
+    }
+}
+
+/// What a handler was told when its job was accepted.
+fn payload<T: serde::de::DeserializeOwned>(job: &Job) -> Result<T> {
+    serde_json::from_str(&job.payload).map_err(|error| {
+        let message = format!("what the job {} was told cannot be read by this version: {error}", job.id);
+        Failure::permanent("invalid_payload", message)
+    })
+}
+
+/// Runs work of a job on a thread that may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Failure::transient(ApiError::internal(error))),
+    }
+}

@@ -1,0 +1,19 @@
+//! Churn prediction as a service: upload, features, training and prediction for many organizations behind one REST API.
+
+pub mod auth;
+pub mod comparison;
+pub mod config;
+pub mod cpu;
+pub mod dashboard;
+pub mod error;
+pub mod extract;
+pub mod jobs;
+pub mod listen;
+pub mod pages;
+pub mod routes;
+pub mod serving;
+pub mod state;
+pub mod storage;
+pub mod store;
+pub mod sweep;
+pub mod time;

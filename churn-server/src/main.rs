@@ -1,0 +1,242 @@
+//! The program: `serve` (the default), `worker`, and helpers to set it up.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use churn_server::auth::{Role, is_organization_id, new_token};
+use churn_server::config::{Config, LogFormat};
+use churn_server::jobs::{Worker, WorkerOptions};
+use churn_server::listen::listen;
+use churn_server::routes::{self, make_key};
+use churn_server::state::AppState;
+use churn_server::sweep::keep_sweeping;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Churn prediction as a service. Settings come from the environment or a file .env; .env.example documents them.
+#[derive(Debug, Parser)]
+#[command(name = "churn-server", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer requests, and run jobs unless JOB_WORKERS is 0 (the default command).
+    Serve,
+    /// Run jobs only, beside servers on the same database and storage.
+    Worker,
+    /// Make an API key for an organization, and the organization if it is not there.
+    Key {
+        /// The organization.
+        organization: String,
+        /// read, write or admin.
+        #[arg(long, default_value = "admin")]
+        role: Role,
+        /// For people.
+        #[arg(long, default_value = "command line")]
+        name: String,
+    },
+    /// Sign a token (JWT) with SECRET_KEY.
+    Token {
+        /// The organization, or * for all.
+        organization: String,
+        /// read, write or admin.
+        #[arg(long, default_value = "admin")]
+        role: Role,
+        /// For so many days.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3650))]
+        days: u64,
+    },
+    /// Print the description of the API (OpenAPI) as JSON.
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    // A file .env is optional; one that cannot be read is not silently left out.
+    let from_file = match dotenvy::dotenv() {
+        Ok(_) => Ok(()),
+        Err(error) if error.not_found() => Ok(()),
+        Err(error) => Err(format!("the file .env: {error}")),
+    };
+    let result = from_file.and_then(|()| Config::from_env()).and_then(|config| run(config, Arguments::parse()));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            say_wrong(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config, arguments: Arguments) -> Result<(), String> {
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => runtime()?.block_on(serve(config)),
+        Command::Worker => runtime()?.block_on(work(config)),
+        Command::Key { organization, role, name } => runtime()?.block_on(key(config, &organization, role, &name)),
+        Command::Token { organization, role, days } => {
+            if organization != "*" {
+                check_organization(&organization)?;
+            }
+            say(&new_token(&config, &organization, role, Duration::from_secs(days * 86_400))?);
+            Ok(())
+        }
+        Command::Openapi => runtime()?.block_on(async {
+            let config = Config {
+                storage: churn_server::storage::StorageConfig::Memory,
+                database_url: "sqlite::memory:".to_owned(),
+                ..config
+            };
+            let openapi = routes::openapi(&AppState::open(config).await?);
+            say(&openapi.to_pretty_json().map_err(|error| error.to_string())?);
+            Ok(())
+        }),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| format!("threads: {error}"))
+}
+
+fn check_organization(id: &str) -> Result<(), String> {
+    match is_organization_id(id) {
+        true => Ok(()),
+        false => Err(format!("{id:?} is not an id of an organization: 1 to 64 letters, digits, _ and -")),
+    }
+}
+
+/// Connects to database and storage, and begins to log.
+async fn open(config: Config) -> Result<AppState, String> {
+    let filter = EnvFilter::try_new(&config.log_level).map_err(|error| format!("LOG_LEVEL: {error}"))?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match config.log_format {
+        LogFormat::Text => logs.with_target(false).init(),
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+    }
+    let folder = &config.data_dir;
+    std::fs::create_dir_all(folder).map_err(|error| format!("DATA_DIR {}: {error}", folder.display()))?;
+    AppState::open(config).await
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    let state = open(config).await?;
+    let at = SocketAddr::new(state.config.host, state.config.port);
+    let listener = tokio::net::TcpListener::bind(at).await.map_err(|error| format!("HOST and PORT, {at}: {error}"))?;
+    let at = listener.local_addr().map_err(|error| error.to_string())?;
+    welcome(&state, at);
+    tokio::spawn(until_told_to_stop(state.clone()));
+    let sweeping = tokio::spawn(keep_sweeping(state.clone()));
+    let working = (state.config.job_workers > 0).then(|| tokio::spawn(worker(&state).run(state.shutdown.clone())));
+    listen(listener, routes::app(state.clone()), &state.shutdown, state.config.shutdown).await;
+    sweeping.await.map_err(|error| error.to_string())?;
+    if let Some(working) = working {
+        working.await.map_err(|error| error.to_string())?;
+    }
+    state.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn work(config: Config) -> Result<(), String> {
+    let state = open(config).await?;
+    tokio::spawn(until_told_to_stop(state.clone()));
+    tokio::join!(keep_sweeping(state.clone()), worker(&state).run(state.shutdown.clone()));
+    state.store.close().await;
+    Ok(())
+}
+
+/// What runs jobs, as the settings say.
+fn worker(state: &AppState) -> Worker {
+    let Config { job_workers, job_lease, shutdown, .. } = state.config;
+    let options =
+        WorkerOptions { slots: job_workers.max(1), lease: job_lease, grace: shutdown, ..WorkerOptions::default() };
+    Worker::new(state.clone(), options)
+}
+
+async fn key(config: Config, organization: &str, role: Role, name: &str) -> Result<(), String> {
+    check_organization(organization)?;
+    let state = open(config).await?;
+    let made = async {
+        let mut tx = state.store.begin().await?;
+        tx.ensure_organization(organization).await?;
+        tx.commit().await?;
+        make_key(&state.store, organization, name, role, None).await
+    };
+    let (_, key) = made.await.map_err(|error| error.to_string())?;
+    say(&key);
+    Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM; a second one ends the program at once.
+async fn until_told_to_stop(state: AppState) {
+    signal().await;
+    tracing::info!(seconds = state.config.shutdown.as_secs(), "stopping: running requests and jobs may end");
+    state.shutdown.cancel();
+    signal().await;
+    std::process::exit(1);
+}
+
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened to");
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => (),
+            _ = terminate.recv() => (),
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What to try, for whoever has just started it.
+fn welcome(state: &AppState, at: SocketAddr) {
+    let url = format!("http://{at}");
+    let base = format!("{url}{}", routes::BASE);
+    let (header, who) = match state.auth.is_open() {
+        true => ("", "No SECRET_KEY: no token is needed, and only this machine may connect."),
+        false => (
+            " -H \"Authorization: Bearer $TOKEN\"",
+            "SECRET_KEY is set: requests need a token. Make one with: churn-server token acme",
+        ),
+    };
+    say(&format!(
+        "churn-server {version} at {url}
+
+  dashboard  {url}/
+  API        {url}/docs
+
+{who}
+Data: {data}
+
+  curl{header} -F file=@transactions.csv {base}/organizations/acme/upload-dataset
+  curl{header} -X POST {base}/organizations/acme/datasets/DATASET_ID/process-features
+  curl{header} -X POST '{base}/organizations/acme/train?model_type=logistic_regression'
+  curl{header} {base}/organizations/acme/training-status
+  curl{header} {base}/organizations/acme/predict -H 'content-type: application/json' \\
+    -d '{{\"customer_id\":\"C001\",\"transactions\":[{{\"event_date\":\"2026-01-31\",\"amount\":25}}]}}'
+",
+        version = env!("CARGO_PKG_VERSION"),
+        data = state.config.data_dir.display(),
+    ));
+}
+
+/// Prints a result. Logs go to the other stream.
+fn say(text: &str) {
+    // Whoever reads may have gone; that is no error of ours.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints why it cannot go on.
+fn say_wrong(text: &str) {
+    let _ = writeln!(std::io::stderr(), "churn-server: {text}");
+}

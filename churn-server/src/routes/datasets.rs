@@ -1,0 +1,341 @@
+//! Data sets: files in, how they stand, and out again.
+
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use churn::ReadOptions;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::download;
+use crate::auth::{Admin, Read, Tenant, Write};
+use crate::error::{ApiError, ErrorBody, Result};
+use crate::extract::{DatasetPath, Json, Multipart, Path, Query, boolean, checked_text, new_id, text_field};
+use crate::state::AppState;
+use crate::storage::{Location, Uploaded, store_csv};
+use crate::store::{Dataset, DatasetStatus, NewDataset, Page};
+use crate::time::Stamp;
+
+/// How long the link to an uploaded file works, where links end.
+const LINK: Duration = Duration::from_secs(24 * 3600);
+
+/// Bytes that a form may have beside its file.
+pub(crate) const FORM_BYTES: u64 = 1 << 20;
+
+/// The routes of this file.
+pub(super) fn router(max_upload_bytes: u64) -> OpenApiRouter<AppState> {
+    let limit = usize::try_from(max_upload_bytes.saturating_add(FORM_BYTES)).unwrap_or(usize::MAX);
+    OpenApiRouter::new()
+        .routes(routes!(upload))
+        .layer(DefaultBodyLimit::max(limit))
+        .routes(routes!(list))
+        .routes(routes!(get, delete))
+        .routes(routes!(file))
+        .routes(routes!(features))
+}
+
+/// The form of an upload.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described: the fields are read as they come")]
+struct UploadForm {
+    /// A CSV file with a header; customer_id and event_date are needed, amount, event_type and churn_label are understood.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// Whether the column churn_label is there: true, false, 1, 0, True, False.
+    #[schema(default = "false", example = "false")]
+    has_churn_label: Option<String>,
+}
+
+/// A data set has been taken.
+#[derive(Debug, Serialize, ToSchema)]
+struct UploadAnswer {
+    success: bool,
+    dataset_id: String,
+    /// Where the file is now.
+    file_url: String,
+    /// Rows without the header.
+    #[schema(example = 1000)]
+    row_count: i64,
+    status: DatasetStatus,
+    #[schema(example = "Dataset uploaded: 1000 rows")]
+    message: String,
+}
+
+/// Upload a data set
+///
+/// The file goes to storage while its header and rows are checked, and counts only once all of it is there: what broke off
+/// or was refused leaves nothing behind. A first upload creates the organization.
+#[utoipa::path(post, path = "/organizations/{org_id}/upload-dataset", tag = "data sets",
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses((status = 200, body = UploadAnswer)))]
+async fn upload(
+    tenant: Tenant<Write>,
+    State(state): State<AppState>,
+    mut form: Multipart,
+) -> Result<Json<UploadAnswer>> {
+    let org_id = &tenant.org_id;
+    let _room = state.room_for_upload()?;
+    let options = match state.store.organization(org_id).await {
+        Ok(organization) => organization.settings.0.read,
+        Err(error) if error.status() == StatusCode::NOT_FOUND => ReadOptions::default(),
+        Err(error) => return Err(error),
+    };
+    let (id, storage) = (new_id(), state.storage.as_ref());
+    let at = Location::dataset(org_id, &id)?;
+    let (mut filename, mut stored, mut has_label, mut checked_label) = (None, None::<Uploaded>, false, false);
+    while let Some(field) = form.next().await? {
+        match field.name() {
+            Some("file") if stored.is_some() => {
+                storage.delete(&at).await?;
+                return Err(ApiError::bad_request("invalid_multipart", "the form has the field \"file\" twice"));
+            }
+            Some("file") => {
+                filename = field.file_name().map(str::to_owned);
+                checked_label = has_label;
+                let options = with_label(options.clone(), has_label);
+                stored = Some(store_csv(storage, &at, field, state.config.max_upload_bytes, &options).await?);
+            }
+            Some("has_churn_label") => has_label = boolean("has_churn_label", text_field(field).await?.trim())?,
+            // Other fields are skipped.
+            _ => (),
+        }
+    }
+    let Some(mut stored) = stored else {
+        return Err(ApiError::bad_request("invalid_multipart", "the form has no field \"file\""));
+    };
+    let taken = async {
+        if has_label && !checked_label {
+            // The form said so after the file: look at it again.
+            let reader = storage.get(&at).await?.reader();
+            let options = with_label(options, true);
+            stored.csv = state.cpu.run(move || churn::check_csv(reader, &options)).await??;
+        }
+        // A name is for people: one that cannot be kept is none.
+        let filename = filename.as_deref().filter(|name| checked_text("filename", name, 255).is_ok());
+        let report = &stored.csv.report;
+        let new = NewDataset {
+            id: &id,
+            org_id,
+            filename,
+            has_churn_label: has_label,
+            row_count: report.rows as i64,
+            bad_rows: report.bad as i64,
+            bytes: stored.size as i64,
+            file_key: &at.to_string(),
+        };
+        let mut tx = state.store.begin().await?;
+        tx.ensure_organization(org_id).await?;
+        tx.insert_dataset(&new).await?;
+        tx.commit().await?;
+        Ok(report.rows)
+    };
+    let rows = match taken.await {
+        Ok(rows) => rows,
+        Err(error) => {
+            // The sweep takes what cannot be removed now.
+            if let Err(error) = storage.delete(&at).await {
+                tracing::warn!(%error, %at, "a refused upload could not be removed yet");
+            }
+            return Err(error);
+        }
+    };
+    metrics::counter!("churn_uploaded_rows_total").increment(rows);
+    Ok(Json(UploadAnswer {
+        success: true,
+        file_url: storage.url(&at, LINK).await?,
+        row_count: rows as i64,
+        status: DatasetStatus::Uploaded,
+        message: format!("Dataset uploaded: {rows} rows"),
+        dataset_id: id,
+    }))
+}
+
+/// How a file is read that has, or need not have, the column of labels.
+pub(crate) fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
+    if has_label && read.columns.churn_label.is_none() {
+        read.columns.churn_label = Some("churn_label".to_owned());
+    }
+    read
+}
+
+/// A data set and how it stands.
+#[derive(Debug, Serialize, ToSchema)]
+struct DatasetAnswer {
+    dataset_id: String,
+    organization_id: String,
+    #[schema(example = "transactions.csv")]
+    filename: Option<String>,
+    status: DatasetStatus,
+    has_churn_label: bool,
+    row_count: i64,
+    bad_rows: i64,
+    bytes: i64,
+    /// Customers in the features, once they are made.
+    customers: Option<i64>,
+    /// Columns of the features.
+    features: Option<i64>,
+    #[schema(format = Date)]
+    first_day: Option<String>,
+    #[schema(format = Date)]
+    last_day: Option<String>,
+    /// The newest job that made its features, or tries to.
+    job_id: Option<String>,
+    /// The path of the file in this API.
+    download_url: String,
+    /// The path of its features, once they are made.
+    features_url: Option<String>,
+    error: Option<Failure>,
+    created_at: Stamp,
+    updated_at: Stamp,
+}
+
+/// Why something in the background failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Failure {
+    /// The stable code.
+    #[schema(example = "bad_rows")]
+    pub code: String,
+    /// What was found, where, and what would be right.
+    pub message: String,
+    /// The line of the file at fault.
+    pub line: Option<i64>,
+}
+
+impl Failure {
+    /// From the columns of a row.
+    pub(super) fn of(code: Option<String>, message: Option<String>, line: Option<i64>) -> Option<Failure> {
+        code.map(|code| Failure { code, message: message.unwrap_or_default(), line })
+    }
+}
+
+impl From<Dataset> for DatasetAnswer {
+    fn from(row: Dataset) -> Self {
+        let path = format!("{}/organizations/{}/datasets/{}", super::BASE, row.org_id, row.id);
+        DatasetAnswer {
+            download_url: format!("{path}/file"),
+            features_url: row.features_key.is_some().then(|| format!("{path}/features")),
+            error: Failure::of(row.error_code, row.error_message, row.error_line),
+            dataset_id: row.id,
+            organization_id: row.org_id,
+            filename: row.filename,
+            status: row.status,
+            has_churn_label: row.has_churn_label,
+            row_count: row.row_count,
+            bad_rows: row.bad_rows,
+            bytes: row.bytes,
+            customers: row.customers,
+            features: row.features,
+            first_day: row.first_day,
+            last_day: row.last_day,
+            job_id: row.job_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DatasetList {
+    total: i64,
+    limit: i64,
+    offset: i64,
+    datasets: Vec<DatasetAnswer>,
+}
+
+/// Which data sets are asked for.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Only those that stand so.
+    #[param(inline)]
+    status: Option<DatasetStatus>,
+}
+
+/// The data sets, newest first
+#[utoipa::path(get, path = "/organizations/{org_id}/datasets", tag = "data sets", params(Filter, Page), responses((status = 200, body = DatasetList)))]
+async fn list(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Query(filter): Query<Filter>,
+    Query(page): Query<Page>,
+) -> Result<Json<DatasetList>> {
+    let page = page.check()?;
+    state.store.organization(&tenant.org_id).await?;
+    let found = state.store.datasets(&tenant.org_id, filter.status, page).await?;
+    let datasets = found.rows.into_iter().map(DatasetAnswer::from).collect();
+    Ok(Json(DatasetList { total: found.total, limit: page.limit, offset: page.offset, datasets }))
+}
+
+/// One data set
+#[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", responses((status = 200, body = DatasetAnswer)))]
+async fn get(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(DatasetPath { dataset_id }): Path<DatasetPath>,
+) -> Result<Json<DatasetAnswer>> {
+    Ok(Json(state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?.into()))
+}
+
+/// The file as it was uploaded
+#[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}/file", tag = "data sets",
+    responses((status = 200, content_type = "text/csv", body = String)))]
+async fn file(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(DatasetPath { dataset_id }): Path<DatasetPath>,
+) -> Result<Response> {
+    let row = state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?;
+    download(&state, &row.file_key, &format!("{dataset_id}.csv"), "text/csv").await
+}
+
+/// The features, once they are made
+#[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}/features", tag = "data sets",
+    responses((status = 200, content_type = "text/csv", body = String)))]
+async fn features(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(DatasetPath { dataset_id }): Path<DatasetPath>,
+) -> Result<Response> {
+    let row = state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?;
+    let key = row.features_key.ok_or_else(|| {
+        let message = "the features of this data set are not made yet; POST process-features makes them";
+        ApiError::not_found("features_not_found", message)
+    })?;
+    download(&state, &key, &format!("features_{dataset_id}.csv"), "text/csv").await
+}
+
+/// Delete a data set
+///
+/// The file and its features; models that learned from it stay.
+#[utoipa::path(delete, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", responses(
+    (status = 204),
+    (status = 409, description = "A job works on it (`dataset_busy`)", body = ErrorBody),
+))]
+async fn delete(
+    tenant: Tenant<Admin>,
+    State(state): State<AppState>,
+    Path(DatasetPath { dataset_id }): Path<DatasetPath>,
+) -> Result<StatusCode> {
+    let row = state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?;
+    let mut tx = state.store.begin().await?;
+    if !tx.delete_dataset(&tenant.org_id, &row.id).await? {
+        return Err(ApiError::conflict("dataset_busy", "a job works on this data set; cancel it or wait for its end"));
+    }
+    tx.commit().await?;
+    // The row is gone, so nothing speaks of the files any more: the sweep takes what cannot be removed now.
+    for key in std::iter::once(row.file_key).chain(row.features_key) {
+        match key.parse::<Location>() {
+            Ok(at) => {
+                if let Err(error) = state.storage.delete(&at).await {
+                    tracing::warn!(%error, %at, "a deleted file could not be removed yet");
+                }
+            }
+            Err(error) => tracing::warn!(%error, key, "a key that is none"),
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

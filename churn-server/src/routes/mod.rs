@@ -1,0 +1,171 @@
+//! The routes, and what every request passes through: its id and log line, limits, headers, errors of one form.
+
+mod bulk;
+mod datasets;
+mod docs;
+mod health;
+mod jobs;
+mod keys;
+mod models;
+mod observe;
+mod organizations;
+mod predict;
+mod training;
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tower::service_fn;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::services::ServeDir;
+use tower_http::set_header::{SetResponseHeader, SetResponseHeaderLayer};
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use datasets::with_label;
+pub use health::recorder;
+pub use keys::make as make_key;
+
+use crate::error::{ApiError, Result};
+use crate::state::AppState;
+use crate::storage::Location;
+
+/// Where the API begins.
+pub const BASE: &str = "/api/v1/churn/v2";
+
+/// Scripts, styles and pictures of our own alone; the pages of `/docs` and of the dashboard set styles from scripts.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
+     object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The page that works in the browser alone compiles WebAssembly and runs it in a worker.
+const BROWSER_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+     img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The routes with their description.
+fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
+    let api = OpenApiRouter::new()
+        .merge(organizations::router())
+        .merge(datasets::router(state.config.max_upload_bytes))
+        .merge(training::router())
+        .merge(jobs::router())
+        .merge(models::router())
+        .merge(predict::router())
+        .merge(bulk::router(state.config.max_upload_bytes))
+        .merge(keys::router());
+    let (router, mut openapi) =
+        OpenApiRouter::with_openapi(docs::start()).nest(BASE, api).merge(health::router()).split_for_parts();
+    docs::complete(&mut openapi, !state.auth.is_open());
+    (router, openapi)
+}
+
+/// The description of the API, as `/openapi.json` gives it.
+pub fn openapi(state: &AppState) -> utoipa::openapi::OpenApi {
+    described(state).1
+}
+
+/// Everything that the server answers.
+pub fn app(state: AppState) -> Router {
+    health::recorder();
+    let (router, openapi) = described(&state);
+    let config = &state.config;
+    let header = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    router
+        .merge(docs::page(openapi))
+        .merge(crate::dashboard::router())
+        .merge(browser(config.browser_dir.as_deref()))
+        .fallback(|request: Request| async move {
+            ApiError::not_found("not_found", format!("there is no {}; /docs lists what there is", request.uri().path()))
+        })
+        .method_not_allowed_fallback(|request: Request| async move {
+            let message = format!("{} is not allowed here; the header Allow lists what is", request.method());
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+        })
+        .layer(DefaultBodyLimit::max(config.max_body_bytes))
+        .layer(RequestBodyTimeoutLayer::new(config.upload_idle))
+        .layer(middleware::from_fn_with_state(config.request_timeout, timeout))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(cors(&config.cors_origins))
+        .layer(middleware::from_fn(observe::observe))
+        .with_state(state)
+}
+
+/// The folder of the browser page at `/browser/`, if there is one.
+fn browser(folder: Option<&Path>) -> Router<AppState> {
+    let Some(folder) = folder else { return Router::new() };
+    let missing = service_fn(|request: Request| async move {
+        let message = format!("the browser page has no {}", request.uri().path());
+        Ok::<_, Infallible>(ApiError::not_found("not_found", message).into_response())
+    });
+    let files = ServeDir::new(folder).call_fallback_on_method_not_allowed(true).fallback(missing);
+    let policy = HeaderValue::from_static(BROWSER_POLICY);
+    let files = SetResponseHeader::if_not_present(files, header::CONTENT_SECURITY_POLICY, policy);
+    Router::new().nest_service("/browser", files)
+}
+
+/// Which pages of other sites may call.
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = match origins.iter().any(|origin| origin == "*") {
+        true => AllowOrigin::any(),
+        false => AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse().ok())),
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods(["GET", "POST", "PUT", "PATCH", "DELETE"].map(|name| name.parse().expect("is a method")))
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("apikey"),
+            HeaderName::from_static(observe::REQUEST_ID),
+        ])
+        .expose_headers([HeaderName::from_static(observe::REQUEST_ID), header::RETRY_AFTER])
+        .max_age(Duration::from_secs(3600))
+}
+
+/// Gives up on answers that do not come. Forms may take any time: they carry files, and their senders must not fall silent.
+async fn timeout(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let is_form = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data"));
+    if is_form {
+        return next.run(request).await;
+    }
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let message = format!("no answer within {} seconds; it was given up", limit.as_secs());
+            ApiError::unavailable(message).into_response()
+        }
+    }
+}
+
+/// An object of storage as a file to keep.
+///
+/// # Errors
+/// Those of the storage.
+pub(crate) async fn download(state: &AppState, key: &str, filename: &str, content_type: &str) -> Result<Response> {
+    let at: Location = key.parse()?;
+    let content = state.storage.get(&at).await?;
+    let headers = [
+        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_LENGTH, content.size.to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{filename}\"")),
+    ];
+    Ok((headers, Body::from_stream(content.stream)).into_response())
+}

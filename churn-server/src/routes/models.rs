@@ -1,0 +1,391 @@
+//! Models: their versions, which of them is in use, and how two of them compare.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use churn::{Comparison, Day, Metrics};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::datasets::Failure;
+use super::download;
+use crate::auth::{Admin, Read, Tenant};
+use crate::comparison;
+use crate::error::{ApiError, ErrorBody, Result};
+use crate::extract::{Json, Path, Query};
+use crate::serving::Hot;
+use crate::state::AppState;
+use crate::store::{ModelRole, ModelRow, ModelStatus, Page};
+use crate::time::Stamp;
+
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(roll_back))
+        .routes(routes!(challenge, end_challenge))
+        .routes(routes!(compare))
+        .routes(routes!(get))
+        .routes(routes!(document))
+        .routes(routes!(activate))
+}
+
+/// A model in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ModelSummary {
+    model_id: String,
+    /// 1 for the first of the organization, rising.
+    version: i64,
+    /// What was asked for.
+    #[schema(example = "auto")]
+    model_type: String,
+    /// What came of it.
+    #[schema(example = "gradient_boosting")]
+    kind: Option<String>,
+    status: ModelStatus,
+    /// What it is used for, if it is.
+    role: Option<ModelRole>,
+    dataset_id: String,
+    job_id: String,
+    /// Labelled rows that it learned from.
+    training_samples: Option<i64>,
+    churn_rate: Option<f64>,
+    /// How good it is on rows that it had not seen: accuracy, precision, recall, f1, roc_auc, pr_auc, log_loss, brier, ece, …
+    #[schema(value_type = Option<Object>)]
+    metrics: Option<Metrics>,
+    /// The AUC of recency alone, the baseline to beat.
+    recency_auc: Option<f64>,
+    error: Option<Failure>,
+    created_at: Stamp,
+    trained_at: Option<Stamp>,
+}
+
+impl From<ModelRow> for ModelSummary {
+    fn from(row: ModelRow) -> Self {
+        ModelSummary {
+            model_id: row.id,
+            version: row.version,
+            model_type: row.model_type,
+            kind: row.kind,
+            status: row.status,
+            role: row.role,
+            dataset_id: row.dataset_id,
+            job_id: row.job_id,
+            training_samples: row.training_samples,
+            churn_rate: row.churn_rate,
+            metrics: row.metrics.map(|metrics| metrics.0),
+            recency_auc: row.recency_auc,
+            error: Failure::of(row.error_code, row.error_message, row.error_line),
+            created_at: row.created_at,
+            trained_at: row.trained_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelList {
+    total: i64,
+    limit: i64,
+    offset: i64,
+    models: Vec<ModelSummary>,
+    /// The share of the customers that the challenger scores.
+    traffic_share: f64,
+}
+
+/// Which models.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ModelFilter {
+    /// Only those that stand so.
+    #[param(inline)]
+    status: Option<ModelStatus>,
+}
+
+/// The model of a path.
+#[derive(Debug, Deserialize)]
+struct ModelPath {
+    model_id: Uuid,
+}
+
+/// The models, newest first
+#[utoipa::path(get, path = "/organizations/{org_id}/models", tag = "models", params(ModelFilter, Page), responses((status = 200, body = ModelList)))]
+async fn list(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Query(filter): Query<ModelFilter>,
+    Query(page): Query<Page>,
+) -> Result<Json<ModelList>> {
+    let page = page.check()?;
+    let organization = state.store.organization(&tenant.org_id).await?;
+    let found = state.store.models(&tenant.org_id, filter.status, page).await?;
+    Ok(Json(ModelList {
+        total: found.total,
+        limit: page.limit,
+        offset: page.offset,
+        models: found.rows.into_iter().map(ModelSummary::from).collect(),
+        traffic_share: organization.traffic_share,
+    }))
+}
+
+/// A model, and what its document says of it; empty before it is completed.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelDetails {
+    #[serde(flatten)]
+    summary: ModelSummary,
+    /// How it was judged: protocol, metrics, curves, segments, importance, candidates.
+    evaluation: Option<Value>,
+    /// What it was trained on: rows, customers, base rate, fingerprint.
+    training: Option<Value>,
+    /// The settings that it was fitted with, what was chosen filled in.
+    parameters: Option<Value>,
+    /// What a reader of its results must know.
+    warnings: Vec<String>,
+    /// What churn means here, in a sentence.
+    definition: Option<String>,
+    /// The days that it learned from.
+    #[schema(value_type = Vec<String>)]
+    cutoffs: Vec<Day>,
+    /// What it goes by.
+    features: Vec<String>,
+}
+
+/// One model
+#[utoipa::path(get, path = "/organizations/{org_id}/models/{model_id}", tag = "models", responses((status = 200, body = ModelDetails)))]
+async fn get(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(ModelPath { model_id }): Path<ModelPath>,
+) -> Result<Json<ModelDetails>> {
+    let row = state.store.model(&tenant.org_id, &model_id.to_string()).await?;
+    if row.status != ModelStatus::Completed {
+        return Ok(Json(ModelDetails {
+            summary: row.into(),
+            evaluation: None,
+            training: None,
+            parameters: None,
+            warnings: Vec::new(),
+            definition: None,
+            cutoffs: Vec::new(),
+            features: Vec::new(),
+        }));
+    }
+    let hot = Hot::load(&state, &tenant.org_id, &row.id).await?;
+    let model = hot.model();
+    let value = |value: serde_json::Result<Value>| value.map(Some).map_err(ApiError::internal);
+    Ok(Json(ModelDetails {
+        summary: row.into(),
+        evaluation: value(serde_json::to_value(model.evaluation()))?,
+        training: value(serde_json::to_value(model.training()))?,
+        parameters: value(serde_json::to_value(model.parameters()))?,
+        warnings: model.warnings().to_vec(),
+        definition: Some(model.definition()),
+        cutoffs: model.cutoffs().to_vec(),
+        features: model.feature_specs().iter().map(|spec| spec.name.clone()).collect(),
+    }))
+}
+
+/// The model document
+///
+/// The same JSON document loads in Rust, Python and the browser.
+#[utoipa::path(get, path = "/organizations/{org_id}/models/{model_id}/document", tag = "models",
+    responses((status = 200, content_type = "application/json", body = Value)))]
+async fn document(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(ModelPath { model_id }): Path<ModelPath>,
+) -> Result<Response> {
+    let row = state.store.model(&tenant.org_id, &model_id.to_string()).await?;
+    let key = row.document_key.ok_or_else(|| {
+        let message = format!("the model {model_id} has no document: it is {}", row.status);
+        ApiError::not_found("model_not_found", message)
+    })?;
+    download(&state, &key, &format!("model_{}.json", row.version), "application/json").await
+}
+
+/// Put a model to use
+#[utoipa::path(post, path = "/organizations/{org_id}/models/{model_id}/activate", tag = "models", responses(
+    (status = 200, body = ModelSummary),
+    (status = 409, description = "It is not completed (`model_not_ready`)", body = ErrorBody),
+))]
+async fn activate(
+    tenant: Tenant<Admin>,
+    State(state): State<AppState>,
+    Path(ModelPath { model_id }): Path<ModelPath>,
+) -> Result<Json<ModelSummary>> {
+    let id = model_id.to_string();
+    let mut tx = state.store.begin().await?;
+    tx.activate_model(&tenant.org_id, &id, false).await?;
+    tx.commit().await?;
+    state.serving.forget(&tenant.org_id);
+    tracing::info!(organization = %tenant.org_id, model = %id, by = %tenant.principal.subject, "model activated");
+    Ok(Json(state.store.model(&tenant.org_id, &id).await?.into()))
+}
+
+/// Go back to the model that was in use before
+///
+/// Again goes one further back.
+#[utoipa::path(post, path = "/organizations/{org_id}/models/rollback", tag = "models", responses(
+    (status = 200, body = ModelSummary),
+    (status = 409, description = "The active model took over from no other (`nothing_to_roll_back`)", body = ErrorBody),
+))]
+async fn roll_back(tenant: Tenant<Admin>, State(state): State<AppState>) -> Result<Json<ModelSummary>> {
+    state.store.organization(&tenant.org_id).await?;
+    let mut tx = state.store.begin().await?;
+    let id = tx.roll_back_model(&tenant.org_id).await?;
+    tx.commit().await?;
+    state.serving.forget(&tenant.org_id);
+    tracing::info!(organization = %tenant.org_id, model = %id, by = %tenant.principal.subject, "model rolled back");
+    Ok(Json(state.store.model(&tenant.org_id, &id).await?.into()))
+}
+
+/// A challenger.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewChallenger {
+    /// A completed model that is not the active one.
+    model_id: Uuid,
+    /// The share of the customers that it scores, 0 to 1; which ones is decided by a hash of their ids.
+    #[schema(minimum = 0, maximum = 1, example = 0.1)]
+    traffic_share: f64,
+}
+
+/// The models in use.
+#[derive(Debug, Serialize, ToSchema)]
+struct InUseAnswer {
+    active: ModelSummary,
+    challenger: ModelSummary,
+    traffic_share: f64,
+}
+
+/// Let a challenger score a share of the customers
+#[utoipa::path(put, path = "/organizations/{org_id}/models/challenger", tag = "models", request_body = NewChallenger, responses(
+    (status = 200, body = InUseAnswer),
+    (status = 409, description = "It is not completed (`model_not_ready`), or the active one (`conflict`)", body = ErrorBody),
+))]
+async fn challenge(
+    tenant: Tenant<Admin>,
+    State(state): State<AppState>,
+    Json(new): Json<NewChallenger>,
+) -> Result<Json<InUseAnswer>> {
+    if !(0.0..=1.0).contains(&new.traffic_share) {
+        let message = format!("traffic_share is {}; expected 0 to 1", new.traffic_share);
+        return Err(ApiError::bad_request("invalid_parameter", message));
+    }
+    state.store.organization(&tenant.org_id).await?;
+    let mut tx = state.store.begin().await?;
+    tx.set_challenger(&tenant.org_id, &new.model_id.to_string(), new.traffic_share).await?;
+    tx.commit().await?;
+    state.serving.forget(&tenant.org_id);
+    let in_use = state.store.models_in_use(&tenant.org_id).await?;
+    let challenger = in_use.challenger.ok_or_else(no_challenger)?;
+    Ok(Json(InUseAnswer {
+        active: in_use.active.into(),
+        challenger: challenger.into(),
+        traffic_share: new.traffic_share,
+    }))
+}
+
+fn no_challenger() -> ApiError {
+    ApiError::not_found("no_challenger", "there is no challenger; PUT models/challenger sets one")
+}
+
+/// Let the active model score all customers
+#[utoipa::path(delete, path = "/organizations/{org_id}/models/challenger", tag = "models", responses((status = 204)))]
+async fn end_challenge(tenant: Tenant<Admin>, State(state): State<AppState>) -> Result<StatusCode> {
+    state.store.organization(&tenant.org_id).await?;
+    let mut tx = state.store.begin().await?;
+    if !tx.remove_challenger(&tenant.org_id).await? {
+        return Err(no_challenger());
+    }
+    tx.commit().await?;
+    state.serving.forget(&tenant.org_id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What to compare.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct CompareQuery {
+    /// The first model; default the active one.
+    a: Option<Uuid>,
+    /// The second model; default the challenger.
+    b: Option<Uuid>,
+    /// The data set that tells what the customers did; default the newest whose features are ready.
+    dataset_id: Option<Uuid>,
+    /// Of such intervals the share that hold the true difference.
+    #[param(minimum = 0, maximum = 1, default = 0.95)]
+    confidence: Option<f64>,
+}
+
+/// Two models on the same customers.
+#[derive(Debug, Serialize, ToSchema)]
+struct ComparisonAnswer {
+    a: ModelSummary,
+    b: ModelSummary,
+    dataset_id: String,
+    /// The day that the customers were looked at; what they did after it is known.
+    #[schema(value_type = String, format = Date)]
+    cutoff: Day,
+    customers: u64,
+    /// Below 0 is better for b: a, b, difference, standard_error, low, high.
+    #[schema(value_type = Object)]
+    log_loss: churn::Difference,
+    /// Above 0 is better for b: a, b, difference, standard_error, low, high.
+    #[schema(value_type = Object)]
+    roc_auc: churn::Difference,
+    /// By the log-loss: whether its interval holds 0.
+    #[schema(example = "no difference shown")]
+    verdict: &'static str,
+    /// Whether a model has learned from the very outcomes that it is judged by. Then this says little: compare on a data set
+    /// that goes on later.
+    in_sample: bool,
+    warnings: Vec<String>,
+}
+
+/// Compare two models
+///
+/// Both score the customers of a data set at the last day whose outcome is known there, by the definition of churn that
+/// both were trained with, and are compared with what the customers did, customer by customer.
+#[utoipa::path(get, path = "/organizations/{org_id}/models/comparison", tag = "models", params(CompareQuery), responses(
+    (status = 200, body = ComparisonAnswer),
+    (status = 409, description = "The models mean different things by churn (`conflict`), or one is not completed (`model_not_ready`)", body = ErrorBody),
+))]
+async fn compare(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Query(query): Query<CompareQuery>,
+) -> Result<Json<ComparisonAnswer>> {
+    state.store.organization(&tenant.org_id).await?;
+    let a = match query.a {
+        Some(id) => state.store.model(&tenant.org_id, &id.to_string()).await?,
+        None => state.store.models_in_use(&tenant.org_id).await?.active,
+    };
+    let b = match query.b {
+        Some(id) => state.store.model(&tenant.org_id, &id.to_string()).await?,
+        None => state.store.model_in_role(&tenant.org_id, ModelRole::Challenger).await?.ok_or_else(no_challenger)?,
+    };
+    let dataset = super::training::training_dataset(&state, &tenant.org_id, query.dataset_id).await?;
+    let judged = comparison::judge(&state, &a, &b, &dataset, query.confidence.unwrap_or(0.95)).await?;
+    let Comparison { n, log_loss, roc_auc } = judged.comparison;
+    let verdict = match log_loss {
+        loss if loss.high < 0.0 => "b is better",
+        loss if loss.low > 0.0 => "a is better",
+        _ => "no difference shown",
+    };
+    Ok(Json(ComparisonAnswer {
+        a: a.into(),
+        b: b.into(),
+        dataset_id: dataset.id,
+        cutoff: judged.cutoff,
+        customers: n,
+        log_loss,
+        roc_auc,
+        verdict,
+        in_sample: judged.in_sample,
+        warnings: judged.warnings,
+    }))
+}

@@ -1,0 +1,307 @@
+//! Features and models, made in the background.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use churn::{LabelKind, ModelKind};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::with_label;
+use crate::auth::{Read, Tenant, Write};
+use crate::error::{ApiError, Result};
+use crate::extract::{DatasetPath, Json, Path, Query, Raw, new_id};
+use crate::jobs::{FeaturesPayload, TrainPayload};
+use crate::state::AppState;
+use crate::store::{Dataset, DatasetStatus, JobKind, ModelStatus, NewJob, NewModel, Page};
+use crate::time::Stamp;
+
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(process_features)).routes(routes!(train)).routes(routes!(training_status))
+}
+
+/// The features of a data set are on their way.
+#[derive(Debug, Serialize, ToSchema)]
+struct FeaturesStarted {
+    success: bool,
+    #[schema(example = "Feature engineering started in background")]
+    message: &'static str,
+    dataset_id: String,
+    job_id: String,
+}
+
+/// Make the features of a data set
+///
+/// In the background. While that is under way already, the answer is the job that does it.
+#[utoipa::path(post, path = "/organizations/{org_id}/datasets/{dataset_id}/process-features", tag = "data sets", responses(
+    (status = 202, body = FeaturesStarted),
+))]
+async fn process_features(
+    tenant: Tenant<Write>,
+    State(state): State<AppState>,
+    Path(DatasetPath { dataset_id }): Path<DatasetPath>,
+) -> Result<(StatusCode, Json<FeaturesStarted>)> {
+    let dataset = state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?;
+    let mut tx = state.store.begin().await?;
+    let settings = tx.organization(&tenant.org_id).await?.settings.0;
+    let new = new_id();
+    let job_id = match tx.take_for_features(&dataset.id, &new).await? {
+        // Somebody else was first.
+        Some(under_way) => under_way,
+        None => {
+            let payload = FeaturesPayload {
+                file_key: dataset.file_key.clone(),
+                read: with_label(settings.read, dataset.has_churn_label),
+            };
+            let job = NewJob {
+                id: &new,
+                org_id: &tenant.org_id,
+                kind: JobKind::ProcessFeatures,
+                subject_id: &dataset.id,
+                max_attempts: state.config.job_attempts,
+            };
+            tx.insert_job(&job, &payload).await?;
+            tx.commit().await?;
+            state.wake.notify_one();
+            new
+        }
+    };
+    let message = "Feature engineering started in background";
+    Ok((StatusCode::ACCEPTED, Json(FeaturesStarted { success: true, message, dataset_id: dataset.id, job_id })))
+}
+
+/// What to train.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct TrainQuery {
+    /// `logistic_regression`, `random_forest`, `gradient_boosting` or `auto`; default `logistic_regression`.
+    #[param(example = "logistic_regression")]
+    model_type: Option<String>,
+    /// The data set to train on; default the newest whose features are ready.
+    dataset_id: Option<Uuid>,
+    /// `true`: the model is put to use as soon as it is trained; `false`: it is not; left out: if there is no other.
+    activate: Option<bool>,
+}
+
+/// A model is on its way.
+#[derive(Debug, Serialize, ToSchema)]
+struct TrainingStarted {
+    success: bool,
+    #[schema(example = "Model training started in background")]
+    message: &'static str,
+    #[schema(example = "logistic_regression")]
+    model_type: &'static str,
+    job_id: String,
+    model_id: String,
+    dataset_id: String,
+}
+
+/// Train a model
+///
+/// In the background, on one data set, with the organization's settings of training; a JSON body overrides some of them. A
+/// data set that was uploaded with labels trains on them unless the settings name other `labels`; otherwise a customer has
+/// churned who does not come back within `horizon_days`. Models are judged out of time where the log is long enough.
+#[utoipa::path(post, path = "/organizations/{org_id}/train", tag = "training", params(TrainQuery),
+    request_body(content = Option<Value>, content_type = "application/json", description = "Settings of training, all keys side by side", example = json!({"horizon_days": 60})),
+    responses((status = 202, body = TrainingStarted)))]
+async fn train(
+    tenant: Tenant<Write>,
+    State(state): State<AppState>,
+    Query(query): Query<TrainQuery>,
+    Raw(body): Raw,
+) -> Result<(StatusCode, Json<TrainingStarted>)> {
+    let mut overrides = settings_of(&body)?;
+    let model_type = model_type(query.model_type.as_deref(), &overrides)?;
+    overrides.insert("model".to_owned(), model_type.name().into());
+    let settings = state.store.organization(&tenant.org_id).await?.settings.0;
+    let dataset = training_dataset(&state, &tenant.org_id, query.dataset_id).await?;
+    let labels_named = overrides.contains_key("labels") || settings.train.contains_key("labels");
+    let mut config = settings.train_config(&overrides)?;
+    if dataset.has_churn_label && !labels_named {
+        config.labels.labels = LabelKind::Provided;
+    }
+    let payload = TrainPayload {
+        file_key: dataset.file_key.clone(),
+        read: with_label(settings.read, dataset.has_churn_label),
+        config,
+        activate: query.activate,
+    };
+    let (job_id, model_id) = (new_id(), new_id());
+    let (org_id, dataset_id, max_attempts) = (&tenant.org_id, &dataset.id, state.config.job_attempts);
+    let mut tx = state.store.begin().await?;
+    let model = NewModel { id: &model_id, org_id, model_type: model_type.name(), dataset_id, job_id: &job_id };
+    tx.insert_model(&model).await?;
+    let job = NewJob { id: &job_id, org_id, kind: JobKind::Train, subject_id: &model_id, max_attempts };
+    tx.insert_job(&job, &payload).await?;
+    tx.commit().await?;
+    state.wake.notify_one();
+    let started = TrainingStarted {
+        success: true,
+        message: "Model training started in background",
+        model_type: model_type.name(),
+        job_id,
+        model_id,
+        dataset_id: dataset.id,
+    };
+    Ok((StatusCode::ACCEPTED, Json(started)))
+}
+
+/// The settings of a body that may be left out.
+fn settings_of(body: &[u8]) -> Result<Map<String, Value>> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Map::new());
+    }
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(Value::Null) => Ok(Map::new()),
+        Ok(_) => {
+            let message = "expected an object with settings of training, such as {\"horizon_days\": 60}";
+            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", message))
+        }
+        Err(error) => Err(ApiError::bad_request("invalid_json", format!("the body is not JSON: {error}"))),
+    }
+}
+
+fn model_type(asked: Option<&str>, overrides: &Map<String, Value>) -> Result<ModelKind> {
+    let kinds = [ModelKind::LogisticRegression, ModelKind::RandomForest, ModelKind::GradientBoosting, ModelKind::Auto];
+    let valid: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    let unknown = |found: String| {
+        let message = format!("model_type is {found}; expected one of {}", valid.join(", "));
+        ApiError::bad_request("invalid_model_type", message).with_details(json!({ "valid": valid }))
+    };
+    let in_body = match overrides.get("model") {
+        None => None,
+        Some(Value::String(name)) => Some(name.as_str()),
+        Some(other) => return Err(unknown(other.to_string())),
+    };
+    let name = match (asked, in_body) {
+        (Some(one), Some(other)) if one != other => {
+            let message = format!("model_type is {one:?}, and model in the body {other:?}: name one of them");
+            return Err(ApiError::bad_request("invalid_parameter", message));
+        }
+        (one, other) => one.or(other).unwrap_or(ModelKind::default().name()),
+    };
+    kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| unknown(format!("{name:?}")))
+}
+
+/// The data set to train on: the one that is named, or the newest whose features are ready.
+pub(super) async fn training_dataset(state: &AppState, org_id: &str, named: Option<Uuid>) -> Result<Dataset> {
+    let dataset = match named {
+        Some(id) => state.store.dataset(org_id, &id.to_string()).await?,
+        None => {
+            let newest = Page { limit: 1, offset: 0 };
+            let ready = state.store.datasets(org_id, Some(DatasetStatus::FeaturesReady), newest).await?;
+            let any = match ready.rows.is_empty() {
+                true => state.store.datasets(org_id, None, newest).await?.rows,
+                false => ready.rows,
+            };
+            any.into_iter().next().ok_or_else(|| {
+                let message = format!("the organization {org_id:?} has no data set: upload one first");
+                ApiError::not_found("dataset_not_found", message)
+            })?
+        }
+    };
+    // A data set whose features are made anew still has those from before.
+    if dataset.features_key.is_none() || dataset.status == DatasetStatus::Error {
+        let message = match dataset.status {
+            DatasetStatus::Processing => format!("the features of the data set {} are still being made", dataset.id),
+            DatasetStatus::Error => format!(
+                "the features of the data set {} could not be made: {}",
+                dataset.id,
+                dataset.error_message.as_deref().unwrap_or("its error says why")
+            ),
+            _ => format!("the data set {} has no features yet: run process-features first", dataset.id),
+        };
+        return Err(ApiError::conflict("features_not_ready", message));
+    }
+    Ok(dataset)
+}
+
+/// How the newest training stands. Numbers are null before it is completed.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct TrainingStatus {
+    /// `not_started`, `training`, `completed` or `failed`.
+    #[schema(example = "completed")]
+    status: &'static str,
+    #[schema(example = "logistic_regression")]
+    model_type: Option<String>,
+    accuracy: Option<f64>,
+    precision: Option<f64>,
+    recall: Option<f64>,
+    f1_score: Option<f64>,
+    roc_auc: Option<f64>,
+    /// Labelled rows that it learned from.
+    training_samples: Option<i64>,
+    churn_rate: Option<f64>,
+    trained_at: Option<Stamp>,
+    error_message: Option<String>,
+    /// 0 to 1.
+    progress: f64,
+    stage: Option<String>,
+    job_id: Option<String>,
+    model_id: Option<String>,
+    model_version: Option<i64>,
+    error_code: Option<String>,
+    specificity: Option<f64>,
+    pr_auc: Option<f64>,
+    log_loss: Option<f64>,
+    brier: Option<f64>,
+    /// Expected calibration error.
+    ece: Option<f64>,
+    /// Churn rate of the riskiest tenth over that of all.
+    lift_10: Option<f64>,
+    /// The AUC of recency alone, the baseline to beat.
+    recency_auc: Option<f64>,
+    warnings: Vec<String>,
+}
+
+/// How the newest training stands
+#[utoipa::path(get, path = "/organizations/{org_id}/training-status", tag = "training", responses((status = 200, body = TrainingStatus)))]
+async fn training_status(tenant: Tenant<Read>, State(state): State<AppState>) -> Result<Json<TrainingStatus>> {
+    state.store.organization(&tenant.org_id).await?;
+    let newest = state.store.models(&tenant.org_id, None, Page { limit: 1, offset: 0 }).await?.rows;
+    let Some(row) = newest.into_iter().next() else {
+        return Ok(Json(TrainingStatus { status: "not_started", ..TrainingStatus::default() }));
+    };
+    let (progress, stage) = match row.status {
+        ModelStatus::Training => {
+            let job = state.store.job(&tenant.org_id, &row.job_id).await?;
+            (job.progress, job.stage)
+        }
+        ModelStatus::Completed => (1.0, None),
+        ModelStatus::Failed => (0.0, None),
+    };
+    let metrics = row.metrics.map(|metrics| metrics.0);
+    let of = |pick: fn(&churn::Metrics) -> f64| metrics.as_ref().map(pick);
+    Ok(Json(TrainingStatus {
+        status: row.status.name(),
+        model_type: Some(row.model_type),
+        accuracy: of(|m| m.accuracy),
+        precision: of(|m| m.precision),
+        recall: of(|m| m.recall),
+        f1_score: of(|m| m.f1),
+        roc_auc: of(|m| m.roc_auc),
+        training_samples: row.training_samples,
+        churn_rate: row.churn_rate,
+        trained_at: row.trained_at,
+        error_message: row.error_message,
+        progress,
+        stage,
+        job_id: Some(row.job_id),
+        model_id: Some(row.id),
+        model_version: Some(row.version),
+        error_code: row.error_code,
+        specificity: of(|m| m.specificity),
+        pr_auc: of(|m| m.pr_auc),
+        log_loss: of(|m| m.log_loss),
+        brier: of(|m| m.brier),
+        ece: of(|m| m.ece),
+        lift_10: of(|m| m.lift_10),
+        recency_auc: row.recency_auc,
+        warnings: row.warnings.map(|warnings| warnings.0).unwrap_or_default(),
+    }))
+}

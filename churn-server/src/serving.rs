@@ -1,0 +1,263 @@
+//! The models that answer requests, held in memory.
+//!
+//! An organization's models are loaded with the first request and kept, with what else its predictions go by: the share of
+//! the challenger and the thresholds. Whatever changes any of that moves the organization's `serving_generation` in the
+//! database; it is looked at once a second at most, by one of the requests that come, so a change made on another server is
+//! seen here within a second, and every other request needs neither disk nor database. If the database does not answer,
+//! predictions go on with what is there.
+//!
+//! Memory is bounded: models are counted by the size of their documents, and those that were used least recently go first.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use churn::{ExplainConfig, Explainer, Model, ModelKind, Segment, Thresholds};
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use crate::error::{ApiError, Result};
+use crate::state::AppState;
+use crate::storage::Location;
+use crate::store::ModelRow;
+
+/// How old the knowledge of an organization's generation may be.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The largest document that is loaded.
+const MAX_DOCUMENT: u64 = 256 << 20;
+
+/// Bytes of documents that are kept.
+const MAX_KEPT: u64 = 256 << 20;
+
+/// Bytes of what explaining prepares that are kept; a model of trees takes up to 64 MB of it.
+const MAX_EXPLAINERS: u64 = 256 << 20;
+
+/// A model in memory.
+#[derive(Clone, Debug)]
+pub struct Hot(Arc<HotParts>);
+
+#[derive(Debug)]
+struct HotParts {
+    id: String,
+    version: i64,
+    bytes: u64,
+    model: Model,
+}
+
+impl Hot {
+    /// Reads a model of an organization from storage.
+    ///
+    /// # Errors
+    /// `model_not_found`; `model_not_ready`; `internal` for a document that is damaged; those of the storage.
+    pub async fn load(state: &AppState, org_id: &str, id: &str) -> Result<Hot> {
+        let row = state.store.model(org_id, id).await?;
+        Hot::of(state, &row).await
+    }
+
+    async fn of(state: &AppState, row: &ModelRow) -> Result<Hot> {
+        let Some(key) = &row.document_key else {
+            let message = format!("the model {} is {}, not completed", row.id, row.status);
+            return Err(ApiError::conflict("model_not_ready", message));
+        };
+        if let Some(hot) = state.serving.models.get(&row.id) {
+            return Ok(hot);
+        }
+        let at: Location = key.parse()?;
+        let document = state.storage.get(&at).await?.bytes(MAX_DOCUMENT).await?;
+        let bytes = document.len() as u64;
+        let model = state
+            .cpu
+            .run(move || {
+                let text = std::str::from_utf8(&document).map_err(ApiError::internal)?;
+                Model::from_json(text).map_err(|error| ApiError::internal(format!("{}: {error}", error.code())))
+            })
+            .await??;
+        let hot = Hot(Arc::new(HotParts { id: row.id.clone(), version: row.version, bytes, model }));
+        state.serving.models.insert(row.id.clone(), hot.clone());
+        Ok(hot)
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.0.model
+    }
+
+    /// Its version.
+    pub fn version(&self) -> i64 {
+        self.0.version
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+}
+
+/// What the predictions of an organization go by.
+#[derive(Debug)]
+pub struct Serving {
+    generation: i64,
+    /// When the generation was last looked at, in milliseconds of [`clock`].
+    looked: AtomicU64,
+    active: Hot,
+    /// The challenger and its share of the customers.
+    challenger: Option<(Hot, f64)>,
+    thresholds: Thresholds,
+}
+
+impl Serving {
+    /// The model that speaks of a customer: always the same one, until challenger or share change.
+    pub fn model_for(&self, customer_id: &str) -> &Hot {
+        match &self.challenger {
+            Some((challenger, share)) if challenged(challenger.id(), customer_id, *share) => challenger,
+            _ => &self.active,
+        }
+    }
+
+    /// The segment of a probability as the organization has set it.
+    ///
+    /// # Errors
+    /// None for a probability.
+    pub fn segment(&self, probability: f64) -> Result<Segment> {
+        Ok(self.thresholds.segment(probability)?)
+    }
+}
+
+/// Whether the challenger scores this customer: a number from 0 to 1 that is drawn by the bytes of the id, and for every
+/// challenger anew, is below its share.
+pub fn challenged(challenger_id: &str, customer_id: &str, share: f64) -> bool {
+    let digest = Sha256::new().chain_update(challenger_id).chain_update([0]).chain_update(customer_id).finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    // 53 bits, all that a double holds: the number is below 1.
+    let drawn = (u64::from_be_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
+    drawn < share
+}
+
+/// Milliseconds since the process first asked.
+fn clock() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_millis() as u64
+}
+
+/// All that is held.
+pub struct Cached {
+    organizations: Cache<String, Arc<Serving>>,
+    models: Cache<String, Hot>,
+    /// With how much each weighs.
+    explainers: Cache<String, (u32, Arc<Explainer>)>,
+    /// Loading is done once for all who wait for the same organization.
+    loading: [tokio::sync::Mutex<()>; 16],
+}
+
+impl std::fmt::Debug for Cached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cached").field("organizations", &self.organizations.entry_count()).finish_non_exhaustive()
+    }
+}
+
+impl Cached {
+    /// Nothing yet; at most so many models.
+    pub fn new(models: u64) -> Self {
+        // At least the mean share of each model counts, so that both bounds hold.
+        let least = MAX_KEPT / models.max(1);
+        let weigh = move |bytes: u64| u32::try_from(bytes.max(least)).unwrap_or(u32::MAX);
+        let of_serving = move |_: &String, serving: &Arc<Serving>| {
+            let challenger = serving.challenger.as_ref().map_or(0, |(hot, _)| hot.0.bytes);
+            weigh(serving.active.0.bytes + challenger)
+        };
+        let of_explainer = |_: &String, explainer: &(u32, Arc<Explainer>)| explainer.0;
+        Cached {
+            organizations: Cache::builder().max_capacity(MAX_KEPT).weigher(of_serving).build(),
+            models: Cache::builder()
+                .max_capacity(MAX_KEPT)
+                .weigher(move |_: &String, hot: &Hot| weigh(hot.0.bytes))
+                .build(),
+            explainers: Cache::builder().max_capacity(MAX_EXPLAINERS).weigher(of_explainer).build(),
+            loading: Default::default(),
+        }
+    }
+
+    /// What the predictions of an organization go by now.
+    ///
+    /// # Errors
+    /// `organization_not_found`, `no_model`, and those of loading.
+    pub async fn of(&self, state: &AppState, org_id: &str) -> Result<Arc<Serving>> {
+        let Some(serving) = self.organizations.get(org_id) else { return self.load(state, org_id).await };
+        let (now, looked) = (clock(), serving.looked.load(Ordering::Relaxed));
+        // Of those who find it old one looks; the others go on meanwhile.
+        if now.saturating_sub(looked) < FRESH.as_millis() as u64
+            || serving.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return Ok(serving);
+        }
+        match state.store.serving_generation(org_id).await {
+            Ok(generation) if generation == serving.generation => Ok(serving),
+            Ok(_) => {
+                self.organizations.invalidate(org_id);
+                self.load(state, org_id).await
+            }
+            Err(error) if error.status().is_server_error() => {
+                tracing::warn!(%error, "predictions go on with the models that are loaded");
+                Ok(serving)
+            }
+            Err(error) => {
+                self.organizations.invalidate(org_id);
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets an organization, so that a change made here is seen with the next request.
+    pub fn forget(&self, org_id: &str) {
+        self.organizations.invalidate(org_id);
+    }
+
+    async fn load(&self, state: &AppState, org_id: &str) -> Result<Arc<Serving>> {
+        let place = org_id.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        let _turn = self.loading[place % self.loading.len()].lock().await;
+        if let Some(serving) = self.organizations.get(org_id) {
+            return Ok(serving);
+        }
+        // The generation first: what changes while the rest is read makes it old, and is seen a second later.
+        let looked = AtomicU64::new(clock());
+        let organization = state.store.organization(org_id).await?;
+        let in_use = state.store.models_in_use(org_id).await?;
+        let active = Hot::of(state, &in_use.active).await?;
+        let challenger = match &in_use.challenger {
+            Some(row) if organization.traffic_share > 0.0 => {
+                Some((Hot::of(state, row).await?, organization.traffic_share))
+            }
+            _ => None,
+        };
+        let serving = Arc::new(Serving {
+            generation: organization.serving_generation,
+            looked,
+            active,
+            challenger,
+            thresholds: organization.settings.0.thresholds,
+        });
+        self.organizations.insert(org_id.to_owned(), serving.clone());
+        Ok(serving)
+    }
+
+    /// What explains the predictions of a model. Making it takes a while for large models of trees: not on a thread that
+    /// answers requests.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn explainer(&self, hot: &Hot) -> Result<Arc<Explainer>> {
+        if let Some((_, explainer)) = self.explainers.get(hot.id()) {
+            return Ok(explainer);
+        }
+        let explainer = hot.model().explainer(&ExplainConfig::default()).map_err(ApiError::internal)?;
+        let weight = match hot.model().kind() {
+            ModelKind::LogisticRegression => 1 << 20,
+            _ => 64 << 20,
+        };
+        let explainer = Arc::new(explainer);
+        self.explainers.insert(hot.id().to_owned(), (weight, explainer.clone()));
+        Ok(explainer)
+    }
+}

@@ -1,0 +1,83 @@
+//! What every handler can reach.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Auth;
+use crate::config::Config;
+use crate::cpu::Cpu;
+use crate::error::ApiError;
+use crate::serving::Cached;
+use crate::storage::Storage;
+use crate::store::Store;
+
+/// Uploads at once: each takes a thread that checks it.
+const UPLOADS: usize = 64;
+
+/// The parts of a running server; cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct AppState(Arc<Parts>);
+
+/// What [`AppState`] holds.
+#[derive(Debug)]
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// Metadata.
+    pub store: Store,
+    /// Files.
+    pub storage: Arc<dyn Storage>,
+    /// Tokens.
+    pub auth: Auth,
+    /// Threads that compute.
+    pub cpu: Cpu,
+    /// Room for uploads.
+    pub uploads: Arc<Semaphore>,
+    /// Models that answer requests.
+    pub serving: Cached,
+    /// Told of every job that is accepted here, so that a worker of this process looks at once.
+    pub wake: Notify,
+    /// Cancelled when the server is to stop.
+    pub shutdown: CancellationToken,
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl AppState {
+    /// Connects everything as the settings say.
+    ///
+    /// # Errors
+    /// A sentence that says what could not be reached.
+    pub async fn open(config: Config) -> Result<AppState, String> {
+        let storage = crate::storage::open(&config.storage).map_err(|error| format!("the storage: {error}"))?;
+        let store = Store::open(&config.database_url, config.database_connections).await?;
+        storage.prepare().await.map_err(|error| format!("the storage: {error}"))?;
+        Ok(AppState::new(config, store, storage))
+    }
+
+    /// Room for an upload, until it is dropped.
+    ///
+    /// # Errors
+    /// `unavailable` if too many are under way.
+    pub fn room_for_upload(&self) -> crate::error::Result<OwnedSemaphorePermit> {
+        let taken = || ApiError::unavailable(format!("{UPLOADS} uploads are under way; come again"));
+        Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| taken())
+    }
+
+    /// From its parts.
+    pub fn new(config: Config, store: Store, storage: Arc<dyn Storage>) -> AppState {
+        let (auth, cpu) = (Auth::new(&config), Cpu::new(config.cpu_slots));
+        let (serving, wake) = (Cached::new(config.model_cache), Notify::new());
+        let (shutdown, uploads) = (CancellationToken::new(), Arc::new(Semaphore::new(UPLOADS)));
+        AppState(Arc::new(Parts { auth, cpu, store, storage, serving, wake, config, shutdown, uploads }))
+    }
+}

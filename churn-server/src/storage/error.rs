@@ -1,0 +1,130 @@
+//! What can go wrong with an object.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// The result of every operation on storage.
+pub type Result<T> = std::result::Result<T, StorageError>;
+
+/// The kinds of failure, each with a stable code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// There is no such object.
+    NotFound,
+    /// The object is larger than the caller allows, or than the backend does.
+    TooLarge,
+    /// A key that some backend could not hold.
+    InvalidKey,
+    /// A range that begins behind the end of the object.
+    InvalidRange,
+    /// The stream that was to be stored failed: most often the client went away.
+    Body,
+    /// The backend refuses us: a wrong key, or one without the right.
+    Denied,
+    /// The backend did not answer, or answered that it cannot now, also after several tries.
+    Unavailable,
+    /// Anything else: a full disk, an answer that makes no sense.
+    Other,
+}
+
+impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [ErrorKind; 8] = [
+        ErrorKind::NotFound,
+        ErrorKind::TooLarge,
+        ErrorKind::InvalidKey,
+        ErrorKind::InvalidRange,
+        ErrorKind::Body,
+        ErrorKind::Denied,
+        ErrorKind::Unavailable,
+        ErrorKind::Other,
+    ];
+
+    /// The stable snake_case code.
+    pub fn code(self) -> &'static str {
+        match self {
+            ErrorKind::NotFound => "object_not_found",
+            ErrorKind::TooLarge => "payload_too_large",
+            ErrorKind::InvalidKey => "invalid_key",
+            ErrorKind::InvalidRange => "invalid_range",
+            ErrorKind::Body => "upload_broken",
+            ErrorKind::Denied => "storage_denied",
+            ErrorKind::Unavailable => "storage_unavailable",
+            ErrorKind::Other => "storage_error",
+        }
+    }
+}
+
+/// A failure: its kind, words for people, and what caused it.
+#[derive(Debug)]
+pub struct StorageError {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+    retry_after: Option<Duration>,
+}
+
+impl StorageError {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        StorageError { kind, message: message.into(), source: None, retry_after: None }
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// The stream that was to be stored failed.
+    pub(crate) fn body(source: std::io::Error) -> Self {
+        let message = format!("the upload broke off: {source}");
+        StorageError::new(ErrorKind::Body, message).caused_by(source)
+    }
+
+    /// More bytes came than are allowed.
+    pub(crate) fn too_large(max_bytes: u64) -> Self {
+        StorageError::new(ErrorKind::TooLarge, format!("more than the {max_bytes} bytes that are allowed"))
+    }
+
+    /// The file system, or a stream from the backend, failed.
+    pub(crate) fn io(what: impl fmt::Display, source: std::io::Error) -> Self {
+        let kind = match source.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+            _ => ErrorKind::Other,
+        };
+        StorageError::new(kind, format!("{what}: {source}")).caused_by(source)
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The stable code of the kind, such as `"object_not_found"`.
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// How long the backend asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for StorageError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}

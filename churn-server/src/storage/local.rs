@@ -1,0 +1,257 @@
+//! Objects as files of a folder: `<folder>/<bucket>/<key>`.
+//!
+//! A file is written under `.partial/`, flushed to the disk, and only then renamed to its place, whose folder is flushed
+//! too: whatever is cut off, by an error or by the mains, the place holds the old file or the new one. A writer holds a lock
+//! on its partial file, which the system drops with the process; so [`Storage::sweep`] can tell what is abandoned.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio_util::io::ReaderStream;
+
+use super::{
+    Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError, clip, next_piece,
+    not_found,
+};
+
+/// Pieces are written and read together up to this size: each costs a hop to another thread.
+const TOGETHER: usize = 256 << 10;
+
+/// The folder of files that are being written. No key begins with a point.
+const PARTIAL: &str = ".partial";
+
+/// Storage in a folder of this machine.
+#[derive(Debug)]
+pub struct Local {
+    folder: PathBuf,
+}
+
+impl Local {
+    /// The folder need not be there yet.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Local { folder: folder.into() }
+    }
+
+    fn path(&self, at: &Location) -> PathBuf {
+        self.folder.join(at.bucket().name()).join(at.key())
+    }
+
+    async fn open(&self, at: &Location) -> Result<(tokio::fs::File, u64)> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => not_found(at),
+            _ => StorageError::io(format_args!("reading {at}"), error),
+        };
+        let file = tokio::fs::File::open(self.path(at)).await.map_err(failed)?;
+        let metadata = file.metadata().await.map_err(failed)?;
+        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(not_found(at)) }
+    }
+}
+
+/// A file that is gone when this is dropped, unless it was moved to its place.
+struct Partial {
+    path: PathBuf,
+    placed: bool,
+}
+
+impl Partial {
+    fn create(folder: &Path) -> io::Result<(Partial, File)> {
+        let folder = folder.join(PARTIAL);
+        fs::create_dir_all(&folder)?;
+        loop {
+            let path = folder.join(format!("{:016x}", fastrand::u64(..)));
+            let file = match File::options().write(true).create_new(true).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                file => file?,
+            };
+            file.lock()?;
+            // A sweep may have come between making and locking it.
+            if path.try_exists()? {
+                return Ok((Partial { path, placed: false }, file));
+            }
+        }
+    }
+
+    /// Moves the file to its place, for good.
+    fn place(mut self, root: &Path, target: &Path) -> io::Result<()> {
+        let parent = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut new = parent;
+        let mut missing = Vec::new();
+        while new != root && !new.try_exists()? {
+            missing.push(new);
+            new = new.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        }
+        fs::create_dir_all(parent)?;
+        fs::rename(&self.path, target)?;
+        self.placed = true;
+        flush_folder(parent)?;
+        missing.into_iter().filter_map(Path::parent).try_for_each(flush_folder)
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.placed {
+            // What cannot be removed now is removed by the next sweep.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Makes the names in a folder last.
+fn flush_folder(folder: &Path) -> io::Result<()> {
+    // Elsewhere folders cannot be opened, and need not be.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Runs what blocks where that is allowed.
+async fn blocking<T: Send + 'static>(what: String, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| StorageError::io(what, error)),
+        Err(error) => Err(StorageError::new(ErrorKind::Other, what).caused_by(error)),
+    }
+}
+
+#[async_trait]
+impl Storage for Local {
+    async fn prepare(&self) -> Result<()> {
+        let folder = self.folder.clone();
+        blocking(format!("preparing the folder {}", folder.display()), move || {
+            for bucket in Bucket::ALL {
+                fs::create_dir_all(folder.join(bucket.name()))?;
+            }
+            flush_folder(&folder)?;
+            // Whether it may be written to shows when something is written.
+            Partial::create(&folder).map(drop)
+        })
+        .await
+    }
+
+    async fn put(&self, at: &Location, _: &str, mut body: ByteStream<'_>, max_bytes: u64) -> Result<u64> {
+        let failed = |error| StorageError::io(format_args!("writing {at}"), error);
+        let root = self.folder.clone();
+        let (partial, file) = blocking(format!("writing {at}"), move || Partial::create(&root)).await?;
+        let mut file = tokio::fs::File::from_std(file);
+        let (mut together, mut size) = (BytesMut::with_capacity(TOGETHER), 0);
+        while let Some(piece) = next_piece(&mut body, &mut size, max_bytes).await? {
+            together.extend_from_slice(&piece);
+            if together.len() >= TOGETHER {
+                file.write_all(&together).await.map_err(failed)?;
+                together.clear();
+            }
+        }
+        file.write_all(&together).await.map_err(failed)?;
+        file.flush().await.map_err(failed)?;
+        file.sync_all().await.map_err(failed)?;
+        let (root, target) = (self.folder.clone(), self.path(at));
+        blocking(format!("writing {at}"), move || partial.place(&root, &target)).await?;
+        Ok(size)
+    }
+
+    async fn get(&self, at: &Location) -> Result<Content> {
+        let (file, size) = self.open(at).await?;
+        Ok(Content { size, stream: ReaderStream::with_capacity(file.take(size), TOGETHER).boxed() })
+    }
+
+    async fn get_range(&self, at: &Location, range: Range<u64>) -> Result<Content> {
+        let (mut file, size) = self.open(at).await?;
+        let range = clip(at, range, size)?;
+        let failed = |error| StorageError::io(format_args!("reading {at}"), error);
+        file.seek(SeekFrom::Start(range.start)).await.map_err(failed)?;
+        let size = range.end - range.start;
+        Ok(Content { size, stream: ReaderStream::with_capacity(file.take(size), TOGETHER).boxed() })
+    }
+
+    async fn head(&self, at: &Location) -> Result<Head> {
+        let (file, size) = self.open(at).await?;
+        let modified = file.metadata().await.and_then(|metadata| metadata.modified());
+        let modified = modified.map_err(|error| StorageError::io(format_args!("reading {at}"), error))?;
+        Ok(Head { size, modified })
+    }
+
+    async fn delete(&self, at: &Location) -> Result<bool> {
+        let path = self.path(at);
+        blocking(format!("deleting {at}"), move || match fs::remove_file(&path) {
+            Ok(()) => path.parent().map_or(Ok(()), flush_folder).map(|()| true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>> {
+        // Only the folders that the prefix names whole are gone into; the rest of it selects.
+        let whole = match prefix.rsplit_once('/') {
+            Some((folders, _)) => match Location::new(bucket, folders) {
+                Ok(at) => format!("{}/", at.key()),
+                Err(_) => return Ok(Vec::new()),
+            },
+            None => String::new(),
+        };
+        let (root, prefix) = (self.folder.join(bucket.name()), prefix.to_owned());
+        let mut listed = blocking(format!("listing {bucket}"), move || {
+            let mut listed = Vec::new();
+            walk(&root.join(&whole), &whole, &mut |key, size, modified| {
+                if let (true, Ok(location)) = (key.starts_with(&prefix), Location::new(bucket, key)) {
+                    listed.push(Listed { location, size, modified });
+                }
+            })?;
+            Ok(listed)
+        })
+        .await?;
+        listed.sort_by(|a, b| a.location.cmp(&b.location));
+        Ok(listed)
+    }
+
+    async fn url(&self, at: &Location, _: Duration) -> Result<String> {
+        self.open(at).await?;
+        let path = std::path::absolute(self.path(at)).map_err(|error| StorageError::io(at, error))?;
+        Ok(format!("file://{}", path.display()))
+    }
+
+    async fn sweep(&self) -> Result<u64> {
+        let folder = self.folder.join(PARTIAL);
+        blocking("sweeping".to_owned(), move || {
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+                entries => entries?,
+            };
+            let mut swept = 0;
+            for entry in entries {
+                let path = entry?.path();
+                let Ok(file) = File::options().write(true).open(&path) else { continue };
+                match file.try_lock() {
+                    Ok(()) => swept += u64::from(fs::remove_file(&path).is_ok()),
+                    Err(TryLockError::WouldBlock) => (),
+                    Err(TryLockError::Error(error)) => return Err(error),
+                }
+            }
+            Ok(swept)
+        })
+        .await
+    }
+}
+
+/// Calls `found` for every file below a folder, with its key. What vanishes meanwhile is not there.
+fn walk(folder: &Path, key: &str, found: &mut dyn FnMut(String, u64, SystemTime)) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) else { continue };
+        if metadata.is_dir() {
+            walk(&entry.path(), &format!("{key}{name}/"), found)?;
+        } else {
+            found(format!("{key}{name}"), metadata.len(), metadata.modified()?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Where an object is: a bucket, and a key that every backend can hold.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::{ErrorKind, Result, StorageError};
+
+/// The buckets of the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Bucket {
+    /// What was uploaded, as it came.
+    Datasets,
+    /// What was made of it: features and predictions.
+    Utils,
+    /// Model documents.
+    Models,
+}
+
+impl Bucket {
+    /// Every bucket.
+    pub const ALL: [Bucket; 3] = [Bucket::Datasets, Bucket::Utils, Bucket::Models];
+
+    /// The name in every backend.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bucket::Datasets => "datasets",
+            Bucket::Utils => "utils",
+            Bucket::Models => "models",
+        }
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Bytes of a key: S3 and Supabase allow 1024, with the names of the buckets around it.
+const MAX_KEY: usize = 900;
+
+/// Bytes of one of its segments: a file system allows 255, with room for more at the end.
+const MAX_SEGMENT: usize = 200;
+
+/// A bucket and a key in it. The text form, `datasets/org_1/raw/2.csv`, is what the database keeps.
+///
+/// ```
+/// use churn_server::storage::{Bucket, Location};
+/// let location = Location::dataset("7", "42")?;
+/// assert_eq!(location.to_string(), "datasets/org_7/raw/42.csv");
+/// assert_eq!("datasets/org_7/raw/42.csv".parse::<Location>()?, location);
+/// assert!(Location::new(Bucket::Models, "../datasets/x").is_err());
+/// # Ok::<(), churn_server::storage::StorageError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Location {
+    bucket: Bucket,
+    key: String,
+}
+
+impl Location {
+    /// A key is made of segments of ASCII letters, digits, `_`, `-` and `.`, with `/` between them; none is empty, none
+    /// begins with a point. So it is a path in every file system and needs no escaping in any URL.
+    ///
+    /// # Errors
+    /// `invalid_key`.
+    pub fn new(bucket: Bucket, key: impl Into<String>) -> Result<Location> {
+        let key = key.into();
+        if key.len() > MAX_KEY || !key.split('/').all(is_segment) {
+            let shown: String = key.chars().take(60).collect();
+            let message = format!(
+                "{shown:?} is no key: expected letters, digits, '_', '-' and '.' in segments between '/', none empty, longer \
+                 than {MAX_SEGMENT} or beginning with a point, {MAX_KEY} characters in all"
+            );
+            return Err(StorageError::new(ErrorKind::InvalidKey, message));
+        }
+        Ok(Location { bucket, key })
+    }
+
+    /// The CSV file of a data set, as it was uploaded.
+    ///
+    /// # Errors
+    /// `invalid_key` if an id cannot stand in one.
+    pub fn dataset(org_id: &str, dataset_id: &str) -> Result<Location> {
+        Location::new(Bucket::Datasets, format!("org_{}/raw/{}.csv", segment(org_id)?, segment(dataset_id)?))
+    }
+
+    /// The features that were made of a data set.
+    ///
+    /// # Errors
+    /// `invalid_key` if an id cannot stand in one.
+    pub fn features(org_id: &str, dataset_id: &str) -> Result<Location> {
+        let (org_id, dataset_id) = (segment(org_id)?, segment(dataset_id)?);
+        Location::new(Bucket::Utils, format!("org_{org_id}/features/features_{dataset_id}.csv"))
+    }
+
+    /// The predictions of a batch.
+    ///
+    /// # Errors
+    /// `invalid_key` if an id cannot stand in one.
+    pub fn predictions(org_id: &str, batch_id: &str) -> Result<Location> {
+        let (org_id, batch_id) = (segment(org_id)?, segment(batch_id)?);
+        Location::new(Bucket::Utils, format!("org_{org_id}/predictions/predictions_{batch_id}.csv"))
+    }
+
+    /// A model document.
+    ///
+    /// # Errors
+    /// `invalid_key` if an id cannot stand in one.
+    pub fn model(org_id: &str, model_id: &str) -> Result<Location> {
+        Location::new(Bucket::Models, format!("{}/{}.json", segment(org_id)?, segment(model_id)?))
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> Bucket {
+        self.bucket
+    }
+
+    /// The key within the bucket.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+fn is_segment(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_SEGMENT
+        && !text.starts_with('.')
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.'))
+}
+
+/// An id stays within its segment, so that none reaches the folder of another organization.
+fn segment(id: &str) -> Result<&str> {
+    if is_segment(id) {
+        return Ok(id);
+    }
+    let shown: String = id.chars().take(60).collect();
+    let message = format!("{shown:?} cannot stand in a key: expected letters, digits, '_', '-' and '.'");
+    Err(StorageError::new(ErrorKind::InvalidKey, message))
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.bucket, self.key)
+    }
+}
+
+impl FromStr for Location {
+    type Err = StorageError;
+
+    fn from_str(text: &str) -> Result<Location> {
+        let parts = text.split_once('/').and_then(|(name, key)| {
+            Bucket::ALL.into_iter().find(|bucket| bucket.name() == name).map(|bucket| (bucket, key))
+        });
+        match parts {
+            Some((bucket, key)) => Location::new(bucket, key),
+            None => {
+                let message = format!("{text:?} is no location: expected datasets/…, utils/… or models/…");
+                Err(StorageError::new(ErrorKind::InvalidKey, message))
+            }
+        }
+    }
+}

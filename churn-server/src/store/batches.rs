@@ -1,0 +1,188 @@
+//! Batches of predictions: what was scored, with which model, and what came of it.
+
+use std::collections::BTreeMap;
+
+use churn::Segment;
+use sqlx::FromRow;
+
+use super::{JsonText, Page, Paged, Store, Tx, on_pool, on_tx, text_enum};
+use crate::error::{ApiError, Result};
+use crate::time::Stamp;
+
+text_enum! {
+    /// How a batch stands.
+    BatchStatus {
+        /// Its job waits or works.
+        Processing = "processing",
+        /// Its file is in storage.
+        Completed = "completed",
+        /// It could not be scored; the error says why.
+        Failed = "failed",
+        /// Somebody stopped it.
+        Cancelled = "cancelled",
+    }
+}
+
+/// Customers by segment.
+pub type SegmentCounts = BTreeMap<Segment, u64>;
+
+/// A row of `prediction_batches`.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub struct Batch {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub org_id: String,
+    /// The job that scores it.
+    pub job_id: String,
+    /// The data set that is scored, if it is one.
+    pub dataset_id: Option<String>,
+    /// Where the rows are.
+    pub input_key: String,
+    /// The model that was active when it was accepted.
+    pub model_id: String,
+    /// Its version.
+    pub model_version: i64,
+    /// The challenger, if there was one.
+    pub challenger_id: Option<String>,
+    /// The day that the customers are looked at; known once it is done.
+    pub as_of: Option<String>,
+    /// How it stands.
+    pub status: BatchStatus,
+    /// Where the predictions are.
+    pub file_key: Option<String>,
+    /// Customers scored.
+    pub customers: Option<i64>,
+    /// Of them in each segment.
+    pub segments: Option<JsonText<SegmentCounts>>,
+    /// Mean of the probabilities.
+    pub mean_probability: Option<f64>,
+    /// Where in the file every hundredth row begins.
+    pub page_index: Option<JsonText<Vec<u64>>>,
+    /// Why it could not be scored.
+    pub error_code: Option<String>,
+    /// The same in words.
+    pub error_message: Option<String>,
+    /// The line of the file at fault.
+    pub error_line: Option<i64>,
+    /// When it was accepted.
+    pub created_at: Stamp,
+    /// When it ended.
+    pub finished_at: Option<Stamp>,
+}
+
+/// A batch that is to be scored.
+#[derive(Clone, Debug)]
+pub struct NewBatch<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Whose it is.
+    pub org_id: &'a str,
+    /// The job that scores it.
+    pub job_id: &'a str,
+    /// The data set that is scored, if it is one.
+    pub dataset_id: Option<&'a str>,
+    /// Where the rows are.
+    pub input_key: &'a str,
+    /// The active model.
+    pub model_id: &'a str,
+    /// Its version.
+    pub model_version: i64,
+    /// The challenger.
+    pub challenger_id: Option<&'a str>,
+}
+
+/// What scoring a batch made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchMade {
+    /// Where the predictions are.
+    pub file_key: String,
+    /// The day that the customers were looked at.
+    pub as_of: churn::Day,
+    /// Customers scored.
+    pub customers: u64,
+    /// Of them in each segment.
+    pub segments: SegmentCounts,
+    /// Mean of the probabilities.
+    pub mean_probability: f64,
+    /// Where in the file every hundredth row begins.
+    pub page_index: Vec<u64>,
+}
+
+impl Store {
+    /// A batch of an organization.
+    ///
+    /// # Errors
+    /// `batch_not_found`.
+    pub async fn batch(&self, org_id: &str, id: &str) -> Result<Batch> {
+        const SQL: &str = "SELECT * FROM prediction_batches WHERE org_id = $1 AND id = $2";
+        let found: Option<Batch> =
+            on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+        found.ok_or_else(|| {
+            ApiError::not_found("batch_not_found", format!("the organization {org_id:?} has no batch {id:?}"))
+        })
+    }
+
+    /// The batches of an organization, newest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn batches(&self, org_id: &str, status: Option<BatchStatus>, page: Page) -> Result<Paged<Batch>> {
+        const COUNT: &str = "SELECT COUNT(*) FROM prediction_batches WHERE org_id = $1 AND ($2 IS NULL OR status = $2)";
+        const SQL: &str = "SELECT * FROM prediction_batches WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
+             ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4";
+        let status = status.map(BatchStatus::name);
+        let (total, rows) = on_pool!(self.pool(), db => (
+            sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(status).fetch_one(db).await?,
+            sqlx::query_as::<_, Batch>(SQL)
+                .bind(org_id).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
+        ));
+        Ok(Paged { total, rows })
+    }
+}
+
+impl Tx {
+    /// A new batch that a job is to score.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn insert_batch(&mut self, new: &NewBatch<'_>) -> Result<()> {
+        const SQL: &str = "INSERT INTO prediction_batches (id, org_id, job_id, dataset_id, input_key, model_id, \
+             model_version, challenger_id, status, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'processing', $9)";
+        on_tx!(self, db => sqlx::query(SQL)
+            .bind(new.id).bind(new.org_id).bind(new.job_id).bind(new.dataset_id).bind(new.input_key).bind(new.model_id)
+            .bind(new.model_version).bind(new.challenger_id).bind(Stamp::now())
+            .execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Its predictions are in storage.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn batch_completed(&mut self, id: &str, made: &BatchMade) -> Result<()> {
+        const SQL: &str = "UPDATE prediction_batches SET status = 'completed', file_key = $2, as_of = $3, customers = $4, \
+             segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, \
+             error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
+        on_tx!(self, db => sqlx::query(SQL)
+            .bind(id).bind(&made.file_key).bind(made.as_of.to_string()).bind(made.customers as i64)
+            .bind(JsonText(&made.segments)).bind(made.mean_probability).bind(JsonText(&made.page_index))
+            .bind(Stamp::now())
+            .execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// It could not be scored, or is not to be.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn batch_failed(&mut self, id: &str, error: &ApiError, cancelled: bool) -> Result<()> {
+        const SQL: &str = "UPDATE prediction_batches SET status = $2, finished_at = $3, error_code = $4, \
+             error_message = $5, error_line = $6 WHERE id = $1";
+        let status = if cancelled { BatchStatus::Cancelled } else { BatchStatus::Failed };
+        on_tx!(self, db => sqlx::query(SQL)
+            .bind(id).bind(status).bind(Stamp::now()).bind(error.code()).bind(error.message()).bind(error.line())
+            .execute(db).await.map(drop))?;
+        Ok(())
+    }
+}

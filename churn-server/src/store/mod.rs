@@ -1,0 +1,201 @@
+//! Metadata in SQL: what there is and how it stands. Files are in storage; a row is written after the file it speaks of.
+//!
+//! One set of statements serves SQLite and PostgreSQL: `$1` placeholders, text, 64-bit integers, doubles and booleans. Reads
+//! go through the [`Pool`], changes through a [`Tx`], so that what belongs together is accepted together or not at all.
+
+mod api_keys;
+mod batches;
+mod columns;
+mod datasets;
+mod jobs;
+mod models;
+mod organizations;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+pub use api_keys::{ApiKey, NewApiKey};
+pub use batches::{Batch, BatchMade, BatchStatus, NewBatch, SegmentCounts};
+pub(crate) use columns::text_enum;
+pub use columns::{JsonText, Page, Paged};
+pub use datasets::{Dataset, DatasetStatus, FeaturesMade, NewDataset};
+pub use jobs::{Beat, Job, JobKind, JobStatus, NewJob};
+pub use models::{InUse, ModelRole, ModelRow, ModelStatus, NewModel};
+pub use organizations::{Organization, Settings};
+
+use crate::error::{ApiError, Result};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Connections to either database.
+#[derive(Clone, Debug)]
+pub enum Pool {
+    /// A file or memory.
+    Sqlite(SqlitePool),
+    /// A server.
+    Postgres(PgPool),
+}
+
+/// A transaction of either database; dropped without [`Tx::commit`] it changes nothing.
+#[derive(Debug)]
+pub enum Tx {
+    /// Of SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// Of PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Runs the same statement on either database: `on_pool!(pool, db => sqlx::query(…).execute(db).await)`.
+macro_rules! on_pool {
+    ($pool:expr, $db:ident => $run:expr) => {
+        match $pool {
+            $crate::store::Pool::Sqlite($db) => $run,
+            $crate::store::Pool::Postgres($db) => $run,
+        }
+    };
+}
+
+/// The same inside a transaction: `on_tx!(tx, db => sqlx::query(…).execute(db).await)`.
+macro_rules! on_tx {
+    ($tx:expr, $db:ident => $run:expr) => {
+        match $tx {
+            $crate::store::Tx::Sqlite(tx) => {
+                let $db = &mut **tx;
+                $run
+            }
+            $crate::store::Tx::Postgres(tx) => {
+                let $db = &mut **tx;
+                $run
+            }
+        }
+    };
+}
+
+pub(crate) use {on_pool, on_tx};
+
+impl Tx {
+    /// Makes everything since [`Store::begin`] last.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Tx::Sqlite(tx) => tx.commit().await?,
+            Tx::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// The database of the server. Cloning one is cheap.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// Connects to `sqlite:PATH`, `sqlite::memory:` or `postgres://…` and brings its tables up to date.
+    ///
+    /// # Errors
+    /// A sentence that says what could not be reached or read.
+    pub async fn open(url: &str, connections: u32) -> std::result::Result<Store, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("the database {}: {error}", without_password(url));
+        let pool = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10));
+            Pool::Postgres(options.connect(url).await.map_err(|error| failed(&error))?)
+        } else if url.starts_with("sqlite:") {
+            let memory = url == "sqlite::memory:";
+            // FULL: with less, a power cut could take back a commit whose upload was already acknowledged.
+            let connect = SqliteConnectOptions::from_str(url)
+                .map_err(|error| failed(&error))?
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(30))
+                .foreign_keys(true);
+            let options = SqlitePoolOptions::new().acquire_timeout(Duration::from_secs(30));
+            // A database in memory lives and dies with its one connection.
+            let options = match memory {
+                true => options.max_connections(1).idle_timeout(None).max_lifetime(None),
+                false => options.max_connections(connections),
+            };
+            Pool::Sqlite(options.connect_with(connect).await.map_err(|error| failed(&error))?)
+        } else {
+            return Err(failed(&"expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…"));
+        };
+        match &pool {
+            Pool::Sqlite(pool) => SQLITE.run(pool).await,
+            Pool::Postgres(pool) => POSTGRES.run(pool).await,
+        }
+        .map_err(|error| failed(&error))?;
+        Ok(Store { pool })
+    }
+
+    /// The connections.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Begins a change. SQLite takes its write lock at once: a read that later wants to write could only be refused.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(match &self.pool {
+            Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn ping(&self) -> Result<()> {
+        on_pool!(&self.pool, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Closes the connections once they are given back.
+    pub async fn close(&self) {
+        on_pool!(&self.pool, db => db.close().await);
+    }
+}
+
+/// A database's address as it may be shown: without its password.
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}…{}", &url[..scheme + 3], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+/// Turns the violation of a unique key into 409, everything else into what it is.
+pub(crate) fn conflict(error: sqlx::Error, code: &'static str, message: impl FnOnce() -> String) -> ApiError {
+    match &error {
+        sqlx::Error::Database(database) if database.is_unique_violation() => ApiError::conflict(code, message()),
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        assert_eq!(without_password("postgres://me:secret@host:5432/churn"), "postgres://…@host:5432/churn");
+        assert_eq!(without_password("sqlite:/data/churn.db"), "sqlite:/data/churn.db");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_database_is_refused() {
+        assert!(Store::open("mysql://localhost", 1).await.is_err());
+    }
+}

@@ -1,0 +1,349 @@
+//! Models: a version each, which of them is in use, and which was before.
+
+use churn::Metrics;
+use sqlx::FromRow;
+
+use super::organizations::organization_not_found;
+use super::{JsonText, Page, Paged, Store, Tx, on_pool, on_tx, text_enum};
+use crate::error::{ApiError, Result};
+use crate::time::Stamp;
+
+text_enum! {
+    /// How a model stands.
+    ModelStatus {
+        /// A job is at it.
+        Training = "training",
+        /// Its document is in storage.
+        Completed = "completed",
+        /// It could not be trained; the error says why.
+        Failed = "failed",
+    }
+}
+
+text_enum! {
+    /// What a model is used for.
+    ModelRole {
+        /// It scores the customers.
+        Active = "active",
+        /// It scores the share of the customers that the organization has set.
+        Challenger = "challenger",
+    }
+}
+
+/// A row of `models`.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub struct ModelRow {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub org_id: String,
+    /// 1 for the first of the organization, rising.
+    pub version: i64,
+    /// What was asked for.
+    pub model_type: String,
+    /// What came of it: with `auto` the learner that won.
+    pub kind: Option<String>,
+    /// How it stands.
+    pub status: ModelStatus,
+    /// What it is used for, if it is.
+    pub role: Option<ModelRole>,
+    /// What it was trained on.
+    pub dataset_id: String,
+    /// The job that trained it.
+    pub job_id: String,
+    /// Where its document is.
+    pub document_key: Option<String>,
+    /// Labelled rows.
+    pub training_samples: Option<i64>,
+    /// Share of them that churned.
+    pub churn_rate: Option<f64>,
+    /// The AUC of recency alone on the judged rows.
+    pub recency_auc: Option<f64>,
+    /// How good it is on rows that it had not seen.
+    pub metrics: Option<JsonText<Metrics>>,
+    /// What a reader of its results must know.
+    pub warnings: Option<JsonText<Vec<String>>>,
+    /// Why it could not be trained.
+    pub error_code: Option<String>,
+    /// The same in words.
+    pub error_message: Option<String>,
+    /// The line of the file at fault.
+    pub error_line: Option<i64>,
+    /// When its training was asked for.
+    pub created_at: Stamp,
+    /// When it was done.
+    pub trained_at: Option<Stamp>,
+}
+
+/// A model that is to be trained.
+#[derive(Clone, Debug)]
+pub struct NewModel<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Whose it is.
+    pub org_id: &'a str,
+    /// What was asked for.
+    pub model_type: &'a str,
+    /// What it is to be trained on.
+    pub dataset_id: &'a str,
+    /// The job that trains it.
+    pub job_id: &'a str,
+}
+
+/// The models that an organization's predictions go by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InUse {
+    /// Scores the customers.
+    pub active: ModelRow,
+    /// Scores some of them instead.
+    pub challenger: Option<ModelRow>,
+}
+
+fn model_not_found(org_id: &str, id: &str) -> ApiError {
+    ApiError::not_found("model_not_found", format!("the organization {org_id:?} has no model {id:?}"))
+}
+
+/// What a request for a prediction is told before there is a model.
+pub(crate) fn no_model(org_id: &str) -> ApiError {
+    let message = format!(
+        "the organization {org_id:?} has no model yet: train one first with POST /organizations/{org_id}/train, and see \
+         GET /organizations/{org_id}/training-status"
+    );
+    ApiError::not_found("no_model", message)
+}
+
+impl Store {
+    /// A model of an organization.
+    ///
+    /// # Errors
+    /// `model_not_found`.
+    pub async fn model(&self, org_id: &str, id: &str) -> Result<ModelRow> {
+        const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND id = $2";
+        let found: Option<ModelRow> =
+            on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+        found.ok_or_else(|| model_not_found(org_id, id))
+    }
+
+    /// The models of an organization, newest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn models(&self, org_id: &str, status: Option<ModelStatus>, page: Page) -> Result<Paged<ModelRow>> {
+        const COUNT: &str = "SELECT COUNT(*) FROM models WHERE org_id = $1 AND ($2 IS NULL OR status = $2)";
+        const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
+             ORDER BY version DESC LIMIT $3 OFFSET $4";
+        let status = status.map(ModelStatus::name);
+        let (total, rows) = on_pool!(self.pool(), db => (
+            sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(status).fetch_one(db).await?,
+            sqlx::query_as::<_, ModelRow>(SQL)
+                .bind(org_id).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
+        ));
+        Ok(Paged { total, rows })
+    }
+
+    /// The model of this role.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn model_in_role(&self, org_id: &str, role: ModelRole) -> Result<Option<ModelRow>> {
+        const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND role = $2";
+        Ok(on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).bind(role.name()).fetch_optional(db).await)?)
+    }
+
+    /// Moves whenever what predictions go by changes.
+    ///
+    /// # Errors
+    /// `organization_not_found`.
+    pub async fn serving_generation(&self, org_id: &str) -> Result<i64> {
+        const SQL: &str = "SELECT serving_generation FROM organizations WHERE id = $1";
+        let found = on_pool!(self.pool(), db => sqlx::query_scalar(SQL).bind(org_id).fetch_optional(db).await)?;
+        found.ok_or_else(|| organization_not_found(org_id))
+    }
+
+    /// The models that predictions go by.
+    ///
+    /// # Errors
+    /// `no_model`.
+    pub async fn models_in_use(&self, org_id: &str) -> Result<InUse> {
+        const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND role IS NOT NULL";
+        let rows: Vec<ModelRow> = on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).fetch_all(db).await)?;
+        let (mut active, mut challenger) = (None, None);
+        for row in rows {
+            match row.role {
+                Some(ModelRole::Active) => active = Some(row),
+                _ => challenger = Some(row),
+            }
+        }
+        Ok(InUse { active: active.ok_or_else(|| no_model(org_id))?, challenger })
+    }
+}
+
+impl Tx {
+    /// Takes the organization's row until the end of the transaction, so that versions and roles change one after the other,
+    /// and lets every server see that what predictions go by has changed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn touch_serving(&mut self, org_id: &str) -> Result<()> {
+        const SQL: &str = "UPDATE organizations SET serving_generation = serving_generation + 1 WHERE id = $1";
+        on_tx!(self, db => sqlx::query(SQL).bind(org_id).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// A new model that a job is to train; its version is the next one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn insert_model(&mut self, new: &NewModel<'_>) -> Result<()> {
+        // Two trainings that begin at once wait for each other here.
+        const LOCK: &str = "UPDATE organizations SET name = name WHERE id = $1";
+        const SQL: &str = "INSERT INTO models (id, org_id, version, model_type, status, dataset_id, job_id, created_at) \
+             VALUES ($1, $2, (SELECT COALESCE(MAX(version), 0) + 1 FROM models WHERE org_id = $2), $3, 'training', $4, $5, $6)";
+        on_tx!(self, db => sqlx::query(LOCK).bind(new.org_id).execute(db).await.map(drop))?;
+        on_tx!(self, db => sqlx::query(SQL)
+            .bind(new.id).bind(new.org_id).bind(new.model_type).bind(new.dataset_id).bind(new.job_id).bind(Stamp::now())
+            .execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Its document is in storage.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn training_completed(&mut self, id: &str, document_key: &str, model: &churn::Model) -> Result<()> {
+        const SQL: &str = "UPDATE models SET status = 'completed', document_key = $2, kind = $3, training_samples = $4, \
+             churn_rate = $5, recency_auc = $6, metrics = $7, warnings = $8, trained_at = $9, \
+             error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
+        let (training, evaluation) = (model.training(), model.evaluation());
+        on_tx!(self, db => sqlx::query(SQL)
+            .bind(id).bind(document_key).bind(model.kind().name()).bind(training.rows as i64).bind(training.base_rate)
+            .bind(evaluation.recency_auc).bind(JsonText(&evaluation.metrics)).bind(JsonText(model.warnings()))
+            .bind(Stamp::now())
+            .execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// It could not be trained.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn training_failed(&mut self, id: &str, error: &ApiError) -> Result<()> {
+        const SQL: &str = "UPDATE models SET status = 'failed', error_code = $2, error_message = $3, error_line = $4 \
+             WHERE id = $1";
+        on_tx!(self, db => sqlx::query(SQL)
+            .bind(id).bind(error.code()).bind(error.message()).bind(error.line()).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Puts a model to use in the place of the one that is; does nothing if it is in use already. With `only_first` it is
+    /// put to use only if none is.
+    ///
+    /// # Errors
+    /// `model_not_found`; `model_not_ready`.
+    pub async fn activate_model(&mut self, org_id: &str, id: &str, only_first: bool) -> Result<()> {
+        const ACTIVE: &str = "SELECT id FROM models WHERE org_id = $1 AND role = 'active'";
+        const STATUS: &str = "SELECT status FROM models WHERE org_id = $1 AND id = $2";
+        const NOTE: &str = "INSERT INTO activations (id, org_id, model_id, previous_id, created_at) \
+             VALUES ($1, $2, $3, $4, $5)";
+        self.touch_serving(org_id).await?;
+        let active: Option<String> =
+            on_tx!(self, db => sqlx::query_scalar(ACTIVE).bind(org_id).fetch_optional(db).await)?;
+        let status: Option<ModelStatus> =
+            on_tx!(self, db => sqlx::query_scalar(STATUS).bind(org_id).bind(id).fetch_optional(db).await)?;
+        match status {
+            None => return Err(model_not_found(org_id, id)),
+            Some(ModelStatus::Completed) => (),
+            Some(status) => {
+                let message = format!("the model {id} cannot be put to use: it is {status}, not completed");
+                return Err(ApiError::conflict("model_not_ready", message));
+            }
+        }
+        if active.as_deref() == Some(id) || (only_first && active.is_some()) {
+            return Ok(());
+        }
+        self.set_active(org_id, id).await?;
+        let note = uuid::Uuid::now_v7().to_string();
+        on_tx!(self, db => sqlx::query(NOTE)
+            .bind(note).bind(org_id).bind(id).bind(active).bind(Stamp::now()).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    async fn set_active(&mut self, org_id: &str, id: &str) -> Result<()> {
+        const AWAY: &str = "UPDATE models SET role = NULL WHERE org_id = $1 AND (role = 'active' OR id = $2)";
+        const SET: &str = "UPDATE models SET role = 'active' WHERE org_id = $1 AND id = $2";
+        for sql in [AWAY, SET] {
+            on_tx!(self, db => sqlx::query(sql).bind(org_id).bind(id).execute(db).await.map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the model back to use that the active one took over from; its id. Again goes one further back.
+    ///
+    /// # Errors
+    /// `nothing_to_roll_back`.
+    pub async fn roll_back_model(&mut self, org_id: &str) -> Result<String> {
+        // The newest change that stands and was made to the active model.
+        const LAST: &str = "SELECT activations.id, activations.previous_id FROM activations JOIN models \
+             ON models.id = activations.model_id WHERE activations.org_id = $1 AND models.role = 'active' \
+             AND activations.previous_id IS NOT NULL AND NOT activations.undone ORDER BY activations.created_at DESC, \
+             activations.id DESC LIMIT 1";
+        const UNDO: &str = "UPDATE activations SET undone = TRUE WHERE id = $1";
+        self.touch_serving(org_id).await?;
+        let last: Option<(String, String)> =
+            on_tx!(self, db => sqlx::query_as(LAST).bind(org_id).fetch_optional(db).await)?;
+        let Some((change, previous)) = last else {
+            let message = "the active model took over from no other: there is nothing to roll back to";
+            return Err(ApiError::conflict("nothing_to_roll_back", message));
+        };
+        self.set_active(org_id, &previous).await?;
+        on_tx!(self, db => sqlx::query(UNDO).bind(change).execute(db).await.map(drop))?;
+        Ok(previous)
+    }
+
+    /// Lets a model score a share of the customers beside the active one.
+    ///
+    /// # Errors
+    /// `no_model`; `model_not_found`; `model_not_ready`; `conflict` if it is the active one.
+    pub async fn set_challenger(&mut self, org_id: &str, id: &str, share: f64) -> Result<()> {
+        const ROW: &str = "SELECT * FROM models WHERE org_id = $1 AND id = $2";
+        const ACTIVE: &str = "SELECT COUNT(*) FROM models WHERE org_id = $1 AND role = 'active'";
+        const SET: &str = "UPDATE models SET role = 'challenger' WHERE org_id = $1 AND id = $2";
+        const SHARE: &str = "UPDATE organizations SET traffic_share = $2 WHERE id = $1";
+        self.remove_challenger(org_id).await?;
+        let active: i64 = on_tx!(self, db => sqlx::query_scalar(ACTIVE).bind(org_id).fetch_one(db).await)?;
+        if active == 0 {
+            return Err(no_model(org_id));
+        }
+        let row: Option<ModelRow> =
+            on_tx!(self, db => sqlx::query_as(ROW).bind(org_id).bind(id).fetch_optional(db).await)?;
+        match row {
+            None => return Err(model_not_found(org_id, id)),
+            Some(ModelRow { role: Some(_), .. }) => {
+                let message = format!("the model {id} is the active one; a challenger is another");
+                return Err(ApiError::conflict("conflict", message));
+            }
+            Some(ModelRow { status: ModelStatus::Completed, .. }) => (),
+            Some(ModelRow { status, .. }) => {
+                let message = format!("the model {id} cannot be put to use: it is {status}, not completed");
+                return Err(ApiError::conflict("model_not_ready", message));
+            }
+        }
+        on_tx!(self, db => sqlx::query(SET).bind(org_id).bind(id).execute(db).await.map(drop))?;
+        on_tx!(self, db => sqlx::query(SHARE).bind(org_id).bind(share).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Lets the active model score all customers; false if there was no challenger.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn remove_challenger(&mut self, org_id: &str) -> Result<bool> {
+        const AWAY: &str = "UPDATE models SET role = NULL WHERE org_id = $1 AND role = 'challenger'";
+        const SHARE: &str = "UPDATE organizations SET traffic_share = 0 WHERE id = $1";
+        self.touch_serving(org_id).await?;
+        let rows =
+            on_tx!(self, db => sqlx::query(AWAY).bind(org_id).execute(db).await.map(|done| done.rows_affected()))?;
+        on_tx!(self, db => sqlx::query(SHARE).bind(org_id).execute(db).await.map(drop))?;
+        Ok(rows > 0)
+    }
+}

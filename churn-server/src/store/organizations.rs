@@ -1,0 +1,192 @@
+//! Organizations: who there is, and what they have settled.
+
+use churn::profit::Campaign;
+use churn::{ReadOptions, Thresholds, TrainConfig};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{JsonText, Page, Paged, Store, Tx, conflict, on_pool, on_tx};
+use crate::error::{ApiError, Result};
+use crate::time::Stamp;
+
+/// An organization.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Organization {
+    /// As it stands in paths.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// What it has settled.
+    pub settings: JsonText<Settings>,
+    /// Moves whenever what predictions go by changes.
+    pub serving_generation: i64,
+    /// The share of the customers that the challenger scores.
+    pub traffic_share: f64,
+    /// Since when.
+    pub created_at: Stamp,
+}
+
+/// What an organization can settle. Every key has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// With labels `inactivity`: days without an event after which a customer counts as churned, 1 to 3650.
+    #[schema(minimum = 1, maximum = 3650, default = 30)]
+    pub churn_threshold_days: i32,
+    /// Where the risk segments begin: 0 ≤ medium < high < critical ≤ 1.
+    #[schema(value_type = Object, example = json!({"medium": 0.3, "high": 0.5, "critical": 0.7}))]
+    pub thresholds: Thresholds,
+    /// What a retention campaign costs and how well it works; expected profits go by it.
+    #[schema(value_type = Object, example = json!({"clv": 200.0, "incentive_cost": 10.0, "contact_cost": 1.0, "success_rate": 0.3}))]
+    pub campaign: Campaign,
+    /// How CSV files are read: names of columns, date format, delimiter, what bad rows do.
+    #[schema(value_type = Object, example = json!({"columns": {"event_date": "InvoiceDate"}, "on_bad_row": "skip"}))]
+    pub read: ReadOptions,
+    /// Settings of training that differ from the defaults, all keys side by side.
+    #[schema(value_type = Object, example = json!({"horizon_days": 60, "feature_set": "behavioral"}))]
+    pub train: Map<String, Value>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            churn_threshold_days: 30,
+            thresholds: Thresholds::default(),
+            campaign: Campaign::default(),
+            read: ReadOptions::default(),
+            train: Map::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// The settings with the keys of `changes` replaced.
+    ///
+    /// # Errors
+    /// `invalid_body` for a key or a type that is none, `invalid_parameter` for a value out of its range.
+    pub fn changed(&self, changes: Map<String, Value>) -> Result<Settings> {
+        let mut all = match serde_json::to_value(self) {
+            Ok(Value::Object(all)) => all,
+            _ => return Err(ApiError::internal("settings are no object")),
+        };
+        all.extend(changes);
+        let settings: Settings = serde_json::from_value(Value::Object(all)).map_err(|error| {
+            let status = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+            ApiError::new(status, "invalid_body", format!("settings: {error}"))
+        })?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// # Errors
+    /// `invalid_parameter` for what is out of its range.
+    pub fn check(&self) -> Result<()> {
+        if !(1..=3650).contains(&self.churn_threshold_days) {
+            let message = format!("churn_threshold_days is {}; expected 1 to 3650", self.churn_threshold_days);
+            return Err(ApiError::bad_request("invalid_parameter", message));
+        }
+        self.thresholds.segment(0.0)?;
+        self.campaign.threshold()?;
+        // The reader checks its options before it reads.
+        if let Err(error) = churn::Events::from_csv(&b""[..], &self.read)
+            && error.kind() == churn::ErrorKind::InvalidParameter
+        {
+            return Err(error.into());
+        }
+        self.train_config(&Map::new()).map(drop)
+    }
+
+    /// How to train: the settings of the organization, and over them those of one request.
+    ///
+    /// # Errors
+    /// `invalid_parameter`.
+    pub fn train_config(&self, overrides: &Map<String, Value>) -> Result<TrainConfig> {
+        for (key, instead) in [("thresholds", "thresholds"), ("threshold_days", "churn_threshold_days")] {
+            if self.train.contains_key(key) || overrides.contains_key(key) {
+                let message = format!("train.{key} is settled by the organization's {instead}");
+                return Err(ApiError::bad_request("invalid_parameter", message));
+            }
+        }
+        let mut keys = self.train.clone();
+        keys.extend(overrides.clone());
+        keys.insert("thresholds".to_owned(), json!(self.thresholds));
+        keys.insert("threshold_days".to_owned(), self.churn_threshold_days.into());
+        let config = TrainConfig::from_json(&Value::Object(keys).to_string())?;
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl Store {
+    /// The organization of this id.
+    ///
+    /// # Errors
+    /// `organization_not_found`.
+    pub async fn organization(&self, id: &str) -> Result<Organization> {
+        const SQL: &str =
+            "SELECT id, name, settings, serving_generation, traffic_share, created_at FROM organizations WHERE id = $1";
+        let found =
+            on_pool!(self.pool(), db => sqlx::query_as::<_, Organization>(SQL).bind(id).fetch_optional(db).await)?;
+        found.ok_or_else(|| organization_not_found(id))
+    }
+
+    /// All organizations, or the one, by id.
+    pub async fn organizations(&self, only: Option<&str>, page: Page) -> Result<Paged<Organization>> {
+        const COUNT: &str = "SELECT COUNT(*) FROM organizations WHERE $1 IS NULL OR id = $1";
+        const SQL: &str = "SELECT id, name, settings, serving_generation, traffic_share, created_at FROM organizations \
+             WHERE $1 IS NULL OR id = $1 ORDER BY id LIMIT $2 OFFSET $3";
+        let (total, rows) = on_pool!(self.pool(), db => (
+            sqlx::query_scalar::<_, i64>(COUNT).bind(only).fetch_one(db).await?,
+            sqlx::query_as::<_, Organization>(SQL).bind(only).bind(page.limit).bind(page.offset).fetch_all(db).await?,
+        ));
+        Ok(Paged { total, rows })
+    }
+}
+
+impl Tx {
+    /// A new organization.
+    ///
+    /// # Errors
+    /// `organization_exists`.
+    pub async fn insert_organization(&mut self, id: &str, name: &str, settings: &Settings) -> Result<()> {
+        const SQL: &str = "INSERT INTO organizations (id, name, settings, created_at) VALUES ($1, $2, $3, $4)";
+        let settings = JsonText(settings);
+        on_tx!(self, db => sqlx::query(SQL).bind(id).bind(name).bind(settings).bind(Stamp::now()).execute(db).await.map(drop))
+            .map_err(|error| {
+                conflict(error, "organization_exists", || format!("there is an organization {id:?} already"))
+            })
+    }
+
+    /// Makes sure that there is such an organization.
+    pub async fn ensure_organization(&mut self, id: &str) -> Result<()> {
+        const SQL: &str = "INSERT INTO organizations (id, name, settings, created_at) VALUES ($1, $1, $2, $3) \
+             ON CONFLICT (id) DO NOTHING";
+        let settings = JsonText(Settings::default());
+        on_tx!(self, db => sqlx::query(SQL).bind(id).bind(settings).bind(Stamp::now()).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Replaces the settings; predictions go by them from the next one on.
+    pub async fn set_settings(&mut self, id: &str, settings: &Settings) -> Result<()> {
+        const SQL: &str =
+            "UPDATE organizations SET settings = $2, serving_generation = serving_generation + 1 WHERE id = $1";
+        on_tx!(self, db => sqlx::query(SQL).bind(id).bind(JsonText(settings)).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// The organization as this transaction sees it.
+    ///
+    /// # Errors
+    /// `organization_not_found`.
+    pub async fn organization(&mut self, id: &str) -> Result<Organization> {
+        const SQL: &str =
+            "SELECT id, name, settings, serving_generation, traffic_share, created_at FROM organizations WHERE id = $1";
+        let found = on_tx!(self, db => sqlx::query_as::<_, Organization>(SQL).bind(id).fetch_optional(db).await)?;
+        found.ok_or_else(|| organization_not_found(id))
+    }
+}
+
+pub(super) fn organization_not_found(id: &str) -> ApiError {
+    let message = format!("there is no organization {id:?}; POST /organizations or a first upload makes it");
+    ApiError::not_found("organization_not_found", message)
+}

@@ -1,0 +1,12 @@
+//! The API, asked in memory.
+#![allow(missing_docs, reason = "tests")]
+
+mod auth;
+mod databases;
+mod datasets;
+mod errors;
+mod organizations;
+mod queue;
+mod serving;
+mod support;
+mod work;

@@ -1,0 +1,355 @@
+//! What the queue and the rows around it promise, on either database.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use churn_server::error::ApiError;
+use churn_server::jobs::Failure;
+use churn_server::store::{
+    Beat, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewDataset, NewJob, NewModel, Page, Store,
+};
+use tempfile::TempDir;
+
+use crate::databases::{Postgres, sqlite};
+
+const ORG: &str = "acme";
+const LONG: Duration = Duration::from_secs(600);
+const ALL: Page = Page { limit: 1000, offset: 0 };
+
+/// Runs every case on a database of its own.
+macro_rules! cases {
+    ($($case:ident),* $(,)?) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn on_sqlite() {
+            let folder = TempDir::new().expect("a folder");
+            $($case(sqlite(&folder, stringify!($case)).await).await;)*
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn on_postgres() {
+            let Some(postgres) = Postgres::start() else { return };
+            $($case(postgres.database(stringify!($case)).await).await;)*
+        }
+    };
+}
+
+cases!(
+    a_job_is_taken_once_and_ends_with_its_rows,
+    nothing_is_accepted_by_half,
+    workers_share_the_jobs,
+    a_lost_worker_cannot_speak,
+    a_job_that_kills_its_worker_fails,
+    a_retry_waits,
+    waiting_jobs_are_cancelled_at_once,
+    running_jobs_learn_that_they_are_cancelled,
+    a_job_that_is_handed_back_has_lost_nothing,
+    jobs_belong_to_their_organization,
+    versions_rise_and_roles_change,
+    trainings_at_once_have_different_versions,
+);
+
+async fn organization(store: &Store) {
+    let mut tx = store.begin().await.expect("begins");
+    tx.ensure_organization(ORG).await.expect("is made");
+    tx.commit().await.expect("commits");
+}
+
+/// A data set with a job that makes its features; their ids are made of the name.
+async fn accepted(store: &Store, name: &str, max_attempts: u32) -> (String, String) {
+    let (dataset, job) = (format!("dataset-{name}"), format!("job-{name}"));
+    let mut tx = store.begin().await.expect("begins");
+    tx.ensure_organization(ORG).await.expect("is made");
+    let new = NewDataset {
+        id: &dataset,
+        org_id: ORG,
+        filename: None,
+        has_churn_label: false,
+        row_count: 1,
+        bad_rows: 0,
+        bytes: 1,
+        file_key: "datasets/x.csv",
+    };
+    tx.insert_dataset(&new).await.expect("is inserted");
+    assert_eq!(tx.take_for_features(&dataset, &job).await.expect("is taken"), None);
+    tx.insert_job(&new_job(&job, &dataset, max_attempts), &serde_json::json!({})).await.expect("is accepted");
+    tx.commit().await.expect("commits");
+    (dataset, job)
+}
+
+fn new_job<'a>(id: &'a str, subject_id: &'a str, max_attempts: u32) -> NewJob<'a> {
+    NewJob { id, org_id: ORG, kind: JobKind::ProcessFeatures, subject_id, max_attempts }
+}
+
+async fn status(store: &Store, dataset: &str) -> DatasetStatus {
+    store.dataset(ORG, dataset).await.expect("is there").status
+}
+
+async fn job(store: &Store, id: &str) -> Job {
+    store.job(ORG, id).await.expect("is there")
+}
+
+async fn claim(store: &Store, worker: &str, lease: Duration) -> Option<Job> {
+    store.claim_job(worker, lease).await.expect("the queue answers")
+}
+
+async fn a_job_is_taken_once_and_ends_with_its_rows(store: Store) {
+    assert!(claim(&store, "w1", LONG).await.is_none());
+    let (dataset, id) = accepted(&store, "a", 5).await;
+    assert_eq!(status(&store, &dataset).await, DatasetStatus::Processing);
+    let waiting = job(&store, &id).await;
+    assert_eq!((waiting.status, waiting.attempts, waiting.started_at), (JobStatus::Queued, 0, None));
+
+    let taken = claim(&store, "w1", LONG).await.expect("a job");
+    assert_eq!((taken.id.as_str(), taken.attempts, taken.status), (id.as_str(), 1, JobStatus::Running));
+    assert!(claim(&store, "w2", LONG).await.is_none());
+    assert_eq!(store.beat_job(&taken, "w1", LONG, 0.5, Some("read")).await.expect("beats"), Beat::GoOn);
+    let running = job(&store, &id).await;
+    assert_eq!((running.progress, running.stage.as_deref()), (0.5, Some("read")));
+
+    let tx = store.speak_for_job(&taken, "w1").await.expect("answers").expect("it has the job");
+    tx.complete_job(&taken).await.expect("ends");
+    let ended = job(&store, &id).await;
+    assert_eq!((ended.status, ended.progress), (JobStatus::Completed, 1.0));
+    assert!(ended.started_at >= Some(ended.created_at) && ended.finished_at >= ended.started_at);
+    // It has ended: nobody speaks for it any more.
+    assert!(store.speak_for_job(&taken, "w1").await.expect("answers").is_none());
+    assert!(claim(&store, "w2", LONG).await.is_none());
+}
+
+async fn nothing_is_accepted_by_half(store: Store) {
+    organization(&store).await;
+    let mut tx = store.begin().await.expect("begins");
+    tx.insert_job(&new_job("j", "d", 5), &serde_json::json!({})).await.expect("is accepted");
+    drop(tx);
+    assert_eq!(store.job(ORG, "j").await.expect_err("is not there").code(), "job_not_found");
+    assert!(claim(&store, "w1", LONG).await.is_none());
+    // A data set whose features are being made names the job that is at it.
+    let (dataset, id) = accepted(&store, "a", 5).await;
+    let mut tx = store.begin().await.expect("begins");
+    assert_eq!(tx.take_for_features(&dataset, "another").await.expect("answers"), Some(id));
+}
+
+async fn workers_share_the_jobs(store: Store) {
+    for number in 0..20 {
+        accepted(&store, &format!("{number:02}"), 5).await;
+    }
+    let workers = (0..4).map(|worker| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut taken = Vec::new();
+            while let Some(job) = claim(&store, &format!("w{worker}"), LONG).await {
+                taken.push(job.id);
+            }
+            taken
+        })
+    });
+    let mut times = BTreeMap::<String, u32>::new();
+    for worker in workers.collect::<Vec<_>>() {
+        for id in worker.await.expect("no panic") {
+            *times.entry(id).or_default() += 1;
+        }
+    }
+    // A worker may be told that there is nothing while another holds the last one; it comes again.
+    while let Some(job) = claim(&store, "late", LONG).await {
+        *times.entry(job.id).or_default() += 1;
+    }
+    assert_eq!(times.len(), 20);
+    assert!(times.values().all(|&times| times == 1), "{times:?}");
+}
+
+async fn a_lost_worker_cannot_speak(store: Store) {
+    let (dataset, id) = accepted(&store, "a", 5).await;
+    let first = claim(&store, "w1", Duration::ZERO).await.expect("a job");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    // The lease has run out.
+    let second = claim(&store, "w2", LONG).await.expect("the same job");
+    assert_eq!((second.id.as_str(), second.attempts), (id.as_str(), 2));
+    let gone = Failure::permanent("too_few_rows", "too few");
+    assert_eq!(store.beat_job(&first, "w1", LONG, 0.9, None).await.expect("beats"), Beat::Lost);
+    assert!(store.speak_for_job(&first, "w1").await.expect("answers").is_none());
+    assert!(!store.fail_job(&first, "w1", &gone).await.expect("answers"));
+    assert!(!store.retry_job(&first, "w1", &gone, LONG).await.expect("answers"));
+    assert!(!store.release_job(&first, "w1").await.expect("answers"));
+    assert_eq!(job(&store, &id).await.status, JobStatus::Running);
+    assert_eq!(status(&store, &dataset).await, DatasetStatus::Processing);
+    // Nor does one speak for its own earlier attempt.
+    let stale = Job { attempts: 1, ..second.clone() };
+    assert!(store.speak_for_job(&stale, "w2").await.expect("answers").is_none());
+    assert!(store.fail_job(&second, "w2", &gone).await.expect("answers"));
+}
+
+async fn a_job_that_kills_its_worker_fails(store: Store) {
+    let (dataset, id) = accepted(&store, "a", 3).await;
+    for attempt in 1..=3 {
+        let taken = claim(&store, "dies", Duration::ZERO).await.expect("a job");
+        assert_eq!(taken.attempts, attempt);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(claim(&store, "lives", LONG).await.is_none());
+    let ended = job(&store, &id).await;
+    assert_eq!(
+        (ended.status, ended.attempts, ended.error_code.as_deref()),
+        (JobStatus::Failed, 3, Some("worker_died"))
+    );
+    let dataset = store.dataset(ORG, &dataset).await.expect("is there");
+    assert_eq!((dataset.status, dataset.error_code.as_deref()), (DatasetStatus::Error, Some("worker_died")));
+}
+
+async fn a_retry_waits(store: Store) {
+    let (dataset, id) = accepted(&store, "a", 5).await;
+    let taken = claim(&store, "w1", LONG).await.expect("a job");
+    let failure = Failure::transient(ApiError::unavailable("storage is away"));
+    assert!(store.retry_job(&taken, "w1", &failure, Duration::from_millis(400)).await.expect("answers"));
+    let waiting = job(&store, &id).await;
+    assert_eq!((waiting.status, waiting.error_code.as_deref()), (JobStatus::Queued, Some("unavailable")));
+    assert_eq!(status(&store, &dataset).await, DatasetStatus::Processing);
+    assert!(claim(&store, "w1", LONG).await.is_none());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let again = claim(&store, "w1", LONG).await.expect("the same job");
+    assert_eq!((again.id.as_str(), again.attempts), (id.as_str(), 2));
+}
+
+async fn waiting_jobs_are_cancelled_at_once(store: Store) {
+    let (dataset, id) = accepted(&store, "a", 5).await;
+    let cancelled = store.cancel_job(ORG, &id).await.expect("is cancelled");
+    assert_eq!(cancelled.status, JobStatus::Cancelled);
+    assert_eq!(status(&store, &dataset).await, DatasetStatus::Uploaded);
+    assert!(claim(&store, "w1", LONG).await.is_none());
+    assert_eq!(store.cancel_job(ORG, &id).await.expect_err("has ended").code(), "job_finished");
+    assert_eq!(store.cancel_job(ORG, "unknown").await.expect_err("is unknown").code(), "job_not_found");
+}
+
+async fn running_jobs_learn_that_they_are_cancelled(store: Store) {
+    let (dataset, id) = accepted(&store, "a", 5).await;
+    let taken = claim(&store, "w1", LONG).await.expect("a job");
+    let asked = store.cancel_job(ORG, &id).await.expect("is asked to stop");
+    assert_eq!((asked.status, asked.cancel_requested), (JobStatus::Running, 1));
+    assert_eq!(store.beat_job(&taken, "w1", LONG, 0.1, None).await.expect("beats"), Beat::Cancel);
+    assert!(store.fail_job(&taken, "w1", &Failure::cancelled()).await.expect("answers"));
+    assert_eq!(job(&store, &id).await.status, JobStatus::Cancelled);
+    assert_eq!(status(&store, &dataset).await, DatasetStatus::Uploaded);
+
+    // One whose worker dies before it learns of it is not begun again.
+    let (_, id) = accepted(&store, "b", 5).await;
+    claim(&store, "dies", Duration::ZERO).await.expect("a job");
+    store.cancel_job(ORG, &id).await.expect("is asked to stop");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(claim(&store, "lives", LONG).await.is_none());
+    assert_eq!(job(&store, &id).await.status, JobStatus::Cancelled);
+}
+
+async fn a_job_that_is_handed_back_has_lost_nothing(store: Store) {
+    let (_, id) = accepted(&store, "a", 1).await;
+    let taken = claim(&store, "w1", LONG).await.expect("a job");
+    assert!(store.release_job(&taken, "w1").await.expect("answers"));
+    assert_eq!(job(&store, &id).await.attempts, 0);
+    assert_eq!(claim(&store, "w2", LONG).await.expect("the same job").attempts, 1);
+}
+
+async fn jobs_belong_to_their_organization(store: Store) {
+    let (_, id) = accepted(&store, "a", 5).await;
+    assert_eq!(store.job("globex", &id).await.expect_err("is not theirs").code(), "job_not_found");
+    assert_eq!(store.cancel_job("globex", &id).await.expect_err("is not theirs").code(), "job_not_found");
+    assert_eq!(job(&store, &id).await.status, JobStatus::Queued);
+    accepted(&store, "b", 5).await;
+    store.cancel_job(ORG, &id).await.expect("is cancelled");
+    let count = async |kind, status| store.jobs(ORG, kind, status, ALL).await.expect("answers").total;
+    assert_eq!(count(None, None).await, 2);
+    assert_eq!(count(Some(JobKind::Train), None).await, 0);
+    assert_eq!(count(Some(JobKind::ProcessFeatures), Some(JobStatus::Cancelled)).await, 1);
+    assert_eq!(store.jobs("globex", None, None, ALL).await.expect("answers").total, 0);
+    assert_eq!(store.queue_depth().await.expect("answers"), (1, 0));
+}
+
+/// A model in training.
+async fn training(store: &Store, name: &str) {
+    let mut tx = store.begin().await.expect("begins");
+    let new = NewModel { id: name, org_id: ORG, model_type: "auto", dataset_id: "dataset-a", job_id: "j" };
+    tx.insert_model(&new).await.expect("is inserted");
+    tx.commit().await.expect("commits");
+}
+
+async fn trained(store: &Store, name: &str, model: &churn::Model, only_first: bool) {
+    training(store, name).await;
+    let mut tx = store.begin().await.expect("begins");
+    tx.training_completed(name, "models/x.json", model).await.expect("is completed");
+    tx.activate_model(ORG, name, only_first).await.expect("is activated");
+    tx.commit().await.expect("commits");
+}
+
+async fn active(store: &Store) -> String {
+    store.models_in_use(ORG).await.expect("there is one").active.id
+}
+
+async fn versions_rise_and_roles_change(store: Store) {
+    accepted(&store, "a", 5).await;
+    let model = crate::work::model();
+    assert_eq!(store.models_in_use(ORG).await.expect_err("there is none").code(), "no_model");
+    trained(&store, "m1", &model, true).await;
+    assert_eq!(active(&store).await, "m1");
+    let generation = store.serving_generation(ORG).await.expect("answers");
+    // The second does not take over by itself.
+    trained(&store, "m2", &model, true).await;
+    assert_eq!(active(&store).await, "m1");
+    trained(&store, "m3", &model, false).await;
+    assert_eq!(active(&store).await, "m3");
+    assert!(store.serving_generation(ORG).await.expect("answers") > generation);
+    let versions: Vec<i64> =
+        store.models(ORG, None, ALL).await.expect("answers").rows.iter().map(|row| row.version).collect();
+    assert_eq!(versions, [3, 2, 1]);
+
+    // m1 → m3 → m2, and back the same way; then there is nothing left.
+    let mut tx = store.begin().await.expect("begins");
+    tx.activate_model(ORG, "m2", false).await.expect("is activated");
+    tx.commit().await.expect("commits");
+    for back in ["m3", "m1"] {
+        let mut tx = store.begin().await.expect("begins");
+        assert_eq!(tx.roll_back_model(ORG).await.expect("goes back"), back);
+        tx.commit().await.expect("commits");
+        assert_eq!(active(&store).await, back);
+    }
+    let mut tx = store.begin().await.expect("begins");
+    assert_eq!(tx.roll_back_model(ORG).await.expect_err("none before").code(), "nothing_to_roll_back");
+    drop(tx);
+
+    // A challenger is another model, completed, and one at a time.
+    training(&store, "m4").await;
+    let mut tx = store.begin().await.expect("begins");
+    for (id, code) in [("m1", "conflict"), ("m4", "model_not_ready"), ("m9", "model_not_found")] {
+        assert_eq!(tx.set_challenger(ORG, id, 0.1).await.expect_err("is refused").code(), code);
+        assert_eq!(
+            tx.activate_model(ORG, id, false).await.err().map(|error| error.code()),
+            (id != "m1").then_some(code)
+        );
+    }
+    tx.set_challenger(ORG, "m2", 0.1).await.expect("is set");
+    tx.set_challenger(ORG, "m3", 0.25).await.expect("is set");
+    tx.commit().await.expect("commits");
+    let challenger = store.model_in_role(ORG, ModelRole::Challenger).await.expect("answers").expect("there is one");
+    assert_eq!(challenger.id, "m3");
+    assert_eq!(store.organization(ORG).await.expect("is there").traffic_share, 0.25);
+    // A challenger that is put to use is one no more.
+    let mut tx = store.begin().await.expect("begins");
+    tx.activate_model(ORG, "m3", false).await.expect("is activated");
+    tx.commit().await.expect("commits");
+    let in_use = store.models_in_use(ORG).await.expect("there is one");
+    assert_eq!((in_use.active.id.as_str(), in_use.challenger), ("m3", None));
+    let mut tx = store.begin().await.expect("begins");
+    assert!(!tx.remove_challenger(ORG).await.expect("answers"));
+}
+
+async fn trainings_at_once_have_different_versions(store: Store) {
+    accepted(&store, "a", 5).await;
+    let tasks: Vec<_> = (0..8)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { training(&store, &format!("m{number}")).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let found = store.models(ORG, Some(ModelStatus::Training), ALL).await.expect("answers");
+    let versions: Vec<i64> = found.rows.iter().map(|row| row.version).collect();
+    assert_eq!(versions, [8, 7, 6, 5, 4, 3, 2, 1]);
+}

@@ -1,0 +1,417 @@
+// The dashboard as a person uses it: in Chromium, against a server of its own. `CHURN_SERVER` is the program, by default
+// target/release/churn-server; screenshots go to target/js/screenshots/dashboard.
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const path = (relative) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+const { chromium } = createRequire(process.env.CHURN_JS_TOOLS ?? path("target/js/package.json"))("playwright-core");
+const program = process.env.CHURN_SERVER ?? path("target/release/churn-server");
+const shots = path("target/js/screenshots/dashboard");
+mkdirSync(shots, { recursive: true });
+
+const SIZES = {
+  "wide, light": { viewport: { width: 1200, height: 900 }, colorScheme: "light" },
+  "wide, dark": { viewport: { width: 1200, height: 900 }, colorScheme: "dark" },
+  "phone, light": { viewport: { width: 390, height: 844 }, colorScheme: "light", hasTouch: true },
+  "phone, dark": { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true },
+};
+const SECRET = "a secret of the tests that is long enough";
+
+const work = mkdtempSync(`${tmpdir()}/churn-dashboard-`);
+const sample = execFileSync(path("examples/client/walkthrough.sh"), ["sample"], { encoding: "utf8", maxBuffer: 1 << 26 });
+const transactions = `${work}/transactions.csv`;
+writeFileSync(transactions, sample);
+// Ids that would be markup, formulas or trouble if anybody took them for more than text.
+const evil = ['<img src=x onerror="document.title=1">', "</script><script>document.title=1</script>", "{{7*7}}${7*7}", "=cmd|'/C calc'!A0", "x".repeat(500), "\u202Egnirts", "Zoë O'Brien"];
+const hostile = `${work}/<b onmouseover=alert(1)>.csv`;
+writeFileSync(hostile, sample.replace(/^C(\d{4})/gm, (whole, number) => (Number(number) < 2 * evil.length ? `"${evil[Number(number) >> 1].replaceAll('"', '""')}"` : whole)));
+
+const servers = [];
+/** A server of its own on a free port, and where it is. */
+async function serve(name, variables = {}) {
+  const child = spawn(program, [], { cwd: work, env: { PATH: process.env.PATH, PORT: "0", DATA_DIR: `${work}/${name}`, ...variables }, stdio: ["ignore", "pipe", "pipe"] });
+  servers.push(child);
+  let log = "";
+  child.stderr.on("data", (piece) => (log += piece));
+  const address = await new Promise((resolve, reject) => {
+    let text = "";
+    child.stdout.on("data", (piece) => {
+      text += piece;
+      const found = text.match(/http:\/\/[\d.]+:\d+/);
+      if (found) resolve(`${found[0]}/`);
+    });
+    child.on("exit", (code) => reject(new Error(`the server ended with ${code}: ${log}`)));
+    child.on("error", reject);
+  });
+  return { address, child };
+}
+const token = (organization, role) => execFileSync(program, ["token", organization, "--role", role], { cwd: work, env: { PATH: process.env.PATH, SECRET_KEY: SECRET }, encoding: "utf8" }).trim();
+
+let browser, server;
+before(async () => {
+  server = await serve("open", { JOB_WORKERS: "2" });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+});
+after(async () => {
+  await browser?.close();
+  await Promise.all(servers.map((child) => new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.on("exit", resolve);
+    child.kill("SIGTERM");
+  })));
+  rmSync(work, { recursive: true, force: true });
+});
+
+/** A page that fails the test on any error of its own and on any request to somebody else. */
+async function open(hash, options = {}, address = server.address) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, locale: "en-GB", acceptDownloads: true, ...options });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && problems.push(`${message.text()} ${message.location().url}`));
+  context.on("request", (request) => request.url().startsWith(address) || /^(blob|data):/.test(request.url()) || problems.push(`asked ${request.url()}`));
+  page.on("dialog", (dialog) => problems.push(`a dialog: ${dialog.message()}`));
+  await page.goto(`${address}#${hash}`);
+  await ready(page);
+  const quiet = (allowed = /^$/) => assert.deepEqual(problems.filter((problem) => !allowed.test(problem)), []);
+  return { context, page, quiet };
+}
+async function ready(page) {
+  await page.waitForSelector("html[data-ready]", { timeout: 20_000 });
+  await page.waitForFunction(() => !document.querySelector(".part[aria-busy]"), undefined, { timeout: 20_000 });
+}
+const shot = async (page, what) => {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  await page.screenshot({ path: `${shots}/${what}.png`, fullPage: true });
+  assert.ok(wide <= 0, `${what}: ${wide} px wider than the window`);
+};
+const sound = async (page, selector = "main") => {
+  const text = await page.textContent(selector);
+  assert.ok(!/NaN|undefined|\[object|null/.test(text), text.match(/.{0,40}(NaN|undefined|\[object|null).{0,40}/)?.[0]);
+};
+const part = async (page, name) => {
+  await page.click(`nav a[data-part=${name}]`);
+  await page.waitForSelector(`nav a[data-part=${name}][aria-current]`);
+  await ready(page);
+};
+/** Uploads a file on the page of data and takes it all the way to scored customers. */
+async function allTheWay(page, file) {
+  await page.setInputFiles("#file", file);
+  await page.waitForSelector('#datasets tr:has-text("uploaded")', { timeout: 20_000 });
+  await page.click('.steps button:text("Make features")');
+  await page.waitForSelector('#datasets tr:has-text("features ready")', { timeout: 60_000 });
+  await part(page, "models");
+  await page.click('#train button:text("Train")');
+  await page.waitForSelector('#models tr:has-text("active")', { timeout: 60_000 });
+  await part(page, "data");
+  await page.click('.steps button:text("Score")');
+  await page.waitForSelector('.steps button:text("See them")', { timeout: 60_000 });
+}
+
+test("from nothing to the customers at risk", async () => {
+  const { context, page, quiet } = await open("");
+  await shot(page, "no organization wide, light");
+  await page.click('button:text("Make the first one")');
+  await page.fill("#new-id", "acme");
+  await page.fill("#new-name", "Acme Inc");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("nav a[data-part=data][aria-current]");
+  await ready(page);
+  await shot(page, "no data wide, light");
+  await sound(page);
+  await allTheWay(page, transactions);
+  await sound(page);
+  await page.click('.steps button:text("See them")');
+  await page.waitForSelector("#list tbody tr");
+  await sound(page);
+
+  // The list shows what the API says, in every order and for every band.
+  const asked = (query) => page.evaluate((query) => fetch(`api/v1/churn/v2/organizations/acme/prediction-customers?limit=20&${query}`).then((answer) => answer.json()), query);
+  const names = () => page.$$eval("#list .who", (who) => who.map((one) => one.textContent));
+  const settled = async (act) => {
+    const answered = page.waitForResponse((response) => response.url().includes("prediction-customers"));
+    await act();
+    await (await answered).finished();
+    await page.waitForTimeout(50);
+  };
+  const ids = ({ customers }) => customers.map((one) => one.customer_id);
+  assert.deepEqual(await names(), ids(await asked("sort=churn_probability&order=desc")));
+  await settled(() => page.click('.sort[data-key="expected_profit"]'));
+  assert.deepEqual(await names(), ids(await asked("sort=expected_profit&order=desc")));
+  assert.equal(await page.getAttribute('th:has(.sort[data-key="expected_profit"])', "aria-sort"), "descending");
+  await settled(() => page.click('.sort[data-key="customer_id"]'));
+  const inOrder = await names();
+  assert.deepEqual(inOrder, [...inOrder].sort());
+  await settled(() => page.click('button:text("Later")'));
+  assert.deepEqual(await names(), ids(await asked("sort=customer_id&order=asc&offset=20")));
+  await settled(() => page.selectOption("#band", "Low"));
+  const risks = await page.$$eval("#list tbody tr", (rows) => rows.map((row) => [row.querySelector(".band").textContent, parseFloat(row.querySelector('[data-name="Risk"]').textContent)]));
+  assert.ok(risks.length > 0 && risks.every(([band, risk]) => band === "Low" && risk <= 30), String(risks));
+  await settled(() => page.selectOption("#band", ""));
+  await settled(() => page.fill("#search", "C0017"));
+  assert.deepEqual(await names(), ids(await asked("search=C0017&sort=customer_id&order=asc")));
+  await settled(() => page.fill("#search", "nobody"));
+  assert.equal(await page.textContent(".pager [role=status]"), "No such customer");
+  await settled(() => page.fill("#search", ""));
+
+  // One customer by keyboard, and back.
+  await page.focus("#list .who");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#dialog[open]");
+  await page.screenshot({ path: `${shots}/customer wide, light.png` });
+  await sound(page, "#dialog");
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "who");
+
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.click('button:text("All customers (CSV)")')]);
+  assert.match(readFileSync(await saved.path(), "utf8"), /^customer_id,churn_probability,risk_segment/);
+  quiet();
+  await context.close();
+});
+
+test("versions: a challenger, the comparison, activation, and back", async () => {
+  const { context, page, quiet } = await open("acme/models");
+  await page.waitForSelector("svg.chart");
+  assert.equal((await page.$$("svg.chart")).length, 3);
+  await page.selectOption("#model-type", "gradient_boosting");
+  await page.click('#train button:text("Train")');
+  await page.waitForSelector('#models tr:has-text("Version 2") button:text("Challenge")', { timeout: 60_000 });
+  await page.click('#models tr:has-text("Version 2") button:text("Challenge")');
+  await page.fill("#share", "25");
+  await page.click('#dialog button:text("Start")');
+  await page.waitForSelector('.note:has-text("25.0 % of the customers")');
+  await page.click('button:text("Compare them")');
+  await page.waitForSelector(".note table", { timeout: 30_000 });
+  assert.match(await page.textContent(".note strong"), /better|no difference/i);
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await page.emulateMedia({ colorScheme: options.colorScheme });
+    await shot(page, `comparison ${name}`);
+  }
+  await page.setViewportSize({ width: 1200, height: 900 });
+  await sound(page);
+  const active = () => page.textContent('#models tr:has(.is-good) th');
+  assert.match(await active(), /Version 1/);
+  await page.click('button:text("End the challenge")');
+  await page.waitForSelector(".note", { state: "detached" });
+  await page.click('#models tr:has-text("Version 2") button:text("Activate")');
+  await page.waitForSelector('#models tr:has-text("Version 2"):has-text("active")');
+  await page.click('button:text("Roll back")');
+  await page.waitForSelector('#models tr:has-text("Version 1"):has-text("active")');
+  await page.click('#models .who:text("Version 2")');
+  await page.waitForSelector('h2:text("Version 2")');
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.click('#models tr:has-text("Version 2") button:text("Save")')]);
+  assert.equal(JSON.parse(readFileSync(await saved.path(), "utf8")).format, "churn-model");
+  quiet();
+  await context.close();
+});
+
+for (const [name, options] of Object.entries(SIZES)) {
+  test(`every part looks right (${name})`, async () => {
+    const { context, page, quiet } = await open("acme/customers", options);
+    await page.waitForSelector("#list tbody tr");
+    await shot(page, `customers ${name}`);
+    await part(page, "models");
+    await page.waitForSelector("svg.chart");
+    await shot(page, `models ${name}`);
+    await part(page, "data");
+    await shot(page, `data ${name}`);
+    quiet();
+    // The reference, from this server alone.
+    await page.goto(`${server.address}docs/`);
+    await page.waitForSelector(".opblock", { timeout: 20_000 });
+    await shot(page, `docs ${name}`);
+    quiet(/favicon/);
+    await context.close();
+  });
+}
+
+test("text from the data stays text, however long or strange", async () => {
+  const { context, page, quiet } = await open("acme/data");
+  await page.click("#new-organization");
+  await page.fill("#new-id", "hostile");
+  await page.fill("#new-name", evil[0]);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash === "#hostile/data");
+  await ready(page);
+  await allTheWay(page, hostile);
+  await shot(page, "hostile data wide, light");
+  await part(page, "customers");
+  await page.waitForSelector("#list tbody tr");
+  const shown = new Set();
+  for (const id of evil) {
+    const answered = page.waitForResponse((response) => response.url().includes("prediction-customers"));
+    await page.fill("#search", id.slice(0, 60));
+    await (await answered).finished();
+    await page.waitForTimeout(50);
+    for (const name of await page.$$eval("#list .who", (who) => who.map((one) => one.textContent))) shown.add(name);
+  }
+  for (const id of evil) assert.ok(shown.has(id), id.slice(0, 40));
+  await page.fill("#search", "");
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await shot(page, `hostile customers ${name}`);
+  }
+  assert.equal(await page.title(), "hostile: customers, churn");
+  assert.equal((await page.$$("#view img, #view script, #view b[onmouseover], header img")).length, 0);
+  quiet();
+  await context.close();
+});
+
+test("what is refused is said, in place", async () => {
+  const { context, page, quiet } = await open("acme/data");
+  const bad = `${work}/bad.csv`;
+  writeFileSync(bad, "customer_id,event_date\nA,2024-01-01\nB,2024-13-01\n");
+  await page.setInputFiles("#file", bad);
+  await page.waitForSelector(".alert");
+  const text = await page.textContent(".alert");
+  assert.match(text, /bad\.csv was not taken/);
+  assert.match(text, /line 3/);
+  assert.match(text, /bad_rows/);
+  await shot(page, "refused wide, light");
+  await page.click('.alert button:text("Close")');
+  assert.equal(await page.$(".alert"), null);
+
+  // A job that fails shows its reason: two customers are too few to learn from.
+  await page.click("#new-organization");
+  await page.fill("#new-id", "small");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash === "#small/data");
+  await ready(page);
+  writeFileSync(bad, `customer_id,event_date\n${Array.from({ length: 24 }, (_, i) => `${i % 2 ? "A" : "B"},${2024 + Math.floor(i / 12)}-${String((i % 12) + 1).padStart(2, "0")}-01`).join("\n")}\n`);
+  await page.setInputFiles("#file", bad);
+  await page.click('.steps button:text("Make features")');
+  await page.waitForSelector('#datasets tr:has-text("features ready")', { timeout: 30_000 });
+  await part(page, "models");
+  await page.click('#train button:text("Train")');
+  await page.waitForSelector("#models .is-bad", { timeout: 30_000 });
+  assert.match(await page.textContent("#models .why"), /few|least|rows|customers/);
+  quiet(/status of 422/);
+  await context.close();
+});
+
+test("settings are kept, impossible ones refused, and a key is shown once", async () => {
+  const { context, page, quiet } = await open("acme/settings");
+  const form = (title) => `form:has(h2:text("${title}"))`;
+  await page.fill("#medium", "20");
+  await page.fill("#clv", "350");
+  await page.click(`${form("Risk bands")} button`);
+  await page.waitForSelector(`${form("Risk bands")} [role=status]:text("Saved.")`);
+  await page.click(`${form("What contacting")} button`);
+  await page.waitForSelector(`${form("What contacting")} [role=status]:text("Saved.")`);
+  await page.fill("#event_date", "InvoiceDate");
+  await page.click(`${form("How files are read")} button`);
+  await page.waitForSelector(`${form("How files are read")} [role=status]:text("Saved.")`);
+  const kept = await page.evaluate(() => fetch("api/v1/churn/v2/organizations/acme").then((answer) => answer.json()));
+  assert.equal(kept.settings.thresholds.medium, 0.2);
+  assert.equal(kept.settings.campaign.clv, 350);
+  assert.equal(kept.settings.read.columns.event_date, "InvoiceDate");
+  await page.reload();
+  await ready(page);
+  assert.equal(await page.inputValue("#medium"), "20");
+  await page.fill("#event_date", "");
+  await page.click(`${form("How files are read")} button`);
+  await page.waitForSelector(`${form("How files are read")} [role=status]:text("Saved.")`);
+  // Medium may not begin above High.
+  await page.fill("#medium", "90");
+  await page.click(`${form("Risk bands")} button`);
+  await page.waitForSelector('.alert:has-text("Nothing was changed")');
+  await page.click('.alert button:text("Close")');
+
+  await page.click('button:text("New key")');
+  await page.fill("#key-name", evil[0]);
+  await page.click('#dialog button:text("Make it")');
+  await page.waitForSelector("#key");
+  const key = await page.inputValue("#key");
+  assert.match(key, /^churn_.{43}$/);
+  await page.click('#dialog button:text("I have it")');
+  await page.waitForSelector('#keys tr:has-text("active")');
+  await page.waitForSelector("#dialog:empty", { state: "attached" });
+  assert.ok(!(await page.content()).includes(key));
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await page.emulateMedia({ colorScheme: options.colorScheme });
+    await shot(page, `settings ${name}`);
+  }
+  await page.click('#keys button:text("Revoke")');
+  await page.click('#dialog .primary:text("Revoke")');
+  await page.waitForSelector('#keys tr:has-text("revoked")');
+  quiet(/status of (400|422)/);
+  await context.close();
+});
+
+test("the page that computes in the browser is served beside it", async () => {
+  const { address } = await serve("browser", { BROWSER_DIR: path("target/browser") });
+  const { context, page, quiet } = await open("", {}, address);
+  await page.click('button:text("Make the first one")');
+  await page.fill("#new-id", "acme");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("nav a[data-part=data][aria-current]");
+  await page.click("#browser-page");
+  await page.waitForSelector("html[data-ready] #sample", { timeout: 30_000 });
+  await page.click("#sample");
+  await page.waitForSelector("#list tbody tr", { timeout: 60_000 });
+  quiet();
+  await context.close();
+});
+
+test("a server that goes away and comes back", async () => {
+  const other = await serve("away");
+  const { context, page } = await open("", {}, other.address);
+  await page.click('button:text("Make the first one")');
+  await page.fill("#new-id", "acme");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("nav a[data-part=data][aria-current]");
+  await ready(page);
+  other.child.kill("SIGKILL");
+  await page.waitForSelector('.alert:has-text("cannot be reached")', { timeout: 30_000 });
+  const port = new URL(other.address).port;
+  await serve("away", { PORT: port });
+  await page.waitForSelector(".alert", { state: "detached", timeout: 40_000 });
+  await context.close();
+});
+
+test("with tokens: signing in, roles, an end", async () => {
+  const locked = await serve("locked", { SECRET_KEY: SECRET });
+  const { context, page, quiet } = await open("", {}, locked.address);
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await page.emulateMedia({ colorScheme: options.colorScheme });
+    await shot(page, `sign in ${name}`);
+  }
+  await page.fill("#token", "wrong");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector('.alert:has-text("does not accept")');
+  await page.fill("#token", token("acme", "admin"));
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("nav:not([hidden])");
+  await part(page, "data");
+  assert.equal(await page.isVisible("#new-organization"), false);
+  await page.setInputFiles("#file", transactions);
+  await page.waitForSelector('#datasets tr:has-text("uploaded")', { timeout: 20_000 });
+  await page.reload();
+  await ready(page);
+  await page.waitForSelector('#datasets tr:has-text("uploaded")');
+  // Another tab has no token of its own.
+  const second = await context.newPage();
+  await second.goto(locked.address);
+  await second.waitForSelector("#token");
+  await second.fill("#token", token("acme", "read"));
+  await second.keyboard.press("Enter");
+  await second.waitForSelector("nav:not([hidden])");
+  await part(second, "data");
+  await second.waitForSelector('#datasets tr:has-text("uploaded")');
+  assert.equal(await second.$("#file"), null);
+  assert.equal((await second.$$("#view button")).length, 0);
+  await page.click("#sign-out");
+  await page.waitForSelector("#token");
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  // The organization of the token comes into being with its first upload.
+  quiet(/status of (401|404)/);
+  await context.close();
+});
