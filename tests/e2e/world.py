@@ -25,7 +25,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-SERVER = Path(os.environ.get("CHURN_SERVER", TARGET / "release" / "churn-server"))
+SERVER = Path(os.environ.get("CHURN_SERVER", TARGET / "debug" / "churn-server"))
 STANDIN = SERVER.parent / "examples" / "supabase_standin"
 BASE = "/api/v1/churn/v2"
 SECRET = "a secret of the tests that is long enough"

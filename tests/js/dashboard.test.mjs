@@ -1,5 +1,5 @@
 // The dashboard as a person uses it: in Chromium, against a server of its own. `CHURN_SERVER` is the program, by default
-// target/release/churn-server; screenshots go to target/js/screenshots/dashboard.
+// target/debug/churn-server; screenshots go to target/js/screenshots/dashboard.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 const path = (relative) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 const { chromium } = createRequire(process.env.CHURN_JS_TOOLS ?? path("target/js/package.json"))("playwright-core");
-const program = process.env.CHURN_SERVER ?? path("target/release/churn-server");
+const program = process.env.CHURN_SERVER ?? path("target/debug/churn-server");
 const shots = path("target/js/screenshots/dashboard");
 mkdirSync(shots, { recursive: true });
 

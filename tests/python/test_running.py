@@ -59,7 +59,7 @@ def test_an_exception_of_the_callback_stops_the_work(events: churn.Events) -> No
 
 # What is done, and the stage in which it is interrupted; none where nothing is said of it.
 LONG_WORK = {
-    "train": ("trees", "churn.train(events, 'random_forest', trees=10000, max_depth=8, progress=said)"),
+    "train": ("trees", "churn.train(events, 'random_forest', trees=10000, max_depth=20, progress=said)"),
     "boosting": ("cross-fit", "churn.train(events, 'gradient_boosting', rounds=10000, max_depth=3, progress=said)"),
     "auto": ("search", "churn.train(events, 'auto', rounds=10000, progress=said)"),
     "explain": ("explain", "boosting.explain(big, feature_perturbation='interventional', progress=said)"),
@@ -117,7 +117,7 @@ def test_ctrl_c_stops_long_work(work: str) -> None:
         def interrupt():
             begun.wait()
             # So that it arrives in the midst of the work.
-            time.sleep(0.3)
+            time.sleep(0.1)
             sent.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
 
