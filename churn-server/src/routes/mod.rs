@@ -139,20 +139,25 @@ fn cors(origins: &[String]) -> CorsLayer {
 
 /// Gives up on answers that do not come. Forms may take any time: they carry files, and their senders must not fall silent.
 async fn timeout(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let is_form = request
-        .headers()
+    let headers = request.headers();
+    let is_form = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data"));
-    if is_form {
-        return next.run(request).await;
-    }
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    let mut response = match is_form {
+        true => next.run(request).await,
+        false => tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
             let message = format!("no answer within {} seconds; it was given up", limit.as_secs());
             ApiError::unavailable(message).into_response()
-        }
+        }),
+    };
+    // A refusal may leave a part of the body unread, and then the connection cannot carry another request: its sender must
+    // know before sending one.
+    if has_body && !response.status().is_success() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    response
 }
 
 /// An object of storage as a file to keep.

@@ -148,3 +148,17 @@ async fn the_description_names_every_answer() {
     let page = server.get("/docs/").await.text;
     assert!(page.contains("swagger-ui") && !page.contains("https://"), "{page}");
 }
+
+/// What is left of a body that was refused cannot be told from the next request.
+#[tokio::test]
+async fn a_refused_body_ends_its_connection() {
+    let server = Server::open().await;
+    let with = |body: &'static str| {
+        let request = Request::builder().method("POST").uri(format!("{BASE}/organizations"));
+        let request = request.header("content-type", "application/json").header("content-length", body.len());
+        request.body(Body::from(body)).expect("is a request")
+    };
+    assert_eq!(server.send(with("[]")).await.headers["connection"], "close");
+    assert!(!server.send(with(r#"{"organization_id": "acme"}"#)).await.headers.contains_key("connection"));
+    assert!(!server.get("/nowhere").await.headers.contains_key("connection"));
+}
