@@ -1,4 +1,5 @@
-//! One suite that every backend of the storage passes, and what is particular to each.
+//! One suite that every backend of the storage passes, and what is particular to each. One file, and long, because most of it
+//! is cases.
 
 mod standin;
 

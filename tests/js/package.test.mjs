@@ -39,7 +39,7 @@ test("every kind of error has its code in the types", () => {
 });
 
 // kB after wasm-opt and gzip: what is aimed at, and what it may not grow beyond meanwhile.
-const sizes = { full: { aim: 400, most: 550 }, scoring: { aim: 150, most: 285 } };
+const sizes = { full: { aim: 400, most: 541 }, scoring: { aim: 150, most: 285 } };
 for (const [build, { aim, most }] of Object.entries(sizes)) {
   test(`the ${build} build does not grow`, (t) => {
     const raw = readFileSync(new URL(`${build}/churn_wasm_bg.wasm`, home));

@@ -1,6 +1,7 @@
 //! A stand-in for Supabase Storage, for tests: what the real server was seen to do, in memory. The status of an error is
 //! 400, with the true one in the body; tokens go in `Authorization`, keys of the new kind in `apikey` alone; lists show one
-//! level of a folder; a resumable upload becomes an object with its last byte. Faults can be ordered.
+//! level of a folder; a resumable upload becomes an object with its last byte. Faults can be ordered. One file, and long: it is
+//! held against notes of the real server answer by answer.
 
 #![allow(dead_code, reason = "the program and the tests use parts of it each")]
 
