@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::datasets::{FORM_BYTES, Failure};
 use super::predict::ReasonAnswer;
-use super::{BASE, download};
+use super::{BASE, discard, download};
 use crate::auth::{Read, Tenant, Write};
 use crate::error::{ApiError, Result};
 use crate::extract::{Json, Multipart, Path, Query, new_id, text_field};
@@ -190,13 +190,6 @@ async fn take_form(
     }
     let message = "the form has no field \"file\"; send one, or name a data set with ?dataset_id=";
     Err(ApiError::bad_request("invalid_multipart", message))
-}
-
-/// Takes back a file that was not accepted; the sweep takes what cannot be removed now.
-async fn discard(state: &AppState, at: &Location) {
-    if let Err(error) = state.storage.delete(at).await {
-        tracing::warn!(%error, %at, "a refused upload could not be removed yet");
-    }
 }
 
 /// A batch of predictions.

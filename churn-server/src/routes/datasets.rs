@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::download;
+use super::{discard, download};
 use crate::auth::{Admin, Read, Tenant, Write};
 use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{DatasetPath, Json, Multipart, Path, Query, boolean, checked_text, new_id, text_field};
@@ -86,28 +86,27 @@ async fn upload(
     };
     let (id, storage) = (new_id(), state.storage.as_ref());
     let at = Location::dataset(org_id, &id)?;
-    let (mut filename, mut stored, mut has_label, mut checked_label) = (None, None::<Uploaded>, false, false);
-    while let Some(field) = form.next().await? {
-        match field.name() {
-            Some("file") if stored.is_some() => {
-                storage.delete(&at).await?;
-                return Err(ApiError::bad_request("invalid_multipart", "the form has the field \"file\" twice"));
-            }
-            Some("file") => {
-                filename = field.file_name().map(str::to_owned);
-                checked_label = has_label;
-                let options = with_label(options.clone(), has_label);
-                stored = Some(store_csv(storage, &at, field, state.config.max_upload_bytes, &options).await?);
-            }
-            Some("has_churn_label") => has_label = boolean("has_churn_label", text_field(field).await?.trim())?,
-            // Other fields are skipped.
-            _ => (),
-        }
-    }
-    let Some(mut stored) = stored else {
-        return Err(ApiError::bad_request("invalid_multipart", "the form has no field \"file\""));
-    };
     let taken = async {
+        let (mut filename, mut stored, mut has_label, mut checked_label) = (None, None::<Uploaded>, false, false);
+        while let Some(field) = form.next().await? {
+            match field.name() {
+                Some("file") if stored.is_some() => {
+                    return Err(ApiError::bad_request("invalid_multipart", "the form has the field \"file\" twice"));
+                }
+                Some("file") => {
+                    filename = field.file_name().map(str::to_owned);
+                    checked_label = has_label;
+                    let options = with_label(options.clone(), has_label);
+                    stored = Some(store_csv(storage, &at, field, state.config.max_upload_bytes, &options).await?);
+                }
+                Some("has_churn_label") => has_label = boolean("has_churn_label", text_field(field).await?.trim())?,
+                // Other fields are skipped.
+                _ => (),
+            }
+        }
+        let Some(mut stored) = stored else {
+            return Err(ApiError::bad_request("invalid_multipart", "the form has no field \"file\""));
+        };
         if has_label && !checked_label {
             // The form said so after the file: look at it again.
             let reader = storage.get(&at).await?.reader();
@@ -136,10 +135,7 @@ async fn upload(
     let rows = match taken.await {
         Ok(rows) => rows,
         Err(error) => {
-            // The sweep takes what cannot be removed now.
-            if let Err(error) = storage.delete(&at).await {
-                tracing::warn!(%error, %at, "a refused upload could not be removed yet");
-            }
+            discard(&state, &at).await;
             return Err(error);
         }
     };
@@ -328,12 +324,8 @@ async fn delete(
     tx.commit().await?;
     // The row is gone, so nothing speaks of the files any more: the sweep takes what cannot be removed now.
     for key in std::iter::once(row.file_key).chain(row.features_key) {
-        match key.parse::<Location>() {
-            Ok(at) => {
-                if let Err(error) = state.storage.delete(&at).await {
-                    tracing::warn!(%error, %at, "a deleted file could not be removed yet");
-                }
-            }
+        match key.parse() {
+            Ok(at) => discard(&state, &at).await,
             Err(error) => tracing::warn!(%error, key, "a key that is none"),
         }
     }

@@ -160,6 +160,13 @@ async fn timeout(State(limit): State<Duration>, request: Request, next: Next) ->
     response
 }
 
+/// Takes an object away that no row speaks of, or none any more; the sweep takes what cannot be removed now.
+pub(crate) async fn discard(state: &AppState, at: &Location) {
+    if let Err(error) = state.storage.delete(at).await {
+        tracing::warn!(%error, %at, "a file could not be removed yet");
+    }
+}
+
 /// An object of storage as a file to keep.
 ///
 /// # Errors

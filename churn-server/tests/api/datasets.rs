@@ -120,14 +120,20 @@ async fn what_is_refused_leaves_nothing() {
         (vec![], 400, "invalid_multipart"),
         (vec![("has_churn_label", "true")], 400, "invalid_multipart"),
         (vec![("file", CSV), ("file", CSV)], 400, "invalid_multipart"),
+        (vec![("file", CSV), ("has_churn_label", "perhaps")], 400, "invalid_parameter"),
+        (vec![("file", CSV), ("has_churn_label", "true")], 422, "missing_column"),
     ] {
         let answer = server.form(&upload_path(), "", &fields).await;
         assert_eq!(answer.error(), (status, code.to_owned()), "{fields:?}");
     }
 
     let cut = "--edge\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\ncustomer_id,event_date\na,2024-01-01\n";
+    // The file is whole, and what follows is not.
+    let cut_later = "--edge\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\ncustomer_id,event_date\na,2024-01-01\n\r\n\
+                     --edge\r\ncontent-disposition: form-data; name=\"has_churn_label\"\r\n\r\ntr";
     for (content_type, body, status) in [
         ("multipart/form-data; boundary=edge", cut, 400),
+        ("multipart/form-data; boundary=edge", cut_later, 400),
         ("multipart/form-data; boundary=edge", "no form at all", 400),
         ("multipart/form-data", cut, 400),
         ("text/csv", CSV, 415),
