@@ -63,6 +63,13 @@ impl Batches {
         if let Ok(mapping) = frame.cast::<PyMapping>() {
             return Ok(Some(Batches::Whole(vec![of_columns(mapping)?].into_iter())));
         }
+        // The parts of a large frame; an iterator that the caller gave comes back as itself, and is no table.
+        if !frame.is(table)
+            && let Ok(parts) = frame.cast::<PyIterator>()
+        {
+            let tables = parts.clone().unbind();
+            return Ok(Some(Batches::Each { tables, columns: None, batches: Vec::new().into_iter() }));
+        }
         if !frame.hasattr(intern!(py, "__arrow_c_stream__"))? && !frame.hasattr(intern!(py, "__arrow_c_array__"))? {
             return Ok(None);
         }
@@ -108,12 +115,16 @@ impl Batches {
                 }
                 let next = Python::attach(|py| {
                     let table = tables.bind(py).clone().next()?;
-                    let of = |table: Bound<'_, PyAny>| match Batches::new(&table, columns.as_deref())? {
-                        Batches::Whole(batches) => Ok(batches.collect()),
-                        Batches::Stream(reader) => reader
-                            .collect::<Result<Vec<_>, _>>()
-                            .map_err(|error| refuse(ErrorKind::Io, format!("the batch cannot be read: {error}"))),
-                        Batches::Each { .. } => Err(invalid("an iterator of iterators is no table")),
+                    let of = |table: Bound<'_, PyAny>| {
+                        let mut batches = Batches::new(&table, columns.as_deref())?;
+                        std::iter::from_fn(|| batches.next()).collect::<Result<Vec<_>, _>>().map_err(
+                            |error| match error {
+                                Failed::Python(error) => error,
+                                Failed::Arrow(error) => {
+                                    refuse(ErrorKind::Io, format!("the batch cannot be read: {error}"))
+                                }
+                            },
+                        )
                     };
                     Some(table.and_then(of))
                 });

@@ -163,6 +163,23 @@ def test_every_table_gives_the_same_bits(make: Callable[[Columns], Any], rows: l
     assert rows_of(churn.Events.from_table(make(columns))) == rows_of(expected)
 
 
+def test_large_frames_go_out_part_by_part(
+    monkeypatch: pytest.MonkeyPatch, columns: Columns, events: churn.Events
+) -> None:
+    """Polars would join the pieces of a frame first: a second copy of all of it."""
+    pl = pytest.importorskip("polars")
+    monkeypatch.setattr("churn._interop.TOGETHER", 1000)
+    frame = pl.concat([with_polars(part) for part in parts(columns, 300)], rechunk=False)
+    sizes = [part.height for part in churn._interop.plain(frame, ["customer_id"])]
+    assert sizes[0] == max(sizes) == 1000
+    assert sum(sizes) == len(events)
+    assert rows_of(churn.Events.from_table(frame)) == rows_of(events)
+    expected = churn.features(events, feature_set="behavioral").to_numpy()
+    for source in (frame, frame.lazy(), iter([frame[:2500], frame[2500:]])):
+        table = churn.features(source, events.last_day, "behavioral")
+        np.testing.assert_array_equal(table.to_numpy().view(np.int64), expected.view(np.int64))
+
+
 def test_models_of_every_library_are_the_same_document(columns: Columns) -> None:
     documents = {
         make.__name__: churn.train(churn.Events.from_table(make(columns))).to_json()

@@ -9,9 +9,16 @@ import numpy as np
 
 from churn.errors import DuplicateColumnError
 
+# Rows of a Polars frame in pieces that go out together: few, so that little is copied at a time; not too few, as every
+# piece of a categorical column brings all its categories.
+TOGETHER = 1 << 19
+
 
 def plain(table: Any, columns: Sequence[str] | None) -> Any:
-    """Give a table as something with the Arrow PyCapsule interface or a dict of columns; anything else as it is."""
+    """Give a table as something with the Arrow PyCapsule interface, an iterator of that, or a dict of columns.
+
+    What is no table is given back as it is.
+    """
     if isinstance(table, Mapping):
         return table if columns is None else {name: table[name] for name in columns if name in table}
     library = type(table).__module__.partition(".")[0]
@@ -27,12 +34,18 @@ def plain(table: Any, columns: Sequence[str] | None) -> Any:
 
 
 def _polars(frame: Any, columns: Sequence[str] | None) -> Any:
-    """Leave out what is not needed, and give columns that are null throughout a type that the interface can say."""
+    """Leave out what is not needed, and give columns that are null throughout a type that the interface can say.
+
+    Polars joins the pieces of a frame into one before they go out: a large frame in pieces goes out part by part, or
+    there would be a second copy of it in memory.
+    """
     import polars as pl
 
     names = [name for name in frame.columns if columns is None or name in columns]
     nulls = [pl.col(name).cast(pl.Int64) for name in names if frame.schema[name] == pl.Null]
-    return frame.select(names).with_columns(nulls)
+    frame = frame.select(names).with_columns(nulls)
+    in_pieces = frame.height > TOGETHER and max(frame.n_chunks("all"), default=1) > 1
+    return frame.iter_slices(TOGETHER) if in_pieces else frame
 
 
 def _pandas(frame: Any, columns: Sequence[str] | None) -> Any:

@@ -88,6 +88,9 @@ class Session:
                 contenders["ours, ordered rows"] = [OURS, "features", feature_set, folder / "ordered.csv", LAST_DAY]
             contenders |= {name: python("features", peer, feature_set, folder / file) for name, peer in ours_too(FEATURE_PEERS)}
             self.contest(label, contenders, bars, ["features"], rows=rows)
+        contenders = {"ours": [OURS, "frame", folder / "shuffled.parquet", LAST_DAY],
+                      "ours, Python": python("frame", folder / "shuffled.parquet")}
+        self.contest("frame in memory → rfm", contenders, {"python times": 1.3, "beyond": 200}, ["features"])
         if self.options.full:
             folder = data("log", 100_000_000, 10_000_000)
             contender = {"ours": [OURS, "features", "rfm", folder / "shuffled.csv", LAST_DAY]}

@@ -38,7 +38,8 @@ def features(ours, theirs):
         gap = np.maximum(0, np.abs(x - y) - CANCELLED * np.abs(x).max(initial=0))
         worst[name] = float((gap / np.maximum(np.maximum(np.abs(x), np.abs(y)), 1e-300)).max(initial=0))
     name = max(worst, key=worst.get)
-    report(agrees=worst[name] <= 1e-9, difference=f"{worst[name]:.0e} ({name})" if worst[name] else "none")
+    largest = f"{worst[name]:.0e} ({name})" if worst[name] else "0"
+    report(agrees=worst[name] <= 1e-9, difference=f"largest difference {largest}")
 
 
 def doubles(folder, name):

@@ -74,6 +74,5 @@ def race(contenders, repeats, one_core, checked):
             result = run(words, one_core)
             if turn >= 0 or result["seconds"] > LONG:
                 runs[name].append(result)
-    keys = ("seconds", "cpu_seconds", "peak_mb")
-    return {name: {key: statistics.median(r[key] for r in results) for key in keys} | {"runs": len(results)}
+    return {name: {key: statistics.median(r[key] for r in results) for key in results[0]} | {"runs": len(results)}
             for name, results in runs.items()}

@@ -39,6 +39,13 @@ def bars(result):
             yield f"peak ≤ {bound:g} MB", megabytes(ours["peak_mb"]), ours["peak_mb"] <= bound
         elif kind == "microseconds":
             yield f"≤ {bound:g} µs", seconds(ours["seconds"]), ours["seconds"] * 1e6 <= bound
+        elif kind == "python times":
+            ratio = result["figures"]["ours, Python"]["seconds"] / ours["seconds"]
+            yield f"from Python ≤ {bound:g} × the time in Rust", f"{ratio:.2f} ×", ratio <= bound
+        elif kind == "beyond":
+            rise = result["figures"]["ours, Python"].get("beyond_mb")
+            if rise is not None:
+                yield f"from Python ≤ {bound:g} MB beyond the frame", megabytes(rise), rise <= bound
         elif kind == "microseconds from Python":
             time = result["figures"]["ours, Python"]["seconds"]
             yield f"≤ {bound:g} µs from Python", seconds(time), time * 1e6 <= bound

@@ -19,6 +19,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// MATRIX is a folder of `examples/python/bench/data.py`, CHECK a folder to write answers to.
 const USAGE: &str = "usage: benchmark features rfm|behavioral PATH LAST_DAY [CHECK]
+       benchmark frame EVENTS.parquet LAST_DAY [CHECK]
        benchmark train logistic|boosting|forest MATRIX COLUMNS [CHECK]
        benchmark model MATRIX COLUMNS MODEL.json
        benchmark score MODEL.json MATRIX COLUMNS [CHECK]
@@ -32,10 +33,12 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (words, check) = match (arguments.first(), arguments.len()) {
         (Some(&("features" | "train" | "score")), 5) => (&arguments[..4], Some(Path::new(arguments[4]))),
+        (Some(&"frame"), 4) => (&arguments[..3], Some(Path::new(arguments[3]))),
         _ => (&arguments[..], None),
     };
     match *words {
         ["features", set, path, as_of] => features::features(set, Path::new(path), as_of, check),
+        ["frame", path, as_of] => features::frame(Path::new(path), as_of, check),
         ["train", model, folder, columns] => learners::train(model, Path::new(folder), columns.parse()?, check),
         ["model", folder, columns, out] => scoring::model(Path::new(folder), columns.parse()?, Path::new(out)),
         ["score", model, folder, columns] => {
