@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from churn.errors import DuplicateColumnError
 
-# Rows of a Polars frame in pieces that go out together: few, so that little is copied at a time; not too few, as every
-# piece of a categorical column brings all its categories.
-TOGETHER = 1 << 19
+# Rows of small pieces of a Polars frame that go out together: not too few, as every part of a categorical column
+# brings all its categories.
+TOGETHER = 1 << 17
 
 
 def plain(table: Any, columns: Sequence[str] | None) -> Any:
@@ -44,8 +44,23 @@ def _polars(frame: Any, columns: Sequence[str] | None) -> Any:
     names = [name for name in frame.columns if columns is None or name in columns]
     nulls = [pl.col(name).cast(pl.Int64) for name in names if frame.schema[name] == pl.Null]
     frame = frame.select(names).with_columns(nulls)
-    in_pieces = frame.height > TOGETHER and max(frame.n_chunks("all"), default=1) > 1
-    return frame.iter_slices(TOGETHER) if in_pieces else frame
+    pieces = {tuple(column.chunk_lengths()) for column in frame}
+    if frame.height <= TOGETHER or max(map(len, pieces)) == 1:
+        return frame
+    if len(pieces) > 1:
+        return frame.iter_slices(TOGETHER)
+    return _parts(frame, pieces.pop())
+
+
+def _parts(frame: Any, pieces: Sequence[int]) -> Iterator[Any]:
+    """Give pieces of a frame, the small ones together: every part is one piece, or small."""
+    start = end = 0
+    for rows in pieces:
+        if end > start and end + rows - start > TOGETHER:
+            yield frame[start:end]
+            start = end
+        end += rows
+    yield frame[start:end]
 
 
 def _pandas(frame: Any, columns: Sequence[str] | None) -> Any:
