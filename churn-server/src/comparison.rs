@@ -50,8 +50,8 @@ pub async fn judge(state: &AppState, a: &ModelRow, b: &ModelRow, dataset: &Datas
     let same_data = [a, b].iter().any(|row| row.dataset_id == dataset.id);
     state
         .cpu
-        .run(move || {
-            let events = Events::from_csv(reader, &options)?;
+        .run_observed(move |observer| {
+            let events = Events::from_csv_observed(reader, &options, observer)?;
             judge_on(hot_a.model(), hot_b.model(), &events, same_data, confidence)
         })
         .await?

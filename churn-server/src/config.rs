@@ -33,6 +33,7 @@ pub const VARIABLES: &[&str] = &[
     "RATE_LIMIT",
     "MAX_BODY_BYTES",
     "MAX_UPLOAD_BYTES",
+    "MAX_LOG_ROWS",
     "REQUEST_TIMEOUT_SECONDS",
     "UPLOAD_IDLE_SECONDS",
     "SHUTDOWN_SECONDS",
@@ -86,6 +87,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// Bytes of an upload.
     pub max_upload_bytes: u64,
+    /// Rows of a log that is held in memory: to train, to score, to compare.
+    pub max_log_rows: u64,
     /// After which an answer that has not come is given up, uploads and downloads aside.
     pub request_timeout: Duration,
     /// For how long the sender of a body may be silent.
@@ -166,6 +169,7 @@ impl Config {
             rate_limit: vars.number("RATE_LIMIT", 2000, 0..=1_000_000)? as u32,
             max_body_bytes: vars.number("MAX_BODY_BYTES", 32_000_000, 1000..=1_000_000_000)? as usize,
             max_upload_bytes: vars.number("MAX_UPLOAD_BYTES", 10_000_000_000, 1000..=1_000_000_000_000_000)?,
+            max_log_rows: vars.number("MAX_LOG_ROWS", 100_000_000, 1..=1_000_000_000_000)?,
             request_timeout: seconds("REQUEST_TIMEOUT_SECONDS", 30, 1..=3600)?,
             upload_idle: seconds("UPLOAD_IDLE_SECONDS", 60, 1..=3600)?,
             shutdown: seconds("SHUTDOWN_SECONDS", 30, 0..=3600)?,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use churn::Observer;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{ApiError, Result};
 
@@ -34,5 +36,55 @@ impl Cpu {
             result
         });
         done.await.map_err(ApiError::internal)
+    }
+
+    /// The same for work that may take long: it is told to stop when nobody waits for it any more, because the time of the
+    /// request was over or its sender has gone.
+    ///
+    /// # Errors
+    /// As [`Cpu::run`].
+    pub async fn run_observed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Observer) -> T + Send + 'static,
+    ) -> Result<T> {
+        let waiting = CancellationToken::new();
+        let observer = Waiting(waiting.clone());
+        let _gone = waiting.drop_guard();
+        self.run(move || work(&observer)).await
+    }
+}
+
+/// Cancelled once nobody waits.
+struct Waiting(CancellationToken);
+
+impl Observer for Waiting {
+    fn cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn work_that_nobody_waits_for_stops() {
+        let cpu = Cpu::new(1);
+        let (started, begins) = tokio::sync::oneshot::channel();
+        let own = cpu.clone();
+        let request = tokio::spawn(async move {
+            own.run_observed(move |observer| {
+                started.send(()).expect("somebody listens");
+                while !observer.cancelled() {
+                    std::thread::yield_now();
+                }
+            })
+            .await
+        });
+        begins.await.expect("begins");
+        // As the time limit of requests and a connection that ends do.
+        request.abort();
+        // The only slot is free again.
+        cpu.run(|| ()).await.expect("runs");
     }
 }

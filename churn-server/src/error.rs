@@ -92,6 +92,13 @@ impl ApiError {
             .with_details(json!({ "max_bytes": limit }))
     }
 
+    /// 413 for a log that would not fit into memory.
+    pub fn too_many_rows(rows: u64, limit: u64) -> Self {
+        let message = format!("the log has {rows} rows; here it would be held in memory, and {limit} are taken");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_rows", message)
+            .with_details(json!({ "rows": rows, "max_rows": limit }))
+    }
+
     /// 500. What happened goes to the log, not to the caller.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");

@@ -117,7 +117,8 @@ async fn open(config: Config) -> Result<AppState, String> {
         .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => logs.with_target(false).init(),
-        LogFormat::Json => logs.json().flatten_event(true).init(),
+        // The request is the current span; the list of spans would say it again.
+        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).init(),
     }
     let folder = &config.data_dir;
     std::fs::create_dir_all(folder).map_err(|error| format!("DATA_DIR {}: {error}", folder.display()))?;

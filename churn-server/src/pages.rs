@@ -10,7 +10,7 @@ use std::ops::Range;
 use churn::Segment;
 
 use crate::error::{ApiError, Result};
-use crate::jobs::{PAGE_ROWS, PREDICTION_COLUMNS, PredictionRow};
+use crate::jobs::{PAGE_ROWS, PredictionRow};
 use crate::state::AppState;
 use crate::storage::Location;
 use crate::store::{Batch, Page, SegmentCounts};
@@ -117,8 +117,7 @@ fn damaged(error: impl std::fmt::Display) -> ApiError {
 }
 
 fn row(record: &csv::StringRecord) -> Result<PredictionRow> {
-    let header = csv::StringRecord::from(PREDICTION_COLUMNS.to_vec());
-    record.deserialize(Some(&header)).map_err(damaged)
+    record.deserialize(None).map_err(damaged)
 }
 
 /// The rows at some places, read alone.
@@ -135,7 +134,8 @@ async fn side_by_side(
     let start = index.get(first as usize).copied().ok_or_else(|| damaged("its index ends too early"))?;
     let end = index.get(places.end.div_ceil(PAGE_ROWS) as usize).copied().unwrap_or(u64::MAX);
     let bytes = state.storage.get_range(at, start..end).await?.bytes(MAX_BYTES).await?;
-    let mut csv = csv::ReaderBuilder::new().has_headers(false).from_reader(&bytes[..]);
+    // The first page begins with the names of the columns.
+    let mut csv = csv::ReaderBuilder::new().has_headers(first == 0).from_reader(&bytes[..]);
     let (skip, take) = ((places.start - first * PAGE_ROWS) as usize, (places.end - places.start) as usize);
     let rows: Result<Vec<PredictionRow>> =
         csv.records().skip(skip).take(take).map(|record| row(&record.map_err(damaged)?)).collect();

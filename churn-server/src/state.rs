@@ -73,6 +73,17 @@ impl AppState {
         Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| taken())
     }
 
+    /// Whether a log of so many rows may be held in memory.
+    ///
+    /// # Errors
+    /// `too_many_rows`.
+    pub fn check_rows(&self, rows: u64) -> crate::error::Result<()> {
+        match self.config.max_log_rows {
+            limit if rows > limit => Err(ApiError::too_many_rows(rows, limit)),
+            _ => Ok(()),
+        }
+    }
+
     /// From its parts.
     pub fn new(config: Config, store: Store, storage: Arc<dyn Storage>) -> AppState {
         let (auth, cpu) = (Auth::new(&config), Cpu::new(config.cpu_slots));

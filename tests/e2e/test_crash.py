@@ -1,6 +1,6 @@
 """kill -9 at any moment: what was accepted is there, every job ends, and nothing else is left.
 
-CHURN_KILLS says how often (default 30); the full test is CHURN_KILLS=200."""
+CHURN_KILLS says how often on each database (default 30 and 10); the full test is CHURN_KILLS=200."""
 
 import hashlib
 import os
@@ -8,10 +8,9 @@ import random
 import threading
 import time
 
+import pytest
 import requests
-from world import Client, World, free_port, transactions
-
-KILLS = int(os.environ.get("CHURN_KILLS", "30"))
+from world import SECRET_KEY, Client, World, free_port, objects, transactions
 
 
 class Worked:
@@ -63,7 +62,9 @@ def work(url: str, number: int, worked: Worked) -> None:
             time.sleep(0.02)
 
 
-def test_nothing_accepted_is_lost(world: World) -> None:
+@pytest.mark.parametrize(("place", "kills"), [("SQLite and a folder", 30), ("PostgreSQL and Supabase Storage", 10)])
+def test_nothing_accepted_is_lost(world: World, place: str, kills: int) -> None:
+    kills = int(os.environ.get("CHURN_KILLS", kills))
     chance = random.Random(42)
     variables = {
         "PORT": str(free_port()),
@@ -76,6 +77,14 @@ def test_nothing_accepted_is_lost(world: World) -> None:
         "JOB_ATTEMPTS": "100",
     }
     url = f"http://127.0.0.1:{variables['PORT']}"
+    supabase = None
+    if place.startswith("PostgreSQL"):
+        supabase = world.standin()
+        variables |= {
+            "DATABASE_URL": world.database(),
+            "SUPABASE_URL": supabase,
+            "SUPABASE_SERVICE_KEY": SECRET_KEY,
+        }
 
     def start(role: str):
         return world.start(role, variables, *(["worker"] if role == "worker" else []))
@@ -96,7 +105,7 @@ def test_nothing_accepted_is_lost(world: World) -> None:
     for thread in threads:
         thread.start()
     try:
-        for _ in range(KILLS):
+        for _ in range(kills):
             time.sleep(chance.uniform(0.05, 1.2))
             role = chance.choice(("server", "server", "worker"))
             running[role].kill()
@@ -110,8 +119,8 @@ def test_nothing_accepted_is_lost(world: World) -> None:
             thread.join()
     assert not failures, failures
     # A run in which nothing was accepted, or nothing killed at work, would prove nothing.
-    assert len(worked.files) >= KILLS / 2
-    assert len(worked.jobs) >= KILLS / 10
+    assert len(worked.files) >= kills / 2
+    assert len(worked.jobs) >= kills / 10
 
     client = Client(url, "crash")
     ended = {job: client.wait(job, 300) for job in sorted(worked.jobs)}
@@ -157,14 +166,17 @@ def test_nothing_accepted_is_lost(world: World) -> None:
 
     known = {row["dataset_id"] for row in datasets}
     known |= {row["model_id"] for row in models} | {row["batch_id"] for row in batches}
-    storage = world.folder / "data" / "storage"
-    files = [path for path in storage.rglob("*") if path.is_file()]
+    if supabase:
+        files = objects(supabase)
+    else:
+        storage = world.folder / "data" / "storage"
+        files = [str(path) for path in storage.rglob("*") if path.is_file()]
     assert len(files) >= len(worked.files)
-    orphans = [path for path in files if not any(identity in path.name for identity in known)]
+    orphans = [path for path in files if not any(identity in os.path.basename(path) for identity in known)]
     assert not orphans, orphans[:10]
     assert running["worker"].stop() == 0
     assert running["server"].stop() == 0
     print(
-        f"{KILLS} kills, {len(worked.files)} uploads accepted, {len(worked.jobs)} jobs accepted,"
+        f"{place}: {kills} kills, {len(worked.files)} uploads accepted, {len(worked.jobs)} jobs accepted,"
         f" {states.count('completed')} completed, {states.count('failed')} failed, {worked.refused} answers 503"
     )

@@ -34,6 +34,10 @@ SERVICE_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2VydmljZQ
 SECRET_KEY = "sb_secret_0123456789abcdef"
 
 
+# Objects in a page of a list of Supabase Storage.
+PAGE = 1000
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -121,6 +125,28 @@ class World:
                 process.kill()
         if self.postgres:
             self.postgres.close()
+
+
+def objects(supabase: str) -> list[str]:
+    """The paths of all files in the stand-in for Supabase Storage, which lists one level of a folder at a time."""
+
+    def below(bucket: str, prefix: str) -> list[str]:
+        found: list[dict] = []
+        while len(found) % PAGE == 0:
+            wish = {"prefix": prefix, "limit": PAGE, "offset": len(found)}
+            url, headers = f"{supabase}/storage/v1/object/list/{bucket}", {"apikey": SECRET_KEY}
+            answer = requests.post(url, json=wish, headers=headers, timeout=60)
+            answer.raise_for_status()
+            if not answer.json():
+                break
+            found.extend(answer.json())
+        paths: list[str] = []
+        for entry in found:
+            path = f"{prefix}{entry['name']}"
+            paths.extend(below(bucket, f"{path}/") if entry["id"] is None else [f"{bucket}/{path}"])
+        return paths
+
+    return [path for bucket in ("datasets", "utils", "models") for path in below(bucket, "")]
 
 
 class Postgres:

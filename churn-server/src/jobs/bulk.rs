@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use churn::profit::Campaign;
 use churn::{
-    Day, Events, ExplainConfig, Explanation, Model, Observer, Predictions, ReadOptions, Reason, Segment, Thresholds,
+    Day, Events, ExplainConfig, Explanation, INACTIVITY_WARNING, LabelKind, Observer, ReadOptions, Reason, Segment,
+    Thresholds,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Control, Failure, Made, Result, blocking, payload};
+use crate::error::ApiError;
 use crate::serving::{Hot, challenged};
 use crate::state::AppState;
 use crate::storage::{Location, put_written};
@@ -34,6 +36,8 @@ pub struct BulkPayload {
     pub read: ReadOptions,
     /// The day that customers are looked at; none for the last day of the rows.
     pub as_of: Option<Day>,
+    /// Whether customers are scored who have been away for longer than any that the model has learned from.
+    pub include_inactive: bool,
     /// The active model.
     pub model_id: String,
     /// The challenger, and the share of the customers that it scores.
@@ -44,7 +48,7 @@ pub struct BulkPayload {
     pub campaign: Campaign,
 }
 
-/// A row of the file.
+/// A row of the file; its fields are the columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictionRow {
     /// Who.
@@ -83,25 +87,110 @@ impl PredictionRow {
     }
 }
 
-/// The customers as one model sees them.
+/// The customers that one model speaks of.
 struct Scored {
     version: i64,
-    predictions: Predictions,
+    customer_ids: Vec<String>,
+    probabilities: Vec<f64>,
     explanation: Explanation,
 }
 
 impl Scored {
-    fn new(model: &Model, version: i64, events: &Events, as_of: Day, observer: &dyn Observer) -> Result<Self> {
+    /// Scores and explains the customers at these places of the model's feature table.
+    fn new(hot: &Hot, events: &Events, as_of: Day, rows: &[usize], observer: &dyn Observer) -> Result<Self> {
         observer.progress("score", 0, 1);
-        let table = model.features(events, Some(as_of))?;
-        let predictions = model.predict_features(&table)?;
+        let all = hot.model().features(events, Some(as_of))?;
+        let table = if rows.len() == all.rows() { all } else { all.select(rows) };
+        let predictions = hot.model().predict_features(&table)?;
         let config = ExplainConfig { reasons: REASONS, ..ExplainConfig::default() };
-        let explanation = model.explain_observed(&table, &config, observer)?;
-        Ok(Scored { version, predictions, explanation })
+        Ok(Scored {
+            version: hot.version(),
+            customer_ids: table.customer_ids().map(str::to_owned).collect(),
+            probabilities: predictions.churn_probabilities().to_vec(),
+            explanation: hot.model().explain_observed(&table, &config, observer)?,
+        })
     }
 }
 
-/// Scores every customer, explains them, and writes the file.
+/// All that are scored, and what must be known of those who are not.
+struct Scores {
+    as_of: Day,
+    models: Vec<Scored>,
+    inactive: u64,
+    warnings: Vec<String>,
+}
+
+/// The customers of a day with the day of their last event by then, in the order of their ids, which is that of every feature
+/// table.
+fn last_days(events: &Events, as_of: Day) -> Vec<(&str, Day)> {
+    let mut seen: Vec<(&str, Day)> = Vec::new();
+    for (id, day, ..) in events.iter().filter(|(_, day, ..)| *day <= as_of) {
+        match seen.last_mut() {
+            Some((same, last)) if *same == id => *last = day,
+            _ => seen.push((id, day)),
+        }
+    }
+    seen
+}
+
+/// Lets each model score the customers it speaks of. Who has been away for so long that training left out everybody like
+/// them is not among them unless that is asked for: what a model says of them is a guess, and they would fill the top of the
+/// list.
+fn score(
+    events: &Events,
+    told: &BulkPayload,
+    active: &Hot,
+    challenger: Option<&(Hot, f64)>,
+    observer: &dyn Observer,
+) -> Result<Scores> {
+    let as_of = told.as_of.unwrap_or(events.last_day());
+    let hots: Vec<&Hot> = std::iter::once(active).chain(challenger.map(|(hot, _)| hot)).collect();
+    let since: Vec<Option<Day>> = hots.iter().map(|hot| hot.model().labels().active_since(as_of)).collect();
+    let (mut rows, mut away) = (vec![Vec::new(); hots.len()], vec![0u64; hots.len()]);
+    let seen = last_days(events, as_of);
+    for (row, (id, last)) in seen.iter().enumerate() {
+        let speaker = usize::from(challenger.is_some_and(|(hot, share)| challenged(hot.id(), id, *share)));
+        let is_away = since[speaker].is_some_and(|since| *last <= since);
+        away[speaker] += u64::from(is_away);
+        if !is_away || told.include_inactive {
+            rows[speaker].push(row);
+        }
+    }
+    if !seen.is_empty() && rows.iter().all(Vec::is_empty) {
+        let message = format!(
+            "none of the {} customers was active recently enough at {as_of} to be like those that the model has learned \
+             from; include_inactive=true scores them all the same",
+            seen.len()
+        );
+        return Err(Failure::permanent("no_customers", message));
+    }
+    let (mut models, mut warnings) = (Vec::new(), Vec::new());
+    for ((hot, rows), &away) in hots.iter().zip(&rows).zip(&away) {
+        let labels = hot.model().labels();
+        if let (Some(days), 1..) = (labels.active_within_days, away) {
+            let what = match told.include_inactive {
+                true => "are scored all the same, which is a guess",
+                false => "are left out; include_inactive=true scores them too",
+            };
+            warnings.push(format!(
+                "version {} has learned from customers with an event in the {days} days before its cutoffs: {away} without \
+                 one in the {days} days before {as_of} {what}",
+                hot.version()
+            ));
+        }
+        // A log without anybody by that day has an error of its own, which the features say.
+        if !rows.is_empty() || seen.is_empty() {
+            if labels.labels == LabelKind::Inactivity {
+                warnings.push(INACTIVITY_WARNING.to_owned());
+            }
+            models.push(Scored::new(hot, events, as_of, rows, observer)?);
+        }
+    }
+    warnings.dedup();
+    Ok(Scores { as_of, models, inactive: away.iter().sum(), warnings })
+}
+
+/// Scores the customers, explains them, and writes the file.
 pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
     let told: BulkPayload = payload(job)?;
     let active = Hot::load(state, &job.org_id, &told.model_id).await?;
@@ -110,15 +199,10 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
         _ => None,
     };
     let events = super::features::read(state, &told.input_key, told.read.clone(), control).await?;
-    let as_of = told.as_of.unwrap_or(events.last_day());
     let observer = control.clone();
-    let scored = blocking(move || {
-        let mut scored = vec![Scored::new(active.model(), active.version(), &events, as_of, &*observer)?];
-        if let Some((model, share)) = &challenger {
-            scored.push(Scored::new(model.model(), model.version(), &events, as_of, &*observer)?);
-            return Ok((scored, Some((model.id().to_owned(), *share))));
-        }
-        Ok((scored, None))
+    let (told, scores) = blocking(move || {
+        let scores = score(&events, &told, &active, challenger.as_ref(), &*observer)?;
+        Ok((told, scores))
     })
     .await?;
     if control.cancelled() {
@@ -126,10 +210,8 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
     }
     let at = Location::predictions(&job.org_id, &job.subject_id)?;
     let (file_key, observer) = (at.to_string(), control.clone());
-    let write = move |writer: &mut dyn Write| -> Result<BatchMade> {
-        let (scored, challenger) = scored;
-        write_file(writer, &scored, challenger.as_ref(), &told, as_of, file_key, &*observer)
-    };
+    let write =
+        move |writer: &mut dyn Write| -> Result<BatchMade> { write_file(writer, scores, &told, file_key, &*observer) };
     let (_, made) = put_written(&*state.storage, &at, "text/csv", u64::MAX, write).await?;
     Ok(Made::Batch { id: job.subject_id.clone(), made })
 }
@@ -154,97 +236,65 @@ impl Write for Counted<'_> {
 
 fn write_file(
     writer: &mut dyn Write,
-    scored: &[Scored],
-    challenger: Option<&(String, f64)>,
+    scores: Scores,
     told: &BulkPayload,
-    as_of: Day,
     file_key: String,
     observer: &dyn Observer,
 ) -> Result<BatchMade> {
-    let broken = |error: csv::Error| Failure::transient(crate::error::ApiError::internal(error));
-    // The models see the same customers in the same order; who of them speaks of one is decided by the id.
-    let ids: Vec<&str> = scored[0].predictions.customer_ids().collect();
-    let speaker = |row: usize| match challenger {
-        Some((id, share)) if challenged(id, ids[row], *share) => &scored[1],
-        _ => &scored[0],
-    };
-    let probability = |row: usize| speaker(row).predictions.churn_probabilities()[row];
-    let mut order: Vec<usize> = (0..ids.len()).collect();
-    order.sort_unstable_by(|&a, &b| probability(b).total_cmp(&probability(a)).then_with(|| ids[a].cmp(ids[b])));
+    let broken = |error: csv::Error| Failure::transient(ApiError::internal(error));
+    let Scores { as_of, models, inactive, warnings } = scores;
+    let mut order: Vec<(f64, &str, &Scored, usize)> = Vec::new();
+    for scored in &models {
+        let customers = scored.probabilities.iter().zip(&scored.customer_ids).enumerate();
+        order.extend(customers.map(|(row, (&p, id))| (p, id.as_str(), scored, row)));
+    }
+    order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
 
     let mut segments: SegmentCounts = Segment::ALL.into_iter().map(|segment| (segment, 0)).collect();
     let (mut page_index, mut sum) = (Vec::new(), 0.0);
+    // It writes the names of the fields before the first row.
     let mut csv = csv::Writer::from_writer(Counted { inner: writer, bytes: 0 });
-    for (place, &row) in order.iter().enumerate() {
+    for (place, &(p, customer_id, scored, row)) in order.iter().enumerate() {
         if (place as u64).is_multiple_of(PAGE_ROWS) {
             if observer.cancelled() {
                 return Err(Failure::cancelled());
             }
-            observer.progress("write", place as u64, ids.len() as u64);
-            if place == 0 {
-                csv.write_record(PREDICTION_COLUMNS).map_err(broken)?;
-            }
+            observer.progress("write", place as u64, order.len() as u64);
             // What the writer still holds belongs to the rows before.
             csv.flush().map_err(|error| broken(error.into()))?;
             page_index.push(csv.get_ref().bytes);
         }
-        let (speaker, p) = (speaker(row), probability(row));
         let risk_segment = told.thresholds.segment(p)?;
         *segments.entry(risk_segment).or_default() += 1;
         sum += p;
-        let reasons = speaker.explanation.reasons(row);
+        let reasons = scored.explanation.reasons(row);
         let values: Vec<_> = reasons.iter().map(|r| (&r.feature, r.value, r.contribution)).collect();
-        let reason_values = serde_json::to_string(&values)
-            .map_err(|error| Failure::transient(crate::error::ApiError::internal(error)))?;
+        let reason_values =
+            serde_json::to_string(&values).map_err(|error| Failure::transient(ApiError::internal(error)))?;
         let mut texts = reasons.into_iter().map(|reason| reason.text);
         let mut text = || texts.next().unwrap_or_default();
         let written = PredictionRow {
-            customer_id: ids[row].to_owned(),
+            customer_id: customer_id.to_owned(),
             churn_probability: p,
             risk_segment,
-            model_version: speaker.version,
+            model_version: scored.version,
             expected_profit: told.campaign.expected_profit(p, told.campaign.clv)?,
             reason_1: text(),
             reason_2: text(),
             reason_3: text(),
             reason_values,
         };
-        write_row(&mut csv, &written).map_err(broken)?;
+        csv.serialize(&written).map_err(broken)?;
     }
     csv.flush().map_err(|error| broken(error.into()))?;
     Ok(BatchMade {
         file_key,
         as_of,
-        customers: ids.len() as u64,
+        customers: order.len() as u64,
+        inactive_customers: inactive,
+        warnings,
         segments,
-        mean_probability: sum / ids.len().max(1) as f64,
+        mean_probability: sum / order.len().max(1) as f64,
         page_index,
     })
-}
-
-/// The columns of the file.
-pub const PREDICTION_COLUMNS: [&str; 9] = [
-    "customer_id",
-    "churn_probability",
-    "risk_segment",
-    "model_version",
-    "expected_profit",
-    "reason_1",
-    "reason_2",
-    "reason_3",
-    "reason_values",
-];
-
-fn write_row<W: Write>(csv: &mut csv::Writer<W>, row: &PredictionRow) -> csv::Result<()> {
-    csv.write_record([
-        row.customer_id.as_str(),
-        &row.churn_probability.to_string(),
-        row.risk_segment.name(),
-        &row.model_version.to_string(),
-        &row.expected_profit.to_string(),
-        &row.reason_1,
-        &row.reason_2,
-        &row.reason_3,
-        &row.reason_values,
-    ])
 }

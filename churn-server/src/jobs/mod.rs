@@ -16,7 +16,7 @@ mod features;
 mod train;
 mod worker;
 
-pub use bulk::{BulkPayload, PAGE_ROWS, PREDICTION_COLUMNS, PredictionRow};
+pub use bulk::{BulkPayload, PAGE_ROWS, PredictionRow};
 pub use control::{Control, Stop};
 pub use features::FeaturesPayload;
 pub use train::TrainPayload;

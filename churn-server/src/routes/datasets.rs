@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{discard, download};
+use super::{discard, discard_all, download};
 use crate::auth::{Admin, Read, Tenant, Write};
-use crate::error::{ApiError, ErrorBody, Result};
+use crate::error::{ApiError, Result};
 use crate::extract::{DatasetPath, Json, Multipart, Path, Query, boolean, checked_text, new_id, text_field};
 use crate::state::AppState;
 use crate::storage::{Location, Uploaded, store_csv};
@@ -306,28 +306,17 @@ async fn features(
 
 /// Delete a data set
 ///
-/// The file and its features; models that learned from it stay.
-#[utoipa::path(delete, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", responses(
-    (status = 204),
-    (status = 409, description = "A job works on it (`dataset_busy`)", body = ErrorBody),
-))]
+/// With its features, the batches that scored it and their predictions, and the jobs of all of these; jobs that still work
+/// are stopped. Models that learned from it stay; a training that is under way ends as cancelled.
+#[utoipa::path(delete, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", responses((status = 204)))]
 async fn delete(
     tenant: Tenant<Admin>,
     State(state): State<AppState>,
     Path(DatasetPath { dataset_id }): Path<DatasetPath>,
 ) -> Result<StatusCode> {
-    let row = state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?;
     let mut tx = state.store.begin().await?;
-    if !tx.delete_dataset(&tenant.org_id, &row.id).await? {
-        return Err(ApiError::conflict("dataset_busy", "a job works on this data set; cancel it or wait for its end"));
-    }
+    let files = tx.delete_dataset(&tenant.org_id, &dataset_id.to_string()).await?;
     tx.commit().await?;
-    // The row is gone, so nothing speaks of the files any more: the sweep takes what cannot be removed now.
-    for key in std::iter::once(row.file_key).chain(row.features_key) {
-        match key.parse() {
-            Ok(at) => discard(&state, &at).await,
-            Err(error) => tracing::warn!(%error, key, "a key that is none"),
-        }
-    }
+    discard_all(&state, files).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -52,7 +52,7 @@ const WITH_TOKEN: &[(&str, &str)] = &[
 const WITH_PATH: &[(&str, &str)] = &[("404", "There is no such organization, or nothing of this id in it")];
 /// To those that bring something.
 const WITH_BODY: &[(&str, &str)] = &[
-    ("413", "The body is larger than what is taken"),
+    ("413", "The body is larger, or the log has more rows, than what is taken"),
     ("415", "The content type is not the one that is expected"),
     ("422", "The body can be read but not used: a field or a row is wrong, details say where"),
 ];

@@ -1,5 +1,6 @@
 //! The routes, and what every request passes through: its id and log line, limits, headers, errors of one form.
 
+mod batches;
 mod bulk;
 mod datasets;
 mod docs;
@@ -59,6 +60,7 @@ fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .merge(models::router())
         .merge(predict::router())
         .merge(bulk::router(state.config.max_upload_bytes))
+        .merge(batches::router())
         .merge(keys::router());
     let (router, mut openapi) =
         OpenApiRouter::with_openapi(docs::start()).nest(BASE, api).merge(health::router()).split_for_parts();
@@ -164,6 +166,16 @@ async fn timeout(State(limit): State<Duration>, request: Request, next: Next) ->
 pub(crate) async fn discard(state: &AppState, at: &Location) {
     if let Err(error) = state.storage.delete(at).await {
         tracing::warn!(%error, %at, "a file could not be removed yet");
+    }
+}
+
+/// Takes the files of rows away that were deleted just now: as long as a row speaks of a file, it is there.
+async fn discard_all(state: &AppState, keys: Vec<String>) {
+    for key in keys {
+        match key.parse() {
+            Ok(at) => discard(state, &at).await,
+            Err(error) => tracing::warn!(%error, key, "a key that is none"),
+        }
     }
 }
 

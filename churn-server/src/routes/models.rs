@@ -353,6 +353,8 @@ struct ComparisonAnswer {
 #[utoipa::path(get, path = "/organizations/{org_id}/models/comparison", tag = "models", params(CompareQuery), responses(
     (status = 200, body = ComparisonAnswer),
     (status = 409, description = "The models mean different things by churn (`conflict`), or one is not completed (`model_not_ready`)", body = ErrorBody),
+    (status = 413, description = "The log has too many rows to be held in memory (`too_many_rows`)", body = ErrorBody),
+    (status = 422, description = "The log does not tell what became of enough customers", body = ErrorBody),
 ))]
 async fn compare(
     tenant: Tenant<Read>,

@@ -1,8 +1,7 @@
 //! One customer, scored at once.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use churn::{Customer, Day, Events, Reason, Segment, Transaction};
+use churn::{Customer, Day, Events, INACTIVITY_WARNING, LabelKind, Reason, Segment, Transaction};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -10,13 +9,13 @@ use utoipa_axum::routes;
 
 use crate::auth::{Read, Tenant};
 use crate::error::{ApiError, Result};
-use crate::extract::{Json, Query, Raw};
-use crate::serving::{Hot, Serving};
+use crate::extract::{Json, Query};
+use crate::serving::Serving;
 use crate::state::AppState;
 use crate::time::today;
 
-/// Bodies beyond this are worked on beside the threads that answer requests.
-const LARGE: usize = 64 << 10;
+/// Customers with more transactions are worked on beside the threads that answer requests.
+const MANY: usize = 1000;
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -101,6 +100,9 @@ struct PredictAnswer {
     /// Events after `as_of`, which do not count; left out if there are none.
     #[serde(skip_serializing_if = "is_zero")]
     transactions_after_as_of: u64,
+    /// What must be known of the answer; left out if there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     /// The strongest first; with `explain` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasons: Option<Vec<ReasonAnswer>>,
@@ -119,74 +121,72 @@ async fn predict(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Query(query): Query<PredictQuery>,
-    headers: HeaderMap,
-    Raw(body): Raw,
+    Json(request): Json<PredictRequest>,
 ) -> Result<Json<PredictAnswer>> {
-    let is_json = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        let value = value.split(';').next().unwrap_or_default().trim();
-        value.eq_ignore_ascii_case("application/json")
-    });
-    if !is_json {
-        let message = "expected the header content-type: application/json";
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
-    }
     let serving = state.serving.of(&state, &tenant.org_id).await?;
-    let answer = if body.len() > LARGE || query.explain {
+    let answer = if request.transactions.len() > MANY || query.explain {
         let own = state.clone();
-        state.cpu.run(move || score(&own, &serving, &body, query.explain)).await??
+        state.cpu.run(move || score(&own, &serving, request, query.explain)).await??
     } else {
-        score(&state, &serving, &body, false)?
+        score(&state, &serving, request, false)?
     };
     Ok(Json(answer))
 }
 
-fn score(state: &AppState, serving: &Serving, body: &[u8], explain: bool) -> Result<PredictAnswer> {
-    let request: PredictRequest = serde_json::from_slice(body).map_err(|error| {
-        let (status, code) = match error.classify() {
-            serde_json::error::Category::Data => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_body"),
-            _ => (StatusCode::BAD_REQUEST, "invalid_json"),
-        };
-        ApiError::new(status, code, format!("the body: {error}"))
-    })?;
+fn score(state: &AppState, serving: &Serving, request: PredictRequest, explain: bool) -> Result<PredictAnswer> {
+    let PredictRequest { customer_id, transactions, as_of } = request;
     let today = today();
-    let as_of = request.as_of.unwrap_or(today);
+    let as_of = as_of.unwrap_or(today);
     // Tomorrow has begun somewhere.
     if as_of > today.plus(1) {
         let message = format!("as_of is {as_of}, which lies in the future; expected a day up to today, {today} in UTC");
         return Err(ApiError::bad_request("invalid_parameter", message));
     }
-    if request.customer_id.is_empty() {
+    if customer_id.is_empty() {
         return Err(ApiError::bad_request("invalid_parameter", "customer_id is empty; expected the id of a customer"));
     }
-    let hot = serving.model_for(&request.customer_id);
-    let customer = Customer {
-        customer_id: request.customer_id,
-        transactions: request.transactions,
-        attributes: Default::default(),
+    let hot = serving.model_for(&customer_id);
+    let model = hot.model();
+    let days = transactions.iter().map(|transaction| transaction.event_date);
+    let after = days.clone().filter(|&day| day > as_of).count() as u64;
+    let last = days.filter(|&day| day <= as_of).max();
+    let (customer_id, churn_probability, reasons) = match explain {
+        false => {
+            let customer = Customer { customer_id, transactions, attributes: Default::default() };
+            let prediction = model.predict_one(&customer, as_of)?;
+            (customer.customer_id, prediction.churn_probability, None)
+        }
+        true => {
+            let rows = transactions.into_iter().map(|transaction| (customer_id.as_str(), transaction));
+            let table = model.features(&Events::from_rows(rows)?, Some(as_of))?;
+            let row = table.values().row(0).to_vec();
+            let explainer = state.serving.explainer(hot)?;
+            let mut contributions = vec![0.0; row.len()];
+            explainer.explain_row(&row, &mut contributions)?;
+            let reasons = explainer.reasons(&row, &contributions)?.into_iter().map(ReasonAnswer::from).collect();
+            (customer_id, model.probability_of(&row)?, Some(reasons))
+        }
     };
-    let prediction = hot.model().predict_one(&customer, as_of)?;
-    let after = customer.transactions.iter().filter(|transaction| transaction.event_date > as_of).count();
-    let reasons = match explain {
-        true => Some(reasons(state, hot, &customer, as_of)?),
-        false => None,
-    };
+    let mut warnings = Vec::new();
+    if model.labels().labels == LabelKind::Inactivity {
+        warnings.push(INACTIVITY_WARNING.to_owned());
+    }
+    if let (Some(since), Some(last)) = (model.labels().active_since(as_of), last)
+        && last <= since
+    {
+        warnings.push(format!(
+            "the last event is of {last}; the model has not learned from customers without one after {since}, so this is a \
+             guess"
+        ));
+    }
     Ok(PredictAnswer {
-        risk_segment: serving.segment(prediction.churn_probability)?,
-        churn_probability: prediction.churn_probability,
+        risk_segment: serving.segment(churn_probability)?,
+        churn_probability,
         model_version: hot.version(),
         as_of,
-        transactions_after_as_of: after as u64,
+        transactions_after_as_of: after,
+        warnings,
         reasons,
-        customer_id: customer.customer_id,
+        customer_id,
     })
-}
-
-fn reasons(state: &AppState, hot: &Hot, customer: &Customer, as_of: Day) -> Result<Vec<ReasonAnswer>> {
-    let explainer = state.serving.explainer(hot)?;
-    let rows = customer.transactions.iter().map(|transaction| (customer.customer_id.as_str(), transaction.clone()));
-    let table = hot.model().features(&Events::from_rows(rows)?, Some(as_of))?;
-    let row = table.values().row(0).to_vec();
-    let mut contributions = vec![0.0; row.len()];
-    explainer.explain_row(&row, &mut contributions)?;
-    Ok(explainer.reasons(&row, &contributions)?.into_iter().map(ReasonAnswer::from).collect())
 }

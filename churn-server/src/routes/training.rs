@@ -133,6 +133,7 @@ async fn train(
     let (job_id, model_id) = (new_id(), new_id());
     let (org_id, dataset_id, max_attempts) = (&tenant.org_id, &dataset.id, state.config.job_attempts);
     let mut tx = state.store.begin().await?;
+    tx.hold_dataset(dataset_id).await?;
     let model = NewModel { id: &model_id, org_id, model_type: model_type.name(), dataset_id, job_id: &job_id };
     tx.insert_model(&model).await?;
     let job = NewJob { id: &job_id, org_id, kind: JobKind::Train, subject_id: &model_id, max_attempts };
@@ -188,7 +189,7 @@ fn model_type(asked: Option<&str>, overrides: &Map<String, Value>) -> Result<Mod
     kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| unknown(format!("{name:?}")))
 }
 
-/// The data set to train on: the one that is named, or the newest whose features are ready.
+/// The data set to train or compare on: the one that is named, or the newest whose features are ready.
 pub(super) async fn training_dataset(state: &AppState, org_id: &str, named: Option<Uuid>) -> Result<Dataset> {
     let dataset = match named {
         Some(id) => state.store.dataset(org_id, &id.to_string()).await?,
@@ -218,6 +219,7 @@ pub(super) async fn training_dataset(state: &AppState, org_id: &str, named: Opti
         };
         return Err(ApiError::conflict("features_not_ready", message));
     }
+    state.check_rows(dataset.row_count as u64)?;
     Ok(dataset)
 }
 

@@ -53,6 +53,10 @@ pub struct Batch {
     pub file_key: Option<String>,
     /// Customers scored.
     pub customers: Option<i64>,
+    /// Customers who have been away for longer than any that the model has learned from.
+    pub inactive_customers: Option<i64>,
+    /// What a reader must know.
+    pub warnings: Option<JsonText<Vec<String>>>,
     /// Of them in each segment.
     pub segments: Option<JsonText<SegmentCounts>>,
     /// Mean of the probabilities.
@@ -101,6 +105,10 @@ pub struct BatchMade {
     pub as_of: churn::Day,
     /// Customers scored.
     pub customers: u64,
+    /// Customers who have been away for longer than any that the model has learned from.
+    pub inactive_customers: u64,
+    /// What a reader must know.
+    pub warnings: Vec<String>,
     /// Of them in each segment.
     pub segments: SegmentCounts,
     /// Mean of the probabilities.
@@ -118,9 +126,7 @@ impl Store {
         const SQL: &str = "SELECT * FROM prediction_batches WHERE org_id = $1 AND id = $2";
         let found: Option<Batch> =
             on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
-        found.ok_or_else(|| {
-            ApiError::not_found("batch_not_found", format!("the organization {org_id:?} has no batch {id:?}"))
-        })
+        found.ok_or_else(|| not_found(org_id, id))
     }
 
     /// The batches of an organization, newest first.
@@ -162,12 +168,12 @@ impl Tx {
     /// Those of the database.
     pub async fn batch_completed(&mut self, id: &str, made: &BatchMade) -> Result<()> {
         const SQL: &str = "UPDATE prediction_batches SET status = 'completed', file_key = $2, as_of = $3, customers = $4, \
-             segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, \
+             segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, inactive_customers = $9, warnings = $10, \
              error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(&made.file_key).bind(made.as_of.to_string()).bind(made.customers as i64)
             .bind(JsonText(&made.segments)).bind(made.mean_probability).bind(JsonText(&made.page_index))
-            .bind(Stamp::now())
+            .bind(Stamp::now()).bind(made.inactive_customers as i64).bind(JsonText(&made.warnings))
             .execute(db).await.map(drop))?;
         Ok(())
     }
@@ -185,4 +191,25 @@ impl Tx {
             .execute(db).await.map(drop))?;
         Ok(())
     }
+
+    /// Forgets a batch and its job. Returns the keys of the files that no row speaks of any more: its predictions, and what
+    /// was scored unless that is a data set.
+    ///
+    /// # Errors
+    /// `batch_not_found`.
+    pub async fn delete_batch(&mut self, org_id: &str, id: &str) -> Result<Vec<String>> {
+        const JOB: &str = "DELETE FROM jobs WHERE org_id = $1 AND kind = 'predict_bulk' AND subject_id = $2";
+        const BATCH: &str = "DELETE FROM prediction_batches WHERE org_id = $1 AND id = $2 RETURNING *";
+        // The job first: a worker that ends it takes its locks in this order too.
+        on_tx!(self, db => sqlx::query(JOB).bind(org_id).bind(id).execute(db).await.map(drop))?;
+        let gone: Option<Batch> =
+            on_tx!(self, db => sqlx::query_as(BATCH).bind(org_id).bind(id).fetch_optional(db).await)?;
+        let batch = gone.ok_or_else(|| not_found(org_id, id))?;
+        let input = batch.dataset_id.is_none().then_some(batch.input_key);
+        Ok(batch.file_key.into_iter().chain(input).collect())
+    }
+}
+
+fn not_found(org_id: &str, id: &str) -> ApiError {
+    ApiError::not_found("batch_not_found", format!("the organization {org_id:?} has no batch {id:?}"))
 }

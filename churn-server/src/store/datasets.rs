@@ -112,9 +112,7 @@ impl Store {
     pub async fn dataset(&self, org_id: &str, id: &str) -> Result<Dataset> {
         const SQL: &str = "SELECT * FROM datasets WHERE org_id = $1 AND id = $2";
         let found = on_pool!(self.pool(), db => sqlx::query_as::<_, Dataset>(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
-        found.ok_or_else(|| {
-            ApiError::not_found("dataset_not_found", format!("the organization {org_id:?} has no data set {id:?}"))
-        })
+        found.ok_or_else(|| not_found(org_id, id))
     }
 
     /// The data sets of an organization, newest first.
@@ -193,12 +191,42 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets a data set on which no job works and which no model or batch speaks of; false if something does.
-    pub async fn delete_dataset(&mut self, org_id: &str, id: &str) -> Result<bool> {
-        const SQL: &str = "DELETE FROM datasets WHERE org_id = $1 AND id = $2 AND status <> 'processing' \
-             AND NOT EXISTS (SELECT 1 FROM models WHERE dataset_id = $2 AND status = 'training') \
-             AND NOT EXISTS (SELECT 1 FROM prediction_batches WHERE dataset_id = $2 AND status IN ('queued', 'processing'))";
-        let deleted = on_tx!(self, db => sqlx::query(SQL).bind(org_id).bind(id).execute(db).await.map(|done| done.rows_affected()))?;
-        Ok(deleted > 0)
+    /// Keeps a data set until the end of the transaction, so that what is accepted speaks of one that is there.
+    ///
+    /// # Errors
+    /// `dataset_not_found` if it was deleted meanwhile.
+    pub async fn hold_dataset(&mut self, id: &str) -> Result<()> {
+        const SQL: &str = "UPDATE datasets SET id = id WHERE id = $1";
+        let held = on_tx!(self, db => sqlx::query(SQL).bind(id).execute(db).await.map(|done| done.rows_affected()))?;
+        if held > 0 { Ok(()) } else { Err(deleted(id)) }
     }
+
+    /// Forgets a data set, its batches, and the jobs of these; trainings on it are stopped, their models stay. Returns the
+    /// keys of the files that no row speaks of any more.
+    ///
+    /// # Errors
+    /// `dataset_not_found`.
+    pub async fn delete_dataset(&mut self, org_id: &str, id: &str) -> Result<Vec<String>> {
+        const DATASET: &str = "DELETE FROM datasets WHERE org_id = $1 AND id = $2 RETURNING file_key, features_key";
+        const BATCHES: &str = "DELETE FROM prediction_batches WHERE org_id = $1 AND dataset_id = $2 RETURNING file_key";
+        // Jobs before what they are about: a worker that ends one takes its locks in this order too.
+        self.delete_jobs_on_dataset(org_id, id).await?;
+        let gone: Option<(String, Option<String>)> =
+            on_tx!(self, db => sqlx::query_as(DATASET).bind(org_id).bind(id).fetch_optional(db).await)?;
+        let (file_key, features_key) = gone.ok_or_else(|| not_found(org_id, id))?;
+        // Nothing more is accepted from here on; this takes what was accepted since the first time.
+        self.delete_jobs_on_dataset(org_id, id).await?;
+        let batches: Vec<Option<String>> =
+            on_tx!(self, db => sqlx::query_scalar(BATCHES).bind(org_id).bind(id).fetch_all(db).await)?;
+        Ok([Some(file_key), features_key].into_iter().chain(batches).flatten().collect())
+    }
+}
+
+fn not_found(org_id: &str, id: &str) -> ApiError {
+    ApiError::not_found("dataset_not_found", format!("the organization {org_id:?} has no data set {id:?}"))
+}
+
+/// What is said where it was there a moment ago.
+pub(super) fn deleted(id: &str) -> ApiError {
+    ApiError::not_found("dataset_not_found", format!("the data set {id:?} was deleted just now"))
 }

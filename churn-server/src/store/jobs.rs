@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
+use super::datasets::deleted;
 use super::{Page, Paged, Pool, Store, Tx, on_pool, on_tx, text_enum};
 use crate::error::{ApiError, Result};
 use crate::jobs::Failure;
@@ -162,9 +163,7 @@ impl Tx {
         }
         let who: Option<Option<String>> =
             on_tx!(self, db => sqlx::query_scalar(WHO).bind(dataset_id).fetch_optional(db).await)?;
-        who.flatten().map(Some).ok_or_else(|| {
-            ApiError::not_found("dataset_not_found", format!("the data set {dataset_id:?} was deleted just now"))
-        })
+        who.flatten().map(Some).ok_or_else(|| deleted(dataset_id))
     }
 
     /// Ends a job without what it was to make, and says so of its subject.
@@ -184,6 +183,30 @@ impl Tx {
             (JobKind::Train, _) => self.training_failed(&job.subject_id, error).await,
             (JobKind::PredictBulk, cancelled) => self.batch_failed(&job.subject_id, error, cancelled).await,
         }
+    }
+
+    /// Stops jobs that have been asked to: at once if they wait; one that runs learns it from its next heartbeat.
+    async fn stop_jobs(&mut self, asked: &[Job]) -> Result<()> {
+        for job in asked.iter().filter(|job| job.status == JobStatus::Queued) {
+            self.end_job(job, &Failure::cancelled()).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the jobs of a data set and of its batches, wherever they stand: a worker that has one learns from its next
+    /// heartbeat that it has it no more. Stops the trainings on it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(super) async fn delete_jobs_on_dataset(&mut self, org_id: &str, dataset_id: &str) -> Result<()> {
+        const DELETE: &str = "DELETE FROM jobs WHERE org_id = $1 AND ((kind = 'process_features' AND subject_id = $2) \
+             OR (kind = 'predict_bulk' AND subject_id IN (SELECT id FROM prediction_batches WHERE dataset_id = $2)))";
+        const STOP: &str = "UPDATE jobs SET cancel_requested = 1 WHERE org_id = $1 AND kind = 'train' \
+             AND status IN ('queued', 'running') AND subject_id IN (SELECT id FROM models WHERE dataset_id = $2) RETURNING *";
+        on_tx!(self, db => sqlx::query(DELETE).bind(org_id).bind(dataset_id).execute(db).await.map(drop))?;
+        let trainings: Vec<Job> =
+            on_tx!(self, db => sqlx::query_as(STOP).bind(org_id).bind(dataset_id).fetch_all(db).await)?;
+        self.stop_jobs(&trainings).await
     }
 
     /// Ends a job that has made what it was to make, in the transaction of [`Store::speak_for_job`] that also says what.
@@ -352,9 +375,7 @@ impl Store {
         let job: Option<Job> =
             on_tx!(&mut tx, db => sqlx::query_as(sql).bind(org_id).bind(id).fetch_optional(db).await)?;
         let asked = job.is_some();
-        if let Some(job) = job.filter(|job| job.status == JobStatus::Queued) {
-            tx.end_job(&job, &Failure::cancelled()).await?;
-        }
+        tx.stop_jobs(job.as_slice()).await?;
         tx.commit().await?;
         let job = self.job(org_id, id).await?;
         match asked {

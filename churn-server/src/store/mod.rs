@@ -30,8 +30,7 @@ pub use organizations::{Organization, Settings};
 
 use crate::error::{ApiError, Result};
 
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Connections to either database.
 #[derive(Clone, Debug)]
@@ -130,8 +129,8 @@ impl Store {
             return Err(failed(&"expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…"));
         };
         match &pool {
-            Pool::Sqlite(pool) => SQLITE.run(pool).await,
-            Pool::Postgres(pool) => POSTGRES.run(pool).await,
+            Pool::Sqlite(pool) => MIGRATIONS.run(pool).await,
+            Pool::Postgres(pool) => MIGRATIONS.run(pool).await,
         }
         .map_err(|error| failed(&error))?;
         Ok(Store { pool })

@@ -37,6 +37,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "/organizations/{org_id}/predict-bulk", "write"),
     ("GET", "/organizations/{org_id}/prediction-batches", "read"),
     ("GET", "/organizations/{org_id}/prediction-batches/{batch_id}", "read"),
+    ("DELETE", "/organizations/{org_id}/prediction-batches/{batch_id}", "admin"),
     ("GET", "/organizations/{org_id}/prediction-batches/{batch_id}/results", "read"),
     ("GET", "/organizations/{org_id}/prediction-batches/{batch_id}/file", "read"),
     ("GET", "/organizations/{org_id}/prediction-customers", "read"),

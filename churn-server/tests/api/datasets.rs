@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::support::{BASE, CSV, Server};
 
-async fn objects(server: &Server) -> Vec<String> {
+/// The keys of all files.
+pub(crate) async fn objects(server: &Server) -> Vec<String> {
     let mut all = Vec::new();
     for bucket in Bucket::ALL {
         let listed = server.state.storage.list(bucket, "").await.expect("lists");

@@ -4,6 +4,7 @@
 mod auth;
 mod databases;
 mod datasets;
+mod deletion;
 mod errors;
 mod organizations;
 mod queue;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use churn_server::error::ApiError;
 use churn_server::jobs::Failure;
 use churn_server::store::{
-    Beat, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewDataset, NewJob, NewModel, Page, Store,
+    Beat, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewBatch, NewDataset, NewJob, NewModel, Page,
+    Store,
 };
 use tempfile::TempDir;
 
@@ -46,6 +47,7 @@ cases!(
     jobs_belong_to_their_organization,
     versions_rise_and_roles_change,
     trainings_at_once_have_different_versions,
+    a_deleted_dataset_takes_its_jobs_and_batches,
 );
 
 async fn organization(store: &Store) {
@@ -352,4 +354,75 @@ async fn trainings_at_once_have_different_versions(store: Store) {
     let found = store.models(ORG, Some(ModelStatus::Training), ALL).await.expect("answers");
     let versions: Vec<i64> = found.rows.iter().map(|row| row.version).collect();
     assert_eq!(versions, [8, 7, 6, 5, 4, 3, 2, 1]);
+}
+
+async fn a_deleted_dataset_takes_its_jobs_and_batches(store: Store) {
+    let (dataset, features) = accepted(&store, "a", 5).await;
+    let (other, other_features) = accepted(&store, "b", 5).await;
+    let job_of = |kind, id: &'static str, subject_id: &'static str| NewJob { kind, ..new_job(id, subject_id, 5) };
+    let mut tx = store.begin().await.expect("begins");
+    let nothing = serde_json::json!({});
+    for (model, of, job) in [("m-a", &dataset, "train-a"), ("m-b", &other, "train-b"), ("m-c", &dataset, "train-c")] {
+        let new = NewModel { id: model, org_id: ORG, model_type: "auto", dataset_id: of, job_id: job };
+        tx.insert_model(&new).await.expect("is inserted");
+        tx.insert_job(&job_of(JobKind::Train, job, model), &nothing).await.expect("is accepted");
+    }
+    for (batch, of, job) in [("b-a", Some(&dataset), "bulk-a"), ("b-b", None, "bulk-b")] {
+        let new = NewBatch {
+            id: batch,
+            org_id: ORG,
+            job_id: job,
+            dataset_id: of.map(String::as_str),
+            input_key: "utils/b.csv",
+            model_id: "m-a",
+            model_version: 1,
+            challenger_id: None,
+        };
+        tx.insert_batch(&new).await.expect("is inserted");
+        tx.insert_job(&job_of(JobKind::PredictBulk, job, batch), &nothing).await.expect("is accepted");
+    }
+    tx.commit().await.expect("commits");
+    // All are at work but one training, which is put back in the line.
+    let mut taken = BTreeMap::new();
+    while let Some(job) = claim(&store, "w", LONG).await {
+        taken.insert(job.id.clone(), job);
+    }
+    assert_eq!(taken.len(), 7);
+    assert!(store.release_job(&taken["train-c"], "w").await.expect("answers"));
+
+    let mut tx = store.begin().await.expect("begins");
+    let other_org = tx.delete_dataset("globex", &dataset).await.expect_err("is another's");
+    assert_eq!(other_org.code(), "dataset_not_found");
+    let files = tx.delete_dataset(ORG, &dataset).await.expect("is deleted");
+    tx.commit().await.expect("commits");
+    assert_eq!(files, ["datasets/x.csv"]);
+    let beat = async |id: &str| store.beat_job(&taken[id], "w", LONG, 0.5, None).await.expect("beats");
+    for id in [&features, "bulk-a"] {
+        assert_eq!(store.job(ORG, id).await.expect_err("is gone").code(), "job_not_found");
+        assert_eq!(beat(id).await, Beat::Lost);
+        assert!(store.speak_for_job(&taken[id], "w").await.expect("answers").is_none());
+    }
+    assert_eq!(store.batch(ORG, "b-a").await.expect_err("is gone").code(), "batch_not_found");
+    assert_eq!(beat("train-a").await, Beat::Cancel);
+    assert_eq!(job(&store, "train-c").await.status, JobStatus::Cancelled);
+    assert_eq!(store.model(ORG, "m-c").await.expect("stays").status, ModelStatus::Failed);
+    for id in [&other_features, "train-b", "bulk-b"] {
+        assert_eq!(beat(id).await, Beat::GoOn);
+    }
+    assert_eq!(status(&store, &other).await, DatasetStatus::Processing);
+
+    // Nothing is accepted on it any more.
+    let mut tx = store.begin().await.expect("begins");
+    for error in [
+        tx.hold_dataset(&dataset).await.expect_err("is gone"),
+        tx.take_for_features(&dataset, "j").await.expect_err("is gone"),
+        tx.delete_dataset(ORG, &dataset).await.expect_err("is gone"),
+    ] {
+        assert_eq!(error.code(), "dataset_not_found");
+    }
+    // The file that was sent along goes with its batch.
+    assert_eq!(tx.delete_batch(ORG, "b-b").await.expect("is deleted"), ["utils/b.csv"]);
+    assert_eq!(tx.delete_batch(ORG, "b-b").await.expect_err("is gone").code(), "batch_not_found");
+    tx.commit().await.expect("commits");
+    assert_eq!(beat("bulk-b").await, Beat::Lost);
 }

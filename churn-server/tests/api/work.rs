@@ -40,7 +40,7 @@ pub(crate) fn model() -> Model {
 }
 
 /// A worker that looks often.
-fn work(server: &Server) -> tokio::task::JoinHandle<()> {
+pub(crate) fn work(server: &Server) -> tokio::task::JoinHandle<()> {
     let options = WorkerOptions {
         poll: Duration::from_millis(20),
         beat: Duration::from_millis(20),
@@ -50,12 +50,12 @@ fn work(server: &Server) -> tokio::task::JoinHandle<()> {
     tokio::spawn(Worker::new(server.state.clone(), options).run(server.state.shutdown.clone()))
 }
 
-fn org(path: &str) -> String {
+pub(crate) fn org(path: &str) -> String {
     format!("{BASE}/organizations/acme{path}")
 }
 
 /// Asks until the answer fits; a test that waits in vain ends by itself.
-async fn until(server: &Server, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(server: &Server, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     for _ in 0..3000 {
         last = server.get(path).await.json();
@@ -67,25 +67,25 @@ async fn until(server: &Server, path: &str, fits: impl Fn(&Value) -> bool) -> Va
     panic!("{path} stays {last}");
 }
 
-async fn ended(server: &Server, started: &Value) -> Value {
+pub(crate) async fn ended(server: &Server, started: &Value) -> Value {
     let path = org(&format!("/jobs/{}", started["job_id"].as_str().expect("a job")));
     until(server, &path, |job| !["queued", "running"].contains(&job["status"].as_str().expect("a status"))).await
 }
 
-async fn upload(server: &Server, csv: &str) -> String {
+pub(crate) async fn upload(server: &Server, csv: &str) -> String {
     let answer = server.form(&org("/upload-dataset"), "", &[("file", csv)]).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     answer.json()["dataset_id"].as_str().expect("an id").to_owned()
 }
 
-async fn accepted(server: &Server, path: &str, body: Option<Value>) -> Value {
+pub(crate) async fn accepted(server: &Server, path: &str, body: Option<Value>) -> Value {
     let answer = server.ask("POST", &org(path), "", body).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
     answer.json()
 }
 
 /// Uploaded, with features.
-async fn ready(server: &Server, csv: &str) -> String {
+pub(crate) async fn ready(server: &Server, csv: &str) -> String {
     let dataset = upload(server, csv).await;
     let started = accepted(server, &format!("/datasets/{dataset}/process-features"), None).await;
     let job = ended(server, &started).await;
@@ -94,7 +94,7 @@ async fn ready(server: &Server, csv: &str) -> String {
 }
 
 /// A trained model, by its id.
-async fn trained(server: &Server, query: &str, body: Option<Value>) -> String {
+pub(crate) async fn trained(server: &Server, query: &str, body: Option<Value>) -> String {
     let started = accepted(server, &format!("/train{query}"), body).await;
     let job = ended(server, &started).await;
     assert_eq!(job["status"], "completed", "{job}");
@@ -102,7 +102,7 @@ async fn trained(server: &Server, query: &str, body: Option<Value>) -> String {
 }
 
 /// One customer of the log as a request.
-fn customer(id: &str, as_of: Day) -> (Value, Customer) {
+pub(crate) fn customer(id: &str, as_of: Day) -> (Value, Customer) {
     let transactions: Vec<Transaction> = events()
         .iter()
         .filter(|(customer, ..)| *customer == id)
@@ -174,6 +174,60 @@ async fn the_four_steps_give_what_the_library_gives() {
     let table = model.features(&events, Some(as_of)).expect("features");
     let row = table.customer_ids().position(|id| id == "c003").expect("is there");
     assert_eq!(explained["reasons"], json!(model.explain(&table).expect("explains").reasons(row)));
+}
+
+/// The log ends 399 days after day 19700, on day 20099; 365 days before that is day 19734.
+#[tokio::test(flavor = "multi_thread")]
+async fn customers_who_are_long_gone_are_left_out_unless_asked_for() {
+    let server = Server::open().await;
+    let _worker = work(&server);
+    ready(&server, &log()).await;
+    trained(&server, "", None).await;
+    let day = |number| Day::new(number).expect("a day");
+    assert_eq!(events().last_day(), day(20_099));
+    let with = log() + &format!("gone,{},10\nalmost,{},10\n", day(19_734), day(19_735));
+    let include: &[(&str, &str)] = &[("include_inactive", "true"), ("file", &with)];
+    for (form, customers, word) in [(&[("file", with.as_str())][..], 201, "left out"), (include, 202, "a guess")] {
+        let sent = server.form(&org("/predict-bulk"), "", form).await.json();
+        assert_eq!(ended(&server, &sent).await["status"], "completed");
+        let batch = server.get(&org("/prediction-batches?limit=1")).await.json()["batches"][0].clone();
+        assert_eq!((&batch["customers"], &batch["inactive_customers"]), (&json!(customers), &json!(1)), "{batch}");
+        assert!(batch["warnings"][0].as_str().expect("a warning").contains(word), "{batch}");
+        let found = async |id: &str| server.get(&org(&format!("/prediction-customers?search={id}"))).await.json();
+        assert_eq!(found("almost").await["total"], 1);
+        assert_eq!(found("gone").await["total"], customers - 201);
+    }
+
+    let only = format!("customer_id,event_date\ngone,{}\n", day(19_000));
+    let sent = server.form(&org("/predict-bulk?as_of=2024-12-01"), "", &[("file", &only)]).await.json();
+    let job = ended(&server, &sent).await;
+    assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("no_customers")), "{job}");
+
+    let alone = json!({"customer_id": "gone", "transactions": [{"event_date": day(19_734)}], "as_of": day(20_099)});
+    let answer = server.post(&org("/predict"), alone).await.json();
+    assert!(answer["warnings"][0].as_str().expect("a warning").contains("a guess"), "{answer}");
+    let still = json!({"customer_id": "almost", "transactions": [{"event_date": day(19_735)}], "as_of": day(20_099)});
+    assert_eq!(server.post(&org("/predict"), still).await.json()["warnings"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_beyond_the_limit_are_kept_but_not_held_in_memory() {
+    let rows = log().lines().count() - 1;
+    let server = Server::with(&[("MAX_LOG_ROWS", &rows.to_string())]).await;
+    let _worker = work(&server);
+    ready(&server, &log()).await;
+    trained(&server, "", None).await;
+    let larger = ready(&server, &(log() + "c000,2024-06-01,5\n")).await;
+    let train = org(&format!("/train?dataset_id={larger}"));
+    let bulk = org(&format!("/predict-bulk?dataset_id={larger}"));
+    for answer in [
+        server.ask("POST", &train, "", None).await,
+        server.ask("POST", &bulk, "", None).await,
+        server.form(&org("/predict-bulk"), "", &[("file", &(log() + "c000,2024-06-01,5\n"))]).await,
+    ] {
+        assert_eq!(answer.error(), (413, "too_many_rows".to_owned()));
+        assert_eq!(answer.json()["details"]["max_rows"], json!(rows));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,6 +129,9 @@ CREATE TABLE prediction_batches (
     status TEXT NOT NULL,
     file_key TEXT,
     customers BIGINT,
+    -- Those who have been away for longer than any that the model has learned from, scored or not.
+    inactive_customers BIGINT,
+    warnings TEXT,
     segments TEXT,
     mean_probability DOUBLE PRECISION,
     -- Where every so manieth row of the result begins, so that a page is a range read.

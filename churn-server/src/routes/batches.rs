@@ -1,0 +1,384 @@
+//! What came of bulk predictions: files, pages, customers with their reasons, segments over time.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use churn::Segment;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::datasets::Failure;
+use super::predict::ReasonAnswer;
+use super::{BASE, discard_all, download};
+use crate::auth::{Admin, Read, Tenant};
+use crate::error::{ApiError, Result};
+use crate::extract::{Json, Path, Query};
+use crate::jobs::PredictionRow;
+use crate::pages::{self, Order, Wish};
+use crate::state::AppState;
+use crate::store::{Batch, BatchStatus, Page, SegmentCounts};
+use crate::time::Stamp;
+
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, delete))
+        .routes(routes!(results))
+        .routes(routes!(file))
+        .routes(routes!(customers))
+        .routes(routes!(segments))
+}
+
+/// A batch of predictions.
+#[derive(Debug, Serialize, ToSchema)]
+struct BatchAnswer {
+    batch_id: String,
+    job_id: String,
+    status: BatchStatus,
+    dataset_id: Option<String>,
+    model_id: String,
+    /// The version that was active when it was accepted.
+    model_version: i64,
+    challenger_id: Option<String>,
+    /// The day that the customers were looked at.
+    #[schema(format = Date)]
+    as_of: Option<String>,
+    /// Customers that are scored.
+    customers: Option<i64>,
+    /// Customers who have been away for longer than any that the model has learned from; `warnings` say whether they are
+    /// scored.
+    inactive_customers: Option<i64>,
+    warnings: Vec<String>,
+    /// Customers by segment: Low, Medium, High, Critical.
+    #[schema(value_type = Option<Object>)]
+    segments: Option<SegmentCounts>,
+    mean_probability: Option<f64>,
+    /// The path of the file in this API, once it is there.
+    file_url: Option<String>,
+    error: Option<Failure>,
+    created_at: Stamp,
+    finished_at: Option<Stamp>,
+}
+
+impl From<Batch> for BatchAnswer {
+    fn from(row: Batch) -> Self {
+        let path = format!("{BASE}/organizations/{}/prediction-batches/{}/file", row.org_id, row.id);
+        BatchAnswer {
+            batch_id: row.id,
+            job_id: row.job_id,
+            status: row.status,
+            dataset_id: row.dataset_id,
+            model_id: row.model_id,
+            model_version: row.model_version,
+            challenger_id: row.challenger_id,
+            as_of: row.as_of,
+            customers: row.customers,
+            inactive_customers: row.inactive_customers,
+            warnings: row.warnings.map(|warnings| warnings.0).unwrap_or_default(),
+            segments: row.segments.map(|segments| segments.0),
+            mean_probability: row.mean_probability,
+            file_url: row.file_key.map(|_| path),
+            error: Failure::of(row.error_code, row.error_message, row.error_line),
+            created_at: row.created_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct BatchList {
+    total: i64,
+    limit: i64,
+    offset: i64,
+    batches: Vec<BatchAnswer>,
+}
+
+/// The batch of a path.
+#[derive(Debug, Deserialize)]
+struct BatchPath {
+    batch_id: Uuid,
+}
+
+/// The batches, newest first
+#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches", tag = "predictions", params(Page), responses((status = 200, body = BatchList)))]
+async fn list(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Query(page): Query<Page>,
+) -> Result<Json<BatchList>> {
+    let page = page.check()?;
+    state.store.organization(&tenant.org_id).await?;
+    let found = state.store.batches(&tenant.org_id, None, page).await?;
+    let batches = found.rows.into_iter().map(BatchAnswer::from).collect();
+    Ok(Json(BatchList { total: found.total, limit: page.limit, offset: page.offset, batches }))
+}
+
+/// One batch
+#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}", tag = "predictions", responses((status = 200, body = BatchAnswer)))]
+async fn get(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(BatchPath { batch_id }): Path<BatchPath>,
+) -> Result<Json<BatchAnswer>> {
+    Ok(Json(state.store.batch(&tenant.org_id, &batch_id.to_string()).await?.into()))
+}
+
+/// Delete a batch
+///
+/// With its job, which is stopped if it still works, its predictions, and the file that was sent along to be scored.
+#[utoipa::path(delete, path = "/organizations/{org_id}/prediction-batches/{batch_id}", tag = "predictions", responses((status = 204)))]
+async fn delete(
+    tenant: Tenant<Admin>,
+    State(state): State<AppState>,
+    Path(BatchPath { batch_id }): Path<BatchPath>,
+) -> Result<StatusCode> {
+    let mut tx = state.store.begin().await?;
+    let files = tx.delete_batch(&tenant.org_id, &batch_id.to_string()).await?;
+    tx.commit().await?;
+    discard_all(&state, files).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The predictions of a batch as a file
+///
+/// The riskiest customer first: customer_id, churn_probability, risk_segment, model_version, expected_profit, and reasons.
+#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}/file", tag = "predictions",
+    responses((status = 200, content_type = "text/csv", body = String)))]
+async fn file(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(BatchPath { batch_id }): Path<BatchPath>,
+) -> Result<Response> {
+    let batch = state.store.batch(&tenant.org_id, &batch_id.to_string()).await?;
+    let key = batch.file_key.as_ref().ok_or_else(|| pages::not_ready(&batch))?;
+    download(&state, key, &format!("predictions_{batch_id}.csv"), "text/csv").await
+}
+
+/// Which part of a batch.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ResultsQuery {
+    /// Only this segment: Low, Medium, High or Critical.
+    #[param(value_type = Option<String>, example = "Critical")]
+    risk_segment: Option<Segment>,
+}
+
+/// A prediction of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+struct ResultAnswer {
+    customer_id: String,
+    churn_probability: f64,
+    #[schema(value_type = String, example = "High")]
+    risk_segment: Segment,
+    model_version: i64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ResultList {
+    batch_id: String,
+    total: u64,
+    limit: i64,
+    offset: i64,
+    predictions: Vec<ResultAnswer>,
+}
+
+/// The predictions of a batch, page by page, the riskiest first
+#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}/results", tag = "predictions",
+    params(ResultsQuery, Page), responses((status = 200, body = ResultList)))]
+async fn results(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(BatchPath { batch_id }): Path<BatchPath>,
+    Query(query): Query<ResultsQuery>,
+    Query(page): Query<Page>,
+) -> Result<Json<ResultList>> {
+    let page = page.check()?;
+    let batch = state.store.batch(&tenant.org_id, &batch_id.to_string()).await?;
+    let wish = Wish { segment: query.risk_segment, search: None, order: Order::Riskiest, page };
+    let found = pages::read(&state, &batch, wish).await?;
+    let answer = |row: PredictionRow| ResultAnswer {
+        customer_id: row.customer_id,
+        churn_probability: row.churn_probability,
+        risk_segment: row.risk_segment,
+        model_version: row.model_version,
+    };
+    Ok(Json(ResultList {
+        batch_id: batch.id,
+        total: found.total,
+        limit: page.limit,
+        offset: page.offset,
+        predictions: found.rows.into_iter().map(answer).collect(),
+    }))
+}
+
+/// What customers are sorted by.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Sort {
+    #[default]
+    ChurnProbability,
+    ExpectedProfit,
+    CustomerId,
+}
+
+/// Rising or falling.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Direction {
+    Asc,
+    Desc,
+}
+
+/// Which customers.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct CustomersQuery {
+    /// The batch; default the newest that is completed.
+    batch_id: Option<Uuid>,
+    /// Only this segment: Low, Medium, High or Critical.
+    #[param(value_type = Option<String>, example = "Critical")]
+    risk_segment: Option<Segment>,
+    /// Only customers whose id contains this, in upper or lower case.
+    #[param(max_length = 200)]
+    search: Option<String>,
+    /// By what; default churn_probability.
+    #[param(inline)]
+    sort: Option<Sort>,
+    /// Default desc, and asc for customer_id.
+    #[param(inline)]
+    order: Option<Direction>,
+}
+
+/// A customer of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+struct CustomerAnswer {
+    customer_id: String,
+    churn_probability: f64,
+    #[schema(value_type = String, example = "Critical")]
+    risk_segment: Segment,
+    model_version: i64,
+    /// What contacting the customer is expected to earn, by the organization's campaign.
+    expected_profit: f64,
+    reasons: Vec<ReasonAnswer>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct CustomerList {
+    batch_id: String,
+    #[schema(format = Date)]
+    as_of: Option<String>,
+    model_version: i64,
+    total: u64,
+    limit: i64,
+    offset: i64,
+    customers: Vec<CustomerAnswer>,
+}
+
+/// The customers with their risk, the reasons for it, and what contacting them is expected to earn
+#[utoipa::path(get, path = "/organizations/{org_id}/prediction-customers", tag = "predictions",
+    params(CustomersQuery, Page), responses((status = 200, body = CustomerList)))]
+async fn customers(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Query(query): Query<CustomersQuery>,
+    Query(page): Query<Page>,
+) -> Result<Json<CustomerList>> {
+    let page = page.check()?;
+    state.store.organization(&tenant.org_id).await?;
+    let batch = match query.batch_id {
+        Some(id) => state.store.batch(&tenant.org_id, &id.to_string()).await?,
+        None => {
+            let newest = Page { limit: 1, offset: 0 };
+            let found = state.store.batches(&tenant.org_id, Some(BatchStatus::Completed), newest).await?;
+            found.rows.into_iter().next().ok_or_else(|| {
+                ApiError::not_found("no_predictions", "there are no predictions yet: POST predict-bulk makes some")
+            })?
+        }
+    };
+    if query.search.as_ref().is_some_and(|search| search.chars().count() > 200) {
+        return Err(ApiError::bad_request("invalid_query", "search has more than 200 characters"));
+    }
+    // The expected profit rises with the risk: their orders are one.
+    let order = match (query.sort.unwrap_or_default(), query.order) {
+        (Sort::CustomerId, Some(Direction::Desc)) => Order::IdFalling,
+        (Sort::CustomerId, _) => Order::IdRising,
+        (_, Some(Direction::Asc)) => Order::Safest,
+        _ => Order::Riskiest,
+    };
+    let search = query.search.filter(|search| !search.is_empty());
+    let found = pages::read(&state, &batch, Wish { segment: query.risk_segment, search, order, page }).await?;
+    let answer = |row: PredictionRow| CustomerAnswer {
+        reasons: row.reasons().into_iter().map(ReasonAnswer::from).collect(),
+        customer_id: row.customer_id,
+        churn_probability: row.churn_probability,
+        risk_segment: row.risk_segment,
+        model_version: row.model_version,
+        expected_profit: row.expected_profit,
+    };
+    Ok(Json(CustomerList {
+        batch_id: batch.id,
+        as_of: batch.as_of,
+        model_version: batch.model_version,
+        total: found.total,
+        limit: page.limit,
+        offset: page.offset,
+        customers: found.rows.into_iter().map(answer).collect(),
+    }))
+}
+
+/// The segments of one batch.
+#[derive(Debug, Serialize, ToSchema)]
+struct SegmentPoint {
+    batch_id: String,
+    #[schema(format = Date)]
+    as_of: Option<String>,
+    created_at: Stamp,
+    model_version: i64,
+    customers: i64,
+    /// Customers by segment: Low, Medium, High, Critical.
+    #[schema(value_type = Object)]
+    segments: SegmentCounts,
+    mean_probability: Option<f64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct SegmentHistory {
+    points: Vec<SegmentPoint>,
+}
+
+/// How many of the newest batches.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct HistoryQuery {
+    /// At most so many, 1 to 1000.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<i64>,
+}
+
+/// The sizes of the segments over time, oldest first
+#[utoipa::path(get, path = "/organizations/{org_id}/segments", tag = "predictions", params(HistoryQuery), responses((status = 200, body = SegmentHistory)))]
+async fn segments(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<SegmentHistory>> {
+    let page = Page { limit: query.limit.unwrap_or(50), offset: 0 }.check()?;
+    state.store.organization(&tenant.org_id).await?;
+    let newest = state.store.batches(&tenant.org_id, Some(BatchStatus::Completed), page).await?.rows;
+    let point = |row: Batch| SegmentPoint {
+        batch_id: row.id,
+        as_of: row.as_of,
+        created_at: row.created_at,
+        model_version: row.model_version,
+        customers: row.customers.unwrap_or_default(),
+        segments: row.segments.map_or_else(BTreeMap::new, |segments| segments.0),
+        mean_probability: row.mean_probability,
+    };
+    Ok(Json(SegmentHistory { points: newest.into_iter().rev().map(point).collect() }))
+}
