@@ -113,18 +113,7 @@ impl Setting<'_> {
 
 /// A settings struct of the core; what it does not know or cannot take is refused by name.
 pub(crate) fn read<T: DeserializeOwned>(settings: Map<String, Value>) -> PyResult<T> {
-    serde_json::from_value(Value::Object(settings.clone())).map_err(|error| {
-        // The message names a setting that does not exist, but not one whose value is wrong: that is the one which fails alone.
-        let fails = |(name, value): &(&String, &Value)| {
-            let alone = Map::from_iter([((*name).clone(), (*value).clone())]);
-            serde_json::from_value::<T>(Value::Object(alone)).is_err()
-        };
-        let error = error.to_string();
-        match settings.iter().find(fails) {
-            Some((name, _)) if !error.contains(name.as_str()) => invalid(format!("{name}: {error}")),
-            _ => invalid(error),
-        }
-    })
+    serde_json::from_value(Value::Object(settings)).map_err(|error| invalid(error.to_string()))
 }
 
 /// A settings struct from keyword arguments.

@@ -3,11 +3,13 @@
 //! Options, rows and results cross as JSON text, read and written by the same structs as everywhere: an unknown key or a value
 //! of the wrong type is refused with its name, and numbers keep their bits. Columns of numbers cross as typed arrays.
 
-use churn::{Column, ColumnData, Day, Table, Value};
+use std::io::{self, Write};
+
+use churn::{Column, ColumnData, Day, FromJson, Json, JsonError, Table, Value};
 use js_sys::{Array, Float64Array, Object};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value as Json};
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
 use wasm_bindgen::prelude::*;
 
 use crate::error::{Failure, Result};
@@ -26,8 +28,20 @@ extern "C" {
 
 /// A plain object or array; a missing value is null.
 pub(crate) fn results(value: &impl Serialize) -> Result<JsValue> {
-    let text = serde_json::to_string(value).map_err(|error| Failure::parameter(error.to_string()))?;
+    let mut text = Vec::new();
+    let written = value.serialize(&mut Serializer::with_formatter(&mut text, Numbers));
+    let text = written.ok().and_then(|()| String::from_utf8(text).ok());
+    let text = text.ok_or_else(|| Failure::parameter("the result cannot be written as JSON"))?;
     js_sys::JSON::parse(&text).map_err(|error| Failure::thrown(&error))
+}
+
+/// Numbers as the standard library writes them: the writer of serde_json has tables of its own for it.
+struct Numbers;
+
+impl Formatter for Numbers {
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(value.to_string().as_bytes())
+    }
 }
 
 /// JSON text of what the caller handed over; undefined is an empty object.
@@ -39,40 +53,44 @@ fn text(value: &JsValue) -> Result<String> {
 }
 
 /// A struct of the core, by its own names.
-pub(crate) fn config<T: DeserializeOwned>(value: &JsValue, name: &str) -> Result<T> {
+pub(crate) fn config<T: FromJson>(value: &JsValue, name: &str) -> Result<T> {
     read(&text(value)?, name)
 }
 
-fn read<T: DeserializeOwned>(text: &str, name: &str) -> Result<T> {
-    churn::from_json(text).map_err(|error| Failure::parameter(format!("{name}: {}", without_position(&error))))
+fn read<T: FromJson>(text: &str, name: &str) -> Result<T> {
+    churn::from_json(text).map_err(|error| wrong(name, error))
 }
 
-/// The place in a JSON text that the caller has never seen says nothing.
-fn without_position(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(at) => text[..at].to_owned(),
-        None => text,
-    }
+/// What a value is of which a struct was to be read.
+fn wrong(name: &str, error: JsonError) -> Failure {
+    Failure::parameter(format!("{name}: {error}"))
 }
 
 /// Options whose keys belong to several readers.
-pub(crate) struct Options(Map<String, Json>);
+pub(crate) struct Options(Vec<(String, Json)>);
 
 impl Options {
     pub(crate) fn new(value: &JsValue) -> Result<Self> {
         match value.is_null() {
-            true => Ok(Options(Map::new())),
-            false => config(value, "options").map(Options),
+            true => Ok(Options(Vec::new())),
+            false => match config(value, "options")? {
+                Json::Object(pairs) => Ok(Options(pairs)),
+                found => Err(Failure::parameter(format!("options: expected an object, found {}", found.kind()))),
+            },
         }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Json> {
+        let at = self.0.iter().position(|(known, _)| known == key)?;
+        Some(self.0.swap_remove(at).1)
     }
 
     /// A text that may be left out.
     pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>> {
-        match self.0.remove(key) {
+        match self.take(key) {
             None | Some(Json::Null) => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
-            Some(found) => Err(Failure::parameter(format!("{key} is {found}; expected a text"))),
+            Some(Json::Text(text)) => Ok(Some(text)),
+            Some(found) => Err(Failure::parameter(format!("{key} is {}; expected a text", found.kind()))),
         }
     }
 
@@ -82,16 +100,16 @@ impl Options {
         day.transpose().map_err(|error: churn::Error| Failure::parameter(format!("{key}: {error}")))
     }
 
-    /// Everything that was not taken. By way of its text: reading one more kind of value would double the code for it.
-    pub(crate) fn rest<T: DeserializeOwned>(self) -> Result<T> {
-        read(&Json::Object(self.0).to_string(), "options")
+    /// Everything that was not taken.
+    pub(crate) fn rest<T: FromJson>(self) -> Result<T> {
+        T::from_json(&Json::Object(self.0)).map_err(|error| wrong("options", error))
     }
 
     /// Nothing may be left.
     pub(crate) fn end(self, known: &str) -> Result<()> {
-        match self.0.keys().next() {
+        match self.0.first() {
             None => Ok(()),
-            Some(key) => Err(Failure::parameter(format!("options: unknown setting {key:?}; expected {known}"))),
+            Some((key, _)) => Err(Failure::parameter(format!("options: unknown setting {key:?}; expected {known}"))),
         }
     }
 }
@@ -111,8 +129,8 @@ pub(crate) fn text_array<'a>(texts: impl Iterator<Item = &'a str>) -> JsValue {
     split_texts(&all, &lengths)
 }
 
-/// The rows of an array, some thousand at a time, as JSON maps with their numbers from 1.
-pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Map<String, Json>) -> Result<()>) -> Result<()> {
+/// The rows of an array, some thousand at a time, as the keys and values of objects, with their numbers from 1.
+pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Vec<(String, Json)>) -> Result<()>) -> Result<()> {
     const TOGETHER: u32 = 8192;
     let array: &Array = value.dyn_ref().ok_or_else(|| Failure::parameter("rows: expected an array of objects"))?;
     let mut row = 0;
@@ -121,8 +139,8 @@ pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Map<String, Json
         for value in some {
             row += 1;
             match value {
-                Json::Object(map) => each(row, map)?,
-                found => return Err(Failure::row(row, format!("{found} is no object"))),
+                Json::Object(pairs) => each(row, pairs)?,
+                found => return Err(Failure::row(row, format!("expected an object, found {}", found.kind()))),
             }
         }
     }
@@ -141,16 +159,15 @@ pub(crate) fn table(value: &JsValue) -> Result<Table> {
 fn columns_of_rows(value: &JsValue) -> Result<Vec<Column>> {
     let mut names: Vec<String> = Vec::new();
     let mut values: Vec<Vec<Value>> = Vec::new();
-    rows(value, |row, map| {
-        for (name, value) in map {
+    rows(value, |row, pairs| {
+        for (name, value) in pairs {
             let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
                 names.push(name);
                 values.push(Vec::new());
                 names.len() - 1
             });
-            let value = serde_json::from_value(value).map_err(|_| {
-                Failure::row(row, format!("{}: expected a number, a text, true, false or null", names[at]))
-            })?;
+            let value =
+                Value::from_json(&value).map_err(|error| Failure::row(row, format!("{}: {error}", names[at])))?;
             values[at].resize(row - 1, Value::Missing(()));
             values[at].push(value);
         }

@@ -1,9 +1,9 @@
 //! Reading, features and labels.
 
-use churn::{Customer, FeatureConfig, Transaction};
+use churn::{Customer, Day, FeatureConfig, FromJson, Json, Transaction};
 #[cfg(feature = "training")]
 use churn::{LabelConfig, ReadOptions};
-use serde_json::Value as Json;
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{Options, config, results, rows, text_array};
@@ -30,12 +30,12 @@ pub fn read_csv(source: &JsValue, options: &JsValue, observe: &JsValue) -> Resul
 #[wasm_bindgen(js_name = eventsFromRows)]
 pub fn events_from_rows(array: &JsValue) -> Result<Events> {
     let mut all: Vec<(String, Transaction)> = Vec::new();
-    rows(array, |row, mut map| {
-        let Some(Json::String(customer)) = map.remove("customer_id") else {
+    rows(array, |row, mut pairs| {
+        let at = pairs.iter().position(|(key, _)| key == "customer_id");
+        let Some((_, Json::Text(customer))) = at.map(|at| pairs.swap_remove(at)) else {
             return Err(Failure::row(row, "customer_id is missing or no text"));
         };
-        let transaction: Transaction =
-            serde_json::from_value(Json::Object(map)).map_err(|error| Failure::row(row, error))?;
+        let transaction = Transaction::from_json(&Json::Object(pairs)).map_err(|error| Failure::row(row, error))?;
         all.push((customer, transaction));
         Ok(())
     })?;
@@ -88,19 +88,31 @@ impl Events {
 
     /// A customer with every event of theirs, as `predictOne` takes it; undefined if there is none.
     pub fn customer(&self, customer_id: &str) -> Result<JsValue> {
-        let transactions: Vec<Json> = self
+        let transactions: Vec<Event<'_>> = self
             .0
             .iter()
             .filter(|event| event.0 == customer_id)
-            .map(|(_, day, amount, event_type)| {
-                serde_json::json!({"event_date": day, "amount": amount, "event_type": event_type})
-            })
+            .map(|(_, event_date, amount, event_type)| Event { event_date, amount, event_type })
             .collect();
         if transactions.is_empty() {
             return Ok(JsValue::UNDEFINED);
         }
-        results(&serde_json::json!({"customer_id": customer_id, "transactions": transactions}))
+        results(&One { customer_id, transactions })
     }
+}
+
+/// A customer as `predictOne` takes one.
+#[derive(Serialize)]
+struct One<'a> {
+    customer_id: &'a str,
+    transactions: Vec<Event<'a>>,
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    event_date: Day,
+    amount: Option<f64>,
+    event_type: Option<&'a str>,
 }
 
 /// Customers × features.
@@ -193,7 +205,7 @@ impl FeatureTable {
 pub(crate) fn csv(write: impl FnOnce(&mut Vec<u8>) -> churn::Result<()>) -> Result<String> {
     let mut bytes = Vec::new();
     write(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|error| Failure::parameter(error.to_string()))
+    String::from_utf8(bytes).map_err(|_| Failure::parameter("what was written is not UTF-8"))
 }
 
 /// Who churned at a cutoff: `{customer_id, churned}`, two columns.

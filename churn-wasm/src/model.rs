@@ -11,8 +11,14 @@ use crate::events::{Events, FeatureTable, csv, customer, set};
 use crate::explanation::Explanation;
 
 /// A trained model.
+#[cfg(feature = "training")]
 #[wasm_bindgen]
 pub struct Model(pub(crate) churn::Model);
+
+/// A trained model, and the document that it was read from: a build that trains nothing writes none.
+#[cfg(not(feature = "training"))]
+#[wasm_bindgen]
+pub struct Model(pub(crate) churn::Model, String);
 
 /// The risk of many customers.
 #[wasm_bindgen]
@@ -63,13 +69,20 @@ impl Model {
     /// Reads a model document from anywhere.
     #[wasm_bindgen(js_name = fromJson)]
     pub fn from_json(text: &str) -> Result<Model> {
-        Ok(Model(churn::Model::from_json(text)?))
+        let model = churn::Model::from_json(text)?;
+        #[cfg(feature = "training")]
+        return Ok(Model(model));
+        #[cfg(not(feature = "training"))]
+        return Ok(Model(model, text.to_owned()));
     }
 
     /// The model document.
     #[wasm_bindgen(js_name = toJson)]
     pub fn to_json(&self) -> String {
-        self.0.to_json()
+        #[cfg(feature = "training")]
+        return self.0.to_json();
+        #[cfg(not(feature = "training"))]
+        return self.1.clone();
     }
 
     /// The learner.

@@ -2,10 +2,9 @@
 
 use churn::report::Report;
 use churn::{CompareConfig, EvaluationConfig, ExplainConfig, TableConfig, Thresholds, TrainConfig};
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{config, numbers, results, table};
+use crate::convert::{Options, config, numbers, results, table};
 use crate::error::Result;
 use crate::events::Events;
 use crate::model::Model;
@@ -57,8 +56,6 @@ pub fn segment_table(churned: &JsValue, probabilities: &JsValue, thresholds: &Js
     results(&churn::segment_table(&churned, &p, &thresholds)?)
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
 struct ReportOptions {
     title: String,
     source: Option<String>,
@@ -66,16 +63,21 @@ struct ReportOptions {
     event: String,
 }
 
-impl Default for ReportOptions {
-    fn default() -> Self {
-        ReportOptions { title: "Churn report".to_owned(), source: None, as_of: None, event: "event".to_owned() }
+impl ReportOptions {
+    fn new(options: &JsValue) -> Result<Self> {
+        let mut options = Options::new(options)?;
+        let title = options.text("title")?.unwrap_or_else(|| "Churn report".to_owned());
+        let (source, as_of) = (options.text("source")?, options.day("as_of")?);
+        let event = options.text("event")?.unwrap_or_else(|| "event".to_owned());
+        options.end("title, source, as_of or event")?;
+        Ok(ReportOptions { title, source, as_of, event })
     }
 }
 
 /// The report on a model and on the customers of a log, as one self-contained HTML page.
 #[wasm_bindgen]
 pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<String> {
-    let ReportOptions { title, source, as_of, event } = config(options, "options")?;
+    let ReportOptions { title, source, as_of, event } = ReportOptions::new(options)?;
     let words = ExplainConfig { event, ..ExplainConfig::default() };
     let features = model.0.features(&events.0, as_of)?;
     let predictions = model.0.predict_features(&features)?;
@@ -90,7 +92,7 @@ pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<Strin
 /// The report on a model alone.
 #[wasm_bindgen(js_name = modelReport)]
 pub fn model_report(model: &Model, options: &JsValue) -> Result<String> {
-    let ReportOptions { title, source, .. } = config(options, "options")?;
+    let ReportOptions { title, source, .. } = ReportOptions::new(options)?;
     let mut report = Report::new(&title, &model.0);
     report.source = source.as_deref();
     Ok(report.to_html())

@@ -24,19 +24,21 @@
 //! # Ok::<(), churn::Error>(())
 //! ```
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use special::Error as _;
 
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::metrics::{Sorted, log_loss_of};
+use crate::objects::objects;
 
 /// How to compare.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CompareConfig {
     /// Of such intervals the share that hold the true difference, above 0 and below 1; default 0.95.
     pub confidence: f64,
 }
+
+objects! { @default CompareConfig { confidence } }
 
 impl Default for CompareConfig {
     fn default() -> Self {
@@ -45,8 +47,7 @@ impl Default for CompareConfig {
 }
 
 /// A measure of two models.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// That of the first model, as [`evaluate`](crate::evaluate) gives it.
     pub a: f64,
@@ -62,6 +63,8 @@ pub struct Difference {
     pub high: f64,
 }
 
+objects! { Difference { a, b, difference, standard_error, low, high } }
+
 impl Difference {
     fn new(a: f64, b: f64, standard_error: f64, z: f64) -> Self {
         let difference = b - a;
@@ -71,8 +74,7 @@ impl Difference {
 }
 
 /// Two models on the same customers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     /// Customers judged.
     pub n: u64,
@@ -81,6 +83,8 @@ pub struct Comparison {
     /// The AUC; above 0 is better for b.
     pub roc_auc: Difference,
 }
+
+objects! { Comparison { n, log_loss, roc_auc } }
 
 /// Compares the probabilities that two models give the same customers. Exchanging the models changes the signs and nothing
 /// else; the same probabilities twice differ by 0 with the interval [0, 0].

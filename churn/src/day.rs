@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use crate::error::{Error, ErrorKind};
+use crate::json::{Json, JsonError, JsonResult};
+use crate::objects::{FromJson, deserialized};
 
 /// A day as the number of days since 1970-01-01, from 0001-01-01 to 9999-12-31.
 ///
@@ -133,13 +135,16 @@ impl Serialize for Day {
     }
 }
 
-impl<'de> Deserialize<'de> for Day {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+impl FromJson for Day {
+    fn from_json(json: &Json) -> JsonResult<Day> {
+        let Json::Text(text) = json else { return Err(json.expected("a date (YYYY-MM-DD)")) };
+        text.parse().map_err(|error: Error| JsonError::new(error.to_string()))
     }
 }
 
-#[cfg(test)]
+deserialized!(Day);
+
+#[cfg(all(test, feature = "date-formats"))]
 mod tests {
     use super::*;
 

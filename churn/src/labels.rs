@@ -14,14 +14,15 @@
 //! # Ok::<(), churn::Error>(())
 //! ```
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{Events, History, Outcome, Strings, shown};
+use crate::objects::{names, objects};
 
 /// How the label comes about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelKind {
     /// No qualifying event in the window after the cutoff.
@@ -34,9 +35,10 @@ pub enum LabelKind {
     Provided,
 }
 
+names! { LabelKind { OutcomeWindow, Inactivity, Provided } }
+
 /// The definition of churn. Every field has a default.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelConfig {
     /// How the label comes about.
     pub labels: LabelKind,
@@ -51,6 +53,8 @@ pub struct LabelConfig {
     /// `inactivity`: days without an event; 1 to 3650.
     pub threshold_days: i32,
 }
+
+objects! { @default LabelConfig { labels, horizon_days, gap_days, active_within_days, event_types, threshold_days } }
 
 impl Default for LabelConfig {
     fn default() -> Self {

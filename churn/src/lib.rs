@@ -175,9 +175,16 @@
 //!
 //! # Cargo features
 //!
-//! `parallel` (default): all cores, by rayon. `report` (default): the HTML page of [`report`]. `clusters` (default):
-//! behavioural clusters by k-means. `arrow` and `parquet`: events from record batches and Parquet files. None of them
-//! changes a number.
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `train` | yes | training, [`Classifier`], [`audit`]; without it a model that was trained elsewhere is loaded, scores and explains, and [`Model::evaluation`] is the JSON of the document |
+//! | `date-formats` | yes | [`ReadOptions::date_format`], by jiff; without it the standard forms of a date alone |
+//! | `parallel` | yes | all cores, by rayon |
+//! | `report` | yes | the HTML page of [`report`]; includes `train` |
+//! | `clusters` | yes | behavioural clusters by k-means |
+//! | `arrow`, `parquet` | no | events from record batches and Parquet files |
+//!
+//! None of them changes a number.
 
 #[cfg(feature = "clusters")]
 mod clusters;
@@ -187,11 +194,16 @@ mod error;
 mod events;
 mod explain;
 mod features;
+mod input;
+mod json;
 mod labels;
+#[cfg(feature = "train")]
+mod learn;
 mod metrics;
 mod model;
 mod numbers;
 mod objects;
+mod order;
 mod parallel;
 pub mod profit;
 mod progress;
@@ -200,7 +212,6 @@ mod random;
 pub mod report;
 mod scratch;
 mod segments;
-mod snapshot;
 mod table;
 
 #[cfg(feature = "clusters")]
@@ -220,15 +231,21 @@ pub use features::{
     FeatureConfig, FeatureInfo, FeatureSet, FeatureSpec, FeatureStream, FeatureTable, HALF_LIVES, Scales, WINDOWS,
     Windows, features, registry,
 };
+pub use input::Input;
+pub use json::{Json, JsonError};
 pub use labels::{INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
+#[cfg(feature = "train")]
+pub use learn::{
+    Classifier, TableConfig, TrainConfig, audit, train, train_observed, train_table, train_table_observed,
+};
 pub use metrics::{Bin, Curves, EvaluationConfig, Metrics, Point, curves, evaluate, roc_auc};
 pub use model::{
-    CalibrationKind, Candidate, ClassWeight, Classifier, Evaluation, FORMAT_VERSION, Golden, Histogram, Importance,
-    LearnConfig, Model, ModelKind, Prediction, Predictions, Protocol, SearchProtocol, TableConfig, TrainConfig,
-    Training, Typical, train, train_observed, train_table, train_table_observed,
+    Audit, CalibrationKind, ClassWeight, Evaluation, FORMAT_VERSION, Golden, Histogram, LearnConfig, Model, ModelKind,
+    Prediction, Predictions, Training, Typical,
 };
-pub use objects::from_json;
+#[cfg(feature = "train")]
+pub use model::{Candidate, Importance, Protocol, SearchProtocol};
+pub use objects::{FromJson, from_json};
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};
-pub use snapshot::{Audit, Input, audit};
 pub use table::{Column, ColumnData, MAX_LEVELS, Table, Value};

@@ -14,20 +14,22 @@
 //! # Ok::<(), churn::Error>(())
 //! ```
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::objects::objects;
 use crate::segments::check_probability;
 
 /// How to evaluate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationConfig {
     /// A customer with this probability or more is predicted to churn; default 0.5.
     pub threshold: f64,
     /// Equal-mass bins of the expected calibration error; default 10.
     pub bins: usize,
 }
+
+objects! { @default EvaluationConfig { threshold, bins } }
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
@@ -36,8 +38,7 @@ impl Default for EvaluationConfig {
 }
 
 /// The measures of a set of predictions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
     /// Customers judged.
     pub n: u64,
@@ -76,12 +77,18 @@ pub struct Metrics {
     pub fn_: u64,
 }
 
+objects! {
+    Metrics {
+        n, base_rate, accuracy, precision, recall, specificity, f1, roc_auc, pr_auc, log_loss, brier, ece, lift_10, tp,
+        fp, tn, fn_ as "fn",
+    }
+}
+
 /// A point of a curve.
 pub type Point = (f64, f64);
 
 /// One bin of the reliability curve.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bin {
     /// Customers in it.
     pub customers: u64,
@@ -91,9 +98,10 @@ pub struct Bin {
     pub observed: f64,
 }
 
+objects! { Bin { customers, predicted, observed } }
+
 /// The curves behind the numbers, thinned to what a plot can show.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curves {
     /// False positive rate and recall, from (0, 0) to (1, 1).
     pub roc: Vec<Point>,
@@ -104,6 +112,8 @@ pub struct Curves {
     /// The bins of the expected calibration error.
     pub reliability: Vec<Bin>,
 }
+
+objects! { Curves { roc, precision_recall, gain, reliability } }
 
 /// Judges probabilities against what happened.
 ///
@@ -233,7 +243,7 @@ impl Sorted {
         }
         // Adding 0 makes the two zeros one, so that they tie.
         let mut rows: Vec<(f64, bool)> = scores.iter().map(|s| s + 0.0).zip(churned.iter().copied()).collect();
-        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        sort_rows(&mut rows);
         let positives = churned.iter().filter(|&&y| y).count();
         if positives == 0 || positives == churned.len() {
             let found = if positives == 0 { "nobody churned" } else { "everybody churned" };
@@ -332,4 +342,10 @@ impl Sorted {
         }
         Ok(result)
     }
+}
+
+/// Probabilities with their outcomes, the lowest first.
+#[inline(never)]
+pub(crate) fn sort_rows(rows: &mut [(f64, bool)]) {
+    rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
 }

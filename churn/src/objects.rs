@@ -1,182 +1,344 @@
-//! JSON read with structs from objects alone.
-//!
-//! serde would also take an array of a struct's values in the order of its fields. Nobody writes documents or settings so, a
-//! mistake must not be read as one, and the code for it is a third of all that reads JSON, which browsers would have to load.
+//! Structs read from JSON, all in one way: every struct from an object, never from a list of its values; an unknown key, a key
+//! given twice and a value of the wrong type are refused with the path that leads there.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
+use crate::json::{Json, JsonError, JsonResult};
 
-/// Reads a value of JSON text, every struct of it from an object.
+/// What can be read from JSON.
+pub trait FromJson: Sized {
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// What was expected, what was found, and where.
+    fn from_json(json: &Json) -> Result<Self, JsonError>;
+
+    /// What a key that is not there stands for.
+    fn missing() -> Option<Self> {
+        None
+    }
+}
+
+/// Reads a value of JSON text.
 ///
 /// ```
 /// use churn::{Scales, from_json};
 /// let scales: Scales = from_json(r#"{"frequency": 4, "monetary": 50}"#)?;
 /// assert_eq!(scales.monetary, 50.0);
 /// assert!(from_json::<Scales>("[4, 50]").is_err());
-/// # Ok::<(), serde_json::Error>(())
+/// # Ok::<(), churn::JsonError>(())
 /// ```
 ///
 /// # Errors
-/// Those of `serde_json`, with the line and column of the text.
-pub fn from_json<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let value = T::deserialize(Objects(&mut json))?;
-    json.end()?;
-    Ok(value)
+/// Those of [`Json::parse`], and the path of a value that does not fit.
+pub fn from_json<T: FromJson>(text: &str) -> Result<T, JsonError> {
+    T::from_json(&Json::parse(text)?)
 }
 
-/// Something of serde that hands on the rule.
-struct Objects<T>(T);
+/// The keys of an object.
+#[derive(Clone, Copy)]
+pub(crate) struct Object<'a>(&'a [(String, Json)]);
 
-macro_rules! handed_on {
-    ($($method:ident($($argument:ident: $type:ty),*),)*) => {
-        $(fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$method($($argument,)* Objects(visitor))
+impl<'a> Object<'a> {
+    /// An object whose keys are all known, each at most once; 64 are the most that can be known.
+    pub(crate) fn of(json: &'a Json, known: &[&str]) -> JsonResult<Self> {
+        let Object(pairs) = Object::any(json)?;
+        let mut seen = 0u64;
+        for (key, _) in pairs {
+            let Some(at) = known.iter().position(|known| known == key) else {
+                let start: String = key.chars().take(40).collect();
+                let mut known = known.to_vec();
+                crate::order::sort(&mut known);
+                return Err(JsonError::new(format!("unknown key {start:?}; expected one of {}", known.join(", "))));
+            };
+            if seen >> at & 1 == 1 {
+                return Err(JsonError::new("is there twice").at_key(key));
+            }
+            seen |= 1 << at;
+        }
+        Ok(Object(pairs))
+    }
+
+    /// An object with whatever keys.
+    pub(crate) fn any(json: &'a Json) -> JsonResult<Self> {
+        match json {
+            Json::Object(pairs) => Ok(Object(pairs)),
+            _ => Err(json.expected("an object")),
+        }
+    }
+
+    fn get(self, key: &str) -> Option<&'a Json> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
+    /// The value of a key.
+    #[inline(never)]
+    pub(crate) fn field<T: FromJson>(self, key: &str) -> JsonResult<T> {
+        match self.get(key) {
+            Some(value) => T::from_json(value).map_err(|error| error.at_key(key)),
+            None => T::missing().ok_or_else(|| JsonError::new("is missing").at_key(key)),
+        }
+    }
+
+    /// The value of a key, or what it is where the key is missing.
+    #[inline(never)]
+    pub(crate) fn field_or<T: FromJson>(self, key: &str, otherwise: T) -> JsonResult<T> {
+        match self.get(key) {
+            Some(value) => T::from_json(value).map_err(|error| error.at_key(key)),
+            None => Ok(otherwise),
+        }
+    }
+}
+
+/// Readers of structs. `Name { keys }` needs every key whose type does not say what a missing one is, `key = value` says it
+/// for one, `@default Name { keys }` takes all that is missing from the default value; `field as "key"` is a key of another name.
+macro_rules! objects {
+    ($($(@$default:ident)? $type:ident { $($field:ident $(as $key:literal)? $(= $otherwise:expr)?),* $(,)? })*) => {
+        $(
+            impl $type {
+                pub(crate) const KEYS: &'static [&'static str] = &[$(crate::objects::key!($field $($key)?)),*];
+
+                /// Reads the struct's own keys of an object that may have others.
+                pub(crate) fn of_object(object: crate::objects::Object<'_>) -> crate::json::JsonResult<Self> {
+                    crate::objects::objects!(read object $type $($default)? { $($field $(as $key)? $(= $otherwise)?),* })
+                }
+            }
+
+            impl crate::objects::FromJson for $type {
+                fn from_json(json: &crate::json::Json) -> crate::json::JsonResult<Self> {
+                    $type::of_object(crate::objects::Object::of(json, Self::KEYS)?)
+                }
+            }
+
+            crate::objects::deserialized!($type);
+        )*
+    };
+    (read $object:ident $type:ident { $($field:ident $(as $key:literal)? $(= $otherwise:expr)?),* }) => {
+        Ok($type { $($field: crate::objects::field!($object, crate::objects::key!($field $($key)?) $(, $otherwise)?)?),* })
+    };
+    (read $object:ident $type:ident default { $($field:ident),* }) => {{
+        let given = $type::default();
+        Ok($type { $($field: $object.field_or(stringify!($field), given.$field)?),* })
+    }};
+}
+
+macro_rules! key {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $key:literal) => {
+        $key
+    };
+}
+
+macro_rules! field {
+    ($object:ident, $key:expr) => {
+        $object.field($key)
+    };
+    ($object:ident, $key:expr, $otherwise:expr) => {
+        $object.field_or($key, $otherwise)
+    };
+}
+
+/// Readers of enums without values, by their names in snake case.
+macro_rules! names {
+    ($($type:ident { $($name:ident),* $(,)? })*) => {
+        $(
+            impl crate::objects::FromJson for $type {
+                fn from_json(json: &crate::json::Json) -> crate::json::JsonResult<Self> {
+                    const ALL: &[$type] = &[$($type::$name),*];
+                    crate::objects::named(json, &[$(stringify!($name)),*]).map(|at| ALL[at])
+                }
+            }
+            crate::objects::deserialized!($type);
+        )*
+    };
+}
+
+/// What serde reads is read in the same way.
+macro_rules! deserialized {
+    ($($type:ty),*) => {
+        $(
+            impl<'de> serde::Deserialize<'de> for $type {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                    let json = crate::json::Json::deserialize(deserializer)?;
+                    crate::objects::FromJson::from_json(&json).map_err(serde::de::Error::custom)
+                }
+            }
+        )*
+    };
+}
+
+pub(crate) use {deserialized, field, key, names, objects};
+
+/// Which of these names, given in camel case, a text is in snake case.
+pub(crate) fn named(json: &Json, names: &[&str]) -> JsonResult<usize> {
+    let found = match json {
+        Json::Text(text) => names.iter().position(|name| snake_case(name) == *text),
+        _ => None,
+    };
+    found.ok_or_else(|| json.expected(&names.iter().map(|name| snake_case(name)).collect::<Vec<_>>().join(" or ")))
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// The name of a case and what stands with it: `"name"`, or `{"name": value}`.
+pub(crate) fn case(json: &Json) -> JsonResult<(&str, &Json)> {
+    match json {
+        Json::Text(name) => Ok((name, &Json::Null)),
+        Json::Object(pairs) if pairs.len() == 1 => Ok((&pairs[0].0, &pairs[0].1)),
+        _ => Err(json.expected("a name, or an object with one key")),
+    }
+}
+
+impl Json {
+    fn unsigned(&self, most: u64) -> JsonResult<u64> {
+        match self {
+            Json::Unsigned(number) if *number <= most => Ok(*number),
+            _ => Err(self.expected(&format!("a whole number from 0 to {most}"))),
+        }
+    }
+
+    fn signed(&self, least: i64, most: i64) -> JsonResult<i64> {
+        let number = match *self {
+            Json::Unsigned(number) => i64::try_from(number).ok(),
+            Json::Negative(number) => Some(number),
+            _ => None,
+        };
+        number
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| self.expected(&format!("a whole number from {least} to {most}")))
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($type:ident $reader:ident($($limit:expr),*),)*) => {
+        $(impl FromJson for $type {
+            fn from_json(json: &Json) -> JsonResult<Self> {
+                Ok(json.$reader($($limit),*)? as $type)
+            }
         })*
     };
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
-    type Error = D::Error;
+whole_numbers! {
+    u8 unsigned(u8::MAX.into()), u32 unsigned(u32::MAX.into()), u64 unsigned(u64::MAX), usize unsigned(usize::MAX as u64),
+    i32 signed(i32::MIN.into(), i32::MAX.into()), i64 signed(i64::MIN, i64::MAX),
+}
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_map(Objects(visitor))
-    }
-
-    handed_on! {
-        deserialize_any(), deserialize_bool(), deserialize_i8(), deserialize_i16(), deserialize_i32(), deserialize_i64(),
-        deserialize_u8(), deserialize_u16(), deserialize_u32(), deserialize_u64(), deserialize_f32(), deserialize_f64(),
-        deserialize_char(), deserialize_str(), deserialize_string(), deserialize_bytes(), deserialize_byte_buf(),
-        deserialize_option(), deserialize_unit(), deserialize_unit_struct(name: &'static str),
-        deserialize_newtype_struct(name: &'static str), deserialize_seq(), deserialize_tuple(len: usize),
-        deserialize_tuple_struct(name: &'static str, len: usize), deserialize_map(),
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]), deserialize_identifier(),
-        deserialize_ignored_any(),
+impl FromJson for f64 {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match *json {
+            Json::Float(number) => Ok(number),
+            Json::Unsigned(number) => Ok(number as f64),
+            Json::Negative(number) => Ok(number as f64),
+            _ => Err(json.expected("a number")),
+        }
     }
 }
 
-macro_rules! seen {
-    ($($method:ident($type:ty),)*) => {
-        $(fn $method<E: serde::de::Error>(self, value: $type) -> Result<V::Value, E> {
-            self.0.$method(value)
-        })*
-    };
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Objects<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
-
-    seen! {
-        visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64), visit_str(&str), visit_borrowed_str(&'de str),
-        visit_string(String),
-    }
-
-    fn visit_none<E: serde::de::Error>(self) -> Result<V::Value, E> {
-        self.0.visit_none()
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<V::Value, E> {
-        self.0.visit_unit()
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Objects(deserializer))
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(Objects(deserializer))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(Objects(access))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Objects(access))
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(Objects(access))
+impl FromJson for bool {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match *json {
+            Json::Boolean(value) => Ok(value),
+            _ => Err(json.expected("true or false")),
+        }
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Objects<S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Objects(deserializer))
+impl FromJson for char {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let Json::Text(text) = json else { return Err(json.expected("one character")) };
+        let mut chars = text.chars();
+        match (chars.next(), chars.next()) {
+            (Some(c), None) => Ok(c),
+            _ => Err(json.expected("one character")),
+        }
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
-    type Error = A::Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
-        self.0.next_element_seed(Objects(seed))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+impl FromJson for String {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match json {
+            Json::Text(text) => Ok(text.clone()),
+            _ => Err(json.expected("a text")),
+        }
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        self.0.next_key_seed(Objects(seed))
+impl<T: FromJson> FromJson for Option<T> {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match json {
+            Json::Null => Ok(None),
+            _ => T::from_json(json).map(Some),
+        }
     }
 
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
-        self.0.next_value_seed(Objects(seed))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+    fn missing() -> Option<Self> {
+        Some(None)
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Objects<A> {
-    type Error = A::Error;
-    type Variant = Objects<A::Variant>;
-
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self::Variant), A::Error> {
-        self.0.variant_seed(Objects(seed)).map(|(value, variant)| (value, Objects(variant)))
+impl<T: FromJson> FromJson for Vec<T> {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let Json::List(list) = json else { return Err(json.expected("a list")) };
+        let mut values = Vec::with_capacity(list.len());
+        for (i, value) in list.iter().enumerate() {
+            values.push(T::from_json(value).map_err(|error| error.at_index(i))?);
+        }
+        Ok(values)
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
-    type Error = A::Error;
+impl<T: FromJson> FromJson for (T, T) {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match json {
+            Json::List(list) if list.len() == 2 => Ok((T::from_json(&list[0])?, T::from_json(&list[1])?)),
+            _ => Err(json.expected("a list of two")),
+        }
+    }
+}
 
-    fn unit_variant(self) -> Result<(), A::Error> {
-        self.0.unit_variant()
+/// Of a key that is repeated the last counts. One that is missing is an empty map.
+impl<T: FromJson> FromJson for BTreeMap<String, T> {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let Json::Object(pairs) = json else { return Err(json.expected("an object")) };
+        let mut map = BTreeMap::new();
+        for (key, value) in pairs {
+            map.insert(key.clone(), T::from_json(value).map_err(|error| error.at_key(key))?);
+        }
+        Ok(map)
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, A::Error> {
-        self.0.newtype_variant_seed(Objects(seed))
+    fn missing() -> Option<Self> {
+        Some(BTreeMap::new())
     }
+}
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, Objects(visitor))
+impl FromJson for serde_json::Number {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match *json {
+            Json::Unsigned(number) => Ok(number.into()),
+            Json::Negative(number) => Ok(number.into()),
+            Json::Float(number) => {
+                serde_json::Number::from_f64(number).ok_or_else(|| json.expected("a number within range"))
+            }
+            _ => Err(json.expected("a number")),
+        }
     }
+}
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, Objects(visitor))
+impl FromJson for Json {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        Ok(json.clone())
     }
 }

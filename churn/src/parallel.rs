@@ -1,5 +1,7 @@
 //! Work on every core where the `parallel` feature is on, in order where it is off; the results come back in order either way.
 
+#![cfg_attr(not(feature = "train"), allow(dead_code, reason = "learning uses more of it than scoring"))]
+
 /// The number of cores that work is spread over.
 pub(crate) fn threads() -> usize {
     #[cfg(feature = "parallel")]

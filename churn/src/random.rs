@@ -3,6 +3,8 @@
 //! A seed must give the same numbers on every platform and in every release, so the generator is fixed here and not taken
 //! from a crate that may change its own.
 
+#![cfg_attr(not(feature = "train"), allow(dead_code, reason = "learning uses more of it than scoring"))]
+
 pub(crate) struct Random([u64; 4]);
 
 /// The finaliser of SplitMix64: a bijection of 64 bits that spreads every bit.

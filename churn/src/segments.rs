@@ -1,11 +1,13 @@
 //! Risk bands on the calibrated probability, with the rate that was observed in each.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::{Json, JsonResult};
+use crate::objects::{FromJson, deserialized, objects};
 
 /// A risk band.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Segment {
     /// Below `medium`.
     Low,
@@ -32,6 +34,15 @@ impl Segment {
     }
 }
 
+impl FromJson for Segment {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let named = |segment: &Segment| matches!(json, Json::Text(text) if text == segment.name());
+        Segment::ALL.into_iter().find(named).ok_or_else(|| json.expected("Low, Medium, High or Critical"))
+    }
+}
+
+deserialized!(Segment);
+
 /// Where the bands begin.
 ///
 /// ```
@@ -40,8 +51,7 @@ impl Segment {
 /// assert_eq!(Thresholds::default().segment(0.29)?, Segment::Low);
 /// # Ok::<(), churn::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Thresholds {
     /// Default 0.3.
     pub medium: f64,
@@ -50,6 +60,8 @@ pub struct Thresholds {
     /// Default 0.7.
     pub critical: f64,
 }
+
+objects! { @default Thresholds { medium, high, critical } }
 
 impl Default for Thresholds {
     fn default() -> Self {
@@ -105,8 +117,7 @@ pub(crate) fn check_probability(probability: f64) -> Result<()> {
 }
 
 /// One band of a segment table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SegmentRow {
     /// The band.
     pub segment: Segment,
@@ -124,6 +135,8 @@ pub struct SegmentRow {
     pub mean_probability: Option<f64>,
 }
 
+objects! { SegmentRow { segment, from, to, customers, churned, observed_rate, mean_probability } }
+
 /// The four bands with the churn rate that was observed beside the one that was predicted.
 ///
 /// # Errors
@@ -140,7 +153,7 @@ pub fn segment_table(churned: &[bool], probabilities: &[f64], thresholds: &Thres
     }
     // In rising order, so that the mean does not depend on the order of the rows.
     let mut sorted: Vec<(f64, bool)> = probabilities.iter().copied().zip(churned.iter().copied()).collect();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    crate::metrics::sort_rows(&mut sorted);
     for &(probability, _) in &sorted {
         check_probability(probability)?;
     }

@@ -1,12 +1,13 @@
 //! A table with one row a customer: columns that are joined to the features, or a whole training set with its label.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Records, Strings, header, parse_decimal, shown};
+use crate::json::{Json, JsonResult};
+use crate::objects::{FromJson, deserialized};
 
 /// A categorical column with more levels than this is an id or a name, not a category.
 pub const MAX_LEVELS: usize = 255;
@@ -18,7 +19,7 @@ pub(crate) const MAX_NUMBER: f64 = 1e100;
 pub(crate) const MAX_COLUMNS: usize = 10_000;
 
 /// One value of a column.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// True or false.
@@ -30,6 +31,20 @@ pub enum Value {
     /// Not known.
     Missing(()),
 }
+
+impl FromJson for Value {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match json {
+            Json::Null => Ok(Value::Missing(())),
+            Json::Boolean(value) => Ok(Value::Boolean(*value)),
+            Json::Text(text) => Ok(Value::Text(text.clone())),
+            Json::List(_) | Json::Object(_) => Err(json.expected("a number, a text, true, false or null")),
+            number => f64::from_json(number).map(Value::Number),
+        }
+    }
+}
+
+deserialized!(Value);
 
 /// A named column.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +75,7 @@ impl ColumnData {
         }
     }
 
-    fn value(&self, row: usize) -> Value {
+    pub(crate) fn value(&self, row: usize) -> Value {
         match self {
             ColumnData::Numeric(values) if values[row].is_nan() => Value::Missing(()),
             ColumnData::Numeric(values) => Value::Number(values[row]),
@@ -85,7 +100,7 @@ pub struct Table {
     columns: Vec<Column>,
     /// Of columns read from text, by position: the fields as they stood in the file, where their values do not say it
     /// (`007`, `1.0`, ids of more digits than a double holds). Customer ids are kept byte for byte.
-    texts: BTreeMap<usize, Strings>,
+    texts: Vec<(usize, Strings)>,
 }
 
 impl Table {
@@ -103,7 +118,7 @@ impl Table {
             ));
         }
         let mut names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        names.sort_unstable();
+        crate::order::sort(&mut names);
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(Error::new(
                 ErrorKind::DuplicateColumn,
@@ -128,7 +143,7 @@ impl Table {
         if rows == 0 {
             return Err(Error::new(ErrorKind::NoGoodRows, "the table has no row"));
         }
-        Ok(Table { rows, columns, texts: BTreeMap::new() })
+        Ok(Table { rows, columns, texts: Vec::new() })
     }
 
     /// Reads a CSV file with a header. A column is numeric if every value is a number, boolean if every value is `true` or
@@ -164,7 +179,7 @@ impl Table {
         for (at, texts) in texts.into_iter().enumerate() {
             let says = |row: usize| level(&table.value(at, row)).unwrap_or_default();
             if texts.iter().enumerate().any(|(row, text)| says(row) != text) {
-                table.texts.insert(at, texts);
+                table.texts.push((at, texts));
             }
         }
         Ok(table)
@@ -203,11 +218,15 @@ impl Table {
                 .collect());
         };
         let data = self.column(name)?;
-        let texts = self.columns.iter().position(|column| column.name == name).and_then(|at| self.texts.get(&at));
+        let texts = self
+            .columns
+            .iter()
+            .position(|column| column.name == name)
+            .and_then(|at| self.texts.iter().find(|texts| texts.0 == at));
         let mut ids = Strings::default();
         for row in 0..self.rows {
             let id = match texts {
-                Some(texts) => Some(texts.get(row).to_owned()),
+                Some((_, texts)) => Some(texts.get(row).to_owned()),
                 None => level(&data.value(row)),
             };
             match id {
@@ -219,28 +238,6 @@ impl Table {
             }
         }
         Ok(ids)
-    }
-
-    /// The labels in a column: 0/1, true/false or yes/no.
-    pub(crate) fn labels(&self, name: &str) -> Result<Vec<bool>> {
-        let data = self.column(name)?;
-        (0..self.rows)
-            .map(|row| match data.value(row) {
-                Value::Boolean(label) => Ok(label),
-                Value::Number(0.0) => Ok(false),
-                Value::Number(1.0) => Ok(true),
-                Value::Text(text) if text.eq_ignore_ascii_case("no") || text.eq_ignore_ascii_case("false") => Ok(false),
-                Value::Text(text) if text.eq_ignore_ascii_case("yes") || text.eq_ignore_ascii_case("true") => Ok(true),
-                value => {
-                    let found = level(&value).map_or("missing".to_owned(), |text| shown(text.as_bytes()));
-                    let message = format!(
-                        "row {}: the label in {name:?} is {found}; expected 0/1, true/false or yes/no",
-                        row + 1
-                    );
-                    Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1))
-                }
-            })
-            .collect()
     }
 
     pub(crate) fn value(&self, column: usize, row: usize) -> Value {

@@ -277,7 +277,7 @@ def test_a_model_takes_what_it_was_trained_on(events: churn.Events, model: churn
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"horizont": 90}, 'unknown setting "horizont"; expected one of active_within_days'),
+        ({"horizont": 90}, 'unknown key "horizont"; expected one of active_within_days'),
         ({"model": "deep_learning"}, "deep_learning"),
         ({"horizon_days": "many"}, "many"),
         ({"horizon_days": 0}, "1 to 3650"),

@@ -1,13 +1,17 @@
 //! From the text of a date to its day.
 
-use jiff::fmt::strtime;
-
 use super::Day;
-use crate::error::{Result, invalid_parameter};
+use crate::error::Result;
+
+#[cfg(feature = "date-formats")]
+mod formats;
+
+#[cfg(feature = "date-formats")]
+use formats::Format;
 
 /// Reads `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`, or one caller-given strptime format instead of them.
 pub(crate) struct DateParser {
-    format: Option<String>,
+    format: Option<(String, Format)>,
 }
 
 /// What a date looks like where no format is given.
@@ -15,23 +19,17 @@ pub(crate) const ISO: &str = "YYYY-MM-DD";
 
 impl DateParser {
     pub(crate) fn new(format: Option<&str>) -> Result<Self> {
-        if let Some(format) = format {
-            // A format that cannot print a date cannot read one either.
-            let sample = jiff::civil::date(2001, 2, 3).at(4, 5, 6, 0).to_zoned(jiff::tz::TimeZone::UTC).ok();
-            let printed = sample.and_then(|sample| strtime::format(format, &sample).ok());
-            let round_trip = printed.and_then(|text| day_of(&strtime::parse(format, text).ok()?));
-            if round_trip != Day::from_ymd(2001, 2, 3) {
-                let expected = "a strptime format that gives year, month and day, such as %Y%m%d, %d/%m/%Y or %d-%b-%y";
-                return Err(invalid_parameter("date_format", format!("{format:?}"), expected));
-            }
-        }
-        Ok(DateParser { format: format.map(str::to_owned) })
+        let format = match format {
+            Some(format) => Some((format.to_owned(), Format::new(format)?)),
+            None => None,
+        };
+        Ok(DateParser { format })
     }
 
     /// What a date should look like, for messages.
     pub(crate) fn expected(&self) -> String {
         match &self.format {
-            Some(format) => format!("the format {format}"),
+            Some((format, _)) => format!("the format {format}"),
             None => ISO.to_owned(),
         }
     }
@@ -49,30 +47,75 @@ impl DateParser {
     }
 
     fn parse_other(&self, text: &[u8]) -> Option<Day> {
+        let text = text.trim_ascii();
         match &self.format {
-            Some(format) => day_of(&strtime::parse(format, std::str::from_utf8(text.trim_ascii()).ok()?).ok()?),
+            Some((_, format)) => format.parse(text),
             None => day_of_text(text),
         }
     }
 }
 
-/// The UTC calendar day of `YYYY-MM-DD`, RFC 3339 or `YYYY-MM-DD HH:MM[:SS]`.
+/// The UTC calendar day of `YYYY-MM-DD`, or of that with a time behind `T` or a space: `HH:MM[:SS[.f]]`, and after it
+/// `Z`, an offset from UTC or nothing, which is UTC as well.
 pub(crate) fn day_of_text(text: &[u8]) -> Option<Day> {
-    let text = std::str::from_utf8(text.trim_ascii()).ok()?;
-    if text.len() == 10 {
-        return Day::from_iso(text.as_bytes());
+    let text = text.trim_ascii();
+    let (date, time) = text.split_at_checked(10)?;
+    let day = Day::from_iso(date)?;
+    match time {
+        [] => Some(day),
+        [b'T' | b't' | b' ', time @ ..] => {
+            let (seconds, zone) = seconds_of_day(time)?;
+            let moment = i64::from(day.number()) * 86_400 + seconds - offset(zone)?;
+            day_of_second(moment)
+        }
+        _ => None,
     }
-    // The date must stand there in full before a lenient parser sees the rest.
-    let day = Day::from_iso(text.as_bytes().get(..10)?)?;
-    match text.as_bytes()[10] {
-        b'T' | b't' | b' ' => (),
+}
+
+/// `HH:MM[:SS[.f]]` in seconds, and what stands behind it. A leap second is the last of its minute, so that the day is the one
+/// that it ends.
+fn seconds_of_day(time: &[u8]) -> Option<(i64, &[u8])> {
+    let (hours, rest) = two_digits(time, 23)?;
+    let (minutes, mut rest) = two_digits(rest.strip_prefix(b":")?, 59)?;
+    let mut seconds = 0;
+    if let Some(behind) = rest.strip_prefix(b":") {
+        (seconds, rest) = two_digits(behind, 60)?;
+        if let Some(fraction) = rest.strip_prefix(b".") {
+            let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            // Nobody measures finer than a nanosecond.
+            if !(1..=9).contains(&digits) {
+                return None;
+            }
+            rest = &fraction[digits..];
+        }
+    }
+    Some((hours * 3600 + minutes * 60 + seconds.min(59), rest))
+}
+
+/// The offset of a zone in seconds: `Z`, `±HH:MM`, `±HHMM` or `±HH`.
+fn offset(zone: &[u8]) -> Option<i64> {
+    let (sign, zone) = match zone {
+        [] | [b'Z' | b'z'] => return Some(0),
+        [b'+', zone @ ..] => (1, zone),
+        [b'-', zone @ ..] => (-1, zone),
         _ => return None,
-    }
-    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return day_of_second(timestamp.as_second());
-    }
-    let has_no_zone = !text[11..].contains(['Z', 'z', '+', '-', '[']);
-    (has_no_zone && text.parse::<jiff::civil::DateTime>().is_ok()).then_some(day)
+    };
+    let (hours, rest) = two_digits(zone, 23)?;
+    let minutes = match rest {
+        [] => 0,
+        _ => match two_digits(rest.strip_prefix(b":").unwrap_or(rest), 59)? {
+            (minutes, []) => minutes,
+            _ => return None,
+        },
+    };
+    Some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// A number of two digits up to `most`, and what stands behind it.
+fn two_digits(text: &[u8], most: i64) -> Option<(i64, &[u8])> {
+    let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] = text else { return None };
+    let number = i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+    (number <= most).then_some((number, rest))
 }
 
 /// The UTC day of a moment in seconds since 1970-01-01T00:00:00Z.
@@ -80,12 +123,20 @@ pub(crate) fn day_of_second(second: i64) -> Option<Day> {
     Day::new(i32::try_from(second.div_euclid(86_400)).ok()?)
 }
 
-fn day_of(parsed: &strtime::BrokenDownTime) -> Option<Day> {
-    if parsed.offset().is_some() {
-        return day_of_second(parsed.to_timestamp().ok()?.as_second());
+/// A build without `date-formats` has no format.
+#[cfg(not(feature = "date-formats"))]
+enum Format {}
+
+#[cfg(not(feature = "date-formats"))]
+impl Format {
+    fn new(format: &str) -> Result<Self> {
+        let expected = "none: this build reads YYYY-MM-DD and RFC 3339 alone; the feature date-formats, and the full build of the browser module, take strptime formats";
+        Err(crate::error::invalid_parameter("date_format", format!("{format:?}"), expected))
     }
-    let date = parsed.to_date().ok()?;
-    Day::from_ymd(i32::from(date.year()), date.month() as u32, date.day() as u32)
+
+    fn parse(&self, _text: &[u8]) -> Option<Day> {
+        match *self {}
+    }
 }
 
 #[cfg(test)]
@@ -123,16 +174,47 @@ mod tests {
     }
 
     #[test]
-    fn caller_given_formats() {
-        let with = |format, text: &str| {
-            DateParser::new(Some(format)).expect(format).parse(text.as_bytes()).map(|day| day.to_string())
-        };
-        assert_eq!(with("%Y%m%d", "19970101").as_deref(), Some("1997-01-01"));
-        assert_eq!(with("%d-%b-%y", "16-Mar-15").as_deref(), Some("2015-03-16"));
-        assert_eq!(with("%d/%m/%Y %H:%M", "09/12/2011 12:50").as_deref(), Some("2011-12-09"));
-        assert_eq!(with("%Y-%m-%dT%H:%M:%S%z", "2024-01-01T23:30:00-0500").as_deref(), Some("2024-01-02"));
-        assert_eq!(with("%Y%m%d", "19970230"), None);
-        assert!(DateParser::new(Some("%H:%M")).is_err());
-        assert!(DateParser::new(Some("%Q")).is_err());
+    fn times_are_strict() {
+        let day = |text: &str| day_of_text(text.as_bytes()).map(|day| day.to_string());
+        for good in [
+            "2024-01-01t10:00:00z",
+            "2024-01-01 23:59:60",
+            "2024-01-01 10:00:00.123456789",
+            "2024-01-01 10:00:00+00",
+            "2024-01-01 10:00:00-0130",
+            "  2024-01-01T10:00\t",
+        ] {
+            assert_eq!(day(good).as_deref(), Some("2024-01-01"), "{good}");
+        }
+        for bad in [
+            "2024-01-01T10",
+            "2024-01-01T1000",
+            "2024-01-01T100000",
+            "2024-01-01T24:00",
+            "2024-01-01T10:60",
+            "2024-01-01T10:00:61",
+            "2024-01-01T10:00:00.",
+            "2024-01-01T10:00:00,5",
+            "2024-01-01T10:00:00.1234567891",
+            "2024-01-01T10:00.5",
+            "2024-01-01T10:00:00+1",
+            "2024-01-01T10:00:00+01:00:30",
+            "2024-01-01T10:00:00+24:00",
+            "2024-01-01T10:00:00 Z",
+            "2024-01-01T10:00:00[Europe/Paris]",
+            "2024-01-01T10:00:00+01:00[Europe/Paris]",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:00-00:01",
+        ] {
+            assert_eq!(day(bad), None, "{bad}");
+        }
+    }
+
+    #[cfg(not(feature = "date-formats"))]
+    #[test]
+    fn a_format_is_refused_where_none_can_be_read() {
+        let error = DateParser::new(Some("%Y%m%d")).err().expect("no formats");
+        assert_eq!(error.code(), "invalid_parameter");
+        assert!(error.to_string().contains("date-formats"));
     }
 }

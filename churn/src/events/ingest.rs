@@ -4,13 +4,14 @@
 //! A bad row is counted with its line and reason and never reaches the sink. In mode `fail` the whole reading fails with
 //! them; in mode `skip` they are left out as long as their share stays within `max_bad_share`.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Day;
 use super::dates::DateParser;
 use super::records::{Span, field};
 use super::rows::{Rows, Shard, Sink};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::objects::{names, objects};
 use crate::parallel;
 
 /// How to read a log. Every field has a default: the column names of this library, ISO dates, `fail` on the first bad row.
@@ -21,8 +22,7 @@ use crate::parallel;
 /// ).unwrap();
 /// assert_eq!(options.max_bad_share, 0.05);
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReadOptions {
     /// The header names of the columns.
     pub columns: Columns,
@@ -35,6 +35,8 @@ pub struct ReadOptions {
     /// With `skip`: the largest share (0..1) of bad rows that is accepted.
     pub max_bad_share: f64,
 }
+
+objects! { @default ReadOptions { columns, date_format, delimiter, on_bad_row, max_bad_share } }
 
 impl Default for ReadOptions {
     fn default() -> Self {
@@ -50,8 +52,7 @@ impl Default for ReadOptions {
 
 /// The header names of the columns. A column left at `None` has the name of its field; of these, `customer_id` and
 /// `event_date` must be there and the others may be absent. A column that is named must be there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Columns {
     /// Who: an opaque string, kept byte for byte.
     pub customer_id: Option<String>,
@@ -65,8 +66,10 @@ pub struct Columns {
     pub churn_label: Option<String>,
 }
 
+objects! { @default Columns { customer_id, event_date, amount, event_type, churn_label } }
+
 /// What a bad row does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBadRow {
     /// Reading fails and lists the first ten bad rows.
@@ -75,8 +78,10 @@ pub enum OnBadRow {
     Skip,
 }
 
+names! { OnBadRow { Fail, Skip } }
+
 /// Why a row is bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BadRowReason {
     /// The customer id is empty.
@@ -95,8 +100,14 @@ pub enum BadRowReason {
     InvalidUtf8,
 }
 
+names! {
+    BadRowReason {
+        MissingCustomer, InvalidDate, InvalidAmount, WrongFieldCount, InvalidLabel, ConflictingLabel, InvalidUtf8,
+    }
+}
+
 /// One row that was not used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BadRow {
     /// The line the row starts on (1-based; in a CSV file the header is line 1, in a table the first row is row 1).
     pub line: u64,
@@ -106,8 +117,10 @@ pub struct BadRow {
     pub message: String,
 }
 
+objects! { BadRow { line, reason, message } }
+
 /// What was read and what was refused.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct IngestReport {
     /// Data rows seen; `rows = good + bad`.
     pub rows: u64,
@@ -118,6 +131,8 @@ pub struct IngestReport {
     /// The bad rows by line, the first 1,000 of them; `bad` counts them all.
     pub bad_rows: Vec<BadRow>,
 }
+
+objects! { IngestReport { rows, good, bad, bad_rows } }
 
 /// Amounts beyond this are refused, so that no sum of up to 2^32 of them can overflow its fixed-point accumulator.
 pub(crate) const MAX_AMOUNT: f64 = 1e12;
@@ -219,7 +234,7 @@ impl Intake {
             self.report.bad += 1;
             refused.push(row);
         }
-        refused.sort_by_key(|row| row.line);
+        by_line(&mut refused);
         refused.truncate(REPORTED_BAD_ROWS - self.report.bad_rows.len());
         self.report.bad_rows.append(&mut refused);
         Ok(())
@@ -234,7 +249,7 @@ impl Intake {
                 self.report.bad += withdrawn;
                 self.report.bad_rows.extend(first);
             }
-            self.report.bad_rows.sort_by_key(|row| row.line);
+            by_line(&mut self.report.bad_rows);
             self.report.bad_rows.truncate(REPORTED_BAD_ROWS);
         }
         let report = self.report;
@@ -422,6 +437,11 @@ pub(crate) fn label(text: &[u8]) -> std::result::Result<Option<bool>, Refusal> {
         b"" => Ok(None),
         _ => Err((BadRowReason::InvalidLabel, format!("churn_label {} is not 0 or 1", shown(text)))),
     }
+}
+
+/// Refused rows as they stand in the file.
+fn by_line(rows: &mut [BadRow]) {
+    crate::order::sort_by(rows, |a, b| a.line.cmp(&b.line));
 }
 
 #[cfg(test)]

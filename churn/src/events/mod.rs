@@ -23,8 +23,6 @@ mod parquet;
 use std::io::Read;
 use std::ops::Range;
 
-use serde::{Deserialize, Deserializer};
-
 pub use csv::{CheckedCsv, check_csv};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
 
@@ -45,6 +43,8 @@ pub(crate) use parquet::read as read_parquet;
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::{Json, JsonError, JsonResult};
+use crate::objects::{FromJson, Object, deserialized, objects};
 use crate::progress::Observer;
 
 /// A log in memory.
@@ -77,40 +77,51 @@ pub struct Events {
 }
 
 /// One event of a [`Customer`] that is scored alone, or a row for [`Events::from_rows`].
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Transaction {
     /// When; from text, every form of a date that the CSV reader takes.
-    #[serde(deserialize_with = "any_date")]
     pub event_date: Day,
     /// How much, within ±10^12; none for an event that has no amount.
-    #[serde(default)]
     pub amount: Option<f64>,
     /// What kind of event.
-    #[serde(default)]
     pub event_type: Option<String>,
 }
 
-fn any_date<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Day, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    dates::day_of_text(text.as_bytes()).ok_or_else(|| {
-        let (shown, expected) = (shown(text.as_bytes()), dates::ISO);
-        serde::de::Error::custom(format!("event_date {shown} is not a date (expected {expected})"))
-    })
+/// A day from any form of a date.
+struct AnyDate(Day);
+
+impl FromJson for AnyDate {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let Json::Text(text) = json else { return Err(json.expected("a date as text")) };
+        dates::day_of_text(text.as_bytes()).map(AnyDate).ok_or_else(|| {
+            let (shown, expected) = (shown(text.as_bytes()), dates::ISO);
+            JsonError::new(format!("{shown} is not a date (expected {expected})"))
+        })
+    }
 }
 
+impl FromJson for Transaction {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let object = Object::of(json, &["event_date", "amount", "event_type"])?;
+        let AnyDate(event_date) = object.field("event_date")?;
+        Ok(Transaction { event_date, amount: object.field("amount")?, event_type: object.field("event_type")? })
+    }
+}
+
+deserialized!(Transaction);
+
 /// A customer on their own: the id, every event known of them, and the values of joined columns if the model uses some.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Customer {
     /// Who.
     pub customer_id: String,
     /// Their events in any order.
     pub transactions: Vec<Transaction>,
     /// Values of joined columns by name; those left out are missing.
-    #[serde(default)]
     pub attributes: std::collections::BTreeMap<String, crate::table::Value>,
 }
+
+objects! { Customer { customer_id, transactions, attributes } }
 
 impl Events {
     /// Reads a CSV log. See [`ReadOptions`] for what can be mapped and what happens to bad rows.

@@ -1,5 +1,7 @@
 //! Many strings in one allocation.
 
+use std::cmp::Ordering;
+
 use crate::parallel;
 
 /// A list of strings in one allocation.
@@ -90,7 +92,7 @@ impl<'a> FromIterator<&'a str> for Strings {
 /// The chosen texts of several lists in byte order, as (list, index); of equal ones the first.
 pub(crate) fn sorted<T: Texts>(lists: &[&T], chosen: impl Fn(usize, usize) -> bool + Sync + Send) -> Vec<(u32, u32)> {
     let get = |(l, i): (u32, u32)| lists[l as usize].bytes(i as usize);
-    let mut keyed: Vec<(u64, (u32, u32))> = Vec::with_capacity(lists.iter().map(|list| list.len()).sum());
+    let mut keyed: Vec<Keyed> = Vec::with_capacity(lists.iter().map(|list| list.len()).sum());
     for (l, list) in lists.iter().enumerate() {
         keyed.extend((0..list.len()).filter(|&i| chosen(l, i)).map(|i| (0, (l as u32, i as u32))));
     }
@@ -103,12 +105,20 @@ pub(crate) fn sorted<T: Texts>(lists: &[&T], chosen: impl Fn(usize, usize) -> bo
     for (key, at) in &mut keyed {
         *key = leading(get(*at).get(common..).unwrap_or(&[]));
     }
-    parallel::sort_unstable_by(&mut keyed, |a, b| a.0.cmp(&b.0));
-    for same in keyed.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-        parallel::sort_unstable_by(same, |a, b| get(a.1).cmp(get(b.1)).then_with(|| a.1.cmp(&b.1)));
-    }
+    sort_keyed(&mut keyed, &|a, b| get(a).cmp(get(b)).then_with(|| a.cmp(&b)));
     keyed.into_iter().map(|(_, at)| at).collect()
 }
+
+/// Sorts by the keys, and where they are equal by the comparison. One function for lists of every kind: two sorts are large.
+fn sort_keyed(keyed: &mut [Keyed], compare: &(dyn Fn((u32, u32), (u32, u32)) -> Ordering + Sync)) {
+    parallel::sort_unstable_by(keyed, |a, b| a.0.cmp(&b.0));
+    for same in keyed.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+        parallel::sort_unstable_by(same, |a, b| compare(a.1, b.1));
+    }
+}
+
+/// The key of a text, and where it is.
+type Keyed = (u64, (u32, u32));
 
 /// The first eight bytes as a number that orders as they do.
 fn leading(text: &[u8]) -> u64 {

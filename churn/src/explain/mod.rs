@@ -40,7 +40,7 @@ mod what_if;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, Axis};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use explainer::Explainer;
 pub use reasons::Reason;
@@ -49,10 +49,11 @@ pub use what_if::{Change, ChangeConfig, Step, WhatIf};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::Strings;
 use crate::features::FeatureSpec;
+use crate::objects::{names, objects};
 use reasons::Voice;
 
 /// What "without knowing a feature" means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeaturePerturbation {
     /// Trees: the training rows at each split, by the cover of its sides. Logistic regression: the training means.
@@ -63,9 +64,10 @@ pub enum FeaturePerturbation {
     Interventional,
 }
 
+names! { FeaturePerturbation { TreePathDependent, Interventional } }
+
 /// How to explain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainConfig {
     /// What a contribution compares with.
     pub feature_perturbation: FeaturePerturbation,
@@ -74,6 +76,8 @@ pub struct ExplainConfig {
     /// What one event of the log is called in words, such as `purchase` or `visit`; the plural takes an s. Default `event`.
     pub event: String,
 }
+
+objects! { @default ExplainConfig { feature_perturbation, reasons, event } }
 
 impl Default for ExplainConfig {
     fn default() -> Self {
@@ -94,7 +98,7 @@ impl ExplainConfig {
 }
 
 /// What the margin and the contributions are measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
     /// Log-odds before calibration: logistic regression and boosting.
@@ -103,15 +107,18 @@ pub enum Output {
     Rate,
 }
 
+names! { Output { LogOdds, Rate } }
+
 /// The mean size of a feature's contributions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureImportance {
     /// The feature.
     pub feature: String,
     /// Mean of |contribution| over the customers explained, in the unit of the margin.
     pub mean_absolute: f64,
 }
+
+objects! { FeatureImportance { feature, mean_absolute } }
 
 /// Contributions of every feature to the margin of every customer.
 #[derive(Clone, Debug)]
@@ -180,7 +187,7 @@ impl Explanation {
         let mut importance: Vec<FeatureImportance> = columns
             .map(|(spec, column)| FeatureImportance { feature: spec.name.clone(), mean_absolute: mean(column) })
             .collect();
-        importance.sort_by(|a, b| b.mean_absolute.total_cmp(&a.mean_absolute));
+        crate::order::sort_by(&mut importance, |a, b| b.mean_absolute.total_cmp(&a.mean_absolute));
         importance
     }
 

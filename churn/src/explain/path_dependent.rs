@@ -13,6 +13,7 @@
 
 use std::ops::Range;
 
+use crate::model::VECTORS;
 use crate::model::tree::{Split, Tree};
 use crate::parallel;
 
@@ -39,11 +40,13 @@ impl PathDependent {
         let mut ways = Ways::default();
         // Degree 2Q − 1 is exact, and what is integrated has a degree less than there are features on a way.
         let grove = match trees.iter().map(|tree| most_features(tree, &mut ways)).max().unwrap_or(0) {
-            0..=4 => prepare::<2>(trees, most),
-            5..=6 => prepare::<3>(trees, most),
-            7..=8 => prepare::<4>(trees, most),
-            9..=16 => prepare::<8>(trees, most),
-            _ => prepare::<16>(trees, most),
+            0..=4 if VECTORS => prepare::<2>(trees, most, 2),
+            0..=4 => prepare::<4>(trees, most, 2),
+            // Three points and an idle one fill a vector.
+            5..=6 => prepare::<4>(trees, most, 3),
+            7..=8 => prepare::<4>(trees, most, 4),
+            9..=16 => prepare::<8>(trees, most, 8),
+            _ => prepare::<16>(trees, most, 16),
         };
         PathDependent { grove, base: trees.iter().map(expected).sum() }
     }
@@ -65,8 +68,8 @@ struct Walks<const Q: usize> {
     kept: Option<Vec<Tables<Q>>>,
 }
 
-fn prepare<const Q: usize>(trees: &[Tree], most: usize) -> Box<dyn Grove> {
-    let rule = Quadrature::<Q>::new();
+fn prepare<const Q: usize>(trees: &[Tree], most: usize, points: usize) -> Box<dyn Grove> {
+    let rule = Quadrature::<Q>::new(points);
     let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
     // About: half of the nodes are forks, and most of them have two ways.
     let size = nodes / 2 * (size_of::<Fork>() + 2 * size_of::<Branch<Q>>());
@@ -309,7 +312,7 @@ impl<const Q: usize> Tables<Q> {
             }
             features.push(split.feature);
         }
-        features.sort_unstable();
+        crate::order::sort(&mut features);
         features.dedup();
         let first_fork = self.forks.len();
         let mut values = order.len();
@@ -436,8 +439,8 @@ fn plus<const Q: usize>(sum: &mut [f64; Q], term: &[f64; Q]) {
     sum.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
 }
 
-/// Points and weights on 0..1 that integrate polynomials up to degree 2Q − 1 exactly: the roots of the Legendre polynomial,
-/// by Newton's method.
+/// Up to Q points and weights on 0..1, n of which integrate polynomials up to degree 2n − 1 exactly: the roots of the Legendre
+/// polynomial, by Newton's method. The others have no weight.
 struct Quadrature<const Q: usize> {
     points: [f64; Q],
     weights: [f64; Q],
@@ -446,19 +449,22 @@ struct Quadrature<const Q: usize> {
 }
 
 impl<const Q: usize> Quadrature<Q> {
-    fn new() -> Self {
-        let (mut points, mut weights) = ([0.0; Q], [0.0; Q]);
-        for i in 0..Q {
-            let mut x = libm::cos(std::f64::consts::PI * (i as f64 + 0.75) / (Q as f64 + 0.5));
+    fn new(count: usize) -> Self {
+        let (mut points, mut weights) = ([0.5; Q], [0.0; Q]);
+        for i in 0..count {
+            // cos(π·(i + ¾)/(Q + ½)) by the first terms of the series of the sine: a start need not be exact.
+            let angle = std::f64::consts::PI * (0.5 - (i as f64 + 0.75) / (count as f64 + 0.5));
+            let square = angle * angle;
+            let mut x = angle * (1.0 - square / 6.0 * (1.0 - square / 20.0 * (1.0 - square / 42.0)));
             let mut slope = 1.0;
             // Six steps from this start reach the last bit; more change nothing.
             for _ in 0..10 {
                 let (mut p, mut before) = (1.0, 0.0);
-                for n in 0..Q {
+                for n in 0..count {
                     let n = n as f64;
                     (p, before) = (((2.0 * n + 1.0) * x * p - n * before) / (n + 1.0), p);
                 }
-                slope = Q as f64 * (x * p - before) / (x * x - 1.0);
+                slope = count as f64 * (x * p - before) / (x * x - 1.0);
                 x -= p / slope;
             }
             points[i] = (1.0 + x) / 2.0;

@@ -1,15 +1,15 @@
 //! Contributions in words: the customer's own value, and what is usual among those who stayed.
 
 use ndarray::ArrayView1;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::ExplainConfig;
 use crate::features::{FeatureSpec, Measure, Or, Quantity, Scales, Wording, wordings};
 use crate::model::{Document, Typical};
+use crate::objects::objects;
 
 /// One reason for a customer's risk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reason {
     /// The feature that is spoken of.
     pub feature: String,
@@ -23,6 +23,8 @@ pub struct Reason {
     /// The customer's value and the usual one, in words: facts, of which the model made a contribution.
     pub text: String,
 }
+
+objects! { Reason { feature, value, contribution, raises_risk, text } }
 
 /// How a model's features are put into words.
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ impl Voice {
             }
         }
         groups.retain(|(_, sum)| *sum != 0.0);
-        groups.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+        crate::order::sort_by(&mut groups, |(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
         groups.truncate(self.most);
         let reason = |(features, contribution): (Vec<usize>, f64)| {
             // The strongest speaks, of those that pull the same way and are plain if there are any.

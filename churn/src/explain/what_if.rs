@@ -4,19 +4,20 @@
 //! recency, frequency and engagement at once. For what an event would do, add it to the customer's transactions and ask
 //! [`Model::predict_one`].
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::reasons::Voice;
 use super::{ExplainConfig, position};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::features::{FeatureTable, encode_value, registry};
+use crate::features::{FeatureTable, computed, encode_value};
 use crate::model::tree::Rule;
 use crate::model::{Learner, Model, Prediction, Typical};
+use crate::objects::objects;
+use crate::order;
 use crate::table::Value;
 
 /// The risk of a customer as they are and as they might be.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WhatIf {
     /// As they are.
     pub before: Prediction,
@@ -24,9 +25,10 @@ pub struct WhatIf {
     pub after: Prediction,
 }
 
+objects! { WhatIf { before, after } }
+
 /// Which changes are looked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ChangeConfig {
     /// The probability to get below, above 0 and at most 1; none for where the customer's own risk band begins.
     pub below: Option<f64>,
@@ -36,9 +38,10 @@ pub struct ChangeConfig {
     pub features: Option<Vec<String>>,
 }
 
+objects! { @default ChangeConfig { below, features } }
+
 /// A change that takes the risk below the threshold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// What is changed: one feature, or several where one is not enough.
     pub steps: Vec<Step>,
@@ -48,9 +51,10 @@ pub struct Change {
     pub distance: f64,
 }
 
+objects! { Change { steps, churn_probability, distance } }
+
 /// One feature, changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// The feature.
     pub feature: String,
@@ -61,6 +65,8 @@ pub struct Step {
     /// Both in words.
     pub text: String,
 }
+
+objects! { Step { feature, from, to, text } }
 
 /// Features of one change at most.
 const MOST_STEPS: usize = 3;
@@ -129,8 +135,8 @@ impl Model {
             return Err(invalid_parameter("features", "not given", "the columns of the table that can be influenced"));
         };
         let types = features.event_type_columns.as_deref().unwrap_or(&[]);
-        let computed = registry(features.feature_set, &features.windows, types);
-        Ok((0..computed.len()).filter(|&j| computed[j].actionable).collect())
+        let computed = computed(features.feature_set, &features.windows, types);
+        Ok((0..computed.len()).filter(|&j| computed[j].info.actionable).collect())
     }
 }
 
@@ -171,7 +177,7 @@ impl Search<'_> {
         if changes.is_empty() {
             changes.extend(self.together(row));
         }
-        changes.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+        order::sort_by(&mut changes, |a, b| a.distance.total_cmp(&b.distance));
         changes
     }
 
@@ -182,13 +188,12 @@ impl Search<'_> {
             changed[feature] = value;
             self.probability(&changed) < self.below
         };
-        let values = self.values(row, feature);
+        let mut values = self.values(row, feature);
         let now = row[feature];
         // By distance; where the value is missing every other is as far, and the first in order is taken.
         let far = |value: f64| if now.is_nan() { 0.0 } else { (value - now).abs() };
-        let mut order = values;
-        order.sort_by(|&a, &b| far(a).total_cmp(&far(b)).then(a.total_cmp(&b)));
-        let found = order.into_iter().find(|&value| below(value))?;
+        order::sort_by(&mut values, |&a, &b| far(a).total_cmp(&far(b)).then(a.total_cmp(&b)));
+        let found = values.into_iter().find(|&value| below(value))?;
         // A logistic regression changes smoothly between the candidates: halve the way to the threshold.
         let smooth = matches!(self.model.document.learner, Learner::LogisticRegression(_));
         if !smooth || now.is_nan() || self.table.specs[feature].levels.is_some() {
@@ -225,7 +230,7 @@ impl Search<'_> {
             }
         }
         values.retain(|value| (low..=high).contains(value) && *value != row[feature]);
-        values.sort_by(f64::total_cmp);
+        values.sort_unstable_by(f64::total_cmp);
         values.dedup();
         values
     }

@@ -6,6 +6,7 @@ use super::{FeatureConfig, Scales, Windows};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Customer, MAX_EVENT_TYPES, bad_row, checked_amount, too_many_types};
+use crate::order;
 use crate::scratch::with_buffer;
 
 /// A fitted configuration, prepared once.
@@ -22,7 +23,7 @@ impl CustomerFeatures {
     pub(crate) fn new(fitted: &FeatureConfig) -> Self {
         let listed = fitted.event_type_columns.as_deref().unwrap_or(&[]);
         let mut types: Vec<(String, usize)> = listed.iter().cloned().zip(0..).collect();
-        types.sort_unstable();
+        order::sort(&mut types);
         let features = registry::features(fitted.feature_set, &fitted.windows, listed);
         CustomerFeatures {
             windows: fitted.windows,
@@ -90,7 +91,7 @@ fn check_types(customer: &Customer) -> Result<()> {
     }
     let types = customer.transactions.iter().filter_map(|transaction| transaction.event_type.as_deref());
     let mut types: Vec<&str> = types.filter(|name| !name.is_empty()).collect();
-    types.sort_unstable();
+    order::sort(&mut types);
     types.dedup();
     if types.len() > MAX_EVENT_TYPES { Err(too_many_types()) } else { Ok(()) }
 }

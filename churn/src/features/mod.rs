@@ -30,7 +30,7 @@ mod wording;
 use std::io::Write;
 
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub(crate) use customer::CustomerFeatures;
 pub use registry::{FeatureInfo, registry};
@@ -40,9 +40,11 @@ pub(crate) use wording::{Measure, Or, Quantity, Wording};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{History, NO_TYPE, Strings, Texts, quoted};
+use crate::objects::{names, objects};
 use crate::parallel;
 use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER, Table, Value, level};
 use registry::View;
+pub(crate) use registry::features as computed;
 use state::{Behavior, Clock, Rfm};
 
 /// Days that the behavioral counts and sums look back.
@@ -55,7 +57,7 @@ pub(crate) const MAX_RECENT_DAYS: i32 = 3650;
 pub const HALF_LIVES: [i32; 4] = [7, 30, 90, 180];
 
 /// Which features.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureSet {
     /// The eight of the product.
@@ -64,6 +66,8 @@ pub enum FeatureSet {
     /// The eight and the wider set.
     Behavioral,
 }
+
+names! { FeatureSet { Rfm, Behavioral } }
 
 impl FeatureSet {
     /// The name as it is written in files and answers.
@@ -76,8 +80,7 @@ impl FeatureSet {
 }
 
 /// The windows of the `rfm` features in days. "The last w days" means D − w < day ≤ D.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Windows {
     /// Of engagement and trend: 2 to 3650, default 30.
     pub recent_days: i32,
@@ -87,6 +90,8 @@ pub struct Windows {
     pub full_days: i32,
 }
 
+objects! { @default Windows { recent_days, activity_days, full_days } }
+
 impl Default for Windows {
     fn default() -> Self {
         Windows { recent_days: 30, activity_days: 90, full_days: 365 }
@@ -94,8 +99,7 @@ impl Default for Windows {
 }
 
 /// What a score of 100 stands for: the 95th percentiles (linear interpolation) over the customers they were fitted on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Scales {
     /// Of the events in the activity window; above 0.
     pub frequency: f64,
@@ -103,9 +107,10 @@ pub struct Scales {
     pub monetary: f64,
 }
 
+objects! { Scales { frequency, monetary } }
+
 /// Which features to compute, and how. With `scales` and `event_type_columns` left at `None` they are fitted on the customers given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureConfig {
     /// Which features. Training with `auto` tries this set first, then the other.
     pub feature_set: FeatureSet,
@@ -118,6 +123,8 @@ pub struct FeatureConfig {
     /// `behavioral`: how many event types get a column when they are chosen here; 0 to 1000.
     pub top_event_types: usize,
 }
+
+objects! { @default FeatureConfig { feature_set, windows, scales, event_type_columns, top_event_types } }
 
 impl Default for FeatureConfig {
     fn default() -> Self {
@@ -154,7 +161,7 @@ impl FeatureConfig {
         }
         if let Some(types) = &self.event_type_columns {
             let mut sorted: Vec<&String> = types.iter().collect();
-            sorted.sort_unstable();
+            crate::order::sort(&mut sorted);
             sorted.dedup();
             if sorted.len() < types.len() || types.iter().any(String::is_empty) {
                 return Err(invalid_parameter("event_type_columns", format!("{types:?}"), "distinct names"));
@@ -170,15 +177,16 @@ impl FeatureConfig {
 }
 
 /// What a column of a feature table holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureSpec {
     /// The column name.
     pub name: String,
     /// For a categorical column its levels, in byte order; a value is the index of its level.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub levels: Option<Vec<String>>,
 }
+
+objects! { FeatureSpec { name, levels } }
 
 impl FeatureSpec {
     pub(crate) fn numeric(name: impl Into<String>) -> Self {
@@ -245,7 +253,11 @@ impl FeatureTable {
         FeatureTable {
             ids: self.ids.select(rows.iter().map(|&row| row as u32)),
             specs: self.specs.clone(),
-            values: self.values.select(ndarray::Axis(0), rows),
+            values: matrix(
+                rows.len(),
+                self.specs.len(),
+                rows.iter().flat_map(|&row| self.values.row(row)).copied().collect(),
+            ),
             as_of: self.as_of,
             config: self.config.clone(),
         }
@@ -280,14 +292,16 @@ impl FeatureTable {
         let encoded = encode(table, specs)?;
         let sorted = ids.select(order.iter().copied());
         let width = self.specs.len();
-        let mut values = Array2::from_elem((self.rows(), width + specs.len()), f64::NAN);
-        values.slice_mut(ndarray::s![.., ..width]).assign(&self.values);
+        let rows = self.rows();
+        let mut values = Vec::with_capacity(rows * (width + specs.len()));
         for (i, id) in self.ids.iter().enumerate() {
-            if let Some(at) = sorted.search(id) {
-                values.slice_mut(ndarray::s![i, width..]).assign(&encoded.row(order[at] as usize));
+            values.extend(self.values.row(i));
+            match sorted.search(id) {
+                Some(at) => values.extend(encoded.row(order[at] as usize)),
+                None => values.extend(std::iter::repeat_n(f64::NAN, specs.len())),
             }
         }
-        self.values = values;
+        self.values = matrix(rows, width + specs.len(), values);
         self.specs.extend_from_slice(specs);
         Ok(())
     }
@@ -297,21 +311,25 @@ impl FeatureTable {
     /// # Errors
     /// `io`.
     pub fn write_csv(&self, mut writer: impl Write) -> Result<()> {
-        write!(writer, "customer_id")?;
+        let mut line = "customer_id".to_owned();
         for spec in &self.specs {
-            write!(writer, ",{}", quoted(&spec.name))?;
+            line.extend([",", &quoted(&spec.name)]);
         }
-        writeln!(writer)?;
+        line.push('\n');
+        writer.write_all(line.as_bytes())?;
         for (i, id) in self.ids.iter().enumerate() {
-            write!(writer, "{}", quoted(id))?;
+            line.clear();
+            line.push_str(&quoted(id));
             for (value, spec) in self.values.row(i).iter().zip(&self.specs) {
+                line.push(',');
                 match &spec.levels {
-                    _ if value.is_nan() => write!(writer, ",")?,
-                    Some(levels) => write!(writer, ",{}", quoted(&levels[*value as usize]))?,
-                    None => write!(writer, ",{value}")?,
+                    _ if value.is_nan() => (),
+                    Some(levels) => line.push_str(&quoted(&levels[*value as usize])),
+                    None => line.push_str(&value.to_string()),
                 }
             }
-            writeln!(writer)?;
+            line.push('\n');
+            writer.write_all(line.as_bytes())?;
         }
         writer.flush()?;
         Ok(())
@@ -430,7 +448,7 @@ pub(crate) fn fit(snapshots: &[(History<'_>, &[usize])], config: &FeatureConfig)
 /// The names of the `top` largest counts above 0; of equal ones the first in byte order.
 fn most_frequent<'a>(counts: &[u64], name: impl Fn(usize) -> &'a str, top: usize) -> Vec<String> {
     let mut order: Vec<usize> = (0..counts.len()).filter(|&i| counts[i] > 0).collect();
-    order.sort_by(|&a, &b| counts[b].cmp(&counts[a]).then_with(|| name(a).cmp(name(b))));
+    crate::order::sort_by(&mut order, |&a, &b| counts[b].cmp(&counts[a]).then_with(|| name(a).cmp(name(b))));
     order.truncate(top);
     order.into_iter().map(|i| name(i).to_owned()).collect()
 }
@@ -464,6 +482,11 @@ fn state<S: Default>(history: &History<'_>, customer: usize, clock: &Clock, add:
         add(&mut state, clock, day, amount);
     }
     state
+}
+
+/// Values that stand row by row.
+pub(crate) fn matrix(rows: usize, columns: usize, values: Vec<f64>) -> Array2<f64> {
+    Array2::from_shape_vec((rows, columns), values).expect("as many values as rows times columns")
 }
 
 /// The features of these customers with a fitted configuration.

@@ -45,11 +45,16 @@ pub(crate) struct Feature {
 
 /// The features of a set, in order. `event_types` are the types that get a column of their own (`behavioral` only).
 pub fn registry(feature_set: FeatureSet, windows: &Windows, event_types: &[String]) -> Vec<FeatureInfo> {
-    features(feature_set, windows, event_types).into_iter().map(|feature| feature.info).collect()
+    listed::<true>(feature_set, windows, event_types).into_iter().map(|feature| feature.info).collect()
 }
 
+/// The same with their code, but without the formulas in words.
 pub(crate) fn features(feature_set: FeatureSet, windows: &Windows, event_types: &[String]) -> Vec<Feature> {
-    let mut list = List(Vec::new());
+    listed::<false>(feature_set, windows, event_types)
+}
+
+fn listed<const FORMULAS: bool>(feature_set: FeatureSet, windows: &Windows, event_types: &[String]) -> Vec<Feature> {
+    let mut list = List::<FORMULAS>(Vec::new());
     rfm(&mut list, windows);
     if feature_set == FeatureSet::Behavioral {
         behavioral(&mut list, event_types);
@@ -57,16 +62,17 @@ pub(crate) fn features(feature_set: FeatureSet, windows: &Windows, event_types: 
     list.0
 }
 
-struct List(Vec<Feature>);
+/// Formulas are for readers: a program that prints none has none of them in it.
+struct List<const FORMULAS: bool>(Vec<Feature>);
 
-impl List {
+impl<const FORMULAS: bool> List<FORMULAS> {
     /// Adds a feature; [`List::said`] must follow.
     fn add(
         &mut self,
         name: impl Into<String>,
         unit: &'static str,
         range: &'static str,
-        formula: impl Into<String>,
+        formula: impl FnOnce() -> String,
         compute: impl Fn(&View<'_>) -> f64 + Send + Sync + 'static,
     ) -> &mut Feature {
         let name = name.into();
@@ -75,7 +81,7 @@ impl List {
             actionable: true,
             unit,
             range,
-            formula: formula.into(),
+            formula: if FORMULAS { formula() } else { String::new() },
             name: name.clone(),
         };
         self.0.push(Feature { info, compute: Box::new(compute), wording: Wording::of_column(&name) });
@@ -128,7 +134,7 @@ fn days(from: i32, to: i32) -> f64 {
     f64::from(to) - f64::from(from)
 }
 
-fn rfm(list: &mut List, windows: &Windows) {
+fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
     let Windows { recent_days: recent, activity_days: activity, full_days: full } = *windows;
     let full_days = f64::from(full);
     // The places 0..w-1 of the recent window have this mean and this sum of squared deviations from it.
@@ -136,9 +142,13 @@ fn rfm(list: &mut List, windows: &Windows) {
     let middle = (w - 1.0) / 2.0;
     let spread = w * (w * w - 1.0) / 12.0;
 
-    list.add("recency_score", "points", "0..100", format!("100 · max(0, 1 − (D − last)/{full})"), move |view| {
-        100.0 * (1.0 - days(view.rfm.last, view.clock.as_of) / full_days).max(0.0)
-    })
+    list.add(
+        "recency_score",
+        "points",
+        "0..100",
+        || format!("100 · max(0, 1 − (D − last)/{full})"),
+        move |view| 100.0 * (1.0 - days(view.rfm.last, view.clock.as_of) / full_days).max(0.0),
+    )
     .said("last {event} {} ago", Measure::Days)
     .meaning(Raw::DaysOfScore { full_days })
     .about("recency");
@@ -146,7 +156,7 @@ fn rfm(list: &mut List, windows: &Windows) {
         "frequency_score",
         "points",
         "0..100",
-        format!("100 · min(1, events in the last {activity} days / frequency scale)"),
+        || format!("100 · min(1, events in the last {activity} days / frequency scale)"),
         |view| 100.0 * share_of(f64::from(view.rfm.activity), view.scales.frequency),
     )
     .said(format!("{{}} in the last {activity} days"), Measure::Events)
@@ -156,7 +166,7 @@ fn rfm(list: &mut List, windows: &Windows) {
         "monetary_score",
         "points",
         "0..100",
-        format!("100 · min(1, max(0, sum of amounts in the last {activity} days) / monetary scale)"),
+        || format!("100 · min(1, max(0, sum of amounts in the last {activity} days) / monetary scale)"),
         |view| 100.0 * share_of(view.rfm.activity_amounts.value(), view.scales.monetary),
     )
     .said(format!("spent {{}} in the last {activity} days"), Measure::Money)
@@ -166,7 +176,7 @@ fn rfm(list: &mut List, windows: &Windows) {
         "engagement_score",
         "points",
         "0..100",
-        format!(
+        || format!(
             "½·A + ¼·T + ¼·G; A = 100·min(1, n/10) for the n events of the last {recent} days, T = 100·min(1, (D − first)/{full}), \
              G = 50·(1 + mean of (x − {middle})/{middle}) over their places x = {} − (D − day), 0 if n = 0",
             recent - 1
@@ -180,7 +190,7 @@ fn rfm(list: &mut List, windows: &Windows) {
         },
     )
     .said(format!("engagement score {{}} of 100 (activity of the last {recent} days, and tenure)"), Measure::Number);
-    list.add("tenure_days", "days", "≥ 0", "D − first", |view| days(view.rfm.first, view.clock.as_of))
+    list.add("tenure_days", "days", "≥ 0", || "D − first".to_owned(), |view| days(view.rfm.first, view.clock.as_of))
         .said("first {event} {} ago", Measure::Days)
         .about("tenure")
         .given();
@@ -188,19 +198,25 @@ fn rfm(list: &mut List, windows: &Windows) {
         "activity_trend",
         "events per day, per day",
         "real",
-        format!("least-squares slope of the {recent} daily event counts of the last {recent} days = Σ (x − {middle}) / {spread} over their events"),
+        || format!("least-squares slope of the {recent} daily event counts of the last {recent} days = Σ (x − {middle}) / {spread} over their events"),
         move |view| (view.rfm.places as f64 - middle * f64::from(view.rfm.recent)) / spread,
     )
     .said(format!("daily {{events}} changing by {{}} a day over the last {recent} days"), Measure::Signed);
-    list.add("avg_transaction_value", "money", "real", "mean of the amounts that are present, 0 if none is", |view| {
-        if view.rfm.with_amount == 0 { 0.0 } else { view.rfm.amounts.value() / f64::from(view.rfm.with_amount) }
-    })
+    list.add(
+        "avg_transaction_value",
+        "money",
+        "real",
+        || "mean of the amounts that are present, 0 if none is".to_owned(),
+        |view| {
+            if view.rfm.with_amount == 0 { 0.0 } else { view.rfm.amounts.value() / f64::from(view.rfm.with_amount) }
+        },
+    )
     .said("average amount {}", Measure::Money);
     list.add(
         "days_between_transactions",
         "days",
         "≥ 0 or missing",
-        "(last − first)/(n − 1), missing if n < 2",
+        || "(last − first)/(n − 1), missing if n < 2".to_owned(),
         |view| {
             if view.rfm.events < 2 {
                 f64::NAN
@@ -213,11 +229,15 @@ fn rfm(list: &mut List, windows: &Windows) {
     .absent("only one {event} so far");
 }
 
-fn behavioral(list: &mut List, event_types: &[String]) {
+fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[String]) {
     for w in WINDOWS {
-        list.add(format!("count_{w}d"), "events", "≥ 0", format!("events in the last {w} days"), move |view| {
-            f64::from(view.behavior.count(0, w))
-        })
+        list.add(
+            format!("count_{w}d"),
+            "events",
+            "≥ 0",
+            || format!("events in the last {w} days"),
+            move |view| f64::from(view.behavior.count(0, w)),
+        )
         .said(format!("{{}} in the last {w} days"), Measure::Events)
         .about("activity");
     }
@@ -226,7 +246,7 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             format!("amount_{w}d"),
             "money",
             "real",
-            format!("sum of the amounts in the last {w} days"),
+            || format!("sum of the amounts in the last {w} days"),
             move |view| view.behavior.amount(w),
         )
         .said(format!("spent {{}} in the last {w} days"), Measure::Money)
@@ -237,7 +257,7 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             format!("decayed_count_{h}d"),
             "events",
             "≥ 0",
-            format!("Σ 2^(−(D − day)/{h}) over the events"),
+            || format!("Σ 2^(−(D − day)/{h}) over the events"),
             move |view| view.behavior.decayed_counts[i].value(),
         )
         .said(format!("{{}}, if each counts half after {h} days"), Measure::Events)
@@ -249,7 +269,7 @@ fn behavioral(list: &mut List, event_types: &[String]) {
             format!("decayed_amount_{h}d"),
             "money",
             "real",
-            format!("Σ amount · 2^(−(D − day)/{h})"),
+            || format!("Σ amount · 2^(−(D − day)/{h})"),
             move |view| view.behavior.decayed_amounts[i].value(),
         )
         .said(format!("spent {{}}, if an amount counts half after {h} days"), Measure::Money)
@@ -260,35 +280,59 @@ fn behavioral(list: &mut List, event_types: &[String]) {
         "active_months",
         "months",
         "0..64",
-        "distinct calendar months with an event, among the 64 that end with the month of D",
+        || "distinct calendar months with an event, among the 64 that end with the month of D".to_owned(),
         |view| f64::from(view.behavior.months.count_ones()),
     )
     .said("active in {}", Measure::Counted("month"));
-    list.add("largest_amount", "money", "real or missing", "largest amount, missing if none is present", |view| {
-        view.behavior.largest
-    })
+    list.add(
+        "largest_amount",
+        "money",
+        "real or missing",
+        || "largest amount, missing if none is present".to_owned(),
+        |view| view.behavior.largest,
+    )
     .said("largest amount {}", Measure::Money)
     .absent("no amount so far");
-    list.add("refund_count", "events", "≥ 0", "events with an amount below 0", |view| {
-        f64::from(view.behavior.refunds)
-    })
+    list.add(
+        "refund_count",
+        "events",
+        "≥ 0",
+        || "events with an amount below 0".to_owned(),
+        |view| f64::from(view.behavior.refunds),
+    )
     .said("{} so far", Measure::Counted("refund"));
-    list.add("refund_share", "share", "0..1", "refund_count / events with an amount, 0 if none has one", |view| {
-        if view.rfm.with_amount == 0 { 0.0 } else { f64::from(view.behavior.refunds) / f64::from(view.rfm.with_amount) }
-    })
+    list.add(
+        "refund_share",
+        "share",
+        "0..1",
+        || "refund_count / events with an amount, 0 if none has one".to_owned(),
+        |view| {
+            if view.rfm.with_amount == 0 {
+                0.0
+            } else {
+                f64::from(view.behavior.refunds) / f64::from(view.rfm.with_amount)
+            }
+        },
+    )
     .said("{} of the amounts are refunds", Measure::Share);
-    list.add("days_since_first", "days", "≥ 0", "D − first", |view| days(view.rfm.first, view.clock.as_of))
-        .said("first {event} {} ago", Measure::Days)
-        .about("tenure")
-        .given();
-    list.add("days_since_last", "days", "≥ 0", "D − last", |view| days(view.rfm.last, view.clock.as_of))
+    list.add(
+        "days_since_first",
+        "days",
+        "≥ 0",
+        || "D − first".to_owned(),
+        |view| days(view.rfm.first, view.clock.as_of),
+    )
+    .said("first {event} {} ago", Measure::Days)
+    .about("tenure")
+    .given();
+    list.add("days_since_last", "days", "≥ 0", || "D − last".to_owned(), |view| days(view.rfm.last, view.clock.as_of))
         .said("last {event} {} ago", Measure::Days)
         .about("recency");
     list.add(
         "count_ratio_30d_90d",
         "ratio",
         "≥ 0 or missing",
-        "events in the last 30 days / events in the 90 days before them, missing if those hold none",
+        || "events in the last 30 days / events in the 90 days before them, missing if those hold none".to_owned(),
         |view| match view.behavior.count(30, 120) {
             0 => f64::NAN,
             prior => f64::from(view.behavior.count(0, 30)) / f64::from(prior),
@@ -297,14 +341,22 @@ fn behavioral(list: &mut List, event_types: &[String]) {
     .said("{} {events} in the last 30 days for each in the 90 before", Measure::Number)
     .absent("no {event} in the 90 days before the last 30");
     for (i, name) in event_types.iter().enumerate() {
-        list.add(format!("event_type={name}"), "events", "≥ 0", format!("events of type {name:?}"), move |view| {
-            f64::from(view.types[i])
-        })
+        list.add(
+            format!("event_type={name}"),
+            "events",
+            "≥ 0",
+            || format!("events of type {name:?}"),
+            move |view| f64::from(view.types[i]),
+        )
         .said(format!("{{}} of type {}", name.replace('{', "(").replace('}', ")")), Measure::Events);
     }
     let other = event_types.len();
-    list.add("event_type_other", "events", "≥ 0", "events of all other types, and of none", move |view| {
-        f64::from(view.types[other])
-    })
+    list.add(
+        "event_type_other",
+        "events",
+        "≥ 0",
+        || "events of all other types, and of none".to_owned(),
+        move |view| f64::from(view.types[other]),
+    )
     .said("{} of another type or none", Measure::Events);
 }

@@ -1,19 +1,13 @@
 //! From scores to frequencies: of the customers given 0.3, three in ten leave.
-//!
-//! Fitted on scores of rows that the model had not seen (cross-fitting). Platt (1999): p = sigmoid(slope · score + offset)
-//! with his smoothed targets. Isotonic: pool-adjacent-violators, each block drawn to the base rate by one pseudo-row; linear
-//! between blocks, and all but flat within: a thousandth of the way to its neighbours, so that customers with different
-//! scores keep their order.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::newton::Problem;
 use super::sigmoid;
-use crate::error::Result;
-use crate::progress::{Observer, heed};
+use crate::json::{Json, JsonResult};
+use crate::objects::{FromJson, Object, case, names};
 
 /// How scores become probabilities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationKind {
     /// Isotonic where there are at least 1,000 rows of each class, else Platt.
@@ -27,16 +21,34 @@ pub enum CalibrationKind {
     None,
 }
 
+names! { CalibrationKind { Auto, Platt, Isotonic, None } }
+
 /// A fitted calibration of scores in log-odds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Calibration {
     Identity,
     Platt { slope: f64, offset: f64 },
     Isotonic { scores: Vec<f64>, probabilities: Vec<f64> },
 }
 
-const ENOUGH_FOR_ISOTONIC: usize = 1000;
+impl FromJson for Calibration {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match case(json)? {
+            ("identity", Json::Null) => Ok(Calibration::Identity),
+            ("platt", value) => {
+                let platt = Object::of(value, &["slope", "offset"])?;
+                Ok(Calibration::Platt { slope: platt.field("slope")?, offset: platt.field("offset")? })
+            }
+            ("isotonic", value) => {
+                let isotonic = Object::of(value, &["scores", "probabilities"])?;
+                let (scores, probabilities) = (isotonic.field("scores")?, isotonic.field("probabilities")?);
+                Ok(Calibration::Isotonic { scores, probabilities })
+            }
+            _ => Err(json.expected("identity, platt or isotonic")),
+        }
+    }
+}
 
 impl Calibration {
     pub(crate) fn probability(&self, score: f64) -> f64 {
@@ -58,141 +70,11 @@ impl Calibration {
         }
     }
 
-    /// Fits to the scores of unseen rows.
-    pub(crate) fn fit(
-        kind: CalibrationKind,
-        scores: &[f64],
-        churned: &[bool],
-        weights: impl Fn(usize) -> f64,
-        observer: &dyn Observer,
-    ) -> Result<Self> {
-        heed(observer, "calibration")?;
-        let positives = churned.iter().filter(|&&y| y).count();
-        let enough = positives.min(churned.len() - positives) >= ENOUGH_FOR_ISOTONIC;
-        match kind {
-            CalibrationKind::None => Ok(Calibration::Identity),
-            CalibrationKind::Isotonic => Ok(isotonic(scores, churned, weights)),
-            CalibrationKind::Auto if enough => Ok(isotonic(scores, churned, weights)),
-            CalibrationKind::Auto | CalibrationKind::Platt => platt(scores, churned, weights, observer),
-        }
-    }
-
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Calibration::Identity => "none",
             Calibration::Platt { .. } => "Platt",
             Calibration::Isotonic { .. } => "isotonic",
         }
-    }
-}
-
-fn platt(
-    scores: &[f64],
-    churned: &[bool],
-    weights: impl Fn(usize) -> f64,
-    observer: &dyn Observer,
-) -> Result<Calibration> {
-    let positives = churned.iter().filter(|&&y| y).count() as f64;
-    let negatives = churned.len() as f64 - positives;
-    let (yes, no) = ((positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0));
-    let y: Vec<f64> = churned.iter().map(|&y| if y { yes } else { no }).collect();
-    let weights: Vec<f64> = (0..scores.len()).map(weights).collect();
-    let fill = |rows: std::ops::Range<usize>, out: &mut [f64]| out[..rows.len()].copy_from_slice(&scores[rows]);
-    let fitted = Problem { fill: &fill, columns: 1, y: &y, weights: &weights, l2: 0.0, observer }.minimum()?;
-    // A score that ranks worse than chance is worth nothing; turning it round would be worth less.
-    if fitted[1] > 0.0 {
-        return Ok(Calibration::Platt { slope: fitted[1], offset: fitted[0] });
-    }
-    let rate = y.iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>() / weights.iter().sum::<f64>();
-    Ok(Calibration::Platt { slope: 0.0, offset: super::logit(rate) })
-}
-
-fn isotonic(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) -> Calibration {
-    struct Block {
-        weight: f64,
-        churned: f64,
-        from: f64,
-        to: f64,
-    }
-    let mut rows: Vec<(f64, bool, f64)> =
-        (0..scores.len()).map(|i| (scores[i], churned[i], weights(i))).filter(|r| r.2 > 0.0).collect();
-    rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
-    let total: f64 = rows.iter().map(|row| row.2).sum();
-    let rate = rows.iter().filter(|row| row.1).map(|row| row.2).sum::<f64>() / total;
-    let mut blocks: Vec<Block> = Vec::new();
-    for group in rows.chunk_by(|a, b| a.0 == b.0) {
-        let weight: f64 = group.iter().map(|row| row.2).sum();
-        let churned = group.iter().filter(|row| row.1).map(|row| row.2).sum();
-        blocks.push(Block { weight, churned, from: group[0].0, to: group[0].0 });
-        while let [.., before, last] = blocks.as_mut_slice() {
-            if before.churned * last.weight < last.churned * before.weight {
-                break;
-            }
-            before.weight += last.weight;
-            before.churned += last.churned;
-            before.to = last.to;
-            blocks.pop();
-        }
-    }
-    // The pseudo-row may not undo the order of the blocks.
-    let mut floor = 0.0;
-    let values: Vec<f64> = blocks
-        .iter()
-        .map(|block| {
-            floor = f64::max(floor, (block.churned + rate) / (block.weight + 1.0));
-            floor
-        })
-        .collect();
-    const TILT: f64 = 1e-3;
-    let (mut scores, mut probabilities) = (Vec::new(), Vec::new());
-    for (i, block) in blocks.iter().enumerate() {
-        let below = if i == 0 { 0.0 } else { values[i - 1] };
-        let above = values.get(i + 1).copied().unwrap_or(1.0);
-        if block.from == block.to {
-            scores.push(block.from);
-            probabilities.push(values[i]);
-        } else {
-            scores.extend([block.from, block.to]);
-            probabilities.extend([values[i] - TILT * (values[i] - below), values[i] + TILT * (above - values[i])]);
-        }
-    }
-    Calibration::Isotonic { scores, probabilities }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Scores 1, 2, 3, 4 with outcomes 0, 1, 0, 1: the middle two violate and pool to ½ from 2 to 3. With one pseudo-row of
-    /// the base rate ½ the blocks are (0 + ½)/2 = ¼, (1 + ½)/3 = ½ and (1 + ½)/2 = ¾; the middle one tilts by ¼/1000.
-    #[test]
-    fn isotonic_by_hand() {
-        let fitted = isotonic(&[1.0, 2.0, 3.0, 4.0], &[false, true, false, true], |_| 1.0);
-        for (score, expected) in [
-            (0.0, 0.25),
-            (1.0, 0.25),
-            (1.5, 0.374875),
-            (2.0, 0.49975),
-            (2.5, 0.5),
-            (3.0, 0.50025),
-            (4.0, 0.75),
-            (9.0, 0.75),
-        ] {
-            assert!((fitted.probability(score) - expected).abs() < 1e-15, "{score}");
-        }
-    }
-
-    /// With two different scores Platt's curve passes through his smoothed targets exactly: at score 0, one of four churned
-    /// and at score 1, three of four; targets are (4 + 1)/(4 + 2) = 5/6 and 1/6, so the means are
-    /// (5/6 + 3/6)/4 = 1/3 and (15/6 + 1/6)/4 = 2/3; slope = 2 ln 2, offset = −ln 2.
-    #[test]
-    fn platt_by_hand() {
-        let scores = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
-        let churned = [true, false, false, false, true, true, true, false];
-        let Calibration::Platt { slope, offset } = platt(&scores, &churned, |_| 1.0, &()).expect("it converges") else {
-            panic!()
-        };
-        assert!((slope - 2.0 * std::f64::consts::LN_2).abs() < 1e-9);
-        assert!((offset + std::f64::consts::LN_2).abs() < 1e-9);
     }
 }

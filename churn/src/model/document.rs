@@ -3,21 +3,20 @@
 //! Nothing in it is trusted when it is read: unknown keys are refused, every index and length is checked against the
 //! others, children of a tree's node must stand behind it (so no walk can loop), and the golden rows are scored.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::Evaluation;
 use super::background::{MAX_BACKGROUND, Typical};
-use super::bins::Histogram;
 use super::calibration::Calibration;
-use super::fit::{LearnConfig, Learner, ModelKind};
+use super::learner::{LearnConfig, Learner, ModelKind};
 use super::logistic::TermKind;
-use super::train::Evaluation;
 use super::tree::{LevelSet, MAX_DEPTH, Node, Rule, Split, Tree};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::features::{FeatureConfig, FeatureSpec, registry};
+use crate::features::{FeatureConfig, FeatureSpec, computed};
+use crate::json::{Json, JsonError, JsonResult};
 use crate::labels::LabelConfig;
-use crate::random::mix;
-use crate::snapshot::{Audit, Dataset};
+use crate::objects::{FromJson, Object, objects};
 use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER};
 
 pub(crate) const FORMAT: &str = "churn-model";
@@ -26,8 +25,7 @@ pub(crate) const FORMAT: &str = "churn-model";
 pub const FORMAT_VERSION: u32 = 1;
 
 /// What a model was trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Training {
     /// Labelled rows: customers, once for each cutoff.
     pub rows: u64,
@@ -41,32 +39,38 @@ pub struct Training {
     pub fingerprint: String,
 }
 
-impl Training {
-    pub(crate) fn of(data: &Dataset) -> Self {
-        let mut hash = mix(data.y.len() as u64);
-        for (row, &churned) in data.x.rows().into_iter().zip(&data.y) {
-            for value in row {
-                hash = mix(hash ^ value.to_bits()).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            }
-            hash = mix(hash ^ u64::from(churned));
-        }
-        let mut groups = data.groups.clone();
-        groups.sort_unstable();
-        groups.dedup();
-        let churned = data.y.iter().filter(|&&y| y).count();
-        Training {
-            rows: data.y.len() as u64,
-            customers: groups.len() as u64,
-            churned: churned as u64,
-            base_rate: churned as f64 / data.y.len() as f64,
-            fingerprint: format!("{hash:016x}"),
-        }
-    }
+objects! { Training { rows, customers, churned, base_rate, fingerprint } }
+
+/// How a feature was distributed in training: the yardstick for drift later on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Histogram {
+    /// The feature.
+    pub name: String,
+    /// Numeric: rising cut points; bin b holds `edges[b − 1] < value ≤ edges[b]`. Categorical: none, a bin a level.
+    pub edges: Vec<f64>,
+    /// Rows in each bin.
+    pub counts: Vec<u64>,
+    /// Rows without a value.
+    pub missing: u64,
 }
 
+objects! { Histogram { name, edges, counts, missing } }
+
+/// The stamp of an audit that found nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Audit {
+    /// The days that were audited.
+    pub cutoffs: Vec<Day>,
+    /// Events after a cutoff that were deleted for it, summed over the cutoffs.
+    pub events_deleted: u64,
+    /// Feature values that were computed with and without them and had the same bits.
+    pub values_compared: u64,
+}
+
+objects! { Audit { cutoffs, events_deleted, values_compared } }
+
 /// A row of features and the probability that the model gives it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Golden {
     /// The features in order, null where missing.
     pub features: Vec<Option<f64>>,
@@ -74,9 +78,10 @@ pub struct Golden {
     pub probability: f64,
 }
 
+objects! { Golden { features, probability } }
+
 /// The document as it stands in the file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Document {
     pub(crate) format: String,
     pub(crate) format_version: u32,
@@ -96,32 +101,33 @@ pub(crate) struct Document {
     pub(crate) warnings: Vec<String>,
     pub(crate) golden: Vec<Golden>,
     /// What explanations compare with; a document may do without.
-    #[serde(default)]
     pub(crate) typical: Vec<Typical>,
-    #[serde(default)]
     pub(crate) background: Vec<Vec<Option<f64>>>,
 }
 
-/// What any version of the document begins with.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    format_version: u32,
+objects! {
+    Document {
+        format, format_version, library_version, features, feature_config, labels, cutoffs, training, parameters,
+        learner, calibration, evaluation, histograms, audit, warnings, golden, typical = Vec::new(),
+        background = Vec::new(),
+    }
 }
 
-/// Refuses a text that is not a document of this format in a version that this library reads.
-pub(crate) fn check_head(text: &str, format: &str) -> Result<()> {
-    let head: Head = crate::objects::from_json(text).map_err(invalid)?;
-    if head.format != format {
-        let found: String = head.format.chars().take(40).collect();
+/// Reads a text that is a document of this format in a version that this library reads.
+pub(crate) fn read<T: FromJson>(text: &str, format: &str) -> Result<T> {
+    let json = Json::parse(text).map_err(invalid)?;
+    let head = Object::any(&json).map_err(invalid)?;
+    let found: String = head.field("format").map_err(invalid)?;
+    if found != format {
+        let found: String = found.chars().take(40).collect();
         return Err(invalid(format!("its format is {found:?}, expected {format:?}")));
     }
-    if head.format_version != FORMAT_VERSION {
-        let message =
-            format!("the document has format_version {}; this library reads {FORMAT_VERSION}", head.format_version);
+    let version: u32 = head.field("format_version").map_err(invalid)?;
+    if version != FORMAT_VERSION {
+        let message = format!("the document has format_version {version}; this library reads {FORMAT_VERSION}");
         return Err(Error::new(ErrorKind::UnsupportedVersion, message));
     }
-    Ok(())
+    T::from_json(&json).map_err(invalid)
 }
 
 pub(crate) fn invalid(message: impl std::fmt::Display) -> Error {
@@ -142,8 +148,7 @@ impl Document {
     }
 
     pub(crate) fn from_json(text: &str) -> Result<Self> {
-        check_head(text, FORMAT)?;
-        let document: Document = crate::objects::from_json(text).map_err(invalid)?;
+        let document: Document = read(text, FORMAT)?;
         document.check()?;
         document.check_golden()?;
         Ok(document)
@@ -211,10 +216,10 @@ impl Document {
             return Err(invalid("the scales of the features are missing"));
         }
         let types = config.event_type_columns.as_deref().unwrap_or(&[]);
-        let computed = registry(config.feature_set, &config.windows, types);
+        let computed = computed(config.feature_set, &config.windows, types);
         let given = self.features.iter().map(|spec| (&spec.name, spec.levels.is_some()));
         if computed.len() > self.features.len()
-            || computed.iter().map(|info| (&info.name, false)).ne(given.take(computed.len()))
+            || computed.iter().map(|feature| (&feature.info.name, false)).ne(given.take(computed.len()))
         {
             return Err(invalid("the features are not those of the feature configuration"));
         }
@@ -249,7 +254,7 @@ pub(crate) fn check_specs(features: &[FeatureSpec]) -> Result<()> {
         }
     }
     let mut names: Vec<&str> = features.iter().map(|spec| spec.name.as_str()).collect();
-    names.sort_unstable();
+    crate::order::sort(&mut names);
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(invalid(format!("two features are named {:?}", pair[0])));
     }
@@ -356,18 +361,26 @@ fn check_trees(trees: &[Tree], features: &[FeatureSpec]) -> Result<()> {
 }
 
 /// A tree as it stands in the document: one list a property, one entry a node. A leaf has feature −1 and children 0.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct TreeColumns {
     feature: Vec<i64>,
     threshold: Vec<f64>,
     /// The levels that go left, by node; only for categorical splits.
-    levels: std::collections::BTreeMap<usize, Vec<u8>>,
+    levels: Levels,
     missing_left: Vec<u8>,
     left: Vec<u32>,
     right: Vec<u32>,
     value: Vec<f64>,
     cover: Vec<f64>,
+}
+
+/// The levels of some nodes by the node, as they are written.
+struct Levels(Vec<(usize, Vec<u8>)>);
+
+impl Serialize for Levels {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(node, levels)| (node, levels)))
+    }
 }
 
 impl Serialize for Tree {
@@ -390,7 +403,7 @@ impl Serialize for Tree {
                 Rule::AtMost(threshold) => threshold,
                 Rule::Levels(_) => 0.0,
             }),
-            levels: levels.collect(),
+            levels: Levels(levels.collect()),
             missing_left: split(|split| f64::from(u8::from(split.missing_left))).into_iter().map(|v| v as u8).collect(),
             left: child(|split| split.left),
             right: child(|split| split.right),
@@ -401,48 +414,63 @@ impl Serialize for Tree {
     }
 }
 
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let columns = TreeColumns::deserialize(deserializer)?;
-        let n = columns.feature.len();
-        let lengths = [
-            columns.threshold.len(),
-            columns.missing_left.len(),
-            columns.left.len(),
-            columns.right.len(),
-            columns.value.len(),
-            columns.cover.len(),
-        ];
-        if lengths.iter().any(|&length| length != n) || columns.levels.keys().any(|&node| node >= n) {
-            return Err(D::Error::custom("the lists of a tree differ in length"));
+/// The levels of the nodes, by the number of the node as text.
+struct NodeLevels(Vec<(usize, LevelSet)>);
+
+impl FromJson for NodeLevels {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let Json::Object(pairs) = json else { return Err(json.expected("an object")) };
+        let mut nodes = Vec::new();
+        for (key, levels) in pairs {
+            let levels = Vec::<u8>::from_json(levels).map_err(|error| error.at_key(key))?;
+            let node = key.parse::<usize>().ok().filter(|node| node.to_string() == *key);
+            let node = node.ok_or_else(|| JsonError::new(format!("{key:?} is not the number of a node")))?;
+            let mut set = LevelSet::default();
+            for level in levels {
+                if usize::from(level) >= MAX_LEVELS {
+                    return Err(JsonError::new(format!("level {level} of node {node}")));
+                }
+                set.insert(level);
+            }
+            nodes.push((node, set));
         }
-        let node = |i: usize| -> std::result::Result<Node, D::Error> {
-            let split = match columns.feature[i] {
+        Ok(NodeLevels(nodes))
+    }
+}
+
+impl FromJson for Tree {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let lists = ["feature", "threshold", "levels", "missing_left", "left", "right", "value", "cover"];
+        let columns = Object::of(json, &lists)?;
+        let feature: Vec<i64> = columns.field("feature")?;
+        let threshold: Vec<f64> = columns.field("threshold")?;
+        let NodeLevels(levels) = columns.field("levels")?;
+        let missing_left: Vec<u8> = columns.field("missing_left")?;
+        let (left, right): (Vec<u32>, Vec<u32>) = (columns.field("left")?, columns.field("right")?);
+        let (value, cover): (Vec<f64>, Vec<f64>) = (columns.field("value")?, columns.field("cover")?);
+        let n = feature.len();
+        let lengths = [threshold.len(), missing_left.len(), left.len(), right.len(), value.len(), cover.len()];
+        if lengths != [n; 6] || levels.iter().any(|&(node, _)| node >= n) {
+            return Err(JsonError::new("the lists of a tree differ in length"));
+        }
+        // Of a node that is repeated the last counts.
+        let mut sets = vec![None; n];
+        levels.into_iter().for_each(|(node, set)| sets[node] = Some(set));
+        let mut nodes = Vec::with_capacity(n);
+        for i in 0..n {
+            let split = match feature[i] {
                 -1 => None,
                 feature => Some(Split {
                     feature: u32::try_from(feature)
-                        .map_err(|_| D::Error::custom(format!("feature {feature} of a node")))?,
-                    rule: match columns.levels.get(&i) {
-                        None => Rule::AtMost(columns.threshold[i]),
-                        Some(levels) => {
-                            let mut set = LevelSet::default();
-                            for &level in levels {
-                                if usize::from(level) >= MAX_LEVELS {
-                                    return Err(D::Error::custom(format!("level {level} of a node")));
-                                }
-                                set.insert(level);
-                            }
-                            Rule::Levels(set)
-                        }
-                    },
-                    missing_left: columns.missing_left[i] == 1,
-                    left: columns.left[i],
-                    right: columns.right[i],
+                        .map_err(|_| JsonError::new(format!("feature {feature} of node {i}")))?,
+                    rule: sets[i].take().map_or(Rule::AtMost(threshold[i]), Rule::Levels),
+                    missing_left: missing_left[i] == 1,
+                    left: left[i],
+                    right: right[i],
                 }),
             };
-            Ok(Node { split, value: columns.value[i], cover: columns.cover[i] })
-        };
-        Ok(Tree { nodes: (0..n).map(node).collect::<std::result::Result<_, _>>()? })
+            nodes.push(Node { split, value: value[i], cover: cover[i] });
+        }
+        Ok(Tree { nodes })
     }
 }

@@ -3,24 +3,18 @@
 //! **Structure.** margin = intercept + Σ coefficient · (value − mean)/scale over *terms*: a number with its missing values
 //! replaced by the training median, an indicator of its absence if any was missing in training, or an indicator of a
 //! category's level. All terms are standardised. **Algorithm.** Minimises Σ weight · log-loss + l2/2 · ‖coefficients‖² with
-//! the intercept free, by [Newton's method](super::newton): scikit-learn's `LogisticRegression(C = 1/l2)` on the same
+//! the intercept free, by Newton's method: scikit-learn's `LogisticRegression(C = 1/l2)` on the same
 //! standardised columns. **Constraints.** At most 2,000 terms: where there would be more, the rarest levels have none, as if
 //! the category were of no level there; more numbers than that are refused.
 
-use std::ops::Range;
-
 use ndarray::ArrayView1;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::TrainingSet;
-use super::design::{gather, summaries};
-use super::newton::{BLOCK, Problem};
-use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Observer;
+use crate::json::{Json, JsonResult};
+use crate::objects::{FromJson, case, objects};
 
 /// One column of the design, as computed from a feature.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Term {
     pub(crate) feature: usize,
     pub(crate) kind: TermKind,
@@ -29,7 +23,9 @@ pub(crate) struct Term {
     pub(crate) coefficient: f64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+objects! { Term { feature, kind, mean, scale, coefficient } }
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TermKind {
     /// The number itself, or this median where it is missing.
@@ -38,6 +34,17 @@ pub(crate) enum TermKind {
     Missing,
     /// 1 where the category has this level.
     Level(usize),
+}
+
+impl FromJson for TermKind {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        match case(json)? {
+            ("median", value) => f64::from_json(value).map(TermKind::Median),
+            ("missing", Json::Null) => Ok(TermKind::Missing),
+            ("level", value) => usize::from_json(value).map(TermKind::Level),
+            _ => Err(json.expected("median, missing or level")),
+        }
+    }
 }
 
 impl Term {
@@ -55,22 +62,22 @@ impl Term {
         }
     }
 
-    fn standardised(&self, value: f64) -> f64 {
+    pub(crate) fn standardised(&self, value: f64) -> f64 {
         ((self.raw(value) - self.mean) / self.scale).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
     }
 }
 
 /// A fitted logistic regression.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Logistic {
     pub(crate) intercept: f64,
     pub(crate) terms: Vec<Term>,
 }
 
-const MAX_TERMS: usize = 2000;
+objects! { Logistic { intercept, terms } }
+
 /// So many deviations from the mean are as far as any: beyond, the margin could overflow.
-const MOST_DEVIATIONS: f64 = 1e6;
+pub(crate) const MOST_DEVIATIONS: f64 = 1e6;
 
 impl Logistic {
     /// The margin (log-odds) of a row of features.
@@ -97,166 +104,5 @@ impl Logistic {
     /// Calls `add(feature, part)` with what each term adds to the margin beyond the intercept.
     pub(crate) fn parts(&self, row: ArrayView1<'_, f64>, mut add: impl FnMut(usize, f64)) {
         self.terms.iter().for_each(|term| add(term.feature, term.coefficient * term.standardised(row[term.feature])));
-    }
-
-    pub(crate) fn fit(set: &TrainingSet<'_>, l2: f64, observer: &dyn Observer) -> Result<Logistic> {
-        let x = set.x.as_standard_layout();
-        let x = x.as_slice().expect("the layout is standard");
-        let mut terms = terms(set, x)?;
-        let y: Vec<f64> = set.rows.iter().map(|&row| f64::from(u8::from(set.y[row as usize]))).collect();
-        let weights: Vec<f64> = set.rows.iter().map(|&row| set.weight(row)).collect();
-        let fill = |rows: Range<usize>, out: &mut [f64]| {
-            for (term, column) in terms.iter().zip(out.chunks_exact_mut(BLOCK)) {
-                gather(set, x, term.feature, rows.clone(), column);
-                term.standardise(&mut column[..rows.len()]);
-            }
-        };
-        let columns = terms.len();
-        let solution = Problem { fill: &fill, columns, y: &y, weights: &weights, l2, observer }.minimum()?;
-        for (term, &coefficient) in terms.iter_mut().zip(&solution[1..]) {
-            term.coefficient = coefficient;
-        }
-        Ok(Logistic { intercept: solution[0], terms })
-    }
-}
-
-impl Term {
-    fn new(feature: usize, kind: TermKind, mean: f64, variance: f64) -> Self {
-        let scale = variance.sqrt();
-        // A constant column carries nothing; rounding alone must not blow it up, nor may 1/scale overflow.
-        let scale = if scale > f64::max(1e-12 * mean.abs(), 1e-300) { scale } else { 1.0 };
-        Term { feature, kind, mean, scale, coefficient: 0.0 }
-    }
-
-    /// The same for a feature's values in many rows.
-    fn standardise(&self, values: &mut [f64]) {
-        let (mean, inverse) = (self.mean, 1.0 / self.scale);
-        let standard = |raw: f64| ((raw - mean) * inverse).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS);
-        let (no, yes) = (standard(0.0), standard(1.0));
-        match self.kind {
-            TermKind::Median(median) => {
-                values.iter_mut().for_each(|v| *v = standard(if v.is_nan() { median } else { *v }));
-            }
-            TermKind::Missing => values.iter_mut().for_each(|v| *v = if v.is_nan() { yes } else { no }),
-            TermKind::Level(level) => {
-                let level = level as f64;
-                values.iter_mut().for_each(|v| *v = if *v == level { yes } else { no });
-            }
-        }
-    }
-}
-
-/// The terms of a training set with their medians, means and scales: one for each number and level in the order of the
-/// features, then one for each feature that has missing values. Where there would be too many, the rarest levels have none.
-fn terms(set: &TrainingSet<'_>, x: &[f64]) -> Result<Vec<Term>> {
-    let summaries = summaries(set, x);
-    let numbers = set.specs.iter().filter(|spec| spec.levels.is_none()).count();
-    let indicators = summaries.iter().filter(|summary| summary.missing > 0).count();
-    let Some(room) = MAX_TERMS.checked_sub(numbers + indicators) else {
-        let message = format!(
-            "{numbers} numbers and {indicators} indicators of missing values; logistic regression takes at most {MAX_TERMS} together"
-        );
-        return Err(Error::new(ErrorKind::TooManyValues, message));
-    };
-    let levels =
-        |feature: usize| summaries[feature].levels.iter().enumerate().map(move |(l, &rows)| (rows, feature, l));
-    let mut kept: Vec<(usize, usize, usize)> = (0..summaries.len()).flat_map(levels).collect();
-    kept.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.cmp(b)));
-    kept.truncate(room);
-    kept.sort_unstable_by_key(|&(_, feature, level)| (feature, level));
-    let mut kept = kept.into_iter().peekable();
-    let n = set.rows.len() as f64;
-    let indicator = |feature: usize, kind: TermKind, rows: usize| {
-        let mean = rows as f64 / n;
-        Term::new(feature, kind, mean, mean * (1.0 - mean))
-    };
-    let mut terms = Vec::new();
-    for (feature, (spec, summary)) in set.specs.iter().zip(&summaries).enumerate() {
-        if spec.levels.is_none() {
-            // Missing values count as the median.
-            let missing = summary.missing as f64;
-            let away = summary.median - summary.mean;
-            let mean = summary.mean + away * (missing / n);
-            let squares = summary.squares + away * away * missing * (1.0 - missing / n);
-            terms.push(Term::new(feature, TermKind::Median(summary.median), mean, squares / n));
-        }
-        while let Some((rows, _, level)) = kept.next_if(|kept| kept.1 == feature) {
-            terms.push(indicator(feature, TermKind::Level(level), rows));
-        }
-    }
-    for (feature, summary) in summaries.iter().enumerate().filter(|(_, summary)| summary.missing > 0) {
-        terms.push(indicator(feature, TermKind::Missing, summary.missing));
-    }
-    Ok(terms)
-}
-
-#[cfg(test)]
-mod tests {
-    use ndarray::Array2;
-
-    use super::*;
-    use crate::features::FeatureSpec;
-    use crate::model::bins::Binned;
-
-    fn terms_of(x: &Array2<f64>, specs: &[FeatureSpec]) -> Result<Vec<Term>> {
-        let rows: Vec<u32> = (0..x.nrows() as u32).collect();
-        let (y, weights) = (vec![true; x.nrows()], vec![1.0; x.nrows()]);
-        let set = TrainingSet { x, specs, binned: &Binned::default(), y: &y, weights: &weights, rows: &rows };
-        terms(&set, x.as_slice().expect("rows"))
-    }
-
-    #[test]
-    fn of_too_many_levels_the_rarest_have_no_term() {
-        // Ten categories of 250 levels and one number with a gap: 2,502 terms. In every category level 0 has the first 200
-        // rows, each of the levels up to 199 two more, and the levels from 200 on one.
-        let level = |i: usize| match i {
-            0..200 => 0.0,
-            200..598 => ((i - 200) / 2 + 1) as f64,
-            _ => (i - 598 + 200) as f64,
-        };
-        let rows = 648;
-        let x = Array2::from_shape_fn((rows, 11), |(i, j)| match (i, j) {
-            (0, 10) => f64::NAN,
-            (_, 10) => i as f64,
-            _ => level(i),
-        });
-        let category = |j: usize| FeatureSpec {
-            name: format!("c{j}"),
-            levels: (j < 10).then(|| (0..250).map(|l| format!("{l:03}")).collect()),
-        };
-        let specs: Vec<FeatureSpec> = (0..11).map(category).collect();
-        // The number and its indicator leave 1,998: none for the levels of one row, nor for the last two of the others.
-        let terms = terms_of(&x, &specs).expect("the rarest are left out");
-        let of = |feature: usize| terms.iter().filter(|term| term.feature == feature).count();
-        assert_eq!((0..11).map(of).collect::<Vec<_>>(), [200, 200, 200, 200, 200, 200, 200, 200, 200, 198, 2]);
-        assert!(terms.iter().all(|term| !matches!(term.kind, TermKind::Level(200..))));
-        assert_eq!(terms.iter().rfind(|term| term.feature == 9).map(|t| t.kind.clone()), Some(TermKind::Level(197)));
-
-        let numbers: Vec<FeatureSpec> = (0..2001).map(|j| FeatureSpec::numeric(format!("x{j}"))).collect();
-        let error = terms_of(&Array2::zeros((rows, 2001)), &numbers).expect_err("too many numbers");
-        assert_eq!(error.code(), "too_many_values");
-    }
-
-    #[test]
-    fn columns_are_standardised_as_values_are() {
-        let terms = [
-            Term { feature: 0, kind: TermKind::Median(3.0), mean: 2.5, scale: 0.7, coefficient: 0.0 },
-            Term { feature: 0, kind: TermKind::Missing, mean: 0.25, scale: 0.4, coefficient: 0.0 },
-            Term { feature: 0, kind: TermKind::Level(3), mean: 0.2, scale: 0.4, coefficient: 0.0 },
-        ];
-        let values = [0.0, -0.0, 1.0, 3.0, f64::NAN, 1e100, -1e100, 2.5];
-        for term in terms {
-            let mut column = values;
-            term.standardise(&mut column);
-            for (found, value) in column.into_iter().zip(values) {
-                let right = term.standardised(value);
-                // A product with 1/scale instead of a quotient: two roundings more.
-                assert!(
-                    (found - right).abs() <= 4e-16 * right.abs(),
-                    "{:?} of {value}: {found}, not {right}",
-                    term.kind
-                );
-            }
-        }
     }
 }

@@ -1,62 +1,49 @@
-//! Models: learning from a data set, scoring, and the document that keeps them.
+//! Models: scoring, and the document that keeps them.
 //!
 //! A [`Model`] is only ever made by [`train`](crate::train), [`train_table`](crate::train_table) or
 //! [`Model::from_json`], so one that has not been fitted cannot be asked for a score.
 
-mod auto;
-mod background;
-mod bins;
-mod boosting;
-mod budget;
-mod calibration;
-mod classifier;
-mod config;
-mod design;
-mod document;
-mod fit;
-mod forest;
-mod gain;
-mod gradients;
-mod grow;
-mod histogram;
-mod link;
-mod logistic;
-mod newton;
+pub(crate) mod background;
+pub(crate) mod calibration;
+pub(crate) mod document;
+#[cfg(feature = "train")]
+mod evaluation;
+pub(crate) mod learner;
+pub(crate) mod logistic;
 mod scorer;
-mod split;
-mod train;
 pub(crate) mod tree;
 
 use std::io::Write;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-pub use auto::{Candidate, SearchProtocol};
 pub use background::Typical;
-pub use bins::Histogram;
 pub use calibration::CalibrationKind;
-pub use classifier::Classifier;
-pub use config::{TableConfig, TrainConfig};
-pub use document::{FORMAT_VERSION, Golden, Training};
-pub use fit::{ClassWeight, LearnConfig, ModelKind};
-pub use train::{Evaluation, Importance, Protocol, train, train_observed, train_table, train_table_observed};
+pub use document::{Audit, FORMAT_VERSION, Golden, Histogram, Training};
+#[cfg(feature = "train")]
+pub use evaluation::{Candidate, Evaluation, Importance, Protocol, SearchProtocol};
+pub use learner::{ClassWeight, LearnConfig, ModelKind};
 
-pub(crate) use config::{nothing_left, take};
 pub(crate) use document::Document;
-pub(crate) use fit::{Learner, TrainingSet};
+pub(crate) use learner::Learner;
 pub(crate) use logistic::Logistic;
-pub(crate) use scorer::Scorer;
+pub(crate) use scorer::{Scorer, VECTORS};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Customer, Strings, quoted};
 use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, encode, encode_value, features};
+use crate::input::Input;
+use crate::objects::objects;
 use crate::scratch::with_buffer;
 use crate::segments::{Segment, Thresholds};
-use crate::snapshot::Input;
 use crate::table::Table;
+
+/// How a model was judged, as it stands in the document: a build that judges none reads it no further.
+#[cfg(not(feature = "train"))]
+pub type Evaluation = crate::json::Json;
 
 /// 1 / (1 + e^−m).
 pub(crate) fn sigmoid(margin: f64) -> f64 {
@@ -104,7 +91,7 @@ impl std::fmt::Debug for Model {
 }
 
 /// The risk of one customer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
     /// Who.
     pub customer_id: String,
@@ -113,6 +100,8 @@ pub struct Prediction {
     /// The band it falls into.
     pub risk_segment: Segment,
 }
+
+objects! { Prediction { customer_id, churn_probability, risk_segment } }
 
 /// The risk of many customers, in the order of the features they were computed from.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,9 +157,9 @@ impl Predictions {
     /// # Errors
     /// `io`.
     pub fn write_csv(&self, mut writer: impl Write) -> Result<()> {
-        writeln!(writer, "customer_id,churn_probability,risk_segment")?;
+        writer.write_all(b"customer_id,churn_probability,risk_segment\n")?;
         for ((id, p), segment) in self.ids.iter().zip(&self.probabilities).zip(self.risk_segments()) {
-            writeln!(writer, "{},{p},{}", quoted(id), segment.name())?;
+            writer.write_all(format!("{},{p},{}\n", quoted(id), segment.name()).as_bytes())?;
         }
         writer.flush()?;
         Ok(())
@@ -245,7 +234,7 @@ impl Model {
     }
 
     /// The stamp of the audit, if the labels look at a future and the audit was not turned off.
-    pub fn audit(&self) -> Option<&crate::snapshot::Audit> {
+    pub fn audit(&self) -> Option<&Audit> {
         self.document.audit.as_ref()
     }
 

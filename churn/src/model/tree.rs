@@ -5,11 +5,9 @@
 //! curvature h; a split is worth GL²/(HL + λ) + GR²/(HR + λ) − G²/(H + λ) over the sums of its sides, a leaf's value is
 //! G/(H + λ). With g = y and h = 1 that is the variance (Gini) criterion of a classification tree and the leaf is a
 //! rate; with the log-loss's derivatives it is a Newton boosting step. Splits are searched over 255 bins a feature
-//! (`gain.rs`); a category's levels are sorted by G/H first, so that the best set is a prefix (Fisher 1958). `grow.rs` grows
-//! a boosting tree level by level, `forest.rs` a tree of a forest. **Constraints.** Gradients are integers, so that sums do
+//! (`learn/gain.rs`); a category's levels are sorted by G/H first, so that the best set is a prefix (Fisher 1958). `learn/grow.rs` grows
+//! a boosting tree level by level, `learn/forest.rs` a tree of a forest. **Constraints.** Gradients are integers, so that sums do
 //! not depend on order and threads; they cannot overflow below 2^33 rows.
-
-use super::bins::{BinKind, BinnedColumn, MISSING};
 
 /// No tree is deeper.
 pub(crate) const MAX_DEPTH: usize = 32;
@@ -98,54 +96,5 @@ impl Tree {
             }
         }
         depths.into_iter().max().unwrap_or(0)
-    }
-}
-
-/// What the growth of a tree obeys.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Growth {
-    pub(crate) max_depth: usize,
-    /// λ, added to the curvature of every node.
-    pub(crate) l2: f64,
-    /// The least curvature on either side of a split.
-    pub(crate) min_child_weight: f64,
-}
-
-impl Tree {
-    /// Calls `take(row, which, value)` with the value of each row's node at each of the rising `depths` (its leaf, where that
-    /// lies higher): what the tree would give had it been grown only so deep.
-    pub(crate) fn values_at(
-        &self,
-        columns: &[BinnedColumn],
-        rows: impl IntoIterator<Item = usize>,
-        depths: &[usize],
-        mut take: impl FnMut(usize, usize, f64),
-    ) {
-        for row in rows {
-            let mut node = &self.nodes[0];
-            let mut depth = 0;
-            for (which, &until) in depths.iter().enumerate() {
-                while depth < until
-                    && let Some(split) = &node.split
-                {
-                    let column = &columns[split.feature as usize];
-                    let code = column.codes[row];
-                    let left = match &split.rule {
-                        _ if code == MISSING => split.missing_left,
-                        Rule::AtMost(threshold) => match &column.kind {
-                            // Bin b holds values up to edges[b], so it lies left of every threshold from there on.
-                            BinKind::Numeric { edges } => {
-                                edges.get(usize::from(code)).is_some_and(|edge| edge <= threshold)
-                            }
-                            BinKind::Categorical { .. } => false,
-                        },
-                        Rule::Levels(levels) => levels.contains(code),
-                    };
-                    node = &self.nodes[if left { split.left } else { split.right } as usize];
-                    depth += 1;
-                }
-                take(row, which, node.value);
-            }
-        }
     }
 }

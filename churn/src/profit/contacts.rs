@@ -1,18 +1,18 @@
 //! Whom to contact: a budget spent where it is expected to earn most, with a control group held out at random.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Campaign;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::quoted;
-use crate::model::{nothing_left, take};
+use crate::json::{Json, JsonResult};
+use crate::objects::{FromJson, Object, deserialized, names, objects};
 use crate::random::mix;
 
 /// What the list is ordered by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RankBy {
     /// The expected profit; only customers for whom it is above 0 are chosen.
@@ -23,6 +23,8 @@ pub enum RankBy {
     Probability,
 }
 
+names! { RankBy { ExpectedProfit, Probability } }
+
 /// How to choose. As JSON or keyword arguments all keys stand side by side: those of [`Campaign`], and the ones below.
 ///
 /// ```
@@ -32,8 +34,7 @@ pub enum RankBy {
 /// assert_eq!((config.campaign.clv, config.budget, config.rank_by), (500.0, Some(2000.0), RankBy::Probability));
 /// assert!(serde_json::from_str::<ContactConfig>(r#"{"budjet": 2000}"#).is_err());
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, serde_json::Value>")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContactConfig {
     /// Costs and success.
     #[serde(flatten)]
@@ -61,33 +62,22 @@ impl Default for ContactConfig {
     }
 }
 
-/// The keys of [`ContactConfig`] that stand in no part of it.
-#[derive(Serialize, Deserialize)]
-#[serde(default)]
-struct ContactKeys {
-    budget: Option<f64>,
-    control_share: f64,
-    seed: u64,
-    rank_by: RankBy,
-}
-
-impl Default for ContactKeys {
-    fn default() -> Self {
-        let ContactConfig { budget, control_share, seed, rank_by, .. } = ContactConfig::default();
-        ContactKeys { budget, control_share, seed, rank_by }
+impl FromJson for ContactConfig {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let given = ContactConfig::default();
+        let own: &[&str] = &["budget", "control_share", "seed", "rank_by"];
+        let object = Object::of(json, &[Campaign::KEYS, own].concat())?;
+        Ok(ContactConfig {
+            campaign: Campaign::of_object(object)?,
+            budget: object.field("budget")?,
+            control_share: object.field_or("control_share", given.control_share)?,
+            seed: object.field_or("seed", given.seed)?,
+            rank_by: object.field_or("rank_by", given.rank_by)?,
+        })
     }
 }
 
-impl TryFrom<BTreeMap<String, serde_json::Value>> for ContactConfig {
-    type Error = String;
-
-    fn try_from(mut map: BTreeMap<String, serde_json::Value>) -> std::result::Result<Self, String> {
-        let campaign = take(&mut map)?;
-        let ContactKeys { budget, control_share, seed, rank_by } = take(&mut map)?;
-        nothing_left(&map, &ContactConfig::default())?;
-        Ok(ContactConfig { campaign, budget, control_share, seed, rank_by })
-    }
-}
+deserialized!(ContactConfig);
 
 impl ContactConfig {
     fn check(&self) -> Result<()> {
@@ -123,7 +113,7 @@ impl ContactConfig {
 }
 
 /// What is to happen with a chosen customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactGroup {
     /// Contacted.
@@ -131,6 +121,8 @@ pub enum ContactGroup {
     /// Left alone, to compare with.
     Control,
 }
+
+names! { ContactGroup { Contact, Control } }
 
 impl ContactGroup {
     /// The name as it is written in files and answers.
@@ -143,8 +135,7 @@ impl ContactGroup {
 }
 
 /// A customer on the list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contact {
     /// Who.
     pub customer_id: String,
@@ -158,9 +149,10 @@ pub struct Contact {
     pub group: ContactGroup,
 }
 
+objects! { Contact { customer_id, churn_probability, value, expected_profit, group } }
+
 /// The customers chosen, those most worth contacting first, and what contacting them comes to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContactList {
     /// By falling expected profit or probability; equal ones by the bytes of their ids.
     pub entries: Vec<Contact>,
@@ -173,6 +165,8 @@ pub struct ContactList {
     /// What the contacts are expected to earn together.
     pub expected_profit: f64,
 }
+
+objects! { ContactList { entries, contacts, controls, reserved_budget, expected_profit } }
 
 impl ContactList {
     /// Writes `customer_id,churn_probability,value,expected_profit,group`, in the order of the list.

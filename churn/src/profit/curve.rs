@@ -1,14 +1,14 @@
 //! Profit by the share of customers contacted, and its maximum.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Campaign;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Sorted, thinned};
+use crate::objects::objects;
 
 /// What contacting everybody at or above a threshold earns.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ProfitPoint {
     /// Share of the customers contacted, 0 to 1.
     pub share: f64,
@@ -18,16 +18,19 @@ pub struct ProfitPoint {
     pub profit: f64,
 }
 
+objects! { ProfitPoint { share, threshold, profit } }
+
 /// Profit by the share of customers contacted, those most worth it first. Customers who are ranked alike are contacted
 /// together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProfitCurve {
     /// From share 0, where the profit is 0, to share 1; thinned to about 200, the best among them.
     pub points: Vec<ProfitPoint>,
     /// The highest profit; of equal ones that with the fewest contacts.
     pub best: ProfitPoint,
 }
+
+objects! { ProfitCurve { points, best } }
 
 impl ProfitCurve {
     fn new(points: Vec<ProfitPoint>) -> Self {
@@ -42,8 +45,7 @@ impl ProfitCurve {
 }
 
 /// What [`mpc`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Mpc {
     /// Maximum profit per customer, in the currency of the costs; 0 if contacting nobody is best.
     pub mpc: f64,
@@ -52,6 +54,8 @@ pub struct Mpc {
     /// The lowest probability contacted; none if nobody is.
     pub threshold: Option<f64>,
 }
+
+objects! { Mpc { mpc, fraction, threshold } }
 
 /// The maximum profit measure for customer churn (Verbeke et al. 2012): the highest average profit per customer that any
 /// threshold would have earned,
@@ -93,7 +97,8 @@ pub fn expected_curve(probabilities: &[f64], values: Option<&[f64]>, campaign: &
         return Err(Error::new(ErrorKind::TooFewRows, "nobody to contact: there is no row"));
     }
     // In one order, so that the sums do not depend on the order of the rows.
-    profits.sort_unstable_by(|a, b| b.total_cmp(a));
+    profits.sort_unstable_by(f64::total_cmp);
+    profits.reverse();
     let mut points = vec![NOBODY];
     let (mut contacted, mut profit) = (0, 0.0);
     for group in profits.chunk_by(|a, b| a == b) {

@@ -1,16 +1,16 @@
 //! The expected maximum profit measure: what a model earns when the success rate is only known as a distribution.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use special::Beta as _;
 
 use super::check_costs;
 use crate::error::{Result, invalid_parameter};
 use crate::metrics::Sorted;
+use crate::objects::objects;
 
 /// The campaign that [`empc`] supposes: the costs of a [`Campaign`](super::Campaign), and a success rate that follows a
 /// beta distribution with mean α / (α + β), by default 0.3 with a standard deviation of 0.1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EmpcConfig {
     /// α, 0.5 to 1000; default 6.
     pub alpha: f64,
@@ -23,6 +23,8 @@ pub struct EmpcConfig {
     /// f, the cost of contacting a customer, 0 to 10^12; default 1.
     pub contact_cost: f64,
 }
+
+objects! { @default EmpcConfig { alpha, beta, clv, incentive_cost, contact_cost } }
 
 impl Default for EmpcConfig {
     fn default() -> Self {
@@ -45,14 +47,15 @@ impl EmpcConfig {
 }
 
 /// What [`empc`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Empc {
     /// Expected maximum profit per customer, in the currency of the costs; 0 where contacting never pays.
     pub empc: f64,
     /// Expected share of the customers to contact for it, 0 to 1.
     pub fraction: f64,
 }
+
+objects! { Empc { empc, fraction } }
 
 /// The expected maximum profit measure for customer churn (Verbraken, Verbeke and Baesens 2013): for every success rate γ
 /// the best threshold is taken, and the profit averaged over γ.

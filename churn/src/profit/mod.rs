@@ -40,7 +40,7 @@ mod curve;
 mod empc;
 mod outcome;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use contacts::{Contact, ContactConfig, ContactGroup, ContactList, RankBy, contact_list};
 pub use curve::{Mpc, ProfitCurve, ProfitPoint, curve, expected_curve, mpc};
@@ -48,11 +48,11 @@ pub use empc::{Empc, EmpcConfig, empc};
 pub use outcome::{CampaignOutcome, Group, OutcomeConfig, campaign_outcome};
 
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::objects::objects;
 use crate::segments::check_probability;
 
 /// What a retention campaign costs and how well it works. Money is in one currency, whichever it is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Campaign {
     /// V, the lifetime value of a customer who stays, 0 to 10^12; default 200. One below the incentive is allowed:
     /// contacting then never pays.
@@ -64,6 +64,8 @@ pub struct Campaign {
     /// γ, the share of the contacted churners who accept and stay, 0 to 1; default 0.3.
     pub success_rate: f64,
 }
+
+objects! { @default Campaign { clv, incentive_cost, contact_cost, success_rate } }
 
 impl Default for Campaign {
     fn default() -> Self {

@@ -1,17 +1,19 @@
 //! What a campaign changed: those who were contacted against the control group.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::compare::two_sided_z;
 use crate::error::{Error, ErrorKind, Result};
+use crate::objects::objects;
 
 /// How to judge a campaign.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OutcomeConfig {
     /// Of such intervals the share that hold the true difference, above 0 and below 1; default 0.95.
     pub confidence: f64,
 }
+
+objects! { @default OutcomeConfig { confidence } }
 
 impl Default for OutcomeConfig {
     fn default() -> Self {
@@ -20,8 +22,7 @@ impl Default for OutcomeConfig {
 }
 
 /// The customers of a campaign who were contacted, or those who were not.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Group {
     /// Customers in it.
     pub customers: u64,
@@ -31,9 +32,10 @@ pub struct Group {
     pub rate: f64,
 }
 
+objects! { Group { customers, retained, rate } }
+
 /// What a campaign changed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CampaignOutcome {
     /// Those who were contacted.
     pub contacted: Group,
@@ -51,6 +53,12 @@ pub struct CampaignOutcome {
     pub customers_kept_low: f64,
     /// high · contacted.
     pub customers_kept_high: f64,
+}
+
+objects! {
+    CampaignOutcome {
+        contacted, control, difference, low, high, customers_kept, customers_kept_low, customers_kept_high,
+    }
 }
 
 /// Compares the retention of those who were contacted with that of the control group, a row a customer. Only a control

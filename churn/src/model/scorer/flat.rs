@@ -5,8 +5,6 @@
 //! A row is turned into *keys* first: integers in the order of the numbers, with a missing value below or above all of them,
 //! as the split says that it goes.
 
-use std::collections::BTreeMap;
-
 use crate::model::tree::{LevelSet, Rule, Split, Tree};
 use crate::scratch::with_buffer;
 
@@ -57,6 +55,8 @@ enum KeyKind {
     Level,
 }
 
+const KINDS: [KeyKind; 3] = [KeyKind::MissingLeft, KeyKind::MissingRight, KeyKind::Level];
+
 /// The level of a missing category.
 const MISSING: i64 = 256;
 
@@ -96,8 +96,14 @@ impl Flat {
                 Rule::AtMost(_) => KeyKind::MissingRight,
             },
         };
-        let places: BTreeMap<Key, ()> = splits().map(|split| (key(split), ())).collect();
-        let mut keys: Vec<Key> = places.into_keys().collect();
+        let features = splits().map(|split| split.feature + 1).max().unwrap_or(0);
+        let mut asked = vec![[false; KINDS.len()]; features as usize];
+        for split in splits() {
+            let key = key(split);
+            asked[key.feature as usize][key.kind as usize] = true;
+        }
+        let all = (0..features).flat_map(|feature| KINDS.map(|kind| Key { feature, kind }));
+        let mut keys: Vec<Key> = all.filter(|key| asked[key.feature as usize][key.kind as usize]).collect();
         let place = |wanted: Key| keys.binary_search(&wanted).expect("the key of every split was listed") as u32;
         let total = trees.iter().map(|tree| tree.nodes.len()).sum();
         let (mut nodes, mut values) = (Vec::with_capacity(total), Vec::with_capacity(total));

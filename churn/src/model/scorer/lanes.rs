@@ -6,8 +6,6 @@
 //! the highest byte, as the split says that it goes. A tree is filled up to a perfect one; which of its leaves a row reaches
 //! is chosen from below, three levels at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::flat::order;
 use crate::model::tree::{LevelSet, Rule, Split, Tree};
 
@@ -115,31 +113,34 @@ impl Lanes {
             return None;
         }
         let splits = || trees.iter().flat_map(|tree| &tree.nodes).filter_map(|node| node.split.as_ref());
-        let mut cuts: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        let features = splits().map(|split| split.feature as usize + 1).max().unwrap_or(0);
+        let mut cuts: Vec<Vec<f64>> = vec![Vec::new(); features];
         for split in splits() {
             if let Rule::AtMost(threshold) = split.rule {
-                cuts.entry(split.feature).or_default().push(plain(threshold));
+                cuts[split.feature as usize].push(plain(threshold));
             }
         }
-        for cuts in cuts.values_mut() {
+        for cuts in &mut cuts {
             cuts.sort_unstable_by(f64::total_cmp);
             cuts.dedup();
         }
         let ask = |split: &Split| match &split.rule {
             Rule::AtMost(threshold) => {
-                let rank = cuts[&split.feature].partition_point(|&cut| cut < plain(*threshold));
+                let rank = cuts[split.feature as usize].partition_point(|&cut| cut < plain(*threshold));
                 (Ask::Number(split.feature, rank / MAX_CUTS, split.missing_left), byte((rank % MAX_CUTS) as u8))
             }
             Rule::Levels(levels) => (Ask::Set(split.feature, levels.clone(), split.missing_left), byte(0)),
         };
-        let mut asked: BTreeSet<Ask> = BTreeSet::new();
+        let mut asked: Vec<Ask> = Vec::new();
         for split in splits() {
-            asked.insert(ask(split).0);
+            let ask = ask(split).0;
+            if let Err(at) = asked.binary_search(&ask) {
+                asked.insert(at, ask);
+            }
             if asked.len() > MAX_COLUMNS {
                 return None;
             }
         }
-        let asked: Vec<Ask> = asked.into_iter().collect();
         let test = |split: &Split| {
             let (ask, above) = ask(split);
             Test { column: asked.binary_search(&ask).expect("what every split asks was listed") as u16, above }
@@ -149,7 +150,7 @@ impl Lanes {
         for (column, ask) in asked.into_iter().enumerate() {
             match ask {
                 Ask::Number(feature, chunk, missing_left) => {
-                    let own = cuts[&feature].chunks(MAX_CUTS).nth(chunk).expect("the chunk of a cut");
+                    let own = cuts[feature as usize].chunks(MAX_CUTS).nth(chunk).expect("the chunk of a cut");
                     // Both columns of the same cuts stand one after the other.
                     let same = (feature, chunk);
                     if last != Some(same) {

@@ -12,7 +12,7 @@ mod tests;
 use ndarray::Array2;
 
 use super::calibration::Calibration;
-use super::fit::{Learner, rate_logit};
+use super::learner::{Learner, rate_logit};
 use super::logistic::Logistic;
 use super::tree::Tree;
 use crate::parallel;
@@ -24,6 +24,9 @@ const BLOCK: usize = lanes::ROWS;
 
 /// So few rows are scored one after the other.
 const FEW: usize = 24;
+
+/// Whether the target computes several numbers at a time. Where it does not, code that is there for it is left out.
+pub(crate) const VECTORS: bool = cfg!(any(not(target_family = "wasm"), target_feature = "simd128"));
 
 /// A learner with its calibration, ready to score.
 pub(crate) struct Scorer {
@@ -41,19 +44,19 @@ enum Kind {
 
 struct Trees {
     flat: Flat,
-    /// Where every tree is shallow.
+    /// Where every tree is shallow, and the target has vectors.
     lanes: Option<Lanes>,
 }
 
 impl Trees {
     fn new(trees: &[Tree]) -> Self {
-        Trees { flat: Flat::new(trees), lanes: Lanes::new(trees) }
+        Trees { flat: Flat::new(trees), lanes: if VECTORS { Lanes::new(trees) } else { None } }
     }
 
     /// Adds to each sum what the trees give the row of features beside it.
     fn add(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
         match &self.lanes {
-            Some(lanes) if sums.len() > FEW => lanes.add(rows, width, sums),
+            Some(lanes) if VECTORS && sums.len() > FEW => lanes.add(rows, width, sums),
             _ => self.flat.add(rows, width, sums),
         }
     }

@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::{FEW, Scorer};
 use crate::model::calibration::Calibration;
-use crate::model::fit::Learner;
+use crate::model::learner::Learner;
 use crate::model::logistic::{Logistic, Term, TermKind};
 use crate::model::tree::{LevelSet, Node, Rule, Split, Tree};
 use crate::random::Random;

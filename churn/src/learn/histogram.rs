@@ -124,7 +124,7 @@ pub(crate) fn total(histogram: &Histogram) -> Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::bins::BinKind;
+    use crate::learn::bins::BinKind;
     use crate::random::Random;
 
     /// By columns and by words, with all features and some.

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::fit::LearnConfig;
 use crate::error::{Result, invalid_parameter};
+use crate::model::LearnConfig;
 use crate::progress::Observer;
 
 /// The caller's clock from the beginning of training, and how much of it may be used.

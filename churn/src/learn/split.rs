@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use super::auto::{SearchRows, SearchSet};
 use super::fit::{FOLDS, check_enough, deal};
-use super::train::Protocol;
+use super::snapshot::{Dataset, Snapshots};
 use crate::day::Day;
 use crate::error::Result;
 use crate::features::{FeatureConfig, FeatureSet, FeatureSpec};
 use crate::labels::LabelConfig;
-use crate::snapshot::{Dataset, Snapshots};
+use crate::model::Protocol;
 
 /// Rows to learn from and rows to judge by.
 pub(crate) struct Split {
@@ -123,7 +123,7 @@ fn known(snapshots: &Snapshots<'_>, upto: usize, labels: &LabelConfig) -> Option
 mod tests {
     use super::*;
     use crate::events::{Events, ReadOptions};
-    use crate::snapshot::Input;
+    use crate::input::Input;
 
     /// 120 customers on all of these days and one event at the end; every fourth stops after a while.
     fn log() -> Events {

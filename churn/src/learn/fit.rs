@@ -1,187 +1,21 @@
 //! A learner with its settings, fitted once on everything and, for calibration and comparison, on folds.
 
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
 
-use super::background::MAX_BACKGROUND;
 use super::bins::{Binned, bin};
 use super::boosting::Booster;
-use super::calibration::{Calibration, CalibrationKind};
 use super::forest::{self, ForestParameters};
-use super::logistic::Logistic;
-use super::tree::{Growth, MAX_DEPTH, Tree};
-use super::{logit, sigmoid};
+use super::growth::Growth;
+use super::snapshot::Dataset;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
 use crate::metrics::log_loss_of;
+use crate::model::calibration::{Calibration, CalibrationKind};
+use crate::model::learner::{ClassWeight, LearnConfig, Learner, ModelKind, rate_logit};
+use crate::model::{Logistic, sigmoid};
 use crate::parallel;
 use crate::progress::{Observer, heed, step};
 use crate::random::{Random, mix};
-use crate::segments::Thresholds;
-use crate::snapshot::Dataset;
-
-/// Which learner.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelKind {
-    /// Logistic regression with an L2 penalty.
-    #[default]
-    LogisticRegression,
-    /// A forest of 100 probability trees of depth up to 10.
-    RandomForest,
-    /// Up to 100 rounds of boosted trees of depth up to 5.
-    GradientBoosting,
-    /// A search over the three, both feature sets of a log and some other settings, by log-loss on unseen rows, out of time
-    /// where the cutoffs allow it. Settings that are given are kept; `Evaluation::candidates` lists what was tried.
-    Auto,
-}
-
-impl ModelKind {
-    /// The three learners.
-    pub const LEARNERS: [ModelKind; 3] =
-        [ModelKind::LogisticRegression, ModelKind::RandomForest, ModelKind::GradientBoosting];
-
-    /// The name as it is written in files and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            ModelKind::LogisticRegression => "logistic_regression",
-            ModelKind::RandomForest => "random_forest",
-            ModelKind::GradientBoosting => "gradient_boosting",
-            ModelKind::Auto => "auto",
-        }
-    }
-}
-
-impl std::str::FromStr for ModelKind {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let kinds =
-            [ModelKind::LogisticRegression, ModelKind::RandomForest, ModelKind::GradientBoosting, ModelKind::Auto];
-        kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-            let names = kinds.map(ModelKind::name).join(", ");
-            invalid_parameter("model", format!("{name:?}"), &format!("one of {names}"))
-        })
-    }
-}
-
-/// Whether the classes are made equally heavy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClassWeight {
-    /// No: weights bend probabilities.
-    #[default]
-    None,
-    /// Yes; calibration then bends the probabilities back, so it cannot be turned off.
-    Balanced,
-}
-
-/// How to learn. Every field has a default.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LearnConfig {
-    /// Which learner.
-    pub model: ModelKind,
-    /// Of everything random; 0 to 2^53 − 1.
-    pub seed: u64,
-    /// How scores become probabilities.
-    pub calibration: CalibrationKind,
-    /// Whether the classes are made equally heavy.
-    pub class_weight: ClassWeight,
-    /// Where the risk bands begin.
-    pub thresholds: Thresholds,
-    /// Logistic regression: the L2 penalty on standardised coefficients (1/C of scikit-learn); above 0.
-    pub l2: f64,
-    /// Random forest: the number of trees; 1 to 10000.
-    pub trees: usize,
-    /// Boosting: exactly so many rounds, 1 to 10000; none for up to 100, stopped early where more do not help unseen rows.
-    pub rounds: Option<usize>,
-    /// Boosting: the shrinkage of a round, above 0 and at most 1.
-    pub learning_rate: f64,
-    /// Trees: the depth, 1 to 32; none for what helps unseen rows most, up to 5 (boosting) and 10 (forest), and never so
-    /// deep that the rows do not suffice to fill the leaves.
-    pub max_depth: Option<usize>,
-    /// Trees: the least weight of the rows on either side of a split (boosting: of their curvature); none for 5 (boosting: 1).
-    pub min_child_weight: Option<f64>,
-    /// Boosting: added to the curvature of every leaf, 0 or more; none for 1, or less where that helps unseen rows.
-    pub leaf_l2: Option<f64>,
-    /// Random forest: features drawn at a split; none for the square root of their number, rounded up.
-    pub features_per_split: Option<usize>,
-    /// Training rows, drawn by seed, that the document keeps (features without ids) to explain predictions against; 0 to
-    /// 10000, 0 where no customer's numbers may leave with the model.
-    pub background_rows: usize,
-    /// `auto`: the seconds that training may take, above 0 and at most 10^6; none for the whole search. It stops early enough
-    /// to fit the chosen recipe in what is left, as far as that can be foreseen; its first trial always runs. Needs an
-    /// observer with a clock ([`Observer::elapsed`]).
-    pub time_budget: Option<f64>,
-}
-
-impl Default for LearnConfig {
-    fn default() -> Self {
-        LearnConfig {
-            model: ModelKind::LogisticRegression,
-            seed: 0,
-            calibration: CalibrationKind::Auto,
-            class_weight: ClassWeight::None,
-            thresholds: Thresholds::default(),
-            l2: 1.0,
-            trees: 100,
-            rounds: None,
-            learning_rate: 0.1,
-            max_depth: None,
-            min_child_weight: None,
-            leaf_l2: None,
-            features_per_split: None,
-            background_rows: 100,
-            time_budget: None,
-        }
-    }
-}
-
-impl LearnConfig {
-    pub(crate) fn check(&self) -> Result<()> {
-        self.thresholds.check()?;
-        let number = |name, value: f64, low: f64, high: f64, expected| match value > low && value <= high {
-            true => Ok(()),
-            false => Err(invalid_parameter(name, value, expected)),
-        };
-        let count = |name, value: Option<usize>, most: usize| match value {
-            Some(value) if value == 0 || value > most => Err(invalid_parameter(name, value, &format!("1 to {most}"))),
-            _ => Ok(()),
-        };
-        if self.seed >= 1 << 53 {
-            return Err(invalid_parameter("seed", self.seed, "0 to 2^53 − 1"));
-        }
-        number("l2", self.l2, 0.0, 1e12, "a number above 0")?;
-        number("learning_rate", self.learning_rate, 0.0, 1.0, "a number above 0 and at most 1")?;
-        number("leaf_l2", self.leaf_l2.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
-        number("min_child_weight", self.min_child_weight.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
-        number(
-            "time_budget",
-            self.time_budget.unwrap_or(1.0),
-            0.0,
-            1e6,
-            "a number of seconds above 0 and at most 10^6",
-        )?;
-        count("trees", Some(self.trees), 10_000)?;
-        count("rounds", self.rounds, 10_000)?;
-        count("max_depth", self.max_depth, MAX_DEPTH)?;
-        count("features_per_split", self.features_per_split, 100_000)?;
-        if self.background_rows > MAX_BACKGROUND {
-            return Err(invalid_parameter("background_rows", self.background_rows, "0 to 10000"));
-        }
-        if self.class_weight == ClassWeight::Balanced && self.calibration == CalibrationKind::None {
-            let expected =
-                "auto, platt or isotonic with class_weight balanced, which alone would bend the probabilities";
-            return Err(invalid_parameter("calibration", "none", expected));
-        }
-        if let Some(seconds) = self.time_budget.filter(|_| self.model != ModelKind::Auto) {
-            let expected = format!("none with {}: only auto searches", self.model.name());
-            return Err(invalid_parameter("time_budget", seconds, &expected));
-        }
-        Ok(())
-    }
-}
 
 /// Rows to learn from, out of a data set that also holds others.
 #[derive(Clone, Copy)]
@@ -209,63 +43,6 @@ impl TrainingSet<'_> {
         }
         churned / total
     }
-}
-
-/// A fitted learner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Learner {
-    LogisticRegression(Logistic),
-    RandomForest { trees: Vec<Tree> },
-    GradientBoosting { base: f64, trees: Vec<Tree> },
-}
-
-impl Learner {
-    /// What the learner adds up: log-odds, or for a forest the mean rate of its trees.
-    pub(crate) fn margin(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
-        match self {
-            Learner::LogisticRegression(logistic) => logistic.margin(row),
-            Learner::RandomForest { trees } => {
-                trees.iter().map(|tree| tree.value(row)).sum::<f64>() / trees.len() as f64
-            }
-            Learner::GradientBoosting { base, trees } => trees.iter().fold(*base, |sum, tree| sum + tree.value(row)),
-        }
-    }
-
-    /// The size of everything that is added up to the margin of a row, by which rounding is judged.
-    pub(crate) fn size_of_margins(&self) -> impl Fn(ndarray::ArrayView1<'_, f64>) -> f64 {
-        let (logistic, trees) = match self {
-            Learner::LogisticRegression(logistic) => (Some(logistic), &[][..]),
-            Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } => (None, trees.as_slice()),
-        };
-        let leaves = |tree: &Tree| tree.nodes.iter().fold(0.0, |m: f64, node| m.max(node.value.abs()));
-        let largest: f64 = trees.iter().map(leaves).sum();
-        move |row| {
-            let mut size = largest;
-            if let Some(logistic) = logistic {
-                logistic.parts(row, |_, part| size += part.abs());
-            }
-            size
-        }
-    }
-
-    /// The score of a row in log-odds: what is calibrated.
-    pub(crate) fn score(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
-        self.log_odds(self.margin(row))
-    }
-
-    /// The score that a margin stands for.
-    pub(crate) fn log_odds(&self, margin: f64) -> f64 {
-        match self {
-            Learner::RandomForest { .. } => rate_logit(margin),
-            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } => margin,
-        }
-    }
-}
-
-/// The log-odds of a forest's mean rate; a unanimous forest is as sure as 10,000 trees with one dissenter.
-pub(crate) fn rate_logit(rate: f64) -> f64 {
-    logit(rate.clamp(1e-4, 1.0 - 1e-4))
 }
 
 /// What a fit gives: the learner and its calibration.

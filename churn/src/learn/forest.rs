@@ -4,13 +4,14 @@
 //! are grown side by side, each depth first: features are drawn anew at every node, so only theirs are summed, and nothing
 //! would be gained from the histograms of the node above.
 
-use super::TrainingSet;
 use super::bins::{BINS, Binned};
+use super::fit::TrainingSet;
 use super::gain::{Best, Criterion, Found};
 use super::gradients::Units;
+use super::growth::Growth;
 use super::histogram::{Sum, fill_columns};
-use super::tree::{Growth, Node, Split, Tree};
 use crate::error::Result;
+use crate::model::tree::{Node, Split, Tree};
 use crate::parallel;
 use crate::progress::{Observer, step};
 use crate::random::Random;

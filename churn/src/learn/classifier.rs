@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::calibration::Calibration;
-use super::document::{FORMAT_VERSION, check_head, check_learner, check_specs, invalid};
-use super::fit::{Fitted, LearnConfig, Learner, ModelKind, Rows, fit_rows};
-use super::scorer::Scorer;
+use super::fit::{Fitted, Rows, fit_rows};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
+use crate::model::calibration::Calibration;
+use crate::model::document::{FORMAT_VERSION, check_learner, check_specs, invalid, read};
+use crate::model::{LearnConfig, Learner, ModelKind, Scorer};
+use crate::objects::objects;
 use crate::progress::Observer;
 use crate::table::{MAX_COLUMNS, MAX_NUMBER};
 
@@ -55,8 +56,7 @@ impl std::fmt::Debug for Classifier {
 }
 
 /// The classifier as it stands in a file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 struct Document {
     format: String,
     format_version: u32,
@@ -66,6 +66,8 @@ struct Document {
     learner: Learner,
     calibration: Calibration,
 }
+
+objects! { Document { format, format_version, library_version, features, parameters, learner, calibration } }
 
 impl Classifier {
     /// Fits a learner to `x` (rows × features, NaN where missing), the features' `names`, and `y` (one a row, whether it
@@ -199,8 +201,7 @@ impl Classifier {
     /// # Errors
     /// `invalid_document`, `unsupported_version`.
     pub fn from_json(text: &str) -> Result<Classifier> {
-        check_head(text, FORMAT)?;
-        let document: Document = crate::objects::from_json(text).map_err(invalid)?;
+        let document: Document = read(text, FORMAT)?;
         document.parameters.check().map_err(invalid)?;
         check_specs(&document.features)?;
         if let Some(spec) = document.features.iter().find(|spec| spec.levels.is_some()) {

@@ -17,63 +17,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ndarray::Axis;
-use serde::{Deserialize, Serialize};
 
-use super::Scorer;
 use super::budget::{Limit, Timer, Watch};
-use super::fit::{LearnConfig, ModelKind, check_enough, deal, fit};
+use super::fit::{check_enough, deal, fit};
+use super::snapshot::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::FeatureSet;
 use crate::metrics::log_loss_of;
+use crate::model::{Candidate, LearnConfig, ModelKind, Scorer, SearchProtocol};
 use crate::progress::{Observer, step};
-use crate::snapshot::Dataset;
-
-/// How the trials of `auto` were judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SearchProtocol {
-    /// Each group of customers at the last cutoff that may be learned from, by what the others were at the earlier ones.
-    OutOfTime,
-    /// Each group of customers by what the others were.
-    Customers,
-}
-
-/// A recipe that was tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Candidate {
-    /// The learner.
-    pub model: ModelKind,
-    /// The features, where they come from events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub feature_set: Option<FeatureSet>,
-    /// The settings that differ from those asked for.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub settings: BTreeMap<String, serde_json::Number>,
-    /// Its calibrated log-loss on rows that its fits had not seen; none if it was not judged.
-    #[serde(default)]
-    pub log_loss: Option<f64>,
-    /// The standard error of the difference between its log-loss and that of the chosen one, over the same customers; none
-    /// for that one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standard_error: Option<f64>,
-    /// How long the trial took, if the observer has a clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
-    /// Why it was not judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-}
-
-impl Candidate {
-    /// Feature set and settings in words, `behavioral, l2 10`; empty where there is nothing to say.
-    pub fn details(&self) -> String {
-        let set = self.feature_set.map(|set| set.name().to_owned());
-        let settings =
-            self.settings.iter().map(|(name, value)| format!("{name} {}", value.as_f64().unwrap_or(f64::NAN)));
-        set.into_iter().chain(settings).collect::<Vec<_>>().join(", ")
-    }
-}
 
 /// Parts that the customers are dealt into.
 const GROUPS: usize = 3;
@@ -225,7 +177,7 @@ impl Search<'_> {
     fn ranked(&self) -> Vec<&Trial> {
         let loss = |trial: &Trial| trial.outcome.as_ref().map_or(f64::INFINITY, |(loss, _)| *loss);
         let mut ranked: Vec<&Trial> = self.trials.iter().filter(|trial| trial.outcome.is_ok()).collect();
-        ranked.sort_by(|a, b| loss(a).total_cmp(&loss(b)));
+        crate::order::sort_by(&mut ranked, |a, b| loss(a).total_cmp(&loss(b)));
         ranked
     }
 

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::TrainingSet;
+use super::fit::TrainingSet;
 use crate::features::percentile;
 use crate::parallel;
 
@@ -214,7 +214,7 @@ mod tests {
 
     use super::*;
     use crate::features::FeatureSpec;
-    use crate::model::bins::Binned;
+    use crate::learn::bins::Binned;
     use crate::random::Random;
 
     /// Against the plain definitions: a sorted copy, a sum and a sum of squares a column.

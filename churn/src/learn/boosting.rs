@@ -1,10 +1,11 @@
 //! Gradient boosting on the log-loss with Newton steps (Friedman 2001; Chen and Guestrin 2016): each round fits a tree to
 //! the gradients at the margins so far and adds it, shrunk by the learning rate.
 
-use super::TrainingSet;
+use super::fit::TrainingSet;
 use super::gradients::{self, Gradient, Units};
 use super::grow::{Block, Grown, blocks, grow};
-use super::tree::{Growth, Tree};
+use super::growth::Growth;
+use crate::model::tree::Tree;
 use crate::parallel;
 
 /// Boosting in progress: the margins of all rows of the data set, those that are held out included.
@@ -27,7 +28,7 @@ const ROWS: usize = 1 << 14;
 
 impl<'a> Booster<'a> {
     pub(crate) fn new(set: TrainingSet<'a>, growth: Growth, learning_rate: f64) -> Self {
-        let base = super::logit(set.rate());
+        let base = crate::model::logit(set.rate());
         let n = set.y.len();
         let heaviest = set.rows.iter().fold(f64::MIN_POSITIVE, |most, &row| set.weight(row).max(most));
         let units = Units::for_weights_up_to(heaviest);

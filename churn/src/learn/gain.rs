@@ -3,7 +3,7 @@
 use super::bins::{BINS, BinKind, BinnedColumn, MISSING};
 use super::gradients::Units;
 use super::histogram::Sum;
-use super::tree::{LevelSet, Rule};
+use crate::model::tree::{LevelSet, Rule};
 
 /// A split that was found.
 #[derive(Clone, Debug)]
@@ -106,7 +106,9 @@ impl Criterion {
                 };
                 let mut order: Vec<u8> =
                     (0..column.bins() as u8).filter(|&l| histogram[usize::from(l)] != C::default()).collect();
-                order.sort_by(|&a, &b| rate(a).total_cmp(&rate(b)).then(a.cmp(&b)));
+                let mut rates = [0.0; BINS];
+                order.iter().for_each(|&level| rates[usize::from(level)] = rate(level));
+                by_rate(&mut order, &rates);
                 let Some(place) = self.scan(histogram, total, order.iter().copied(), best) else { return };
                 let (mut levels, mut goes_left) = (LevelSet::default(), [false; BINS]);
                 for &level in &order[..=place.upto] {
@@ -181,4 +183,10 @@ fn found(feature: usize, rule: Rule, mut goes_left: [bool; BINS], missing: Sum, 
     };
     goes_left[usize::from(MISSING)] = missing_left;
     Found { feature, rule, missing_left, left_sum: place.left, goes_left }
+}
+
+/// Levels in the order of their rates, of equal ones the lower first.
+fn by_rate(levels: &mut [u8], rates: &[f64; BINS]) {
+    let rate = |level: u8| rates[usize::from(level)];
+    levels.sort_unstable_by(|&a, &b| rate(a).total_cmp(&rate(b)).then(a.cmp(&b)));
 }

@@ -4,7 +4,7 @@ use ndarray::{Array2, s};
 
 use super::histogram::GROUP;
 use crate::error::Result;
-use crate::features::{FeatureSpec, percentile};
+use crate::features::FeatureSpec;
 use crate::parallel;
 use crate::progress::{Observer, heed};
 use crate::random::Random;
@@ -171,39 +171,6 @@ fn edges(mut values: Vec<f64>, most: usize) -> Vec<f64> {
 fn between(low: f64, high: f64) -> f64 {
     let middle = low + (high - low) / 2.0;
     if middle < high { middle } else { low }
-}
-
-/// How a feature was distributed in training: the yardstick for drift later on.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Histogram {
-    /// The feature.
-    pub name: String,
-    /// Numeric: rising cut points; bin b holds `edges[b − 1] < value ≤ edges[b]`. Categorical: none, a bin a level.
-    pub edges: Vec<f64>,
-    /// Rows in each bin.
-    pub counts: Vec<u64>,
-    /// Rows without a value.
-    pub missing: u64,
-}
-
-impl Histogram {
-    /// Deciles of a numeric column, counts of the levels of a categorical one.
-    pub(crate) fn of(x: &Array2<f64>, feature: usize, spec: &FeatureSpec) -> Self {
-        let mut present: Vec<f64> = x.column(feature).iter().copied().filter(|v| !v.is_nan()).collect();
-        let missing = (x.nrows() - present.len()) as u64;
-        let mut edges = Vec::new();
-        if spec.levels.is_none() && !present.is_empty() {
-            edges = (1..10).map(|tenth| percentile(&mut present, f64::from(tenth) / 10.0)).collect();
-            edges.dedup();
-        }
-        let mut counts = vec![0; spec.levels.as_ref().map_or(edges.len() + 1, Vec::len)];
-        for value in present {
-            let bin = if spec.levels.is_some() { value as usize } else { edges.partition_point(|e| *e < value) };
-            counts[bin] += 1;
-        }
-        Histogram { name: spec.name.clone(), edges, counts, missing }
-    }
 }
 
 #[cfg(test)]

@@ -1,81 +1,56 @@
-//! From events or a table to a model: choose the rows, judge the recipe on rows it has not seen, then fit it on all.
+//! Learning: from labelled snapshots or a labelled table to a model, judged on rows that it had not seen.
+
+mod auto;
+mod background;
+mod bins;
+mod boosting;
+mod budget;
+mod calibration;
+mod classifier;
+mod config;
+mod design;
+mod fit;
+mod forest;
+mod gain;
+mod gradients;
+mod grow;
+mod growth;
+mod histogram;
+mod link;
+mod logistic;
+mod newton;
+mod snapshot;
+mod split;
 
 use std::borrow::Cow;
 
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
 
-use super::auto::{Candidate, Found, SearchProtocol, SearchRows, SearchSet, search};
-use super::background::{Typical, background};
-use super::bins::Histogram;
-use super::budget::Timer;
-use super::config::{TableConfig, TrainConfig};
-use super::document::{Document, Golden, Training};
-use super::fit::{Fitted, LearnConfig, ModelKind, check_enough, fit};
-use super::split::{EventRows, Split, holdout};
-use super::{Model, Scorer};
-use crate::day::Day;
+pub use classifier::Classifier;
+pub use config::{TableConfig, TrainConfig};
+pub use snapshot::audit;
+
+use auto::{Found, SearchRows, SearchSet, search};
+use background::background;
+use budget::Timer;
+use fit::{Fitted, check_enough, fit};
+use snapshot::{Dataset, Snapshots, choose_cutoffs};
+use split::{EventRows, Split, holdout};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::features;
+use crate::input::Input;
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
-use crate::metrics::{Curves, EvaluationConfig, Metrics, curves, evaluate, log_loss_of, roc_auc};
+use crate::metrics::{EvaluationConfig, curves, evaluate, log_loss_of, roc_auc};
+use crate::model::document::{self, Document};
+use crate::model::{
+    Evaluation, Golden, Histogram, Importance, LearnConfig, Model, ModelKind, Protocol, Scorer, Training, Typical,
+};
 use crate::parallel;
 use crate::progress::{Observer, heed, step};
-use crate::random::Random;
-use crate::segments::{SegmentRow, segment_table};
-use crate::snapshot::{Dataset, Input, Snapshots, audit, choose_cutoffs};
+use crate::random::{Random, mix};
+use crate::segments::segment_table;
 use crate::table::{ColumnData, Table};
-
-/// How a model was judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// Learned from the earlier cutoffs, judged at the last.
-    OutOfTime,
-    /// Learned from four fifths of the customers, judged on the others.
-    Holdout,
-}
-
-/// How much worse the log-loss on unseen rows becomes when a feature's values are shuffled among them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Importance {
-    /// The feature.
-    pub feature: String,
-    /// Mean increase of the log-loss; 0 or below for a feature of no use.
-    pub log_loss_increase: f64,
-}
-
-/// How good the recipe is, measured on rows that it had not seen. The model itself is then fitted on all rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Evaluation {
-    /// Out of time, or on held-out customers.
-    pub protocol: Protocol,
-    /// Out of time: the cutoff that was judged.
-    pub test_cutoff: Option<Day>,
-    /// Rows learned from.
-    pub train_rows: u64,
-    /// Rows judged.
-    pub test_rows: u64,
-    /// The measures.
-    pub metrics: Metrics,
-    /// The same for logistic regression with its default settings, learned from and judged on the same rows.
-    pub logistic_regression: Metrics,
-    /// The AUC of recency alone, the baseline to beat; none without a recency.
-    pub recency_auc: Option<f64>,
-    /// The curves.
-    pub curves: Curves,
-    /// The risk bands with what was observed in them.
-    pub segments: Vec<SegmentRow>,
-    /// The features, most important first.
-    pub importance: Vec<Importance>,
-    /// With `auto`, how its trials were judged. They saw only the rows learned from.
-    #[serde(default)]
-    pub search_protocol: Option<SearchProtocol>,
-    /// With `auto`, the recipes that were tried: the chosen one, the others by their log-loss, and those that failed.
-    pub candidates: Vec<Candidate>,
-}
 
 /// Trains a model on events: labels and features at some cutoffs, judged as [`Evaluation`] says, fitted on all of them.
 ///
@@ -221,7 +196,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
     let golden = golden_rows(&data, &fitted);
     Ok(Document {
         format: document_format(),
-        format_version: super::document::FORMAT_VERSION,
+        format_version: document::FORMAT_VERSION,
         library_version: env!("CARGO_PKG_VERSION").to_owned(),
         features: data.specs.clone(),
         feature_config: None,
@@ -254,7 +229,7 @@ fn histograms(data: &Dataset, observer: &dyn Observer) -> Result<Vec<Histogram>>
 }
 
 fn document_format() -> String {
-    super::document::FORMAT.to_owned()
+    document::FORMAT.to_owned()
 }
 
 fn judge(
@@ -325,7 +300,7 @@ fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
         }
         Importance { feature: test.specs[feature].name.clone(), log_loss_increase: increase / SHUFFLES as f64 }
     });
-    importance.sort_by(|a, b| b.log_loss_increase.total_cmp(&a.log_loss_increase));
+    crate::order::sort_by(&mut importance, |a, b| b.log_loss_increase.total_cmp(&a.log_loss_increase));
     importance
 }
 
@@ -339,4 +314,27 @@ fn golden_rows(data: &Dataset, fitted: &Fitted) -> Vec<Golden> {
             probability: fitted.probability(data.x.row(row)),
         })
         .collect()
+}
+
+impl Training {
+    pub(crate) fn of(data: &Dataset) -> Self {
+        let mut hash = mix(data.y.len() as u64);
+        for (row, &churned) in data.x.rows().into_iter().zip(&data.y) {
+            for value in row {
+                hash = mix(hash ^ value.to_bits()).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            }
+            hash = mix(hash ^ u64::from(churned));
+        }
+        let mut groups = data.groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        let churned = data.y.iter().filter(|&&y| y).count();
+        Training {
+            rows: data.y.len() as u64,
+            customers: groups.len() as u64,
+            churned: churned as u64,
+            base_rate: churned as f64 / data.y.len() as f64,
+            fingerprint: format!("{hash:016x}"),
+        }
+    }
 }

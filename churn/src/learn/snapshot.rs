@@ -2,42 +2,48 @@
 //! reaches them.
 
 use ndarray::{Array2, Axis, concatenate};
-use serde::{Deserialize, Serialize};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::events::{Events, Strings};
+use crate::events::{Events, Strings, shown};
 use crate::features::{self, FeatureConfig, FeatureSpec, FeatureTable, infer_specs};
+use crate::input::Input;
 use crate::labels::{LabelConfig, LabelKind, Labels, check_cutoff, labels};
+use crate::model::Audit;
 use crate::progress::{Observer, step};
-use crate::table::Table;
+use crate::table::{Table, Value, level};
 
-/// Events, and optionally a table with further columns of the customers.
-#[derive(Clone, Copy)]
-pub struct Input<'a> {
-    pub(crate) events: &'a Events,
-    pub(crate) attributes: Option<(&'a Table, &'a str)>,
-}
-
-impl<'a> From<&'a Events> for Input<'a> {
-    fn from(events: &'a Events) -> Self {
-        Input { events, attributes: None }
-    }
-}
-
-impl<'a> Input<'a> {
-    /// Joins the columns of a table, found by the ids in its column `customer_id`, to the features. They must be what was
-    /// known at the cutoffs: the audit cannot see into them.
-    pub fn with_attributes(self, table: &'a Table, customer_id: &'a str) -> Self {
-        Input { attributes: Some((table, customer_id)), ..self }
-    }
-
+impl Input<'_> {
     /// What the joined columns hold; none without a table.
     pub(crate) fn attribute_specs(&self) -> Result<Vec<FeatureSpec>> {
         match self.attributes {
             Some((table, customer_id)) => infer_specs(table, &[customer_id]),
             None => Ok(Vec::new()),
         }
+    }
+}
+
+impl Table {
+    /// The labels in a column: 0/1, true/false or yes/no.
+    pub(crate) fn labels(&self, name: &str) -> Result<Vec<bool>> {
+        let data = self.column(name)?;
+        (0..self.rows())
+            .map(|row| match data.value(row) {
+                Value::Boolean(label) => Ok(label),
+                Value::Number(0.0) => Ok(false),
+                Value::Number(1.0) => Ok(true),
+                Value::Text(text) if text.eq_ignore_ascii_case("no") || text.eq_ignore_ascii_case("false") => Ok(false),
+                Value::Text(text) if text.eq_ignore_ascii_case("yes") || text.eq_ignore_ascii_case("true") => Ok(true),
+                value => {
+                    let found = level(&value).map_or("missing".to_owned(), |text| shown(text.as_bytes()));
+                    let message = format!(
+                        "row {}: the label in {name:?} is {found}; expected 0/1, true/false or yes/no",
+                        row + 1
+                    );
+                    Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1))
+                }
+            })
+            .collect()
     }
 }
 
@@ -190,7 +196,7 @@ pub(crate) fn choose_cutoffs(
     const BY_DEFAULT: usize = 4;
     if let Some(given) = given {
         let mut cutoffs = given.to_vec();
-        cutoffs.sort_unstable();
+        crate::order::sort(&mut cutoffs);
         cutoffs.dedup();
         if cutoffs.is_empty() || cutoffs.len() < given.len() || cutoffs.len() > MOST {
             return Err(invalid_parameter("cutoffs", format!("{} days", given.len()), "1 to 1000 different days"));
@@ -218,18 +224,6 @@ pub(crate) fn choose_cutoffs(
     }
     cutoffs.reverse();
     Ok(cutoffs)
-}
-
-/// The stamp of an audit that found nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Audit {
-    /// The days that were audited.
-    pub cutoffs: Vec<Day>,
-    /// Events after a cutoff that were deleted for it, summed over the cutoffs.
-    pub events_deleted: u64,
-    /// Feature values that were computed with and without them and had the same bits.
-    pub values_compared: u64,
 }
 
 /// Deletes everything after each cutoff, computes the features again, and demands the same bits: whatever `features` does,

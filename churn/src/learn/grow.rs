@@ -11,8 +11,9 @@ use std::ops::Range;
 use super::bins::{BINS, Binned};
 use super::gain::{Best, Criterion, Found};
 use super::gradients::{Gradient, Units};
+use super::growth::Growth;
 use super::histogram::{GROUP, Histogram, Sum, fill, total};
-use super::tree::{Growth, Node, Split, Tree};
+use crate::model::tree::{Node, Split, Tree};
 use crate::parallel;
 
 /// Rows of a data set that stand behind one another, in an order that growing changes.
@@ -333,8 +334,8 @@ fn partition(rows: &mut [u16], codes: &[u8], goes_left: &[bool; BINS], buffer: &
 mod tests {
     use super::*;
     use crate::features::FeatureSpec;
-    use crate::model::bins::{BinKind, MISSING, bin};
-    use crate::model::gradients;
+    use crate::learn::bins::{BinKind, MISSING, bin};
+    use crate::learn::gradients;
     use crate::random::Random;
     use ndarray::Array2;
 

@@ -1,0 +1,133 @@
+//! The settings of training, as structs and as one flat map of keys.
+
+use serde::Serialize;
+
+use crate::day::Day;
+use crate::error::{Result, invalid_parameter};
+use crate::features::FeatureConfig;
+use crate::json::{Json, JsonResult};
+use crate::labels::LabelConfig;
+use crate::model::LearnConfig;
+use crate::objects::{FromJson, Object, deserialized};
+
+/// How to train on events. As JSON or keyword arguments all keys stand side by side: those of [`LabelConfig`],
+/// [`FeatureConfig`] and [`LearnConfig`], and the ones below.
+///
+/// ```
+/// let config: churn::TrainConfig = serde_json::from_str(
+///     r#"{"model": "gradient_boosting", "horizon_days": 60, "feature_set": "behavioral", "snapshots": 3}"#,
+/// ).unwrap();
+/// assert_eq!((config.labels.horizon_days, config.snapshots), (60, Some(3)));
+/// assert!(serde_json::from_str::<churn::TrainConfig>(r#"{"horizont": 60}"#).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrainConfig {
+    /// What churn means.
+    #[serde(flatten)]
+    pub labels: LabelConfig,
+    /// What is known of a customer.
+    #[serde(flatten)]
+    pub features: FeatureConfig,
+    /// How to learn.
+    #[serde(flatten)]
+    pub learning: LearnConfig,
+    /// How many cutoffs to stack, 1 to 1000; none for up to four, as many as the log has room for.
+    pub snapshots: Option<usize>,
+    /// The cutoffs themselves.
+    pub cutoffs: Option<Vec<Day>>,
+    /// Whether to audit that no future reaches the features (default true).
+    pub audit: bool,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        TrainConfig {
+            labels: LabelConfig::default(),
+            features: FeatureConfig::default(),
+            learning: LearnConfig::default(),
+            snapshots: None,
+            cutoffs: None,
+            audit: true,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Reads settings from JSON, all keys side by side.
+    ///
+    /// # Errors
+    /// `invalid_parameter`, naming an unknown key or a value of the wrong type.
+    pub fn from_json(text: &str) -> Result<Self> {
+        crate::objects::from_json(text)
+            .map_err(|error| invalid_parameter("the configuration", error, "settings of TrainConfig"))
+    }
+
+    /// Refuses settings that no data could make right, as training does before it looks at the data.
+    ///
+    /// # Errors
+    /// `invalid_parameter`, naming the setting.
+    pub fn check(&self) -> Result<()> {
+        self.labels.check()?;
+        self.features.check()?;
+        self.learning.check()
+    }
+}
+
+/// How to train on a table with one row a customer. As JSON or keyword arguments all keys stand side by side.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TableConfig {
+    /// The label column: 0/1, true/false or yes/no.
+    pub label: String,
+    /// The column of customer ids; none if each row is another customer.
+    pub customer_id: Option<String>,
+    /// A column of row weights above 0.
+    pub weight: Option<String>,
+    /// Columns that are not learned from.
+    pub leave_out: Vec<String>,
+    /// How to learn.
+    #[serde(flatten)]
+    pub learning: LearnConfig,
+}
+
+impl Default for TableConfig {
+    fn default() -> Self {
+        TableConfig {
+            label: "churned".to_owned(),
+            customer_id: None,
+            weight: None,
+            leave_out: Vec::new(),
+            learning: LearnConfig::default(),
+        }
+    }
+}
+
+impl FromJson for TrainConfig {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let own: &[&str] = &["snapshots", "cutoffs", "audit"];
+        let object = Object::of(json, &[LabelConfig::KEYS, FeatureConfig::KEYS, LearnConfig::KEYS, own].concat())?;
+        Ok(TrainConfig {
+            labels: LabelConfig::of_object(object)?,
+            features: FeatureConfig::of_object(object)?,
+            learning: LearnConfig::of_object(object)?,
+            snapshots: object.field("snapshots")?,
+            cutoffs: object.field("cutoffs")?,
+            audit: object.field_or("audit", true)?,
+        })
+    }
+}
+
+impl FromJson for TableConfig {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let own: &[&str] = &["label", "customer_id", "weight", "leave_out"];
+        let object = Object::of(json, &[own, LearnConfig::KEYS].concat())?;
+        Ok(TableConfig {
+            label: object.field_or("label", TableConfig::default().label)?,
+            customer_id: object.field("customer_id")?,
+            weight: object.field("weight")?,
+            leave_out: object.field_or("leave_out", Vec::new())?,
+            learning: LearnConfig::of_object(object)?,
+        })
+    }
+}
+
+deserialized!(TrainConfig, TableConfig);

@@ -1,0 +1,72 @@
+//! Order for lists that are short, or put in order once.
+//!
+//! The standard library's sorts are several kilobytes of machine code for every type and comparison that they are used with.
+//! Here the sorting itself is there once, on places; lists of as many items as there are rows are left to the standard library.
+
+use std::cmp::Ordering;
+
+/// Sorts by a comparison; equal items keep their order.
+pub(crate) fn sort_by<T>(items: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
+    let mut from = places(items.len(), &mut |a, b| compare(&items[a], &items[b]) == Ordering::Greater);
+    // Round by round of places that take each other's items.
+    for start in 0..items.len() {
+        let mut at = start;
+        while from[at] != start {
+            let next = from[at];
+            items.swap(at, next);
+            from[at] = at;
+            at = next;
+        }
+        from[at] = at;
+    }
+}
+
+/// Sorts by the order of the items.
+pub(crate) fn sort<T: Ord>(items: &mut [T]) {
+    sort_by(items, T::cmp);
+}
+
+/// The places of the items in order: merge sort from below.
+fn places(n: usize, greater: &mut dyn FnMut(usize, usize) -> bool) -> Vec<usize> {
+    let mut sorted: Vec<usize> = (0..n).collect();
+    let mut merged = Vec::with_capacity(n);
+    let mut run = 1;
+    while run < n {
+        merged.clear();
+        for pair in sorted.chunks(2 * run) {
+            let (mut left, mut right) = pair.split_at(run.min(pair.len()));
+            while let (Some((&a, rest_left)), Some((&b, rest_right))) = (left.split_first(), right.split_first()) {
+                if greater(a, b) {
+                    merged.push(b);
+                    right = rest_right;
+                } else {
+                    merged.push(a);
+                    left = rest_left;
+                }
+            }
+            merged.extend_from_slice(left);
+            merged.extend_from_slice(right);
+        }
+        std::mem::swap(&mut sorted, &mut merged);
+        run *= 2;
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn agrees_with_the_standard_library() {
+        let mut random = Random::new(8, 0);
+        for n in (0..40).chain([63, 64, 65, 1000]) {
+            let items: Vec<(usize, usize)> = (0..n).map(|i| (random.below(n / 2 + 1), i)).collect();
+            let (mut ours, mut theirs) = (items.clone(), items);
+            sort_by(&mut ours, |a, b| a.0.cmp(&b.0));
+            theirs.sort_by_key(|item| item.0);
+            assert_eq!(ours, theirs, "{n}");
+        }
+    }
+}
