@@ -25,11 +25,7 @@ pub(crate) fn features(set: &str, path: &Path, as_of: &str, check: Option<&Path>
         };
         Ok(stream.finish()?)
     })?;
-    if let Some(folder) = check {
-        write(&table, folder)?;
-    }
-    println!("{line}");
-    Ok(())
+    told(&table, &line, check)
 }
 
 /// The features `rfm` of a Parquet file whose columns lie in memory before the clock starts.
@@ -41,14 +37,18 @@ pub(crate) fn frame(path: &Path, as_of: &str, check: Option<&Path>) -> Result<()
         stream.read_arrow(&batches, &ReadOptions::default())?;
         Ok(stream.finish()?)
     })?;
+    told(&table, &line, check)
+}
+
+/// Prints the line of the measurement, and writes the table as the peers write theirs where it is to be compared.
+fn told(table: &FeatureTable, line: &str, check: Option<&Path>) -> Result<()> {
     if let Some(folder) = check {
-        write(&table, folder)?;
+        write(table, folder)?;
     }
     println!("{line}");
     Ok(())
 }
 
-/// The table as the peers write theirs.
 fn write(table: &FeatureTable, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let lines = |texts: &mut dyn Iterator<Item = &str>| texts.flat_map(|text| [text, "\n"]).collect::<String>();
