@@ -1,10 +1,11 @@
 //! Work in the background: a durable queue, the workers that take jobs from it, and what they do.
 //!
 //! The queue is the table `jobs` ([`crate::store::Job`] and its statements). The queues on crates.io that keep their jobs in
-//! both SQLite and PostgreSQL were read first; the best of them, apalis 1.0, does not fit: on SQLite its table has the very
-//! name of ours; what a worker says of a job is fenced by the worker and not by the attempt; a job that failed is taken again
-//! at once, without a pause; its heartbeats stop while all slots are busy, so that long jobs run twice; an attempt that kills
-//! its process is not counted; and acceptance could not be one transaction with the rows that speak of the job.
+//! both SQLite and PostgreSQL were read first; the best of them, apalis 1.0.0, does not fit. On SQLite its migrations make a
+//! table `Jobs`, which is the very name of ours; what a worker says of a job is fenced by the worker (`lock_by`) and not by the
+//! attempt; a job that failed is taken again at once, without a pause; a job whose worker died is put back however many
+//! attempts it had; its heartbeats stop while all slots are busy, so that long jobs run twice; and acceptance could not be one
+//! transaction with the rows that speak of the job.
 //!
 //! What is promised: an accepted job is run at least once, by one worker at a time as far as anybody can see; handlers may be
 //! killed at any moment and begin again, because they write files under names that depend on the job alone and everything
