@@ -107,7 +107,7 @@ pub struct LearnConfig {
     pub background_rows: usize,
     /// `auto`: the seconds that training may take, above 0 and at most 10^6; none for the whole search. It stops early enough
     /// to fit the chosen recipe in what is left, as far as that can be foreseen; its first trial always runs. Needs an
-    /// observer with a clock ([`Observer::elapsed`]).
+    /// observer with a clock ([`Observer::elapsed`](crate::Observer::elapsed)).
     pub time_budget: Option<f64>,
 }
 
