@@ -15,6 +15,7 @@ import pytest
 from conftest import Row, csv_of
 
 import churn
+from churn import _interop
 
 Columns = dict[str, list[Any]]
 
@@ -173,13 +174,13 @@ def test_large_frames_go_out_part_by_part(
     whole = with_polars(columns)
     large = pl.concat([whole[:50], whole[50:2000], whole[2000:2010], whole[2010:]], rechunk=False)
     for table, first in ((frame, [900, 900]), (large, [50, 1950, 10])):
-        sizes = [part.height for part in churn._interop.plain(table, ["customer_id", "event_date"])]
+        sizes = [part.height for part in _interop.plain(table, ["customer_id", "event_date"])]
         assert sizes[: len(first)] == first
         assert sum(sizes) == len(events)
         assert rows_of(churn.Events.from_table(table)) == rows_of(events)
     uneven = frame.with_columns(whole["event_date"])
     assert rows_of(churn.Events.from_table(uneven)) == rows_of(events)
-    assert churn._interop.plain(whole, None).height == len(events)
+    assert _interop.plain(whole, None).height == len(events)
     expected = churn.features(events, feature_set="behavioral").to_numpy()
     for source in (frame, frame.lazy(), iter([frame[:2500], frame[2500:]])):
         table = churn.features(source, events.last_day, "behavioral")

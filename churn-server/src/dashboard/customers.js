@@ -4,7 +4,7 @@ import { contributions } from "./charts.js";
 import { list, progress, underway, cell } from "./data.js";
 import { band, by, card, download, h, reasonList } from "./dom.js";
 import { history, historyTable, SEGMENTS } from "./history.js";
-import { ask, complain, doing, field, live, nothing, option, say, shortDay, time } from "./parts.js";
+import { ask, complain, doing, field, live, notes, nothing, option, say, shortDay, time } from "./parts.js";
 import { segments } from "./results.js";
 import { count, decimal, money, percent, plural } from "./words.js";
 
@@ -49,20 +49,21 @@ const scoring = (view, look) => doing("Scoring did not start.", async () => {
   const { datasets } = await list(view.org, "datasets", view.signal);
   const usable = datasets.filter((one) => one.status !== "error");
   const given = await ask("Score customers", h("div", {},
-    h("p", { class: "quiet" }, "Every customer of the transactions is scored by the active model."),
+    h("p", { class: "quiet" }, "The active model scores the customers of the transactions, but for those who have been away for longer than any that it has learned from."),
     h("div", { class: "fields" },
       usable.length > 0 && field("of", "Data set", h("select", { id: "of", name: "dataset_id" }, usable.map((one) => option(one.dataset_id, `${one.filename ?? "a file"}, ${count(one.row_count)} rows`)))),
       field("scored-file", usable.length > 0 ? "or a CSV file" : "CSV file", h("input", { id: "scored-file", name: "file", type: "file", accept: ".csv,text/csv,text/plain", required: usable.length === 0 })),
-      field("as-of", "As of, if not as the server has it", h("input", { id: "as-of", name: "as_of", type: "date" })))), "Score");
+      field("as-of", "As of, if not as the server has it", h("input", { id: "as-of", name: "as_of", type: "date" }))),
+    h("p", {}, h("label", {}, h("input", { name: "include_inactive", type: "checkbox", value: "true" }), " Score those who are long gone too"))), "Score");
   if (!given) return;
   const path = at`organizations/${view.org}/predict-bulk`;
-  const query = given.as_of ? `?as_of=${encodeURIComponent(given.as_of)}` : "";
   if (given.file?.size > 0) {
     const form = new FormData();
+    for (const name of ["as_of", "include_inactive"]) if (given[name]) form.append(name, given[name]);
     form.append("file", given.file, given.file.name);
-    await upload(`${path}${query}`, form, () => {}, view.signal);
+    await upload(path, form, () => {}, view.signal);
   } else {
-    await post(path, undefined, { dataset_id: given.dataset_id, as_of: given.as_of });
+    await post(path, undefined, { dataset_id: given.dataset_id, as_of: given.as_of, include_inactive: given.include_inactive });
   }
   say("Scoring has started.");
   look();
@@ -97,7 +98,7 @@ async function drawBatch(view, root, people, batch) {
   const { segments: counts, customers: all } = batch;
   const risky = (counts.High ?? 0) + (counts.Critical ?? 0);
   const tile = (name, value, note) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: "number" }, value), h("dd", {}, note));
-  root.replaceChildren(...[
+  root.replaceChildren(...notes(batch.warnings), ...[
     h("dl", { class: "tiles" },
       tile("At high or critical risk", count(risky), `${percent(risky / Math.max(1, all))} of ${plural(all, "customer")}`),
       tile("Expected to leave", count(Math.round(batch.mean_probability * all)), "all risks added up"),

@@ -116,7 +116,6 @@ function uploading(view, look) {
 function datasetRow(view, one, look) {
   const path = at`organizations/${view.org}/datasets/${one.dataset_id}`;
   const name = one.filename ?? "a file";
-  const busy = one.status === "processing";
   const buttons = [
     view.may("write") && (one.status === "uploaded" || one.status === "error") && button("Make features", doing("The features were not made.", async () => {
       await post(`${path}/process-features`);
@@ -128,8 +127,8 @@ function datasetRow(view, one, look) {
       look();
     })),
     one.features_url && button("Features", doing("The features cannot be downloaded.", async () => download(await file(`${path}/features`), `features_${one.dataset_id}.csv`))),
-    view.may("admin") && !busy && button("Delete", doing("The data set was not deleted.", async () => {
-      if (!(await ask("Delete this data set?", h("p", {}, `${name}, ${plural(one.row_count, "row")}, and the features that were made of it. Models that learned from it stay.`), "Delete"))) return;
+    view.may("admin") && button("Delete", doing("The data set was not deleted.", async () => {
+      if (!(await ask("Delete this data set?", h("p", {}, `${name}, ${plural(one.row_count, "row")}, the features and the predictions that were made of it, and the jobs that work on it. Models that learned from it stay.`), "Delete"))) return;
       await remove(path);
       look();
     })),

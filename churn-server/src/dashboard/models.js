@@ -2,7 +2,7 @@
 import { at, file, get, post, put, remove } from "./api.js";
 import { actions, button, cell, grid, list, progress, underway } from "./data.js";
 import { card, download, h, table } from "./dom.js";
-import { ask, doing, field, fill, keepRows, live, nothing, option, say, state, time } from "./parts.js";
+import { ask, doing, field, fill, keepRows, live, notes, nothing, option, say, sentence, state, time } from "./parts.js";
 import { evaluation } from "./results.js";
 import { count, decimal, learners, percent } from "./words.js";
 
@@ -127,8 +127,6 @@ function drawRoles(view, root, models, { traffic_share: share }, look) {
   ].filter(Boolean));
 }
 
-const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;
-
 /** Two versions on the same customers, with the interval of the difference. */
 function comparison({ a, b, customers, cutoff, log_loss: loss, roc_auc: auc, verdict, warnings }) {
   const [one, other] = [`version ${a.version}`, `version ${b.version}`];
@@ -136,7 +134,7 @@ function comparison({ a, b, customers, cutoff, log_loss: loss, roc_auc: auc, ver
   const words = verdict.replace(/^a\b/, one).replace(/^b\b/, other);
   return h("div", {},
     h("p", {}, h("strong", {}, sentence(words)), ` Judged on ${count(customers)} customers as of ${cutoff}.`),
-    (warnings ?? []).map((warning) => h("div", { class: "alert", role: "note" }, h("p", {}, sentence(warning)))),
+    notes(warnings),
     table("Comparison", ["Measure", one, other, "Difference", "Interval"], [row("Log-loss, less is better", loss), row("AUC, more is better", auc)]));
 }
 
@@ -146,8 +144,7 @@ async function show(view, root, id) {
     return;
   }
   const model = await get(at`organizations/${view.org}/models/${id}`, {}, view.signal);
-  const warnings = (model.warnings ?? []).map((warning) => h("div", { class: "alert", role: "note" }, h("p", {}, warning)));
-  root.replaceChildren(...warnings,
+  root.replaceChildren(...notes(model.warnings),
     card(`Version ${model.version}`,
       model.definition && h("p", {}, model.definition),
       h("p", { class: "quiet" }, `Learned from ${count(model.training_samples)} rows, of which ${percent(model.churn_rate)} left${model.cutoffs?.length ? `, as seen on ${model.cutoffs.join(", ")}` : ""}.`),

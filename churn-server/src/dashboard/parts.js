@@ -19,6 +19,11 @@ export const quiet = () => by("message").replaceChildren();
 /** A sentence for those who listen to the page. */
 export const say = (text) => (by("status").textContent = text);
 
+export const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;
+
+/** What must be known of what follows, a note each. */
+export const notes = (warnings) => (warnings ?? []).map((warning) => h("div", { class: "alert", role: "note" }, h("p", {}, sentence(warning))));
+
 /** Runs what a button starts: the button rests meanwhile, and what goes wrong is shown. */
 export const doing = (title, work) => async (event) => {
   event.preventDefault();

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod auth;
+mod bulk;
 mod databases;
 mod datasets;
 mod deletion;
