@@ -85,6 +85,9 @@ def test_ctrl_c_stops_long_work(work: str) -> None:
         sys.path.insert(0, {os.path.dirname(__file__)!r})
         from conftest import columns_of, made_up_log
 
+        # What a shell has started in the background ignores Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
         def endless():
             part = columns_of(made_up_log(1, 50))
             while True:
