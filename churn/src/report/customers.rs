@@ -62,7 +62,7 @@ impl Scored {
     fn riskiest(&self, most: usize) -> Vec<&(Prediction, Option<Past>)> {
         let amount = |past: &Option<Past>| past.map_or(0.0, |past| past.amount);
         let mut order: Vec<_> = self.customers.iter().collect();
-        crate::order::sort_by(&mut order, |(a, past_a), (b, past_b)| {
+        order.sort_by(|(a, past_a), (b, past_b)| {
             (b.churn_probability.total_cmp(&a.churn_probability))
                 .then_with(|| amount(past_b).total_cmp(&amount(past_a)))
                 .then_with(|| a.customer_id.cmp(&b.customer_id))
