@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::events::IngestReport;
+use crate::findings::Finding;
 
 /// The result of everything that data can make fail.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -23,6 +24,7 @@ struct Inner {
     message: String,
     line: Option<u64>,
     report: Option<IngestReport>,
+    findings: Vec<Finding>,
 }
 
 macro_rules! kinds {
@@ -89,6 +91,8 @@ kinds! {
     FeatureMismatch = "feature_mismatch",
     /// The model document does not hold what explanations compare with.
     MissingBackground = "missing_background",
+    /// A finding of severity `error` that is not allowed.
+    Finding = "finding",
     /// The audit found that the future reaches the features.
     Leak = "leak",
     /// Not a model document, or a damaged one.
@@ -103,7 +107,7 @@ kinds! {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), line: None, report: None }))
+        Error(Box::new(Inner { kind, message: message.into(), line: None, report: None, findings: Vec::new() }))
     }
 
     pub(crate) fn at_line(mut self, line: u64) -> Self {
@@ -114,6 +118,16 @@ impl Error {
     pub(crate) fn with_report(mut self, report: IngestReport) -> Self {
         self.0.report = Some(report);
         self
+    }
+
+    pub(crate) fn with_findings(mut self, findings: Vec<Finding>) -> Self {
+        self.0.findings = findings;
+        self
+    }
+
+    /// The findings that stopped the work; empty for errors of other kinds.
+    pub fn findings(&self) -> &[Finding] {
+        &self.0.findings
     }
 
     /// What kind of thing went wrong.

@@ -94,17 +94,14 @@ impl LabelConfig {
         Ok(())
     }
 
+    /// The first day of the window in which customers of this cutoff may come back.
+    pub(crate) fn window_start(&self, cutoff: Day) -> Day {
+        cutoff.plus(self.gap_days).plus(1)
+    }
+
     /// The last day of the window in which customers of this cutoff may come back.
     pub(crate) fn window_end(&self, cutoff: Day) -> Day {
         cutoff.plus(self.gap_days).plus(self.horizon_days)
-    }
-
-    /// The customers that the definition covers at a day have an event after this one; none if it covers all.
-    pub fn active_since(&self, as_of: Day) -> Option<Day> {
-        match self.labels {
-            LabelKind::OutcomeWindow => self.active_within_days.map(|days| as_of.plus(-days)),
-            LabelKind::Inactivity | LabelKind::Provided => None,
-        }
     }
 
     /// The definition in a sentence.
@@ -185,10 +182,7 @@ pub fn labels(history: &History<'_>, outcome: &Outcome<'_>, config: &LabelConfig
     let churned: Vec<bool> = match config.labels {
         LabelKind::OutcomeWindow => {
             check_cutoff(events, cutoff, config)?;
-            if let Some(since) = config.active_since(cutoff) {
-                let last_day = |c: usize| history.of(c).last_day().expect("customers of a history have a past");
-                customers.retain(|&c| last_day(c) > since.number());
-            }
+            customers.retain(|&c| config.covers(history.last_event(c), cutoff));
             let counts = qualifying(events, config.event_types.as_deref())?;
             let (from, to) = (cutoff.plus(config.gap_days).number(), config.window_end(cutoff).number());
             let comes_back = |c: usize| {

@@ -189,13 +189,16 @@
 #[cfg(feature = "clusters")]
 mod clusters;
 mod compare;
+mod coverage;
 mod day;
 mod error;
 mod events;
 mod explain;
 mod features;
+mod findings;
 mod input;
 mod json;
+mod judgement;
 mod labels;
 #[cfg(feature = "train")]
 mod learn;
@@ -212,11 +215,13 @@ mod random;
 pub mod report;
 mod scratch;
 mod segments;
+mod slipping;
 mod table;
 
 #[cfg(feature = "clusters")]
 pub use clusters::{Clusters, cluster};
 pub use compare::{CompareConfig, Comparison, Difference, compare};
+pub use coverage::Coverage;
 pub use day::Day;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{
@@ -224,15 +229,17 @@ pub use events::{
     Transaction, check_csv,
 };
 pub use explain::{
-    Change, ChangeConfig, ExplainConfig, Explainer, Explanation, FeatureImportance, FeaturePerturbation, Output,
-    Reason, Step, WhatIf,
+    Change, ChangeConfig, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureImportance,
+    FeaturePerturbation, Output, Reason, Step, WhatIf,
 };
 pub use features::{
     FeatureConfig, FeatureInfo, FeatureSet, FeatureSpec, FeatureStream, FeatureTable, HALF_LIVES, Scales, WINDOWS,
     Windows, features, registry,
 };
+pub use findings::{Finding, FindingInfo, HorizonShare, Severity, Suggestion, check, finding_codes, suggest};
 pub use input::Input;
 pub use json::{Json, JsonError};
+pub use judgement::{Judgement, compare_models};
 pub use labels::{INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
 #[cfg(feature = "train")]
 pub use learn::{
@@ -248,4 +255,5 @@ pub use model::{Candidate, Importance, Protocol, SearchProtocol};
 pub use objects::{FromJson, from_json};
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};
+pub use slipping::{Slipping, SlippingConfig, SlippingList};
 pub use table::{Column, ColumnData, MAX_LEVELS, Table, Value};

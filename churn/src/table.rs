@@ -4,13 +4,17 @@ use std::io::Read;
 
 use serde::Serialize;
 
+use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Records, Strings, header, parse_decimal, shown};
+use crate::events::{Records, Strings, day_of_text, header, parse_decimal, shown};
 use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, deserialized};
 
 /// A categorical column with more levels than this is an id or a name, not a category.
 pub const MAX_LEVELS: usize = 255;
+
+/// The column of a joined table that says from which day a row holds.
+pub(crate) const VALID_FROM: &str = "valid_from";
 
 /// Numbers beyond this are refused, so that no sum or square of them overflows.
 pub(crate) const MAX_NUMBER: f64 = 1e100;
@@ -185,6 +189,21 @@ impl Table {
         Ok(table)
     }
 
+    /// Some of the rows, in this order.
+    #[cfg(feature = "train")]
+    pub(crate) fn select(&self, rows: &[usize]) -> Table {
+        let data = |data: &ColumnData| match data {
+            ColumnData::Numeric(values) => ColumnData::Numeric(rows.iter().map(|&row| values[row]).collect()),
+            ColumnData::Boolean(values) => ColumnData::Boolean(rows.iter().map(|&row| values[row]).collect()),
+            ColumnData::Categorical(values) => {
+                ColumnData::Categorical(rows.iter().map(|&row| values[row].clone()).collect())
+            }
+        };
+        let columns = self.columns.iter().map(|column| Column { name: column.name.clone(), data: data(&column.data) });
+        let texts = self.texts.iter().map(|(at, texts)| (*at, texts.select(rows.iter().map(|&row| row as u32))));
+        Table { rows: rows.len(), columns: columns.collect(), texts: texts.collect() }
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -238,6 +257,27 @@ impl Table {
             }
         }
         Ok(ids)
+    }
+
+    /// The day from which each row holds, if the table has a column `valid_from`.
+    ///
+    /// # Errors
+    /// `invalid_column` for a value that is no date, with its row.
+    pub(crate) fn valid_from(&self) -> Result<Option<Vec<Day>>> {
+        let Ok(column) = self.column(VALID_FROM) else { return Ok(None) };
+        let day = |row: usize| {
+            let value = column.value(row);
+            let text = level(&value).unwrap_or_default();
+            day_of_text(text.as_bytes()).ok_or_else(|| {
+                let found = if text.is_empty() { "missing".to_owned() } else { shown(text.as_bytes()) };
+                let message = format!(
+                    "row {}: {VALID_FROM} is {found}; expected the day from which the row holds, as YYYY-MM-DD",
+                    row + 1
+                );
+                Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1)
+            })
+        };
+        (0..self.rows).map(day).collect::<Result<Vec<Day>>>().map(Some)
     }
 
     pub(crate) fn value(&self, column: usize, row: usize) -> Value {

@@ -24,8 +24,8 @@ use std::time::Instant;
 use churn::profit::{Campaign, ContactConfig};
 use churn::report::{Money, Report};
 use churn::{
-    Columns, Day, Events, ExplainConfig, FeatureConfig, FeatureSet, LabelConfig, LearnConfig, Model, ModelKind,
-    OnBadRow, ReadOptions, TrainConfig, train_observed,
+    Columns, Day, Events, ExplainConfig, FeatureConfig, FeatureSet, Input, LabelConfig, LearnConfig, Model, ModelKind,
+    OnBadRow, ReadOptions, SlippingConfig, TrainConfig, suggest, train_observed,
 };
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -65,6 +65,9 @@ struct Arguments {
     /// Days in which a customer may come back
     #[arg(long, value_name = "DAYS", default_value_t = LabelConfig::default().horizon_days)]
     horizon_days: i32,
+    /// Code of a finding that may not stop the work; can be given several times
+    #[arg(long, value_name = "CODE")]
+    allow: Vec<String>,
     /// Day at which the customers are scored; nothing after it is used [default: the last day of the log]
     #[arg(long, value_name = "DATE")]
     as_of: Option<Day>,
@@ -162,6 +165,9 @@ fn hint(code: &str) -> &'static str {
         "bad_rows" => {
             "\nhint: --skip-bad-rows leaves them out and reports them; --date-format sets the form of the dates"
         }
+        "finding" => {
+            "\nhint: --last-day and --first-day leave out the days after or before; --allow CODE goes on all the same"
+        }
         "cutoff_outside_data" => "\nhint: a shorter --horizon-days needs less history",
         _ => "",
     }
@@ -179,17 +185,25 @@ fn run(arguments: &Arguments) -> Result<()> {
     let events = up_to(whole, arguments.as_of)?;
 
     let config = arguments.train_config();
+    if let Ok(proposed) = suggest(&events) {
+        say(&summary::proposal(&proposed, &config.labels));
+    }
     let progress = Progress::start("Training");
     let model = train_observed(&events, &config, &progress)?;
     drop(progress);
     say(&summary::model(&model));
 
     let as_of = arguments.as_of.unwrap_or(events.last_day());
-    let features = model.features(&events, Some(as_of))?;
+    let input = Input::from(&events).allow(&config.allow);
+    let features = model.features(input, Some(as_of))?;
     let predictions = model.predict_features(&features)?;
-    let scope = Scope::new(&events, &config.labels, &predictions, as_of);
-    say(&summary::segments(&model, &predictions, &scope, as_of));
+    let scope = Scope::new(&events, &predictions, as_of);
+    say(&summary::segments(&model, &predictions, as_of));
+    say(&summary::findings(predictions.findings()));
     let words = ExplainConfig { event: arguments.event_word(&events), ..ExplainConfig::default() };
+    let lately = SlippingConfig { event: words.event.clone(), ..SlippingConfig::default() };
+    let slipping = model.slipping_away(input, Some(as_of), &lately)?;
+    say(&decision::slipping(&slipping));
     say(&scope.riskiest(&model, &features, &predictions, &words)?);
     let contact_config = arguments.contact_config();
     let (curve, contacts) = scope.campaign(&predictions, &contact_config)?;
@@ -206,6 +220,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     report.events = Some(&events);
     report.predictions = Some(&predictions);
     report.reasons = Some((&features, &words));
+    report.slipping = Some(&slipping);
     report.money = Some(Money { config: &contact_config, worth: scope.worth(), curve: &curve, contacts: &contacts });
     folder.write("report.html", |writer| Ok(writer.write_all(report.to_html().as_bytes())?))?;
     say(&summary::files(folder.written(), start.elapsed().as_secs_f64()));
@@ -255,6 +270,7 @@ impl Arguments {
                 time_budget: self.time_budget,
                 ..LearnConfig::default()
             },
+            allow: self.allow.clone(),
             ..TrainConfig::default()
         }
     }

@@ -5,6 +5,8 @@ pub mod customers;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use churn::{Day, Events, FeatureTable, Predictions, ReadOptions};
 
@@ -167,4 +169,37 @@ pub fn log_lines(seed: u64, customers: usize, days: i32) -> Vec<String> {
 /// A log as CSV.
 pub fn csv_of(lines: &[String]) -> String {
     HEADER.chars().chain(lines.iter().flat_map(|line| line.chars())).collect()
+}
+
+static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// The text of a data file, or nothing where it is absent.
+pub fn data(name: &str) -> Option<String> {
+    let folder = std::env::var_os("CHURN_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+    let plain = folder.join(name);
+    if let Ok(text) = std::fs::read_to_string(&plain) {
+        return Some(text);
+    }
+    let packed = folder.join(format!("{name}.xz"));
+    if packed.exists()
+        && let Ok(output) = Command::new("xz").arg("-dc").arg(&packed).output()
+    {
+        assert!(output.status.success(), "xz cannot unpack {}", packed.display());
+        return Some(String::from_utf8(output.stdout).expect("the data is UTF-8"));
+    }
+    let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    say(&format!("skipped: real data not found (set CHURN_DATA): {name}; {skipped} skipped so far"));
+    None
+}
+
+/// The CDNOW log as CSV, or nothing where it is absent; its file has its columns between spaces.
+pub fn cdnow() -> Option<String> {
+    let text = data("cdnow_master.txt")?;
+    let rows = text.lines().skip(1).map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(fields.len(), 4, "{line}");
+        format!("{},{},{}\n", fields[0], fields[1], fields[3])
+    });
+    Some(format!("customer_id,event_date,amount\n{}", rows.collect::<String>()))
 }

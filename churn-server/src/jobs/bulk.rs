@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use churn::profit::Campaign;
 use churn::{
-    Day, Events, ExplainConfig, Explanation, INACTIVITY_WARNING, LabelKind, Observer, ReadOptions, Reason, Segment,
-    Thresholds,
+    Day, Events, ExplainConfig, Explanation, FeatureTable, INACTIVITY_WARNING, Input, LabelKind, Observer, ReadOptions,
+    Reason, Segment, Thresholds,
 };
 use serde::{Deserialize, Serialize};
 
@@ -96,18 +96,16 @@ struct Scored {
 }
 
 impl Scored {
-    /// Scores and explains the customers at these places of the model's feature table.
-    fn new(hot: &Hot, events: &Events, as_of: Day, rows: &[usize], observer: &dyn Observer) -> Result<Self> {
+    /// Scores and explains the customers of a feature table of the model.
+    fn new(hot: &Hot, table: &FeatureTable, observer: &dyn Observer) -> Result<Self> {
         observer.progress("score", 0, 1);
-        let all = hot.model().features(events, Some(as_of))?;
-        let table = if rows.len() == all.rows() { all } else { all.select(rows) };
-        let predictions = hot.model().predict_features(&table)?;
+        let predictions = hot.model().predict_features(table)?;
         let config = ExplainConfig { reasons: REASONS, ..ExplainConfig::default() };
         Ok(Scored {
             version: hot.version(),
-            customer_ids: table.customer_ids().map(str::to_owned).collect(),
+            customer_ids: predictions.customer_ids().map(str::to_owned).collect(),
             probabilities: predictions.churn_probabilities().to_vec(),
-            explanation: hot.model().explain_observed(&table, &config, observer)?,
+            explanation: hot.model().explain_observed(table, &config, observer)?,
         })
     }
 }
@@ -120,22 +118,8 @@ struct Scores {
     warnings: Vec<String>,
 }
 
-/// The customers of a day with the day of their last event by then, in the order of their ids, which is that of every feature
-/// table.
-fn last_days(events: &Events, as_of: Day) -> Vec<(&str, Day)> {
-    let mut seen: Vec<(&str, Day)> = Vec::new();
-    for (id, day, ..) in events.iter().filter(|(_, day, ..)| *day <= as_of) {
-        match seen.last_mut() {
-            Some((same, last)) if *same == id => *last = day,
-            _ => seen.push((id, day)),
-        }
-    }
-    seen
-}
-
-/// Lets each model score the customers it speaks of. Who has been away for so long that training left out everybody like
-/// them is not among them unless that is asked for: what a model says of them is a guess, and they would fill the top of the
-/// list.
+/// Lets each model score the customers it speaks of: its share, and of those the ones that its definition of churn covers,
+/// unless the others are asked for too.
 fn score(
     events: &Events,
     told: &BulkPayload,
@@ -144,28 +128,18 @@ fn score(
     observer: &dyn Observer,
 ) -> Result<Scores> {
     let as_of = told.as_of.unwrap_or(events.last_day());
-    let hots: Vec<&Hot> = std::iter::once(active).chain(challenger.map(|(hot, _)| hot)).collect();
-    let since: Vec<Option<Day>> = hots.iter().map(|hot| hot.model().labels().active_since(as_of)).collect();
-    let (mut rows, mut away) = (vec![Vec::new(); hots.len()], vec![0u64; hots.len()]);
-    let seen = last_days(events, as_of);
-    for (row, (id, last)) in seen.iter().enumerate() {
-        let speaker = usize::from(challenger.is_some_and(|(hot, share)| challenged(hot.id(), id, *share)));
-        let is_away = since[speaker].is_some_and(|since| *last <= since);
-        away[speaker] += u64::from(is_away);
-        if !is_away || told.include_inactive {
-            rows[speaker].push(row);
-        }
-    }
-    if !seen.is_empty() && rows.iter().all(Vec::is_empty) {
-        let message = format!(
-            "none of the {} customers was active recently enough at {as_of} to be like those that the model has learned \
-             from; include_inactive=true scores them all the same",
-            seen.len()
-        );
-        return Err(Failure::permanent("no_customers", message));
-    }
-    let (mut models, mut warnings) = (Vec::new(), Vec::new());
-    for ((hot, rows), &away) in hots.iter().zip(&rows).zip(&away) {
+    let (mut models, mut warnings, mut inactive, mut customers) = (Vec::new(), Vec::new(), 0, 0);
+    for hot in std::iter::once(active).chain(challenger.map(|(hot, _)| hot)) {
+        let is_challenger = hot.id() != active.id();
+        let own = |id: &str| challenger.is_some_and(|(hot, share)| challenged(hot.id(), id, *share)) == is_challenger;
+        // Everybody, so that those who are left out of this model's share can be counted.
+        let all = hot.model().features(Input::from(events).include_inactive(true), Some(as_of))?;
+        let covered = hot.model().coverage_of(&all);
+        let ids: Vec<&str> = all.customer_ids().collect();
+        let share: Vec<usize> = (0..ids.len()).filter(|&row| own(ids[row])).collect();
+        let scored: Vec<usize> = share.iter().copied().filter(|&row| told.include_inactive || covered[row]).collect();
+        let away = share.iter().filter(|&&row| !covered[row]).count() as u64;
+        (inactive, customers) = (inactive + away, customers + share.len() as u64);
         let labels = hot.model().labels();
         if let (Some(days), 1..) = (labels.active_within_days, away) {
             let what = match told.include_inactive {
@@ -178,16 +152,23 @@ fn score(
                 hot.version()
             ));
         }
-        // A log without anybody by that day has an error of its own, which the features say.
-        if !rows.is_empty() || seen.is_empty() {
+        if !scored.is_empty() {
             if labels.labels == LabelKind::Inactivity {
                 warnings.push(INACTIVITY_WARNING.to_owned());
             }
-            models.push(Scored::new(hot, events, as_of, rows, observer)?);
+            warnings.extend(all.findings().iter().map(|finding| finding.message.clone()));
+            models.push(Scored::new(hot, &all.select(&scored), observer)?);
         }
     }
+    if models.is_empty() {
+        let message = format!(
+            "none of the {customers} customers was active recently enough at {as_of} to be like those that the model has \
+             learned from; include_inactive=true scores them all the same"
+        );
+        return Err(Failure::permanent("no_customers", message));
+    }
     warnings.dedup();
-    Ok(Scores { as_of, models, inactive: away.iter().sum(), warnings })
+    Ok(Scores { as_of, models, inactive, warnings })
 }
 
 /// Scores the customers, explains them, and writes the file.

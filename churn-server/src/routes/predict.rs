@@ -1,7 +1,7 @@
 //! One customer, scored at once.
 
 use axum::extract::State;
-use churn::{Customer, Day, Events, INACTIVITY_WARNING, LabelKind, Reason, Segment, Transaction};
+use churn::{Customer, Day, INACTIVITY_WARNING, LabelKind, Prediction, Reason, Segment, Transaction};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -93,6 +93,8 @@ struct PredictAnswer {
     /// Low, Medium, High or Critical.
     #[schema(value_type = String, example = "Low")]
     risk_segment: Segment,
+    /// Whether the model's definition of churn covers the customer; where not, `warnings` says why the answer is a guess.
+    covered: bool,
     /// The version of the model that says so.
     model_version: i64,
     #[schema(value_type = String, format = Date)]
@@ -147,41 +149,25 @@ fn score(state: &AppState, serving: &Serving, request: PredictRequest, explain: 
     }
     let hot = serving.model_for(&customer_id);
     let model = hot.model();
-    let days = transactions.iter().map(|transaction| transaction.event_date);
-    let after = days.clone().filter(|&day| day > as_of).count() as u64;
-    let last = days.filter(|&day| day <= as_of).max();
-    let (customer_id, churn_probability, reasons) = match explain {
-        false => {
-            let customer = Customer { customer_id, transactions, attributes: Default::default() };
-            let prediction = model.predict_one(&customer, as_of)?;
-            (customer.customer_id, prediction.churn_probability, None)
-        }
+    let after = transactions.iter().filter(|transaction| transaction.event_date > as_of).count() as u64;
+    let customer = Customer { customer_id, transactions, attributes: Default::default() };
+    let (prediction, reasons) = match explain {
+        false => (model.predict_one(&customer, as_of)?, None),
         true => {
-            let rows = transactions.into_iter().map(|transaction| (customer_id.as_str(), transaction));
-            let table = model.features(&Events::from_rows(rows)?, Some(as_of))?;
-            let row = table.values().row(0).to_vec();
-            let explainer = state.serving.explainer(hot)?;
-            let mut contributions = vec![0.0; row.len()];
-            explainer.explain_row(&row, &mut contributions)?;
-            let reasons = explainer.reasons(&row, &contributions)?.into_iter().map(ReasonAnswer::from).collect();
-            (customer_id, model.probability_of(&row)?, Some(reasons))
+            let explained = state.serving.explainer(hot)?.explain_one(&customer, as_of)?;
+            (explained.prediction, Some(explained.reasons.into_iter().map(ReasonAnswer::from).collect()))
         }
     };
+    let Prediction { customer_id, churn_probability, covered, note, .. } = prediction;
     let mut warnings = Vec::new();
     if model.labels().labels == LabelKind::Inactivity {
         warnings.push(INACTIVITY_WARNING.to_owned());
     }
-    if let (Some(since), Some(last)) = (model.labels().active_since(as_of), last)
-        && last <= since
-    {
-        warnings.push(format!(
-            "the last event is of {last}; the model has not learned from customers without one after {since}, so this is a \
-             guess"
-        ));
-    }
+    warnings.extend(note);
     Ok(PredictAnswer {
         risk_segment: serving.segment(churn_probability)?,
         churn_probability,
+        covered,
         model_version: hot.version(),
         as_of,
         transactions_after_as_of: after,

@@ -29,6 +29,7 @@ pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOpti
 use builder::{Builder, ROWS_TOGETHER};
 use columns::Column;
 pub(crate) use csv::{header, quoted, read as read_csv};
+pub(crate) use dates::day_of_text;
 pub(crate) use ids::{Key, Names, Record, Spread, Table, call_up};
 use ingest::Intake;
 pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, shown};
@@ -435,6 +436,11 @@ impl<'a> History<'a> {
 
     pub(crate) fn events(&self) -> &'a Events {
         self.events
+    }
+
+    /// The day of the last event of a customer who has a past.
+    pub(crate) fn last_event(&self, customer: usize) -> Day {
+        self.of(customer).last_day().and_then(Day::new).expect("the customer has an event by then")
     }
 
     /// The numbers of the customers with an event by then.

@@ -8,10 +8,12 @@ use super::interventional;
 use super::path_dependent::PathDependent;
 use super::reasons::{Reason, Voice};
 use super::{ExplainConfig, Explanation, FeaturePerturbation, Output};
+use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Customer;
 use crate::features::FeatureTable;
 use crate::model::tree::Tree;
-use crate::model::{Learner, Logistic, Model};
+use crate::model::{Learner, Logistic, Model, Prediction};
 use crate::parallel;
 use crate::progress::{Observer, step};
 
@@ -49,6 +51,21 @@ pub struct Explainer {
     voice: Arc<Voice>,
     method: Arc<Method>,
     base: f64,
+}
+
+/// The risk of one customer, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExplainedPrediction {
+    /// The risk.
+    pub prediction: Prediction,
+    /// The strongest reasons in words, strongest first.
+    pub reasons: Vec<Reason>,
+    /// The margin where nothing is known of the customer.
+    pub base: f64,
+    /// base + the sum of the contributions.
+    pub margin: f64,
+    /// What each feature adds to the margin, in the order of [`Model::feature_specs`].
+    pub contributions: Vec<f64>,
 }
 
 /// How contributions come about.
@@ -96,7 +113,8 @@ impl Model {
         Ok(Explainer { model: self.clone(), voice, method: Arc::new(method), base })
     }
 
-    /// Why every row of a feature table ([`Model::features`], [`Model::table_features`]) has the risk it has.
+    /// Why each customer of a feature table ([`Model::features`], [`Model::table_features`]) has the risk they have: the
+    /// customers, in the order, of [`Model::predict_features`].
     ///
     /// # Errors
     /// Those of [`Model::predict_features`].
@@ -152,7 +170,8 @@ impl Explainer {
         }
     }
 
-    /// Why every row of a feature table has the risk it has.
+    /// Why each customer of a feature table has the risk they have: the customers, in the order, of
+    /// [`Model::predict_features`].
     ///
     /// # Errors
     /// Those of [`Model::predict_features`].
@@ -165,7 +184,7 @@ impl Explainer {
     /// # Errors
     /// Those of [`Explainer::explain`], and `cancelled`.
     pub fn explain_observed(&self, table: &FeatureTable, observer: &dyn Observer) -> Result<Explanation> {
-        self.model.check_features(table)?;
+        let table = &*self.model.covered(table)?;
         // Blocks between two words to the observer: a fraction of a second.
         let together = match *self.method {
             Method::Interventional(_) => 2 * parallel::threads(),
@@ -233,6 +252,20 @@ impl Explainer {
         self.model.check_row(row)?;
         self.check_contributions(contributions)?;
         Ok(self.voice.reasons(self.model.feature_specs(), row.into(), contributions.into()))
+    }
+
+    /// The risk of one customer at the end of a day with its reasons: what [`Model::predict_one`] gives, and what
+    /// [`Explainer::reasons`] says of the same features.
+    ///
+    /// # Errors
+    /// Those of [`Model::predict_one`].
+    pub fn explain_one(&self, customer: &Customer, as_of: Day) -> Result<ExplainedPrediction> {
+        self.model.with_row_of(customer, as_of, |row, prediction| {
+            let mut contributions = vec![0.0; row.len()];
+            let margin = self.explain_row(row, &mut contributions)?;
+            let reasons = self.reasons(row, &contributions)?;
+            Ok(ExplainedPrediction { prediction, reasons, base: self.base, margin, contributions })
+        })
     }
 
     fn check_contributions(&self, contributions: &[f64]) -> Result<()> {

@@ -42,7 +42,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, Axis};
 use serde::Serialize;
 
-pub use explainer::Explainer;
+pub use explainer::{ExplainedPrediction, Explainer};
 pub use reasons::Reason;
 pub use what_if::{Change, ChangeConfig, Step, WhatIf};
 
@@ -177,6 +177,16 @@ impl Explanation {
     /// If there is no such row.
     pub fn reasons(&self, row: usize) -> Vec<Reason> {
         self.voice.reasons(&self.specs, self.values.row(row), self.contributions.row(row))
+    }
+
+    /// The strongest changes since an explanation of an earlier day that raised the risk of a customer, in words. The rows are
+    /// the customer's in either explanation, `days` lie between them.
+    pub(crate) fn changes(&self, row: usize, before: &Explanation, row_before: usize, days: i32) -> Vec<String> {
+        let side =
+            |of: &'_ Explanation, row: usize| (of.values.row(row).to_owned(), of.contributions.row(row).to_owned());
+        let ((values_then, added_then), (values_now, added_now)) = (side(before, row_before), side(self, row));
+        let (then, now) = ((values_then.view(), added_then.view()), (values_now.view(), added_now.view()));
+        self.voice.changes(&self.specs, then, now, days)
     }
 
     /// The features by the mean size of their contributions, largest first: what the model looks at, over these customers.

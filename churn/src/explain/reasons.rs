@@ -20,11 +20,17 @@ pub struct Reason {
     pub contribution: f64,
     /// Whether it raises the risk or lowers it.
     pub raises_risk: bool,
-    /// The customer's value and the usual one, in words: facts, of which the model made a contribution.
+    /// The direction, the customer's value and the usual one in words, such as `raises the risk: last event 94 days ago; for
+    /// half of those who stayed it was 31 days or less`.
     pub text: String,
 }
 
 objects! { Reason { feature, value, contribution, raises_risk, text } }
+
+/// The words before a fact that say which way it moves the risk.
+fn direction(contribution: f64) -> &'static str {
+    if contribution > 0.0 { "raises the risk" } else { "lowers the risk" }
+}
 
 /// How a model's features are put into words.
 #[derive(Clone, Debug)]
@@ -56,7 +62,25 @@ impl Voice {
         values: ArrayView1<'_, f64>,
         contributions: ArrayView1<'_, f64>,
     ) -> Vec<Reason> {
-        // The features that speak of the same, and what they add together.
+        let mut groups = self.groups(specs, contributions);
+        groups.retain(|(_, sum)| *sum != 0.0);
+        crate::order::sort_by(&mut groups, |(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+        groups.truncate(self.most);
+        let reason = |(features, contribution): (Vec<usize>, f64)| {
+            let feature = self.speaker(&features, contributions, contribution);
+            Reason {
+                feature: specs[feature].name.clone(),
+                value: (!values[feature].is_nan()).then_some(values[feature]),
+                contribution,
+                raises_risk: contribution > 0.0,
+                text: format!("{}: {}", direction(contribution), self.text(feature, &specs[feature], values[feature])),
+            }
+        };
+        groups.into_iter().map(reason).collect()
+    }
+
+    /// The features that speak of the same, and what they add together.
+    fn groups(&self, specs: &[FeatureSpec], contributions: ArrayView1<'_, f64>) -> Vec<(Vec<usize>, f64)> {
         let mut groups: Vec<(Vec<usize>, f64)> = Vec::new();
         for feature in 0..specs.len() {
             let theme = self.wordings[feature].theme;
@@ -69,26 +93,45 @@ impl Voice {
                 None => groups.push((vec![feature], contributions[feature])),
             }
         }
-        groups.retain(|(_, sum)| *sum != 0.0);
-        crate::order::sort_by(&mut groups, |(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
-        groups.truncate(self.most);
-        let reason = |(features, contribution): (Vec<usize>, f64)| {
-            // The strongest speaks, of those that pull the same way and are plain if there are any.
-            let strength = |feature: usize| {
-                let pull = contributions[feature] * contribution.signum();
-                (pull > 0.0 && self.wordings[feature].plain, pull)
-            };
-            let stronger = |a, b| if strength(b) > strength(a) { b } else { a };
-            let feature = features.into_iter().reduce(stronger).expect("a group has a feature");
-            Reason {
-                feature: specs[feature].name.clone(),
-                value: (!values[feature].is_nan()).then_some(values[feature]),
-                contribution,
-                raises_risk: contribution > 0.0,
-                text: self.text(feature, &specs[feature], values[feature]),
-            }
+        groups
+    }
+
+    /// The strongest feature of a group, of those that pull the way of the group and are plain if there are any.
+    fn speaker(&self, features: &[usize], contributions: ArrayView1<'_, f64>, sum: f64) -> usize {
+        let strength = |feature: usize| {
+            let pull = contributions[feature] * sum.signum();
+            (pull > 0.0 && self.wordings[feature].plain, pull)
         };
-        groups.into_iter().map(reason).collect()
+        let stronger = |a, b| if strength(b) > strength(a) { b } else { a };
+        features.iter().copied().reduce(stronger).expect("a group has a feature")
+    }
+
+    /// The strongest changes between two days that raised a customer's risk, in words: the value now and the value then.
+    pub(super) fn changes(
+        &self,
+        specs: &[FeatureSpec],
+        then: (ArrayView1<'_, f64>, ArrayView1<'_, f64>),
+        now: (ArrayView1<'_, f64>, ArrayView1<'_, f64>),
+        days: i32,
+    ) -> Vec<String> {
+        let rise: Vec<f64> = now.1.iter().zip(then.1).map(|(now, then)| now - then).collect();
+        let rise = ArrayView1::from(&rise);
+        let mut groups = self.groups(specs, rise);
+        groups.retain(|(_, sum)| *sum > 0.0);
+        crate::order::sort_by(&mut groups, |(_, a), (_, b)| b.total_cmp(a));
+        groups.truncate(self.most);
+        let change = |(features, sum): (Vec<usize>, f64)| {
+            let feature = self.speaker(&features, rise, sum);
+            let (before, after) = (then.0[feature], now.0[feature]);
+            let (before, spec) = (self.amount(feature, &specs[feature], before), &specs[feature]);
+            let wording = &self.wordings[feature];
+            let text = match self.amount(feature, spec, after) {
+                _ if after.is_nan() => wording.fill_absent(&self.event),
+                amount => wording.fill(&amount, &self.event),
+            };
+            format!("{text}; {days} days earlier: {before}")
+        };
+        groups.into_iter().map(change).collect()
     }
 
     /// A feature's value, and beside it the usual one.

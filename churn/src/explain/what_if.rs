@@ -79,6 +79,7 @@ impl Model {
     /// `feature_mismatch` for a value of the wrong type, and those of [`Model::predict_features`].
     pub fn what_if(&self, table: &FeatureTable, customer_id: &str, changes: &[(&str, Value)]) -> Result<WhatIf> {
         let before = customer(self, table, customer_id)?;
+        let note = self.note(table, customer_id);
         let mut after = before.clone();
         for (feature, value) in changes {
             let at = position(&table.specs, feature)?;
@@ -90,6 +91,8 @@ impl Model {
                 customer_id: customer_id.to_owned(),
                 churn_probability,
                 risk_segment: self.thresholds().band(churn_probability),
+                covered: note.is_none(),
+                note: note.clone(),
             }
         };
         Ok(WhatIf { before: prediction(&before), after: prediction(&after) })

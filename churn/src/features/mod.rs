@@ -28,6 +28,7 @@ mod stream;
 mod wording;
 
 use std::io::Write;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use ndarray::Array2;
 use serde::Serialize;
@@ -37,12 +38,14 @@ pub use registry::{FeatureInfo, registry};
 pub use stream::FeatureStream;
 pub(crate) use wording::{Measure, Or, Quantity, Wording};
 
+use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{History, NO_TYPE, Strings, Texts, quoted};
+use crate::findings::Finding;
 use crate::objects::{names, objects};
 use crate::parallel;
-use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER, Table, Value, level};
+use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER, Table, VALID_FROM, Value, level};
 use registry::View;
 pub(crate) use registry::features as computed;
 use state::{Behavior, Clock, Rfm};
@@ -194,6 +197,14 @@ impl FeatureSpec {
     }
 }
 
+/// What joining a table came to.
+pub(crate) struct Joined {
+    /// Customers found in the table.
+    pub(crate) matched: u64,
+    /// For each joined column the values of those customers that are no level of it.
+    pub(crate) unknown: Vec<u64>,
+}
+
 /// Customers × features.
 #[derive(Clone, Debug)]
 pub struct FeatureTable {
@@ -202,9 +213,32 @@ pub struct FeatureTable {
     pub(crate) values: Array2<f64>,
     pub(crate) as_of: Option<Day>,
     pub(crate) config: Option<FeatureConfig>,
+    /// Of features of events: the day number of each row's last event by as_of.
+    pub(crate) last_events: Option<Vec<i32>>,
+    /// The customers of the day with those who have been left out of this table.
+    pub(crate) coverage: Option<Coverage>,
+    /// Whether customers that a model's definition does not cover are scored all the same.
+    pub(crate) include_inactive: bool,
+    /// What was found in the data they come from.
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl FeatureTable {
+    /// Rows that do not come from events.
+    pub(crate) fn of_columns(ids: Strings, specs: Vec<FeatureSpec>, values: Array2<f64>) -> Self {
+        FeatureTable {
+            ids,
+            specs,
+            values,
+            as_of: None,
+            config: None,
+            last_events: None,
+            coverage: None,
+            include_inactive: false,
+            findings: Vec::new(),
+        }
+    }
+
     /// The customers, one a row; for a log in byte order.
     pub fn customer_ids(&self) -> impl Iterator<Item = &str> {
         self.ids.iter()
@@ -260,7 +294,27 @@ impl FeatureTable {
             ),
             as_of: self.as_of,
             config: self.config.clone(),
+            last_events: self.last_events.as_ref().map(|days| rows.iter().map(|&row| days[row]).collect()),
+            coverage: self.coverage,
+            include_inactive: self.include_inactive,
+            findings: self.findings.clone(),
         }
+    }
+
+    /// The customers of the day: those whom the model's definition of churn covers, and those it leaves out of this table.
+    /// Only of a table that [`Model::features`](crate::Model::features) made.
+    pub fn coverage(&self) -> Option<Coverage> {
+        self.coverage
+    }
+
+    /// The findings about the data that [`Model::features`](crate::Model::features) computed the table from.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Lets a model score every row of the table, as [`Input::include_inactive`](crate::Input::include_inactive) does.
+    pub fn include_inactive(self, include: bool) -> FeatureTable {
+        FeatureTable { include_inactive: include, ..self }
     }
 
     /// A customer's features in order.
@@ -268,42 +322,73 @@ impl FeatureTable {
         self.ids.iter().position(|id| id == customer_id).map(|i| self.values.row(i))
     }
 
-    /// Appends the columns of a table with one row a customer, found by the ids in `customer_id`. Customers who are not in it
-    /// get missing values; rows of customers who are not here are left out. True and false become 1 and 0.
+    /// Appends the columns of a table, found by the ids in its column `customer_id`. With a column `valid_from` a customer has
+    /// a row for each change, and the one with the latest day up to [`FeatureTable::as_of`] counts; without it one row at
+    /// most. Customers who are not in it get missing values; rows of customers who are not here are left out. True and false
+    /// become 1 and 0.
     ///
     /// # Errors
-    /// `missing_column`, `too_many_values` for a category with more than 255 levels, `duplicate_column`,
-    /// `invalid_column` where a customer stands in the table twice.
+    /// `missing_column`, `too_many_values` for a category with more than 255 levels, `duplicate_column`, `invalid_column` where
+    /// a customer stands in the table twice or a day is none.
     pub fn join(&mut self, table: &Table, customer_id: &str) -> Result<()> {
-        let specs = infer_specs(table, &[customer_id])?;
-        self.join_as(table, customer_id, &specs)
+        let specs = infer_specs(table, &[customer_id, VALID_FROM])?;
+        self.join_as(table, customer_id, &specs).map(|_| ())
     }
 
-    pub(crate) fn join_as(&mut self, table: &Table, customer_id: &str, specs: &[FeatureSpec]) -> Result<()> {
+    pub(crate) fn join_as(&mut self, table: &Table, customer_id: &str, specs: &[FeatureSpec]) -> Result<Joined> {
         let ids = table.customer_ids(Some(customer_id))?;
-        let order = ids.sorted();
-        if let Some(pair) = order.windows(2).find(|pair| ids.get(pair[0] as usize) == ids.get(pair[1] as usize)) {
-            let message = format!("the customer {:?} stands in the joined table twice", ids.get(pair[0] as usize));
+        let valid_from = table.valid_from()?;
+        let from = |row: u32| valid_from.as_ref().map(|days| days[row as usize]);
+        let mut order = ids.sorted();
+        let customer = |row: u32| ids.get(row as usize);
+        order.sort_by(|&a, &b| customer(a).cmp(customer(b)).then(from(a).cmp(&from(b))));
+        let twice = |pair: &&[u32]| customer(pair[0]) == customer(pair[1]) && from(pair[0]) == from(pair[1]);
+        if let Some(pair) = order.windows(2).find(twice) {
+            let when = from(pair[0]).map_or(String::new(), |day| format!(" from {day} on"));
+            let message = format!(
+                "the customer {:?} stands in the joined table twice{when}; expected one row{}",
+                customer(pair[0]),
+                if when.is_empty() { ", or a column valid_from with the day from which each holds" } else { "" }
+            );
             return Err(Error::new(ErrorKind::InvalidColumn, message));
         }
         if let Some(spec) = specs.iter().find(|spec| self.specs.iter().any(|own| own.name == spec.name)) {
             return Err(Error::new(ErrorKind::DuplicateColumn, format!("there is a feature {:?} already", spec.name)));
         }
         let encoded = encode(table, specs)?;
-        let sorted = ids.select(order.iter().copied());
+        let columns: Vec<usize> = specs
+            .iter()
+            .map(|spec| table.columns().iter().position(|column| column.name == spec.name).expect("it was encoded"))
+            .collect();
+        let as_of = self.as_of.unwrap_or(Day::MAX);
+        let mut joined = Joined { matched: 0, unknown: vec![0; specs.len()] };
         let width = self.specs.len();
         let rows = self.rows();
         let mut values = Vec::with_capacity(rows * (width + specs.len()));
         for (i, id) in self.ids.iter().enumerate() {
             values.extend(self.values.row(i));
-            match sorted.search(id) {
-                Some(at) => values.extend(encoded.row(order[at] as usize)),
+            // The last row of the customer that held by then.
+            let after = order.partition_point(|&row| {
+                customer(row) < id || (customer(row) == id && from(row).is_none_or(|day| day <= as_of))
+            });
+            match order[..after].last().filter(|&&row| customer(row) == id) {
+                Some(&row) => {
+                    joined.matched += 1;
+                    for (j, spec) in specs.iter().enumerate() {
+                        let value = encoded[(row as usize, j)];
+                        let is_unknown = value.is_nan()
+                            && spec.levels.is_some()
+                            && table.value(columns[j], row as usize) != Value::Missing(());
+                        joined.unknown[j] += u64::from(is_unknown);
+                        values.push(value);
+                    }
+                }
                 None => values.extend(std::iter::repeat_n(f64::NAN, specs.len())),
             }
         }
         self.values = matrix(rows, width + specs.len(), values);
         self.specs.extend_from_slice(specs);
-        Ok(())
+        Ok(joined)
     }
 
     /// Writes `customer_id` and the features as CSV; missing values are empty, categories are written by name.
@@ -547,6 +632,8 @@ fn tabulate(
     }
     let mut values = Array2::zeros((ids.len(), list.len()));
     let rows = values.as_slice_mut().expect("a new array is contiguous");
+    // Written by the threads that write the rows.
+    let last_events: Vec<AtomicI32> = (0..ids.len()).map(|_| AtomicI32::new(0)).collect();
     let width = list.len();
     parallel::for_each_block(rows, width, |first, block| {
         let mut scratch = Scratch::default();
@@ -560,6 +647,7 @@ fn tabulate(
                 scratch.types.resize(types.len() + 1, 0);
                 fill(first + i, &mut scratch);
                 let Scratch { rfm, behavior, types } = &scratch;
+                last_events[first + i].store(rfm.last, Ordering::Relaxed);
                 let view = View { clock: &clock, rfm, behavior, types, scales };
                 for (value, feature) in row.iter_mut().zip(&list) {
                     *value = (feature.compute)(&view);
@@ -568,5 +656,15 @@ fn tabulate(
         }
     });
     let specs = list.into_iter().map(|feature| FeatureSpec::numeric(feature.info.name)).collect();
-    Ok(FeatureTable { ids, specs, values, as_of: Some(as_of), config: Some(fitted.clone()) })
+    Ok(FeatureTable {
+        ids,
+        specs,
+        values,
+        as_of: Some(as_of),
+        config: Some(fitted.clone()),
+        last_events: Some(last_events.into_iter().map(AtomicI32::into_inner).collect()),
+        coverage: None,
+        include_inactive: false,
+        findings: Vec::new(),
+    })
 }

@@ -55,6 +55,31 @@ fn platt(
     Ok(Calibration::Platt { slope: 0.0, offset: logit(rate) })
 }
 
+/// The slope of the outcomes on the log-odds of probabilities, by logistic regression, with its standard error; none where
+/// the probabilities or the outcomes do not vary.
+pub(crate) fn slope_of_log_odds(churned: &[bool], probabilities: &[f64]) -> Option<(f64, f64)> {
+    let scores: Vec<f64> = probabilities.iter().map(|p| logit(p.clamp(1e-6, 1.0 - 1e-6))).collect();
+    if !(churned.contains(&true) && churned.contains(&false)) || scores.iter().all(|score| *score == scores[0]) {
+        return None;
+    }
+    let y: Vec<f64> = churned.iter().map(|&y| f64::from(u8::from(y))).collect();
+    let weights = vec![1.0; y.len()];
+    let fill = |rows: std::ops::Range<usize>, out: &mut [f64]| out[..rows.len()].copy_from_slice(&scores[rows]);
+    let fitted =
+        Problem { fill: &fill, columns: 1, y: &y, weights: &weights, l2: 0.0, observer: &() }.minimum().ok()?;
+    // The information of intercept and slope at the minimum.
+    let (mut a, mut b, mut c) = (0.0, 0.0, 0.0);
+    for score in &scores {
+        let p = crate::model::sigmoid(fitted[0] + fitted[1] * score);
+        let curvature = p * (1.0 - p);
+        a += curvature;
+        b += curvature * score;
+        c += curvature * score * score;
+    }
+    let information = c - b * b / a;
+    (information > 0.0).then(|| (fitted[1], 1.0 / information.sqrt()))
+}
+
 fn isotonic(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) -> Calibration {
     struct Block {
         weight: f64,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::day::Day;
 use crate::error::{Result, invalid_parameter};
 use crate::features::FeatureConfig;
+use crate::findings::check_allowed;
 use crate::json::{Json, JsonResult};
 use crate::labels::LabelConfig;
 use crate::model::LearnConfig;
@@ -37,6 +38,8 @@ pub struct TrainConfig {
     pub cutoffs: Option<Vec<Day>>,
     /// Whether to audit that no future reaches the features (default true).
     pub audit: bool,
+    /// Codes of findings that may not stop training ([`finding_codes`](crate::finding_codes)).
+    pub allow: Vec<String>,
 }
 
 impl Default for TrainConfig {
@@ -48,6 +51,7 @@ impl Default for TrainConfig {
             snapshots: None,
             cutoffs: None,
             audit: true,
+            allow: Vec::new(),
         }
     }
 }
@@ -69,6 +73,7 @@ impl TrainConfig {
     pub fn check(&self) -> Result<()> {
         self.labels.check()?;
         self.features.check()?;
+        check_allowed(&self.allow)?;
         self.learning.check()
     }
 }
@@ -103,7 +108,7 @@ impl Default for TableConfig {
 
 impl FromJson for TrainConfig {
     fn from_json(json: &Json) -> JsonResult<Self> {
-        let own: &[&str] = &["snapshots", "cutoffs", "audit"];
+        let own: &[&str] = &["snapshots", "cutoffs", "audit", "allow"];
         let object = Object::of(json, &[LabelConfig::KEYS, FeatureConfig::KEYS, LearnConfig::KEYS, own].concat())?;
         Ok(TrainConfig {
             labels: LabelConfig::of_object(object)?,
@@ -112,6 +117,7 @@ impl FromJson for TrainConfig {
             snapshots: object.field("snapshots")?,
             cutoffs: object.field("cutoffs")?,
             audit: object.field_or("audit", true)?,
+            allow: object.field_or("allow", Vec::new())?,
         })
     }
 }

@@ -33,18 +33,24 @@ pub use snapshot::audit;
 use auto::{Found, SearchRows, SearchSet, search};
 use background::background;
 use budget::Timer;
+pub(crate) use calibration::slope_of_log_odds;
 use fit::{Fitted, check_enough, fit};
-use snapshot::{Dataset, Snapshots, choose_cutoffs};
+pub(crate) use snapshot::Dataset;
+use snapshot::{Snapshots, choose_cutoffs};
 use split::{EventRows, Split, holdout};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::day::Day;
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::features;
+use crate::findings::{
+    Finding, Judged, Severity, check_allowed, check_log, check_scored, of_results, of_rows, stop, worst_first,
+};
 use crate::input::Input;
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::metrics::{EvaluationConfig, curves, evaluate, log_loss_of, roc_auc};
 use crate::model::document::{self, Document};
 use crate::model::{
-    Evaluation, Golden, Histogram, Importance, LearnConfig, Model, ModelKind, Protocol, Scorer, Training, Typical,
+    Evaluation, Golden, Histogram, Importance, LearnConfig, Model, ModelKind, Scorer, Training, Typical,
 };
 use crate::parallel;
 use crate::progress::{Observer, heed, step};
@@ -68,11 +74,21 @@ pub fn train<'a>(input: impl Into<Input<'a>>, config: &TrainConfig) -> Result<Mo
 pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, observer: &dyn Observer) -> Result<Model> {
     let input = input.into();
     config.check()?;
+    if input.include_inactive {
+        let expected = "false in training; active_within_days = none learns from customers of any silence";
+        return Err(invalid_parameter("include_inactive", true, expected));
+    }
     let timer = Timer::start(&config.learning, observer)?;
+    let allow = [&config.allow[..], input.allow].concat();
+    check_allowed(&allow)?;
+    // Rows far away from all others come before the cutoffs, which they would move.
+    stop(&check_scored(input.events, input.events.last_day()), &allow)?;
     let cutoffs = choose_cutoffs(input.events, &config.labels, config.snapshots, config.cutoffs.as_deref())?;
     let by_default = config.snapshots.is_none() && config.cutoffs.is_none();
     let snapshots = Snapshots::new(input, &config.labels, &cutoffs, by_default, observer)?;
     let cutoffs = snapshots.cutoffs();
+    let mut findings = check_log(input.events, input.events.last_day(), &config.labels, &cutoffs);
+    stop(&findings, &allow)?;
     check_enough(&snapshots.churned(0..snapshots.len()), "the labelled customers")?;
     let rows = EventRows::new(snapshots, input.attribute_specs()?, &config.labels, config.learning.seed);
     step(observer, "features", 0, cutoffs.len())?;
@@ -86,25 +102,29 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     }
     let (fitted_features, data) = rows.all(&feature_config)?;
 
-    let mut warnings = Vec::new();
+    findings.extend(rows.snapshots().check_attributes(&fitted_features, rows.joined())?);
+    stop(&findings, &allow)?;
     if config.labels.labels == LabelKind::Inactivity {
-        warnings.push(INACTIVITY_WARNING.to_owned());
+        findings.push(Finding::new("inactivity_rule", INACTIVITY_WARNING.to_owned()));
     }
     let split = rows.split(&data, &feature_config)?;
-    if split.protocol == Protocol::Holdout && cutoffs.len() > 1 {
-        warnings.push(NOT_OUT_OF_TIME.to_owned());
-    }
     // Labels that look at no future leave nothing to delete: a stamp would say nothing.
     let audited = match config.audit && config.labels.labels == LabelKind::OutcomeWindow {
-        true => Some(audit(input.events, &cutoffs, |events, cutoff| {
-            let done = cutoffs.iter().take_while(|&&earlier| earlier < cutoff).count();
-            step(observer, "audit", done, cutoffs.len())?;
-            features(&events.split_at(cutoff).0, &feature_config)
-        })?),
+        true => {
+            let mut stamp = audit(input.events, &cutoffs, |events, cutoff| {
+                let done = cutoffs.iter().take_while(|&&earlier| earlier < cutoff).count();
+                step(observer, "audit", done, cutoffs.len())?;
+                features(&events.split_at(cutoff).0, &feature_config)
+            })?;
+            rows.snapshots().audit_attributes(rows.joined(), &fitted_features, &mut stamp)?;
+            Some(stamp)
+        }
         false => None,
     };
     let recency = data.specs.iter().position(|spec| spec.name == "recency_score");
-    let parts = Parts { data, weights: None, split, recency, warnings, found };
+    let rates = rows.snapshots().rates();
+    let labels_have_time = config.labels.labels == LabelKind::OutcomeWindow;
+    let parts = Parts { data, weights: None, split, recency, rates, labels_have_time, findings, found };
     let mut document = build(parts, &config.learning, observer)?;
     document.feature_config = Some(fitted_features);
     document.labels = config.labels.clone();
@@ -140,7 +160,16 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
         let sets = [SearchSet { feature_set: None, rows: Ok(rows) }];
         found = Some(search(&sets, &config.learning, split.learn.y.len() + data.y.len(), &timer)?);
     }
-    let parts = Parts { data, weights, split, recency: None, warnings: Vec::new(), found };
+    let parts = Parts {
+        data,
+        weights,
+        split,
+        recency: None,
+        rates: Vec::new(),
+        labels_have_time: false,
+        findings: Vec::new(),
+        found,
+    };
     let mut document = build(parts, &config.learning, observer)?;
     document.labels.labels = LabelKind::Provided;
     Ok(Model::new(document))
@@ -164,17 +193,17 @@ struct Parts {
     weights: Option<Vec<f64>>,
     split: Split,
     recency: Option<usize>,
-    warnings: Vec<String>,
+    /// Cutoff, labelled customers and churners, oldest first.
+    rates: Vec<(Day, u64, u64)>,
+    labels_have_time: bool,
+    findings: Vec<Finding>,
     /// With `auto`.
     found: Option<Found>,
 }
 
-const NOT_OUT_OF_TIME: &str = "The model was judged on held-out customers and not out of time: no earlier cutoff's outcome \
-     was known by the last cutoff, or one side had too few customers.";
-
 /// Judges the recipe, fits it on all rows, and writes both down.
 fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<Document> {
-    let Parts { data, weights, split, recency, mut warnings, found } = parts;
+    let Parts { data, weights, split, recency, rates, labels_have_time, mut findings, found } = parts;
     let config = &found.as_ref().map_or(config, |found| &found.learning).clone();
     let judged = fit(&split.learn, split.learn_weights.as_deref(), config, observer)?;
     let logistic_config = LearnConfig {
@@ -188,10 +217,12 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         false => Some(fit(&split.learn, split.learn_weights.as_deref(), &logistic_config, observer)?),
     };
     step(observer, "evaluate", 0, 0)?;
-    let evaluation = judge(&split, &judged, logistic.as_ref(), recency, found, config)?;
-    if evaluation.recency_auc.is_some_and(|auc| auc > 0.995) {
-        warnings.push("Recency alone ranks the outcome almost perfectly: the label is very likely computed from the past it is predicted from.".to_owned());
-    }
+    let (evaluation, p) = judge(&split, &judged, logistic.as_ref(), recency, found, config)?;
+    findings.extend(of_rows(&split.learn, &rates, evaluation.recency_auc)?);
+    findings.extend(of_results(&Judged { evaluation: &evaluation, y: &split.test.y, p: &p, labels_have_time }));
+    worst_first(&mut findings);
+    let warnings = findings.iter().filter(|finding| finding.severity > Severity::Note);
+    let warnings = warnings.map(|finding| finding.message.clone()).collect();
     let fitted = fit(&data, weights.as_deref(), config, observer)?;
     let golden = golden_rows(&data, &fitted);
     Ok(Document {
@@ -213,6 +244,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         golden,
         typical: Typical::of(&data),
         background: background(&data, config),
+        findings: Some(findings),
     })
 }
 
@@ -239,7 +271,7 @@ fn judge(
     recency: Option<usize>,
     found: Option<Found>,
     config: &LearnConfig,
-) -> Result<Evaluation> {
+) -> Result<(Evaluation, Vec<f64>)> {
     let test = &split.test;
     let defaults = EvaluationConfig::default();
     let p = probabilities(judged, &test.x);
@@ -251,7 +283,7 @@ fn judge(
     let recency_auc = recency
         .map(|feature| roc_auc(&test.y, &test.x.column(feature).iter().map(|score| -score).collect::<Vec<f64>>()))
         .transpose()?;
-    Ok(Evaluation {
+    let evaluation = Evaluation {
         protocol: split.protocol,
         test_cutoff: split.test_cutoff,
         train_rows: split.learn.y.len() as u64,
@@ -264,7 +296,8 @@ fn judge(
         importance: importance(judged, test, config.seed),
         search_protocol: found.as_ref().map(|found| found.protocol),
         candidates: found.map_or_else(Vec::new, |found| found.candidates),
-    })
+    };
+    Ok((evaluation, p))
 }
 
 fn probabilities(fitted: &Fitted, x: &Array2<f64>) -> Vec<f64> {

@@ -6,18 +6,19 @@ use ndarray::{Array2, Axis, concatenate};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{Events, Strings, shown};
-use crate::features::{self, FeatureConfig, FeatureSpec, FeatureTable, infer_specs};
+use crate::features::{self, FeatureConfig, FeatureSpec, FeatureTable, Joined, infer_specs};
+use crate::findings::{self, Finding};
 use crate::input::Input;
 use crate::labels::{LabelConfig, LabelKind, Labels, check_cutoff, labels};
 use crate::model::Audit;
 use crate::progress::{Observer, step};
-use crate::table::{Table, Value, level};
+use crate::table::{Table, VALID_FROM, Value, level};
 
 impl Input<'_> {
     /// What the joined columns hold; none without a table.
     pub(crate) fn attribute_specs(&self) -> Result<Vec<FeatureSpec>> {
         match self.attributes {
-            Some((table, customer_id)) => infer_specs(table, &[customer_id]),
+            Some((table, customer_id)) => infer_specs(table, &[customer_id, VALID_FROM]),
             None => Ok(Vec::new()),
         }
     }
@@ -130,6 +131,66 @@ impl<'a> Snapshots<'a> {
         let views: Vec<_> = tables.iter().map(|table| table.values.view()).collect();
         let x = concatenate(Axis(0), &views).expect("snapshots have the same columns");
         Ok(Dataset { x, y, groups, specs: tables.swap_remove(0).specs })
+    }
+
+    /// Joins the columns of the rows that held by each cutoff, with the later rows of the table and without them, and demands
+    /// the same bits. Nothing to compare without a table, or without days in it.
+    pub(crate) fn audit_attributes(
+        &self,
+        joined: &[FeatureSpec],
+        fitted: &FeatureConfig,
+        stamp: &mut Audit,
+    ) -> Result<()> {
+        let Some((attributes, customer_id)) = self.input.attributes else { return Ok(()) };
+        let Some(days) = attributes.valid_from()? else { return Ok(()) };
+        for (cutoff, labels) in &self.parts {
+            let kept: Vec<usize> = (0..days.len()).filter(|&row| days[row] <= *cutoff).collect();
+            if kept.is_empty() {
+                continue;
+            }
+            let (history, _) = self.input.events.split_at(*cutoff);
+            let mut with = features::compute(&history, &labels.customers, fitted)?;
+            let mut without = with.clone();
+            with.join_as(attributes, customer_id, joined)?;
+            without.join_as(&attributes.select(&kept), customer_id, joined)?;
+            for (a, b) in with.values.iter().zip(&without.values) {
+                if a.to_bits() != b.to_bits() {
+                    let message =
+                        format!("rows of the joined table that hold after {cutoff} reach the features at that day");
+                    return Err(Error::new(ErrorKind::Leak, message));
+                }
+            }
+            stamp.values_compared += (with.rows() * joined.len()) as u64;
+        }
+        stamp.inputs.push("attributes".to_owned());
+        Ok(())
+    }
+
+    /// Cutoff, labelled customers and churners of each part, oldest first.
+    pub(crate) fn rates(&self) -> Vec<(Day, u64, u64)> {
+        self.parts.iter().map(|(day, labels)| (*day, labels.len() as u64, labels.churned() as u64)).collect()
+    }
+
+    /// The findings of the last part about the joined table.
+    pub(crate) fn check_attributes(&self, fitted: &FeatureConfig, joined: &[FeatureSpec]) -> Result<Vec<Finding>> {
+        let (Some((attributes, customer_id)), Some((cutoff, labels))) = (self.input.attributes, self.parts.last())
+        else {
+            return Ok(Vec::new());
+        };
+        let (history, _) = self.input.events.split_at(*cutoff);
+        let mut table = features::compute(&history, &labels.customers, fitted)?;
+        let computed = table.specs().len();
+        let Joined { matched, unknown } = table.join_as(attributes, customer_id, joined)?;
+        let mut findings = findings::joined(&table, computed, matched, &unknown);
+        if attributes.valid_from()?.is_none() {
+            let names: Vec<&str> = joined.iter().map(|spec| spec.name.as_str()).collect();
+            let message = format!(
+                "the joined columns {} have no valid_from: they are taken as known at every cutoff, and whatever was entered or                  summed up later leaks into the features. A column valid_from with the day from which each row holds mends it;                  the audit covers the events alone.",
+                names.join(", ")
+            );
+            findings.push(Finding::new("undated_attributes", message).evidence("columns", names));
+        }
+        Ok(findings)
     }
 
     /// The labels of these parts, one below the other.
@@ -249,7 +310,8 @@ pub fn audit(
     cutoffs: &[Day],
     features: impl Fn(&Events, Day) -> Result<FeatureTable>,
 ) -> Result<Audit> {
-    let mut stamp = Audit { cutoffs: cutoffs.to_vec(), events_deleted: 0, values_compared: 0 };
+    let mut stamp =
+        Audit { cutoffs: cutoffs.to_vec(), events_deleted: 0, values_compared: 0, inputs: vec!["events".to_owned()] };
     for &cutoff in cutoffs {
         let past = events.truncated(cutoff)?;
         let (with, without) = (features(events, cutoff)?, features(&past, cutoff)?);

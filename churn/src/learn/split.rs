@@ -49,6 +49,15 @@ impl<'a> EventRows<'a> {
         EventRows { snapshots, joined, labels, seed, known }
     }
 
+    pub(crate) fn snapshots(&self) -> &Snapshots<'a> {
+        &self.snapshots
+    }
+
+    /// The columns of the joined table.
+    pub(crate) fn joined(&self) -> &[FeatureSpec] {
+        &self.joined
+    }
+
     /// All rows, and the features with what was fitted on them.
     pub(crate) fn all(&self, features: &FeatureConfig) -> Result<(FeatureConfig, Dataset)> {
         let all = 0..self.snapshots.len();

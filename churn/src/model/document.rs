@@ -14,6 +14,7 @@ use super::tree::{LevelSet, MAX_DEPTH, Node, Rule, Split, Tree};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::{FeatureConfig, FeatureSpec, computed};
+use crate::findings::Finding;
 use crate::json::{Json, JsonError, JsonResult};
 use crate::labels::LabelConfig;
 use crate::objects::{FromJson, Object, objects};
@@ -65,9 +66,11 @@ pub struct Audit {
     pub events_deleted: u64,
     /// Feature values that were computed with and without them and had the same bits.
     pub values_compared: u64,
+    /// The inputs that the audit covers: `"events"`, and `"attributes"` where the rows of a joined table have days.
+    pub inputs: Vec<String>,
 }
 
-objects! { Audit { cutoffs, events_deleted, values_compared } }
+objects! { Audit { cutoffs, events_deleted, values_compared, inputs = vec!["events".to_owned()] } }
 
 /// A row of features and the probability that the model gives it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -103,13 +106,15 @@ pub(crate) struct Document {
     /// What explanations compare with; a document may do without.
     pub(crate) typical: Vec<Typical>,
     pub(crate) background: Vec<Vec<Option<f64>>>,
+    /// None in documents of versions that did not check.
+    pub(crate) findings: Option<Vec<Finding>>,
 }
 
 objects! {
     Document {
         format, format_version, library_version, features, feature_config, labels, cutoffs, training, parameters,
         learner, calibration, evaluation, histograms, audit, warnings, golden, typical = Vec::new(),
-        background = Vec::new(),
+        background = Vec::new(), findings,
     }
 }
 

@@ -10,14 +10,12 @@ pub(crate) mod document;
 mod evaluation;
 pub(crate) mod learner;
 pub(crate) mod logistic;
+mod predictions;
 mod scorer;
 pub(crate) mod tree;
 
-use std::io::Write;
+use std::borrow::Cow;
 use std::sync::Arc;
-
-use ndarray::Array2;
-use serde::Serialize;
 
 pub use background::Typical;
 pub use calibration::CalibrationKind;
@@ -25,21 +23,23 @@ pub use document::{Audit, FORMAT_VERSION, Golden, Histogram, Training};
 #[cfg(feature = "train")]
 pub use evaluation::{Candidate, Evaluation, Importance, Protocol, SearchProtocol};
 pub use learner::{ClassWeight, LearnConfig, ModelKind};
+pub use predictions::{Prediction, Predictions};
 
 pub(crate) use document::Document;
 pub(crate) use learner::Learner;
 pub(crate) use logistic::Logistic;
 pub(crate) use scorer::{Scorer, VECTORS};
 
+use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Customer, Strings, quoted};
-use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, encode, encode_value, features};
+use crate::events::Customer;
+use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, Joined, compute, encode, encode_value};
+use crate::findings::{self, Finding, check_allowed, check_scored, stop, worst_first};
 use crate::input::Input;
-use crate::objects::objects;
 use crate::scratch::with_buffer;
-use crate::segments::{Segment, Thresholds};
-use crate::table::Table;
+use crate::segments::Thresholds;
+use crate::table::{Table, Value};
 
 /// How a model was judged, as it stands in the document: a build that judges none reads it no further.
 #[cfg(not(feature = "train"))]
@@ -87,82 +87,6 @@ impl PartialEq for Model {
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model").field("document", &self.document).finish()
-    }
-}
-
-/// The risk of one customer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Prediction {
-    /// Who.
-    pub customer_id: String,
-    /// The calibrated probability of churn.
-    pub churn_probability: f64,
-    /// The band it falls into.
-    pub risk_segment: Segment,
-}
-
-objects! { Prediction { customer_id, churn_probability, risk_segment } }
-
-/// The risk of many customers, in the order of the features they were computed from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Predictions {
-    ids: Strings,
-    probabilities: Vec<f64>,
-    thresholds: Thresholds,
-    as_of: Option<Day>,
-}
-
-impl Predictions {
-    /// The number of customers.
-    pub fn len(&self) -> usize {
-        self.probabilities.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.probabilities.is_empty()
-    }
-
-    /// The day that the customers were looked at, if they came from events.
-    pub fn as_of(&self) -> Option<Day> {
-        self.as_of
-    }
-
-    /// The customers.
-    pub fn customer_ids(&self) -> impl Iterator<Item = &str> {
-        self.ids.iter()
-    }
-
-    /// Their calibrated probabilities of churn.
-    pub fn churn_probabilities(&self) -> &[f64] {
-        &self.probabilities
-    }
-
-    /// Their bands.
-    pub fn risk_segments(&self) -> impl Iterator<Item = Segment> {
-        self.probabilities.iter().map(|&p| self.thresholds.band(p))
-    }
-
-    /// One after the other.
-    pub fn iter(&self) -> impl Iterator<Item = Prediction> {
-        self.ids.iter().zip(&self.probabilities).map(|(id, &churn_probability)| Prediction {
-            customer_id: id.to_owned(),
-            churn_probability,
-            risk_segment: self.thresholds.band(churn_probability),
-        })
-    }
-
-    /// Writes `customer_id,churn_probability,risk_segment`.
-    ///
-    /// # Errors
-    /// `io`.
-    pub fn write_csv(&self, mut writer: impl Write) -> Result<()> {
-        writer.write_all(b"customer_id,churn_probability,risk_segment\n")?;
-        for ((id, p), segment) in self.ids.iter().zip(&self.probabilities).zip(self.risk_segments()) {
-            writer.write_all(format!("{},{p},{}\n", quoted(id), segment.name()).as_bytes())?;
-        }
-        writer.flush()?;
-        Ok(())
     }
 }
 
@@ -228,9 +152,15 @@ impl Model {
         self.document.labels.describe()
     }
 
-    /// What a reader of its results must know; empty where there is nothing.
+    /// The messages of all findings that are warnings or errors, and the warnings of older documents.
     pub fn warnings(&self) -> &[String] {
         &self.document.warnings
+    }
+
+    /// The findings of training, worst first: what was odd about the data, and what is to be believed of the evaluation. None
+    /// for a document of a version of the library that did not check.
+    pub fn findings(&self) -> Option<&[Finding]> {
+        self.document.findings.as_deref()
     }
 
     /// The stamp of the audit, if the labels look at a future and the audit was not turned off.
@@ -243,18 +173,43 @@ impl Model {
         &self.document.histograms
     }
 
-    /// The features of a log as this model takes them.
+    /// The features of a log as this model takes them: a row for each customer that its definition of churn covers at the
+    /// end of `as_of`, or of the last day of the log ([`Input::include_inactive`] for everybody). The table counts the others.
     ///
     /// # Errors
-    /// `feature_mismatch` if the model was not trained on events or misses joined columns; `no_customers`.
+    /// `feature_mismatch` if the model was not trained on events or misses joined columns; `no_customers`, also where
+    /// nobody is covered; `finding` for a row far behind all others and for a joined table that matches nothing, unless
+    /// [`Input::allow`] says otherwise.
     pub fn features<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<FeatureTable> {
         let input = input.into();
         let config = self.event_features()?;
-        let (history, _) = input.events.split_at(as_of.unwrap_or(input.events.last_day()));
-        let mut table = features(&history, config)?;
-        let joined = &self.document.features[table.specs.len()..];
+        let as_of = as_of.unwrap_or(input.events.last_day());
+        let (history, _) = input.events.split_at(as_of);
+        let (mut customers, others): (Vec<usize>, Vec<usize>) =
+            history.customers().partition(|&c| self.labels().covers(history.last_event(c), as_of));
+        let coverage = Coverage { covered: customers.len() as u64, inactive: others.len() as u64 };
+        match (customers.is_empty(), others.is_empty()) {
+            (true, true) => return Err(Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}"))),
+            (true, false) if !input.include_inactive => {
+                return Err(self.labels().nobody_covered(coverage.inactive, as_of));
+            }
+            _ => (),
+        }
+        if input.include_inactive {
+            customers = history.customers().collect();
+        }
+        let mut table = compute(&history, &customers, config)?;
+        table.coverage = Some(coverage);
+        table.include_inactive = input.include_inactive;
+        let computed = table.specs.len();
+        let joined = &self.document.features[computed..];
+        check_allowed(input.allow)?;
+        table.findings = check_scored(input.events, as_of);
         match input.attributes {
-            Some((attributes, customer_id)) => table.join_as(attributes, customer_id, joined)?,
+            Some((attributes, customer_id)) => {
+                let Joined { matched, unknown } = table.join_as(attributes, customer_id, joined)?;
+                table.findings.extend(findings::joined(&table, computed, matched, &unknown));
+            }
             None if !joined.is_empty() => {
                 let names: Vec<&str> = joined.iter().map(|spec| spec.name.as_str()).collect();
                 let message =
@@ -263,10 +218,13 @@ impl Model {
             }
             None => (),
         }
+        worst_first(&mut table.findings);
+        stop(&table.findings, input.allow)?;
         Ok(table)
     }
 
-    /// The risk of every customer seen by `as_of`, or by the last day of the log.
+    /// The risk of each customer that the model's definition of churn covers at the end of `as_of`, or of the last day of the
+    /// log; [`Predictions::coverage`] counts the others, [`Input::include_inactive`] scores them too.
     ///
     /// # Errors
     /// Those of [`Model::features`].
@@ -282,7 +240,8 @@ impl Model {
     pub fn predict_table(&self, table: &Table, customer_id: Option<&str>) -> Result<Predictions> {
         let ids = table.customer_ids(customer_id)?;
         let values = encode(table, &self.document.features)?;
-        Ok(self.score(ids, &values, None))
+        let specs = self.document.features.clone();
+        Ok(self.score(&FeatureTable::of_columns(ids, specs, values)))
     }
 
     /// The columns of a table as this model, which was trained on one, takes them: what [`Model::predict_features`] and
@@ -297,16 +256,55 @@ impl Model {
         }
         let specs = self.document.features.clone();
         let values = encode(table, &specs)?;
-        Ok(FeatureTable { ids: table.customer_ids(customer_id)?, specs, values, as_of: None, config: None })
+        Ok(FeatureTable::of_columns(table.customer_ids(customer_id)?, specs, values))
     }
 
-    /// The risk of every row of a feature table.
+    /// The risk of the customers of a feature table, however it was made: of those that the model's definition of churn
+    /// covers, unless the table includes the others on purpose ([`FeatureTable::include_inactive`]).
     ///
     /// # Errors
-    /// `feature_mismatch` unless its columns, windows and scales are those of the model.
+    /// `feature_mismatch` unless its columns, windows and scales are those of the model; `no_customers` where none of them
+    /// is covered.
     pub fn predict_features(&self, table: &FeatureTable) -> Result<Predictions> {
+        Ok(self.score(&*self.covered(table)?))
+    }
+
+    /// The rows of a feature table that this model speaks of.
+    pub(crate) fn covered<'a>(&self, table: &'a FeatureTable) -> Result<Cow<'a, FeatureTable>> {
         self.check_features(table)?;
-        Ok(self.score(table.ids.clone(), &table.values, table.as_of))
+        let Some(as_of) = table.as_of.filter(|_| !table.include_inactive) else { return Ok(Cow::Borrowed(table)) };
+        let covered = self.coverage_of(table);
+        let rows: Vec<usize> = (0..table.rows()).filter(|&row| covered[row]).collect();
+        if rows.len() == table.rows() {
+            return Ok(Cow::Borrowed(table));
+        }
+        let coverage = Coverage { covered: rows.len() as u64, inactive: (table.rows() - rows.len()) as u64 };
+        if rows.is_empty() {
+            return Err(self.labels().nobody_covered(coverage.inactive, as_of));
+        }
+        let mut selected = table.select(&rows);
+        selected.coverage = Some(coverage);
+        Ok(Cow::Owned(selected))
+    }
+
+    /// Whether the model's definition of churn covers each customer of a feature table; all of one that does not come from
+    /// events.
+    pub fn coverage_of(&self, table: &FeatureTable) -> Vec<bool> {
+        match (&table.last_events, table.as_of) {
+            (Some(days), Some(as_of)) => days.iter().map(|&day| self.covers(day, as_of)).collect(),
+            _ => vec![true; table.rows()],
+        }
+    }
+
+    fn covers(&self, last_event: i32, as_of: Day) -> bool {
+        Day::new(last_event).is_some_and(|last| self.labels().covers(last, as_of))
+    }
+
+    /// The sentence on a customer of a feature table whom the definition does not cover.
+    pub(crate) fn note(&self, table: &FeatureTable, customer_id: &str) -> Option<String> {
+        let row = table.ids.iter().position(|id| id == customer_id)?;
+        let last = Day::new(table.last_events.as_ref()?[row])?;
+        self.labels().not_covered(last, table.as_of?)
     }
 
     /// Refuses a feature table that was computed in another way than the training rows.
@@ -321,35 +319,71 @@ impl Model {
         Ok(())
     }
 
-    /// The risk of one customer at the end of a day: the same bits as in a batch, straight from the transactions.
+    /// The risk of one customer at the end of a day: the same bits as in a batch, straight from the transactions. It always
+    /// answers; [`Prediction::covered`] and [`Prediction::note`] say where the answer is a guess.
     ///
     /// # Errors
     /// `bad_rows` with the number of the transaction for an amount out of range or an empty customer id, `no_good_rows`
     /// without a transaction, `too_many_values` for event types without end; `no_customers` if nothing had happened by
-    /// `as_of`; `feature_mismatch`.
+    /// `as_of`; `feature_mismatch`, also where the model needs joined columns and none is given.
     pub fn predict_one(&self, customer: &Customer, as_of: Day) -> Result<Prediction> {
+        self.with_row_of(customer, as_of, |_, prediction| Ok(prediction))
+    }
+
+    /// The features of one customer and the risk that they come to.
+    pub(crate) fn with_row_of<T>(
+        &self,
+        customer: &Customer,
+        as_of: Day,
+        then: impl FnOnce(&[f64], Prediction) -> Result<T>,
+    ) -> Result<T> {
         self.event_features()?;
         let features = self.prepared.customer.as_ref().expect("a model of events computes features");
         let specs = &self.document.features;
-        let churn_probability = with_buffer(specs.len(), f64::NAN, |row: &mut [f64]| {
+        with_buffer(specs.len(), f64::NAN, |row: &mut [f64]| {
             let (computed, joined) = row.split_at_mut(features.len());
             features.fill(customer, as_of, computed)?;
-            let specs = &specs[features.len()..];
-            if let Some(name) = customer.attributes.keys().find(|name| specs.iter().all(|spec| spec.name != **name)) {
-                return Err(Error::new(ErrorKind::FeatureMismatch, format!("the model has no joined column {name:?}")));
-            }
-            for (value, spec) in joined.iter_mut().zip(specs) {
-                if let Some(given) = customer.attributes.get(&spec.name) {
-                    *value = encode_value(given, spec)?;
+            let unknown = self.fill_joined(customer, joined)?;
+            let churn_probability = self.probability(row);
+            let days = customer.transactions.iter().map(|transaction| transaction.event_date);
+            let away = days.filter(|&day| day <= as_of).max().and_then(|last| self.labels().not_covered(last, as_of));
+            let covered = away.is_none();
+            let note = match (away, unknown) {
+                (Some(away), Some(unknown)) => Some(format!("{away} {unknown}")),
+                (away, unknown) => away.or(unknown),
+            };
+            let customer_id = customer.customer_id.clone();
+            let risk_segment = self.thresholds().band(churn_probability);
+            then(row, Prediction { customer_id, churn_probability, risk_segment, covered, note })
+        })
+    }
+
+    /// Writes the values of a customer's joined columns; a sentence on those that are no level the model has learned from.
+    fn fill_joined(&self, customer: &Customer, joined: &mut [f64]) -> Result<Option<String>> {
+        let specs = &self.document.features[self.document.features.len() - joined.len()..];
+        if let Some(name) = customer.attributes.keys().find(|name| specs.iter().all(|spec| spec.name != **name)) {
+            return Err(Error::new(ErrorKind::FeatureMismatch, format!("the model has no joined column {name:?}")));
+        }
+        if !specs.is_empty() && customer.attributes.is_empty() {
+            let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+            let message = format!(
+                "the model also needs the joined columns {}: give the customer's values as attributes, null where one is missing",
+                names.join(", ")
+            );
+            return Err(Error::new(ErrorKind::FeatureMismatch, message));
+        }
+        let mut unknown: Vec<&str> = Vec::new();
+        for (value, spec) in joined.iter_mut().zip(specs) {
+            if let Some(given) = customer.attributes.get(&spec.name) {
+                *value = encode_value(given, spec)?;
+                if value.is_nan() && *given != Value::Missing(()) {
+                    unknown.push(&spec.name);
                 }
             }
-            Ok(self.probability(row))
-        })?;
-        Ok(Prediction {
-            customer_id: customer.customer_id.clone(),
-            churn_probability,
-            risk_segment: self.thresholds().band(churn_probability),
-        })
+        }
+        Ok((!unknown.is_empty()).then(|| {
+            format!("The model has not learned from the value of {}; it counts as missing.", unknown.join(", "))
+        }))
     }
 
     /// The calibrated probability of churn of one row of features, in the order of [`Model::feature_specs`]: NaN where a value
@@ -396,9 +430,22 @@ impl Model {
         self.prepared.scorer.probability(row)
     }
 
-    fn score(&self, ids: Strings, values: &Array2<f64>, as_of: Option<Day>) -> Predictions {
-        let probabilities = self.prepared.scorer.probabilities(values);
-        Predictions { ids, probabilities, thresholds: *self.thresholds(), as_of }
+    /// The risk of every row.
+    fn score(&self, table: &FeatureTable) -> Predictions {
+        let covered = table.as_of.map(|_| self.coverage_of(table));
+        let coverage = table.coverage.or_else(|| {
+            let covered = covered.as_ref()?.iter().filter(|&&covered| covered).count();
+            Some(Coverage { covered: covered as u64, inactive: (table.rows() - covered) as u64 })
+        });
+        Predictions {
+            ids: table.ids.clone(),
+            probabilities: self.prepared.scorer.probabilities(&table.values),
+            thresholds: *self.thresholds(),
+            as_of: table.as_of,
+            coverage,
+            covered: covered.filter(|_| table.include_inactive),
+            findings: table.findings.clone(),
+        }
     }
 
     /// The model document: one versioned JSON text, the same in every language.

@@ -19,11 +19,10 @@ struct Past {
     amount: f64,
 }
 
-/// Today's customers, without those who have been silent for longer than the definition of churn looks back: the model
-/// has learned nothing about them, and whoever has left already is not at risk.
+/// The customers of today whom the definition of churn covers, with their past where the log is at hand.
 pub(super) struct Scored {
     customers: Vec<(Prediction, Option<Past>)>,
-    silent: u64,
+    inactive: u64,
     active_within: Option<i32>,
     has_amounts: bool,
 }
@@ -31,18 +30,17 @@ pub(super) struct Scored {
 impl Scored {
     pub(super) fn new(predictions: &Predictions, events: Option<&Events>, labels: &LabelConfig) -> Self {
         let pasts = events.zip(predictions.as_of()).map(|(events, as_of)| pasts(events, as_of)).unwrap_or_default();
-        let since = predictions.as_of().and_then(|as_of| labels.active_since(as_of));
-        let mut customers = Vec::new();
-        let mut silent = 0;
-        for prediction in predictions.iter() {
-            let past = pasts.get(prediction.customer_id.as_str()).copied();
-            match (past, since) {
-                (Some(past), Some(since)) if past.last <= since => silent += 1,
-                _ => customers.push((prediction, past)),
-            }
-        }
+        let customers: Vec<(Prediction, Option<Past>)> = predictions
+            .iter()
+            .filter(|prediction| prediction.covered)
+            .map(|prediction| {
+                let past = pasts.get(prediction.customer_id.as_str()).copied();
+                (prediction, past)
+            })
+            .collect();
         let has_amounts = customers.iter().any(|(_, past)| past.is_some_and(|past| past.amount != 0.0));
-        Scored { customers, silent, active_within: labels.active_within_days, has_amounts }
+        let inactive = predictions.coverage().map_or(0, |coverage| coverage.inactive);
+        Scored { customers, inactive, active_within: labels.active_within_days, has_amounts }
     }
 
     pub(super) fn customers(&self) -> u64 {
@@ -143,6 +141,47 @@ impl Page<'_> {
         )
     }
 
+    /// The customers whose risk rose most.
+    pub(super) fn slipping(&self) -> String {
+        const MOST: usize = 10;
+        let Some(list) = self.report.slipping.filter(|list| !list.customers.is_empty()) else { return String::new() };
+        let has_values = list.customers.iter().any(|customer| customer.value_at_risk.is_some());
+        let mut head =
+            "<tr><th scope=\"col\">Customer</th><th scope=\"col\">Risk then</th><th scope=\"col\">Risk now</th>"
+                .to_owned();
+        if has_values {
+            head.push_str("<th scope=\"col\">Value at risk</th>");
+        }
+        head.push_str("</tr>\n");
+        let columns = head.matches("<th").count();
+        let mut rows = String::new();
+        for customer in list.customers.iter().take(MOST) {
+            rows.push_str(&format!(
+                "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td>{}</td><td>{}</td>",
+                Text(&customer.customer_id),
+                percent(customer.probability_before),
+                percent(customer.churn_probability)
+            ));
+            if has_values {
+                rows.push_str(&format!("<td>{}</td>", decimal(customer.value_at_risk.unwrap_or(f64::NAN), 2)));
+            }
+            rows.push_str("</tr>\n");
+            let changes: String =
+                customer.changes.iter().map(|change| format!("<li>{}</li>\n", Text(change))).collect();
+            if !changes.is_empty() {
+                rows.push_str(&format!("<tr class=\"why\"><td colspan=\"{columns}\"><ul>\n{changes}</ul></td></tr>\n"));
+            }
+        }
+        let worth =
+            if has_values { " Value at risk is the amount of the last 365 days times the risk now." } else { "" };
+        let title = format!("The risk that rose most from {} to {}", list.before, list.as_of);
+        format!(
+            "<section class=\"card\">\n<h2>Slipping away</h2>\n<p class=\"hint\">{title}, and below each customer what \
+             changed.{worth}</p>\n{}</section>\n",
+            table(&title, &head, &rows, "")
+        )
+    }
+
     /// The ten at the top of the list.
     pub(super) fn riskiest(&self) -> String {
         const MOST: usize = 10;
@@ -210,12 +249,8 @@ impl Page<'_> {
             customers.iter().map(|(prediction, _)| places.get(prediction.customer_id.as_str()).copied()).collect();
         let explanation = self.report.model.explain_with(&features.select(&rows?), config).ok()?;
         let item = |reason: &Reason| {
-            let (class, mark, words) =
-                if reason.raises_risk { ("up", "▲", "raises the risk") } else { ("down", "▼", "lowers the risk") };
-            format!(
-                "<li><span class=\"{class}\" aria-hidden=\"true\">{mark}</span><span class=\"unseen\">{words}: </span>{}</li>\n",
-                Text(&reason.text)
-            )
+            let (class, mark) = if reason.raises_risk { ("up", "▲") } else { ("down", "▼") };
+            format!("<li><span class=\"{class}\" aria-hidden=\"true\">{mark}</span>{}</li>\n", Text(&reason.text))
         };
         Some((0..customers.len()).map(|row| explanation.reasons(row).iter().map(item).collect()).collect())
     }
@@ -223,11 +258,11 @@ impl Page<'_> {
 
 impl Scored {
     fn silent_note(&self) -> String {
-        match (self.silent, self.active_within) {
+        match (self.inactive, self.active_within) {
             (0, _) | (_, None) => String::new(),
-            (silent, Some(days)) => format!(
-                " Not counted: {} silent for more than {} before that day, whom the model's definition takes to have left already.",
-                counted(silent, "customer"),
+            (inactive, Some(days)) => format!(
+                " Not counted: {} without an event in the {} before that day, whom the model knows nothing about.",
+                counted(inactive, "customer"),
                 counted(days.unsigned_abs().into(), "day"),
             ),
         }

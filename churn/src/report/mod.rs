@@ -38,10 +38,12 @@ use crate::day::Day;
 use crate::events::Events;
 use crate::explain::ExplainConfig;
 use crate::features::FeatureTable;
+use crate::findings::Severity;
 use crate::labels::LabelKind;
 use crate::model::{Model, ModelKind, Predictions, Protocol};
 use crate::profit::{ContactConfig, ContactList, ProfitCurve};
 use crate::segments::Segment;
+use crate::slipping::SlippingList;
 
 /// What the page shows. Only the model is needed: without predictions it is about the model, without events it says
 /// nothing of the log.
@@ -60,6 +62,8 @@ pub struct Report<'a> {
     /// The features that the predictions were made from, and how to speak of them: the customers at the greatest risk then
     /// get their reasons. Features of another model give none.
     pub reasons: Option<(&'a FeatureTable, &'a ExplainConfig)>,
+    /// The customers whose risk rose most lately ([`Model::slipping_away`]), shown first.
+    pub slipping: Option<&'a SlippingList>,
     /// What to do about it: a campaign among the customers of today.
     pub money: Option<Money<'a>>,
 }
@@ -86,7 +90,16 @@ struct Page<'a> {
 impl<'a> Report<'a> {
     /// A report on a model.
     pub fn new(title: &'a str, model: &'a Model) -> Self {
-        Report { title, model, source: None, events: None, predictions: None, reasons: None, money: None }
+        Report {
+            title,
+            model,
+            source: None,
+            events: None,
+            predictions: None,
+            reasons: None,
+            slipping: None,
+            money: None,
+        }
     }
 
     /// The page.
@@ -101,6 +114,7 @@ impl Page<'_> {
         let main = [
             self.tiles(),
             self.definition(),
+            self.slipping(),
             self.segments(),
             self.riskiest(),
             self.money(),
@@ -129,9 +143,10 @@ impl Page<'_> {
         let mut eyebrow = vec![Text(self.report.title).to_string()];
         eyebrow.extend(self.report.source.map(|source| Text(source).to_string()));
         eyebrow.extend(self.as_of().map(|day| format!("<span class=\"nowrap\">as of {day}</span>")));
-        let warnings = match self.report.model.warnings() {
-            [] => String::new(),
-            warnings => {
+        let warnings = self.warnings();
+        let warnings = match warnings.is_empty() {
+            true => String::new(),
+            false => {
                 let items: String = warnings.iter().map(|warning| format!("<p>{}</p>\n", Text(warning))).collect();
                 format!("<div class=\"warning\" role=\"note\">\n<h2>Read this first</h2>\n{items}</div>\n")
             }
@@ -140,6 +155,18 @@ impl Page<'_> {
             "<header>\n<p class=\"eyebrow\">{}</p>\n<h1>{headline}</h1>\n<p class=\"lede\">{lede}</p>\n{warnings}</header>\n",
             eyebrow.join(" · ")
         )
+    }
+
+    /// The messages of the findings of training and of the data that was scored.
+    fn warnings(&self) -> Vec<&str> {
+        let mut warnings: Vec<&str> = self.report.model.warnings().iter().map(String::as_str).collect();
+        let scored = self.report.predictions.map_or(&[][..], Predictions::findings);
+        for finding in scored.iter().filter(|finding| finding.severity > Severity::Note) {
+            if !warnings.contains(&finding.message.as_str()) {
+                warnings.push(&finding.message);
+            }
+        }
+        warnings
     }
 
     fn as_of(&self) -> Option<Day> {

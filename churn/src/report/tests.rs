@@ -190,5 +190,5 @@ fn customers_who_left_long_ago_are_not_at_risk() {
     (report.events, report.predictions) = (Some(&events), Some(&predictions));
     let page = report.to_html();
     assert!(!page.contains(">gone<"));
-    assert!(page.contains(" silent for more than 365 days"));
+    assert!(page.contains(" without an event in the 365 days"));
 }

@@ -4,43 +4,31 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use churn::profit::{ContactConfig, ContactGroup, ContactList, ProfitCurve, contact_list, expected_curve};
-use churn::{Day, Events, ExplainConfig, FeatureTable, LabelConfig, Model, Predictions};
+use churn::{Day, Events, ExplainConfig, FeatureTable, Model, Predictions, SlippingList};
 
 use crate::Result;
 use crate::summary::{amount, count, percent};
 
-/// The customers that the definition of churn covers today. The others have been silent for longer than it looks back: they
-/// left long ago.
+/// The value of the scored customers.
 pub(crate) struct Scope {
-    /// Their places among the predictions.
-    pub(crate) rows: Vec<usize>,
     /// What each spent in the year before: what one who is kept is taken to be worth. None in a log without amounts.
     values: Option<Vec<f64>>,
-    pub(crate) silent: u64,
 }
 
 const YEAR: i32 = 365;
 
 impl Scope {
-    pub(crate) fn new(events: &Events, labels: &LabelConfig, predictions: &Predictions, as_of: Day) -> Self {
-        let mut pasts: HashMap<&str, (Day, f64)> = HashMap::new();
-        let mut has_amounts = false;
-        for (id, day, paid, _) in events.iter().filter(|event| event.1 <= as_of) {
-            let (last, spent) = pasts.entry(id).or_insert((day, 0.0));
-            *last = day.max(*last);
-            if let Some(paid) = paid.filter(|_| day > as_of.plus(-YEAR)) {
-                *spent += paid;
-                has_amounts = true;
+    pub(crate) fn new(events: &Events, predictions: &Predictions, as_of: Day) -> Self {
+        let mut spent: HashMap<&str, f64> = HashMap::new();
+        let year = events.iter().filter(|(_, day, ..)| *day <= as_of && *day > as_of.plus(-YEAR));
+        for (id, _, paid, _) in year {
+            if let Some(paid) = paid {
+                *spent.entry(id).or_default() += paid;
             }
         }
-        let since = labels.active_since(as_of);
-        let covered = |id: &str| since.is_none_or(|since| pasts.get(id).is_none_or(|past| past.0 > since));
-        let ids: Vec<&str> = predictions.customer_ids().collect();
-        let rows: Vec<usize> = (0..ids.len()).filter(|&row| covered(ids[row])).collect();
         // More refunds than purchases are worth nothing.
-        let value = |&row: &usize| pasts.get(ids[row]).map_or(0.0, |past| past.1.max(0.0));
-        let values = has_amounts.then(|| rows.iter().map(value).collect());
-        Scope { silent: (ids.len() - rows.len()) as u64, rows, values }
+        let value = |id: &str| spent.get(id).map_or(0.0, |spent| spent.max(0.0));
+        Scope { values: (!spent.is_empty()).then(|| predictions.customer_ids().map(value).collect()) }
     }
 
     /// The assumption behind the values.
@@ -56,11 +44,9 @@ impl Scope {
         predictions: &Predictions,
         config: &ContactConfig,
     ) -> Result<(ProfitCurve, ContactList)> {
-        let ids: Vec<&str> = predictions.customer_ids().collect();
-        let probabilities: Vec<f64> = self.rows.iter().map(|&row| predictions.churn_probabilities()[row]).collect();
-        let values = self.values.as_deref();
-        let curve = expected_curve(&probabilities, values, &config.campaign)?;
-        let contacts = contact_list(self.rows.iter().map(|&row| ids[row]), &probabilities, values, config)?;
+        let (probabilities, values) = (predictions.churn_probabilities(), self.values.as_deref());
+        let curve = expected_curve(probabilities, values, &config.campaign)?;
+        let contacts = contact_list(predictions.customer_ids(), probabilities, values, config)?;
         Ok((curve, contacts))
     }
 
@@ -75,11 +61,10 @@ impl Scope {
         const MOST: usize = 10;
         let p = predictions.churn_probabilities();
         let value = |at: usize| self.values.as_ref().map_or(0.0, |values| values[at]);
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        let mut rows: Vec<usize> = (0..p.len()).collect();
         // Of equals those who are worth most.
-        order.sort_by(|&a, &b| p[self.rows[b]].total_cmp(&p[self.rows[a]]).then(value(b).total_cmp(&value(a))));
-        order.truncate(MOST);
-        let rows: Vec<usize> = order.into_iter().map(|at| self.rows[at]).collect();
+        rows.sort_by(|&a, &b| p[b].total_cmp(&p[a]).then(value(b).total_cmp(&value(a))));
+        rows.truncate(MOST);
         let explanation = model.explain_with(&features.select(&rows), words)?;
         let mut text = String::from("\nAt the greatest risk, and why\n");
         for (i, id) in explanation.customer_ids().enumerate() {
@@ -94,6 +79,24 @@ impl Scope {
         }
         Ok(text)
     }
+}
+
+/// The customers whose risk rose most, and what changed.
+pub(crate) fn slipping(list: &SlippingList) -> String {
+    const MOST: usize = 10;
+    if list.customers.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\nSlipping away: the risk that rose most from {} to {}\n", list.before, list.as_of);
+    for customer in list.customers.iter().take(MOST) {
+        let risk = format!("{} -> {}", percent(customer.probability_before), percent(customer.churn_probability));
+        let value = customer.value_at_risk.map_or(String::new(), |value| format!("   {} at risk", amount(value)));
+        let _ = writeln!(text, "  {:<16} {risk:>18}{value}", customer.customer_id);
+        for change in &customer.changes {
+            let _ = writeln!(text, "  {:<16} {:>18}   {change}", "", "");
+        }
+    }
+    text
 }
 
 /// What the campaign is expected to earn, and the head of its list.

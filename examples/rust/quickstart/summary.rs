@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use churn::{Day, Events, Metrics, Model, Predictions, Protocol};
-
-use crate::decision::Scope;
+use churn::{Day, Events, Finding, LabelConfig, Metrics, Model, Predictions, Protocol, Suggestion};
 
 /// Prints; a reader who has seen enough (`| head -1`) is no reason to stop the work.
 pub(crate) fn say(text: &str) {
@@ -35,9 +33,7 @@ pub(crate) fn read(events: &Events, source: &str) -> String {
 pub(crate) fn model(model: &Model) -> String {
     let evaluation = model.evaluation();
     let mut text = String::new();
-    for warning in model.warnings() {
-        text.push_str(&format!("\nWARNING  {warning}\n"));
-    }
+    text.push_str(&findings(model.findings().unwrap_or_default()));
     text.push_str(&format!("\nChurn: {}\n", model.definition()));
     let (n, learned) = (count(evaluation.metrics.n), count(evaluation.train_rows));
     match (evaluation.protocol, evaluation.test_cutoff) {
@@ -77,6 +73,37 @@ pub(crate) fn model(model: &Model) -> String {
     text
 }
 
+/// What was found, a paragraph each.
+pub(crate) fn findings(findings: &[Finding]) -> String {
+    let paragraph = |finding: &Finding| {
+        format!("\n{}  {} [{}]\n", finding.severity.name().to_uppercase(), finding.message, finding.code)
+    };
+    findings.iter().map(paragraph).collect()
+}
+
+/// The settings proposed from the pauses, where they differ from those in use.
+pub(crate) fn proposal(proposed: &Suggestion, labels: &LabelConfig) -> String {
+    let share = |days: i32| {
+        let row = proposed.shares.iter().find(|row| row.horizon_days == days);
+        row.map_or(String::new(), |row| format!(" ({} of the pauses end within it)", percent(row.share)))
+    };
+    let mut text = String::new();
+    let horizon = proposed.horizon_days;
+    if horizon != labels.horizon_days {
+        line(
+            &mut text,
+            "proposed",
+            &format!(
+                "--horizon-days {horizon}{}, in use: {}{}",
+                share(horizon),
+                labels.horizon_days,
+                share(labels.horizon_days)
+            ),
+        );
+    }
+    text
+}
+
 fn metrics_table(model: &Model) -> String {
     let evaluation = model.evaluation();
     let mut text = format!(
@@ -101,12 +128,10 @@ fn metrics_table(model: &Model) -> String {
     text
 }
 
-/// The bands: today's customers, and what was observed in the test. Those who have been silent for longer than the
-/// definition looks back are counted apart.
-pub(crate) fn segments(model: &Model, predictions: &Predictions, scope: &Scope, as_of: Day) -> String {
-    let segments: Vec<_> = predictions.risk_segments().collect();
+/// The bands: the covered customers of today, and what was observed in the test.
+pub(crate) fn segments(model: &Model, predictions: &Predictions, as_of: Day) -> String {
     let mut counts = [0u64; 4];
-    scope.rows.iter().for_each(|&row| counts[segments[row] as usize] += 1);
+    predictions.risk_segments().for_each(|segment| counts[segment as usize] += 1);
     let total: u64 = counts.iter().sum();
     let mut text = format!(
         "\n  {:<10} {:>14} {:>10} {:>8}   {:>10} {:>10} {:>10}\n",
@@ -132,9 +157,14 @@ pub(crate) fn segments(model: &Model, predictions: &Predictions, scope: &Scope, 
             rate(row.observed_rate)
         );
     }
-    if scope.silent > 0 {
-        let days = model.labels().active_within_days.unwrap_or_default();
-        let _ = writeln!(text, "  Not counted: {} customers silent for more than {days} days.", count(scope.silent));
+    if let (Some(coverage), Some(days)) = (predictions.coverage(), model.labels().active_within_days)
+        && coverage.inactive > 0
+    {
+        let _ = writeln!(
+            text,
+            "  Not scored: {} customers without an event in the last {days} days; the model knows nothing about them.",
+            count(coverage.inactive)
+        );
     }
     text
 }

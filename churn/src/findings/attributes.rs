@@ -1,0 +1,62 @@
+//! Findings about a joined table: whether it speaks of the customers and the categories at all.
+
+use super::{Finding, percent};
+use crate::features::FeatureTable;
+
+/// Below this share of customers found in the table.
+const FEW_MATCHED: f64 = 0.5;
+/// Above this share of values that no training row had.
+const MANY_UNKNOWN: f64 = 0.1;
+
+/// The findings of the columns behind the first `computed` ones of a table, which were joined: `unknown` counts for each the
+/// values that were there and had no level; `matched` the customers found.
+pub(crate) fn joined(table: &FeatureTable, computed: usize, matched: u64, unknown: &[u64]) -> Vec<Finding> {
+    let rows = table.rows() as u64;
+    let mut findings = Vec::new();
+    if table.specs.len() == computed || rows == 0 {
+        return findings;
+    }
+    let share = matched as f64 / rows as f64;
+    let ids = "ids are compared byte for byte, so case, blanks and leading zeros count";
+    if matched == 0 {
+        let example = table.customer_ids().next().unwrap_or_default();
+        let message =
+            format!("none of the {rows} customers of the log is found in the joined table, {example:?} for one: {ids}");
+        findings.push(Finding::new("unmatched_attributes", message).evidence("customers", rows));
+    } else if share < FEW_MATCHED {
+        let message = format!(
+            "{matched} of {rows} customers ({}) are found in the joined table; the others have missing values in its columns: {ids}",
+            percent(share)
+        );
+        let finding =
+            Finding::new("few_attributes_matched", message).evidence("customers", rows).evidence("matched", matched);
+        findings.push(finding);
+    }
+    for (at, (spec, &unknown)) in table.specs[computed..].iter().zip(unknown).enumerate() {
+        let Some(levels) = &spec.levels else { continue };
+        let known = table.values.column(computed + at).iter().filter(|value| !value.is_nan()).count() as u64;
+        let share = unknown as f64 / (known + unknown).max(1) as f64;
+        let some: Vec<&str> = levels.iter().take(5).map(String::as_str).collect();
+        let says = |what: String| {
+            format!(
+                "{what} of the column {:?} are none of the {} levels that the model has learned from ({}, …) and count as missing",
+                spec.name,
+                levels.len(),
+                some.join(", ")
+            )
+        };
+        let (code, message) = match known {
+            0 if unknown > 0 => ("unknown_levels", says(format!("all {unknown} values"))),
+            _ if share > MANY_UNKNOWN => {
+                ("many_unknown_levels", says(format!("{unknown} values ({})", percent(share))))
+            }
+            _ => continue,
+        };
+        let finding = Finding::new(code, message)
+            .evidence("column", spec.name.as_str())
+            .evidence("unknown", unknown)
+            .evidence("known", known);
+        findings.push(finding);
+    }
+    findings
+}

@@ -1,0 +1,367 @@
+//! Findings about the days and rows of a log.
+
+use super::{Finding, percent};
+use crate::day::Day;
+use crate::events::{Events, NO_TYPE};
+use crate::labels::LabelConfig;
+
+/// A gap is one that separates rows from a log from so many days on.
+const ISOLATING_DAYS: i32 = 60;
+/// And from so many times the longest gap elsewhere.
+const ISOLATING_TIMES: i32 = 10;
+/// A window is thin with less than this share of the events a day of the time before.
+const THIN: f64 = 0.25;
+/// A log has events on nearly every day from this share of its days on.
+const NEARLY_EVERY_DAY: f64 = 0.95;
+/// Shares of rows from which lines and duplicates are findings.
+const MANY_ROWS: f64 = 0.3;
+
+/// The days with events up to the end of a day, rising, and how many events each has.
+struct Days {
+    days: Vec<(i32, u64)>,
+    rows: u64,
+}
+
+impl Days {
+    fn new(events: &Events, as_of: Day) -> Days {
+        let first = events.first_day().number();
+        // Dense: the years 1 to 9999 are 3.7 million days.
+        let mut counts = vec![0u64; (events.last_day().number() - first + 1) as usize];
+        let (history, _) = events.split_at(as_of);
+        for customer in history.customers() {
+            history.of(customer).days().for_each(|day| counts[(day - first) as usize] += 1);
+        }
+        let days: Vec<(i32, u64)> = (first..).zip(counts).filter(|&(_, count)| count > 0).collect();
+        Days { rows: days.iter().map(|day| day.1).sum(), days }
+    }
+
+    /// Rows that may be far away from the others and still be called a handful: below 0.1 %, or up to three of some dozens.
+    fn handful(&self) -> u64 {
+        (self.rows.saturating_sub(1) / 1000).max(u64::min(3, self.rows / 20))
+    }
+
+    /// The events from one day to another, both included.
+    fn between(&self, from: i32, to: i32) -> u64 {
+        let start = self.days.partition_point(|&(day, _)| day < from);
+        self.days[start..].iter().take_while(|&&(day, _)| day <= to).map(|day| day.1).sum()
+    }
+
+    /// The places of the first and the last day of the log without a handful of rows that lie far away.
+    fn body(&self) -> (usize, usize) {
+        let gaps: Vec<i32> = self.days.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+        let handful = self.handful();
+        // The days that stay when a handful is taken off either end: their gaps are those of the log itself.
+        let kept = |counts: &mut dyn Iterator<Item = &(i32, u64)>| {
+            let mut rows = 0;
+            counts
+                .take_while(|day| {
+                    rows += day.1;
+                    rows <= handful
+                })
+                .count()
+        };
+        let from = kept(&mut self.days.iter());
+        let to = self.days.len().saturating_sub(1 + kept(&mut self.days.iter().rev()));
+        if from >= to {
+            return (0, self.days.len().saturating_sub(1));
+        }
+        let usual = gaps[from..to].iter().copied().max().unwrap_or(1);
+        let separates = |gap: i32| gap > ISOLATING_DAYS && gap >= ISOLATING_TIMES.saturating_mul(usual);
+        let first = (0..from).rev().find(|&at| separates(gaps[at])).map_or(0, |at| at + 1);
+        let last = (to..gaps.len()).find(|&at| separates(gaps[at])).unwrap_or(gaps.len());
+        (first, last)
+    }
+}
+
+/// Rows far away from all others.
+pub(super) fn isolated(events: &Events, as_of: Day) -> Vec<Finding> {
+    let days = Days::new(events, as_of);
+    isolated_of(events, &days, days.body())
+}
+
+fn isolated_of(events: &Events, days: &Days, (first, last): (usize, usize)) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let day = |at: usize| Day::new(days.days[at].0).expect("days of events are days");
+    let mut found = |code: &str, rows: u64, far: Day, near: Day, setting: &str, side: &str, so: &str| {
+        let who = events.iter().find(|event| event.1 == far).map_or("", |event| event.0);
+        let message = format!(
+            "{rows} of {} rows {} on {far} or {side} (customer {who:?}), {} days {side} {near}, where all others are: {so}. \
+             {setting} = {near} leaves {} out.",
+            days.rows,
+            if rows == 1 { "is" } else { "are" },
+            (far.number() - near.number()).abs(),
+            if rows == 1 { "it" } else { "them" },
+        );
+        let finding = Finding::new(code, message)
+            .evidence("rows", rows)
+            .evidence("day", far)
+            .evidence("nearest_day", near)
+            .evidence("customer_id", who)
+            .suggest(setting, near);
+        findings.push(finding);
+    };
+    if last + 1 < days.days.len() {
+        let rows = days.days[last + 1..].iter().map(|day| day.1).sum();
+        let so = "the last day of the log decides who counts as silent, so nearly everybody would";
+        found("isolated_last_day", rows, day(last + 1), day(last), "last_day", "after", so);
+    }
+    if first > 0 {
+        let rows = days.days[..first].iter().map(|day| day.1).sum();
+        let so = "the log would seem to begin that early";
+        found("isolated_first_day", rows, day(first - 1), day(first), "first_day", "before", so);
+    }
+    findings
+}
+
+/// Findings about the days: rows far away, thin outcome windows, gaps.
+pub(super) fn of_days(events: &Events, as_of: Day, definition: &LabelConfig, cutoffs: &[Day]) -> Vec<Finding> {
+    let days = Days::new(events, as_of);
+    let body = days.body();
+    let mut findings = isolated_of(events, &days, body);
+    // What follows looks at the log without those rows, which are reported already.
+    let (first, last) = (days.days[body.0].0, days.days[body.1].0);
+    if findings.is_empty() {
+        findings.extend(thin_window(&days, first, definition, cutoffs));
+    }
+    findings.extend(gap(&days, body, first, last));
+    findings
+}
+
+/// The outcome window of the cutoffs with the fewest events a day beside the time before it.
+fn thin_window(days: &Days, first: i32, definition: &LabelConfig, cutoffs: &[Day]) -> Option<Finding> {
+    let length = definition.horizon_days;
+    let rate = |from: i32, to: i32| days.between(from, to) as f64 / f64::from(to - from + 1);
+    let thin = |cutoff: &Day| {
+        let (from, to) = (definition.window_start(*cutoff).number(), definition.window_end(*cutoff).number());
+        let earliest = first.max(cutoff.number() - length + 1);
+        // The horizon before may be thin itself; then the whole past tells what is usual.
+        let before = rate(earliest, cutoff.number()).max(rate(first.min(earliest), cutoff.number()));
+        let within = rate(from, to);
+        // A thinned half of the window is enough: prebooked events and exports that stop early leave a dense part.
+        let later = rate(from + (to - from + 1) / 2, to);
+        let least = within.min(later);
+        (earliest <= cutoff.number() && before > 0.0 && least < THIN * before)
+            .then_some((*cutoff, before, within, least, to))
+    };
+    let (cutoff, before, within, least, to) =
+        cutoffs.iter().filter_map(thin).min_by(|a, b| (a.3 / a.1).total_cmp(&(b.3 / b.1)))?;
+    let dense_until = dense_until(days, first, before, to);
+    let message = format!(
+        "the outcome window of {length} days after {cutoff} holds {within:.2} events a day, {least:.2} in its thinner half, where \
+         the days before held {before:.2}: who does not come back in it may only be missing from the log (events booked \
+         ahead, an export that stopped early, an activity that ends). last_day = {dense_until} uses the log up to where it is \
+         as dense as before."
+    );
+    Some(
+        Finding::new("thin_window", message)
+            .evidence("cutoff", cutoff)
+            .evidence("events_a_day_before", before)
+            .evidence("events_a_day_in_window", within)
+            .evidence("events_a_day_in_thinner_half", least)
+            .suggest("last_day", dense_until),
+    )
+}
+
+/// The last day on which the two weeks up to it held at least half of so many events a day.
+fn dense_until(days: &Days, first: i32, usual: f64, last: i32) -> Day {
+    const SPAN: i32 = 14;
+    let is_dense = |day: i32| days.between(day - SPAN + 1, day) as f64 >= 0.5 * usual * f64::from(SPAN);
+    let place = days.days.iter().rev().map(|day| day.0).filter(|&day| day <= last).find(|&day| is_dense(day));
+    Day::new(place.unwrap_or(first)).expect("days of events are days")
+}
+
+/// The longest run of days without events, in a log that has events on nearly every day.
+fn gap(days: &Days, (from, to): (usize, usize), first: i32, last: i32) -> Option<Finding> {
+    const SHORTEST: i32 = 3;
+    let pair = days.days[from..=to].windows(2).max_by_key(|pair| pair[1].0 - pair[0].0)?;
+    let empty = pair[1].0 - pair[0].0 - 1;
+    let share = f64::from((to - from + 1) as u32) / f64::from(last - first + 1 - empty);
+    if empty < SHORTEST || share < NEARLY_EVERY_DAY {
+        return None;
+    }
+    let day = |number: i32| Day::new(number).expect("days between events are days");
+    let (start, end) = (day(pair[0].0 + 1), day(pair[1].0 - 1));
+    let message = format!(
+        "there is no event from {start} to {end} ({empty} days), while {} of the other days have some: if rows are missing, \
+         customers look as if they had paused",
+        percent(share)
+    );
+    Some(
+        Finding::new("gap_in_log", message)
+            .evidence("first_day_without", start)
+            .evidence("last_day_without", end)
+            .evidence("days", empty)
+            .evidence("share_of_other_days", share),
+    )
+}
+
+/// Findings about rows that share a customer's day.
+pub(super) fn of_rows(events: &Events, as_of: Day) -> Vec<Finding> {
+    let (history, _) = events.split_at(as_of);
+    let (mut rows, mut sharing, mut equal) = (0u64, 0u64, 0u64);
+    let mut day_rows: Vec<(u16, u64)> = Vec::new();
+    let mut close = |day_rows: &mut Vec<(u16, u64)>| {
+        rows += day_rows.len() as u64;
+        if day_rows.len() > 1 {
+            day_rows.sort_unstable();
+            let several = |group: &[(u16, u64)]| if group.len() > 1 { group.len() as u64 } else { 0 };
+            sharing += day_rows.chunk_by(|a, b| a.0 == b.0).map(several).sum::<u64>();
+            equal += day_rows.chunk_by(|a, b| a == b).map(several).sum::<u64>();
+        }
+        day_rows.clear();
+    };
+    for customer in history.customers() {
+        let side = history.of(customer);
+        let mut current = None;
+        for ((day, amount), event_type) in side.days().zip(side.amounts()).zip(side.types()) {
+            if current != Some(day) {
+                close(&mut day_rows);
+                current = Some(day);
+            }
+            day_rows.push((event_type, amount.to_bits()));
+        }
+        close(&mut day_rows);
+    }
+    let share = |part: u64| part as f64 / rows.max(1) as f64;
+    let mut findings = Vec::new();
+    if share(equal) > MANY_ROWS {
+        let message = format!(
+            "{} of the rows ({equal} of {rows}) are equal to another row of the same customer in day, amount and type: a file \
+             that was written twice counts everything twice",
+            percent(share(equal))
+        );
+        let finding = Finding::new("duplicate_rows", message).evidence("rows", equal).evidence("share", share(equal));
+        findings.push(finding);
+    }
+    if share(sharing) > MANY_ROWS {
+        let message = format!(
+            "{} of the rows ({sharing} of {rows}) share customer, day and type with another row: if they are lines of orders, \
+             each line counts as an event. order_id names the column of the order, merge = \"day\" makes one event of a \
+             customer's rows of a day.",
+            percent(share(sharing))
+        );
+        let finding = Finding::new("order_lines", message)
+            .evidence("rows", sharing)
+            .evidence("share", share(sharing))
+            .suggest("merge", "day");
+        findings.push(finding);
+    }
+    findings
+}
+
+/// The beginnings of words that say that a customer leaves or takes money back.
+const LEAVING: [&str; 17] = [
+    "cancel",
+    "churn",
+    "unsubscri",
+    "terminat",
+    "expir",
+    "refund",
+    "chargeback",
+    "bounce",
+    "uninstall",
+    "deactivat",
+    "optout",
+    "lapse",
+    "complain",
+    "suspend",
+    "close",
+    "closing",
+    "return",
+];
+
+/// Whether a type's name says that a customer leaves or takes money back.
+fn says_leaving(name: &str) -> bool {
+    // `subscription_cancelled`, `OrderRefunded`, `opt-out`: words by case and by whatever is no letter.
+    let mut words: Vec<String> = vec![String::new()];
+    let mut before = ' ';
+    for c in name.chars() {
+        if !c.is_alphabetic() || (c.is_uppercase() && before.is_lowercase()) {
+            words.push(String::new());
+        }
+        if c.is_alphabetic() {
+            words.last_mut().expect("there is a word").extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    let pairs: Vec<String> = words.windows(2).map(|pair| pair.concat()).collect();
+    words.iter().chain(&pairs).any(|word| LEAVING.iter().any(|start| word.starts_with(start)))
+}
+
+/// Event types of those who leave that count as coming back.
+pub(super) fn of_types(events: &Events, definition: &LabelConfig) -> Option<Finding> {
+    let counts = |name: &&str| definition.event_types.as_ref().is_none_or(|types| types.iter().any(|t| t == name));
+    let (leaving, staying): (Vec<&str>, Vec<&str>) =
+        events.event_types().filter(counts).partition(|name| says_leaving(name));
+    if leaving.is_empty() {
+        return None;
+    }
+    let numbers: Vec<usize> = leaving.iter().filter_map(|name| events.type_names().search(name)).collect();
+    let (history, _) = events.split_at(events.last_day());
+    let is_leaving = |number: &u16| *number != NO_TYPE && numbers.contains(&usize::from(*number));
+    let rows: usize = history.customers().map(|c| history.of(c).types().filter(is_leaving).count()).sum();
+    let quoted = |names: &[&str]| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    let mut message = format!(
+        "{rows} events of the types {} count as coming back, although their names say that a customer leaves or takes money \
+         back",
+        quoted(&leaving)
+    );
+    if staying.is_empty() {
+        message.push_str(". Name the types that count with event_types.");
+    } else {
+        message.push_str(&format!(". event_types = [{}] leaves them out.", quoted(&staying)));
+    }
+    let finding =
+        Finding::new("leaving_event_counts_as_return", message).evidence("events", rows).evidence("types", leaving);
+    Some(if staying.is_empty() { finding } else { finding.suggest("event_types", staying) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_say_leaving() {
+        for name in [
+            "cancel",
+            "Cancelled",
+            "subscription_canceled",
+            "OrderRefunded",
+            "charge-back",
+            "chargeback",
+            "opt_out",
+            "optOut",
+            "account.closed",
+            "card_expired",
+            "email bounced",
+            "customer-churn",
+            "returned",
+            "UNSUBSCRIBED",
+        ] {
+            assert!(says_leaving(name), "{name}");
+        }
+        for name in ["purchase", "login", "closet", "payment", "renewal", "scancelable", "order", "", "page_view"] {
+            assert!(!says_leaving(name), "{name}");
+        }
+    }
+
+    /// Ten days with a hundred rows each, then nothing for 61 days and a row: a handful is max(1000/1000, 3) rows.
+    #[test]
+    fn a_row_is_isolated_by_sixty_days_and_ten_gaps() {
+        let days = |far: &[(i32, u64)]| {
+            let days: Vec<(i32, u64)> = (0..10).map(|day| (day, 100)).chain(far.iter().copied()).collect();
+            Days { rows: days.iter().map(|day| day.1).sum(), days }
+        };
+        assert_eq!(days(&[(70, 1)]).body(), (0, 9));
+        assert_eq!(days(&[(69, 1)]).body(), (0, 10), "60 days are not more than 60");
+        assert_eq!(days(&[(70, 4)]).body(), (0, 10), "four rows are more than a handful");
+        assert_eq!(days(&[(70, 1), (500, 2)]).body(), (0, 9), "two far days");
+        let days = Days { rows: 1001, days: std::iter::once((-100, 1)).chain((0..10).map(|day| (day, 100))).collect() };
+        assert_eq!(days.body(), (1, 10));
+        // The log itself pauses for 7 days: ten times that is 70.
+        let pausing =
+            |gap: i32| Days { rows: 1001, days: (0..10).map(|i| (7 * i, 100)).chain([(63 + gap, 1)]).collect() };
+        assert_eq!(pausing(69).body(), (0, 10));
+        assert_eq!(pausing(70).body(), (0, 9));
+    }
+}

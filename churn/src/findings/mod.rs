@@ -1,0 +1,283 @@
+//! Checks of the data before it is believed, and of the results before they are used.
+//!
+//! A [`Finding`] has a stable code, a severity, a sentence with the numbers, the numbers for programs, and the settings that
+//! would mend it. [`check`] looks at a log; [`train`](crate::train) looks at the log and at what came of it and keeps its
+//! findings in the model; [`Model::predict`](crate::Model::predict) looks at the log that it scores. An `error` stops training
+//! and scoring, unless its code is allowed on purpose. [`finding_codes`] lists all of them.
+//!
+//! ```
+//! use churn::{Events, LabelConfig, ReadOptions, Severity, check};
+//! // Two customers who come every week of 2024, and one row that is dated 2099.
+//! let mut csv = String::from("customer_id,event_date\n");
+//! for week in 0..52 {
+//!     let day = churn::Day::new(19_723 + 7 * week).unwrap();
+//!     csv.push_str(&format!("anna,{day}\nbert,{day}\n"));
+//! }
+//! csv.push_str("bert,2099-01-01\n");
+//! let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
+//! let findings = check(&events, &LabelConfig::default())?;
+//! assert_eq!((findings[0].code.as_str(), findings[0].severity), ("isolated_last_day", Severity::Error));
+//! assert!(findings[0].message.contains("2099-01-01") && findings[0].message.contains("last_day = 2024-12-23"));
+//! # Ok::<(), churn::Error>(())
+//! ```
+
+mod attributes;
+mod log;
+mod pauses;
+#[cfg(feature = "train")]
+mod results;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub(crate) use attributes::joined;
+pub use pauses::{HorizonShare, Suggestion, suggest};
+#[cfg(feature = "train")]
+pub(crate) use results::{Judged, of_results, of_rows};
+
+use crate::day::Day;
+use crate::error::{Error, ErrorKind, Result};
+use crate::events::Events;
+use crate::json::Json;
+use crate::labels::{LabelConfig, LabelKind};
+use crate::objects::{names, objects};
+
+/// The weight of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    Note,
+    /// Results may be wrong or mean something else than they seem to.
+    Warning,
+    /// Results would be wrong: training and scoring stop unless the code is allowed.
+    Error,
+}
+
+names! { Severity { Note, Warning, Error } }
+
+impl Severity {
+    /// The name as it is written in files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// One result of a check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// One of [`finding_codes`].
+    pub code: String,
+    /// Its weight.
+    pub severity: Severity,
+    /// What was found and what would mend it, in a sentence or two with the numbers.
+    pub message: String,
+    /// The numbers by name.
+    pub evidence: BTreeMap<String, Json>,
+    /// The settings that would mend it by name; empty where no setting does.
+    pub suggestion: BTreeMap<String, Json>,
+}
+
+objects! { Finding { code, severity, message, evidence, suggestion } }
+
+/// A code that a finding can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FindingInfo {
+    /// Stable, snake_case.
+    pub code: &'static str,
+    /// The weight of findings with this code.
+    pub severity: Severity,
+    /// Its meaning in a sentence.
+    pub meaning: &'static str,
+}
+
+macro_rules! findings {
+    ($($code:ident $severity:ident $meaning:literal;)*) => {
+        const CODES: &[FindingInfo] = &[
+            $(FindingInfo { code: stringify!($code), severity: Severity::$severity, meaning: $meaning },)*
+        ];
+    };
+}
+
+findings! {
+    isolated_last_day Error "A handful of rows lie far behind all others, and the last day decides who counts as silent.";
+    isolated_first_day Error "A handful of rows lie far before all others.";
+    regular_payers Error "Many customers have events at constant intervals about as long as the horizon or longer: these are payments, and everybody who stays would be labelled churned.";
+    unmatched_attributes Error "No customer of the log is found in the joined table.";
+    unknown_levels Error "No value of a joined category is one that the model has learned from.";
+    few_attributes_matched Warning "Less than half of the customers are found in the joined table.";
+    many_unknown_levels Warning "More than a tenth of the values of a joined category are ones that the model has not learned from.";
+    thin_window Warning "The days that the labels are taken from hold far fewer events a day than the days before them.";
+    gap_in_log Warning "Days without any event in a log that has events on nearly every day.";
+    order_lines Warning "Many rows share customer, day and type with another row: they may be lines of orders instead of events.";
+    duplicate_rows Warning "Many rows are equal to another row in every column that is used.";
+    leaving_event_counts_as_return Warning "An event type whose name says that a customer leaves or takes money back counts as coming back.";
+    horizon_too_short Warning "Many customers pause for longer than the horizon and come back afterwards.";
+    horizon_too_long Warning "Nearly all who come back do so within a fraction of the horizon.";
+    undated_attributes Warning "Joined columns without valid_from may hold values that were not known at the cutoffs.";
+    inactivity_rule Warning "The label is computed from the very events that the features are computed from.";
+    recency_separates Warning "Recency alone ranks the outcome almost perfectly.";
+    column_separates Warning "One column alone ranks the outcome almost perfectly.";
+    model_below_recency Warning "The model ranks no better than recency alone.";
+    constant_model Warning "The model gives nearly the same probability to everybody.";
+    calibration_off Warning "The probabilities are far too extreme or far too timid.";
+    band_off Warning "The churn observed in a risk segment lies outside its band by more than chance allows.";
+    base_rate_moves Warning "The churn rate of the last cutoff differs from that of the earlier ones by more than chance allows.";
+    not_out_of_time Warning "The model was judged on held-out customers, although the labels have a time.";
+    few_customers Note "So few customers were judged that the AUC is known only roughly.";
+}
+
+/// All codes that a finding can have, with severity and meaning.
+pub fn finding_codes() -> &'static [FindingInfo] {
+    CODES
+}
+
+impl Finding {
+    /// A finding whose severity is the declared one.
+    pub(crate) fn new(code: &str, message: String) -> Finding {
+        let info = CODES.iter().find(|info| info.code == code).expect("every code is declared");
+        Finding {
+            code: code.to_owned(),
+            severity: info.severity,
+            message,
+            evidence: BTreeMap::new(),
+            suggestion: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn evidence(mut self, name: &str, value: impl IntoJson) -> Finding {
+        self.evidence.insert(name.to_owned(), value.into_json());
+        self
+    }
+
+    pub(crate) fn suggest(mut self, setting: &str, value: impl IntoJson) -> Finding {
+        self.suggestion.insert(setting.to_owned(), value.into_json());
+        self
+    }
+}
+
+/// A value of evidence or of a setting.
+pub(crate) trait IntoJson {
+    fn into_json(self) -> Json;
+}
+
+impl IntoJson for u64 {
+    fn into_json(self) -> Json {
+        Json::Unsigned(self)
+    }
+}
+
+impl IntoJson for usize {
+    fn into_json(self) -> Json {
+        Json::Unsigned(self as u64)
+    }
+}
+
+impl IntoJson for i32 {
+    fn into_json(self) -> Json {
+        u64::try_from(self).map_or(Json::Negative(self.into()), Json::Unsigned)
+    }
+}
+
+impl IntoJson for f64 {
+    fn into_json(self) -> Json {
+        match self {
+            whole if whole.fract() == 0.0 && (0.0..1e15).contains(&whole) => Json::Unsigned(whole as u64),
+            finite if finite.is_finite() => Json::Float(finite),
+            _ => Json::Null,
+        }
+    }
+}
+
+impl IntoJson for &str {
+    fn into_json(self) -> Json {
+        Json::Text(self.to_owned())
+    }
+}
+
+impl IntoJson for Day {
+    fn into_json(self) -> Json {
+        Json::Text(self.to_string())
+    }
+}
+
+impl<T: IntoJson> IntoJson for Vec<T> {
+    fn into_json(self) -> Json {
+        Json::List(self.into_iter().map(IntoJson::into_json).collect())
+    }
+}
+
+/// Checks a log before anything is learned from it: its days, its rows and its pauses against a definition of churn, at the
+/// cutoff that the last outcome window leaves. Worst first.
+///
+/// # Errors
+/// `invalid_parameter` for a definition that no data could make right.
+pub fn check(events: &Events, definition: &LabelConfig) -> Result<Vec<Finding>> {
+    definition.check()?;
+    let last = events.last_day();
+    let cutoffs = match definition.labels {
+        LabelKind::OutcomeWindow => vec![last.plus(-definition.gap_days).plus(-definition.horizon_days)],
+        LabelKind::Inactivity | LabelKind::Provided => Vec::new(),
+    };
+    Ok(check_log(events, last, definition, &cutoffs))
+}
+
+/// The findings of the events up to the end of a day. Worst first.
+pub(crate) fn check_log(events: &Events, as_of: Day, definition: &LabelConfig, cutoffs: &[Day]) -> Vec<Finding> {
+    let mut findings = log::of_days(events, as_of, definition, cutoffs);
+    findings.extend(log::of_rows(events, as_of));
+    if definition.labels == LabelKind::OutcomeWindow {
+        findings.extend(log::of_types(events, definition));
+        findings.extend(pauses::of_pauses(events, as_of, definition));
+    }
+    worst_first(&mut findings);
+    findings
+}
+
+/// The findings of a log that change whom a model scores and how: rows far away from all others.
+pub(crate) fn check_scored(events: &Events, as_of: Day) -> Vec<Finding> {
+    log::isolated(events, as_of)
+}
+
+pub(crate) fn worst_first(findings: &mut [Finding]) {
+    let rank = |finding: &Finding| CODES.iter().position(|info| info.code == finding.code).unwrap_or(CODES.len());
+    crate::order::sort_by(findings, |a, b| b.severity.cmp(&a.severity).then(rank(a).cmp(&rank(b))));
+}
+
+/// Refuses codes that no finding has.
+pub(crate) fn check_allowed(allow: &[String]) -> Result<()> {
+    match allow.iter().find(|code| CODES.iter().all(|info| info.code != **code)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let codes: Vec<&str> = CODES.iter().map(|info| info.code).collect();
+            let message = format!("allow is {unknown:?}; expected codes of findings: {}", codes.join(", "));
+            Err(Error::new(ErrorKind::InvalidParameter, message))
+        }
+    }
+}
+
+/// Refuses findings that are errors, unless they are allowed.
+///
+/// # Errors
+/// `finding`, with the messages and the codes to allow.
+pub(crate) fn stop(findings: &[Finding], allow: &[String]) -> Result<()> {
+    let stopping: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error && !allow.contains(&finding.code))
+        .collect();
+    let Some(first) = stopping.first() else { return Ok(()) };
+    let messages: Vec<&str> = stopping.iter().map(|finding| finding.message.as_str()).collect();
+    let codes: Vec<String> = stopping.iter().map(|finding| format!("{:?}", finding.code)).collect();
+    let message = format!("{} (allow = [{}] goes on all the same)", messages.join(" "), codes.join(", "));
+    Err(Error::new(ErrorKind::Finding, message).with_findings(vec![(*first).clone()]))
+}
+
+/// A share in percent, for messages.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
