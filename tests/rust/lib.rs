@@ -5,6 +5,8 @@ pub mod customers;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use churn::{Day, Events, FeatureTable, Predictions, ReadOptions};
 
@@ -24,6 +26,28 @@ pub fn vectors(name: &str) -> serde_json::Value {
 pub fn say(line: &str) {
     // The harness captures print! and eprint!, not the stream itself. One write, so that no other line gets in between.
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("standard error is open");
+}
+
+/// The text of a file of real data, or nothing where it is absent: the files are not part of this repository. They are looked for
+/// in `$CHURN_DATA`, else in `../shared/data` beside the workspace, as they are or with `.xz` (unpacked by calling `xz`).
+pub fn real_data(name: &str) -> Option<String> {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let folder = std::env::var_os("CHURN_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+    let plain = folder.join(name);
+    if let Ok(text) = std::fs::read_to_string(&plain) {
+        return Some(text);
+    }
+    let packed = folder.join(format!("{name}.xz"));
+    if packed.exists()
+        && let Ok(output) = Command::new("xz").arg("-dc").arg(&packed).output()
+    {
+        assert!(output.status.success(), "xz cannot unpack {}", packed.display());
+        return Some(String::from_utf8(output.stdout).expect("the data is UTF-8"));
+    }
+    let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    say(&format!("skipped: real data not found (set CHURN_DATA): {name}; {skipped} skipped so far"));
+    None
 }
 
 /// Equal to 1e-9 relative or 1e-12 absolute; a missing value equals a missing value and nothing else.

@@ -4,37 +4,11 @@
 //! The files are not part of this repository. They are looked for in `$CHURN_DATA`, else in `../shared/data` beside the
 //! workspace, as `.csv` or as `.csv.xz` (unpacked by calling `xz`). A test without its file says so and counts as skipped.
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use churn::{
     Evaluation, Events, FeatureConfig, FeatureStream, LabelConfig, LearnConfig, Model, ModelKind, Protocol,
     ReadOptions, Table, TableConfig, TrainConfig, features, labels, profit, train, train_table,
 };
-use churn_tests::{day, near, say, table_bits};
-
-static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-
-/// The text of a data file, or nothing where it is absent.
-fn data(name: &str) -> Option<String> {
-    let folder = std::env::var_os("CHURN_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    let plain = folder.join(name);
-    if let Ok(text) = std::fs::read_to_string(&plain) {
-        return Some(text);
-    }
-    let packed = folder.join(format!("{name}.xz"));
-    if packed.exists()
-        && let Ok(output) = Command::new("xz").arg("-dc").arg(&packed).output()
-    {
-        assert!(output.status.success(), "xz cannot unpack {}", packed.display());
-        return Some(String::from_utf8(output.stdout).expect("the data is UTF-8"));
-    }
-    let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    say(&format!("skipped: real data not found (set CHURN_DATA): {name}; {skipped} skipped so far"));
-    None
-}
+use churn_tests::{day, near, real_data as data, say, table_bits};
 
 /// Customers and churners at a cutoff with the default horizon of 90 days.
 fn count(events: &Events, cutoff: &str, active_within_days: i32) -> (usize, usize) {

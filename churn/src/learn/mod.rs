@@ -38,6 +38,7 @@ use snapshot::{Dataset, Snapshots, choose_cutoffs};
 use split::{EventRows, Split, holdout};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::EventUnit;
 use crate::features::features;
 use crate::input::Input;
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
@@ -107,6 +108,7 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     let parts = Parts { data, weights: None, split, recency, warnings, found };
     let mut document = build(parts, &config.learning, observer)?;
     document.feature_config = Some(fitted_features);
+    document.event_unit = input.events.unit();
     document.labels = config.labels.clone();
     document.cutoffs = cutoffs;
     document.audit = audited;
@@ -200,6 +202,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         library_version: env!("CARGO_PKG_VERSION").to_owned(),
         features: data.specs.clone(),
         feature_config: None,
+        event_unit: EventUnit::Row,
         labels: LabelConfig::default(),
         cutoffs: Vec::new(),
         training: Training::of(&data),

@@ -33,7 +33,7 @@ pub(crate) use scorer::{Scorer, VECTORS};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Customer, Strings, quoted};
+use crate::events::{Customer, EventUnit, Strings, quoted};
 use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, encode, encode_value, features};
 use crate::input::Input;
 use crate::objects::objects;
@@ -169,7 +169,8 @@ impl Predictions {
 impl Model {
     pub(crate) fn new(document: Document) -> Self {
         let scorer = Scorer::new(&document.learner, &document.calibration);
-        let customer = document.feature_config.as_ref().map(CustomerFeatures::new);
+        let unit = document.event_unit;
+        let customer = document.feature_config.as_ref().map(|config| CustomerFeatures::new(config, unit));
         Model { document: Arc::new(document), prepared: Arc::new(Prepared { scorer, customer }) }
     }
 
@@ -243,14 +244,24 @@ impl Model {
         &self.document.histograms
     }
 
-    /// The features of a log as this model takes them.
+    /// One event of the log that it learned from, in rows of its source: what [`Model::predict_one`] takes as one event of the
+    /// transactions, and [`Model::features`] of a log.
+    pub fn event_unit(&self) -> EventUnit {
+        self.document.event_unit
+    }
+
+    /// The features of a log as this model takes them: one that learned from days takes the rows of a day as one event.
     ///
     /// # Errors
-    /// `feature_mismatch` if the model was not trained on events or misses joined columns; `no_customers`.
+    /// `feature_mismatch` if the model was not trained on events or misses joined columns; `no_customers`; `bad_rows` for an
+    /// event whose rows add up to no amount.
     pub fn features<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<FeatureTable> {
         let input = input.into();
         let config = self.event_features()?;
-        let (history, _) = input.events.split_at(as_of.unwrap_or(input.events.last_day()));
+        let merges = self.event_unit() == EventUnit::Day && input.events.unit() != EventUnit::Day;
+        let merged = merges.then(|| input.events.merged_by_day()).transpose()?;
+        let events = merged.as_ref().unwrap_or(input.events);
+        let (history, _) = events.split_at(as_of.unwrap_or(events.last_day()));
         let mut table = features(&history, config)?;
         let joined = &self.document.features[table.specs.len()..];
         match input.attributes {
@@ -321,7 +332,8 @@ impl Model {
         Ok(())
     }
 
-    /// The risk of one customer at the end of a day: the same bits as in a batch, straight from the transactions.
+    /// The risk of one customer at the end of a day: the same bits as in a batch, straight from the transactions. Those of one
+    /// order are one event, and so are those of one day where the model learned from days ([`Model::event_unit`]).
     ///
     /// # Errors
     /// `bad_rows` with the number of the transaction for an amount out of range or an empty customer id, `no_good_rows`
