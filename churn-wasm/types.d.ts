@@ -38,7 +38,15 @@ export type Observe = (stage: string, done: number, total: number) => boolean | 
 
 export interface ReadOptions {
   /** Header names of the columns where they differ from ours. */
-  columns?: { customer_id?: string; event_date?: string; amount?: string; event_type?: string; churn_label?: string };
+  columns?: {
+    customer_id?: string;
+    event_date?: string;
+    amount?: string;
+    event_type?: string;
+    /** Rows of a customer that share their order, day and event type are one event, whose amount is their sum. */
+    order_id?: string;
+    churn_label?: string;
+  };
   /** A strptime format such as `%d/%m/%Y`, instead of ISO and RFC 3339 dates. */
   date_format?: string | null;
   /** One ASCII character, default a comma. */
@@ -47,7 +55,13 @@ export interface ReadOptions {
   on_bad_row?: "fail" | "skip";
   /** With `skip`: the largest share of bad rows accepted, default 0.05. */
   max_bad_share?: number;
+  /** Default `none`. With `day` all rows of a customer that share their day and event type are one event; orders are not read
+   *  then. */
+  merge?: "none" | "day";
 }
+
+/** One event, in rows of the source of a log. */
+export type EventUnit = "row" | "order" | "day";
 
 export interface BadRow {
   line: number;
@@ -63,6 +77,12 @@ export interface IngestReport {
   bad: number;
   /** The first 1,000. */
   bad_rows: BadRow[];
+  /** Good rows that share their customer, day and event type with another one. */
+  rows_sharing_day: number | null;
+  /** Good rows that equal another one in every column that is read. */
+  duplicate_rows: number | null;
+  /** Good rows that became part of the event of another one. */
+  merged_rows: number | null;
 }
 
 export interface Transaction {
@@ -70,6 +90,8 @@ export interface Transaction {
   event_date: string | Date;
   amount?: number | null;
   event_type?: string | null;
+  /** Those of one order, day and event type are one event. */
+  order_id?: string | null;
 }
 
 export interface Customer {
@@ -91,6 +113,7 @@ export class Events {
   readonly first_day: Day;
   readonly last_day: Day;
   readonly event_types: string[];
+  readonly unit: EventUnit;
   readonly report: IngestReport;
   /** A customer with every event of theirs, as `predictOne` takes it. */
   customer(customer_id: string): Customer | undefined;
@@ -104,8 +127,11 @@ export function readCsv(
   observe?: Observe,
 ): Events;
 
-/** Takes rows that are in memory. The first bad one fails the whole. */
-export function eventsFromRows(rows: ({ customer_id: string } & Transaction)[]): Events;
+/** Takes rows that are in memory; those of one order are one event. The first bad one fails the whole. */
+export function eventsFromRows(
+  rows: ({ customer_id: string } & Transaction)[],
+  options?: Pick<ReadOptions, "merge">,
+): Events;
 
 // -------------------------------------------------------------------------------------------------------- features
 
@@ -331,6 +357,8 @@ export class Model {
   readonly labels: Required<LabelConfig>;
   /** What churn means here, in a sentence. */
   readonly definition: string;
+  /** One event of the log that it learned from; transactions of one customer are counted in the same way. */
+  readonly event_unit: EventUnit;
   readonly feature_specs: FeatureSpec[];
   readonly cutoffs: Day[];
   readonly warnings: string[];

@@ -46,15 +46,20 @@ pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<churn::Customer> {
             .map_err(|_| invalid("attributes has a value that is neither a number, True, False, text nor None"))?,
     };
     Ok(churn::Customer {
-        customer_id: match customer_id.cast::<PyString>() {
-            Ok(text) => text.extract()?,
-            // An id of digits.
-            Err(_) if customer_id.is_instance_of::<PyInt>() => customer_id.str()?.extract()?,
-            Err(_) => return Err(invalid(format!("customer_id is {}; expected text", shown(&customer_id)))),
-        },
+        customer_id: text_or_digits(&customer_id)?
+            .ok_or_else(|| invalid(format!("customer_id is {}; expected text", shown(&customer_id))))?,
         transactions: rows.enumerate().map(|(row, value)| transaction(&value?, row)).collect::<PyResult<Vec<_>>>()?,
         attributes,
     })
+}
+
+/// An id: text, or a number of digits.
+fn text_or_digits(id: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    match id.cast::<PyString>() {
+        Ok(text) => text.extract().map(Some),
+        Err(_) if id.is_instance_of::<PyInt>() => id.str()?.extract().map(Some),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Refuses a key that nothing reads. `read` keys are known to be there.
@@ -88,7 +93,8 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
         return Err(invalid(format!("transaction {}: event_date is missing", row + 1)));
     };
     let (amount, event_type) = (get(intern!(py, "amount"))?, get(intern!(py, "event_type"))?);
-    known_keys(dict, read, &["event_date", "amount", "event_type"])?;
+    let order_id = get(intern!(py, "order_id"))?;
+    known_keys(dict, read, &["event_date", "amount", "event_type", "order_id"])?;
     let about = |error: PyErr| invalid(format!("transaction {}: {}", row + 1, error.value(py)));
     Ok(Transaction {
         event_date: match event_date.cast::<PyString>() {
@@ -108,6 +114,9 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
             .transpose()?,
         event_type: event_type
             .map(|kind| kind.extract().map_err(|_| wrong("event_type", &kind, "text or None")))
+            .transpose()?,
+        order_id: order_id
+            .map(|order| text_or_digits(&order)?.ok_or_else(|| wrong("order_id", &order, "text or None")))
             .transpose()?,
     })
 }

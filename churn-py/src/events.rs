@@ -36,8 +36,8 @@ pub(crate) struct Events {
 
 #[pymethods]
 impl Events {
-    /// Takes a table with the columns `customer_id`, `event_date`, and, if they are there, `amount`, `event_type` and
-    /// `churn_label`.
+    /// Takes a table with the columns `customer_id`, `event_date`, and, if they are there, `amount`, `event_type`,
+    /// `order_id` and `churn_label`.
     ///
     /// Parameters
     /// ----------
@@ -113,7 +113,15 @@ impl Events {
         self.inner.event_types().collect()
     }
 
-    /// What was read and what was left out: `rows`, `good`, `bad`, and `bad_rows` with `line`, `reason` and `message`.
+    /// One event of this log, in rows of its source: `"row"`, `"order"` or `"day"`.
+    #[getter]
+    fn unit(&self) -> &'static str {
+        self.inner.unit().name()
+    }
+
+    /// What was read and what was left out: `rows`, `good`, `bad`, and `bad_rows` with `line`, `reason` and `message`. Of the
+    /// good rows `rows_sharing_day` share their customer, day and type with another one, `duplicate_rows` equal another one in
+    /// every column, and `merged_rows` became part of another's event.
     #[getter]
     fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.report())
@@ -164,12 +172,13 @@ impl Outgoing for Events {
 
 /// The columns of a table that reading with these options looks at.
 pub(crate) fn needed(options: &ReadOptions) -> Vec<String> {
-    let churn::Columns { customer_id, event_date, amount, event_type, churn_label } = &options.columns;
+    let churn::Columns { customer_id, event_date, amount, event_type, order_id, churn_label } = &options.columns;
     let named = [
         (customer_id, "customer_id"),
         (event_date, "event_date"),
         (amount, "amount"),
         (event_type, "event_type"),
+        (order_id, "order_id"),
         (churn_label, "churn_label"),
     ];
     named.map(|(given, default)| given.clone().unwrap_or_else(|| default.to_owned())).into()
@@ -284,7 +293,8 @@ impl Read for Reader<'_> {
 /// progress : bool or callable, optional
 ///     True for a bar of tqdm, or a function of stage, done and total.
 /// columns : dict, optional
-///     The header names of `customer_id`, `event_date`, `amount`, `event_type` and `churn_label`, where they differ.
+///     The header names of `customer_id`, `event_date`, `amount`, `event_type`, `order_id` and `churn_label`, where they
+///     differ. Rows of a customer that share their order, day and event type are one event, whose amount is their sum.
 /// date_format : str, optional
 ///     A strptime format (`"%d/%m/%Y"`), instead of YYYY-MM-DD, RFC 3339 and YYYY-MM-DD HH:MM[:SS].
 /// delimiter : str, default ","
@@ -293,6 +303,8 @@ impl Read for Reader<'_> {
 ///     Whether a row that cannot be read fails the whole, or is left out and stands in :attr:`Events.report`.
 /// max_bad_share : float, default 0.05
 ///     With `"skip"`, the largest share of bad rows that is accepted.
+/// merge : {"none", "day"}, default "none"
+///     With `"day"`, all rows of a customer that share their day and event type are one event; orders are not read then.
 ///
 /// Returns
 /// -------
@@ -311,6 +323,10 @@ impl Read for Reader<'_> {
 /// >>> import churn
 /// >>> churn.read_csv(b"customer_id,event_date,amount\nanna,2024-01-05,12.50\nbert,2024-01-07,\n")
 /// <Events: 2 events of 2 customers, 2024-01-05 to 2024-01-07>
+/// >>> churn.read_csv(
+/// ...     b"customer_id,event_date,amount,invoice\nanna,2024-01-05,12.50,A1\nanna,2024-01-05,2.10,A1\n",
+/// ...     columns={"order_id": "invoice"}).to_pandas().amount.tolist()
+/// [14.6]
 /// >>> churn.read_csv(b"customer_id,event_date\nanna,2024-13-05\n")
 /// Traceback (most recent call last):
 ///     ...

@@ -184,6 +184,13 @@ impl Model {
         self.inner.cutoffs().iter().map(|&day| date(py, day)).collect()
     }
 
+    /// One event of the log that it learned from, in rows of its source: `"row"`, `"order"` or `"day"`. Transactions of one
+    /// customer are counted in the same way.
+    #[getter]
+    fn event_unit(&self) -> &'static str {
+        self.inner.event_unit().name()
+    }
+
     /// What churn means here, in a sentence.
     #[getter]
     fn definition(&self) -> String {

@@ -94,6 +94,11 @@ impl Options {
         }
     }
 
+    /// A setting that may be left out.
+    pub(crate) fn setting<T: FromJson>(&mut self, key: &str) -> Result<Option<T>> {
+        self.take(key).map(|value| T::from_json(&value).map_err(|error| wrong(key, error))).transpose()
+    }
+
     /// A day that may be left out.
     pub(crate) fn day(&mut self, key: &str) -> Result<Option<Day>> {
         let day = self.text(key)?.map(|text| text.parse());

@@ -1,6 +1,6 @@
 //! Reading, features and labels.
 
-use churn::{Customer, Day, FeatureConfig, FromJson, Json, Transaction};
+use churn::{Customer, Day, FeatureConfig, FromJson, Json, Merge, Transaction};
 #[cfg(feature = "training")]
 use churn::{LabelConfig, ReadOptions};
 use serde::Serialize;
@@ -26,9 +26,12 @@ pub fn read_csv(source: &JsValue, options: &JsValue, observe: &JsValue) -> Resul
     Ok(Events(churn::Events::from_csv_observed(Source::new(source)?, &options, &watch)?))
 }
 
-/// Takes an array of `{customer_id, event_date, amount, event_type}`.
+/// Takes an array of `{customer_id, event_date, amount, event_type, order_id}`; the option `merge` is that of `readCsv`.
 #[wasm_bindgen(js_name = eventsFromRows)]
-pub fn events_from_rows(array: &JsValue) -> Result<Events> {
+pub fn events_from_rows(array: &JsValue, options: &JsValue) -> Result<Events> {
+    let mut options = Options::new(options)?;
+    let merge: Merge = options.setting("merge")?.unwrap_or_default();
+    options.end("merge")?;
     let mut all: Vec<(String, Transaction)> = Vec::new();
     rows(array, |row, mut pairs| {
         let at = pairs.iter().position(|(key, _)| key == "customer_id");
@@ -39,7 +42,14 @@ pub fn events_from_rows(array: &JsValue) -> Result<Events> {
         all.push((customer, transaction));
         Ok(())
     })?;
-    Ok(Events(churn::Events::from_rows(all.iter().map(|(id, transaction)| (id.as_str(), transaction.clone())))?))
+    let rows = all.into_iter().map(|(id, mut transaction)| {
+        // By day orders are not read, as everywhere.
+        transaction.order_id = transaction.order_id.filter(|_| merge == Merge::None);
+        (id, transaction)
+    });
+    let rows: Vec<(String, Transaction)> = rows.collect();
+    let events = churn::Events::from_rows(rows.iter().map(|(id, transaction)| (id.as_str(), transaction.clone())))?;
+    Ok(Events(if merge == Merge::Day { events.merged_by_day()? } else { events }))
 }
 
 #[wasm_bindgen]
@@ -78,6 +88,12 @@ impl Events {
     #[wasm_bindgen(getter)]
     pub fn event_types(&self) -> JsValue {
         text_array(self.0.event_types())
+    }
+
+    /// One event of this log, in rows of its source: `row`, `order` or `day`.
+    #[wasm_bindgen(getter)]
+    pub fn unit(&self) -> String {
+        self.0.unit().name().to_owned()
     }
 
     /// What was read and what was left out.

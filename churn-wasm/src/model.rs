@@ -127,6 +127,12 @@ impl Model {
         self.0.definition()
     }
 
+    /// One event of the log that it learned from, in rows of its source: `row`, `order` or `day`.
+    #[wasm_bindgen(getter)]
+    pub fn event_unit(&self) -> String {
+        self.0.event_unit().name().to_owned()
+    }
+
     /// The features that it takes, in order.
     #[wasm_bindgen(getter)]
     pub fn feature_specs(&self) -> Result<JsValue> {

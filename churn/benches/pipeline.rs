@@ -98,6 +98,7 @@ fn predict_one(bencher: Bencher<'_, '_>) {
         event_date: Day::new(day).unwrap(),
         amount: Some(amount),
         event_type: Some("purchase".to_owned()),
+        order_id: None,
     };
     let customer = Customer {
         customer_id: "C1".to_owned(),

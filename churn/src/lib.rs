@@ -15,7 +15,7 @@
 //! #     format!("c{c:03},{day},{}.50\n", 5 + c % 30)
 //! # })).collect();
 //! # let reader = csv.as_bytes();
-//! // Read: customer_id,event_date,amount,event_type in any order; bad rows are refused with their lines.
+//! // Read: customer_id,event_date,amount,event_type,order_id in any order; bad rows are refused with their lines.
 //! let events = Events::from_csv(reader, &ReadOptions::default())?;
 //!
 //! // What training does inside, step by step: one snapshot at a cutoff.
@@ -162,6 +162,12 @@
 //! - **The control group** is drawn by the customer's id and a seed, so it does not depend on the order of rows.
 //! - **Blank lines** of a CSV file are no rows. Spaces around dates and numbers are ignored, those of ids are kept.
 //! - **A customer whose labels differ** makes the later rows bad; with `skip`, all labelled rows of the customer are left out.
+//! - **An event** is a row, unless rows are lines of orders: with a column `order_id`, the rows of a customer that share their
+//!   order, day and event type are one event, and with [`Merge::Day`] those that share their day and type, whatever their
+//!   order. Its amount is the exact sum of those that are there, added as the decimals that were written, and none where none
+//!   is; a row without an order id is an event by itself. The [`IngestReport`] counts rows that share their customer, day and
+//!   type with another. A model knows what an event was and counts the transactions of one customer in the same way
+//!   ([`Model::event_unit`]).
 //! - **Amounts** are doubles within ±10^12. Their sums are exact to 2^-56 a term, in any order.
 //! - **A category that training had not seen** is a missing value. More than 255 levels are refused: that is an id.
 //!
@@ -225,8 +231,8 @@ pub use coverage::Coverage;
 pub use day::Day;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{
-    BadRow, BadRowReason, CheckedCsv, Columns, Customer, Events, History, IngestReport, OnBadRow, Outcome, ReadOptions,
-    Transaction, check_csv,
+    BadRow, BadRowReason, CheckedCsv, Columns, Customer, EventUnit, Events, History, IngestReport, Merge, OnBadRow,
+    Outcome, ReadOptions, Transaction, check_csv,
 };
 pub use explain::{
     Change, ChangeConfig, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureImportance,

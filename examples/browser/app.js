@@ -7,7 +7,7 @@ import { dateFormat, dateFormats, inspect } from "./inspect.js";
 import { badRows, cohorts, evaluation, headline, reading, segments } from "./results.js";
 import { explainError, size, stages } from "./words.js";
 
-const OURS = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false]];
+const OURS = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false], ["order_id", "Order", false]];
 
 // The file, what a look at it found, and the model that was brought along.
 let chosen;

@@ -70,6 +70,7 @@ const names = {
   event_date: /date|datum|day|time|when|created|timestamp/i,
   amount: /^(amount|total|value|price|revenue|sales|betrag|summe|umsatz|sum|paid|order[ _-]*total|monetary)/i,
   event_type: /^(event[ _-]*type|event|type|kind|action|category|typ|art)$/i,
+  order_id: /^(order|invoice|receipt|basket|bestellung|rechnung)s?[ _-]*(id|no|nr|number|nummer)$/i,
 };
 
 function guessColumns(header, body) {

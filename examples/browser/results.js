@@ -33,6 +33,7 @@ export function reading({ read, today }) {
   const facts = [
     ["Rows", count(read.rows)], ["Used", count(read.good)], ["Left out", count(read.bad)], ["Customers", count(read.customers)],
     ["From", read.first_day], ["To", read.last_day],
+    ...(read.merged_rows > 0 ? [["Events", count(read.good - read.merged_rows)]] : []),
   ];
   const types = read.event_types.slice(0, 8).join(", ");
   return card("What was read",

@@ -72,7 +72,10 @@ pub fn read_online_retail(folder: &Path) -> Result<Events> {
             let date: Day =
                 dates[i].as_deref().and_then(|date| date.get(..10)).ok_or("a row without a date")?.parse()?;
             let amount = Some(quantities[i] * prices[i]);
-            rows.push((customers[i].to_string(), Transaction { event_date: date, amount, event_type: None }));
+            rows.push((
+                customers[i].to_string(),
+                Transaction { event_date: date, amount, event_type: None, order_id: None },
+            ));
         }
     }
     Ok(Events::from_rows(rows.iter().map(|(id, transaction)| (id.as_str(), transaction.clone())))?)

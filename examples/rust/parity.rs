@@ -82,10 +82,9 @@ fn of_model(model: &Model, events: &Events, settings: &str) -> Result<Value, Box
 
     // The first customer alone, at the same day.
     let first = events.customer_ids().next().ok_or("a log has a customer")?;
-    let transactions = events
-        .iter()
-        .take_while(|(id, ..)| *id == first)
-        .map(|(_, event_date, amount, kind)| Transaction { event_date, amount, event_type: kind.map(str::to_owned) });
+    let transactions = events.iter().take_while(|(id, ..)| *id == first).map(|(_, event_date, amount, kind)| {
+        Transaction { event_date, amount, event_type: kind.map(str::to_owned), order_id: None }
+    });
     let customer = Customer {
         customer_id: first.to_owned(),
         transactions: transactions.collect(),

@@ -24,8 +24,8 @@ use std::time::Instant;
 use churn::profit::{Campaign, ContactConfig};
 use churn::report::{Money, Report};
 use churn::{
-    Columns, Day, Events, ExplainConfig, FeatureConfig, FeatureSet, Input, LabelConfig, LearnConfig, Model, ModelKind,
-    OnBadRow, ReadOptions, SlippingConfig, TrainConfig, suggest, train_observed,
+    Columns, Day, Events, ExplainConfig, FeatureConfig, FeatureSet, Input, LabelConfig, LearnConfig, Merge, Model,
+    ModelKind, OnBadRow, ReadOptions, SlippingConfig, TrainConfig, suggest, train_observed,
 };
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -53,6 +53,12 @@ struct Arguments {
     /// Column of the kind of event [default: event_type, if there is one]
     #[arg(long, value_name = "COL", requires = "file")]
     event_type: Option<String>,
+    /// Column of the order: rows of a customer that share their order, day and kind are one event [default: order_id, if there is one]
+    #[arg(long, value_name = "COL", requires = "file")]
+    order_id: Option<String>,
+    /// `day`: all rows of a customer that share their day and kind are one event
+    #[arg(long, value_name = "HOW", value_parser = merges(), default_value = "none")]
+    merge: Merge,
     /// Form of the dates, such as %d/%m/%Y [default: YYYY-MM-DD and RFC 3339]
     #[arg(long, value_name = "F", requires = "file")]
     date_format: Option<String>,
@@ -115,6 +121,13 @@ fn feature_sets() -> impl TypedValueParser<Value = FeatureSet> {
     })
 }
 
+fn merges() -> impl TypedValueParser<Value = Merge> {
+    PossibleValuesParser::new(["none", "day"]).map(|name| match name.as_str() {
+        "day" => Merge::Day,
+        _ => Merge::None,
+    })
+}
+
 fn delimiter(text: &str) -> std::result::Result<char, &'static str> {
     match (text, text.chars().collect::<Vec<_>>().as_slice()) {
         ("\\t" | "tab", _) => Ok('\t'),
@@ -161,7 +174,9 @@ fn main() -> ExitCode {
 /// Which option helps, where one does.
 fn hint(code: &str) -> &'static str {
     match code {
-        "missing_column" => "\nhint: name the columns with --customer-id, --event-date, --amount and --event-type",
+        "missing_column" => {
+            "\nhint: name the columns with --customer-id, --event-date, --amount, --event-type and --order-id"
+        }
         "bad_rows" => {
             "\nhint: --skip-bad-rows leaves them out and reports them; --date-format sets the form of the dates"
         }
@@ -235,11 +250,13 @@ impl Arguments {
                 event_date: self.event_date.clone(),
                 amount: self.amount.clone(),
                 event_type: self.event_type.clone(),
+                order_id: self.order_id.clone(),
                 churn_label: None,
             },
             date_format: self.date_format.clone(),
             delimiter: self.delimiter,
             on_bad_row: if self.skip_bad_rows { OnBadRow::Skip } else { OnBadRow::Fail },
+            merge: self.merge,
             ..ReadOptions::default()
         }
     }

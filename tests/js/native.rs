@@ -194,6 +194,17 @@ fn vectors(directory: &str) -> std::result::Result<Map<String, Value>, Failure> 
             found
         }))
     })?;
+    let merged = |case: &Value| {
+        let events = csv(case["csv"].as_str().unwrap_or_default().as_bytes(), &case["options"]);
+        answer(events.and_then(|events| {
+            let as_of = case["as_of"].as_str().map_or(Ok(events.last_day()), str::parse)?;
+            let table = features(&events.split_at(as_of).0, &config(&json!({"feature_set": "behavioral"})))?;
+            let (report, unit) = (events.report(), events.unit());
+            Ok(json!({"report": report, "unit": unit, "features": table_of_features(&table)}))
+        }))
+    };
+    all("orders.json", "cases", &merged)?;
+    all("orders.json", "errors", &merged)?;
     all("logistic.json", "cases", &|case| {
         let x: Vec<Vec<f64>> = case["x"].as_array().into_iter().flatten().map(numbers).collect();
         let numeric = |name: String, values: Vec<f64>| Column { name, data: ColumnData::Numeric(values) };

@@ -30,13 +30,12 @@ const optional = (list) => (list == null ? undefined : values(list));
 const matches = (expected) => (found, item, name) => assert.equal(mismatch(found, expected(item)), undefined, name);
 const codes = (found, item, name) => assert.equal(found.error, item.error, name);
 
-function computed(feature_set) {
-  return ({ csv, as_of }) => {
-    const table = churn.features(churn.readCsv(csv), { as_of, feature_set });
-    const { customer_ids, names, scales } = table;
-    return { customer_ids, names, scales, values: Array.from(table.toFloat64Array(), (v) => (Number.isNaN(v) ? null : v)) };
-  };
+function tableOf(table) {
+  const { customer_ids, names, scales } = table;
+  return { customer_ids, names, scales, values: Array.from(table.toFloat64Array(), (v) => (Number.isNaN(v) ? null : v)) };
 }
+
+const computed = (feature_set) => ({ csv, as_of }) => tableOf(churn.features(churn.readCsv(csv), { as_of, feature_set }));
 
 function asExpected(found, item, name) {
   assert.deepEqual(found.customer_ids, Object.keys(item.expected).sort(), name);
@@ -105,6 +104,41 @@ each("errors.json", "cases", 63, (item) => {
   for (const key of ["rows", "good", "bad", "customers"]) assert.equal(found[key], expected[key], `${name}: ${key}`);
   assert.deepEqual(found.bad_rows.map(({ line, reason }) => ({ line, reason })), expected.bad_rows, name);
 });
+
+const merged = ({ csv, options, as_of }) => {
+  const events = churn.readCsv(csv, options);
+  const { report, unit } = events;
+  const table = churn.features(events, { as_of: as_of ?? events.last_day, feature_set: "behavioral" });
+  return { report, unit, features: tableOf(table) };
+};
+each("orders.json", "cases", 16, merged, (found, item, name) => {
+  const { unit, customers, ...report } = item.report;
+  assert.equal(found.unit, unit, name);
+  for (const [key, count] of Object.entries(report)) assert.equal(found.report[key], count, `${name}: ${key}`);
+  assert.equal(found.features.customer_ids.length, customers, name);
+  asExpected(found.features, item, name);
+  const grouped = tableOf(churn.features(churn.readCsv(item.grouped), { as_of: item.as_of, feature_set: "behavioral" }));
+  assert.equal(difference(found.features, grouped), undefined, `${name}: one row an event`);
+  // The same rows as objects, in both builds, and each customer's events one by one.
+  const [header, ...lines] = item.csv.trim().split("\n").map((line) => line.split(","));
+  const ours = { ...Object.fromEntries(header.map((column) => [column, column])), ...(item.options.columns?.order_id && { order_id: undefined }) };
+  if (item.options.columns) ours[item.options.columns.order_id] = "order_id";
+  const rows = lines.map((line) => Object.fromEntries(line.flatMap((cell, i) => {
+    const key = ours[header[i]];
+    return key === undefined ? [] : [[key, key !== "amount" ? cell : cell === "" ? null : Number(cell)]];
+  })));
+  for (const build of [churn, scoring]) {
+    const events = build.eventsFromRows(rows, item.options.merge && { merge: item.options.merge });
+    assert.equal(events.unit, unit, name);
+    assert.deepEqual(events.report, { ...found.report }, name);
+    const table = tableOf(build.features(events, { as_of: item.as_of, feature_set: "behavioral" }));
+    assert.equal(difference(table, found.features), undefined, `${name}: rows`);
+    const seen = events.customer_ids.flatMap((id) => events.customer(id).transactions.map((t) => [id, t.event_date, t.amount, t.event_type || null]));
+    const sorted = (list) => list.map((event) => JSON.stringify(event)).sort();
+    assert.deepEqual(sorted(seen), sorted(item.events), name);
+  }
+});
+each("orders.json", "errors", 5, merged, codes);
 
 // The document as a whole, byte for byte; the coefficients are checked against the oracle by the Rust tests.
 each("logistic.json", "cases", 4, ({ x, y, l2, weights }) => {

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Row, csv_of
+from conftest import Row, columns_of, csv_of
 
 import churn
 from churn import _interop
@@ -450,3 +450,72 @@ def test_quoted_ids_of_csv() -> None:
     text = io.StringIO()
     csv.writer(text).writerows([["customer_id", "event_date"], *([name, "2024-01-01"] for name in ids)])
     assert churn.read_csv(text.getvalue().encode()).customer_ids == sorted(ids, key=lambda name: name.encode())
+
+
+ORDERS = [
+    # customer, day, amount, type, order: two lines of one order, one of another, one without.
+    ("anna", "2024-01-05", 0.1, "p", "1"),
+    ("anna", "2024-01-05", 0.2, "p", "1"),
+    ("anna", "2024-01-05", 4.0, "p", "2"),
+    ("anna", "2024-01-05", 4.0, "p", None),
+    ("bert", "2024-01-07", None, "login", None),
+]
+
+
+def test_rows_of_an_order_are_one_event() -> None:
+    names = ["customer_id", "event_date", "amount", "event_type", "invoice"]
+    table = {name: [row[at] for row in ORDERS] for at, name in enumerate(names)}
+    mapped: dict[str, Any] = {"columns": {"order_id": "invoice"}}
+    pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+    digits = {**table, "invoice": pa.array([None if order is None else int(order) for order in table["invoice"]])}
+    for source in (table, pd.DataFrame(table), pl.DataFrame(table), pa.table(table), pa.table(digits)):
+        orders = churn.Events.from_table(source, **mapped)
+        assert sorted(orders.to_pandas().amount.dropna()) == [0.3, 4.0, 4.0]
+        assert orders.unit == "order"
+        counts = {key: orders.report[key] for key in ("good", "rows_sharing_day", "duplicate_rows", "merged_rows")}
+        # The order tells the equal lines of 4.0 apart.
+        assert counts == {"good": 5, "rows_sharing_day": 4, "duplicate_rows": 0, "merged_rows": 1}
+        days = churn.Events.from_table(source, merge="day")
+        assert (len(days), days.unit, days.report["duplicate_rows"]) == (2, "day", 2)
+        assert sorted(days.to_pandas().amount.dropna()) == [8.3]
+        # Without either each row is one, and what they share is counted.
+        plain = churn.Events.from_table(source)
+        assert (len(plain), plain.unit, plain.report["rows_sharing_day"]) == (5, "row", 4)
+        stream = churn.FeatureStream("2024-01-07")
+        stream.read(source, **mapped)
+        expected = churn.features(orders, "2024-01-07")
+        np.testing.assert_array_equal(stream.finish().to_numpy(), expected.to_numpy())
+    with pytest.raises(churn.errors.InvalidParameterError, match="merge"):
+        churn.Events.from_table(table, merge="day", **mapped)
+    with pytest.raises(churn.errors.InvalidParameterError, match="merge"):
+        churn.Events.from_table(table, merge="week")
+
+
+def test_one_customer_counts_as_the_models_log(rows: list[Row]) -> None:
+    """Each row in two lines of an order of its own, scored line by line as in the batch."""
+    lines = [
+        (customer, day, None if amount is None else part, kind, at)
+        for at, (customer, day, amount, kind) in enumerate(rows)
+        for part in (1.25, round((amount or 0) - 1.25, 2))
+    ]
+    names = ["customer_id", "event_date", "amount", "event_type", "order_id"]
+    table = {name: [line[at] for line in lines] for at, name in enumerate(names)}
+    grouped = churn.train(churn.Events.from_table(columns_of(rows)))
+    for options, unit in (({}, "order"), ({"merge": "day"}, "day")):
+        events = churn.Events.from_table(table, **options)
+        model = churn.train(events)
+        assert (events.unit, model.event_unit) == (unit, unit)
+        if unit == "order":
+            assert (len(events), events.report["merged_rows"]) == (len(rows), len(rows))
+            assert model.training == grouped.training
+        predictions = model.predict(events)
+        for at in range(0, len(predictions), 7):
+            customer = predictions.customer_id[at]
+            own = [dict(zip(names[1:], line[1:])) for line in lines if line[0] == customer]
+            one = model.predict_one({"customer_id": customer, "transactions": own}, events.last_day)
+            assert one["churn_probability"] == predictions.churn_probability[at]
+        assert churn.Model.from_json(model.to_json()).event_unit == unit
+    with pytest.raises(churn.errors.InvalidParameterError, match="order_id"):
+        churn.train(events).predict_one(
+            {"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "order_id": 1.5}]}  # type: ignore[typeddict-item]
+        )

@@ -182,6 +182,16 @@ def bytes_of(case: Any) -> bytes:
     return "".join(parts).encode()
 
 
+def events_of(events: churn.Events) -> list[Any]:
+    """Give the events as rows in some order, None where a cell is empty."""
+    frame = events.to_pandas().astype({"event_type": object})
+    found = [
+        [row.customer_id, row.event_date.date().isoformat(), row.amount, row.event_type or None]
+        for row in frame.itertuples()
+    ]
+    return sorted(([None if cell != cell else cell for cell in row] for row in found), key=repr)
+
+
 @all_of("errors.json", "cases", 63)
 def test_reading(case: Any) -> None:
     expected, csv = case["expected"], bytes_of(case)
@@ -200,19 +210,40 @@ def test_reading(case: Any) -> None:
     same(report["bad_rows"], [{key: row[key] for key in ("line", "reason")} for row in expected["bad_rows"]])
     # Without pandas the counts must do: the same cases run where it is there.
     if "events" in expected and importlib.util.find_spec("pandas"):
-        frame = events.to_pandas()
-        found = [
-            [row.customer_id, row.event_date.date().isoformat(), row.amount, row.event_type or None]
-            for row in frame.astype({"event_type": object}).itertuples()
-        ]
-        found = [[None if cell != cell else cell for cell in row] for row in found]
-        key = repr
-        same(
-            sorted(found, key=key),
-            sorted(
-                [[*row[:2], row[2] if row[2] is None else float(row[2]), row[3]] for row in expected["events"]], key=key
-            ),
-        )
+        seen = [[*row[:2], row[2] if row[2] is None else float(row[2]), row[3]] for row in expected["events"]]
+        same(events_of(events), sorted(seen, key=repr))
+
+
+@all_of("orders.json", "cases", 16)
+def test_orders(case: Any) -> None:
+    csv, options, as_of = case["csv"].encode(), case["options"], case["as_of"]
+    events = churn.read_csv(csv, **options)
+    report = {**events.report, "customers": events.customers, "unit": events.unit}
+    assert {key: report[key] for key in case["report"]} == case["report"]
+    # As a table, and in one pass, with the features of the log that has one row an event.
+    header, *lines = [line.split(",") for line in case["csv"].splitlines()]
+    table: dict[str, Any] = {name: [line[at] or None for line in lines] for at, name in enumerate(header)}
+    table["amount"] = [None if amount is None else float(amount) for amount in table["amount"]]
+    from_table = churn.Events.from_table(table, **options)
+    assert (from_table.report, from_table.unit) == (events.report, events.unit)
+    for feature_set in ("rfm", "behavioral"):
+        grouped = churn.features(churn.read_csv(case["grouped"].encode()), as_of, feature_set=feature_set)
+        for source, settings in ((events, {}), (from_table, {}), (csv, options), (table, options)):
+            found = churn.features(source, as_of, feature_set=feature_set, **settings)
+            assert (found.customer_ids, found.names) == (grouped.customer_ids, grouped.names)
+            np.testing.assert_array_equal(found.to_numpy().view(np.int64), grouped.to_numpy().view(np.int64))
+    assert found.names[8:] == case["names"]
+    check_features(found, case["expected"])
+    if importlib.util.find_spec("pandas"):
+        same(events_of(events), sorted(case["events"], key=repr))
+
+
+@all_of("orders.json", "errors", 5)
+def test_orders_refused(case: Any) -> None:
+    with fails(case["error"]):
+        churn.read_csv(case["csv"].encode(), **case["options"])
+    with fails(case["error"]):
+        churn.features(case["csv"].encode(), "2024-05-31", **case["options"])
 
 
 @all_of("logistic.json", "cases", 4)

@@ -8,10 +8,10 @@ use churn::profit::{
 };
 use churn::{
     Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Customer, Day, Error, ErrorKind, Evaluation,
-    EvaluationConfig, Events, ExplainConfig, Explanation, FeatureConfig, FeatureImportance, FeatureTable, History,
-    LabelConfig, Labels, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Reason, Result, Scales,
-    Segment, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, check_csv, compare, evaluate, features,
-    labels, profit, train, train_table,
+    EvaluationConfig, EventUnit, Events, ExplainConfig, Explanation, FeatureConfig, FeatureImportance, FeatureTable,
+    History, LabelConfig, Labels, Merge, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Reason, Result,
+    Scales, Segment, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, check_csv, compare, evaluate,
+    features, labels, profit, train, train_table,
 };
 use churn_tests::vectors;
 
@@ -35,7 +35,11 @@ fn the_manifest_is_what_rust_exports() {
         "Events::from_csv" => |reader: &[u8], options: &ReadOptions| -> Result<Events> {
             Events::from_csv(reader, options)
         },
+        "Events::merged_by_day" => Events::merged_by_day as fn(&Events) -> Result<Events>,
+        "Events::unit" => Events::unit as fn(&Events) -> EventUnit,
+        "EventUnit" => EventUnit::default,
         "ReadOptions" => ReadOptions::default,
+        "Merge" => Merge::default,
         "CheckedCsv" => size::<CheckedCsv>,
         "check_csv" => |reader: &[u8], options: &ReadOptions| -> Result<CheckedCsv> { check_csv(reader, options) },
         "features" => features as fn(&History<'_>, &FeatureConfig) -> Result<FeatureTable>,
@@ -48,6 +52,7 @@ fn the_manifest_is_what_rust_exports() {
         "train" => |events: &Events, config: &TrainConfig| -> Result<Model> { train(events, config) },
         "TrainConfig" => TrainConfig::default,
         "Model" => size::<Model>,
+        "Model::event_unit" => Model::event_unit as fn(&Model) -> EventUnit,
         "train_table" => train_table as fn(&Table, &TableConfig) -> Result<Model>,
         "Table" => size::<Table>,
         "TableConfig" => TableConfig::default,

@@ -121,7 +121,7 @@ fn one_customer_is_always_answered() {
 }
 
 fn transaction() -> Transaction {
-    Transaction { event_date: day("2024-01-01"), amount: None, event_type: None }
+    Transaction { event_date: day("2024-01-01"), amount: None, event_type: None, order_id: None }
 }
 
 #[test]

@@ -166,7 +166,12 @@ fn joined_columns_become_features_and_are_asked_for() {
     let transactions: Vec<Transaction> = events
         .iter()
         .filter(|event| event.0 == id)
-        .map(|event| Transaction { event_date: event.1, amount: event.2, event_type: event.3.map(str::to_owned) })
+        .map(|event| Transaction {
+            event_date: event.1,
+            amount: event.2,
+            event_type: event.3.map(str::to_owned),
+            order_id: None,
+        })
         .collect();
     let mut customer = Customer {
         customer_id: id.to_owned(),

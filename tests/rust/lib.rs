@@ -28,6 +28,28 @@ pub fn say(line: &str) {
     std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("standard error is open");
 }
 
+/// The text of a file of real data, or nothing where it is absent: the files are not part of this repository. They are looked for
+/// in `$CHURN_DATA`, else in `../shared/data` beside the workspace, as they are or with `.xz` (unpacked by calling `xz`).
+pub fn real_data(name: &str) -> Option<String> {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let folder = std::env::var_os("CHURN_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+    let plain = folder.join(name);
+    if let Ok(text) = std::fs::read_to_string(&plain) {
+        return Some(text);
+    }
+    let packed = folder.join(format!("{name}.xz"));
+    if packed.exists()
+        && let Ok(output) = Command::new("xz").arg("-dc").arg(&packed).output()
+    {
+        assert!(output.status.success(), "xz cannot unpack {}", packed.display());
+        return Some(String::from_utf8(output.stdout).expect("the data is UTF-8"));
+    }
+    let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    say(&format!("skipped: real data not found (set CHURN_DATA): {name}; {skipped} skipped so far"));
+    None
+}
+
 /// Equal to 1e-9 relative or 1e-12 absolute; a missing value equals a missing value and nothing else.
 pub fn agree(a: f64, b: f64) -> bool {
     near(a, b, 1e-9, 1e-12)
@@ -171,31 +193,9 @@ pub fn csv_of(lines: &[String]) -> String {
     HEADER.chars().chain(lines.iter().flat_map(|line| line.chars())).collect()
 }
 
-static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-
-/// The text of a data file, or nothing where it is absent.
-pub fn data(name: &str) -> Option<String> {
-    let folder = std::env::var_os("CHURN_DATA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
-    let plain = folder.join(name);
-    if let Ok(text) = std::fs::read_to_string(&plain) {
-        return Some(text);
-    }
-    let packed = folder.join(format!("{name}.xz"));
-    if packed.exists()
-        && let Ok(output) = Command::new("xz").arg("-dc").arg(&packed).output()
-    {
-        assert!(output.status.success(), "xz cannot unpack {}", packed.display());
-        return Some(String::from_utf8(output.stdout).expect("the data is UTF-8"));
-    }
-    let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-    say(&format!("skipped: real data not found (set CHURN_DATA): {name}; {skipped} skipped so far"));
-    None
-}
-
 /// The CDNOW log as CSV, or nothing where it is absent; its file has its columns between spaces.
 pub fn cdnow() -> Option<String> {
-    let text = data("cdnow_master.txt")?;
+    let text = real_data("cdnow_master.txt")?;
     let rows = text.lines().skip(1).map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(fields.len(), 4, "{line}");

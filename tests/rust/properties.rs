@@ -307,6 +307,7 @@ fn one_customer_alone_has_the_bits_of_the_batch() {
                     event_date,
                     amount,
                     event_type: event_type.map(str::to_owned),
+                    order_id: None,
                 })
                 .collect();
             transactions.reverse();
@@ -330,6 +331,7 @@ fn one_customer_alone_has_the_errors_of_a_log() {
         event_date,
         amount,
         event_type: Some(event_type.to_owned()),
+        order_id: None,
     };
     let types = |n: usize| (0..n).map(|i| row(before, None, &format!("type {i}"))).collect::<Vec<_>>();
     let good = row(before, Some(5.0), "purchase");

@@ -8,7 +8,7 @@ use churn::{
     Evaluation, Events, FeatureConfig, FeatureStream, LabelConfig, LearnConfig, Model, ModelKind, Protocol,
     ReadOptions, Table, TableConfig, TrainConfig, features, labels, profit, train, train_table,
 };
-use churn_tests::{cdnow, data, day, near, say, table_bits};
+use churn_tests::{cdnow, day, near, real_data as data, say, table_bits};
 
 /// Customers and churners at a cutoff with the default horizon of 90 days.
 fn count(events: &Events, cutoff: &str, active_within_days: i32) -> (usize, usize) {

@@ -22,6 +22,8 @@ const SEGMENTS: usize = 36;
 const SEGMENT_ERRORS: usize = 8;
 const SEGMENT_TABLES: usize = 3;
 const ERRORS: usize = 63;
+const ORDERS: usize = 16;
+const ORDER_ERRORS: usize = 5;
 const LOGISTIC: usize = 4;
 const EXPECTED_PROFIT: usize = 11;
 const EMPC: usize = 20;
@@ -59,11 +61,16 @@ fn outcomes(value: &Value) -> Vec<bool> {
 
 /// The features of a case in memory and in one pass; both must have the same bits.
 fn both_ways(name: &str, csv: &str, as_of: &str, config: &FeatureConfig) -> FeatureTable {
-    let events = read(csv);
+    both_ways_of((name, csv, &ReadOptions::default()), as_of, config)
+}
+
+/// [`both_ways`] with options of the reader.
+fn both_ways_of((name, csv, options): (&str, &str, &ReadOptions), as_of: &str, config: &FeatureConfig) -> FeatureTable {
+    let events = Events::from_csv(csv.as_bytes(), options).unwrap_or_else(|error| panic!("{name}: {error}"));
     let (history, _) = events.split_at(day(as_of));
     let in_memory = features(&history, config).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut stream = FeatureStream::new(day(as_of), config).expect("the configuration is valid");
-    stream.read_csv(csv.as_bytes(), &ReadOptions::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    stream.read_csv(csv.as_bytes(), options).unwrap_or_else(|error| panic!("{name}: {error}"));
     let streamed = stream.finish().unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(table_bits(&in_memory), table_bits(&streamed), "{name}: in memory and in one pass");
     in_memory
@@ -285,6 +292,65 @@ fn bytes(case: &Value) -> Vec<u8> {
     parts.iter().map(part).collect::<String>().into_bytes()
 }
 
+/// Events as plain values in some order, and the same of a case.
+fn sorted_events(events: &Events, expected: &Value) -> [Vec<(String, String, Option<u64>, Option<String>)>; 2] {
+    let plain = |event: &Value| {
+        let part = |i: usize| event[i].as_str().map(str::to_owned);
+        (part(0).expect("a customer"), part(1).expect("a day"), event[2].as_f64().map(f64::to_bits), part(3))
+    };
+    let found = events.iter().map(|(id, day, amount, kind)| {
+        (id.to_owned(), day.to_string(), amount.map(f64::to_bits), kind.map(str::to_owned))
+    });
+    let mut both = [found.collect::<Vec<_>>(), expected.as_array().expect("events").iter().map(plain).collect()];
+    both.iter_mut().for_each(|events| events.sort_unstable());
+    both
+}
+
+#[test]
+fn orders() {
+    let file = vectors("orders.json");
+    let (cases, errors) = (cases(&file, "cases", ORDERS), cases(&file, "errors", ORDER_ERRORS));
+    let options = |case: &Value| -> ReadOptions { serde_json::from_value(case["options"].clone()).expect("options") };
+    for case in &cases {
+        let (name, csv, as_of, options) = (text(case, "name"), text(case, "csv"), text(case, "as_of"), options(case));
+        let events = Events::from_csv(csv.as_bytes(), &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut report = serde_json::to_value(events.report()).expect("a report is JSON");
+        report["customers"] = events.customers().into();
+        report["unit"] = events.unit().name().into();
+        for (key, expected) in case["report"].as_object().expect("counts") {
+            assert_eq!(&report[key], expected, "{name}: {key}");
+        }
+        let [found, expected] = sorted_events(&events, &case["events"]);
+        assert_eq!(found, expected, "{name}: events");
+        // The log with one row an event, in memory and in one pass: the same bits of both feature sets.
+        for feature_set in [FeatureSet::Rfm, FeatureSet::Behavioral] {
+            let config = FeatureConfig { feature_set, ..FeatureConfig::default() };
+            let table = both_ways_of((name, csv, &options), as_of, &config);
+            let grouped = both_ways(name, text(case, "grouped"), as_of, &config);
+            assert_eq!(table_bits(&table), table_bits(&grouped), "{name}: one row an event");
+            if feature_set == FeatureSet::Behavioral {
+                assert_eq!(table.names().skip(8).collect::<Vec<_>>(), strings(&case["names"]), "{name}");
+                check_features(name, &table, &case["expected"]);
+            }
+        }
+        // No row lies after the day, so the one pass merges the same ones; what else rows share it does not count.
+        let streamed = stream_report(csv.as_bytes(), &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let shared = (streamed.rows_sharing_day, streamed.duplicate_rows);
+        assert_eq!((streamed.merged_rows, shared), (case["report"]["merged_rows"].as_u64(), (None, None)), "{name}");
+    }
+    for case in &errors {
+        let (name, csv, options) = (text(case, "name"), text(case, "csv").as_bytes(), options(case));
+        let error = Events::from_csv(csv, &options).expect_err(name);
+        assert_eq!(error.code(), text(case, "error"), "{name}: {error}");
+        let streamed = FeatureStream::new(day("2024-05-31"), &FeatureConfig::default()).and_then(|mut stream| {
+            stream.read_csv(csv, &options)?;
+            stream.finish()
+        });
+        assert_eq!(streamed.map(|_| ()).map_err(|e| e.to_string()), Err(error.to_string()), "{name}: in one pass");
+    }
+    say(&format!("vectors/orders.json: {} cases", cases.len() + errors.len()));
+}
+
 #[test]
 fn errors() {
     let cases = cases(&vectors("errors.json"), "cases", ERRORS);
@@ -322,19 +388,7 @@ fn errors() {
             report.bad_rows.iter().map(|row| serde_json::json!({"line": row.line, "reason": row.reason})).collect();
         assert_eq!(Value::Array(bad), expected["bad_rows"], "{name}");
         if let Some(expected) = expected.get("events") {
-            let plain = |event: &Value| {
-                let part = |i: usize| event[i].as_str().map(str::to_owned);
-                (part(0).expect("a customer"), part(1).expect("a day"), event[2].as_f64().map(f64::to_bits), part(3))
-            };
-            let mut expected: Vec<_> = expected.as_array().expect("events").iter().map(plain).collect();
-            let mut found: Vec<_> = events
-                .iter()
-                .map(|(id, day, amount, kind)| {
-                    (id.to_owned(), day.to_string(), amount.map(f64::to_bits), kind.map(str::to_owned))
-                })
-                .collect();
-            expected.sort_unstable();
-            found.sort_unstable();
+            let [found, expected] = sorted_events(&events, expected);
             assert_eq!(found, expected, "{name}: events");
         }
     }

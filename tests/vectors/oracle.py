@@ -581,6 +581,118 @@ def logistic_cases():
             "scikit-learn. null is a missing value. Agree to 1e-7 absolute.", "cases": cases}
 
 
+# ---------------------------------------------------------------- orders.json
+
+def counted(text, order_id=None, merge="none"):
+    """The events of a log and the counts of its report: groups of rows, amounts added as fractions of what is written."""
+    rows = [{"key": (r["customer_id"], r["event_date"], r.get("event_type") or None), "order": r.get(order_id or "order_id") or None,
+             "amount": None if r.get("amount") in (None, "") else Fraction(r["amount"])} for r in csv.DictReader(io.StringIO(text))]
+    by_day = merge == "day"
+    keys = Counter(r["key"] for r in rows)
+    same = Counter((r["key"], None if by_day else r["order"], r["amount"]) for r in rows)
+    groups = {}
+    for i, r in enumerate(rows):
+        unit = () if by_day else (r["order"],) if r["order"] else (None, i)
+        groups.setdefault((r["key"], unit), []).append(r["amount"])
+    merged = []
+    for (key, _), amounts in groups.items():
+        there = [a for a in amounts if a is not None]
+        merged.append((*key[:2], sum(there) if there else None, key[2]))
+    merged.sort(key=lambda e: (e[0].encode(), e[1], (e[3] or "").encode(), e[2] is None, e[2] or 0))
+    return merged, {"rows": len(rows), "good": len(rows), "bad": 0, "customers": len({k[0] for k in keys}),
+                    "unit": "day" if by_day else "order" if any(r["order"] for r in rows) else "row",
+                    "rows_sharing_day": sum(n for n in keys.values() if n > 1), "duplicate_rows": sum(n for n in same.values() if n > 1),
+                    "merged_rows": len(rows) - len(groups)}
+
+
+def exactly(fraction):
+    """A fraction of a power of ten as it is written."""
+    return "" if fraction is None else format(Decimal(fraction.numerator) / Decimal(fraction.denominator), "f")
+
+
+def random_lines(rng):
+    lines = []
+    for order in range(150):
+        customer, day = f"C{rng.randrange(25):02}", date(2024, 5, 31) - timedelta(rng.randrange(0, 300))
+        for _ in range(rng.choice([1, 1, 2, 3, 8, 40])):
+            amount = rng.choice(["", f"{rng.randrange(-3000, 20000) / 100:.2f}", f"{rng.randrange(1, 99999) / 1000:.3f}"])
+            # An order may span two days, hold two kinds, or have no id; an id may be long.
+            day_of_line = day + timedelta(rng.random() < 0.1)
+            name = rng.choice(["", f"I{order}", f"I{order}", f"I{order}"]) if order % 5 else f"invoice number {order} of the year 2024"
+            lines.append(f"{customer},{day_of_line},{amount},{rng.choice(['p', 'p', 'p', 'fee'])},{name}")
+    rng.shuffle(lines)
+    return lines
+
+
+def orders_cases():
+    head = HEADER + ",order_id"
+    as_of = date(2024, 5, 31)
+    cents = random.Random(73)
+    invoice = [f"12347,2024-05-07,{cents.randrange(29, 9999) / 100:.2f},p,542237" for _ in range(73)]
+    refund = ("A,2024-05-01,100,p,1", "A,2024-05-01,-120.50,p,1", "A,2024-05-02,50,p,2", "A,2024-05-02,-50,p,2", "A,2024-05-03,10,p,3")
+    two_orders = ("A,2024-05-01,1,p,1", "A,2024-05-01,2,p,1", "A,2024-05-01,4,p,2", "A,2024-05-01,8,p,")
+    lines = random_lines(random.Random(18))
+    whys = [
+        ("lines of an order", "their amounts add up as they are written: 0.10 and 0.20 are 0.3", head,
+         ("A,2024-05-01,0.10,p,1", "A,2024-05-01,0.20,p,1", "A,2024-05-03,5,p,2"), {}),
+        ("a row without an order", "it stands for itself, also beside its equal", head,
+         ("A,2024-05-01,5,p,", "A,2024-05-01,5,p,", "A,2024-05-01,5,p,1", "B,2024-05-02,5,p,"), {}),
+        ("what keeps lines apart", "another customer, day or type is another event of the same order", head,
+         ("A,2024-05-01,1,p,1", "B,2024-05-01,2,p,1", "A,2024-05-02,4,p,1", "A,2024-05-01,8,fee,1", "A,2024-05-01,16,,1", "A,2024-05-01,32,,1"), {}),
+        ("the sign of the sum", "100 and -120.50 are one refund; 50 and -50 are 0, which is none", head, refund, {}),
+        ("absent amounts", "only those that are there are added; an order of none has none", head,
+         ("A,2024-05-01,,p,1", "A,2024-05-01,7,p,1", "A,2024-05-02,,p,2", "A,2024-05-02,,p,2"), {}),
+        ("one invoice of 73 lines", "one event", head, tuple(invoice), {}),
+        ("a column of another name", "the column order_id is then just another column", HEADER + ",order_id,InvoiceNo",
+         ("A,2024-05-01,1,p,1,x", "A,2024-05-01,2,p,1,y", "A,2024-05-01,4,p,2,y"), {"columns": {"order_id": "InvoiceNo"}}),
+        ("many places", "eight of them, as coins have, beside three and none", head,
+         ("A,2024-05-01,0.00000001,p,1", "A,2024-05-01,0.12345678,p,1", "A,2024-05-01,1.005,p,1", "A,2024-05-01,3,p,1"), {}),
+        ("long order ids", "they differ in their last character", head,
+         ("A,2024-05-01,1,p,order number 0001", "A,2024-05-01,2,p,order number 0002", "A,2024-05-01,4,p,order number 0001"), {}),
+        ("no order column", "nothing is merged, what rows share is counted", HEADER,
+         ("A,2024-05-01,1,p", "A,2024-05-01,1,p", "A,2024-05-01,2,p", "A,2024-05-01,,p", "A,2024-05-02,1,p", "B,2024-05-01,1,p", "A,2024-05-02,1,"), {}),
+        ("an order column without an id", "the same as none", head, ("A,2024-05-01,1,p,", "A,2024-05-01,1,p,"), {}),
+        ("equal lines of an order", "two of the same article: duplicates that are counted, and one event", head,
+         ("A,2024-05-01,2.95,p,1", "A,2024-05-01,2.95,p,1", "A,2024-05-01,2.95,p,2"), {}),
+        ("by day", "all rows of a customer, day and type; orders are not read", head, two_orders, {"merge": "day"}),
+        ("by day without orders", "a type of its own is an event of its own", HEADER,
+         ("A,2024-05-01,0.1,p", "A,2024-05-01,0.2,p", "A,2024-05-01,,login", "A,2024-05-01,,login", "A,2024-05-02,-3,p"), {"merge": "day"}),
+        ("orders, shuffled", "random orders of 25 customers, some over two days, of two kinds, without an id", head, tuple(lines), {}),
+        ("days, shuffled", "the same by day", head, tuple(lines), {"merge": "day"}),
+    ]
+    cases = []
+    for name, why, header, rows, options in whys:
+        text = log(*rows, header=header)
+        merged, report = counted(text, options.get("columns", {}).get("order_id"), options.get("merge", "none"))
+        seen = [[c, d, None if a is None else float(a), t] for c, d, a, t in merged]
+        grouped = log(*(f"{c},{d},{exactly(a)},{t or ''}" for c, d, a, t in merged))
+        names, expected = behavioral(grouped, as_of)
+        cases.append({"name": name, "why": why, "csv": text, "options": options, "report": report, "events": seen, "as_of": str(as_of),
+                      "grouped": grouped, "names": names, "expected": expected})
+    by_name = {c["name"]: c for c in cases}
+    # Some answers by hand.
+    assert by_name["lines of an order"]["events"] == [["A", "2024-05-01", 0.3, "p"], ["A", "2024-05-03", 5.0, "p"]]
+    assert by_name["the sign of the sum"]["expected"]["A"]["refund_count"] == 1
+    assert by_name["the sign of the sum"]["expected"]["A"]["largest_amount"] == 10
+    assert by_name["one invoice of 73 lines"]["report"]["merged_rows"] == 72
+    assert by_name["by day"]["events"] == [["A", "2024-05-01", 15.0, "p"]]
+    assert by_name["no order column"]["report"] | {} == {"rows": 7, "good": 7, "bad": 0, "customers": 2, "unit": "row", "rows_sharing_day": 4,
+                                                       "duplicate_rows": 2, "merged_rows": 0}
+    errors = [
+        {"name": "mapped but missing", "csv": log("A,2024-05-01,1,p"), "options": {"columns": {"order_id": "InvoiceNo"}}, "error": "missing_column"},
+        {"name": "twice", "csv": log("A,2024-05-01,1,p,1,2", header=head + ",order_id"), "options": {}, "error": "duplicate_column"},
+        {"name": "orders and days", "csv": log("A,2024-05-01,1,p,1", header=head), "options": {"columns": {"order_id": "order_id"}, "merge": "day"},
+         "error": "invalid_parameter"},
+        {"name": "an order of more than an amount can be", "csv": log("A,2024-05-01,1e12,p,1", "A,2024-05-01,1,p,1", header=head), "options": {},
+         "error": "bad_rows"},
+        {"name": "a day of more than an amount can be", "csv": log("A,2024-05-01,-1e12,p", "A,2024-05-01,-0.01,p"), "options": {"merge": "day"},
+         "error": "bad_rows"},
+    ]
+    return {"note": "Rows that are one event. `report` and `events` are those of the log as it is, read with the options; `names` and `expected` "
+            "the features that `behavioral` adds, of `grouped`, the same log with a row an event, whose features must have the same bits.",
+            "cases": cases, "errors": errors}
+
+
 # ---------------------------------------------------------------- files
 
 def dump(value, pad=""):
@@ -628,4 +740,4 @@ def main(makers):
 
 if __name__ == "__main__":
     main({"behavioral": behavioral_cases, "labels": labels_cases, "metrics": metrics_cases, "segments": segments_cases,
-          "errors": errors_cases, "logistic": logistic_cases})
+          "errors": errors_cases, "logistic": logistic_cases, "orders": orders_cases})

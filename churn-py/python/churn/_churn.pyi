@@ -65,6 +65,7 @@ class _Columns(TypedDict, total=False):
     event_date: str | None
     amount: str | None
     event_type: str | None
+    order_id: str | None
     churn_label: str | None
 
 class _ReadOptions(TypedDict, total=False):
@@ -73,6 +74,7 @@ class _ReadOptions(TypedDict, total=False):
     delimiter: str
     on_bad_row: Literal["fail", "skip"]
     max_bad_share: float
+    merge: Literal["none", "day"]
 
 class _Windows(TypedDict, total=False):
     recent_days: int
@@ -179,6 +181,7 @@ class _Transaction(TypedDict, total=False):
     event_date: _Date
     amount: SupportsFloat | None
     event_type: str | None
+    order_id: str | int | None
 
 class _Customer(TypedDict):
     customer_id: str
@@ -210,6 +213,8 @@ class Events:
     def last_day(self) -> datetime.date: ...
     @property
     def event_types(self) -> list[str]: ...
+    @property
+    def unit(self) -> Literal["row", "order", "day"]: ...
     @property
     def report(self) -> dict[str, Any]: ...
     def to_pandas(self) -> Any: ...
@@ -326,6 +331,8 @@ class Model:
     def feature_names(self) -> list[str]: ...
     @property
     def cutoffs(self) -> list[datetime.date]: ...
+    @property
+    def event_unit(self) -> Literal["row", "order", "day"]: ...
     @property
     def definition(self) -> str: ...
     @property

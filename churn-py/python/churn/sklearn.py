@@ -41,9 +41,11 @@ class RfmFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         The day that customers are seen from. The last day of each frame if left out.
     feature_set : {"rfm", "behavioral"}, default "rfm"
     columns : dict, optional
-        The names of `customer_id`, `event_date`, `amount` and `event_type` in the frame, where they differ.
+        The names of `customer_id`, `event_date`, `amount`, `event_type` and `order_id` in the frame, where they differ.
     date_format : str, optional
         A strptime format for dates that are text, instead of YYYY-MM-DD.
+    merge : {"none", "day"}, default "none"
+        With "day", all rows of a customer that share their day and event type are one event.
     windows : dict, optional
         `recent_days`, `activity_days`, `full_days`.
     top_event_types : int, default 8
@@ -70,6 +72,7 @@ class RfmFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         feature_set: str = "rfm",
         columns: dict[str, str] | None = None,
         date_format: str | None = None,
+        merge: str = "none",
         windows: dict[str, int] | None = None,
         top_event_types: int = 8,
     ) -> None:
@@ -77,6 +80,7 @@ class RfmFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         self.feature_set = feature_set
         self.columns = columns
         self.date_format = date_format
+        self.merge = merge
         self.windows = windows
         self.top_event_types = top_event_types
 
@@ -115,7 +119,7 @@ class RfmFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
 
     def _events(self, X: Any) -> Events:
         options: dict[str, Any] = {} if self.columns is None else {"columns": self.columns}
-        return Events.from_table(X, date_format=self.date_format, **options)
+        return Events.from_table(X, date_format=self.date_format, merge=self.merge, **options)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

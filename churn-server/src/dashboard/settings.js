@@ -37,7 +37,7 @@ function form(title, words, fields, save, values) {
 const text = (id, label, value, attributes) => field(id, label, h("input", { id, name: id, type: "text", value: value ?? "", autocomplete: "off", spellcheck: "false", ...attributes }));
 const number = (id, label, value, attributes) => field(id, label, h("input", { id, name: id, type: "number", value, required: true, step: "any", ...attributes }));
 
-const COLUMNS = [["customer_id", "Customer"], ["event_date", "Date"], ["amount", "Amount"], ["event_type", "Kind of event"]];
+const COLUMNS = [["customer_id", "Customer"], ["event_date", "Date"], ["amount", "Amount"], ["event_type", "Kind of event"], ["order_id", "Order"]];
 
 function reading({ read }, save) {
   return form("How files are read", "The names of the columns, where they differ from ours, and what a row does that cannot be read.", [
@@ -46,10 +46,11 @@ function reading({ read }, save) {
     text("delimiter", "Between fields", read.delimiter === "\t" ? "tab" : read.delimiter, { required: true, maxlength: 3 }),
     field("on_bad_row", "A bad row", h("select", { id: "on_bad_row", name: "on_bad_row" }, option("fail", "refuses the file", read.on_bad_row === "fail"), option("skip", "is left out and counted", read.on_bad_row === "skip"))),
     number("max_bad_share", "Left out at most, in %", percents(read.max_bad_share), { min: 0, max: 100 }),
+    field("merge", "One event", h("select", { id: "merge", name: "merge" }, option("none", "an order, or else a row", read.merge !== "day"), option("day", "all rows of a customer, day and kind", read.merge === "day"))),
   ], save, (given) => ({ read: {
     columns: { ...read.columns, ...Object.fromEntries(COLUMNS.map(([name]) => [name, given[name] || null])) },
     date_format: given.date_format || null, delimiter: given.delimiter === "tab" ? "\t" : given.delimiter,
-    on_bad_row: given.on_bad_row, max_bad_share: Number(given.max_bad_share) / 100,
+    on_bad_row: given.on_bad_row, max_bad_share: Number(given.max_bad_share) / 100, merge: given.merge,
   } }));
 }
 

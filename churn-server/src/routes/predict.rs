@@ -49,6 +49,9 @@ struct TransactionSchema {
     amount: Option<f64>,
     #[schema(example = "purchase")]
     event_type: Option<String>,
+    /// The events of one order, day and type are one event, whose amount is their sum; one without an order is one by itself.
+    #[schema(example = "536365")]
+    order_id: Option<String>,
 }
 
 /// What else to answer.

@@ -39,7 +39,7 @@ pub struct Settings {
     /// What a retention campaign costs and how well it works; expected profits go by it.
     #[schema(value_type = Object, example = json!({"clv": 200.0, "incentive_cost": 10.0, "contact_cost": 1.0, "success_rate": 0.3}))]
     pub campaign: Campaign,
-    /// How CSV files are read: names of columns, date format, delimiter, what bad rows do.
+    /// Options of reading CSV files: names of columns, date format, delimiter, what bad rows do, which rows are one event.
     #[schema(value_type = Object, example = json!({"columns": {"event_date": "InvoiceDate"}, "on_bad_row": "skip"}))]
     pub read: ReadOptions,
     /// Settings of training that differ from the defaults, all keys side by side.

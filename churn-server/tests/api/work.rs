@@ -106,12 +106,74 @@ pub(crate) fn customer(id: &str, as_of: Day) -> (Value, Customer) {
     let transactions: Vec<Transaction> = events()
         .iter()
         .filter(|(customer, ..)| *customer == id)
-        .map(|(_, event_date, amount, _)| Transaction { event_date, amount, event_type: None })
+        .map(|(_, event_date, amount, _)| Transaction { event_date, amount, event_type: None, order_id: None })
         .collect();
     let rows: Vec<Value> =
         transactions.iter().map(|row| json!({"event_date": row.event_date, "amount": row.amount})).collect();
     let request = json!({"customer_id": id, "transactions": rows, "as_of": as_of});
     (request, Customer { customer_id: id.to_owned(), transactions, attributes: Default::default() })
+}
+
+/// The log with each row in two lines of an order, as the organization's settings say, or without orders and by day: features,
+/// model and predictions are those of the library, one customer's lines those of the batch.
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_say_what_one_event_is() {
+    let lines = log().lines().skip(1).enumerate().fold(String::new(), |mut csv, (order, line)| {
+        let (row, amount) = line.rsplit_once(',').expect("an amount");
+        let amount: f64 = amount.parse().expect("a number");
+        csv += &format!("{row},{},order {order}\n{row},1.25,order {order}\n", amount - 1.25);
+        csv
+    });
+    let orders = json!({"columns": {"order_id": "invoice"}});
+    for (read, header, unit) in [
+        (&orders, "customer_id,event_date,amount,invoice\n", "order"),
+        (&json!({"merge": "day"}), "customer_id,event_date,amount,order_id\n", "day"),
+    ] {
+        let server = Server::open().await;
+        let _worker = work(&server);
+        let body = json!({"organization_id": "acme", "settings": {"read": read}});
+        assert_eq!(server.post(&format!("{BASE}/organizations"), body).await.status, StatusCode::CREATED);
+        let dataset = ready(&server, &format!("{header}{lines}")).await;
+        // The library's own log has one row an event.
+        let events = events();
+        let table = features(&events.split_at(events.last_day()).0, &FeatureConfig::default()).expect("features");
+        let mut expected = Vec::new();
+        table.write_csv(&mut expected).expect("writes");
+        let path = org(&format!("/datasets/{dataset}/features"));
+        assert_eq!(server.get(&path).await.text.as_bytes(), expected, "{unit}");
+
+        let id = trained(&server, "", None).await;
+        let document = server.get(&org(&format!("/models/{id}/document"))).await;
+        assert_eq!(document.json()["event_unit"], unit);
+        let own: Value = serde_json::from_str(&model().to_json()).expect("JSON");
+        assert_eq!(document.json()["golden"], own["golden"]);
+
+        // The lines of one customer, and all lines as a file.
+        let (as_of, expected) = (events.last_day(), model().predict(&events, None).expect("predicts"));
+        let c003 = expected.iter().find(|row| row.customer_id == "c003").expect("is there");
+        let transaction = |line: &str| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let amount: f64 = fields[2].parse().expect("a number");
+            json!({"event_date": fields[1], "amount": amount, "order_id": fields[3]})
+        };
+        let own: Vec<Value> = lines.lines().filter(|line| line.starts_with("c003,")).map(transaction).collect();
+        let request = json!({"customer_id": "c003", "transactions": own, "as_of": as_of});
+        for query in ["", "?explain=true"] {
+            let answer = server.post(&org(&format!("/predict{query}")), request.clone()).await.json();
+            assert_eq!(answer["churn_probability"], c003.churn_probability, "{unit} {query} {answer}");
+        }
+        let started = server.form(&org("/predict-bulk"), "", &[("file", &format!("{header}{lines}"))]).await.json();
+        assert_eq!(ended(&server, &started).await["status"], "completed");
+        let batch = started["batch_id"].as_str().expect("an id");
+        let file = server.get(&org(&format!("/prediction-batches/{batch}/file"))).await.text;
+        let found = file.lines().find(|line| line.starts_with("c003,")).expect("is there");
+        assert_eq!(found.split(',').nth(1), Some(c003.churn_probability.to_string().as_str()), "{unit} {found}");
+    }
+    let both = json!({"read": {"columns": {"order_id": "invoice"}, "merge": "day"}});
+    let server = Server::open().await;
+    let refused =
+        server.post(&format!("{BASE}/organizations"), json!({"organization_id": "b", "settings": both})).await;
+    assert_eq!(refused.error(), (400, "invalid_parameter".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

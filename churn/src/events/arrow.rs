@@ -20,7 +20,7 @@ use super::ingest::{
     BadRowReason, IngestReport, Intake, Parsed, ReadOptions, Refusal, checked_amount, date, missing_customer,
     refused_amount,
 };
-use super::rows::{Rows, Sink, Wants};
+use super::rows::{GoodRow, Rows, Sink, Wants};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 use crate::progress::{Observer, step};
@@ -47,7 +47,7 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
             let columns = Columns::new(batch, options, wants)?;
             let mut parsed = parallel::map(batch.num_rows().div_ceil(PIECE), |number| {
                 let rows = number * PIECE..((number + 1) * PIECE).min(batch.num_rows());
-                let mut parsed = columns.parse(rows, wants, &spread, &dates);
+                let mut parsed = columns.parse(rows, &spread, &dates);
                 parsed.rows.deal(&spread, shards);
                 parsed
             });
@@ -63,31 +63,37 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
 
 /// The columns of a batch that hold a log.
 struct Columns {
+    wants: Wants,
     customers: Text,
     dates: Dates,
     amounts: Option<Float64Array>,
     types: Option<Text>,
+    orders: Option<Text>,
     labels: Option<Float64Array>,
 }
 
 impl Columns {
     fn new(batch: &RecordBatch, options: &ReadOptions, wants: Wants) -> Result<Self> {
         let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let at = Positions::find(&names, &options.columns, wants.labels)?;
+        let at = Positions::find(&names, options, wants.labels)?;
+        let wants = wants.of_source(options.unit(at.order.is_some()));
         let column = |i: usize| (names[i].as_str(), batch.column(i));
         let doubles = |array: ArrayRef| array.as_primitive::<Float64Type>().clone();
+        let texts = |at: Option<usize>, wanted| at.filter(|_| wanted).map(|i| Text::new(column(i))).transpose();
         Ok(Columns {
+            wants,
             customers: Text::new(column(at.customer))?,
             dates: Dates::new(column(at.date))?,
             amounts: at.amount.map(|i| numbers(column(i))).transpose()?.map(doubles),
-            types: at.event_type.filter(|_| wants.types).map(|i| Text::new(column(i))).transpose()?,
+            types: texts(at.event_type, wants.types)?,
+            orders: texts(at.order, wants.merges)?,
             labels: at.label.map(|i| labels(column(i))).transpose()?.map(doubles),
         })
     }
 
-    fn parse(&self, rows: Range<usize>, wants: Wants, spread: &Spread, dates: &DateParser) -> Parsed {
+    fn parse(&self, rows: Range<usize>, spread: &Spread, dates: &DateParser) -> Parsed {
         let capacity = rows.len();
-        let mut parsed = Parsed { rows: Rows::new(wants, capacity), lines: capacity as u64, ..Parsed::default() };
+        let mut parsed = Parsed { rows: Rows::new(self.wants, capacity), lines: capacity as u64, ..Parsed::default() };
         for (line, i) in rows.enumerate() {
             let check = || {
                 let customer = self.customers.get(i);
@@ -109,9 +115,9 @@ impl Columns {
             };
             match check() {
                 Ok((customer, day, amount, label)) => {
-                    let id = parsed.rows.id(customer.as_bytes(), spread);
-                    let event_type = self.types.as_ref().map_or("", |types| types.get(i)).as_bytes();
-                    if let Err(error) = parsed.rows.push(id, day, amount, event_type, label, line as u32) {
+                    let (event_type, order) = (get_or_empty(&self.types, i), get_or_empty(&self.orders, i));
+                    let row = GoodRow { day, amount, event_type, order, label, line: line as u32 };
+                    if let Err(error) = parsed.rows.push(customer.as_bytes(), spread, row) {
                         parsed.failed = Some(error);
                         break;
                     }
@@ -121,6 +127,10 @@ impl Columns {
         }
         parsed
     }
+}
+
+fn get_or_empty(texts: &Option<Text>, row: usize) -> &[u8] {
+    texts.as_ref().map_or(&[], |texts| texts.get(row).as_bytes())
 }
 
 fn label(value: f64) -> std::result::Result<bool, Refusal> {

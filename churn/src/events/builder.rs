@@ -3,6 +3,7 @@
 use super::columns::{Column, Columns};
 use super::ids::{Names, Spread, Table};
 use super::ingest::{BadRow, IngestReport, Intake, Parsed, REPORTED_BAD_ROWS, conflict};
+use super::merge::{Counts, EventUnit, Order, Row, merge, sort, too_large};
 use super::rows::{NO_TYPE, Rows, Shard, Sink, Wants, shards};
 use super::strings::{Texts, select, sorted};
 use super::{Day, Events};
@@ -22,7 +23,8 @@ pub(super) struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         let spread = Spread::default();
-        let shard = |_| BuilderShard { ids: Table::new(spread.clone()), ..BuilderShard::default() };
+        let names = || Table::new(spread.clone());
+        let shard = |_| BuilderShard { ids: names(), orders: names(), ..BuilderShard::default() };
         Builder { shards: (0..shards()).map(shard).collect(), spread, type_names: Names::default() }
     }
 }
@@ -31,6 +33,8 @@ impl Default for Builder {
 #[derive(Default)]
 pub(super) struct BuilderShard {
     ids: Names,
+    orders: Names,
+    by_day: bool,
     rows: Pile,
     labels: Vec<Option<bool>>,
     /// Rows that carried a label, with their lines: a conflict found later takes them back.
@@ -54,11 +58,11 @@ impl Pile {
     }
 
     #[inline(always)]
-    fn push(&mut self, customer: u32, day: i32, event_type: u16, amount: f64) {
+    fn push(&mut self, customer: u32, order: u32, day: i32, event_type: u16, amount: f64) {
         if self.0.last().is_none_or(|last| last.len() == LAYER) {
             self.0.push(Columns::with_capacity(LAYER));
         }
-        self.0.last_mut().expect("there is a layer").push(customer, day, event_type, amount);
+        self.0.last_mut().expect("there is a layer").push(customer, order, day, event_type, amount);
     }
 
     fn customers(&self) -> impl Iterator<Item = u32> + '_ {
@@ -69,13 +73,12 @@ impl Pile {
         self.0[row / LAYER].customers[row % LAYER]
     }
 
-    /// Takes everything off: calls `f(row, customer, day, event type, amount)`.
-    fn clear(&mut self, mut f: impl FnMut(usize, u32, i32, u16, f64)) {
+    /// Takes everything off: calls `f(row, customer, order, day, event type, amount)`.
+    fn clear(&mut self, mut f: impl FnMut(usize, u32, u32, i32, u16, f64)) {
         let mut row = 0;
         for layer in std::mem::take(&mut self.0) {
-            let Columns { customers, days, types, amounts } = layer;
-            for (i, &customer) in customers.iter().enumerate() {
-                f(row, customer, days.get(i), types.get(i), amounts.get(i));
+            for (i, &customer) in layer.customers.iter().enumerate() {
+                f(row, customer, layer.order(i), layer.days.get(i), layer.types.get(i), layer.amounts.get(i));
                 row += 1;
             }
         }
@@ -86,7 +89,7 @@ impl Sink for Builder {
     type Shard = BuilderShard;
 
     fn wants(&self) -> Wants {
-        Wants { types: true, labels: true }
+        Wants { types: true, labels: true, merges: true, ..Wants::default() }
     }
 
     fn spread(&self) -> &Spread {
@@ -101,8 +104,11 @@ impl Sink for Builder {
 impl Shard for BuilderShard {
     fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow> {
         let mut refused = Vec::new();
-        let BuilderShard { ids, rows: pile, labels, labelled, conflicts } = self;
+        let BuilderShard { ids, orders, by_day, rows: pile, labels, labelled, conflicts } = self;
+        *by_day |= rows.wants.unit == EventUnit::Day;
+        let mut orders = rows.orders(shard, orders).into_iter();
         rows.visit(shard, ids, |row, customer, _| {
+            let order = orders.next().unwrap_or(0);
             if let Some(label) = rows.labels[row] {
                 let line = rows.first_line + u64::from(rows.lines[row]);
                 if labels.len() <= customer as usize {
@@ -118,7 +124,7 @@ impl Shard for BuilderShard {
                     _ => labelled.push((pile.len(), line)),
                 }
             }
-            pile.push(customer, rows.days[row], rows.types[row], rows.amounts[row]);
+            pile.push(customer, order, rows.days[row], rows.types[row], rows.amounts[row]);
         });
         refused.into_iter().map(|(line, customer)| conflicting_row(ids, line, customer)).collect()
     }
@@ -141,9 +147,9 @@ impl Shard for BuilderShard {
         }
         if count > 0 {
             let mut kept = Pile::default();
-            self.rows.clear(|row, customer, day, event_type, amount| {
+            self.rows.clear(|row, customer, order, day, event_type, amount| {
                 if !withdrawn[row] {
-                    kept.push(customer, day, event_type, amount);
+                    kept.push(customer, order, day, event_type, amount);
                 }
             });
             self.rows = kept;
@@ -163,7 +169,8 @@ fn conflicting_row(ids: &Names, line: u64, customer: u32) -> BadRow {
 impl Builder {
     /// An empty piece for rows of memory.
     pub(super) fn piece(&self) -> Parsed {
-        Parsed { rows: Rows::new(self.wants(), ROWS_TOGETHER), ..Parsed::default() }
+        let wants = self.wants().of_source(EventUnit::Order);
+        Parsed { rows: Rows::new(wants, ROWS_TOGETHER), ..Parsed::default() }
     }
 
     pub(super) fn take(&mut self, mut piece: Parsed, intake: &mut Intake) -> Result<()> {
@@ -171,9 +178,23 @@ impl Builder {
         intake.take(&mut [piece], self)
     }
 
-    pub(super) fn finish(self, report: IngestReport) -> Events {
+    /// # Errors
+    /// `bad_rows` for an event whose rows add up to no amount.
+    pub(super) fn finish(self, mut report: IngestReport) -> Result<Events> {
         let Builder { mut shards, type_names, .. } = self;
-        shards.iter_mut().for_each(|shard| shard.ids.close());
+        // An order without an id is numbered too; only a row that has one counts.
+        let has_orders = |shard: &BuilderShard| shard.orders.texts().any(|id| !id.is_empty());
+        let unit = if shards.iter().any(|shard| shard.by_day) {
+            EventUnit::Day
+        } else if shards.iter().any(has_orders) {
+            EventUnit::Order
+        } else {
+            EventUnit::Row
+        };
+        for shard in &mut shards {
+            shard.ids.close();
+            shard.orders = Names::default();
+        }
         let type_order: Vec<u32> = sorted(&[&type_names], |_, _| true).into_iter().map(|(_, number)| number).collect();
         let mut type_rank = vec![0u16; type_order.len()];
         for (rank, &number) in type_order.iter().enumerate() {
@@ -207,14 +228,26 @@ impl Builder {
         let mut buckets = Buckets::new(&starts);
         for (shard, places) in shards.iter_mut().zip(&numbers) {
             shard.ids = Names::default();
-            shard.rows.clear(|_, customer, day, event_type, amount| {
-                buckets.push(places[customer as usize], day, rank(event_type), amount);
+            shard.rows.clear(|_, customer, order, day, event_type, amount| {
+                buckets.push(places[customer as usize], order, day, rank(event_type), amount);
             });
         }
         drop((shards, numbers));
-        let Sorted { days, types, amounts, first, last } = buckets.sort(&starts);
+        let by_day = unit == EventUnit::Day;
+        let sorted = match unit {
+            EventUnit::Order => buckets.sort::<u32>(&starts, by_day),
+            EventUnit::Row | EventUnit::Day => buckets.sort::<()>(&starts, by_day),
+        };
+        let Sorted { days, types, amounts, first, last, counts, ends } = sorted;
+        let ends = ends.map_err(|(customer, day, sum)| too_large(ids.get(customer), day, sum))?;
+        if let Some(ends) = ends {
+            starts = ends;
+        }
+        report.rows_sharing_day = Some(counts.sharing_day);
+        report.duplicate_rows = Some(counts.duplicate);
+        report.merged_rows = Some(total as u64 - starts[ids.len()] as u64);
         let bound = |day: i32| Day::new(day).expect("a log holds at least one event");
-        Events {
+        Ok(Events {
             first_day: bound(first),
             last_day: bound(last),
             labels,
@@ -224,8 +257,53 @@ impl Builder {
             days,
             types,
             amounts,
+            unit,
             report,
+        })
+    }
+}
+
+impl Events {
+    /// The same log with one event for the rows of a customer that share their day and event type, as
+    /// [`Merge::Day`](super::Merge::Day) reads it.
+    ///
+    /// ```
+    /// use churn::{Events, ReadOptions};
+    /// let csv = "customer_id,event_date,amount\nanna,2024-01-05,12.50\nanna,2024-01-05,2.10\nanna,2024-01-06,\n";
+    /// let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?.merged_by_day()?;
+    /// let amounts: Vec<Option<f64>> = events.iter().map(|(_, _, amount, _)| amount).collect();
+    /// assert_eq!(amounts, [Some(14.6), None]);
+    /// assert_eq!(events.report().merged_rows, Some(1));
+    /// # Ok::<(), churn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `bad_rows` for an event whose rows add up to no amount.
+    pub fn merged_by_day(&self) -> Result<Events> {
+        let mut buckets = Buckets::new(&self.starts);
+        for customer in 0..self.customers() {
+            for row in self.rows_of(customer) {
+                let (day, event_type, amount) = (self.days.get(row), self.types.get(row), self.amounts.get(row));
+                buckets.push(customer as u32, 0, day, event_type, amount);
+            }
         }
+        let Sorted { days, types, amounts, ends, .. } = buckets.sort::<()>(&self.starts, true);
+        let ends = ends.map_err(|(customer, day, sum)| too_large(self.ids.get(customer), day, sum))?;
+        let mut events = Events {
+            starts: ends.expect("days are merged"),
+            days,
+            types,
+            amounts,
+            ids: self.ids.clone(),
+            type_names: self.type_names.clone(),
+            labels: self.labels.clone(),
+            first_day: self.first_day,
+            last_day: self.last_day,
+            unit: EventUnit::Day,
+            report: self.report.clone(),
+        };
+        events.report.merged_rows = Some(self.report.merged_rows.unwrap_or(0) + (self.len() - events.len()) as u64);
+        Ok(events)
     }
 }
 
@@ -236,13 +314,17 @@ struct Buckets {
     shift: u32,
 }
 
-/// The columns in the canonical order, and the days that they span.
+/// The columns in the canonical order, the days that they span, and what rows shared before they were merged.
 struct Sorted {
     days: Column<i32>,
     types: Column<u16>,
     amounts: Column<f64>,
     first: i32,
     last: i32,
+    counts: Counts,
+    /// Where rows are merged, where those of each customer end, and begin for the next one; the customer, the day and the sum
+    /// of an event that is none.
+    ends: std::result::Result<Option<Vec<usize>>, (usize, i32, f64)>,
 }
 
 impl Buckets {
@@ -255,12 +337,13 @@ impl Buckets {
     }
 
     #[inline(always)]
-    fn push(&mut self, customer: u32, day: i32, event_type: u16, amount: f64) {
-        self.buckets[(customer >> self.shift) as usize].push(customer, day, event_type, amount);
+    fn push(&mut self, customer: u32, order: u32, day: i32, event_type: u16, amount: f64) {
+        self.buckets[(customer >> self.shift) as usize].push(customer, order, day, event_type, amount);
     }
 
-    /// Each customer's rows by everything that tells rows apart; `starts` is where they start.
-    fn sort(mut self, starts: &[usize]) -> Sorted {
+    /// Each customer's rows by everything that tells rows apart, those of one event as one; `starts` is where they start.
+    fn sort<O: Order>(mut self, starts: &[usize], by_day: bool) -> Sorted {
+        let merges = by_day || size_of::<O>() > 0;
         let (customers, rows) = (starts.len() - 1, starts[starts.len() - 1]);
         let mut sorted = Sorted {
             days: Column::with_capacity(rows),
@@ -268,39 +351,81 @@ impl Buckets {
             amounts: Column::with_capacity(rows),
             first: i32::MAX,
             last: i32::MIN,
+            counts: Counts::default(),
+            ends: Ok(None),
         };
+        let (mut ends, mut end, mut failed) = (vec![0], 0, None);
         let together = 2 * parallel::threads();
         for (group, buckets) in self.buckets.chunks_mut(together).enumerate() {
             let ordered = parallel::map_mut(buckets, |i, bucket| {
                 let first = (group * together + i) << self.shift;
                 let starts = &starts[first..=(first + (1 << self.shift)).min(customers)];
-                in_order(std::mem::take(bucket), first, starts)
+                in_order::<O>(std::mem::take(bucket), first, starts, merges.then_some(by_day))
             });
-            for (day, event_type, amount) in ordered.into_iter().flatten() {
-                sorted.days.push(day);
-                sorted.types.push(event_type);
-                sorted.amounts.push(amount);
-                sorted.first = sorted.first.min(day);
-                sorted.last = sorted.last.max(day);
+            for bucket in ordered {
+                sorted.counts = sorted.counts.plus(bucket.counts);
+                failed = failed.or(bucket.failed);
+                for kept in bucket.kept {
+                    end += kept;
+                    ends.push(end);
+                }
+                for Row { day, event_type, amount, .. } in bucket.rows {
+                    sorted.days.push(day);
+                    sorted.types.push(event_type);
+                    sorted.amounts.push(amount);
+                    sorted.first = sorted.first.min(day);
+                    sorted.last = sorted.last.max(day);
+                }
             }
+        }
+        if merges {
+            sorted.ends = failed.map_or(Ok(Some(ends)), Err);
+            sorted.days.shrink();
+            sorted.types.shrink();
+            sorted.amounts.shrink();
         }
         sorted
     }
 }
 
-/// The rows of a bucket, whose customers begin with `first`: customer by customer, each from its start.
-fn in_order(mut bucket: Pile, first: usize, starts: &[usize]) -> Vec<(i32, u16, f64)> {
+/// The rows of a bucket in order.
+struct Ordered<O> {
+    rows: Vec<Row<O>>,
+    counts: Counts,
+    /// Where rows are merged, the number that each customer kept.
+    kept: Vec<usize>,
+    /// The customer, the day and the sum of the first event whose rows add up to no amount.
+    failed: Option<(usize, i32, f64)>,
+}
+
+/// The rows of a bucket, whose customers begin with `first`: customer by customer, each from its start. With `merged`, those of
+/// one event as one, by day or by order.
+fn in_order<O: Order>(mut bucket: Pile, first: usize, starts: &[usize], merged: Option<bool>) -> Ordered<O> {
     let from = starts[0];
     let mut next: Vec<usize> = starts.iter().map(|start| start - from).collect();
-    let mut rows = vec![(0, 0, 0.0); bucket.len()];
-    bucket.clear(|_, customer, day, event_type, amount| {
+    let mut rows = vec![Row::default(); bucket.len()];
+    bucket.clear(|_, customer, order, day, event_type, amount| {
         let slot = &mut next[customer as usize - first];
-        rows[*slot] = (day, event_type, amount);
+        rows[*slot] = Row { day, event_type, order: O::of(order), amount };
         *slot += 1;
     });
-    for window in starts.windows(2) {
-        rows[window[0] - from..window[1] - from]
-            .sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.2.total_cmp(&b.2)));
+    let mut ordered = Ordered { rows, counts: Counts::default(), kept: Vec::new(), failed: None };
+    let mut end = 0;
+    for (customer, window) in (first..).zip(starts.windows(2)) {
+        let own = window[0] - from..window[1] - from;
+        sort(&mut ordered.rows[own.clone()], &mut ordered.counts);
+        let Some(by_day) = merged else { continue };
+        match merge(&mut ordered.rows[own.clone()], by_day) {
+            Ok(kept) => {
+                ordered.rows.copy_within(own.start..own.start + kept, end);
+                ordered.kept.push(kept);
+                end += kept;
+            }
+            Err((day, sum)) => ordered.failed = ordered.failed.or(Some((customer, day, sum))),
+        }
     }
-    rows
+    if merged.is_some() {
+        ordered.rows.truncate(end);
+    }
+    ordered
 }

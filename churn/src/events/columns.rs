@@ -110,6 +110,14 @@ impl<T: Value> Column<T> {
         }
     }
 
+    /// Gives back the room that no value took.
+    pub(super) fn shrink(&mut self) {
+        match self {
+            Column::Narrow(values) => values.shrink_to_fit(),
+            Column::Wide(values) => values.shrink_to_fit(),
+        }
+    }
+
     #[inline(always)]
     pub(super) fn get(&self, row: usize) -> T {
         match self {
@@ -126,6 +134,8 @@ pub(super) struct Columns {
     pub(super) days: Column<i32>,
     pub(super) types: Column<u16>,
     pub(super) amounts: Column<f64>,
+    /// As many as up to the last row with an order: a log without orders has none.
+    orders: Vec<u32>,
 }
 
 impl Columns {
@@ -135,6 +145,7 @@ impl Columns {
             days: Column::with_capacity(rows),
             types: Column::with_capacity(rows),
             amounts: Column::with_capacity(rows),
+            orders: Vec::new(),
         }
     }
 
@@ -143,11 +154,21 @@ impl Columns {
     }
 
     #[inline(always)]
-    pub(super) fn push(&mut self, customer: u32, day: i32, event_type: u16, amount: f64) {
+    pub(super) fn push(&mut self, customer: u32, order: u32, day: i32, event_type: u16, amount: f64) {
+        if order != 0 {
+            self.orders.resize(self.customers.len(), 0);
+            self.orders.push(order);
+        }
         self.customers.push(customer);
         self.days.push(day);
         self.types.push(event_type);
         self.amounts.push(amount);
+    }
+
+    /// The order of a row, 0 where it has none.
+    #[inline(always)]
+    pub(super) fn order(&self, row: usize) -> u32 {
+        self.orders.get(row).copied().unwrap_or(0)
     }
 }
 

@@ -7,11 +7,12 @@ use memchr::memchr;
 use super::dates::DateParser;
 use super::ids::{Names, Spread};
 use super::ingest::{
-    BadRow, BadRowReason, Columns, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer,
+    BadRow, BadRowReason, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer,
     plain_amount, shown, utf8,
 };
+use super::merge::Merge;
 use super::records::{Blocks, End, Records, Span, Step, Walk, field, unquote};
-use super::rows::{Rows, Shard, Sink, Wants};
+use super::rows::{GoodRow, Rows, Shard, Sink, Wants};
 use super::separators;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
@@ -69,17 +70,23 @@ pub(crate) struct Positions {
     pub(crate) date: usize,
     pub(crate) amount: Option<usize>,
     pub(crate) event_type: Option<usize>,
+    pub(crate) order: Option<usize>,
     pub(crate) label: Option<usize>,
 }
 
 impl Positions {
-    pub(crate) fn find(names: &[String], columns: &Columns, labels: bool) -> Result<Self> {
+    pub(crate) fn find(names: &[String], options: &ReadOptions, labels: bool) -> Result<Self> {
+        let columns = &options.columns;
         let find = |mapped: &Option<String>, own, required| find_column(names, mapped.as_deref(), own, required);
         Ok(Positions {
             customer: find(&columns.customer_id, "customer_id", true)?.expect("a required column is found"),
             date: find(&columns.event_date, "event_date", true)?.expect("a required column is found"),
             amount: find(&columns.amount, "amount", false)?,
             event_type: find(&columns.event_type, "event_type", false)?,
+            order: match options.merge {
+                Merge::None => find(&columns.order_id, "order_id", false)?,
+                Merge::Day => None,
+            },
             label: if labels { find(&columns.churn_label, "churn_label", false)? } else { None },
         })
     }
@@ -169,6 +176,7 @@ impl RowParser<'_> {
         parsed: &mut Parsed,
     ) -> Result<()> {
         let get = |i| field(text, span(i));
+        let get_or_empty = |at: Option<usize>| at.map_or(&[][..], get);
         // What nearly all rows are: nothing to refuse, an ISO date, a plain amount, no label.
         if fields == self.columns && is_utf8 && self.at.label.is_none() {
             let customer = get(self.at.customer);
@@ -176,9 +184,9 @@ impl RowParser<'_> {
             if let (Some(day), Some(amount), false) =
                 (self.dates.parse_plain(get(self.at.date)), amount, customer.is_empty())
             {
-                let id = parsed.rows.id(customer, &self.spread);
-                let event_type = self.at.event_type.map_or(&[][..], get);
-                return parsed.rows.push(id, day, amount, event_type, None, parsed.lines as u32);
+                let (event_type, order) = (get_or_empty(self.at.event_type), get_or_empty(self.at.order));
+                let row = GoodRow { day, amount, event_type, order, label: None, line: parsed.lines as u32 };
+                return parsed.rows.push(customer, &self.spread, row);
             }
         }
         self.any_record(text, fields, span, is_utf8, parsed)
@@ -201,7 +209,9 @@ impl RowParser<'_> {
         }
         let get = |i| field(text, span(i));
         let check = || {
-            let (customer, event_type) = (get(self.at.customer), self.at.event_type.map_or(&[][..], get));
+            let get_or_empty = |at: Option<usize>| at.map_or(&[][..], get);
+            let (event_type, order) = (get_or_empty(self.at.event_type), get_or_empty(self.at.order));
+            let customer = get(self.at.customer);
             if !is_utf8 {
                 utf8(customer, "customer_id")?;
             }
@@ -209,15 +219,17 @@ impl RowParser<'_> {
             let amount = self.at.amount.map_or(Ok(f64::NAN), |i| amount(text, span(i)))?;
             if !is_utf8 {
                 utf8(event_type, "event_type")?;
+                utf8(order, "order_id")?;
             }
             let label = self.at.label.map_or(Ok(None), |i| label(get(i)))?;
-            if customer.is_empty() { Err(missing_customer()) } else { Ok((customer, day, amount, event_type, label)) }
+            if customer.is_empty() {
+                return Err(missing_customer());
+            }
+            let line = parsed.lines as u32;
+            Ok((customer, GoodRow { day, amount, event_type, order, label, line }))
         };
         match check() {
-            Ok((customer, day, amount, event_type, label)) => {
-                let id = parsed.rows.id(customer, &self.spread);
-                parsed.rows.push(id, day, amount, event_type, label, parsed.lines as u32)
-            }
+            Ok((customer, row)) => parsed.rows.push(customer, &self.spread, row),
             Err(refusal) => {
                 parsed.refuse(parsed.lines, refusal);
                 Ok(())
@@ -230,8 +242,8 @@ impl RowParser<'_> {
 /// would find bad, in memory that does not grow with the file, on one thread. For a log that is passed on elsewhere while it
 /// is looked at, such as an upload.
 ///
-/// Labels of one customer are not compared with each other, and event types are not counted: both would take memory for
-/// what was seen before. The churn_label column is checked where there is one.
+/// Labels of one customer are not compared with each other, event types are not counted, rows are not merged and what they
+/// share is not counted: all that would take memory for what was seen before. The churn_label column is checked where there is one.
 ///
 /// ```
 /// use churn::{OnBadRow, ReadOptions, check_csv};
@@ -281,7 +293,7 @@ impl Sink for Looker {
     type Shard = DaySpan;
 
     fn wants(&self) -> Wants {
-        Wants { types: false, labels: true }
+        Wants { labels: true, ..Wants::default() }
     }
 
     fn spread(&self) -> &Spread {
@@ -330,12 +342,13 @@ fn read_in_rounds<R: Read, S: Sink>(
     let mut records = Records::new(reader, options.delimiter)?;
     let names = header(&mut records)?;
     let wants = sink.wants();
+    let at = Positions::find(&names, options, wants.labels)?;
     let parser = RowParser {
         dates: &dates,
-        at: Positions::find(&names, &options.columns, wants.labels)?,
+        wants: wants.of_source(options.unit(at.order.is_some())),
+        at,
         columns: names.len(),
         delimiter: records.delimiter(),
-        wants,
         spread: sink.spread().clone(),
         shards: sink.parts().0.len(),
     };

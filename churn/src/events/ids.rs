@@ -43,6 +43,10 @@ impl Id {
         Some(Id(bytes | (n as u128) << 88))
     }
 
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     fn is_long(self) -> bool {
         (self.0 >> 88) as u8 == LONG
     }
@@ -233,6 +237,10 @@ impl<R: Record> Table<R> {
     #[inline(always)]
     pub(crate) fn at(&self, number: usize) -> &R {
         &self.records[number]
+    }
+
+    pub(crate) fn at_mut(&mut self, number: usize) -> &mut R {
+        &mut self.records[number]
     }
 
     /// The text with this number.

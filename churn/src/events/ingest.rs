@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Day;
 use super::dates::DateParser;
+use super::merge::{self, EventUnit, Merge};
 use super::records::{Span, field};
 use super::rows::{Rows, Shard, Sink};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
@@ -34,9 +35,11 @@ pub struct ReadOptions {
     pub on_bad_row: OnBadRow,
     /// With `skip`: the largest share (0..1) of bad rows that is accepted.
     pub max_bad_share: f64,
+    /// The rows that are one event although they share no order. With `day` order ids are not read.
+    pub merge: Merge,
 }
 
-objects! { @default ReadOptions { columns, date_format, delimiter, on_bad_row, max_bad_share } }
+objects! { @default ReadOptions { columns, date_format, delimiter, on_bad_row, max_bad_share, merge } }
 
 impl Default for ReadOptions {
     fn default() -> Self {
@@ -46,6 +49,18 @@ impl Default for ReadOptions {
             delimiter: ',',
             on_bad_row: OnBadRow::Fail,
             max_bad_share: 0.05,
+            merge: Merge::None,
+        }
+    }
+}
+
+impl ReadOptions {
+    /// One event of a source that has order ids, or has none.
+    pub(crate) fn unit(&self, has_orders: bool) -> EventUnit {
+        match self.merge {
+            Merge::Day => EventUnit::Day,
+            Merge::None if has_orders => EventUnit::Order,
+            Merge::None => EventUnit::Row,
         }
     }
 }
@@ -62,11 +77,14 @@ pub struct Columns {
     pub amount: Option<String>,
     /// What kind of event, empty where unknown.
     pub event_type: Option<String>,
+    /// The order that the row is a line of, empty where it is none: the rows of a customer that share their order, day and event
+    /// type are one event, whose amount is the sum of those that are there.
+    pub order_id: Option<String>,
     /// 0 or 1, the same in all rows of a customer.
     pub churn_label: Option<String>,
 }
 
-objects! { @default Columns { customer_id, event_date, amount, event_type, churn_label } }
+objects! { @default Columns { customer_id, event_date, amount, event_type, order_id, churn_label } }
 
 /// What a bad row does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -96,7 +114,7 @@ pub enum BadRowReason {
     InvalidLabel,
     /// The label differs from another row of the same customer.
     ConflictingLabel,
-    /// The customer id or event type is not UTF-8.
+    /// The customer id, event type or order id is not UTF-8.
     InvalidUtf8,
 }
 
@@ -130,9 +148,18 @@ pub struct IngestReport {
     pub bad: u64,
     /// The bad rows by line, the first 1,000 of them; `bad` counts them all.
     pub bad_rows: Vec<BadRow>,
+    /// Rows used that share their customer, day and event type with another row. None where rows are not kept: in one pass over
+    /// a source, and where a source is only checked.
+    pub rows_sharing_day: Option<u64>,
+    /// Rows used that equal another row in every column that is read: customer, day, amount, event type and order. Times of
+    /// one day are equal, as only the day is kept. None where `rows_sharing_day` is.
+    pub duplicate_rows: Option<u64>,
+    /// Rows used that became part of the event of another row, so that `good - merged_rows` are the events. In one pass, of
+    /// the rows up to as_of. None where a source is only checked.
+    pub merged_rows: Option<u64>,
 }
 
-objects! { IngestReport { rows, good, bad, bad_rows } }
+objects! { IngestReport { rows, good, bad, bad_rows, rows_sharing_day, duplicate_rows, merged_rows } }
 
 /// Amounts beyond this are refused, so that no sum of up to 2^32 of them can overflow its fixed-point accumulator.
 pub(crate) const MAX_AMOUNT: f64 = 1e12;
@@ -190,6 +217,7 @@ impl Intake {
         if !(0.0..=1.0).contains(&options.max_bad_share) {
             return Err(invalid_parameter("max_bad_share", options.max_bad_share, "a share from 0 to 1"));
         }
+        merge::check(options.columns.order_id.as_deref(), options.merge)?;
         Ok(Intake {
             on_bad_row: options.on_bad_row,
             max_bad_share: options.max_bad_share,

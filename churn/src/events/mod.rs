@@ -10,6 +10,7 @@ mod csv;
 mod dates;
 mod ids;
 mod ingest;
+mod merge;
 mod records;
 mod rows;
 mod separators;
@@ -25,6 +26,7 @@ use std::ops::Range;
 
 pub use csv::{CheckedCsv, check_csv};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
+pub use merge::{EventUnit, Merge};
 
 use builder::{Builder, ROWS_TOGETHER};
 use columns::Column;
@@ -33,7 +35,9 @@ pub(crate) use dates::day_of_text;
 pub(crate) use ids::{Key, Names, Record, Spread, Table, call_up};
 use ingest::Intake;
 pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, shown};
+pub(crate) use merge::{Sum, sum, too_large};
 pub(crate) use records::Records;
+use rows::GoodRow;
 pub(crate) use rows::{MAX_EVENT_TYPES, NO_TYPE, Rows, Shard, Sink, Wants, shards, too_many_types, type_number};
 pub(crate) use strings::{Strings, Texts, select, sorted};
 
@@ -74,6 +78,7 @@ pub struct Events {
     labels: Option<Vec<Option<bool>>>,
     first_day: Day,
     last_day: Day,
+    unit: EventUnit,
     report: IngestReport,
 }
 
@@ -86,6 +91,9 @@ pub struct Transaction {
     pub amount: Option<f64>,
     /// What kind of event.
     pub event_type: Option<String>,
+    /// The order that it is a line of: those of a customer that share their order, day and event type are one event. One without
+    /// an order id stands for itself.
+    pub order_id: Option<String>,
 }
 
 /// A day from any form of a date.
@@ -103,9 +111,14 @@ impl FromJson for AnyDate {
 
 impl FromJson for Transaction {
     fn from_json(json: &Json) -> JsonResult<Self> {
-        let object = Object::of(json, &["event_date", "amount", "event_type"])?;
+        let object = Object::of(json, &["event_date", "amount", "event_type", "order_id"])?;
         let AnyDate(event_date) = object.field("event_date")?;
-        Ok(Transaction { event_date, amount: object.field("amount")?, event_type: object.field("event_type")? })
+        Ok(Transaction {
+            event_date,
+            amount: object.field("amount")?,
+            event_type: object.field("event_type")?,
+            order_id: object.field("order_id")?,
+        })
     }
 }
 
@@ -141,7 +154,7 @@ impl Events {
     pub fn from_csv_observed(reader: impl Read, options: &ReadOptions, observer: &dyn Observer) -> Result<Events> {
         let mut builder = Builder::default();
         let report = read_csv(reader, options, &mut builder, observer)?;
-        Ok(builder.finish(report))
+        builder.finish(report)
     }
 
     /// Takes Arrow record batches with the columns of [`Columns`]: ids as strings or integers, dates as dates, timestamps or
@@ -172,7 +185,7 @@ impl Events {
     {
         let mut builder = Builder::default();
         let report = read_arrow(batches, options, &mut builder, observer)?;
-        Ok(builder.finish(report))
+        builder.finish(report)
     }
 
     /// Reads a Parquet file: only the columns that are needed, by the rules of [`Events::from_arrow`].
@@ -199,10 +212,10 @@ impl Events {
     ) -> Result<Events> {
         let mut builder = Builder::default();
         let report = read_parquet(file, options, &mut builder, observer)?;
-        Ok(builder.finish(report))
+        builder.finish(report)
     }
 
-    /// Takes rows that are in memory already. The first bad one fails the whole.
+    /// Takes rows that are in memory already; those of one order are one event. The first bad one fails the whole.
     ///
     /// # Errors
     /// `bad_rows` with the row's number, counted from 1; `no_good_rows`; `too_many_values`.
@@ -220,9 +233,10 @@ impl Events {
             let Ok(amount) = transaction.amount.map_or(Ok(f64::NAN), checked_amount) else {
                 return bad("amount is not a number within ±10^12");
             };
-            let id = parsed.rows.id(customer.as_bytes(), &builder.spread);
-            let event_type = transaction.event_type.as_deref().unwrap_or("");
-            parsed.rows.push(id, transaction.event_date, amount, event_type.as_bytes(), None, 0)?;
+            let event_type = transaction.event_type.as_deref().unwrap_or("").as_bytes();
+            let order = transaction.order_id.as_deref().unwrap_or("").as_bytes();
+            let row = GoodRow { day: transaction.event_date, amount, event_type, order, label: None, line: 0 };
+            parsed.rows.push(customer.as_bytes(), &builder.spread, row)?;
             if parsed.rows.len() == ROWS_TOGETHER {
                 let full = std::mem::replace(&mut parsed, builder.piece());
                 builder.take(full, &mut intake)?;
@@ -233,7 +247,7 @@ impl Events {
         }
         builder.take(parsed, &mut intake)?;
         let report = intake.finish(&mut builder)?;
-        Ok(builder.finish(report))
+        builder.finish(report)
     }
 
     /// The number of events.
@@ -289,6 +303,11 @@ impl Events {
         self.type_names.iter()
     }
 
+    /// One event of this log, in rows of its source.
+    pub fn unit(&self) -> EventUnit {
+        self.unit
+    }
+
     /// What was read and what was left out.
     pub fn report(&self) -> &IngestReport {
         &self.report
@@ -329,6 +348,7 @@ impl Events {
             labels: self.labels.as_ref().map(|labels| customers.iter().map(|&c| labels[c]).collect()),
             first_day: self.first_day,
             last_day: self.first_day,
+            unit: self.unit,
             report: IngestReport::default(),
         };
         let (mut rows, mut last) = (0, None);

@@ -23,9 +23,10 @@ pub(crate) fn read<S: Sink>(
         |error: &dyn std::fmt::Display| Error::new(ErrorKind::Io, format!("not a readable Parquet file: {error}"));
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(&error))?;
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let at = Positions::find(&names, &options.columns, sink.wants().labels)?;
-    let types = at.event_type.filter(|_| sink.wants().types);
-    let wanted = [Some(at.customer), Some(at.date), at.amount, types, at.label];
+    let at = Positions::find(&names, options, sink.wants().labels)?;
+    let wants = sink.wants().of_source(options.unit(at.order.is_some()));
+    let (types, orders) = (at.event_type.filter(|_| wants.types), at.order.filter(|_| wants.merges));
+    let wanted = [Some(at.customer), Some(at.date), at.amount, types, orders, at.label];
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.into_iter().flatten());
     let reader = builder.with_projection(mask).with_batch_size(BATCH).build().map_err(|error| failed(&error))?;
     super::arrow::read(reader.map(|batch| batch.map_err(|error| failed(&error))), options, sink, observer)

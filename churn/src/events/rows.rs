@@ -3,6 +3,7 @@
 use super::Day;
 use super::ids::{Id, Names, Record, Spread, Table};
 use super::ingest::BadRow;
+use super::merge::EventUnit;
 use super::strings::Strings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
@@ -19,6 +20,32 @@ pub(crate) struct Wants {
     pub(crate) types: bool,
     /// The churn_label column, and the line of each row, for the message about labels that differ.
     pub(crate) labels: bool,
+    /// Rows that are one event, as one: their orders where there are any, and the types that tell events apart.
+    pub(crate) merges: bool,
+    /// One event, where the sink merges rows.
+    pub(crate) unit: EventUnit,
+}
+
+impl Wants {
+    /// The wants for a source whose events are these.
+    pub(crate) fn of_source(self, unit: EventUnit) -> Wants {
+        let unit = if self.merges { unit } else { EventUnit::Row };
+        Wants { types: self.types || unit != EventUnit::Row, unit, ..self }
+    }
+}
+
+/// A row that is good, beside its customer.
+pub(crate) struct GoodRow<'a> {
+    pub(crate) day: Day,
+    /// NaN where there is none.
+    pub(crate) amount: f64,
+    /// Empty where there is none.
+    pub(crate) event_type: &'a [u8],
+    /// Empty where there is none.
+    pub(crate) order: &'a [u8],
+    pub(crate) label: Option<bool>,
+    /// From the first line of the piece on.
+    pub(crate) line: u32,
 }
 
 /// Good rows of one piece of a source.
@@ -33,6 +60,9 @@ pub(crate) struct Rows {
     /// Where wanted, as numbers of `type_names`; after [`Rows::number_types`] as numbers of the sink.
     pub(crate) types: Vec<u16>,
     pub(crate) type_names: Names,
+    /// Where events are orders.
+    orders: Vec<Id>,
+    long_orders: Strings,
     pub(crate) labels: Vec<Option<bool>>,
     /// From `first_line` on.
     pub(crate) lines: Vec<u32>,
@@ -59,9 +89,12 @@ impl Rows {
 
     /// Forgets the rows, but neither the memory they stood in nor the names of their types.
     pub(crate) fn clear(&mut self) {
-        let Rows { wants: _, ids, long_ids, days, amounts, types, type_names: _, labels, lines, .. } = self;
+        let Rows { wants: _, ids, long_ids, days, amounts, types, type_names: _, .. } = self;
+        let Rows { orders, long_orders, labels, lines, .. } = self;
         ids.clear();
         long_ids.clear();
+        orders.clear();
+        long_orders.clear();
         days.clear();
         amounts.clear();
         types.clear();
@@ -73,35 +106,21 @@ impl Rows {
         self.ids.len()
     }
 
-    /// The id of a text that is UTF-8; a long one is kept with the rows.
+    /// Adds a row of a customer, whose id is UTF-8 as the row's order is.
     #[inline(always)]
-    pub(crate) fn id(&mut self, customer: &[u8], spread: &Spread) -> Id {
-        Id::short(customer).unwrap_or_else(|| {
-            self.long_ids.push(std::str::from_utf8(customer).expect("ids are checked where they come in"));
-            spread.long(customer, self.long_ids.len() - 1)
-        })
-    }
-
-    /// Adds a row. `line` counts from `first_line`.
-    #[inline(always)]
-    pub(crate) fn push(
-        &mut self,
-        id: Id,
-        day: Day,
-        amount: f64,
-        event_type: &[u8],
-        label: Option<bool>,
-        line: u32,
-    ) -> Result<()> {
-        self.ids.push(id);
-        self.days.push(day.number());
-        self.amounts.push(amount);
+    pub(crate) fn push(&mut self, customer: &[u8], spread: &Spread, row: GoodRow<'_>) -> Result<()> {
+        self.ids.push(id(customer, &mut self.long_ids, spread));
+        self.days.push(row.day.number());
+        self.amounts.push(row.amount);
         if self.wants.types {
-            self.types.push(type_number(&mut self.type_names, event_type)?);
+            self.types.push(type_number(&mut self.type_names, row.event_type)?);
+        }
+        if self.wants.unit == EventUnit::Order {
+            self.orders.push(id(row.order, &mut self.long_orders, spread));
         }
         if self.wants.labels {
-            self.labels.push(label);
-            self.lines.push(line);
+            self.labels.push(row.label);
+            self.lines.push(row.line);
         }
         Ok(())
     }
@@ -143,26 +162,53 @@ impl Rows {
 
     /// Calls `update(row, number, record)` for the rows of a shard, with the records of their customers.
     #[inline(always)]
-    pub(crate) fn visit<R: Record>(
+    pub(crate) fn visit<R: Record>(&self, shard: usize, table: &mut Table<R>, update: impl FnMut(usize, u32, &mut R)) {
+        self.visit_ids((&self.ids, &self.long_ids), shard, table, update);
+    }
+
+    /// The orders of the rows of a shard, in the order of [`Rows::visit`], by their numbers in the names from 1 on; 0 is a row
+    /// without an order, and there are no numbers at all where events are no orders.
+    pub(crate) fn orders(&self, shard: usize, names: &mut Names) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        if self.wants.unit == EventUnit::Order {
+            self.visit_ids((&self.orders, &self.long_orders), shard, names, |row, number, _| {
+                numbers.push(if self.orders[row].is_empty() { 0 } else { number + 1 });
+            });
+        }
+        numbers
+    }
+
+    #[inline(always)]
+    fn visit_ids<R: Record>(
         &self,
+        (ids, long): (&[Id], &Strings),
         shard: usize,
         table: &mut Table<R>,
         mut update: impl FnMut(usize, u32, &mut R),
     ) {
         if self.shard_ends.is_empty() {
-            return table.visit(self.len(), |row| self.ids[row], &self.long_ids, update);
+            return table.visit(self.len(), |row| ids[row], long, update);
         }
         let from = if shard == 0 { 0 } else { self.shard_ends[shard - 1] };
         let own = &self.order[from..self.shard_ends[shard]];
         table.visit(
             own.len(),
-            |i| self.ids[own[i] as usize],
-            &self.long_ids,
+            |i| ids[own[i] as usize],
+            long,
             |i, number, record| {
                 update(own[i] as usize, number, record);
             },
         );
     }
+}
+
+/// The id of a text that is UTF-8; a long one is kept with the rows.
+#[inline(always)]
+fn id(text: &[u8], long: &mut Strings, spread: &Spread) -> Id {
+    Id::short(text).unwrap_or_else(|| {
+        long.push(std::str::from_utf8(text).expect("ids are checked where they come in"));
+        spread.long(text, long.len() - 1)
+    })
 }
 
 /// Takes the good rows of a source.

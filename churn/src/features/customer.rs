@@ -5,7 +5,9 @@ use super::state::{Behavior, Clock, Rfm};
 use super::{FeatureConfig, Scales, Windows};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Customer, MAX_EVENT_TYPES, bad_row, checked_amount, too_many_types};
+use crate::events::{
+    Customer, EventUnit, MAX_EVENT_TYPES, Transaction, bad_row, checked_amount, sum, too_large, too_many_types,
+};
 use crate::order;
 use crate::scratch::with_buffer;
 
@@ -17,10 +19,15 @@ pub(crate) struct CustomerFeatures {
     /// The event types with a column of their own in byte order, and which of the columns each has.
     types: Vec<(String, usize)>,
     features: Vec<Compute>,
+    /// One event of the log that the model learned from.
+    unit: EventUnit,
 }
 
+/// An event of a customer: the day, the type, and the amount, NaN where there is none.
+type Event<'a> = (i32, &'a str, f64);
+
 impl CustomerFeatures {
-    pub(crate) fn new(fitted: &FeatureConfig) -> Self {
+    pub(crate) fn new(fitted: &FeatureConfig, unit: EventUnit) -> Self {
         let listed = fitted.event_type_columns.as_deref().unwrap_or(&[]);
         let mut types: Vec<(String, usize)> = listed.iter().cloned().zip(0..).collect();
         order::sort(&mut types);
@@ -31,6 +38,7 @@ impl CustomerFeatures {
             behavioral: fitted.counts_types(),
             types,
             features: features.into_iter().map(|feature| feature.compute).collect(),
+            unit,
         }
     }
 
@@ -39,12 +47,23 @@ impl CustomerFeatures {
         self.features.len()
     }
 
-    /// Writes the features of a customer at the end of a day: the bits, and the errors, of a log that holds nobody else.
+    /// Writes the features of a customer at the end of a day: the bits, and the errors, of a log that holds nobody else. Lines
+    /// of an order are one event, and so is a day where the model learned from days.
     pub(crate) fn fill(&self, customer: &Customer, as_of: Day, row: &mut [f64]) -> Result<()> {
         check_types(customer)?;
         let clock = Clock::new(as_of, self.windows);
         let (mut rfm, mut behavior) = (Rfm::default(), Behavior::default());
         with_buffer(self.types.len() + 1, 0u32, |types| {
+            let mut add = |(day, event_type, amount): Event<'_>| {
+                rfm.add(&clock, day, amount);
+                if self.behavioral {
+                    behavior.add(&clock, day, amount);
+                    let count = &mut types[self.slot(event_type)];
+                    *count = count.saturating_add(1);
+                }
+            };
+            let by_day = self.unit == EventUnit::Day;
+            let mut lines: Vec<(&str, Event<'_>)> = Vec::new();
             for (i, transaction) in customer.transactions.iter().enumerate() {
                 let bad = |message| Err(bad_row(i as u64 + 1, message));
                 if customer.customer_id.is_empty() {
@@ -53,15 +72,23 @@ impl CustomerFeatures {
                 let Ok(amount) = transaction.amount.map_or(Ok(f64::NAN), checked_amount) else {
                     return bad("amount is not a number within ±10^12");
                 };
-                let day = transaction.event_date.number();
-                if day > clock.as_of {
-                    continue;
+                let Transaction { event_date, event_type, order_id, .. } = transaction;
+                let day = event_date.number();
+                let event = (day, event_type.as_deref().unwrap_or(""), amount);
+                match order_id.as_deref().filter(|order| !order.is_empty() && !by_day) {
+                    None if !by_day && day <= clock.as_of => add(event),
+                    None if !by_day => (),
+                    // Those after as_of too: a log refuses what adds up to no amount wherever it stands.
+                    order => lines.push((order.unwrap_or(""), event)),
                 }
-                rfm.add(&clock, day, amount);
-                if self.behavioral {
-                    behavior.add(&clock, day, amount);
-                    let count = &mut types[self.slot(transaction.event_type.as_deref().unwrap_or(""))];
-                    *count = count.saturating_add(1);
+            }
+            crate::order::sort_by(&mut lines, |a, b| key(a).cmp(&key(b)));
+            for event in lines.chunk_by(|a, b| key(a) == key(b)) {
+                let (_, (day, event_type, _)) = event[0];
+                let amount = sum(event.iter().map(|&(_, (_, _, amount))| amount))
+                    .map_err(|sum| too_large(&customer.customer_id, day, sum))?;
+                if day <= clock.as_of {
+                    add((day, event_type, amount));
                 }
             }
             if customer.transactions.is_empty() {
@@ -82,6 +109,11 @@ impl CustomerFeatures {
         let found = self.types.binary_search_by(|(name, _)| name.as_str().cmp(event_type));
         found.map_or(self.types.len(), |at| self.types[at].1)
     }
+}
+
+/// The key that the lines of one event share.
+fn key<'a>(&(order, (day, event_type, _)): &(&'a str, Event<'a>)) -> (i32, &'a str, &'a str) {
+    (day, event_type, order)
 }
 
 /// Refuses what a log refuses: event types that are some id.

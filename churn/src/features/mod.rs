@@ -22,6 +22,7 @@
 
 mod customer;
 mod fixed;
+mod open;
 mod registry;
 mod state;
 mod stream;

@@ -1,15 +1,17 @@
-//! Features in one pass over readers of any size: memory grows with the customers, never with the rows.
+//! Features in one pass over readers of any size: memory grows with the customers, never with the rows; where rows are merged
+//! into events, with the customers and the events.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use super::open::{OpenEvents, TooLarge, first_too_large};
 use super::state::{Behavior, Clock, Compact, Rfm};
 use super::{FeatureConfig, FeatureTable, fit_scales, most_frequent, tabulate, type_slots};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{
-    BadRow, IngestReport, Key, NO_TYPE, Names, ReadOptions, Record, Rows, Shard, Sink, Spread, Table, Texts, Wants,
-    call_up, read_csv, select, shards, sorted, type_number,
+    BadRow, EventUnit, IngestReport, Key, NO_TYPE, Names, ReadOptions, Record, Rows, Shard, Sink, Spread, Table, Texts,
+    Wants, call_up, read_csv, select, shards, sorted, type_number,
 };
 use crate::parallel;
 use crate::progress::Observer;
@@ -17,7 +19,10 @@ use crate::progress::Observer;
 /// Takes rows from one or more sources and keeps one state a customer. Streams over parts of the rows can be filled apart
 /// (other files, other threads, other machines' partitions) and merged; the result has the same bits.
 ///
-/// The churn_label column is not read here: labels are no features.
+/// The churn_label column is not read here: labels are no features. Where rows are lines of orders, or merged by day
+/// ([`ReadOptions`]), every event is kept until the end, in about 100 bytes: its rows may stand anywhere, in several sources
+/// too. A report counts the rows up to as_of that became part of an event of this stream; what rows share otherwise is not
+/// counted, which would take memory for each.
 ///
 /// ```
 /// use churn::{FeatureConfig, FeatureStream, ReadOptions};
@@ -47,6 +52,7 @@ pub(crate) struct States {
     /// What did not fit into the records, by customer.
     poured: BTreeMap<u32, Rfm>,
     types: TypeCounts,
+    open: OpenEvents,
 }
 
 /// A record a customer: as little as the feature set needs, so that an event changes few lines of memory.
@@ -61,6 +67,21 @@ struct Wide {
     behavior: Behavior,
     /// Events of the first types.
     types: [u32; FIRST_TYPES],
+}
+
+impl Wide {
+    /// Takes an event by as_of, and returns what did not fit into the compact part.
+    #[inline(always)]
+    #[must_use]
+    fn add(&mut self, clock: &Clock, (customer, types): (u32, &mut TypeCounts), event: (i32, u16, f64)) -> Option<Rfm> {
+        let (day, event_type, amount) = event;
+        self.behavior.add(clock, day, amount);
+        match self.types.get_mut(place(event_type)) {
+            Some(sum) => *sum = sum.saturating_add(1),
+            None => types.add(customer, event_type, 1),
+        }
+        self.compact.add(clock, day, amount)
+    }
 }
 
 impl Record for Wide {
@@ -143,10 +164,46 @@ impl TypeCounts {
 impl States {
     fn new(clock: Clock, spread: Spread, config: &FeatureConfig) -> Self {
         let customers = match config.counts_types() {
-            true => Customers::Behavioral(Table::new(spread)),
-            false => Customers::Rfm(Table::new(spread)),
+            true => Customers::Behavioral(Table::new(spread.clone())),
+            false => Customers::Rfm(Table::new(spread.clone())),
         };
-        States { clock, customers, poured: BTreeMap::new(), types: TypeCounts::default() }
+        let (poured, types) = (BTreeMap::new(), TypeCounts::default());
+        States { clock, customers, poured, types, open: OpenEvents::new(spread) }
+    }
+
+    /// Counts the events whose rows have all come, and returns those that are none.
+    fn close(&mut self) -> Vec<TooLarge> {
+        let mut failed = Vec::new();
+        for (key, amount) in self.open.close() {
+            match amount {
+                Ok(amount) => self.add(key.customer, key.day, key.event_type, amount),
+                Err(sum) => {
+                    let customer = String::from_utf8_lossy(self.bytes(key.customer as usize)).into_owned();
+                    failed.push((customer, key.day, sum));
+                }
+            }
+        }
+        failed
+    }
+
+    /// The number of a customer.
+    fn number(&mut self, id: &[u8]) -> u32 {
+        match &mut self.customers {
+            Customers::Rfm(table) => table.number(id),
+            Customers::Behavioral(table) => table.number(id),
+        }
+    }
+
+    /// Adds an event by as_of of a customer who has a number.
+    fn add(&mut self, customer: u32, day: i32, event_type: u16, amount: f64) {
+        let States { clock, customers, poured, types, .. } = self;
+        let over = match customers {
+            Customers::Rfm(table) => table.at_mut(customer as usize).add(clock, day, amount),
+            Customers::Behavioral(table) => {
+                table.at_mut(customer as usize).add(clock, (customer, types), (day, event_type, amount))
+            }
+        };
+        pour(poured, customer, over);
     }
 
     fn compact(&self, customer: u32) -> &Compact {
@@ -220,6 +277,14 @@ impl States {
     }
 }
 
+/// Keeps what did not fit into a record.
+#[inline(always)]
+fn pour(poured: &mut BTreeMap<u32, Rfm>, customer: u32, over: Option<Rfm>) {
+    if let Some(rfm) = over {
+        poured.entry(customer).or_default().merge(&rfm);
+    }
+}
+
 impl Texts for States {
     fn len(&self) -> usize {
         match &self.customers {
@@ -275,7 +340,8 @@ impl FeatureStream {
         options: &ReadOptions,
         observer: &dyn Observer,
     ) -> Result<IngestReport> {
-        read_csv(reader, options, self, observer)
+        let report = read_csv(reader, options, self, observer)?;
+        Ok(self.counted(report))
     }
 
     /// Takes all rows of Arrow record batches.
@@ -304,7 +370,8 @@ impl FeatureStream {
     where
         B: std::borrow::Borrow<arrow_array::RecordBatch>,
     {
-        crate::events::read_arrow(batches, options, self, observer)
+        let report = crate::events::read_arrow(batches, options, self, observer)?;
+        Ok(self.counted(report))
     }
 
     /// Takes all rows of a Parquet file, reading only the columns that are needed.
@@ -331,7 +398,14 @@ impl FeatureStream {
         options: &ReadOptions,
         observer: &dyn Observer,
     ) -> Result<IngestReport> {
-        crate::events::read_parquet(file, options, self, observer)
+        let report = crate::events::read_parquet(file, options, self, observer)?;
+        Ok(self.counted(report))
+    }
+
+    /// A report with the rows of its source that were merged.
+    fn counted(&mut self, report: IngestReport) -> IngestReport {
+        let merged_rows = Some(self.shards.iter_mut().map(|shard| shard.open.take_merged()).sum());
+        IngestReport { merged_rows, ..report }
     }
 
     /// Adds what another stream holds.
@@ -357,6 +431,13 @@ impl FeatureStream {
                 let ours = &mut self.shards[self.spread.shard(self.spread.id(id), shards)];
                 ours.merge(id, theirs, customer as u32, &numbers);
             }
+            for (key, sum) in theirs.open.iter() {
+                let id = theirs.bytes(key.customer as usize);
+                let ours = &mut self.shards[self.spread.shard(self.spread.id(id), shards)];
+                let event_type = if key.event_type == NO_TYPE { NO_TYPE } else { numbers[usize::from(key.event_type)] };
+                let customer = ours.number(id);
+                ours.open.merge(&theirs.open, key, sum, customer, event_type);
+            }
         }
         Ok(())
     }
@@ -365,9 +446,13 @@ impl FeatureStream {
     /// [`features`](crate::features()) over the same rows in memory.
     ///
     /// # Errors
-    /// `no_customers` if there is none.
+    /// `no_customers` if there is none; `bad_rows` for an event whose rows add up to no amount.
     pub fn finish(self) -> Result<FeatureTable> {
         let FeatureStream { as_of, config: mut fitted, mut shards, type_names, .. } = self;
+        let failed = parallel::map_mut(&mut shards, |_, shard| shard.close());
+        if let Some(error) = first_too_large(failed.into_iter().flatten()) {
+            return Err(error);
+        }
         let seen = |shard: &States| (0..shard.len() as u32).any(|customer| shard.is_seen(customer));
         if !shards.iter().any(seen) {
             return Err(Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}")));
@@ -433,7 +518,7 @@ impl Sink for FeatureStream {
     type Shard = States;
 
     fn wants(&self) -> Wants {
-        Wants { types: self.config.counts_types(), labels: false }
+        Wants { types: self.config.counts_types(), merges: true, ..Wants::default() }
     }
 
     fn spread(&self) -> &Spread {
@@ -447,26 +532,37 @@ impl Sink for FeatureStream {
 
 impl Shard for States {
     fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow> {
-        let States { clock, customers, poured, types } = self;
-        let mut pour = |customer: u32, rfm: Option<Rfm>| {
-            if let Some(rfm) = rfm {
-                poured.entry(customer).or_default().merge(&rfm);
+        let States { clock, customers, poured, types, open } = self;
+        if rows.wants.unit != EventUnit::Row {
+            let mut orders = open.orders(shard, rows);
+            let mut alone = Vec::new();
+            let mut take = |row: usize, customer: u32| {
+                let order = orders.next().unwrap_or(0);
+                match order {
+                    _ if rows.days[row] > clock.as_of => (),
+                    0 => alone.push((row, customer)),
+                    _ => open.add(customer, order, rows.days[row], rows.types[row], rows.amounts[row]),
+                }
+            };
+            match customers {
+                Customers::Rfm(table) => rows.visit(shard, table, |row, customer, _| take(row, customer)),
+                Customers::Behavioral(table) => rows.visit(shard, table, |row, customer, _| take(row, customer)),
             }
-        };
+            for (row, customer) in alone {
+                self.add(customer, rows.days[row], rows.types[row], rows.amounts[row]);
+            }
+            return Vec::new();
+        }
         match customers {
             Customers::Rfm(table) => rows.visit(shard, table, |row, customer, compact| {
                 if rows.days[row] <= clock.as_of {
-                    pour(customer, compact.add(clock, rows.days[row], rows.amounts[row]));
+                    pour(poured, customer, compact.add(clock, rows.days[row], rows.amounts[row]));
                 }
             }),
             Customers::Behavioral(table) => rows.visit(shard, table, |row, customer, record| {
                 if rows.days[row] <= clock.as_of {
-                    pour(customer, record.compact.add(clock, rows.days[row], rows.amounts[row]));
-                    record.behavior.add(clock, rows.days[row], rows.amounts[row]);
-                    match record.types.get_mut(place(rows.types[row])) {
-                        Some(sum) => *sum = sum.saturating_add(1),
-                        None => types.add(customer, rows.types[row], 1),
-                    }
+                    let event = (rows.days[row], rows.types[row], rows.amounts[row]);
+                    pour(poured, customer, record.add(clock, (customer, &mut *types), event));
                 }
             }),
         }

@@ -41,6 +41,7 @@ use split::{EventRows, Split, holdout};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::events::EventUnit;
 use crate::features::features;
 use crate::findings::{
     Finding, Judged, Severity, check_allowed, check_log, check_scored, of_results, of_rows, stop, worst_first,
@@ -127,6 +128,7 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     let parts = Parts { data, weights: None, split, recency, rates, labels_have_time, findings, found };
     let mut document = build(parts, &config.learning, observer)?;
     document.feature_config = Some(fitted_features);
+    document.event_unit = input.events.unit();
     document.labels = config.labels.clone();
     document.cutoffs = cutoffs;
     document.audit = audited;
@@ -231,6 +233,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         library_version: env!("CARGO_PKG_VERSION").to_owned(),
         features: data.specs.clone(),
         feature_config: None,
+        event_unit: EventUnit::Row,
         labels: LabelConfig::default(),
         cutoffs: Vec::new(),
         training: Training::of(&data),

@@ -13,6 +13,7 @@ use super::logistic::TermKind;
 use super::tree::{LevelSet, MAX_DEPTH, Node, Rule, Split, Tree};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::EventUnit;
 use crate::features::{FeatureConfig, FeatureSpec, computed};
 use crate::findings::Finding;
 use crate::json::{Json, JsonError, JsonResult};
@@ -92,6 +93,9 @@ pub(crate) struct Document {
     pub(crate) features: Vec<FeatureSpec>,
     /// How the features are computed from events; none for a model of a table.
     pub(crate) feature_config: Option<FeatureConfig>,
+    /// One event of the log that it learned from, in rows of its source; a document that does not say so means rows.
+    #[serde(skip_serializing_if = "EventUnit::is_row")]
+    pub(crate) event_unit: EventUnit,
     pub(crate) labels: LabelConfig,
     pub(crate) cutoffs: Vec<Day>,
     pub(crate) training: Training,
@@ -112,7 +116,7 @@ pub(crate) struct Document {
 
 objects! {
     Document {
-        format, format_version, library_version, features, feature_config, labels, cutoffs, training, parameters,
+        format, format_version, library_version, features, feature_config, event_unit = EventUnit::Row, labels, cutoffs, training, parameters,
         learner, calibration, evaluation, histograms, audit, warnings, golden, typical = Vec::new(),
         background = Vec::new(), findings,
     }

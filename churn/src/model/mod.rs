@@ -33,7 +33,7 @@ pub(crate) use scorer::{Scorer, VECTORS};
 use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::Customer;
+use crate::events::{Customer, EventUnit};
 use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, Joined, compute, encode, encode_value};
 use crate::findings::{self, Finding, check_allowed, check_scored, stop, worst_first};
 use crate::input::Input;
@@ -93,7 +93,8 @@ impl std::fmt::Debug for Model {
 impl Model {
     pub(crate) fn new(document: Document) -> Self {
         let scorer = Scorer::new(&document.learner, &document.calibration);
-        let customer = document.feature_config.as_ref().map(CustomerFeatures::new);
+        let unit = document.event_unit;
+        let customer = document.feature_config.as_ref().map(|config| CustomerFeatures::new(config, unit));
         Model { document: Arc::new(document), prepared: Arc::new(Prepared { scorer, customer }) }
     }
 
@@ -173,18 +174,28 @@ impl Model {
         &self.document.histograms
     }
 
+    /// One event of the log that it learned from, in rows of its source: what [`Model::predict_one`] takes as one event of the
+    /// transactions, and [`Model::features`] of a log.
+    pub fn event_unit(&self) -> EventUnit {
+        self.document.event_unit
+    }
+
     /// The features of a log as this model takes them: a row for each customer that its definition of churn covers at the
     /// end of `as_of`, or of the last day of the log ([`Input::include_inactive`] for everybody). The table counts the others.
+    /// A model that learned from days takes the rows of a day as one event.
     ///
     /// # Errors
     /// `feature_mismatch` if the model was not trained on events or misses joined columns; `no_customers`, also where
     /// nobody is covered; `finding` for a row far behind all others and for a joined table that matches nothing, unless
-    /// [`Input::allow`] says otherwise.
+    /// [`Input::allow`] says otherwise; `bad_rows` for an event whose rows add up to no amount.
     pub fn features<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<FeatureTable> {
         let input = input.into();
         let config = self.event_features()?;
-        let as_of = as_of.unwrap_or(input.events.last_day());
-        let (history, _) = input.events.split_at(as_of);
+        let merges = self.event_unit() == EventUnit::Day && input.events.unit() != EventUnit::Day;
+        let merged = merges.then(|| input.events.merged_by_day()).transpose()?;
+        let events = merged.as_ref().unwrap_or(input.events);
+        let as_of = as_of.unwrap_or(events.last_day());
+        let (history, _) = events.split_at(as_of);
         let (mut customers, others): (Vec<usize>, Vec<usize>) =
             history.customers().partition(|&c| self.labels().covers(history.last_event(c), as_of));
         let coverage = Coverage { covered: customers.len() as u64, inactive: others.len() as u64 };
@@ -204,7 +215,7 @@ impl Model {
         let computed = table.specs.len();
         let joined = &self.document.features[computed..];
         check_allowed(input.allow)?;
-        table.findings = check_scored(input.events, as_of);
+        table.findings = check_scored(events, as_of);
         match input.attributes {
             Some((attributes, customer_id)) => {
                 let Joined { matched, unknown } = table.join_as(attributes, customer_id, joined)?;
@@ -319,7 +330,8 @@ impl Model {
         Ok(())
     }
 
-    /// The risk of one customer at the end of a day: the same bits as in a batch, straight from the transactions. It always
+    /// The risk of one customer at the end of a day: the same bits as in a batch, straight from the transactions. Those of one
+    /// order are one event, and so are those of one day where the model learned from days ([`Model::event_unit`]). It always
     /// answers; [`Prediction::covered`] and [`Prediction::note`] say where the answer is a guess.
     ///
     /// # Errors

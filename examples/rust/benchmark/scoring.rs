@@ -85,6 +85,7 @@ pub(crate) fn customer(model: &Path) -> Result<()> {
         event_date: Day::from_ymd(2024, month, 15).expect("a day"),
         amount: Some(19.9 + f64::from(month)),
         event_type: Some("purchase".to_owned()),
+        order_id: None,
     };
     let customer = Customer {
         customer_id: "C001".to_owned(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use churn::{Day, Events, Finding, LabelConfig, Metrics, Model, Predictions, Protocol, Suggestion};
+use churn::{Day, EventUnit, Events, Finding, LabelConfig, Metrics, Model, Predictions, Protocol, Suggestion};
 
 /// Prints; a reader who has seen enough (`| head -1`) is no reason to stop the work.
 pub(crate) fn say(text: &str) {
@@ -20,6 +20,7 @@ pub(crate) fn read(events: &Events, source: &str) -> String {
     for row in report.bad_rows.iter().take(5) {
         line(&mut text, "", &format!("line {}: {}", row.line, row.message));
     }
+    line(&mut text, "events", &one_event(events));
     line(&mut text, "customers", &count(events.customers() as u64));
     line(&mut text, "days", &format!("{} to {}", events.first_day(), events.last_day()));
     let types: Vec<&str> = events.event_types().take(8).collect();
@@ -28,6 +29,22 @@ pub(crate) fn read(events: &Events, source: &str) -> String {
         line(&mut text, "event types", &format!("{}{more}", types.join(", ")));
     }
     text
+}
+
+/// The number of events, and what one of them is.
+fn one_event(events: &Events) -> String {
+    let unit = match events.unit() {
+        EventUnit::Row => "a row each",
+        EventUnit::Order => "the rows of an order, day and kind each",
+        EventUnit::Day => "the rows of a customer, day and kind each",
+    };
+    let sharing = match events.report().rows_sharing_day {
+        Some(rows @ 1..) if events.unit() == EventUnit::Row => {
+            format!("; {} rows share their customer, day and kind with another", count(rows))
+        }
+        _ => String::new(),
+    };
+    format!("{}, {unit}{sharing}", count(events.len() as u64))
 }
 
 pub(crate) fn model(model: &Model) -> String {

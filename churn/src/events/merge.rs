@@ -1,0 +1,335 @@
+//! Rows that are one event: which rows they are, what their amounts add up to, and how many rows share what.
+//!
+//! Amounts are decimals that people wrote, so they are added as decimals: where every amount of an event is the double nearest to
+//! a decimal of up to eight places, these decimals are added, and their exact sum is rounded to a double once. 0.10 and 0.20
+//! make the double that "0.30" is. (Of the invoices of a real shop, with lines in pence, one in fifteen has another double as
+//! the sum of its doubles.) Where any amount is no such decimal, as 1/3 is not, the doubles themselves are added, each to the
+//! nearest 2^-55, as features are. Both are sums of integers, so the order of the rows cannot matter.
+
+use serde::Serialize;
+
+use super::rows::NO_TYPE;
+use super::{Day, shown};
+use crate::error::{Error, ErrorKind, Result};
+use crate::objects::names;
+
+/// The rows that are one event although they share no order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Merge {
+    /// None: a row without an order id is an event.
+    #[default]
+    None,
+    /// The rows of a customer that share their day and event type, whatever their order.
+    Day,
+}
+
+names! { Merge { None, Day } }
+
+/// One event of a log, in rows of its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventUnit {
+    /// One row: the log has no order ids.
+    #[default]
+    Row,
+    /// The rows of an order that share their customer, day and event type; a row without an order id is one by itself.
+    Order,
+    /// The rows that share their customer, day and event type.
+    Day,
+}
+
+names! { EventUnit { Row, Order, Day } }
+
+impl EventUnit {
+    /// The name as it is written in files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventUnit::Row => "row",
+            EventUnit::Order => "order",
+            EventUnit::Day => "day",
+        }
+    }
+
+    pub(crate) fn is_row(&self) -> bool {
+        *self == EventUnit::Row
+    }
+}
+
+/// The exact sum of the amounts of an event, which may have none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sum {
+    /// In units of 10^-8: 2^60 amounts fit. [`NOTHING`] as long as there is no amount, [`NONE`] once one is no decimal.
+    decimals: i128,
+    /// In units of 2^-55: 2^32 amounts fit.
+    doubles: i128,
+}
+
+const NOTHING: i128 = i128::MIN;
+const NONE: i128 = i128::MAX;
+const DOUBLE: f64 = (1u64 << 55) as f64;
+
+/// The scales that a decimal is looked for at, and what one of the last place is in units of 10^-8. Hundredths come first:
+/// most amounts are.
+static SCALES: [(f64, i128); 3] = [(1e2, 1_000_000), (1e4, 10_000), (1e8, 1)];
+
+impl Default for Sum {
+    fn default() -> Self {
+        Sum { decimals: NOTHING, doubles: 0 }
+    }
+}
+
+impl Sum {
+    /// Adds an amount; NaN is none.
+    pub(crate) fn add(&mut self, amount: f64) {
+        if !amount.is_nan() {
+            let doubles = (amount * DOUBLE).round_ties_even() as i128;
+            self.merge(Sum { decimals: decimal(amount).unwrap_or(NONE), doubles });
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Sum) {
+        self.doubles += other.doubles;
+        self.decimals = match (self.decimals, other.decimals) {
+            (NOTHING, decimals) | (decimals, NOTHING) => decimals,
+            (NONE, _) | (_, NONE) => NONE,
+            (ours, theirs) => ours + theirs,
+        };
+    }
+
+    /// The sum, NaN without an amount; `Err` with a sum that is no amount.
+    pub(crate) fn value(self) -> std::result::Result<f64, f64> {
+        if self.decimals == NOTHING {
+            return Ok(f64::NAN);
+        }
+        if self.decimals == NONE {
+            return super::checked_amount(self.doubles as f64 / DOUBLE);
+        }
+        // Up to 2^53 both parts of the quotient are exact doubles, so it is rounded once.
+        const EXACT: u128 = 1 << 53;
+        let exact =
+            SCALES.iter().find(|(_, unit)| self.decimals % unit == 0 && (self.decimals / unit).unsigned_abs() <= EXACT);
+        let &(scale, unit) = exact.unwrap_or(&SCALES[2]);
+        super::checked_amount((self.decimals / unit) as f64 / scale)
+    }
+}
+
+/// The decimal of up to eight places that a double is nearest to, in units of 10^-8.
+fn decimal(amount: f64) -> Option<i128> {
+    /// Below it the product with the scale is off by less than half, so rounding it finds the decimal if there is one.
+    const MOST: f64 = 1e15;
+    SCALES.iter().find_map(|&(scale, unit)| {
+        let whole = (amount * scale + 0.5f64.copysign(amount)) as i64;
+        let is_it = (whole as f64).abs() <= MOST && whole as f64 / scale == amount;
+        is_it.then_some(i128::from(whole) * unit)
+    })
+}
+
+/// The error that an event's sum is when it is no amount.
+pub(crate) fn too_large(customer: &str, day: i32, sum: f64) -> Error {
+    let day = Day::new(day).expect("days of events are days");
+    let message = format!(
+        "the rows of customer {} that are one event on {day} have amounts that add up to {sum}, which is not within ±10^12",
+        shown(customer.as_bytes())
+    );
+    Error::new(ErrorKind::BadRows, message)
+}
+
+/// The number of a row's order within its customer's shard, if the log has any.
+pub(super) trait Order: Copy + Ord + Send + Sync + Default {
+    /// 0 is a row without an order.
+    fn of(number: u32) -> Self;
+
+    fn is_order(self) -> bool;
+}
+
+impl Order for () {
+    fn of(_: u32) {}
+
+    fn is_order(self) -> bool {
+        false
+    }
+}
+
+impl Order for u32 {
+    fn of(number: u32) -> u32 {
+        number
+    }
+
+    fn is_order(self) -> bool {
+        self != 0
+    }
+}
+
+/// A row of some customer. Without orders it has sixteen bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<O> {
+    pub(super) day: i32,
+    pub(super) event_type: u16,
+    pub(super) order: O,
+    /// NaN where there is none.
+    pub(super) amount: f64,
+}
+
+impl<O: Order> Default for Row<O> {
+    fn default() -> Self {
+        Row { day: 0, event_type: NO_TYPE, order: O::default(), amount: 0.0 }
+    }
+}
+
+impl<O: Order> Row<O> {
+    /// The day and the type, as one number that orders as they do.
+    #[inline(always)]
+    fn day_and_type(&self) -> i64 {
+        i64::from(self.day) << 16 | i64::from(self.event_type)
+    }
+
+    #[inline(always)]
+    fn shares_day(&self, other: &Row<O>) -> bool {
+        self.day_and_type() == other.day_and_type()
+    }
+}
+
+/// Rows that share something with another row of their customer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Counts {
+    /// Their day and event type.
+    pub(super) sharing_day: u64,
+    /// Everything.
+    pub(super) duplicate: u64,
+}
+
+impl Counts {
+    pub(super) fn plus(self, other: Counts) -> Counts {
+        Counts { sharing_day: self.sharing_day + other.sharing_day, duplicate: self.duplicate + other.duplicate }
+    }
+}
+
+/// Puts the rows of one customer in order, by everything that tells rows apart, and counts what they share.
+pub(super) fn sort<O: Order>(rows: &mut [Row<O>], counts: &mut Counts) {
+    rows.sort_unstable_by(|a, b| {
+        let days = a.day_and_type().cmp(&b.day_and_type());
+        days.then_with(|| a.order.cmp(&b.order)).then_with(|| a.amount.total_cmp(&b.amount))
+    });
+    // A row that is like the one before it counts, and so does the first of a run, without a branch.
+    let (mut day_before, mut all_before) = (false, false);
+    for pair in rows.windows(2) {
+        let (a, b) = (&pair[0], &pair[1]);
+        let same_day = a.shares_day(b);
+        let same_all = same_day && a.order == b.order && a.amount.to_bits() == b.amount.to_bits();
+        counts.sharing_day += u64::from(same_day) + u64::from(same_day & !day_before);
+        counts.duplicate += u64::from(same_all) + u64::from(same_all & !all_before);
+        (day_before, all_before) = (same_day, same_all);
+    }
+}
+
+/// Makes one row of those that are one event, in place, of the sorted rows of one customer, and returns how many are left, in
+/// their canonical order; `Err` with the day and the sum of an event whose sum is no amount.
+pub(super) fn merge<O: Order>(rows: &mut [Row<O>], by_day: bool) -> std::result::Result<usize, (i32, f64)> {
+    let (mut kept, mut from) = (0, 0);
+    while from < rows.len() {
+        let mut event = rows[from];
+        let mut to = from + 1;
+        if by_day || event.order.is_order() {
+            let same = |row: &Row<O>| event.shares_day(row) && (by_day || event.order == row.order);
+            to += rows[to..].iter().take_while(|row| same(row)).count();
+            event.amount = sum(rows[from..to].iter().map(|row| row.amount)).map_err(|sum| (event.day, sum))?;
+        }
+        rows[kept] = event;
+        (kept, from) = (kept + 1, to);
+    }
+    // The numbers of orders follow the order of the file, which nothing may depend on.
+    rows[..kept]
+        .sort_unstable_by(|a, b| a.day_and_type().cmp(&b.day_and_type()).then_with(|| a.amount.total_cmp(&b.amount)));
+    Ok(kept)
+}
+
+/// The amount of an event that consists of these; `Err` with a sum that is none.
+pub(crate) fn sum(amounts: impl Iterator<Item = f64>) -> std::result::Result<f64, f64> {
+    let mut sum = Sum::default();
+    amounts.for_each(|amount| sum.add(amount));
+    sum.value()
+}
+
+/// Refuses settings that name two kinds of events.
+pub(super) fn check(order_id: Option<&str>, merge: Merge) -> Result<()> {
+    match (order_id, merge) {
+        (Some(_), Merge::Day) => Err(crate::error::invalid_parameter(
+            "merge",
+            "\"day\" beside columns.order_id",
+            "one of the two: orders are parts of days",
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::MAX_AMOUNT;
+
+    fn total(amounts: &[f64]) -> f64 {
+        sum(amounts.iter().copied()).expect("an amount")
+    }
+
+    #[test]
+    fn decimals_add_up_as_decimals() {
+        // Doubles would give 0.30000000000000004 and 0.7999999999999999.
+        assert_eq!(total(&[0.1, 0.2]), 0.3);
+        assert_eq!(total(&[0.1; 8]), 0.8);
+        assert_eq!(total(&[12.75, -12.75]).to_bits(), 0.0f64.to_bits());
+        // Eight places, and five among hundredths.
+        assert_eq!(total(&[0.000_000_01, 0.000_000_02]), 0.000_000_03);
+        assert_eq!(total(&[1.005, 2.10, 0.000_25]), 3.105_25);
+        assert_eq!(total(&[1e12, -0.01]), 999_999_999_999.99);
+        assert!(total(&[f64::NAN]).is_nan() && total(&[]).is_nan());
+        assert_eq!(total(&[f64::NAN, 5.0]), 5.0);
+        // No decimals: 1/3 twice is 2/3, rounded to 2^-55 as the features round it.
+        assert_eq!(total(&[1.0 / 3.0, 1.0 / 3.0]), 2.0 / 3.0);
+        assert_eq!(total(&[1.0 / 3.0, 0.5]), 1.0 / 3.0 + 0.5);
+        // Beside one that is none the others count as doubles too: 6 times 2.55 is no decimal in doubles, and the double of 0.1
+        // is a little more than 0.1.
+        assert_eq!(total(&[6.0 * 2.55, 0.1]), 6.0 * 2.55 + 0.1);
+        assert_eq!(sum([1e12, 1e12].into_iter()), Err(2e12));
+    }
+
+    #[test]
+    fn one_amount_stays_what_it_is() {
+        let mut random = crate::random::Random::new(11, 0);
+        for places in [0, 1, 2, 3, 4, 6, 8] {
+            for _ in 0..20_000 {
+                let digits = random.below(1_000_000_000) as f64;
+                let text = format!("{:.places$}", digits / 10f64.powi(places as i32));
+                let amount: f64 = text.parse().expect("a number");
+                assert_eq!(total(&[amount]).to_bits(), amount.to_bits(), "{text}");
+            }
+        }
+    }
+
+    /// Against integers of hundredths, which the texts of the sums come from.
+    #[test]
+    fn sums_of_hundredths_are_the_doubles_of_their_texts() {
+        let mut random = crate::random::Random::new(12, 0);
+        for _ in 0..5_000 {
+            let cents: Vec<i64> = (0..1 + random.below(90)).map(|_| random.below(200_000) as i64 - 40_000).collect();
+            let amounts: Vec<f64> = cents.iter().map(|&cents| text(cents).parse().expect("a number")).collect();
+            let expected: f64 = text(cents.iter().sum()).parse().expect("a number");
+            let mut parts = [Sum::default(), Sum::default()];
+            amounts.iter().enumerate().for_each(|(i, &amount)| parts[i % 2].add(amount));
+            let [mut both, other] = parts;
+            both.merge(other);
+            // There is one zero only.
+            assert_eq!(total(&amounts).to_bits(), (expected + 0.0).to_bits());
+            assert_eq!(both.value().expect("an amount").to_bits(), (expected + 0.0).to_bits());
+        }
+        fn text(cents: i64) -> String {
+            format!("{}{}.{:02}", if cents < 0 { "-" } else { "" }, cents.abs() / 100, cents.abs() % 100)
+        }
+    }
+
+    #[test]
+    fn rows_without_orders_are_small() {
+        assert_eq!(size_of::<Row<()>>(), 16);
+        const { assert!(MAX_AMOUNT * 1e8 < (1u128 << 67) as f64) };
+    }
+}
