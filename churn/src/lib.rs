@@ -179,7 +179,7 @@
 //! |---|---|---|
 //! | `train` | yes | training, [`Classifier`], [`audit`]; without it a model that was trained elsewhere is loaded, scores and explains, and [`Model::evaluation`] is the JSON of the document |
 //! | `date-formats` | yes | [`ReadOptions::date_format`], by jiff; without it the standard forms of a date alone |
-//! | `parallel` | yes | all cores, by rayon |
+//! | `parallel` | yes | all cores, by rayon; [`use_threads`] for libraries that others fork |
 //! | `report` | yes | the HTML page of [`report`]; includes `train` |
 //! | `clusters` | yes | behavioural clusters by k-means |
 //! | `arrow`, `parquet` | no | events from record batches and Parquet files |
@@ -189,6 +189,7 @@
 #[cfg(feature = "clusters")]
 mod clusters;
 mod compare;
+mod counts;
 mod day;
 mod error;
 mod events;
@@ -220,8 +221,8 @@ pub use compare::{CompareConfig, Comparison, Difference, compare};
 pub use day::Day;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{
-    BadRow, BadRowReason, CheckedCsv, Columns, Customer, Events, History, IngestReport, OnBadRow, Outcome, ReadOptions,
-    Transaction, check_csv,
+    BadRow, BadRowReason, CheckedCsv, Columns, Customer, CustomerId, Events, History, IngestReport, OnBadRow, Outcome,
+    ReadOptions, Transaction, check_csv,
 };
 pub use explain::{
     Change, ChangeConfig, ExplainConfig, Explainer, Explanation, FeatureImportance, FeaturePerturbation, Output,
@@ -246,6 +247,8 @@ pub use model::{
 #[cfg(feature = "train")]
 pub use model::{Candidate, Importance, Protocol, SearchProtocol};
 pub use objects::{FromJson, from_json};
+#[cfg(feature = "parallel")]
+pub use parallel::{Threads, use_threads};
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};
 pub use table::{Column, ColumnData, MAX_LEVELS, Table, Value};

@@ -182,7 +182,7 @@ def bytes_of(case: Any) -> bytes:
     return "".join(parts).encode()
 
 
-@all_of("errors.json", "cases", 63)
+@all_of("errors.json", "cases", 66)
 def test_reading(case: Any) -> None:
     expected, csv = case["expected"], bytes_of(case)
     if "error" in expected:

@@ -14,6 +14,7 @@ mod records;
 mod rows;
 mod separators;
 mod strings;
+mod words;
 
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -25,6 +26,7 @@ use std::ops::Range;
 
 pub use csv::{CheckedCsv, check_csv};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
+pub use words::CustomerId;
 
 use builder::{Builder, ROWS_TOGETHER};
 use columns::Column;
@@ -44,7 +46,7 @@ pub(crate) use parquet::read as read_parquet;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{Json, JsonError, JsonResult};
-use crate::objects::{FromJson, Object, deserialized, objects};
+use crate::objects::{FromJson, Object, deserialized};
 use crate::progress::Observer;
 
 /// A log in memory.
@@ -76,7 +78,8 @@ pub struct Events {
     report: IngestReport,
 }
 
-/// One event of a [`Customer`] that is scored alone, or a row for [`Events::from_rows`].
+/// One event of a [`Customer`] that is scored alone, or a row for [`Events::from_rows`]. Read from JSON, it may have further
+/// keys, which are ignored like further columns of a file, and an event type that is a whole number stands for its digits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transaction {
     /// When; from text, every form of a date that the CSV reader takes.
@@ -100,11 +103,22 @@ impl FromJson for AnyDate {
     }
 }
 
+/// A text, or the digits of a whole number.
+struct Word(String);
+
+impl FromJson for Word {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        words::word(json).map(Word)
+    }
+}
+
 impl FromJson for Transaction {
     fn from_json(json: &Json) -> JsonResult<Self> {
-        let object = Object::of(json, &["event_date", "amount", "event_type"])?;
+        // A row may have further columns, as in a file.
+        let object = Object::any(json)?;
         let AnyDate(event_date) = object.field("event_date")?;
-        Ok(Transaction { event_date, amount: object.field("amount")?, event_type: object.field("event_type")? })
+        let event_type: Option<Word> = object.field("event_type")?;
+        Ok(Transaction { event_date, amount: object.field("amount")?, event_type: event_type.map(|Word(text)| text) })
     }
 }
 
@@ -113,7 +127,7 @@ deserialized!(Transaction);
 /// A customer on their own: the id, every event known of them, and the values of joined columns if the model uses some.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Customer {
-    /// Who.
+    /// Who. Read from JSON, text or a whole number: see [`CustomerId`].
     pub customer_id: String,
     /// Their events in any order.
     pub transactions: Vec<Transaction>,
@@ -121,7 +135,19 @@ pub struct Customer {
     pub attributes: std::collections::BTreeMap<String, crate::table::Value>,
 }
 
-objects! { Customer { customer_id, transactions, attributes } }
+impl FromJson for Customer {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let object = Object::of(json, &["customer_id", "transactions", "attributes"])?;
+        let CustomerId(customer_id) = object.field("customer_id")?;
+        Ok(Customer {
+            customer_id,
+            transactions: object.field("transactions")?,
+            attributes: object.field("attributes")?,
+        })
+    }
+}
+
+deserialized!(Customer);
 
 impl Events {
     /// Reads a CSV log. See [`ReadOptions`] for what can be mapped and what happens to bad rows.
@@ -143,8 +169,8 @@ impl Events {
         Ok(builder.finish(report))
     }
 
-    /// Takes Arrow record batches with the columns of [`Columns`]: ids as strings or integers, dates as dates, timestamps or
-    /// strings, amounts as any number. Bad rows are numbered from 1 across the batches.
+    /// Takes Arrow record batches with the columns of [`Columns`]: ids as strings or whole numbers, dates as dates, timestamps
+    /// or strings, amounts as any number. Bad rows are numbered from 1 across the batches.
     ///
     /// # Errors
     /// As [`Events::from_csv`]; `invalid_column` for a column of a type that cannot serve.

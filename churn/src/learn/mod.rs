@@ -37,6 +37,7 @@ use fit::{Fitted, check_enough, fit};
 use snapshot::{Dataset, Snapshots, choose_cutoffs};
 use split::{EventRows, Split, holdout};
 
+use crate::counts::share;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::features;
 use crate::input::Input;
@@ -308,7 +309,7 @@ fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
 fn golden_rows(data: &Dataset, fitted: &Fitted) -> Vec<Golden> {
     const ROWS: usize = 8;
     (0..ROWS)
-        .map(|i| i * (data.y.len() - 1) / (ROWS - 1))
+        .map(|i| share(data.y.len() - 1, i, ROWS - 1))
         .map(|row| Golden {
             features: data.x.row(row).iter().map(|v| (!v.is_nan()).then_some(*v)).collect(),
             probability: fitted.probability(data.x.row(row)),
