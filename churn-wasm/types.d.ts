@@ -66,8 +66,8 @@ export type EventUnit = "row" | "order" | "day";
 export interface BadRow {
   line: number;
   reason:
-    | "missing_customer" | "invalid_date" | "invalid_amount" | "wrong_field_count" | "invalid_label"
-    | "conflicting_label" | "invalid_utf8";
+    | "missing_customer" | "invalid_date" | "invalid_amount" | "wrong_field_count" | "text_after_quote"
+    | "invalid_label" | "conflicting_label" | "invalid_utf8";
   message: string;
 }
 
@@ -89,13 +89,17 @@ export interface Transaction {
   /** `YYYY-MM-DD`, RFC 3339, `YYYY-MM-DD HH:MM[:SS]` or a Date; taken to its UTC day. */
   event_date: string | Date;
   amount?: number | null;
-  event_type?: string | null;
+  /** A whole number stands for its digits. */
+  event_type?: string | number | null;
   /** Those of one order, day and event type are one event. */
-  order_id?: string | null;
+  order_id?: string | number | null;
+  /** Further keys are ignored, as further columns of a file are. */
+  [other: string]: unknown;
 }
 
 export interface Customer {
-  customer_id: string;
+  /** A whole number stands for its digits. */
+  customer_id: string | number;
   transactions: Transaction[];
   /** Values of joined columns, for a model that has some. */
   attributes?: Record<string, string | number | boolean | null>;
@@ -129,7 +133,7 @@ export function readCsv(
 
 /** Takes rows that are in memory; those of one order are one event. The first bad one fails the whole. */
 export function eventsFromRows(
-  rows: ({ customer_id: string } & Transaction)[],
+  rows: ({ customer_id: string | number } & Transaction)[],
   options?: Pick<ReadOptions, "merge">,
 ): Events;
 

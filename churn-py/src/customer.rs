@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use churn::{Day, Transaction};
+use churn::{CustomerId, Day, Transaction};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDate, PyDict, PyInt, PyString};
@@ -46,19 +46,30 @@ pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<churn::Customer> {
             .map_err(|_| invalid("attributes has a value that is neither a number, True, False, text nor None"))?,
     };
     Ok(churn::Customer {
-        customer_id: text_or_digits(&customer_id)?
-            .ok_or_else(|| invalid(format!("customer_id is {}; expected text", shown(&customer_id))))?,
+        customer_id: match word(&customer_id) {
+            Some(text) => text,
+            None => {
+                return Err(invalid(format!(
+                    "customer_id is {}; expected text or a whole number",
+                    shown(&customer_id)
+                )));
+            }
+        },
         transactions: rows.enumerate().map(|(row, value)| transaction(&value?, row)).collect::<PyResult<Vec<_>>>()?,
         attributes,
     })
 }
 
-/// An id: text, or a number of digits.
-fn text_or_digits(id: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    match id.cast::<PyString>() {
-        Ok(text) => text.extract().map(Some),
-        Err(_) if id.is_instance_of::<PyInt>() => id.str()?.extract().map(Some),
-        Err(_) => Ok(None),
+/// An id or an event type: a text, or the digits of a whole number of Python or numpy.
+fn word(value: &Bound<'_, PyAny>) -> Option<String> {
+    match value.cast::<PyString>() {
+        Ok(text) => text.extract().ok(),
+        // Of more than 64 bits, which JSON does not hold, these are the digits too.
+        Err(_) if value.is_exact_instance_of::<PyInt>() => value.str().ok()?.extract().ok(),
+        Err(_) => {
+            let value = json(value, "it", 0).ok()?;
+            serde_json::from_value(value).ok().map(|CustomerId(text)| text)
+        }
     }
 }
 
@@ -83,18 +94,15 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
     let Ok(dict) = value.cast::<PyDict>() else {
         return Err(wrong("it", value, "a dict with event_date, amount and event_type"));
     };
-    let mut read = 0;
-    let mut get = |name: &Bound<'py, PyString>| -> PyResult<Option<Bound<'py, PyAny>>> {
-        let value = dict.get_item(name)?;
-        read += usize::from(value.is_some());
-        Ok(value.filter(|value| !missing(value)))
+    // A row may have further columns, as in a file.
+    let get = |name: &Bound<'py, PyString>| -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(dict.get_item(name)?.filter(|value| !missing(value)))
     };
     let Some(event_date) = get(intern!(py, "event_date"))? else {
         return Err(invalid(format!("transaction {}: event_date is missing", row + 1)));
     };
     let (amount, event_type) = (get(intern!(py, "amount"))?, get(intern!(py, "event_type"))?);
     let order_id = get(intern!(py, "order_id"))?;
-    known_keys(dict, read, &["event_date", "amount", "event_type", "order_id"])?;
     let about = |error: PyErr| invalid(format!("transaction {}: {}", row + 1, error.value(py)));
     Ok(Transaction {
         event_date: match event_date.cast::<PyString>() {
@@ -113,10 +121,10 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
             .map(|amount| amount.extract().map_err(|_| wrong("amount", &amount, "a number or None")))
             .transpose()?,
         event_type: event_type
-            .map(|kind| kind.extract().map_err(|_| wrong("event_type", &kind, "text or None")))
+            .map(|kind| word(&kind).ok_or_else(|| wrong("event_type", &kind, "text, a whole number or None")))
             .transpose()?,
         order_id: order_id
-            .map(|order| text_or_digits(&order)?.ok_or_else(|| wrong("order_id", &order, "text or None")))
+            .map(|order| word(&order).ok_or_else(|| wrong("order_id", &order, "text, a whole number or None")))
             .transpose()?,
     })
 }

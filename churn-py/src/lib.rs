@@ -13,6 +13,7 @@ mod labels;
 mod measures;
 mod model;
 mod outgoing;
+mod process;
 mod results;
 mod stream;
 mod table;
@@ -50,6 +51,7 @@ mod _churn {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::process::init(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_CODES", churn::ErrorKind::ALL.iter().map(|kind| kind.code()).collect::<Vec<_>>())
     }

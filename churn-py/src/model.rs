@@ -1,7 +1,7 @@
 //! Training, and what a trained model can be asked.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 
 use churn::{ChangeConfig, Day, ErrorKind, ExplainConfig, Explainer, Input};
 use pyo3::prelude::*;
@@ -38,14 +38,21 @@ impl From<churn::Model> for Model {
 
 impl Model {
     fn explainer(&self, config: &ExplainConfig) -> churn::Result<Explainer> {
-        let last = || self.explainer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, explainer)) = &*last()
+        // Never waits: in a forked process the lock may be held by a thread that does not exist there.
+        let last = || match self.explainer.try_lock() {
+            Ok(last) => Some(last),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        if let Some(Some((of, explainer))) = last().as_deref()
             && of == config
         {
             return Ok(explainer.clone());
         }
         let explainer = self.inner.explainer(config)?;
-        *last() = Some((config.clone(), explainer.clone()));
+        if let Some(mut last) = last() {
+            *last = Some((config.clone(), explainer.clone()));
+        }
         Ok(explainer)
     }
 

@@ -7,7 +7,7 @@ use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::cast;
 use arrow_schema::DataType;
-use churn::{Column, ColumnData, ErrorKind, Table};
+use churn::{Column, ColumnData, CustomerId, ErrorKind, Table};
 use pyo3::prelude::*;
 
 use crate::arrow::Batches;
@@ -75,9 +75,24 @@ fn texts(name: &str, values: &ArrayRef) -> PyResult<Vec<Option<String>>> {
 
 fn ids(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
     match values.data_type() {
-        found @ (DataType::Float16 | DataType::Float32 | DataType::Float64) => {
-            let message = format!("the column {name:?} has type {found}; expected ids as text or integers");
-            Err(refuse(ErrorKind::InvalidColumn, message))
+        // Integers of a column with gaps come so from pandas.
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
+            let numbers = to(name, values, &DataType::Float64)?;
+            let id = |(row, number): (usize, Option<f64>)| {
+                match number.filter(|number| !number.is_nan()) {
+                None => Ok(None),
+                Some(number) => CustomerId::of_number(number).map(|id| Some(id.0)).ok_or_else(|| {
+                    let message = format!(
+                        "row {} of the column {name:?} is {number}; expected ids as text or as whole numbers that a double \
+                         holds exactly",
+                        row + 1
+                    );
+                    refuse(ErrorKind::InvalidColumn, message)
+                }),
+            }
+            };
+            let ids = numbers.as_primitive::<Float64Type>().iter().enumerate().map(id);
+            Ok(ColumnData::Categorical(ids.collect::<PyResult<_>>()?))
         }
         _ => Ok(ColumnData::Categorical(texts(name, values)?)),
     }

@@ -1,6 +1,6 @@
 //! Reading, features and labels.
 
-use churn::{Customer, Day, FeatureConfig, FromJson, Json, Merge, Transaction};
+use churn::{Customer, CustomerId, Day, FeatureConfig, FromJson, Json, Merge, Transaction};
 #[cfg(feature = "training")]
 use churn::{LabelConfig, ReadOptions};
 use serde::Serialize;
@@ -35,9 +35,11 @@ pub fn events_from_rows(array: &JsValue, options: &JsValue) -> Result<Events> {
     let mut all: Vec<(String, Transaction)> = Vec::new();
     rows(array, |row, mut pairs| {
         let at = pairs.iter().position(|(key, _)| key == "customer_id");
-        let Some((_, Json::Text(customer))) = at.map(|at| pairs.swap_remove(at)) else {
-            return Err(Failure::row(row, "customer_id is missing or no text"));
+        let Some((_, customer)) = at.map(|at| pairs.swap_remove(at)) else {
+            return Err(Failure::row(row, "customer_id is missing"));
         };
+        let CustomerId(customer) =
+            CustomerId::from_json(&customer).map_err(|error| Failure::row(row, format!("customer_id: {error}")))?;
         let transaction = Transaction::from_json(&Json::Object(pairs)).map_err(|error| Failure::row(row, error))?;
         all.push((customer, transaction));
         Ok(())

@@ -185,7 +185,7 @@
 //! |---|---|---|
 //! | `train` | yes | training, [`Classifier`], [`audit`]; without it a model that was trained elsewhere is loaded, scores and explains, and [`Model::evaluation`] is the JSON of the document |
 //! | `date-formats` | yes | [`ReadOptions::date_format`], by jiff; without it the standard forms of a date alone |
-//! | `parallel` | yes | all cores, by rayon |
+//! | `parallel` | yes | all cores, by rayon; [`use_threads`] for libraries that others fork |
 //! | `report` | yes | the HTML page of [`report`]; includes `train` |
 //! | `clusters` | yes | behavioural clusters by k-means |
 //! | `arrow`, `parquet` | no | events from record batches and Parquet files |
@@ -195,6 +195,7 @@
 #[cfg(feature = "clusters")]
 mod clusters;
 mod compare;
+mod counts;
 mod coverage;
 mod day;
 mod error;
@@ -231,8 +232,8 @@ pub use coverage::Coverage;
 pub use day::Day;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{
-    BadRow, BadRowReason, CheckedCsv, Columns, Customer, EventUnit, Events, History, IngestReport, Merge, OnBadRow,
-    Outcome, ReadOptions, Transaction, check_csv,
+    BadRow, BadRowReason, CheckedCsv, Columns, Customer, CustomerId, EventUnit, Events, History, IngestReport, Merge,
+    OnBadRow, Outcome, ReadOptions, Transaction, check_csv,
 };
 pub use explain::{
     Change, ChangeConfig, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureImportance,
@@ -259,6 +260,8 @@ pub use model::{
 #[cfg(feature = "train")]
 pub use model::{Candidate, Importance, Protocol, SearchProtocol};
 pub use objects::{FromJson, from_json};
+#[cfg(feature = "parallel")]
+pub use parallel::{Threads, use_threads};
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};
 pub use slipping::{Slipping, SlippingConfig, SlippingList};

@@ -16,6 +16,7 @@
 
 use serde::Serialize;
 
+use crate::counts;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::objects::objects;
 use crate::segments::check_probability;
@@ -215,7 +216,7 @@ pub(crate) fn thinned<P: Copy>(points: Vec<P>) -> Vec<P> {
     if last < MOST {
         return points;
     }
-    (0..=MOST).map(|i| points[i * last / MOST]).collect()
+    (0..=MOST).map(|i| points[counts::share(last, i, MOST)]).collect()
 }
 
 /// Rows by rising probability, those that stayed first among equals.

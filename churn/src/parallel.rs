@@ -2,10 +2,82 @@
 
 #![cfg_attr(not(feature = "train"), allow(dead_code, reason = "learning uses more of it than scoring"))]
 
+#[cfg(feature = "parallel")]
+pub use own::{Threads, use_threads};
+
+#[cfg(feature = "parallel")]
+mod own {
+    use std::sync::{Arc, OnceLock};
+
+    /// Threads that work is spread over, instead of those that the process shares.
+    ///
+    /// ```
+    /// let threads = churn::Threads::new(2);
+    /// assert_eq!((threads.count(), churn::Threads::new(1).count()), (2, 1));
+    /// ```
+    #[derive(Clone, Debug)]
+    pub struct Threads(Option<Arc<rayon::ThreadPool>>);
+
+    /// The source of threads, if there is one. Beside tables of constants the only state of the process: whoever loads this
+    /// library into processes of others must be able to reach every call with it.
+    static SOURCE: OnceLock<fn() -> Threads> = OnceLock::new();
+
+    /// Makes all work that begins outside of a pool of rayon's go to the threads that `source` gives at that moment. The
+    /// first source that is set stays.
+    ///
+    /// It is made for libraries that are loaded into programs that fork, as the Python package is. The threads of a pool do
+    /// not exist in a forked process, and work that is handed to it never ends there: the source must give other threads in
+    /// another process. Without a source work goes to rayon's global pool.
+    pub fn use_threads(source: fn() -> Threads) {
+        // A fork in the middle of the first use would leave these half filled in the child, which would wait for ever.
+        crate::features::fill_tables();
+        drop(crate::events::Spread::default());
+        let _ = SOURCE.set(source);
+    }
+
+    impl Threads {
+        /// So many threads, or as many as rayon chooses for 0: one a core, or what `RAYON_NUM_THREADS` says. One thread is the
+        /// one that calls, and so it is where the system gives no more.
+        pub fn new(count: usize) -> Threads {
+            if count == 1 {
+                return Threads(None);
+            }
+            let named = rayon::ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("churn-{i}"));
+            Threads(named.build().ok().filter(|pool| pool.current_num_threads() > 1).map(Arc::new))
+        }
+
+        /// The number of threads.
+        pub fn count(&self) -> usize {
+            self.0.as_ref().map_or(1, |pool| pool.current_num_threads())
+        }
+    }
+
+    /// The threads of the source, for work that does not run in a pool already.
+    pub(super) fn threads() -> Option<Threads> {
+        SOURCE.get().filter(|_| rayon::current_thread_index().is_none()).map(|source| source())
+    }
+
+    /// Does work that spreads: in the pool of the source, if there is one.
+    pub(super) fn spread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        match threads() {
+            Some(Threads(Some(pool))) => pool.install(work),
+            _ => work(),
+        }
+    }
+
+    /// A scope that begins on this thread.
+    pub(super) fn scope<'scope, T>(work: impl FnOnce(&rayon::Scope<'scope>) -> T) -> T {
+        match threads() {
+            Some(Threads(Some(pool))) => pool.in_place_scope(work),
+            _ => rayon::in_place_scope(work),
+        }
+    }
+}
+
 /// The number of cores that work is spread over.
 pub(crate) fn threads() -> usize {
     #[cfg(feature = "parallel")]
-    return rayon::current_num_threads();
+    return own::threads().map_or_else(rayon::current_num_threads, |threads| threads.count());
     #[cfg(not(feature = "parallel"))]
     1
 }
@@ -16,7 +88,7 @@ pub(crate) fn map<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Ve
     #[cfg(feature = "parallel")]
     if n > 1 && threads() > 1 {
         use rayon::prelude::*;
-        return (0..n).into_par_iter().map(f).collect();
+        return own::spread(|| (0..n).into_par_iter().map(f).collect());
     }
     (0..n).map(f).collect()
 }
@@ -26,7 +98,7 @@ pub(crate) fn map_mut<I: Send, T: Send>(items: &mut [I], f: impl Fn(usize, &mut 
     #[cfg(feature = "parallel")]
     if items.len() > 1 && threads() > 1 {
         use rayon::prelude::*;
-        return items.par_iter_mut().enumerate().map(|(i, item)| f(i, item)).collect();
+        return own::spread(|| items.par_iter_mut().enumerate().map(|(i, item)| f(i, item)).collect());
     }
     items.iter_mut().enumerate().map(|(i, item)| f(i, item)).collect()
 }
@@ -36,7 +108,7 @@ pub(crate) fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl Fn
     #[cfg(feature = "parallel")]
     if threads() > 1 {
         let mut done = None;
-        let result = rayon::in_place_scope(|scope| {
+        let result = own::scope(|scope| {
             scope.spawn(|_| done = Some(there()));
             here()
         });
@@ -50,7 +122,7 @@ pub(crate) fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl Fn
 pub(crate) fn inside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     #[cfg(feature = "parallel")]
     if threads() > 1 {
-        return rayon::scope(|_| work());
+        return own::spread(|| rayon::scope(|_| work()));
     }
     work()
 }
@@ -60,7 +132,7 @@ pub(crate) fn sort_unstable_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T
     #[cfg(feature = "parallel")]
     if threads() > 1 {
         use rayon::prelude::*;
-        items.par_sort_unstable_by(compare);
+        own::spread(|| items.par_sort_unstable_by(&compare));
         return;
     }
     items.sort_unstable_by(compare);
@@ -73,14 +145,7 @@ pub(crate) fn for_each_block(rows: &mut [f64], width: usize, f: impl Fn(usize, &
     if width == 0 {
         return;
     }
-    let block = |(b, chunk): (usize, &mut [f64])| f(b * ROWS, chunk);
-    #[cfg(feature = "parallel")]
-    if threads() > 1 {
-        use rayon::prelude::*;
-        rows.par_chunks_mut(ROWS * width).enumerate().for_each(block);
-        return;
-    }
-    rows.chunks_mut(ROWS * width).enumerate().for_each(block);
+    for_each_chunk(rows, ROWS * width, |first, chunk| f(first / width, chunk));
 }
 
 /// Calls `f(first, items)` for stretches of so many items, beginning with that one.
@@ -89,7 +154,7 @@ pub(crate) fn for_each_chunk<T: Send>(items: &mut [T], size: usize, f: impl Fn(u
     #[cfg(feature = "parallel")]
     if items.len() > size && threads() > 1 {
         use rayon::prelude::*;
-        items.par_chunks_mut(size).enumerate().for_each(chunk);
+        own::spread(|| items.par_chunks_mut(size).enumerate().for_each(chunk));
         return;
     }
     items.chunks_mut(size).enumerate().for_each(chunk);
@@ -98,10 +163,10 @@ pub(crate) fn for_each_chunk<T: Send>(items: &mut [T], size: usize, f: impl Fn(u
 /// Calls `f` on every item.
 pub(crate) fn for_each<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Sync + Send) {
     #[cfg(feature = "parallel")]
-    {
+    if items.len() > 1 && threads() > 1 {
         use rayon::prelude::*;
-        items.par_iter_mut().for_each(f);
+        own::spread(|| items.par_iter_mut().for_each(f));
+        return;
     }
-    #[cfg(not(feature = "parallel"))]
     items.iter_mut().for_each(f);
 }

@@ -32,6 +32,13 @@ pub(crate) fn step(observer: &dyn Observer, stage: &'static str, done: usize, to
     Ok(())
 }
 
+/// [`step`] of reading, in bytes or rows: a stream may be longer than the addresses of the machine are.
+pub(crate) fn have_read(observer: &dyn Observer, done: u64) -> Result<()> {
+    heed(observer, "read")?;
+    observer.progress("read", done, 0);
+    Ok(())
+}
+
 /// Gives up if the observer asks to. It stands between parts of a step that take long where the rows are many, on the
 /// caller's thread: an observer may have nothing to say on others.
 pub(crate) fn heed(observer: &dyn Observer, stage: &'static str) -> Result<()> {

@@ -97,7 +97,9 @@ def test_today_is_the_day_of_one_customer(logistic: churn.Model) -> None:
         (None, "expected a dict"),
         ({}, 'no "customer_id"'),
         ({"customer_id": "x"}, 'no "transactions"'),
-        ({"customer_id": 1.5, "transactions": []}, "expected text"),
+        ({"customer_id": 1.5, "transactions": []}, "customer_id is 1.5 (float); expected text or a whole number"),
+        ({"customer_id": True, "transactions": []}, "expected text or a whole number"),
+        ({"customer_id": None, "transactions": []}, "expected text or a whole number"),
         ({"customer_id": "x", "transactions": 5}, "expected a list"),
         ({"customer_id": "x", "transactions": [5]}, "transaction 1: it is 5"),
         ({"customer_id": "x", "transactions": [{}]}, "transaction 1: event_date is missing"),
@@ -107,8 +109,7 @@ def test_today_is_the_day_of_one_customer(logistic: churn.Model) -> None:
         ({"customer_id": "x", "transactions": [{"event_date": np.datetime64("NaT")}]}, "transaction 1: "),
         ({"customer_id": "x", "transactions": [{"event_date": float("nan")}]}, "transaction 1: event_date is missing"),
         ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "amount": "a"}]}, "amount"),
-        ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "event_type": 5}]}, "event_type"),
-        ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "amout": 5}]}, "unknown key 'amout'"),
+        ({"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "event_type": 5.5}]}, "event_type"),
         ({"customer_id": "x", "transactions": [], "as_of": "2024-01-01"}, "unknown key 'as_of'"),
     ],
 )
@@ -116,6 +117,19 @@ def test_customers_that_cannot_be_read(logistic: churn.Model, customer: Any, wor
     with pytest.raises(churn.errors.InvalidParameterError) as caught:
         logistic.predict_one(customer, "2024-06-01")
     assert words in str(caught.value)
+
+
+def test_numbers_are_ids_and_further_keys_are_ignored(logistic: churn.Model) -> None:
+    row: Any = {"event_date": "2024-05-01", "amount": 5, "event_type": "7"}
+    plain = logistic.predict_one({"customer_id": "12346", "transactions": [row]}, "2024-06-01")
+    assert plain["customer_id"] == "12346"
+    for number in (12346, 12346.0, np.int64(12346), np.float64(12346)):
+        numeric = {**row, "event_type": type(number)(7), "sku": object(), "amout": 9}
+        assert logistic.predict_one({"customer_id": number, "transactions": [numeric]}, "2024-06-01") == plain
+    digits = str(10**30)
+    assert logistic.predict_one({"customer_id": 10**30, "transactions": [row]}, "2024-06-01")["customer_id"] == digits
+    with pytest.raises(churn.errors.BadRowsError, match="customer_id is empty"):
+        logistic.predict_one({"customer_id": "", "transactions": [row]}, "2024-06-01")
 
 
 def test_customers_without_a_past(logistic: churn.Model) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -330,7 +331,7 @@ GOOD: Columns = {"customer_id": ["a", "b"], "event_date": ["2024-01-01", "2024-0
     ("change", "error", "words"),
     [
         ({"event_date": None}, "missing_column", "event_date"),
-        ({"customer_id": [1.5, 2.5]}, "invalid_column", "expected strings or integers"),
+        ({"customer_id": [1.5, 2.5]}, "invalid_column", "expected strings, or whole numbers"),
         ({"customer_id": [None, None]}, "bad_rows", "customer_id"),
         ({"event_date": [None, None]}, "bad_rows", "2 of 2 rows are bad"),
         ({"event_date": [1.5, 2.5]}, "invalid_column", "expected dates, timestamps or strings"),
@@ -519,3 +520,44 @@ def test_one_customer_counts_as_the_models_log(rows: list[Row]) -> None:
         churn.train(events).predict_one(
             {"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "order_id": 1.5}]}  # type: ignore[typeddict-item]
         )
+
+
+def test_ids_of_a_column_with_gaps() -> None:
+    """pandas and numpy have no missing integer: a column of ids with a gap is of floats."""
+    pd = pytest.importorskip("pandas")
+    dates = ["2024-01-01", "2024-01-02", "2024-01-03"]
+    ids = [12346.0, math.nan, -7.0]
+    options: Any = {"on_bad_row": "skip", "max_bad_share": 0.5}
+    for table in (
+        {"customer_id": ids, "event_date": dates},
+        {"customer_id": np.array(ids), "event_date": dates},
+        pd.DataFrame({"customer_id": [12346, None, -7], "event_date": dates}),
+        pd.DataFrame({"customer_id": ids, "event_date": dates, "event_type": [1.0, 2.0, math.nan]}),
+    ):
+        events = churn.Events.from_table(table, **options)
+        assert events.customer_ids == ["-7", "12346"]
+        (bad,) = events.report["bad_rows"]
+        assert (bad["line"], bad["reason"]) == (2, "missing_customer")
+        with pytest.raises(churn.errors.BadRowsError, match="customer_id is empty"):
+            churn.Events.from_table(table)
+    assert events.event_types == ["1"]
+    for wrong in (7.5, 2.0**53, math.inf):
+        with pytest.raises(churn.errors.InvalidColumnError, match="row 2 of the column"):
+            churn.Events.from_table({"customer_id": [1.0, wrong], "event_date": dates[:2]})
+    joined = pd.DataFrame({"customer_id": [12346.0, -7.0, 5.0], "age": [30, 40, 50]})
+    table = churn.features(events, "2024-02-01").join(joined)
+    assert table.to_numpy()[:, -1].tolist() == [40, 30]
+
+
+def test_text_behind_a_quote() -> None:
+    lines = ['a,2024-01-01,1,"TV 32""', 'b,2024-01-02,1,"TV 40"', 'c,2024-01-03,"1"5,y', "d,2024-01-04,1,y"]
+    log = "\n".join(["customer_id,event_date,amount,note", *lines]).encode()
+    with pytest.raises(churn.errors.BadRowsError, match="line 2: text stands behind the closing quote") as caught:
+        churn.read_csv(log)
+    assert caught.value.line == 2
+    events = churn.read_csv(log, on_bad_row="skip", max_bad_share=0.5)
+    assert events.customer_ids == ["b", "d"]
+    assert [(row["line"], row["reason"]) for row in events.report["bad_rows"]] == [
+        (2, "text_after_quote"),
+        (4, "text_after_quote"),
+    ]

@@ -123,6 +123,16 @@ fn ids_and_types_of_any_text() {
         Arc::new(log.iter().map(|row| row.id.map(|id| id as u64)).collect::<UInt64Array>()),
         &options,
     );
+    // Integers with gaps, as pandas has them.
+    let doubles = || log.iter().map(|row| row.id.map(|id| id as f64));
+    check("customer_id", &log, 0, Arc::new(doubles().collect::<Float64Array>()), &options);
+    check(
+        "customer_id",
+        &log,
+        0,
+        Arc::new(doubles().map(|id| id.map(|id| id as f32)).collect::<Float32Array>()),
+        &options,
+    );
     // A dictionary of integers, keys in an order of their own.
     let keys = arrow_array::UInt16Array::from(vec![1, 0, 1, 2, 0, 2, 1, 3]);
     let values: ArrayRef = Arc::new(Int64Array::from(vec![7, 12, 700, 8]));
@@ -306,7 +316,7 @@ fn types_that_cannot_serve_are_refused() {
     let log = log();
     let n = log.len();
     let booleans: ArrayRef = Arc::new(BooleanArray::from(vec![true; n]));
-    let doubles: ArrayRef = Arc::new(Float64Array::from(vec![1.0; n]));
+    let doubles: ArrayRef = Arc::new(Float64Array::from(vec![1.5; n]));
     let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![b"x".as_slice(); n]));
     let texts: ArrayRef = Arc::new(StringArray::from(vec!["5"; n]));
     let dates: ArrayRef = Arc::new(Date32Array::from(vec![1; n]));
@@ -318,7 +328,7 @@ fn types_that_cannot_serve_are_refused() {
     let lists: ArrayRef = Arc::new(lists.finish());
     let keys = arrow_array::UInt16Array::from(vec![0; n]);
     let of_doubles: ArrayRef =
-        Arc::new(DictionaryArray::<UInt16Type>::new(keys, Arc::new(Float64Array::from(vec![1.0])) as ArrayRef));
+        Arc::new(DictionaryArray::<UInt16Type>::new(keys, Arc::new(Float64Array::from(vec![1.5])) as ArrayRef));
     for (at, unfit) in [
         (0, vec![&booleans, &doubles, &bytes, &dates, &lists, &of_doubles]),
         (1, vec![&booleans, &doubles, &bytes, &lists, &of_doubles]),

@@ -452,26 +452,26 @@ fn expected_row(record: &csv::ByteRecord, columns: usize, at: [usize; 4]) -> Opt
     })
 }
 
-/// A field: plain, quoted, or with quotes where none are expected; never a carriage return of its own, which is data to us
-/// and a line end to the reference.
+/// A well-formed field: plain, quoted, or with quotes inside; never a carriage return of its own, which is data to us and a
+/// line end to the reference.
 fn adversarial_field(random: &mut Xorshift, content: &str) -> String {
     let noise = ["", "", "é", "😀", " ", "\t", "''", "a\"b", "日本"];
     let mut text = format!("{content}{}", random.pick(&noise));
     match random.below(8) {
-        0..=3 => text,
+        // A quote at the start would open the field.
+        0..=3 => text.trim_start_matches('"').to_owned(),
         // The quotes are closed; inside them everything is data, doubled quotes included.
         4 | 5 => {
             text.push_str(random.pick(&["", ",", "\n", "\r\n", ";", "\"", "\n\n\""]));
             format!("\"{}\"", text.replace('"', "\"\""))
         }
-        // What follows the closing quote belongs to the field.
-        6 => format!("\"{}\"{}", content, random.pick(&["x", "x\"y", " "])),
-        _ => format!("{}\"", text),
+        _ => format!("x{text}\""),
     }
 }
 
-/// The `csv` crate splits records as RFC 4180 does. Two differences are ours on purpose and do not occur in these files but
-/// in their own tests: a quote that is never closed is an error here, and a carriage return alone ends no record.
+/// The `csv` crate splits well-formed records as RFC 4180 does. Three differences are ours on purpose and do not occur in these
+/// files but in their own tests: a quote that is never closed is an error here, text behind a closing quote makes a bad row
+/// (tests/rust/quotes.rs), and a carriage return alone ends no record.
 #[test]
 fn records_are_split_as_the_csv_crate_splits_them() {
     const FILES: u64 = 100_000;
@@ -550,7 +550,6 @@ fn records_are_split_as_the_csv_crate_splits_them() {
                 compared.fetch_add(1, Ordering::Relaxed);
                 events_seen.fetch_add(events.len() as u64, Ordering::Relaxed);
             }
-            Err(error) if error.code() == "unclosed_quote" => (),
             Err(error) => {
                 assert_eq!((error.code(), expected.len()), ("no_good_rows", 0), "{error}: {file:?}");
                 let rows = error.report().map(|report| report.rows);

@@ -504,6 +504,14 @@ def errors_cases():
            [(i, "invalid_amount") for i in range(3, 3 + len(amounts))], one, **loose)
     accept("skip: field counts", "too few, too many, a trailing comma", head + "A,2024-01-01,5\n" + row + "A,2024-01-01,5,p,x\nA,2024-01-01,5,p,\nA\n", 1, 1,
            [(n, "wrong_field_count") for n in (2, 4, 5, 6)], one, **loose)
+    inches = '"a",2024-01-01,5,"TV 32""\n'
+    inside = '"two\nlines",2024-01-01,5,"x"y\n'
+    refuse("fail: text behind a closing quote", "the quotes behind 32 are one inside the field, which the next row closes", head + row + inches + row +
+           '"B",2024-01-02,5,"TV 40"\n', "bad_rows", 3, ["line 3", "closing quote", "TV 32"])
+    refuse("fail: a number behind a quoted one", "not 15", head + 'A,2024-01-01,"1"5,p\n', "bad_rows", 2, ["line 2", "closing quote"])
+    accept("skip: text behind a closing quote", "inches, a number, a blank, a carriage return, a field begun on the second line of its row; the rows "
+           "between are all there", head + inches + row + '"B",2024-01-02,,"login"\n' + 'A,2024-01-01,"1"5,p\n' + row + '"A" ,2024-01-01,5,p\n' +
+           'A,2024-01-01,5,"p"\rq\n' + inside + row, 4, 2, [(n, "text_after_quote") for n in (2, 5, 7, 8, 9)], one * 3 + two[1:], **loose)
     accept("skip: no customer", "empty, with and without quotes", head + ",2024-01-01,5,p\n" + row + '"",2024-01-01,5,p\n', 1, 1,
            [(2, "missing_customer"), (4, "missing_customer")], one, **loose)
     accept("skip: labels", "0, 1 or nothing", label_head + "A,2024-01-01,1\nA,2024-01-02,\nA,2024-01-03,2\nB,2024-01-04,yes\nB,2024-01-05,-1\nB,2024-01-06,0\n",

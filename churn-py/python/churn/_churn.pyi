@@ -180,11 +180,11 @@ class _Contacting(_Campaign, total=False):
 class _Transaction(TypedDict, total=False):
     event_date: _Date
     amount: SupportsFloat | None
-    event_type: str | None
-    order_id: str | int | None
+    event_type: str | float | None
+    order_id: str | float | None
 
 class _Customer(TypedDict):
-    customer_id: str
+    customer_id: str | float
     transactions: Iterable[_Transaction]
 
 class _CustomerWith(_Customer):

@@ -1,8 +1,9 @@
 //! One customer, scored at once.
 
 use axum::extract::State;
-use churn::{Customer, Day, INACTIVITY_WARNING, LabelKind, Prediction, Reason, Segment, Transaction};
+use churn::{Customer, CustomerId, Day, INACTIVITY_WARNING, LabelKind, Prediction, Reason, Segment, Transaction};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -26,8 +27,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PredictRequest {
-    #[schema(min_length = 1, example = "C001")]
-    customer_id: String,
+    #[schema(schema_with = customer_id)]
+    customer_id: CustomerId,
     /// Their events in any order, each one that is listed counts; at least one on or before `as_of`.
     #[schema(value_type = Vec<TransactionSchema>, min_items = 1)]
     transactions: Vec<Transaction>,
@@ -37,7 +38,7 @@ struct PredictRequest {
     as_of: Option<Day>,
 }
 
-/// One event.
+/// One event; further keys are ignored.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described: the core reads it")]
 struct TransactionSchema {
@@ -47,11 +48,32 @@ struct TransactionSchema {
     /// Within ±10^12; below 0 for a refund, left out for an event without one.
     #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64, example = 12.5)]
     amount: Option<f64>,
-    #[schema(example = "purchase")]
+    #[schema(schema_with = event_type)]
     event_type: Option<String>,
     /// The events of one order, day and type are one event, whose amount is their sum; one without an order is one by itself.
     #[schema(example = "536365")]
     order_id: Option<String>,
+}
+
+/// A text, or a whole number.
+fn customer_id() -> Object {
+    let types = SchemaType::from_iter([Type::String, Type::Integer]);
+    ObjectBuilder::new()
+        .schema_type(types)
+        .min_length(Some(1))
+        .examples(["C001"])
+        .description(Some("Text, or a whole number, which stands for its digits."))
+        .build()
+}
+
+/// The same, or null.
+fn event_type() -> Object {
+    let types = SchemaType::from_iter([Type::String, Type::Integer, Type::Null]);
+    ObjectBuilder::new()
+        .schema_type(types)
+        .examples(["purchase"])
+        .description(Some("Text, or a whole number, which stands for its digits."))
+        .build()
 }
 
 /// What else to answer.
@@ -139,7 +161,7 @@ async fn predict(
 }
 
 fn score(state: &AppState, serving: &Serving, request: PredictRequest, explain: bool) -> Result<PredictAnswer> {
-    let PredictRequest { customer_id, transactions, as_of } = request;
+    let PredictRequest { customer_id: CustomerId(customer_id), transactions, as_of } = request;
     let today = today();
     let as_of = as_of.unwrap_or(today);
     // Tomorrow has begun somewhere.

@@ -110,6 +110,12 @@ async fn what_is_refused_leaves_nothing() {
         (&details["bad_rows"][0]["line"], &details["bad_rows"][0]["reason"]),
         (&json!(3), &json!("invalid_date"))
     );
+    let inches = "customer_id,event_date,note\nanna,2024-01-05,\"TV 32\"\"\nbert,2024-01-06,\"TV 40\"\n";
+    let answer = server.form(&upload_path(), "", &[("file", inches)]).await;
+    assert_eq!(answer.error(), (422, "bad_rows".to_owned()));
+    let row = &answer.json()["details"]["bad_rows"][0];
+    assert_eq!((&row["line"], &row["reason"]), (&json!(2), &json!("text_after_quote")));
+    assert!(answer.text.contains("line 2: text stands behind the closing quote"), "{}", answer.text);
 
     let long = format!("{CSV}{}", "anna,2024-01-05,12.50,purchase\n".repeat(5000));
     for (fields, status, code) in [

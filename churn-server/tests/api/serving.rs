@@ -77,7 +77,8 @@ async fn what_is_wrong_with_a_request_is_said() {
         |event_date: &str, amount: Value| with("transactions", json!([{"event_date": event_date, "amount": amount}]));
     for (body, status, code) in [
         (with("customer_id", json!("")), 400, "invalid_parameter"),
-        (with("customer_id", json!(7)), 422, "invalid_body"),
+        (with("customer_id", json!(7.5)), 422, "invalid_body"),
+        (with("customer_id", Value::Null), 422, "invalid_body"),
         (with("transactions", json!([])), 422, "no_good_rows"),
         (with("transactions", Value::Null), 422, "invalid_body"),
         (with("as_of", json!("2999-01-01")), 400, "invalid_parameter"),
@@ -102,6 +103,24 @@ async fn what_is_wrong_with_a_request_is_said() {
     assert_eq!(answer.error(), (415, "unsupported_media_type".to_owned()));
     let answer = server.send(raw("application/json; charset=utf-8", &body("C1").to_string())).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+}
+
+/// What a file takes is taken here: ids and types that are whole numbers, and further columns.
+#[tokio::test]
+async fn numbers_are_ids_and_further_keys_are_ignored() {
+    let server = Server::open().await;
+    with_model(&server.state, "m-1", &model(), true).await;
+    let plain = server.post(&org("/predict"), body("7")).await;
+    assert_eq!((plain.status, &plain.json()["customer_id"]), (StatusCode::OK, &json!("7")));
+    for id in [json!(7), json!(7.0)] {
+        let mut numeric = body("7");
+        numeric["customer_id"] = id;
+        for row in numeric["transactions"].as_array_mut().expect("rows") {
+            row["order_line"] = json!({"sku": 5});
+        }
+        let answer = server.post(&org("/predict"), numeric).await;
+        assert_eq!(answer.json(), plain.json());
+    }
 }
 
 #[tokio::test]

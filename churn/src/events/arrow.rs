@@ -21,9 +21,10 @@ use super::ingest::{
     refused_amount,
 };
 use super::rows::{GoodRow, Rows, Sink, Wants};
+use super::words::digits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
-use crate::progress::{Observer, step};
+use crate::progress::{Observer, have_read};
 
 /// Rows that one core turns into ours at a time.
 const PIECE: usize = 8192;
@@ -41,7 +42,7 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
     let mut batches = batches.into_iter();
     let mut ahead = batches.next().transpose()?;
     while let Some(batch) = ahead {
-        step(observer, "read", intake.lines() as usize, 0)?;
+        have_read(observer, intake.lines())?;
         let batch: &RecordBatch = batch.borrow();
         let take = || {
             let columns = Columns::new(batch, options, wants)?;
@@ -151,7 +152,7 @@ fn cast(name: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     })
 }
 
-/// A column of strings, or of integers as their digits; null reads as empty.
+/// A column of strings, or of whole numbers as their digits; null reads as empty.
 enum Text {
     Small(StringArray),
     Large(LargeStringArray),
@@ -168,8 +169,11 @@ impl Text {
             Dictionary(_, values) => values.as_ref(),
             other => other,
         };
+        if of.is_floating() {
+            return whole_numbers((name, array)).map(Text::Large);
+        }
         if !(of.is_integer() || matches!(of, Utf8 | LargeUtf8 | Utf8View | Null)) {
-            return Err(unfit(name, array.data_type(), "strings or integers"));
+            return Err(unfit(name, array.data_type(), "strings or whole numbers"));
         }
         Ok(Text::Large(cast(name, array, &LargeUtf8)?.as_string().clone()))
     }
@@ -183,6 +187,25 @@ impl Text {
             _ => "",
         }
     }
+}
+
+/// The digits of whole numbers that came as floats, as an integer column with gaps does from pandas; NaN is null.
+fn whole_numbers((name, array): (&str, &ArrayRef)) -> Result<LargeStringArray> {
+    let doubles = cast(name, array, &DataType::Float64)?;
+    let doubles: &Float64Array = doubles.as_primitive();
+    let text = |(row, value): (usize, Option<f64>)| {
+        match value.filter(|value| !value.is_nan()) {
+        None => Ok(None),
+        Some(value) => digits(value).map(Some).ok_or_else(|| {
+            let message = format!(
+                "row {} of the column {name:?} is {value}; expected strings, or whole numbers that a double holds exactly",
+                row + 1
+            );
+            Error::new(ErrorKind::InvalidColumn, message)
+        }),
+    }
+    };
+    doubles.iter().enumerate().map(text).collect()
 }
 
 /// A column of numbers as doubles; null reads as null.

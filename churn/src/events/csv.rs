@@ -11,13 +11,13 @@ use super::ingest::{
     plain_amount, shown, utf8,
 };
 use super::merge::Merge;
-use super::records::{Blocks, End, Records, Span, Step, Walk, field, unquote};
+use super::records::{Blocks, End, Records, Span, Step, Walk, field, text_after_quote, unquote};
 use super::rows::{GoodRow, Rows, Shard, Sink, Wants};
 use super::separators;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
-use crate::progress::{Observer, step};
+use crate::progress::{Observer, have_read};
 
 /// Blocks that a thread gets before the rows are taken over.
 const BLOCKS_PER_THREAD: usize = 8;
@@ -154,12 +154,18 @@ impl RowParser<'_> {
     fn with_quotes(&self, text: &mut [u8], is_utf8: bool, parsed: &mut Parsed) -> Result<()> {
         let mut spans = vec![(0, 0); self.columns];
         let mut walk = Walk::new(text, self.delimiter);
-        while let Step::Record { from, to, line, fields, plain } = walk.next(text, &mut spans) {
-            if fields == self.columns && !plain {
-                unquote(text, from, to, self.delimiter, &mut spans);
+        loop {
+            match walk.next(text, &mut spans) {
+                Step::Record { from, to, line, fields, plain } => {
+                    if fields == self.columns && !plain {
+                        unquote(text, from, to, self.delimiter, &mut spans);
+                    }
+                    parsed.lines = u64::from(line);
+                    self.record(text, fields, |i| spans[i], is_utf8, parsed)?;
+                }
+                Step::Malformed { open, line } => parsed.refuse(line.into(), text_after_quote(text, open)),
+                Step::End | Step::Open => break,
             }
-            parsed.lines = u64::from(line);
-            self.record(text, fields, |i| spans[i], is_utf8, parsed)?;
         }
         parsed.lines = u64::from(walk.line);
         Ok(())
@@ -359,7 +365,7 @@ fn read_in_rounds<R: Read, S: Sink>(
     let mut parsed: Vec<Parsed> = std::iter::repeat_with(Parsed::default).take(together).collect();
     let mut bytes = round.fill(&mut blocks)?;
     loop {
-        step(observer, "read", bytes, 0)?;
+        have_read(observer, bytes)?;
         let Round { texts, filled, end } = &mut round;
         let mut take = || {
             let parsed = &mut parsed[..*filled];
@@ -395,7 +401,7 @@ impl Round {
     }
 
     /// Reads blocks, and returns their bytes.
-    fn fill<R: Read>(&mut self, blocks: &mut Blocks<R>) -> Result<usize> {
+    fn fill<R: Read>(&mut self, blocks: &mut Blocks<R>) -> Result<u64> {
         let mut bytes = 0;
         self.filled = 0;
         for text in &mut self.texts {
@@ -403,7 +409,7 @@ impl Round {
             if text.is_empty() {
                 break;
             }
-            bytes += text.len();
+            bytes += text.len() as u64;
             self.filled += 1;
         }
         Ok(bytes)

@@ -110,6 +110,8 @@ pub enum BadRowReason {
     InvalidAmount,
     /// More or fewer fields than the header has.
     WrongFieldCount,
+    /// Text stands behind the closing quote of a field.
+    TextAfterQuote,
     /// The label is not 0 or 1.
     InvalidLabel,
     /// The label differs from another row of the same customer.
@@ -120,7 +122,8 @@ pub enum BadRowReason {
 
 names! {
     BadRowReason {
-        MissingCustomer, InvalidDate, InvalidAmount, WrongFieldCount, InvalidLabel, ConflictingLabel, InvalidUtf8,
+        MissingCustomer, InvalidDate, InvalidAmount, WrongFieldCount, TextAfterQuote, InvalidLabel, ConflictingLabel,
+        InvalidUtf8,
     }
 }
 

@@ -15,6 +15,7 @@ mod records;
 mod rows;
 mod separators;
 mod strings;
+mod words;
 
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -27,6 +28,7 @@ use std::ops::Range;
 pub use csv::{CheckedCsv, check_csv};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
 pub use merge::{EventUnit, Merge};
+pub use words::CustomerId;
 
 use builder::{Builder, ROWS_TOGETHER};
 use columns::Column;
@@ -49,7 +51,7 @@ pub(crate) use parquet::read as read_parquet;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{Json, JsonError, JsonResult};
-use crate::objects::{FromJson, Object, deserialized, objects};
+use crate::objects::{FromJson, Object, deserialized};
 use crate::progress::Observer;
 
 /// A log in memory.
@@ -82,7 +84,8 @@ pub struct Events {
     report: IngestReport,
 }
 
-/// One event of a [`Customer`] that is scored alone, or a row for [`Events::from_rows`].
+/// One event of a [`Customer`] that is scored alone, or a row for [`Events::from_rows`]. Read from JSON, it may have further
+/// keys, which are ignored like further columns of a file, and an event type that is a whole number stands for its digits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transaction {
     /// When; from text, every form of a date that the CSV reader takes.
@@ -109,15 +112,26 @@ impl FromJson for AnyDate {
     }
 }
 
+/// A text, or the digits of a whole number.
+struct Word(String);
+
+impl FromJson for Word {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        words::word(json).map(Word)
+    }
+}
+
 impl FromJson for Transaction {
     fn from_json(json: &Json) -> JsonResult<Self> {
-        let object = Object::of(json, &["event_date", "amount", "event_type", "order_id"])?;
+        // A row may have further columns, as in a file.
+        let object = Object::any(json)?;
         let AnyDate(event_date) = object.field("event_date")?;
+        let text = |word: Option<Word>| word.map(|Word(text)| text);
         Ok(Transaction {
             event_date,
             amount: object.field("amount")?,
-            event_type: object.field("event_type")?,
-            order_id: object.field("order_id")?,
+            event_type: text(object.field("event_type")?),
+            order_id: text(object.field("order_id")?),
         })
     }
 }
@@ -127,7 +141,7 @@ deserialized!(Transaction);
 /// A customer on their own: the id, every event known of them, and the values of joined columns if the model uses some.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Customer {
-    /// Who.
+    /// Who. Read from JSON, text or a whole number: see [`CustomerId`].
     pub customer_id: String,
     /// Their events in any order.
     pub transactions: Vec<Transaction>,
@@ -135,7 +149,19 @@ pub struct Customer {
     pub attributes: std::collections::BTreeMap<String, crate::table::Value>,
 }
 
-objects! { Customer { customer_id, transactions, attributes } }
+impl FromJson for Customer {
+    fn from_json(json: &Json) -> JsonResult<Self> {
+        let object = Object::of(json, &["customer_id", "transactions", "attributes"])?;
+        let CustomerId(customer_id) = object.field("customer_id")?;
+        Ok(Customer {
+            customer_id,
+            transactions: object.field("transactions")?,
+            attributes: object.field("attributes")?,
+        })
+    }
+}
+
+deserialized!(Customer);
 
 impl Events {
     /// Reads a CSV log. See [`ReadOptions`] for what can be mapped and what happens to bad rows.
@@ -157,8 +183,8 @@ impl Events {
         builder.finish(report)
     }
 
-    /// Takes Arrow record batches with the columns of [`Columns`]: ids as strings or integers, dates as dates, timestamps or
-    /// strings, amounts as any number. Bad rows are numbered from 1 across the batches.
+    /// Takes Arrow record batches with the columns of [`Columns`]: ids as strings or whole numbers, dates as dates, timestamps
+    /// or strings, amounts as any number. Bad rows are numbered from 1 across the batches.
     ///
     /// # Errors
     /// As [`Events::from_csv`]; `invalid_column` for a column of a type that cannot serve.

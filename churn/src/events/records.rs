@@ -3,12 +3,17 @@
 //! LF or CRLF ends a record; blank lines are no records; a field that begins with a quote ends at the closing one, doubled
 //! quotes inside it are one, and it may hold delimiters and line ends. A quote elsewhere is an ordinary character.
 //!
+//! Behind a closing quote stands a delimiter or a line end. Anything else (`"TV 32""`, where the last two quotes are one within
+//! the field, which then goes on to the next quote of the file) makes the record malformed: it ends with the line that the
+//! field begins on, so that whatever stands on the lines below is read as if nothing had happened.
+//!
 //! A block is cut at the end of a record before it is looked at, so that blocks can be parsed side by side.
 
 use std::io::Read;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::ingest::{BadRowReason, Refusal, shown};
 use super::separators::Separators;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 
@@ -129,16 +134,16 @@ fn last_end(text: &[u8], delimiter: u8) -> usize {
     if memchr(b'"', text).is_none() {
         return memrchr(b'\n', text).map_or(0, |at| at + 1);
     }
-    let mut walk = Walk::new(text, delimiter);
-    while let Step::Record { .. } = walk.next(text, &mut []) {}
+    let mut walk = Walk { more: true, ..Walk::new(text, delimiter) };
+    while let Step::Record { .. } | Step::Malformed { .. } = walk.next(text, &mut []) {}
     walk.at
 }
 
 /// Where the first record ends, or the text if it has no end.
 fn first_end(text: &[u8], delimiter: u8) -> usize {
-    let mut walk = Walk::new(text, delimiter);
+    let mut walk = Walk { more: true, ..Walk::new(text, delimiter) };
     match walk.next(text, &mut []) {
-        Step::Record { to, .. } => to,
+        Step::Record { .. } | Step::Malformed { .. } => walk.at,
         Step::End | Step::Open => text.len(),
     }
 }
@@ -153,11 +158,16 @@ pub(super) struct Walk {
     /// Where the next record begins, and after how many line ends.
     at: usize,
     pub(super) line: u32,
+    /// Whether the text goes on behind its end. Where it does not it was cut at the end of a record, and one that is open there
+    /// is malformed: what says so stands behind the cut.
+    more: bool,
 }
 
 pub(super) enum Step {
     /// A record of so many fields; where its quotes are not plain, only [`unquote`] tells its fields.
     Record { from: usize, to: usize, line: u32, fields: usize, plain: bool },
+    /// A record with text behind the closing quote of the field that begins at `open`.
+    Malformed { open: usize, line: u32 },
     /// The block ends.
     End,
     /// The block ends within a record.
@@ -165,8 +175,9 @@ pub(super) enum Step {
 }
 
 impl Walk {
+    /// A walk over a whole block.
     pub(super) fn new(text: &[u8], delimiter: u8) -> Self {
-        Walk { delimiter, separators: Separators::from(text, 0, delimiter), at: 0, line: 0 }
+        Walk { delimiter, separators: Separators::from(text, 0, delimiter), at: 0, line: 0, more: false }
     }
 
     /// The next record; its fields are written to as many spans as there are.
@@ -190,7 +201,7 @@ impl Walk {
                         Quoted::Field { close, to, ends_record } => {
                             (begin, stop, next, is_end) = (at + 1, close, to, ends_record);
                         }
-                        Quoted::Open => return Step::Open,
+                        Quoted::Open => return self.open(text, from, at, line),
                         Quoted::Hard => return self.hard(text, from, line),
                     }
                 } else if is_end && stop > start && text[stop - 1] == b'\r' {
@@ -245,14 +256,50 @@ impl Walk {
     #[cold]
     fn hard(&mut self, text: &[u8], from: usize, line: u32) -> Step {
         let mut fields = Fields::new(self.delimiter);
-        let Some(length) = text[from..].iter().position(|&c| fields.step(c) == Part::RecordEnd) else {
-            return Step::Open;
-        };
-        let to = from + length + 1;
+        // The last quote that opened a field.
+        let mut open = from;
+        for at in from..text.len() {
+            let was = fields.state;
+            let part = fields.step(text[at]);
+            if was == State::FieldStart && part == Part::Quote {
+                open = at;
+            }
+            if was == State::QuoteInQuoted && part == Part::Data && text[at] != b'"' {
+                match text.get(at + 1) {
+                    Some(b'\n') if text[at] == b'\r' => (),
+                    None if text[at] == b'\r' => break,
+                    // So late, it would be too long a record if it were one.
+                    _ if self.more && at - from > MAX_RECORD => break,
+                    _ => return self.malformed(text, from, open, line),
+                }
+            }
+            if part == Part::RecordEnd {
+                self.ends(text, from, at + 1);
+                return Step::Record { from, to: at + 1, line, fields: fields.ended, plain: false };
+            }
+        }
+        self.open(text, from, open, line)
+    }
+
+    /// A record whose field that begins at `open` does not end in the text.
+    #[cold]
+    fn open(&mut self, text: &[u8], from: usize, open: usize, line: u32) -> Step {
+        if self.more { Step::Open } else { self.malformed(text, from, open, line) }
+    }
+
+    /// A record that ends with the line that its faulty field begins on.
+    #[cold]
+    fn malformed(&mut self, text: &[u8], from: usize, open: usize, line: u32) -> Step {
+        let to = memchr(b'\n', &text[open..]).map_or(text.len(), |length| open + length + 1);
+        self.ends(text, from, to);
+        Step::Malformed { open, line }
+    }
+
+    /// The next record begins at `to`.
+    fn ends(&mut self, text: &[u8], from: usize, to: usize) {
         self.at = to;
         self.line += memchr_iter(b'\n', &text[from..to]).count() as u32;
         self.separators = Separators::from(text, to, self.delimiter);
-        Step::Record { from, to, line, fields: fields.ended, plain: false }
     }
 }
 
@@ -336,6 +383,18 @@ pub(super) fn unquote(text: &mut [u8], from: usize, to: usize, delimiter: u8, sp
     }
 }
 
+/// The refusal of a malformed record whose faulty field begins at `open`.
+#[cold]
+pub(super) fn text_after_quote(text: &[u8], open: usize) -> Refusal {
+    let line = text[open..].split(|&c| c == b'\n').next().unwrap_or(&[]);
+    let message = format!(
+        "text stands behind the closing quote of the field that begins with {} (expected a delimiter or the end of the line \
+         there; a quote inside a quoted field is written twice)",
+        shown(line.strip_suffix(b"\r").unwrap_or(line))
+    );
+    (BadRowReason::TextAfterQuote, message)
+}
+
 /// Reads the records of a stream one after the other.
 pub(crate) struct Records<R> {
     blocks: Blocks<R>,
@@ -376,16 +435,21 @@ impl<R: Read> Records<R> {
         Ok(Records { blocks, text: Vec::new(), walk, spans: vec![(0, 0); 32], lines: 0 })
     }
 
-    /// The next record, or nothing at the end of the stream.
+    /// The next record, or nothing at the end of the stream; an error for a malformed one.
     pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>> {
         loop {
             let delimiter = self.blocks.delimiter;
-            if let Step::Record { from, to, line, fields, plain } = self.walk.next(&self.text, &mut self.spans) {
+            let step = self.walk.next(&self.text, &mut self.spans);
+            if let Step::Malformed { open, line } = step {
+                let (line, (_, message)) = (self.lines + u64::from(line) + 1, text_after_quote(&self.text, open));
+                return Err(Error::new(ErrorKind::BadRows, format!("line {line}: {message}")).at_line(line));
+            }
+            if let Step::Record { from, to, line, fields, plain } = step {
                 if fields > self.spans.len() {
                     // More than ever before: once more, with room for all.
                     self.spans.resize(fields, (0, 0));
                     let separators = Separators::from(&self.text, from, delimiter);
-                    self.walk = Walk { delimiter, separators, at: from, line };
+                    self.walk = Walk { delimiter, separators, at: from, line, more: false };
                     continue;
                 }
                 if !plain {

@@ -72,7 +72,7 @@ fn prepare<const Q: usize>(trees: &[Tree], most: usize, points: usize) -> Box<dy
     let rule = Quadrature::<Q>::new(points);
     let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
     // About: half of the nodes are forks, and most of them have two ways.
-    let size = nodes / 2 * (size_of::<Fork>() + 2 * size_of::<Branch<Q>>());
+    let size = (nodes / 2).saturating_mul(size_of::<Fork>() + 2 * size_of::<Branch<Q>>());
     let kept = (size <= most).then(|| {
         let parts = if nodes < WORTH_SHARING { 1 } else { 4 * parallel::threads() };
         let trees: Vec<&[Tree]> = trees.chunks(trees.len().div_ceil(parts).max(1)).collect();

@@ -51,6 +51,12 @@ use registry::View;
 pub(crate) use registry::features as computed;
 use state::{Behavior, Clock, Rfm};
 
+/// Makes the tables that the first use would make.
+#[cfg(feature = "parallel")]
+pub(crate) fn fill_tables() {
+    state::fill_decays();
+}
+
 /// Days that the behavioral counts and sums look back.
 pub const WINDOWS: [i32; 5] = [7, 30, 90, 180, 365];
 

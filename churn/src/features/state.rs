@@ -326,6 +326,12 @@ struct Decays {
     units: [u64; HALF_LIVES.len()],
 }
 
+/// Makes the table that the first event would make.
+#[cfg(feature = "parallel")]
+pub(super) fn fill_decays() {
+    decays();
+}
+
 /// By age in days. Beyond the end even the largest amount decays to less than half a unit, which is nothing: 10^12 is below
 /// 2^40 and a unit 2^-55.
 fn decays() -> &'static [Decays] {

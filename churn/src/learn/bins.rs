@@ -3,6 +3,7 @@
 use ndarray::{Array2, s};
 
 use super::histogram::GROUP;
+use crate::counts::stretch;
 use crate::error::Result;
 use crate::features::FeatureSpec;
 use crate::parallel;
@@ -110,8 +111,12 @@ fn sample(n: usize) -> Vec<u32> {
         return (0..n as u32).collect();
     }
     let mut random = Random::new(0, n as u64);
-    let from = |stretch: usize| stretch * n / SAMPLE;
-    (0..SAMPLE).map(|i| (from(i) + random.below(from(i + 1) - from(i))) as u32).collect()
+    (0..SAMPLE)
+        .map(|i| {
+            let rows = stretch(n, i, SAMPLE);
+            (rows.start + random.below(rows.len())) as u32
+        })
+        .collect()
 }
 
 /// Finds the code of a value.
@@ -155,6 +160,7 @@ fn edges(mut values: Vec<f64>, most: usize) -> Vec<f64> {
         let ((low, count), (high, _)) = (pair[0], pair[1]);
         in_bin += count;
         let bins_left = most - edges.len();
+        // At most SAMPLE · 255, which fits into 32 bits.
         if distinct.len() <= most || in_bin * bins_left >= left {
             edges.push(between(low, high));
             left -= in_bin;
@@ -214,7 +220,7 @@ mod tests {
     /// Above 2^16 rows one is drawn from each stretch: rising, without repetition, to the end.
     #[test]
     fn a_sample_covers_all_rows() {
-        for n in [1, 100, SAMPLE, SAMPLE + 1, 3 * SAMPLE + 7] {
+        for n in [1, 100, SAMPLE, SAMPLE + 1, 3 * SAMPLE + 7, u32::MAX as usize] {
             let sample = sample(n);
             assert_eq!(sample.len(), n.min(SAMPLE));
             assert!(sample.windows(2).all(|pair| pair[0] < pair[1]));

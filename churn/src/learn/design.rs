@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::fit::TrainingSet;
+use crate::counts::{share, stretch};
 use crate::features::percentile;
 use crate::parallel;
 
@@ -52,9 +53,9 @@ pub(super) fn summaries(set: &TrainingSet<'_>, x: &[f64]) -> Vec<Summary> {
         let levels = |feature: usize| set.specs[feature].levels.as_ref().map_or(0, Vec::len);
         let mut parts: Vec<Part> = (0..brackets.len()).map(|f| Part::new(brackets[f], levels(f))).collect();
         let mut values = [0.0; BLOCK];
-        let end = (group + 1) * n / groups;
-        for first in (group * n / groups..end).step_by(BLOCK) {
-            let rows = first..(first + BLOCK).min(end);
+        let own = stretch(n, group, groups);
+        for first in own.clone().step_by(BLOCK) {
+            let rows = first..(first + BLOCK).min(own.end);
             for (feature, part) in parts.iter_mut().enumerate() {
                 let values = &mut values[..rows.len()];
                 gather(set, x, feature, rows.clone(), values);
@@ -92,7 +93,7 @@ fn bracket(set: &TrainingSet<'_>, x: &[f64], feature: usize) -> (f64, f64) {
         return (f64::NEG_INFINITY, f64::INFINITY);
     }
     let size = 5 * n.isqrt();
-    let at = |i: usize| x[set.rows[(i as u64 * n as u64 / size as u64) as usize] as usize * set.specs.len() + feature];
+    let at = |i: usize| x[set.rows[share(n, i, size)] as usize * set.specs.len() + feature];
     let mut sample: Vec<f64> = (0..size).map(at).filter(|v| !v.is_nan()).collect();
     let (middle, reach) = (sample.len() / 2, 2 * sample.len().isqrt() + 1);
     if reach > middle || middle + reach >= sample.len() {

@@ -147,7 +147,7 @@ impl Grower<'_> {
         let mut next = self.divide(split, rules, depth + 1);
         // Both halves of a level that is too wide; a depth adds at most one such to those that wait.
         let bytes = self.binned.columns.len() * size_of::<Histogram>();
-        while next.len() > 2 && next.len() * bytes > MOST_HISTOGRAMS {
+        while next.len() > 2 && next.len() > MOST_HISTOGRAMS / bytes.max(1) {
             let rest = next.split_off(next.len() / 2);
             self.level(next, depth + 1);
             next = rest;

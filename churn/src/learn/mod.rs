@@ -39,6 +39,7 @@ pub(crate) use snapshot::Dataset;
 use snapshot::{Snapshots, choose_cutoffs};
 use split::{EventRows, Split, holdout};
 
+use crate::counts::share;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::EventUnit;
@@ -344,7 +345,7 @@ fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
 fn golden_rows(data: &Dataset, fitted: &Fitted) -> Vec<Golden> {
     const ROWS: usize = 8;
     (0..ROWS)
-        .map(|i| i * (data.y.len() - 1) / (ROWS - 1))
+        .map(|i| share(data.y.len() - 1, i, ROWS - 1))
         .map(|row| Golden {
             features: data.x.row(row).iter().map(|v| (!v.is_nan()).then_some(*v)).collect(),
             probability: fitted.probability(data.x.row(row)),

@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use super::link::{exp_of_negative, ln_1p};
+use crate::counts::stretch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 use crate::progress::{Observer, heed};
@@ -138,7 +139,7 @@ impl Problem<'_> {
         let groups = (MOST_NUMBERS / (d * d)).clamp(1, GROUPS).min(blocks);
         let mut total = parallel::map(groups, |group| {
             let mut work = Work::new(d);
-            for block in group * blocks / groups..(group + 1) * blocks / groups {
+            for block in stretch(blocks, group, groups) {
                 let first = block * every * BLOCK;
                 let rows = first..(first + BLOCK).min(self.y.len());
                 if rows.len() < BLOCK {

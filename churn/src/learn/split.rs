@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::auto::{SearchRows, SearchSet};
 use super::fit::{FOLDS, check_enough, deal};
 use super::snapshot::{Dataset, Snapshots};
+use crate::counts::share;
 use crate::day::Day;
 use crate::error::Result;
 use crate::features::{FeatureConfig, FeatureSet, FeatureSpec};
@@ -85,7 +86,7 @@ impl<'a> EventRows<'a> {
     /// The rows that are learned from when the recipe is judged, and all.
     pub(crate) fn refit_rows(&self) -> usize {
         let all = self.snapshots.churned(0..self.snapshots.len()).len();
-        all + self.known.map_or(all * (FOLDS - 1) / FOLDS, |known| self.snapshots.churned(0..known).len())
+        all + self.known.map_or(share(all, FOLDS - 1, FOLDS), |known| self.snapshots.churned(0..known).len())
     }
 
     /// The rows to learn from, for the search; the last of their cutoffs to judge by where there is an earlier one.

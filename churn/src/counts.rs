@@ -1,0 +1,45 @@
+//! Arithmetic on counts of rows. A `usize` has 32 bits in the browser, where the product of two counts of some ten thousand
+//! is too large for it already.
+
+#![cfg_attr(not(feature = "train"), allow(dead_code, reason = "learning uses more of it than scoring"))]
+
+use std::ops::Range;
+
+/// `n · part / parts`, rounded down, whatever the product is. `part` is at most `parts`.
+pub(crate) fn share(n: usize, part: usize, parts: usize) -> usize {
+    (n as u128 * part as u128 / parts as u128) as usize
+}
+
+/// The i-th of so many stretches of n items that are as equally long as can be.
+pub(crate) fn stretch(n: usize, i: usize, parts: usize) -> Range<usize> {
+    share(n, i, parts)..share(n, i + 1, parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At the largest counts there are, whose products overflow on every width.
+    #[test]
+    fn shares_of_large_counts() {
+        assert_eq!(share(7, 2, 3), 4);
+        assert_eq!(share(usize::MAX, 3, 3), usize::MAX);
+        // 2^n − 1 = 3 · (2^n − 1)/3 for even n.
+        assert_eq!(share(usize::MAX, 2, 3), usize::MAX / 3 * 2);
+        assert_eq!(share(usize::MAX, usize::MAX - 1, usize::MAX), usize::MAX - 1);
+    }
+
+    #[test]
+    fn stretches_cover_everything_once() {
+        for n in [0, 1, 5, 64, 65_537, usize::MAX] {
+            let mut end = 0;
+            for i in 0..7 {
+                let stretch = stretch(n, i, 7);
+                assert_eq!(stretch.start, end);
+                assert!(stretch.len() == n / 7 || stretch.len() == n / 7 + 1);
+                end = stretch.end;
+            }
+            assert_eq!(end, n);
+        }
+    }
+}
