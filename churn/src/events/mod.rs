@@ -10,6 +10,7 @@ mod csv;
 mod dates;
 mod ids;
 mod ingest;
+mod pieces;
 mod records;
 mod rows;
 mod separators;
@@ -25,6 +26,7 @@ use std::ops::Range;
 
 pub use csv::{CheckedCsv, check_csv};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
+pub use pieces::CsvReading;
 
 use builder::{Builder, ROWS_TOGETHER};
 use columns::Column;

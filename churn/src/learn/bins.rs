@@ -110,7 +110,8 @@ fn sample(n: usize) -> Vec<u32> {
         return (0..n as u32).collect();
     }
     let mut random = Random::new(0, n as u64);
-    let from = |stretch: usize| stretch * n / SAMPLE;
+    // The product does not fit in 32 bits.
+    let from = |stretch: usize| (stretch as u64 * n as u64 / SAMPLE as u64) as usize;
     (0..SAMPLE).map(|i| (from(i) + random.below(from(i + 1) - from(i))) as u32).collect()
 }
 
