@@ -1,10 +1,7 @@
-// For Node: ready when the import is.
-import { readFile } from "node:fs/promises";
-import { initSync } from "./churn_wasm.js";
+// For `import` in Node: the copy that `require` gets, so that objects of the one are objects of the other.
+import churn from "./node.cjs";
 
-export * from "./api.js";
+export * from "./node.cjs";
 
-initSync({ module: await readFile(new URL("./churn_wasm_bg.wasm", import.meta.url)) });
-
-/** Nothing is left to load. */
-export default async function init() {}
+// Some engines hand out the default export itself.
+export default churn.default ?? churn;

@@ -1,12 +1,7 @@
 // What the build without training exports.
-export {
-  Events,
-  eventsFromRows,
-  Explanation,
-  FeatureTable,
-  features,
-  Model,
-  Predictions,
-  segment,
-  version,
-} from "./churn_wasm.js";
+import { bound } from "./bound.js";
+
+export { ChurnError } from "../js/error.js";
+export const {
+  Events, eventsFromRows, Explanation, FeatureTable, features, Model, Predictions, segment, version,
+} = bound;

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use churn::{Column, ColumnData, Day, FromJson, Json, JsonError, Table, Value};
-use js_sys::{Array, Float64Array, Object};
+use js_sys::{Array, Float64Array};
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
@@ -20,6 +20,12 @@ extern "C" {
     fn to_json(value: &JsValue) -> std::result::Result<String, JsValue>;
     #[wasm_bindgen(catch, js_name = toNumbers)]
     fn to_numbers(value: &JsValue, name: &str) -> std::result::Result<Vec<f64>, JsValue>;
+    #[wasm_bindgen(catch, js_name = someRows)]
+    fn some_rows(rows: &JsValue, from: f64) -> std::result::Result<Option<String>, JsValue>;
+    #[wasm_bindgen(catch, js_name = namedColumns)]
+    fn named_columns(table: &JsValue) -> std::result::Result<Option<Array>, JsValue>;
+    #[wasm_bindgen(catch, js_name = splitAttributes)]
+    fn split_attributes(options: &JsValue) -> std::result::Result<Array, JsValue>;
     #[wasm_bindgen(js_name = splitTexts)]
     fn split_texts(text: &str, lengths: &[u32]) -> JsValue;
     pub(crate) fn failure(code: &str, message: &str, line: Option<f64>, report: JsValue) -> JsValue;
@@ -134,13 +140,19 @@ pub(crate) fn text_array<'a>(texts: impl Iterator<Item = &'a str>) -> JsValue {
     split_texts(&all, &lengths)
 }
 
+/// Settings and the rows of a joined table, which take their own way: they are no settings.
+pub(crate) fn with_attributes(options: &JsValue) -> Result<(Options, Option<Table>)> {
+    let parts = split_attributes(options).map_err(|error| Failure::thrown(&error))?;
+    let attributes = parts.get(1);
+    let joined = if attributes.is_undefined() { None } else { Some(table(&attributes)?) };
+    Ok((Options::new(&parts.get(0))?, joined))
+}
+
 /// The rows of an array, some thousand at a time, as the keys and values of objects, with their numbers from 1.
 pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Vec<(String, Json)>) -> Result<()>) -> Result<()> {
-    const TOGETHER: u32 = 8192;
-    let array: &Array = value.dyn_ref().ok_or_else(|| Failure::parameter("rows: expected an array of objects"))?;
     let mut row = 0;
-    for from in (0..array.length()).step_by(TOGETHER as usize) {
-        let some: Vec<Json> = read(&text(&array.slice(from, from.saturating_add(TOGETHER)))?, "rows")?;
+    while let Some(text) = some_rows(value, row as f64).map_err(|error| Failure::thrown(&error))? {
+        let some: Vec<Json> = read(&text, "rows")?;
         for value in some {
             row += 1;
             match value {
@@ -154,9 +166,9 @@ pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Vec<(String, Jso
 
 /// A table of an array of rows, or of an object of columns.
 pub(crate) fn table(value: &JsValue) -> Result<Table> {
-    let columns = match Array::is_array(value) {
-        true => columns_of_rows(value)?,
-        false => named_columns(value)?,
+    let columns = match named_columns(value).map_err(|error| Failure::thrown(&error))? {
+        None => columns_of_rows(value)?,
+        Some(entries) => entries.iter().map(named_column).collect::<Result<_>>()?,
     };
     Ok(Table::new(columns)?)
 }
@@ -186,22 +198,15 @@ fn columns_of_rows(value: &JsValue) -> Result<Vec<Column>> {
     names.into_iter().zip(values).map(column).collect()
 }
 
-fn named_columns(value: &JsValue) -> Result<Vec<Column>> {
-    let object: &Object =
-        value.dyn_ref().ok_or_else(|| Failure::parameter("expected an array of rows or an object of columns"))?;
-    let entries = Object::entries(object);
-    entries
-        .iter()
-        .map(|entry| {
-            let entry: Array = entry.unchecked_into();
-            let (name, values) = (entry.get(0).as_string().unwrap_or_default(), entry.get(1));
-            if values.is_instance_of::<Float64Array>() {
-                return Ok(Column { data: ColumnData::Numeric(numbers(&values, &name)?), name });
-            }
-            let values: Vec<Value> = config(&values, &name)?;
-            column(name, values)
-        })
-        .collect()
+/// A column of its name and values.
+fn named_column(entry: JsValue) -> Result<Column> {
+    let entry: Array = entry.unchecked_into();
+    let (name, values) = (entry.get(0).as_string().unwrap_or_default(), entry.get(1));
+    if values.is_instance_of::<Float64Array>() {
+        return Ok(Column { data: ColumnData::Numeric(numbers(&values, &name)?), name });
+    }
+    let values: Vec<Value> = config(&values, &name)?;
+    column(name, values)
 }
 
 /// One kind of value a column; missing ones go with every kind.

@@ -26,6 +26,48 @@ pub fn read_csv(source: &JsValue, options: &JsValue, observe: &JsValue) -> Resul
     Ok(Events(churn::Events::from_csv_observed(Source::new(source)?, &options, &watch)?))
 }
 
+/// A CSV log that arrives piece by piece.
+#[cfg(feature = "training")]
+#[wasm_bindgen]
+pub struct CsvReading(Option<churn::CsvReading>);
+
+#[cfg(feature = "training")]
+#[wasm_bindgen]
+impl CsvReading {
+    /// Begins to read.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &JsValue) -> Result<CsvReading> {
+        Ok(CsvReading(Some(churn::CsvReading::new(&config(options, "options")?)?)))
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &JsValue, observe: &JsValue) -> Result<()> {
+        let reading = self.0.as_mut().ok_or_else(ended)?;
+        let (watch, _guard) = Watch::start(observe, false)?;
+        let mut piece = Source::new(bytes)?;
+        let mut some = vec![0; 1 << 16];
+        loop {
+            match std::io::Read::read(&mut piece, &mut some) {
+                Ok(0) => return Ok(()),
+                Ok(count) => reading.push(&some[..count], &watch)?,
+                Err(error) => return Err(Failure::parameter(error.to_string())),
+            }
+        }
+    }
+
+    /// Takes the end.
+    pub fn finish(&mut self, observe: &JsValue) -> Result<Events> {
+        let reading = self.0.take().ok_or_else(ended)?;
+        let (watch, _guard) = Watch::start(observe, false)?;
+        Ok(Events(reading.finish(&watch)?))
+    }
+}
+
+#[cfg(feature = "training")]
+fn ended() -> Failure {
+    Failure::parameter("this log has been read to its end; expected another one")
+}
+
 /// Takes an array of `{customer_id, event_date, amount, event_type, order_id}`; the option `merge` is that of `readCsv`.
 #[wasm_bindgen(js_name = eventsFromRows)]
 pub fn events_from_rows(array: &JsValue, options: &JsValue) -> Result<Events> {
@@ -242,7 +284,8 @@ pub fn labels(events: &Events, options: &JsValue) -> Result<JsValue> {
 }
 
 /// Sets a key of a fresh object, which cannot fail.
-pub(crate) fn set(object: &js_sys::Object, key: &str, value: &JsValue) {
+#[cfg(feature = "training")]
+fn set(object: &js_sys::Object, key: &str, value: &JsValue) {
     let _ = js_sys::Reflect::set(object, &key.into(), value);
 }
 

@@ -1,13 +1,12 @@
 //! Models: the document, scores, and what may be asked of them.
 
 use churn::{ChangeConfig, Day, ExplainConfig, Input, Prediction, Table, Value};
-use js_sys::Object;
 use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{Options, config, results, table, text_array, today};
+use crate::convert::{Options, config, results, table, text_array, today, with_attributes};
 use crate::error::{Failure, Result};
-use crate::events::{Events, FeatureTable, csv, customer, set};
+use crate::events::{Events, FeatureTable, csv, customer};
 use crate::explanation::Explanation;
 
 /// A trained model.
@@ -33,24 +32,10 @@ struct Seen {
 impl Seen {
     /// Takes `as_of`, `attributes` and `attributes_id` out of the options.
     fn new(value: &JsValue) -> Result<(Seen, Options)> {
-        let joined = match value.is_object() {
-            true => js_sys::Reflect::get(value, &"attributes".into()).ok().filter(|rows| !rows.is_undefined()),
-            false => None,
-        };
-        // The rows of the joined table take their own way: they are no settings.
-        let settings = match &joined {
-            None => value.clone(),
-            Some(_) => {
-                let copy = Object::assign(&Object::new(), value.unchecked_ref());
-                set(&copy, "attributes", &JsValue::UNDEFINED);
-                copy.into()
-            }
-        };
-        let mut options = Options::new(&settings)?;
+        let (mut options, joined) = with_attributes(value)?;
         let as_of = options.day("as_of")?;
         let id = options.text("attributes_id")?.unwrap_or_else(|| "customer_id".to_owned());
-        let joined = joined.map(|rows| table(&rows).map(|table| (table, id))).transpose()?;
-        Ok((Seen { as_of, joined }, options))
+        Ok((Seen { as_of, joined: joined.map(|table| (table, id)) }, options))
     }
 
     fn input<'a>(&'a self, events: &'a Events) -> Input<'a> {

@@ -16,8 +16,10 @@ extern "C" {
     fn read_blob(blob: &JsValue, from: f64, to: f64) -> std::result::Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(js_name = sourceKind)]
     fn source_kind(source: &JsValue) -> String;
-    #[wasm_bindgen(js_name = toBytes)]
-    fn to_bytes(source: &JsValue) -> Uint8Array;
+    #[wasm_bindgen(catch, js_name = toBytes)]
+    fn to_bytes(source: &JsValue) -> std::result::Result<Uint8Array, JsValue>;
+    #[wasm_bindgen(catch, js_name = toTexts)]
+    fn to_texts(value: &JsValue, name: &str) -> std::result::Result<Array, JsValue>;
     pub(crate) fn now() -> f64;
 }
 
@@ -37,9 +39,8 @@ pub(crate) fn outcomes(value: &JsValue, name: &str) -> Result<Vec<bool>> {
 
 /// A column of texts.
 pub(crate) fn texts(value: &JsValue, name: &str) -> Result<Vec<String>> {
-    let wrong = || Failure::parameter(format!("{name}: expected an array of texts"));
-    let array: &Array = value.dyn_ref().ok_or_else(wrong)?;
-    array.iter().map(|item| item.as_string().ok_or_else(wrong)).collect()
+    let array = to_texts(value, name).map_err(|error| Failure::thrown(&error))?;
+    Ok(array.iter().map(|item| item.as_string().unwrap_or_default()).collect())
 }
 
 /// Text, bytes, or in a worker a Blob, read piece by piece: a file is never held as a whole.
@@ -53,7 +54,10 @@ impl Source {
     pub(crate) fn new(source: &JsValue) -> Result<Self> {
         match source_kind(source).as_str() {
             "text" => Ok(Source::Text(io::Cursor::new(source.as_string().unwrap_or_default().into_bytes()))),
-            "bytes" => Ok(Source::Bytes { bytes: to_bytes(source), at: 0 }),
+            "bytes" => {
+                let bytes = to_bytes(source).map_err(|error| Failure::thrown(&error))?;
+                Ok(Source::Bytes { bytes, at: 0 })
+            }
             "blob" => {
                 let size = js_sys::Reflect::get(source, &"size".into()).ok().and_then(|size| size.as_f64());
                 let piece = io::Cursor::new(Vec::new());
@@ -71,10 +75,13 @@ impl Read for Source {
         match self {
             Source::Text(text) => text.read(buffer),
             Source::Bytes { bytes, at } => {
-                let count = buffer.len().min((bytes.length() - *at) as usize);
-                bytes.subarray(*at, *at + count as u32).copy_to(&mut buffer[..count]);
-                *at += count as u32;
-                Ok(count)
+                // An observer can take the bytes away, or make their buffer smaller.
+                let left =
+                    bytes.length().checked_sub(*at).ok_or_else(|| io::Error::other("the bytes were taken away"))?;
+                let count = left.min(u32::try_from(buffer.len()).unwrap_or(u32::MAX));
+                bytes.subarray(*at, *at + count).copy_to(&mut buffer[..count as usize]);
+                *at += count;
+                Ok(count as usize)
             }
             Source::Blob { blob, at, size, piece } => {
                 if piece.position() as usize == piece.get_ref().len() && *at < *size {

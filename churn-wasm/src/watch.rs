@@ -23,7 +23,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Watches with this function, or with none, until the guard is dropped.
+    /// Watches with this function, or with none, until the guard is dropped; then whatever was watching before goes on.
     pub(crate) fn start(observe: &JsValue, clock: bool) -> Result<(Watch, Guard)> {
         let function = match observe.is_undefined() || observe.is_null() {
             true => None,
@@ -31,18 +31,18 @@ impl Watch {
                 Failure::parameter("observe is no function; expected (stage, done, total) => boolean")
             })?),
         };
-        WATCHER.set(function);
-        STOPPED.set(false);
-        Ok((Watch { clock }, Guard))
+        let before = Guard(WATCHER.replace(function), STOPPED.replace(false));
+        Ok((Watch { clock }, before))
     }
 }
 
-/// Forgets the function.
-pub(crate) struct Guard;
+/// The function that watched before, and whether it has stopped its work: an observer may start work of its own.
+pub(crate) struct Guard(Option<Function>, bool);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        WATCHER.set(None);
+        WATCHER.set(self.0.take());
+        STOPPED.set(self.1);
     }
 }
 

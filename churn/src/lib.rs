@@ -54,7 +54,7 @@
 //!
 //! | chapter | what is in it |
 //! |---|---|
-//! | [`Events`], [`check_csv`] | reading CSV, Arrow and Parquet; the ingest report; cutting at a day |
+//! | [`Events`], [`CsvReading`], [`check_csv`] | reading CSV, Arrow and Parquet; the ingest report; cutting at a day |
 //! | [`features`](features()), [`FeatureStream`], [`registry`] | the `rfm` and `behavioral` sets, in memory or in one pass over files of any size |
 //! | [`labels`](labels()), [`LabelConfig`] | what churn means |
 //! | [`train`], [`train_table`], [`TrainConfig`] | cutoffs, learners, calibration, evaluation |
@@ -232,8 +232,8 @@ pub use coverage::Coverage;
 pub use day::Day;
 pub use error::{Error, ErrorKind, Result};
 pub use events::{
-    BadRow, BadRowReason, CheckedCsv, Columns, Customer, CustomerId, EventUnit, Events, History, IngestReport, Merge,
-    OnBadRow, Outcome, ReadOptions, Transaction, check_csv,
+    BadRow, BadRowReason, CheckedCsv, Columns, CsvReading, Customer, CustomerId, EventUnit, Events, History,
+    IngestReport, Merge, OnBadRow, Outcome, ReadOptions, Transaction, check_csv,
 };
 pub use explain::{
     Change, ChangeConfig, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureImportance,

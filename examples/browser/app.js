@@ -19,7 +19,7 @@ function show(...visible) {
 }
 
 function complain(error, more) {
-  if (error.code === "stopped") {
+  if (error.code === "cancelled") {
     show(chosen ? "setup" : "");
     return;
   }

@@ -44,9 +44,10 @@ export function reading({ read, today }) {
 }
 
 export function badRows({ bad, bad_rows: rows }) {
+  const shown = rows.slice(0, 100);
   return h("details", {}, h("summary", {}, `${plural(bad, "row")} could not be read`),
-    table("Rows that could not be read", ["Line", "Why"], rows.slice(0, 100).map((row) => [count(row.line), h("td", {}, row.message)])),
-    bad > rows.length && h("p", { class: "quiet" }, `and ${count(bad - rows.length)} more`));
+    table("Rows that could not be read", ["Line", "Why"], shown.map((row) => [count(row.line), h("td", {}, row.message)])),
+    bad > shown.length && h("p", { class: "quiet" }, `and ${count(bad - shown.length)} more`));
 }
 
 /** Churn by when customers first came. */

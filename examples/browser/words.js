@@ -79,8 +79,11 @@ export function explainError(error) {
       return say("This is not a model that can be used.", "Choose the model.json that this page, the Rust library, the Python package or the server wrote.");
     case "invalid_parameter":
       return say("A setting does not fit.", technical);
+    case "cancelled":
     case "stopped":
       return say("Stopped.", "Choose a file to begin again.");
+    case "worker_lost":
+      return say("The results are not in memory any more.", "Choose the file again; your data has not left this page.");
     case "io":
       return say("The file cannot be read any more.", "It may have been moved or changed. Choose it again.");
     default:

@@ -1,15 +1,13 @@
 // Everything that takes time, away from the page. It keeps the log, the model and the customers of today.
-import init, { features, labels, Model, modelReport, profit, readCsv, report, train, version } from "./churn-wasm/full/browser.js";
+import { ChurnError, features, labels, Model, modelReport, profit, readCsv, report, train, version } from "./churn-wasm/full/browser.js";
+import { serve } from "./churn-wasm/worker/host-browser.js";
 import { sampleLog } from "./sample.js";
 
 const state = { events: undefined, model: undefined, table: undefined, source: "", event: "event" };
 // The customers of today, column by column.
 let today;
 
-const api = {
-  load: (module) => init(module),
-  version,
-
+const begin = {
   /** Reads, learns or takes the loaded model, scores; everything but the customers themselves comes back. */
   analyse({ file, name, read, learn, model, event }, progress) {
     forget();
@@ -30,7 +28,10 @@ const api = {
     model.free();
     return { kind, definition, roc_auc: evaluation.metrics.roc_auc, customers: training.customers, library_version };
   },
+};
 
+// What is asked of the customers of today.
+const ask = {
   /** Some customers in an order, with the reasons of those that are shown. */
   page({ sort, descending, segment, search, offset, count }) {
     const rows = select(segment, search);
@@ -49,8 +50,9 @@ const api = {
     let changes = [];
     try {
       changes = state.model.smallestChanges(state.table, id, {}).slice(0, 3);
-    } catch {
+    } catch (error) {
       // The lowest band has none below it, and a document may not say what is possible.
+      if (error.code === "internal") throw error;
     }
     return {
       ...customerOf(row),
@@ -97,6 +99,14 @@ const api = {
     }
   },
 };
+
+/** A worker that took the place of another holds nothing yet. */
+const held = (run) => (...args) => {
+  if (!today) throw new ChurnError("worker_lost", "the worker holds no customers");
+  return run(...args);
+};
+
+serve({ ...begin, ...Object.fromEntries(Object.entries(ask).map(([name, run]) => [name, held(run)])) });
 
 function forget() {
   for (const key of ["table", "model", "events"]) {
@@ -177,7 +187,8 @@ function cohorts() {
   let found;
   try {
     found = labels(events, { ...definition, cutoff });
-  } catch {
+  } catch (error) {
+    if (error.code === "internal") throw error;
     // The model comes from another log, whose cutoffs this one does not cover.
     return undefined;
   }
@@ -271,24 +282,3 @@ function csvLines(rows) {
   };
   return rows.map((row) => `${row.map(field).join(",")}\r\n`).join("");
 }
-
-onmessage = async ({ data: { id, name, args } }) => {
-  // At most some progress a second: the page has more to do than to listen.
-  let [last, lastStage] = [0, ""];
-  const progress = (stage, done, total) => {
-    const now = performance.now();
-    if (stage === lastStage && now - last < 50) return;
-    [last, lastStage] = [now, stage];
-    postMessage({ id, progress: [stage, done, total] });
-  };
-  try {
-    await loaded;
-    const result = await (name === "load" ? (loaded = api.load(...args)) : api[name](...args, progress));
-    postMessage({ id, result });
-  } catch (error) {
-    const { message, code = "internal", line, report: read } = error;
-    const bad_rows = read?.bad_rows.slice(0, 100);
-    postMessage({ id, error: { message, code, line, report: read && { ...read, bad_rows } } });
-  }
-};
-let loaded = Promise.resolve();

@@ -18,7 +18,8 @@ const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 // The worker gets its policy from this header, the page from its own as well.
 const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; worker-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-export async function serve(folder = "target/browser") {
+/** Serves a folder; `change` may alter a file by its name. */
+export async function serve(folder = "target/browser", change = (name, bytes) => bytes) {
   const server = createServer((request, response) => {
     const name = new URL(request.url, "http://localhost").pathname;
     const file = path(`${folder}${name === "/" ? "/index.html" : name}`);
@@ -27,7 +28,7 @@ export async function serve(folder = "target/browser") {
       return;
     }
     response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream", "content-security-policy": policy });
-    response.end(readFileSync(file));
+    response.end(change(name, readFileSync(file)));
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -23,7 +24,7 @@ test("the manifest of names is what the package exports", () => {
   for (const name of names) assert.ok(exported(churn, name), `${name} is not exported`);
   const listed = new Set(names.map((name) => name.split(".")[0]));
   // What belongs to no step.
-  const beside = new Set(["default", "version", "report", "modelReport"]);
+  const beside = new Set(["default", "ChurnError", "version", "report", "modelReport"]);
   const unlisted = Object.keys(churn).filter((name) => !listed.has(name) && !beside.has(name));
   assert.deepEqual(unlisted, [], "exported, but not in tests/vectors/api.json");
   for (const name of Object.keys(scoring)) assert.ok(name in churn, name);
@@ -35,7 +36,32 @@ test("every kind of error has its code in the types", () => {
   assert.ok(kinds.length >= 26);
   const types = readFileSync(new URL("types.d.ts", home), "utf8");
   const listed = [...types.match(/export type ErrorCode =([^;]+);/)[1].matchAll(/"(\w+)"/g)].map((m) => m[1]);
-  assert.deepEqual(listed.sort(), kinds.sort());
+  // Those that only JavaScript has.
+  assert.deepEqual(listed.sort(), [...kinds, "internal", "not_loaded", "worker_lost"].sort());
+});
+
+test("every member and every setting of the types has a comment", () => {
+  const ts = createRequire(path("target/js/package.json"))("typescript");
+  const bare = [];
+  let members = 0;
+  for (const name of ["data", "host", "types", "worker"]) {
+    const file = ts.createSourceFile(`${name}.d.ts`, readFileSync(new URL(`${name}.d.ts`, home), "utf8"), ts.ScriptTarget.Latest, true);
+    const visit = (node, inside) => {
+      const isExported = ts.canHaveModifiers(node) && node.modifiers?.some((one) => one.kind === ts.SyntaxKind.ExportKeyword);
+      const isMember = inside && (ts.isTypeElement(node) || ts.isClassElement(node)) && !ts.isConstructorDeclaration(node);
+      if ((isExported && !ts.isExportDeclaration(node)) || isMember) {
+        members++;
+        if (ts.getJSDocCommentsAndTags(node).length === 0) bare.push(`${name}.d.ts: ${node.name?.getText() ?? node.getText().slice(0, 60)}`);
+      }
+      // The parts of a browser's objects are named only to be told apart.
+      if (/Like$/.test(node.name?.text ?? "")) return;
+      const goesIn = ts.isInterfaceDeclaration(node) || ts.isClassDeclaration(node);
+      ts.forEachChild(node, (child) => visit(child, goesIn && node !== file));
+    };
+    visit(file, false);
+  }
+  assert.ok(members > 250, `${members} members`);
+  assert.deepEqual(bare, []);
 });
 
 // kB after wasm-opt and gzip.
@@ -51,7 +77,16 @@ for (const [build, most] of Object.entries(sizes)) {
 
 test("nothing but the package is in the package", () => {
   const files = readdirSync(home).sort();
-  assert.deepEqual(files, ["LICENSE", "README.md", "full", "package.json", "scoring", "scoring.d.ts", "types.d.ts"]);
+  assert.deepEqual(files, [
+    "LICENSE", "README.md", "data.d.cts", "data.d.ts", "full", "host.d.ts", "js", "package.json", "scoring", "scoring.d.cts", "scoring.d.ts",
+    "types.d.cts", "types.d.ts", "worker", "worker.d.ts",
+  ]);
+  for (const build of ["full", "scoring"]) {
+    const inside = readdirSync(new URL(`${build}/`, home)).sort();
+    assert.deepEqual(inside, [
+      "api.js", "bound.js", "browser.js", "churn_wasm.js", "churn_wasm_bg.wasm", "edge-light.js", "edge.js", "node.cjs", "node.js", "snippets",
+    ]);
+  }
 });
 
 test("an import by name works as it is documented", () => {
@@ -70,8 +105,10 @@ test("an import by name works as it is documented", () => {
 test("the types say what the module does", () => {
   writeFileSync(`${here}/typed.ts`, readFileSync(path("tests/js/typed.ts")));
   const tsc = path("target/js/node_modules/typescript/bin/tsc");
-  const flags = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "es2022", "--lib", "es2022,dom"];
+  // With the types of a browser, and without.
+  for (const lib of ["es2022,dom", "es2022"])
   for (const resolution of [["--module", "nodenext"], ["--module", "esnext", "--moduleResolution", "bundler"]]) {
+    const flags = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "es2022", "--typeRoots", "none", "--lib", lib];
     execFileSync(process.execPath, [tsc, ...flags, ...resolution, `${here}/typed.ts`], { stdio: "inherit" });
   }
 });

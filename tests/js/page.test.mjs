@@ -1,10 +1,13 @@
 // The page, driven as a person would: in Chromium, without a network.
 import assert from "node:assert/strict";
-import { createWriteStream, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { createWriteStream, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { files, found, launch, looksRight, open, serve, shots } from "./chromium.mjs";
-import { largeLog, madeUpLog, native } from "./setup.mjs";
+import { largeLog, madeUpLog, native, path } from "./setup.mjs";
+
+const [cdnow] = [process.env.CHURN_DATA, path("../shared/data")].filter(Boolean).map((folder) => `${folder}/cdnow_master.txt.xz`).filter(existsSync);
 
 let server, browser;
 before(async () => {
@@ -286,6 +289,68 @@ test("stopping ends the work, and the page goes on", async () => {
   await found(page);
   quiet();
   await context.close();
+});
+
+test("a trap ends one run: the next one works, without a network and without a reload", async () => {
+  // The worker's script, with a file name that calls the module with a pointer that is none.
+  const changing = await serve("target/browser", (name, bytes) => {
+    if (name !== "/worker.js") return bytes;
+    const text = bytes.toString();
+    const before = "    forget();\n    state.event = event;\n";
+    assert.ok(text.includes(before));
+    const trap = `${before}    if (name === "trap.csv") initSync({ module: undefined }).model_toJson(-8);\n`;
+    return `import { initSync } from "./churn-wasm/full/churn_wasm.js";\n${text.replace(before, trap)}`;
+  });
+  const { context, page, quiet } = await open(browser, changing.address);
+  writeFileSync(`${files}/trap.csv`, readFileSync(log));
+  // Once for the first worker, and for each that stands by: the last fault leaves one to go on with.
+  for (let i = 0; i < 2; i++) {
+    await page.setInputFiles("#file", `${files}/trap.csv`);
+    await page.waitForSelector("#setup:not([hidden])");
+    await page.click("#run");
+    await page.waitForSelector(".alert");
+    assert.match(await page.textContent(".alert pre"), /^internal: .*(unreachable|out of bounds|null pointer)/);
+    await page.setInputFiles("#file", log);
+    await page.waitForFunction(() => !document.querySelector(".alert"));
+    if (i === 0) continue;
+    await page.click("#run");
+    await found(page);
+  }
+  const document = await saved(page, "Model (JSON)");
+  assert.ok(document === native("train", log, `${files}/config.json`), "other bytes than native");
+  quiet();
+  await context.close();
+  changing.close();
+});
+
+// 69,659 purchases of 23,570 customers: with the stacked cutoffs more rows than trees find their bins on.
+test("CDNOW with boosting and auto: the bits of native", { skip: !cdnow && "the data are not there" }, async (t) => {
+  const rows = execFileSync("xz", ["-dc", cdnow], { encoding: "utf8", maxBuffer: 1 << 26 }).trim().split("\n").slice(1).map((line) => line.trim().split(/\s+/));
+  const lines = rows.map(([id, date, , amount]) => `${id},${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)},${amount}`);
+  assert.equal(lines.length, 69_659);
+  const data = `${files}/cdnow.csv`;
+  writeFileSync(data, `customer_id,event_date,amount\n${lines.join("\n")}\n`);
+  for (const learner of ["gradient_boosting", "auto"]) {
+    const { context, page, quiet } = await open(browser, server.address);
+    await page.setInputFiles("#file", data);
+    await page.waitForSelector("#setup:not([hidden])");
+    await page.selectOption("#learner", learner);
+    const started = Date.now();
+    await page.click("#run");
+    await found(page, 600_000);
+    const took = (Date.now() - started) / 1000;
+    const there = await saved(page, "Model (JSON)");
+    const config = `${files}/cdnow.json`;
+    writeFileSync(config, JSON.stringify({ horizon_days: 90, model: learner, feature_set: "rfm", event_types: null }));
+    const expected = native("train", data, config);
+    const [ours, theirs] = [there, expected].map((text) => JSON.parse(text));
+    assert.ok(Object.is(ours.evaluation.metrics.roc_auc, theirs.evaluation.metrics.roc_auc));
+    assert.ok(there === expected, "other bytes than native");
+    assert.ok(ours.training.rows > 65_536, `${ours.training.rows} rows`);
+    t.diagnostic(`${learner}: AUC ${ours.evaluation.metrics.roc_auc}, ${ours.training.rows} rows, ${took.toFixed(1)} s`);
+    quiet();
+    await context.close();
+  }
 });
 
 test("quick to start: from nothing to the first prediction", async (t) => {

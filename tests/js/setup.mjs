@@ -1,15 +1,15 @@
 // What the tests share: the installed package, the native program, the vectors, and how results are compared.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 export const root = new URL("../../", import.meta.url);
 export const path = (relative) => fileURLToPath(new URL(relative, root));
 // Where tests/js/run installed what `npm pack` made.
 export const installed = new URL("target/js/consumer/", root);
-const require = createRequire(new URL("index.js", installed));
-const load = (name) => import(pathToFileURL(require.resolve(name)));
+// A module that imports as a user's would: `createRequire` finds what `require` gets.
+writeFileSync(new URL("load.mjs", installed), "export const load = (name) => import(name);\n");
+export const { load } = await import(new URL("load.mjs", installed));
 
 export const churn = await load("churn-wasm");
 export const scoring = await load("churn-wasm/scoring");

@@ -1,12 +1,13 @@
 // Compiled, never run: what the types must allow and what they must refuse.
 import init, {
-  type ChurnError, type Evaluation, type Prediction, compare, evaluate, Events, eventsFromRows, features, labels, Model,
-  profit, readCsv, report, segment, train, trainTable,
+  ChurnError, type Evaluation, type Prediction, compare, evaluate, Events, eventsFromRows, features, labels, Model,
+  profit, readCsv, readCsvStream, report, segment, train, trainTable,
 } from "churn-wasm";
+import { startWorker, type Remote } from "churn-wasm/worker";
 import initScoring, * as scoring from "churn-wasm/scoring";
 
 await init();
-await init(new URL("https://example.org/churn_wasm_bg.wasm"));
+await init("https://example.org/churn_wasm_bg.wasm");
 await initScoring(new Uint8Array());
 
 const events: Events = readCsv("a", { columns: { event_date: "InvoiceDate" }, on_bad_row: "skip" }, (stage, done, total) => done <= total && stage !== "");
@@ -31,7 +32,21 @@ profit.empc([1, 0], [0.5, 0.5]).empc.toFixed();
 segment(0.5, { medium: 0.2 });
 report(model, events, { event: "purchase" }).length;
 scoring.Model.fromJson(model.toJson()).predict(scoring.eventsFromRows([])).toCsv();
-try { readCsv(""); } catch (error) { const { code, line } = error as ChurnError; code === "bad_rows" && line; }
+try { readCsv(""); } catch (error) { if (error instanceof ChurnError) error.code === "bad_rows" && error.line; }
+const streamed: Events = await readCsvStream([new Uint8Array(1)], { delimiter: ";" });
+{
+  using mine = streamed;
+  mine.length.toFixed();
+}
+const there = await startWorker({ standby: 1 });
+const remote: Remote<Events> = await there.readCsv("a", {}, (stage) => stage !== "");
+const learned: Remote<Model> = await there.train(remote, { horizon_days: 30 });
+const risks: Float64Array = await (await learned.predict(remote)).churn_probability;
+const margin: number = (await learned.evaluation).metrics.roc_auc + risks.length;
+// @ts-expect-error: an object of this thread is not one of the worker
+there.train(events);
+// @ts-expect-error: a promise is no number
+const length: number = remote.length;
 
 // @ts-expect-error: an option that does not exist
 train(events, { horizont: 60 });
@@ -44,4 +59,4 @@ scoring.train(events);
 // @ts-expect-error: a cutoff is needed
 labels(events, {});
 
-export { after, auc, band, reasons };
+export { after, auc, band, length, margin, reasons };

@@ -7,11 +7,11 @@ use churn::profit::{
     Campaign, CampaignOutcome, ContactConfig, ContactList, Empc, EmpcConfig, Mpc, OutcomeConfig, ProfitCurve,
 };
 use churn::{
-    Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Customer, Day, Error, ErrorKind, Evaluation,
-    EvaluationConfig, EventUnit, Events, ExplainConfig, Explanation, FeatureConfig, FeatureImportance, FeatureTable,
-    History, LabelConfig, Labels, Merge, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Reason, Result,
-    Scales, Segment, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, check_csv, compare, evaluate,
-    features, labels, profit, train, train_table,
+    Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, CsvReading, Customer, Day, Error, ErrorKind,
+    Evaluation, EvaluationConfig, EventUnit, Events, ExplainConfig, Explanation, FeatureConfig, FeatureImportance,
+    FeatureTable, History, LabelConfig, Labels, Merge, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions,
+    Reason, Result, Scales, Segment, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, check_csv, compare,
+    evaluate, features, labels, profit, train, train_table,
 };
 use churn_tests::vectors;
 
@@ -41,6 +41,7 @@ fn the_manifest_is_what_rust_exports() {
         "ReadOptions" => ReadOptions::default,
         "Merge" => Merge::default,
         "CheckedCsv" => size::<CheckedCsv>,
+        "CsvReading" => CsvReading::new as fn(&ReadOptions) -> Result<CsvReading>,
         "check_csv" => |reader: &[u8], options: &ReadOptions| -> Result<CheckedCsv> { check_csv(reader, options) },
         "features" => features as fn(&History<'_>, &FeatureConfig) -> Result<FeatureTable>,
         "FeatureConfig" => FeatureConfig::default,

@@ -93,8 +93,8 @@ impl Positions {
 }
 
 /// Turns blocks into rows.
-struct RowParser<'a> {
-    dates: &'a DateParser,
+struct RowParser {
+    dates: DateParser,
     at: Positions,
     columns: usize,
     delimiter: u8,
@@ -103,7 +103,7 @@ struct RowParser<'a> {
     shards: usize,
 }
 
-impl RowParser<'_> {
+impl RowParser {
     /// Parses a block into what held the rows of an earlier one.
     fn parse(&self, text: &mut [u8], parsed: &mut Parsed) {
         parsed.clear();
@@ -221,7 +221,7 @@ impl RowParser<'_> {
             if !is_utf8 {
                 utf8(customer, "customer_id")?;
             }
-            let day = date(self.dates, get(self.at.date))?;
+            let day = date(&self.dates, get(self.at.date))?;
             let amount = self.at.amount.map_or(Ok(f64::NAN), |i| amount(text, span(i)))?;
             if !is_utf8 {
                 utf8(event_type, "event_type")?;
@@ -343,30 +343,64 @@ fn read_in_rounds<R: Read, S: Sink>(
     observer: &dyn Observer,
     together: usize,
 ) -> Result<IngestReport> {
-    let dates = DateParser::new(options.date_format.as_deref())?;
-    let mut intake = Intake::new(options)?;
-    let mut records = Records::new(reader, options.delimiter)?;
-    let names = header(&mut records)?;
-    let wants = sink.wants();
-    let at = Positions::find(&names, options, wants.labels)?;
-    let parser = RowParser {
-        dates: &dates,
-        wants: wants.of_source(options.unit(at.order.is_some())),
-        at,
-        columns: names.len(),
-        delimiter: records.delimiter(),
-        spread: sink.spread().clone(),
-        shards: sink.parts().0.len(),
-    };
-    let (mut blocks, lines) = records.into_blocks();
-    intake.starts_after(lines);
-    let mut round = Round::new(together);
-    let mut ahead = Round::new(together);
-    let mut parsed: Vec<Parsed> = std::iter::repeat_with(Parsed::default).take(together).collect();
-    let mut bytes = round.fill(&mut blocks)?;
-    loop {
-        have_read(observer, bytes)?;
-        let Round { texts, filled, end } = &mut round;
+    let mut rounds = Rounds::start(reader, options, sink, together)?;
+    while rounds.take(sink, observer)? {}
+    rounds.finish(sink)
+}
+
+/// A log that is read round by round: blocks of it are parsed while the next ones are read.
+pub(super) struct Rounds<R> {
+    parser: RowParser,
+    intake: Intake,
+    blocks: Blocks<R>,
+    round: Round,
+    ahead: Round,
+    parsed: Vec<Parsed>,
+    /// Bytes read so far.
+    bytes: u64,
+}
+
+impl<R: Read> Rounds<R> {
+    /// Reads the header, and ahead as far as the first round.
+    pub(super) fn start<S: Sink>(reader: R, options: &ReadOptions, sink: &mut S, together: usize) -> Result<Self> {
+        let dates = DateParser::new(options.date_format.as_deref())?;
+        let mut intake = Intake::new(options)?;
+        let mut records = Records::new(reader, options.delimiter)?;
+        let names = header(&mut records)?;
+        let wants = sink.wants();
+        let at = Positions::find(&names, options, wants.labels)?;
+        let parser = RowParser {
+            dates,
+            wants: wants.of_source(options.unit(at.order.is_some())),
+            at,
+            columns: names.len(),
+            delimiter: records.delimiter(),
+            spread: sink.spread().clone(),
+            shards: sink.parts().0.len(),
+        };
+        let (mut blocks, lines) = records.into_blocks();
+        intake.starts_after(lines);
+        let mut round = Round::new(together);
+        let bytes = round.fill(&mut blocks)?;
+        let parsed = std::iter::repeat_with(Parsed::default).take(together).collect();
+        Ok(Rounds { parser, intake, blocks, round, ahead: Round::new(together), parsed, bytes })
+    }
+
+    /// The source.
+    pub(super) fn reader(&mut self) -> &mut R {
+        self.blocks.reader()
+    }
+
+    /// The report, once everything was taken.
+    pub(super) fn finish<S: Sink>(self, sink: &mut S) -> Result<IngestReport> {
+        self.intake.finish(sink)
+    }
+
+    /// Takes a round over and reads the next one; false after the last.
+    pub(super) fn take<S: Sink>(&mut self, sink: &mut S, observer: &dyn Observer) -> Result<bool> {
+        have_read(observer, self.bytes)?;
+        let Rounds { parser, intake, blocks, round: Round { texts, filled, end }, ahead, parsed, .. } = self;
+        let together = texts.len();
         let mut take = || {
             let parsed = &mut parsed[..*filled];
             let mut both: Vec<_> = texts.iter_mut().zip(parsed.iter_mut()).collect();
@@ -375,15 +409,13 @@ fn read_in_rounds<R: Read, S: Sink>(
         };
         // A round that is not full is the last.
         let is_last = *filled < together;
-        let mut read_on = || if is_last { Ok(0) } else { ahead.fill(&mut blocks) };
+        let mut read_on = || if is_last { Ok(0) } else { ahead.fill(blocks) };
         let (taken, read) = if together == 1 { (take(), read_on()) } else { parallel::beside(take, read_on) };
         taken?;
         end.error(intake.lines() + 1)?;
-        if is_last {
-            return intake.finish(sink);
-        }
-        bytes += read?;
-        std::mem::swap(&mut round, &mut ahead);
+        self.bytes += read?;
+        std::mem::swap(&mut self.round, &mut self.ahead);
+        Ok(!is_last)
     }
 }
 

@@ -11,6 +11,7 @@ mod dates;
 mod ids;
 mod ingest;
 mod merge;
+mod pieces;
 mod records;
 mod rows;
 mod separators;
@@ -28,6 +29,7 @@ use std::ops::Range;
 pub use csv::{CheckedCsv, check_csv};
 pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
 pub use merge::{EventUnit, Merge};
+pub use pieces::CsvReading;
 pub use words::CustomerId;
 
 use builder::{Builder, ROWS_TOGETHER};

@@ -122,6 +122,10 @@ impl<R: Read> Blocks<R> {
         }
     }
 
+    pub(super) fn reader(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
     /// Puts records back in front of what is still to come.
     fn put_back(&mut self, mut text: Vec<u8>) {
         text.append(&mut self.carry);

@@ -1,0 +1,92 @@
+// Every call of the package: its parameters, and what each must be. The border (border.js) checks by this list, and the worker
+// (worker/client.js) offers the same calls by it.
+//
+// A parameter is "name kind". Kinds: `text`, `number`, `places` (numbers of rows), `observe` (a function), the name of a class, or
+// `data`, which the module reads itself. A kind with a question mark may be left out.
+
+export const functions = {
+  compare: ["churned data", "a data", "b data", "options data"],
+  curves: ["churned data", "probabilities data", "options data"],
+  evaluate: ["churned data", "probabilities data", "options data"],
+  eventsFromRows: ["rows data", "options data"],
+  features: ["events Events", "options data"],
+  labels: ["events Events", "options data"],
+  modelReport: ["model Model", "options data"],
+  readCsv: ["source data", "options data", "observe observe?"],
+  report: ["model Model", "events Events", "options data"],
+  segment: ["probability number", "thresholds data"],
+  segmentTable: ["churned data", "probabilities data", "thresholds data"],
+  train: ["events Events", "options data", "observe observe?"],
+  trainTable: ["rows data", "options data", "observe observe?"],
+  version: [],
+};
+
+export const profit = {
+  campaignOutcome: ["contacted data", "churned data", "options data"],
+  contactList: ["customer_ids data", "probabilities data", "values data", "options data"],
+  curve: ["churned data", "probabilities data", "options data"],
+  empc: ["churned data", "probabilities data", "options data"],
+  expectedCurve: ["probabilities data", "values data", "options data"],
+  expectedProfit: ["probability number", "value number", "options data"],
+  mpc: ["churned data", "probabilities data", "options data"],
+  threshold: ["options data"],
+};
+
+export const classes = {
+  Events: {
+    made_by: "readCsv or eventsFromRows",
+    properties: ["length", "customers", "customer_ids", "first_day", "last_day", "event_types", "unit", "report"],
+    methods: { customer: ["customer_id text"] },
+  },
+  FeatureTable: {
+    made_by: "features, model.features or model.tableFeatures",
+    properties: ["length", "customer_ids", "names", "scales", "fitted_config", "as_of"],
+    methods: {
+      toFloat64Array: [],
+      column: ["name text"],
+      row: ["customer_id text"],
+      select: ["places places"],
+      toCsv: [],
+    },
+  },
+  Predictions: {
+    made_by: "model.predict, model.predictTable or model.predictFeatures",
+    properties: ["length", "customer_id", "churn_probability", "risk_segment", "as_of"],
+    methods: { toRows: [], toCsv: [] },
+  },
+  Explanation: {
+    made_by: "model.explain or model.explainFeatures",
+    properties: ["length", "customer_ids", "names", "contributions", "base", "margin", "churn_probability", "output"],
+    methods: { reasons: ["row number"], importance: [], dependence: ["feature text"] },
+  },
+  Model: {
+    made_by: "train, trainTable or Model.fromJson",
+    properties: [
+      "kind", "evaluation", "training", "parameters", "thresholds", "labels", "definition", "feature_specs", "cutoffs", "warnings",
+      "audit", "calibration", "library_version", "event_unit",
+    ],
+    statics: { fromJson: ["text text"] },
+    methods: {
+      toJson: [],
+      features: ["events Events", "options data"],
+      tableFeatures: ["rows data", "customer_id text?"],
+      predict: ["events Events", "options data"],
+      predictTable: ["rows data", "customer_id text?"],
+      predictFeatures: ["table FeatureTable"],
+      predictOne: ["customer data", "options data"],
+      explain: ["events Events", "options data"],
+      explainFeatures: ["table FeatureTable", "options data"],
+      whatIf: ["table FeatureTable", "customer_id text", "changes data"],
+      smallestChanges: ["table FeatureTable", "customer_id text", "options data"],
+    },
+  },
+};
+
+/** The name of a function of the group `profit` inside the module. */
+export const inModule = (name) => `profit${name[0].toUpperCase()}${name.slice(1)}`;
+
+/** The parts of a parameter: `{ name, kind, optional }`. */
+export function parameter(text) {
+  const [name, kind] = text.split(" ");
+  return { name, kind: kind.replace("?", ""), optional: kind.endsWith("?") };
+}

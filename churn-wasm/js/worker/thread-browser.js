@@ -1,0 +1,4 @@
+// The worker that answers the package's calls and no others.
+import { serve } from "./host-browser.js";
+
+serve();

@@ -1,0 +1,71 @@
+// The types of churn-wasm/worker: the calls of the package, made in a worker, with promises for results.
+import type * as churn from "./types.js";
+
+export { ChurnError } from "./types.js";
+
+/** The classes whose objects stay in the worker. */
+interface Kinds {
+  /** A log. */
+  Events: churn.Events;
+  /** Customers × features. */
+  FeatureTable: churn.FeatureTable;
+  /** The risk of many customers. */
+  Predictions: churn.Predictions;
+  /** Contributions to the risk. */
+  Explanation: churn.Explanation;
+  /** A trained model. */
+  Model: churn.Model;
+}
+
+/** A result as it comes back: an object of the package stays in the worker, everything else is copied. */
+type Result<T> = T extends Kinds[keyof Kinds] ? Remote<T> : Awaited<T>;
+
+/** An argument as it is given. */
+type Given<T> = T extends Kinds[keyof Kinds] ? Remote<T> : T extends churn.BlobLike ? T | churn.StreamLike | churn.ResponseLike : T;
+
+/** A function whose work is done in the worker. */
+type Later<F> = F extends (...args: infer A) => infer R ? (...args: { [I in keyof A]: Given<A[I]> }) => Promise<Result<R>> : Promise<Result<F>>;
+
+/** An object of the package that is in the worker: its properties are promises too. */
+export type Remote<T> = { readonly [K in Exclude<keyof T, "free" | "toJSON" | typeof Symbol.dispose>]: Later<T[K]> } & {
+  /** Gives its memory in the worker back. */
+  free(): void;
+  /** The same at the end of a block, for `using`. */
+  [Symbol.dispose](): void;
+};
+
+/** The functions of the package, as promises. `readCsv` takes streams and responses as well. */
+type Calls = {
+  [K in "compare" | "curves" | "evaluate" | "eventsFromRows" | "features" | "labels" | "modelReport" | "readCsv" | "report" | "segment"
+    | "segmentTable" | "train" | "trainTable" | "version"]: Later<(typeof churn)[K]>;
+};
+
+/** The package in a worker. */
+export interface Churn extends Calls {
+  /** The functions about money. */
+  readonly profit: { readonly [K in keyof typeof churn.profit]: Later<(typeof churn.profit)[K]> };
+  /** The class of models in the worker. */
+  readonly Model: { fromJson(text: string): Promise<Remote<churn.Model>> };
+  /** Calls a function that one's own worker passed to `serve`. */
+  call(name: string, args?: unknown[], observe?: churn.Observe): Promise<any>;
+  /** Ends whatever the worker does, with the code `cancelled`. The next call is answered by another worker, which holds no data. */
+  stop(): void;
+  /** Ends the worker for good. */
+  close(): void;
+  /** The same at the end of a block, for `using`. */
+  [Symbol.dispose](): void;
+}
+
+/** How a worker is started. */
+export interface WorkerOptions {
+  /** Makes a worker (in Node a thread) of one's own, whose script calls `serve` of `churn-wasm/worker/host`. */
+  worker?: () => unknown;
+  /** Where the workers take the module from: a URL, bytes or a `WebAssembly.Module`; default beside the package. */
+  module?: string | { readonly href: string } | ArrayBuffer | ArrayBufferView | object | Promise<object>;
+  /** Workers that are started at once and take over where one is stopped or fails, for pages that go offline; default 0. */
+  standby?: number;
+}
+
+/** Starts a worker. One that fails (its memory is used up, say) is replaced: the calls under way reject with the code `internal`,
+ *  objects of the lost worker with `worker_lost`, and the next call works. */
+export function startWorker(options?: WorkerOptions): Promise<Churn>;
