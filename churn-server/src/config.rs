@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::storage::{S3Config, StorageConfig, SupabaseConfig};
+use crate::storage::{Bucket, Location, S3Config, StorageConfig, SupabaseConfig};
 
 /// The port of the product.
 pub const DEFAULT_PORT: u16 = 5000;
@@ -29,6 +29,8 @@ pub const VARIABLES: &[&str] = &[
     "S3_SECRET_ACCESS_KEY",
     "S3_BUCKET_PREFIX",
     "S3_ALLOW_HTTP",
+    "STORAGE_PREFIX",
+    "ALLOW_PUBLIC_BUCKETS",
     "CORS_ORIGINS",
     "RATE_LIMIT",
     "MAX_BODY_BYTES",
@@ -79,6 +81,8 @@ pub struct Config {
     pub database_connections: u32,
     /// Where files are.
     pub storage: StorageConfig,
+    /// What keys in storage begin with, without a `/` at its end; empty for nothing.
+    pub storage_prefix: String,
     /// Origins of other sites whose pages may call; `*` for all.
     pub cors_origins: Vec<String>,
     /// Requests of one token a second; 0 for no limit.
@@ -123,6 +127,7 @@ impl Config {
     /// # Errors
     /// A sentence that names the variable, what it holds, and what would be right.
     pub fn from_env() -> Result<Config, String> {
+        check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         Config::from_variables(|name| std::env::var(name).ok())
     }
 
@@ -162,6 +167,7 @@ impl Config {
                 .unwrap_or_else(|| format!("sqlite:{}", data_dir.join("churn.db").display())),
             database_connections: vars.number("DATABASE_CONNECTIONS", 10, 1..=1000)? as u32,
             storage: storage(&vars, &data_dir)?,
+            storage_prefix: storage_prefix(&vars)?,
             cors_origins: vars
                 .text("CORS_ORIGINS")
                 .map(|list| list.split(',').map(|origin| origin.trim().to_owned()).collect())
@@ -195,12 +201,13 @@ impl Config {
 /// Supabase if it is named, then S3, then a folder.
 fn storage(vars: &Variables<'_>, data_dir: &std::path::Path) -> Result<StorageConfig, String> {
     let spool = data_dir.join("spool");
+    let allow_public = vars.parsed("ALLOW_PUBLIC_BUCKETS", "false", "true or false")?;
     if let Some(url) = vars.text("SUPABASE_URL") {
         let key = vars.text("SUPABASE_SERVICE_KEY").or_else(|| vars.text("SUPABASE_ANON_KEY")).ok_or(
             "SUPABASE_URL is set, but no key: set SUPABASE_SERVICE_KEY, or SUPABASE_ANON_KEY if its policies allow \
              the server to write",
         )?;
-        return Ok(StorageConfig::Supabase(SupabaseConfig { spool, ..SupabaseConfig::new(url, key) }));
+        return Ok(StorageConfig::Supabase(SupabaseConfig { spool, allow_public, ..SupabaseConfig::new(url, key) }));
     }
     if let Some(endpoint) = vars.text("S3_ENDPOINT") {
         let needed = |name: &str| vars.text(name).ok_or_else(|| format!("S3_ENDPOINT is set, but {name} is not"));
@@ -211,10 +218,74 @@ fn storage(vars: &Variables<'_>, data_dir: &std::path::Path) -> Result<StorageCo
             secret_access_key: needed("S3_SECRET_ACCESS_KEY")?,
             bucket_prefix: vars.text("S3_BUCKET_PREFIX").unwrap_or_default(),
             allow_http: vars.parsed("S3_ALLOW_HTTP", "false", "true or false")?,
+            allow_public,
             backoff: Default::default(),
         }));
     }
     Ok(StorageConfig::Local { folder: data_dir.join("storage") })
+}
+
+fn storage_prefix(vars: &Variables<'_>) -> Result<String, String> {
+    let prefix = vars.text("STORAGE_PREFIX").unwrap_or_default();
+    let sound = prefix.len() <= 200 && Location::new(Bucket::Datasets, prefix.as_str()).is_ok();
+    if prefix.is_empty() || sound {
+        return Ok(prefix);
+    }
+    Err(format!(
+        "STORAGE_PREFIX is {prefix:?}; expected letters, digits, '_', '-' and '.', in parts between '/' if there are several, \
+         such as staging"
+    ))
+}
+
+/// Refuses variables that are nearly one of ours: a misspelt one would silently be left out, and its default taken.
+fn check_names(names: impl Iterator<Item = String>) -> Result<(), String> {
+    for name in names {
+        let capitals = name.to_ascii_uppercase();
+        let nearly = |known: &&&str| allowed_edits(known).is_some_and(|allowed| edits(&capitals, known) <= allowed);
+        if VARIABLES.contains(&name.as_str()) {
+            continue;
+        }
+        if let Some(known) = VARIABLES.iter().filter(nearly).min_by_key(|known| edits(&capitals, known)) {
+            return Err(format!(
+                "{name} is set, which is no setting of this program: {known} is meant? Correct its name, or unset it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Edits between a name and what is taken for a misspelling of it; none for short names, to which those of others are too
+/// near (HOME, HOST).
+fn allowed_edits(known: &str) -> Option<usize> {
+    match known.len() {
+        0..=5 => None,
+        6..=8 => Some(1),
+        _ => Some(2),
+    }
+}
+
+/// Letters to insert, delete, replace or swap with the next one (Damerau and Levenshtein, restricted).
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let swapped = match i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    true => rows[i - 2][j - 2] + 1,
+                    false => usize::MAX,
+                };
+                replaced.min(swapped).min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1)
+            };
+        }
+    }
+    rows[a.len()][b.len()]
 }
 
 /// A way to the variables that says what is wrong with one.
@@ -293,6 +364,51 @@ mod tests {
         assert!(
             config(&[("S3_ENDPOINT", "http://localhost:9000")]).expect_err("is refused").contains("S3_ACCESS_KEY_ID")
         );
+    }
+
+    #[test]
+    fn a_prefix_is_a_path_of_plain_names() {
+        assert_eq!(config(&[]).expect("has defaults").storage_prefix, "");
+        assert_eq!(config(&[("STORAGE_PREFIX", "a/staging-1")]).expect("is one").storage_prefix, "a/staging-1");
+        for bad in ["/a", "a/", "../a", ".a", "a b", "ä"] {
+            assert!(config(&[("STORAGE_PREFIX", bad)]).expect_err("is none").contains("STORAGE_PREFIX"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn misspelt_variables_are_refused() {
+        let check = |name: &str| check_names(std::iter::once(name.to_owned()));
+        for (name, meant) in [
+            ("DATABSE_URL", "DATABASE_URL"),
+            ("DATABASE_ULR", "DATABASE_URL"),
+            ("DATABASEURL", "DATABASE_URL"),
+            ("database_url", "DATABASE_URL"),
+            ("SUPABASE_SERVICEKEY", "SUPABASE_SERVICE_KEY"),
+            ("DATADIR", "DATA_DIR"),
+            ("SECRETKEY", "SECRET_KEY"),
+            ("MAX_UPLOAD_BYTE", "MAX_UPLOAD_BYTES"),
+        ] {
+            let error = check(name).expect_err("is refused");
+            assert!(error.contains(name) && error.contains(meant), "{error}");
+        }
+        for name in VARIABLES.iter().copied().chain([
+            "HOME",
+            "host",
+            "HOSTNAME",
+            "PATH",
+            "PORTS",
+            "PGHOST",
+            "RUST_LOG",
+            "LANG",
+            "PWD",
+            "DATABASE_NAME",
+            "AWS_REGION",
+            "SUPABASE_DB_URL",
+            "SUPABASE_SERVICE_ROLE_KEY",
+            "POSTGRES_PASSWORD",
+        ]) {
+            assert_eq!(check(name), Ok(()), "{name}");
+        }
     }
 
     #[test]

@@ -99,6 +99,12 @@ impl ApiError {
             .with_details(json!({ "rows": rows, "max_rows": limit }))
     }
 
+    /// 507: a disk, or a quota of the storage.
+    pub fn storage_full(what: &str) -> Self {
+        let message = format!("{what}; whoever runs the server has to make some, then try again");
+        ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", message)
+    }
+
     /// 500. What happened goes to the log, not to the caller.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
@@ -203,7 +209,29 @@ impl From<StorageError> for ApiError {
                 let unavailable = ApiError::unavailable("the storage cannot be reached at the moment");
                 ApiError { retry_after: error.retry_after().or(unavailable.retry_after), ..unavailable }
             }
-            StorageErrorKind::Denied | StorageErrorKind::Other => ApiError::internal(error),
+            // What the operator has to mend stands in the log, with what the storage said.
+            StorageErrorKind::Denied => {
+                tracing::error!(%error, "the storage refuses this server");
+                let message = "the storage refuses this server: its key was changed or may not do this. Whoever runs the server \
+                               has to set a valid key, or the rights of its folder; the log has what the storage said";
+                ApiError::new(StatusCode::BAD_GATEWAY, error.code(), message)
+            }
+            StorageErrorKind::TypeRefused => {
+                tracing::error!(%error, "the storage refuses this type of file");
+                let message = "the storage does not take files of this type: whoever runs the server has to add text/csv and \
+                               application/json to the types that its buckets allow";
+                ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.code(), message)
+            }
+            StorageErrorKind::Full => {
+                tracing::error!(%error, "the storage is full");
+                ApiError::storage_full("the storage has no room left")
+            }
+            StorageErrorKind::Public | StorageErrorKind::NotOurs => {
+                tracing::error!(%error, "the storage cannot be used");
+                let message = "the storage cannot be used as it is; the log of the server says why";
+                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), message)
+            }
+            StorageErrorKind::Other => ApiError::internal(error),
         }
     }
 }
@@ -223,6 +251,11 @@ impl From<sqlx::Error> for ApiError {
             sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => {
                 tracing::warn!(%error, "the database is away");
                 ApiError::unavailable("the database cannot be reached at the moment")
+            }
+            // SQLITE_FULL; `disk_full` of PostgreSQL.
+            sqlx::Error::Database(cause) if matches!(cause.code().as_deref(), Some("13" | "53100")) => {
+                tracing::error!(error = %cause, "the disk of the database is full");
+                ApiError::storage_full("the disk of the database is full")
             }
             error => ApiError::internal(error),
         }

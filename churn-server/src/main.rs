@@ -1,5 +1,7 @@
 //! The program: `serve` (the default), `worker`, and helpers to set it up.
 
+mod commands;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -11,6 +13,7 @@ use churn_server::jobs::{Worker, WorkerOptions};
 use churn_server::listen::listen;
 use churn_server::routes::{self, make_key};
 use churn_server::state::AppState;
+use churn_server::store::{Store, lock_for_server};
 use churn_server::sweep::keep_sweeping;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -51,6 +54,23 @@ enum Command {
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3650))]
         days: u64,
     },
+    /// Make the storage that of this database, whichever it was before: after a backup was restored, or to take over.
+    Adopt,
+    /// Remove now the files that a crash has left and no row refers to.
+    Sweep {
+        /// Only say which they are.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Copy a database into an empty one, from SQLite to PostgreSQL or back, while no server runs on either.
+    MigrateDatabase {
+        /// sqlite:PATH or postgres://…
+        #[arg(long)]
+        from: String,
+        /// The same, with nothing in it.
+        #[arg(long)]
+        to: String,
+    },
     /// Print the description of the API (OpenAPI) as JSON.
     Openapi,
 }
@@ -84,6 +104,9 @@ fn run(config: Config, arguments: Arguments) -> Result<(), String> {
             say(&new_token(&config, &organization, role, Duration::from_secs(days * 86_400))?);
             Ok(())
         }
+        Command::Adopt => runtime()?.block_on(commands::adopt(config)),
+        Command::Sweep { dry_run } => runtime()?.block_on(commands::sweep(config, dry_run)),
+        Command::MigrateDatabase { from, to } => runtime()?.block_on(commands::migrate_database(&from, &to)),
         Command::Openapi => runtime()?.block_on(async {
             let config = Config {
                 storage: churn_server::storage::StorageConfig::Memory,
@@ -110,6 +133,12 @@ fn check_organization(id: &str) -> Result<(), String> {
 
 /// Connects to database and storage, and begins to log.
 async fn open(config: Config) -> Result<AppState, String> {
+    log(&config)?;
+    AppState::open(config).await
+}
+
+/// Begins to log.
+fn log(config: &Config) -> Result<(), String> {
     let filter = EnvFilter::try_new(&config.log_level).map_err(|error| format!("LOG_LEVEL: {error}"))?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -120,12 +149,12 @@ async fn open(config: Config) -> Result<AppState, String> {
         // The request is the current span; the list of spans would say it again.
         LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).init(),
     }
-    let folder = &config.data_dir;
-    std::fs::create_dir_all(folder).map_err(|error| format!("DATA_DIR {}: {error}", folder.display()))?;
-    AppState::open(config).await
+    Ok(())
 }
 
 async fn serve(config: Config) -> Result<(), String> {
+    // Until the process ends.
+    let _only_server = lock_for_server(&config.database_url)?;
     let state = open(config).await?;
     let at = SocketAddr::new(state.config.host, state.config.port);
     let listener = tokio::net::TcpListener::bind(at).await.map_err(|error| format!("HOST and PORT, {at}: {error}"))?;
@@ -162,12 +191,12 @@ fn worker(state: &AppState) -> Worker {
 
 async fn key(config: Config, organization: &str, role: Role, name: &str) -> Result<(), String> {
     check_organization(organization)?;
-    let state = open(config).await?;
+    let store = Store::open(&config.database_url, 2).await?;
     let made = async {
-        let mut tx = state.store.begin().await?;
+        let mut tx = store.begin().await?;
         tx.ensure_organization(organization).await?;
         tx.commit().await?;
-        make_key(&state.store, organization, name, role, None).await
+        make_key(&store, organization, name, role, None).await
     };
     let (_, key) = made.await.map_err(|error| error.to_string())?;
     say(&key);

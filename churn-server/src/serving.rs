@@ -2,7 +2,7 @@
 //!
 //! An organization's models are loaded with the first request and kept, with what else its predictions go by: the share of
 //! the challenger and the thresholds. Whatever changes any of that moves the organization's `serving_generation` in the
-//! database; it is looked at once a second at most, by one of the requests that come, so a change made on another server is
+//! database; it is looked at twice a second at most, by one of the requests that come, so a change made on another server is
 //! seen here within a second, and every other request needs neither disk nor database. If the database does not answer,
 //! predictions go on with what is there.
 //!
@@ -22,7 +22,7 @@ use crate::storage::Location;
 use crate::store::ModelRow;
 
 /// How old the knowledge of an organization's generation may be.
-const FRESH: Duration = Duration::from_secs(1);
+const FRESH: Duration = Duration::from_millis(500);
 
 /// The largest document that is loaded.
 const MAX_DOCUMENT: u64 = 256 << 20;
@@ -141,12 +141,30 @@ fn clock() -> u64 {
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
 }
 
+/// A transaction under way; see [`Cached::changing`].
+#[derive(Debug)]
+pub struct Changing<'a> {
+    cached: &'a Cached,
+    org_id: &'a str,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.cached.forget(self.org_id);
+        self.cached.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// All that is held.
 pub struct Cached {
     organizations: Cache<String, Arc<Serving>>,
     models: Cache<String, Hot>,
     /// With how much each weighs.
     explainers: Cache<String, (u32, Arc<Explainer>)>,
+    /// Moves with every change that was made here, so that what was read before one is not kept after it.
+    changes: AtomicU64,
+    /// Transactions under way that may change what predictions go by.
+    under_way: AtomicU64,
     /// Loading is done once for all who wait for the same organization.
     loading: [tokio::sync::Mutex<()>; 16],
 }
@@ -175,6 +193,8 @@ impl Cached {
                 .weigher(move |_: &String, hot: &Hot| weigh(hot.0.bytes))
                 .build(),
             explainers: Cache::builder().max_capacity(MAX_EXPLAINERS).weigher(of_explainer).build(),
+            changes: AtomicU64::new(0),
+            under_way: AtomicU64::new(0),
             loading: Default::default(),
         }
     }
@@ -187,9 +207,9 @@ impl Cached {
         let Some(serving) = self.organizations.get(org_id) else { return self.load(state, org_id).await };
         let (now, looked) = (clock(), serving.looked.load(Ordering::Relaxed));
         // Of those who find it old one looks; the others go on meanwhile.
-        if now.saturating_sub(looked) < FRESH.as_millis() as u64
-            || serving.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
+        let is_fresh = now.saturating_sub(looked) < FRESH.as_millis() as u64
+            || serving.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_err();
+        if is_fresh && self.under_way.load(Ordering::SeqCst) == 0 {
             return Ok(serving);
         }
         match state.store.serving_generation(org_id).await {
@@ -211,7 +231,15 @@ impl Cached {
 
     /// Forgets an organization, so that a change made here is seen with the next request.
     pub fn forget(&self, org_id: &str) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
         self.organizations.invalidate(org_id);
+    }
+
+    /// Begins a transaction that may change what the predictions of an organization go by. Until the result is dropped every
+    /// request looks at the database, so that none goes by the old state once the new one can be seen.
+    pub fn changing<'a>(&'a self, org_id: &'a str) -> Changing<'a> {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        Changing { cached: self, org_id }
     }
 
     async fn load(&self, state: &AppState, org_id: &str) -> Result<Arc<Serving>> {
@@ -220,7 +248,8 @@ impl Cached {
         if let Some(serving) = self.organizations.get(org_id) {
             return Ok(serving);
         }
-        // The generation first: what changes while the rest is read makes it old, and is seen a second later.
+        let changes = self.changes.load(Ordering::SeqCst);
+        // The generation first: what changes while the rest is read makes it old, and is seen half a second later.
         let looked = AtomicU64::new(clock());
         let organization = state.store.organization(org_id).await?;
         let in_use = state.store.models_in_use(org_id).await?;
@@ -239,6 +268,10 @@ impl Cached {
             thresholds: organization.settings.0.thresholds,
         });
         self.organizations.insert(org_id.to_owned(), serving.clone());
+        if self.changes.load(Ordering::SeqCst) != changes {
+            // Something was changed here while it was read: the next request reads it again.
+            self.organizations.invalidate(org_id);
+        }
         Ok(serving)
     }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -10,8 +11,9 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::cpu::Cpu;
 use crate::error::ApiError;
+use crate::files::Files;
 use crate::serving::Cached;
-use crate::storage::Storage;
+use crate::storage::{ErrorKind as StorageErrorKind, Storage};
 use crate::store::Store;
 
 /// Uploads at once: each takes a thread that checks it.
@@ -28,8 +30,10 @@ pub struct Parts {
     pub config: Config,
     /// Metadata.
     pub store: Store,
-    /// Files.
+    /// Files; those of [`Parts::files`].
     pub storage: Arc<dyn Storage>,
+    /// Whose they are, and which of them are on record.
+    pub files: Arc<Files>,
     /// Tokens.
     pub auth: Auth,
     /// Threads that compute.
@@ -40,6 +44,8 @@ pub struct Parts {
     pub serving: Cached,
     /// Told of every job that is accepted here, so that a worker of this process looks at once.
     pub wake: Notify,
+    /// What `/readyz` found last, and when: the database and the storage.
+    pub ready: tokio::sync::Mutex<Option<(Instant, (String, String))>>,
     /// Cancelled when the server is to stop.
     pub shutdown: CancellationToken,
 }
@@ -58,9 +64,23 @@ impl AppState {
     /// # Errors
     /// A sentence that says what could not be reached.
     pub async fn open(config: Config) -> Result<AppState, String> {
+        let state = AppState::connect(config).await?;
+        match state.storage.prepare().await {
+            // Reading goes on where there is no room to write.
+            Err(error) if error.kind() == StorageErrorKind::Full => tracing::warn!(%error, "the storage is full"),
+            prepared => prepared.map_err(|error| format!("the storage: {error}"))?,
+        }
+        state.files.claim().await.map_err(|error| format!("the storage: {error}"))?;
+        Ok(state)
+    }
+
+    /// The same without a word to the storage, whoever it belongs to.
+    ///
+    /// # Errors
+    /// A sentence that says what could not be reached.
+    pub async fn connect(config: Config) -> Result<AppState, String> {
         let storage = crate::storage::open(&config.storage).map_err(|error| format!("the storage: {error}"))?;
         let store = Store::open(&config.database_url, config.database_connections).await?;
-        storage.prepare().await.map_err(|error| format!("the storage: {error}"))?;
         Ok(AppState::new(config, store, storage))
     }
 
@@ -86,9 +106,23 @@ impl AppState {
 
     /// From its parts.
     pub fn new(config: Config, store: Store, storage: Arc<dyn Storage>) -> AppState {
+        let files = Arc::new(Files::new(&config, store.clone(), storage));
+        let storage: Arc<dyn Storage> = files.clone();
         let (auth, cpu) = (Auth::new(&config), Cpu::new(config.cpu_slots));
         let (serving, wake) = (Cached::new(config.model_cache), Notify::new());
         let (shutdown, uploads) = (CancellationToken::new(), Arc::new(Semaphore::new(UPLOADS)));
-        AppState(Arc::new(Parts { auth, cpu, store, storage, serving, wake, config, shutdown, uploads }))
+        AppState(Arc::new(Parts {
+            auth,
+            cpu,
+            store,
+            storage,
+            files,
+            serving,
+            wake,
+            config,
+            ready: Default::default(),
+            shutdown,
+            uploads,
+        }))
     }
 }

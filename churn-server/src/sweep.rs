@@ -1,52 +1,55 @@
-//! Takes away what a crash can leave: files that no row speaks of.
+//! Takes away what a crash can leave: files that were recorded before they were written, and whose rows never came.
 //!
-//! A file is written first and its row after it, so a crash between the two loses nothing that was acknowledged, but leaves
-//! a file. One that is older than the grace time and still without a row will never get one.
+//! A file is recorded, then written, and then its row is written, so a crash between them loses nothing that was
+//! acknowledged, but may leave a file. It is on record, so it is known to be ours; once it is older than the grace time and
+//! still without a row it will never get one. [`Files`](crate::files::Files) does the work.
 
-use std::collections::HashSet;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::state::AppState;
-use crate::storage::Bucket;
 
-/// Removes the files without a row that are older than the grace time, and what broken writes left; returns how many.
+/// How often it is looked whether the storage takes files again, after it did not.
+const TRY_EVERY: Duration = Duration::from_secs(5);
+
+/// Removes the files on record that are older than the grace time and have no row, and what broken writes left; returns how
+/// many.
 ///
 /// # Errors
-/// Those of the storage and the database.
+/// `storage_not_ours`, without having removed anything; those of the storage and the database.
 pub async fn sweep(state: &AppState) -> Result<u64> {
-    let mut removed = state.storage.sweep().await?;
-    let too_young = SystemTime::now().checked_sub(state.config.orphan_grace).unwrap_or(SystemTime::UNIX_EPOCH);
-    for bucket in Bucket::ALL {
-        let old: Vec<_> = state.storage.list(bucket, "").await?;
-        // One whose age is not known is left alone.
-        let is_old = |modified| modified < too_young && modified > SystemTime::UNIX_EPOCH;
-        let old: Vec<_> = old.into_iter().filter(|object| is_old(object.modified)).collect();
-        if old.is_empty() {
-            continue;
-        }
-        // After the list, so that a row that was added meanwhile is seen.
-        let kept: HashSet<String> = state.store.file_keys().await?.into_iter().collect();
-        for object in old {
-            if !kept.contains(&object.location.to_string()) {
-                tracing::info!(at = %object.location, bytes = object.size, "an orphan is removed");
-                removed += u64::from(state.storage.delete(&object.location).await?);
-            }
+    let swept = state.storage.sweep().await;
+    let ours = !matches!(&swept, Err(error) if error.code() == "storage_not_ours");
+    metrics::gauge!("churn_storage_ours").set(f64::from(u8::from(ours)));
+    metrics::counter!("churn_swept_files_total").increment(*swept.as_ref().unwrap_or(&0));
+    let pending = state.files.pending().await?;
+    let due = pending.iter().filter(|file| file.due).count();
+    metrics::gauge!("churn_pending_files", "due" => "true").set(due as f64);
+    metrics::gauge!("churn_pending_files", "due" => "false").set((pending.len() - due) as f64);
+    match swept {
+        Ok(removed) => Ok(removed),
+        Err(error) => {
+            tracing::error!(%error, "the sweep failed; it is tried again");
+            Err(error.into())
         }
     }
-    Ok(removed)
 }
 
 /// Sweeps at the start and then now and then, until the server stops.
 pub async fn keep_sweeping(state: AppState) {
+    let every = state.config.sweep_every;
+    let mut due = Instant::now();
     loop {
-        if let Err(error) = sweep(&state).await {
-            tracing::warn!(%error, "the sweep failed; it is tried again");
+        if Instant::now() >= due {
+            due = Instant::now() + every;
+            // What fails is in the log.
+            let _ = sweep(&state).await;
+            state.auth.tidy();
+            // Timings that were not asked for must not pile up.
+            crate::routes::recorder().run_upkeep();
         }
-        state.auth.tidy();
-        // Timings that were not asked for must not pile up.
-        crate::routes::recorder().run_upkeep();
-        if sleep_or_stop(&state, state.config.sweep_every).await {
+        state.files.try_again().await;
+        if sleep_or_stop(&state, every.min(TRY_EVERY)).await {
             return;
         }
     }

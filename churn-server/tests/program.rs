@@ -101,6 +101,9 @@ fn it_does_not_open_to_others_without_a_secret() {
         (&[("SECRET_KEY", "too short")], "SECRET_KEY"),
         (&[("PORT", "many")], "PORT"),
         (&[("DATABASE_URL", "mysql://somewhere")], "database"),
+        // With the first letters of a known name, and not one of them.
+        (&[("DATABSE_URL", "postgres://somewhere")], "DATABASE_URL"),
+        (&[("STORAGE_PREFIX", "../x")], "STORAGE_PREFIX"),
     ] {
         let output = run(folder.path(), variables, &["serve"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -158,4 +161,102 @@ fn what_was_accepted_is_there_after_a_kill() {
     let id = answer["dataset_id"].as_str().expect("an id");
     let (status, body) = server.ask("GET", &format!("{BASE}/organizations/acme/datasets/{id}/file"), "", "");
     assert_eq!((status, body.as_str()), (200, csv));
+}
+
+/// Everything that it makes is for its user alone.
+#[test]
+fn nobody_else_can_read_what_it_keeps() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    let csv = "customer_id,event_date,amount\nanna,2024-01-05,12.50\n";
+    let form =
+        format!("--edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n{csv}\r\n--edge--\r\n");
+    let header = "content-type: multipart/form-data; boundary=edge\r\n";
+    let (status, body) = server.ask("POST", &format!("{BASE}/organizations/acme/upload-dataset"), header, &form);
+    assert_eq!(status, 200, "{body}");
+    // The link is one of the API, and gives the file.
+    let answer: Value = serde_json::from_str(&body).expect("is JSON");
+    let url = answer["file_url"].as_str().expect("a URL");
+    assert!(url.starts_with(BASE), "{url}");
+    assert_eq!(server.ask("GET", url, "", ""), (200, csv.to_owned()));
+
+    let mut seen = Vec::new();
+    let mut folders = vec![folder.path().join("churn-data")];
+    while let Some(folder) = folders.pop() {
+        let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+        for entry in std::fs::read_dir(&folder).expect("a folder").flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                assert_eq!(mode(&entry.path()), 0o600, "{}", entry.path().display());
+                seen.push(entry.file_name().into_string().expect("is text"));
+            }
+        }
+    }
+    for name in ["churn.db", "churn.db-wal", "churn.db-shm", "churn.installation"] {
+        assert!(seen.iter().any(|seen| seen == name), "{name} is not among {seen:?}");
+    }
+}
+
+#[test]
+fn sqlite_is_for_one_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    let refused = run(folder.path(), &[("PORT", "0")], &["serve"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("another churn-server") && said.contains("DATABASE_URL"),
+        "{said}"
+    );
+    // Other commands may be used beside it, and it goes on.
+    printed(&run(folder.path(), &[], &["key", "acme"]));
+    assert!(printed(&run(folder.path(), &[], &["sweep", "--dry-run"])).contains("0 files would be removed"));
+    assert_eq!(server.ask("GET", "/readyz", "", "").0, 200);
+    server.signal("-KILL");
+    drop(server);
+    Server::start(folder.path(), &[]);
+}
+
+#[test]
+fn a_storage_is_taken_over_by_command_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, other) = (folder.path().join("data"), folder.path().join("other.db"));
+    let database = format!("sqlite:{}", other.display());
+    let first = [("DATA_DIR", data.to_str().expect("is text"))];
+    let second = [first[0], ("DATABASE_URL", database.as_str())];
+    drop(Server::start(folder.path(), &first));
+    let refused = run(folder.path(), &[second.as_slice(), &[("PORT", "0")]].concat(), &["serve"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("churn-server adopt") && said.contains("STORAGE_PREFIX"),
+        "{said}"
+    );
+    let dry = run(folder.path(), &second, &["sweep", "--dry-run"]);
+    assert!(!dry.status.success() && String::from_utf8_lossy(&dry.stderr).contains("would remove nothing"));
+    assert!(printed(&run(folder.path(), &second, &["adopt"])).contains("belongs to this database now"));
+    drop(Server::start(folder.path(), &second));
+    let refused = run(folder.path(), &[first.as_slice(), &[("PORT", "0")]].concat(), &["serve"]);
+    assert!(!refused.status.success());
+}
+
+#[test]
+fn a_database_is_moved_by_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path(), &[]);
+    let organization = server.ask(
+        "POST",
+        &format!("{BASE}/organizations"),
+        "content-type: application/json\r\n",
+        "{\"organization_id\":\"acme\"}",
+    );
+    assert_eq!(organization.0, 201, "{}", organization.1);
+    let moving = ["migrate-database", "--from", "sqlite:churn-data/churn.db", "--to", "sqlite:moved.db"];
+    assert!(!run(folder.path(), &[], &moving).status.success(), "a server runs on it");
+    server.signal("-KILL");
+    drop(server);
+    assert!(printed(&run(folder.path(), &[], &moving)).contains("organizations: 1 rows"));
+    let server = Server::start(folder.path(), &[("DATABASE_URL", "sqlite:moved.db")]);
+    assert_eq!(server.ask("GET", &format!("{BASE}/organizations/acme"), "", "").0, 200);
 }

@@ -1,6 +1,8 @@
 //! One suite that every backend of the storage passes, and what is particular to each. One file, and long, because most of it
 //! is cases.
 
+#[path = "standin/s3.rs"]
+mod s3_standin;
 mod standin;
 
 use std::collections::BTreeSet;
@@ -316,7 +318,9 @@ async fn a_folder() {
     // Another process over the same folder sees the same, and finds what a killed one has left; a writer at work is left alone.
     let again = Local::new(folder.path().join("data"));
     assert_eq!(read(&again, &at("org_2/raw/old.csv")).await, "old");
-    std::fs::write(partial.join("left-behind"), "half a file").expect("written");
+    std::fs::write(partial.join("0123456789abcdef"), "half a file").expect("written");
+    // What no writer names so is somebody else's.
+    std::fs::write(partial.join("notes.txt"), "mine").expect("written");
     let working = at("org_5/raw/slow.csv");
     let (go, wait) = tokio::sync::oneshot::channel::<()>();
     let slow = pieces(&noise(1_000_000)).chain(stream::once(async move {
@@ -326,16 +330,30 @@ async fn a_folder() {
     let put = storage.put(&working, "text/csv", slow.boxed(), MAX);
     let sweep = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(files(&partial).len(), 2);
+        assert_eq!(files(&partial).len(), 3);
         assert_eq!(again.sweep().await.expect("swept"), 1);
         go.send(()).expect("the writer waits");
     };
     let (size, ()) = tokio::join!(put, sweep);
     assert_eq!(size.expect("stored"), 1_000_007);
     assert_eq!(storage.head(&working).await.expect("there").size, 1_000_007);
-    assert_eq!(files(&partial), BTreeSet::new());
-    let url = storage.url(&working, Duration::from_secs(1)).await.expect("a link");
-    assert!(url.starts_with("file:///") && url.ends_with("/data/datasets/org_5/raw/slow.csv"), "{url}");
+    assert_eq!(files(&partial).len(), 1);
+    std::fs::remove_file(partial.join("notes.txt")).expect("is there");
+    storage.check(&[]).await.expect("is well");
+    assert_eq!(files(&partial), BTreeSet::new(), "to ask leaves nothing");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &str| {
+            std::fs::metadata(folder.path().join("data").join(path)).expect("is there").permissions().mode() & 0o777
+        };
+        assert_eq!(mode("datasets/org_5/raw/slow.csv"), 0o600);
+        for path in ["", "datasets", "datasets/org_5", "datasets/org_5/raw", ".partial"] {
+            assert_eq!(mode(path), 0o700, "{path}");
+        }
+    }
+    std::fs::remove_dir_all(folder.path().join("data/utils")).expect("is removed");
+    assert_eq!(kind(storage.check(&[]).await), ErrorKind::NotFound);
     // Keys are paths: a folder is no object, and an object no folder.
     assert_eq!(kind(storage.get(&at("org_5/raw")).await), ErrorKind::NotFound);
     assert_eq!(kind(storage.get(&at("org_5/raw/slow.csv/x")).await), ErrorKind::NotFound);
@@ -367,30 +385,39 @@ async fn supabase_with_both_kinds_of_keys() {
     }
 }
 
+/// To ask whether it works changes nothing: not even a bucket is made.
 #[tokio::test]
-async fn supabase_gives_links_that_need_no_key() {
+async fn supabase_is_checked_without_a_change() {
     let standin = Standin::start(0).await.expect("the stand-in");
     let storage = supabase(&standin, SECRET_KEY);
+    let error = storage.check(&[]).await.expect_err("no buckets yet");
+    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("\"datasets\""), "{error}");
+    assert_eq!(standin.requests("POST"), 0);
     storage.prepare().await.expect("prepared");
-    let at = at("org_1/raw/a.csv");
-    put_bytes(&storage, &at, "text/csv", "abc").await.expect("stored");
-    let get = async |url: &str| {
-        let answer = reqwest::get(url).await.expect("an answer");
-        (answer.status().as_u16(), answer.text().await.expect("a body"))
-    };
-    let url = storage.url(&at, Duration::from_secs(60)).await.expect("a link");
-    assert_eq!(get(&url).await, (200, "abc".to_owned()));
-    assert_eq!(get(&url.replace("token=", "token=0")).await.0, 400);
-    assert_eq!(get(&url.replace("a.csv", "b.csv")).await.0, 400);
-    assert_eq!(get(&format!("{}/storage/v1/object/public/{at}", standin.url)).await.0, 400);
+    storage.check(&[]).await.expect("is well");
 
-    let other = Standin::start(0).await.expect("the stand-in");
-    let config = SupabaseConfig { public: true, ..SupabaseConfig::new(&other.url, SECRET_KEY) };
-    let storage = Supabase::new(&config).expect("a client");
-    storage.prepare().await.expect("prepared");
-    put_bytes(&storage, &at, "text/csv", "open").await.expect("stored");
-    let url = storage.url(&at, Duration::from_secs(60)).await.expect("a link");
-    assert_eq!(get(&url).await, (200, "open".to_owned()));
+    standin.publish("utils", true);
+    let error = storage.check(&[]).await.expect_err("a public bucket");
+    assert_eq!(error.code(), "storage_public");
+    assert!(error.to_string().contains("\"utils\"") && error.to_string().contains("ALLOW_PUBLIC_BUCKETS"), "{error}");
+    let config = SupabaseConfig { allow_public: true, ..SupabaseConfig::new(&standin.url, SECRET_KEY) };
+    Supabase::new(&config).expect("a client").check(&[]).await.expect("is meant");
+    standin.publish("utils", false);
+
+    // The key is changed in the project: each of its kinds of refusal is told as one.
+    for fault in [Fault::Status(401, None), Fault::InBody(401), Fault::Status(403, None), Fault::InBody(403)] {
+        standin.fault("GET /bucket", fault);
+        assert_eq!(kind(storage.check(&[]).await), ErrorKind::Denied, "{fault:?}");
+    }
+    for fault in [Fault::Status(507, None), Fault::InBody(507)] {
+        standin.fault("POST /object/datasets/", fault);
+        assert_eq!(
+            kind(put_bytes(&storage, &at("org_1/raw/a.csv"), "text/csv", "x").await),
+            ErrorKind::Full,
+            "{fault:?}"
+        );
+    }
+    assert_eq!(standin.faults_left(), 0);
 }
 
 #[tokio::test]
@@ -535,6 +562,7 @@ async fn supabase_refusals_say_what_to_do() {
     assert_eq!(kind(storage.put(&at, "text/csv", pieces(&content).boxed(), MAX).await), ErrorKind::TooLarge);
     put_bytes(&storage, &at, "text/csv", "an allowed type").await.expect("stored");
     let error = put_bytes(&storage, &at, "text/csv; charset=utf-8", "x").await.expect_err("another type");
+    assert_eq!(error.code(), "storage_type_refused");
     assert!(error.to_string().contains("415") && error.to_string().contains("InvalidMimeType"), "{error}");
 
     for (url, key) in
@@ -542,28 +570,6 @@ async fn supabase_refusals_say_what_to_do() {
     {
         assert!(Supabase::new(&SupabaseConfig::new(url, key)).is_err(), "{url} {key:?}");
     }
-}
-
-/// A server for S3 over a folder, of the s3s-fs crate: it checks signatures as the real one does.
-async fn s3_server(folder: &Path) -> (S3, String) {
-    for bucket in Bucket::ALL {
-        std::fs::create_dir_all(folder.join(format!("test-{bucket}"))).expect("a bucket");
-    }
-    let mut service = s3s::service::S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).expect("a file system"));
-    service.set_auth(s3s::auth::SimpleAuth::from_single("name", "secret"));
-    let service = service.build();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let service = service.clone();
-            tokio::spawn(async move {
-                let builder = hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new());
-                let _ = builder.serve_connection(hyper_util::rt::TokioIo::new(socket), service).await;
-            });
-        }
-    });
-    (s3(&endpoint, "secret", "test-"), endpoint)
 }
 
 fn s3(endpoint: &str, secret: &str, prefix: &str) -> S3 {
@@ -574,6 +580,7 @@ fn s3(endpoint: &str, secret: &str, prefix: &str) -> S3 {
         secret_access_key: secret.to_owned(),
         bucket_prefix: prefix.to_owned(),
         allow_http: true,
+        allow_public: false,
         backoff: QUICK,
     };
     S3::new(&config).expect("a client")
@@ -582,17 +589,33 @@ fn s3(endpoint: &str, secret: &str, prefix: &str) -> S3 {
 #[tokio::test]
 async fn s3_over_a_folder() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (storage, endpoint) = s3_server(folder.path()).await;
+    let endpoint = s3_standin::start(folder.path(), "test-", true).await;
+    let storage = s3(&endpoint, "secret", "test-");
     keeps_the_promises(&storage).await;
-    let at = at("org_1/raw/linked.csv");
+    let at = at("org_1/raw/known.csv");
     put_bytes(&storage, &at, "text/csv", "abc").await.expect("stored");
-    let url = storage.url(&at, Duration::from_secs(60)).await.expect("a link");
-    assert_eq!(reqwest::get(&url).await.expect("an answer").text().await.expect("a body"), "abc");
+    storage.check(std::slice::from_ref(&at)).await.expect("is private");
     assert_eq!(kind(s3(&endpoint, "wrong", "test-").get(&at).await), ErrorKind::Denied);
+    assert_eq!(kind(s3(&endpoint, "wrong", "test-").check(&[]).await), ErrorKind::Denied);
     let error = s3(&endpoint, "secret", "other-").prepare().await.expect_err("no bucket");
     assert!(error.to_string().contains("\"other-datasets\""), "{error}");
     let gone = s3("http://127.0.0.1:9", "secret", "test-");
     assert_eq!(kind(gone.get(&at).await), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn s3_that_everybody_can_read_is_noticed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let endpoint = s3_standin::start(folder.path(), "test-", false).await;
+    let storage = s3(&endpoint, "secret", "test-");
+    let at = at("org_1/raw/known.csv");
+    put_bytes(&storage, &at, "text/csv", "abc").await.expect("stored");
+    let error = storage.check(std::slice::from_ref(&at)).await.expect_err("anybody may read it");
+    assert_eq!(error.code(), "storage_public");
+    assert!(
+        error.to_string().contains("test-datasets") && error.to_string().contains("ALLOW_PUBLIC_BUCKETS"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -151,6 +151,8 @@ impl Worker {
     }
 
     async fn complete(&self, job: &Job, made: &super::Made) -> crate::error::Result<&'static str> {
+        // A training may put its model to use, which answers from the moment that the job is seen to have ended.
+        let _changing = self.state.serving.changing(&job.org_id);
         let Some(mut tx) = self.state.store.speak_for_job(job, &self.name).await? else { return Ok("lost") };
         made.write(&mut tx, &job.org_id).await?;
         tx.complete_job(job).await?;

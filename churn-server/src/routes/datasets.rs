@@ -1,7 +1,5 @@
 //! Data sets: files in, how they stand, and out again.
 
-use std::time::Duration;
-
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -19,9 +17,6 @@ use crate::state::AppState;
 use crate::storage::{Location, Uploaded, store_csv};
 use crate::store::{Dataset, DatasetStatus, NewDataset, Page};
 use crate::time::Stamp;
-
-/// How long the link to an uploaded file works, where links end.
-const LINK: Duration = Duration::from_secs(24 * 3600);
 
 /// Bytes that a form may have beside its file.
 pub(crate) const FORM_BYTES: u64 = 1 << 20;
@@ -55,7 +50,8 @@ struct UploadForm {
 struct UploadAnswer {
     success: bool,
     dataset_id: String,
-    /// Where the file is now.
+    /// The path of the file in this API, which needs the same token.
+    #[schema(example = "/api/v1/churn/v2/organizations/acme/datasets/019ab0c4-9a4e-7d60-8d5c-1f0e8d3b2a10/file")]
     file_url: String,
     /// Rows without the header.
     #[schema(example = 1000)]
@@ -142,7 +138,7 @@ async fn upload(
     metrics::counter!("churn_uploaded_rows_total").increment(rows);
     Ok(Json(UploadAnswer {
         success: true,
-        file_url: storage.url(&at, LINK).await?,
+        file_url: format!("{}/file", path_of(org_id, &id)),
         row_count: rows as i64,
         status: DatasetStatus::Uploaded,
         message: format!("Dataset uploaded: {rows} rows"),
@@ -208,9 +204,14 @@ impl Failure {
     }
 }
 
+/// The path of a data set in this API.
+fn path_of(org_id: &str, id: &str) -> String {
+    format!("{}/organizations/{org_id}/datasets/{id}", super::BASE)
+}
+
 impl From<Dataset> for DatasetAnswer {
     fn from(row: Dataset) -> Self {
-        let path = format!("{}/organizations/{}/datasets/{}", super::BASE, row.org_id, row.id);
+        let path = path_of(&row.org_id, &row.id);
         DatasetAnswer {
             download_url: format!("{path}/file"),
             features_url: row.features_key.is_some().then(|| format!("{path}/features")),

@@ -41,7 +41,9 @@ const ANY: &[(&str, &str)] = &[
     ("400", "A parameter or the body cannot be what is meant"),
     ("429", "Too many requests with this token; Retry-After says when to come again"),
     ("500", "Something went wrong on this side"),
+    ("502", "The storage refuses this server (`storage_denied`)"),
     ("503", "Database or storage are away, or the answer took too long"),
+    ("507", "A disk, or the storage, is full (`storage_full`)"),
 ];
 /// To those that need a token.
 const WITH_TOKEN: &[(&str, &str)] = &[
@@ -53,7 +55,10 @@ const WITH_PATH: &[(&str, &str)] = &[("404", "There is no such organization, or 
 /// To those that bring something.
 const WITH_BODY: &[(&str, &str)] = &[
     ("413", "The body is larger, or the log has more rows, than what is taken"),
-    ("415", "The content type is not the one that is expected"),
+    (
+        "415",
+        "The content type is not the one that is expected, or the storage does not take such files (`storage_type_refused`)",
+    ),
     ("422", "The body can be read but not used: a field or a row is wrong, details say where"),
 ];
 

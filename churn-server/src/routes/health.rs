@@ -1,6 +1,7 @@
 //! Whether the server lives, whether it can work, and how busy it is. No token is needed, and no organization is named.
 
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -11,8 +12,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::error::ApiError;
 use crate::extract::Json;
 use crate::state::AppState;
+use crate::storage::StorageError;
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -36,32 +39,77 @@ struct Readiness {
     /// `ready` or `not_ready`.
     #[schema(example = "ready")]
     status: &'static str,
-    /// `ok`, or what is the matter.
+    /// `ok`, or the code of what is the matter: `unavailable`, `storage_full`, `internal`.
     #[schema(example = "ok")]
-    database: &'static str,
-    /// `ok`, or what is the matter.
+    database: String,
+    /// `ok`, or the code of what is the matter: `storage_unavailable`, `storage_denied`, `storage_type_refused`,
+    /// `storage_full`, `storage_public`, `storage_not_ours`, `storage_error`.
     #[schema(example = "ok")]
-    storage: &'static str,
+    storage: String,
 }
 
-/// Database and storage can be reached
+/// How long an answer of `/readyz` is given again: who asks often must not keep the storage busy.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How long database and storage may take to say that they are well.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Database and storage can be reached, and written to
+///
+/// Nothing is changed by asking: no bucket is made and no file written. Details stand in the log.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
-    let (database, storage) = tokio::join!(state.store.ping(), state.storage.prepare());
-    if let Err(error) = &database {
-        tracing::warn!(%error, "the database is away");
-    }
-    if let Err(error) = &storage {
-        tracing::warn!(%error, "the storage is away");
-    }
-    let word = |ok| if ok { "ok" } else { "cannot be reached; the log says why" };
-    let ready = database.is_ok() && storage.is_ok() && !state.shutdown.is_cancelled();
-    let answer = Readiness {
-        status: if ready { "ready" } else { "not_ready" },
-        database: word(database.is_ok()),
-        storage: word(storage.is_ok()),
+    let (database, storage) = {
+        // One asks, and the others wait for its answer.
+        let mut known = state.ready.lock().await;
+        match &*known {
+            Some((at, found)) if at.elapsed() < FRESH => found.clone(),
+            _ => {
+                let found = tokio::join!(
+                    word("the database", state.store.ping()),
+                    word("the storage", state.storage.check(&[]))
+                );
+                *known = Some((Instant::now(), found.clone()));
+                found
+            }
+        }
     };
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(answer))
+    let ready = database == "ok" && storage == "ok" && !state.shutdown.is_cancelled();
+    let status = if ready { "ready" } else { "not_ready" };
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Readiness { status, database, storage }))
+}
+
+/// `ok`, or the code of what is the matter.
+async fn word<E: Coded>(what: &str, check: impl Future<Output = Result<(), E>>) -> String {
+    match tokio::time::timeout(PATIENCE, check).await {
+        Ok(Ok(())) => "ok".to_owned(),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "{what} is not ready");
+            error.code().to_owned()
+        }
+        Err(_) => {
+            tracing::warn!("{what} does not answer");
+            "unavailable".to_owned()
+        }
+    }
+}
+
+/// An error with a stable code.
+trait Coded: std::fmt::Display {
+    fn code(&self) -> &'static str;
+}
+
+impl Coded for ApiError {
+    fn code(&self) -> &'static str {
+        ApiError::code(self)
+    }
+}
+
+impl Coded for StorageError {
+    fn code(&self) -> &'static str {
+        StorageError::code(self)
+    }
 }
 
 /// Counters and timings for Prometheus

@@ -22,21 +22,33 @@ pub enum ErrorKind {
     Body,
     /// The backend refuses us: a wrong key, or one without the right.
     Denied,
+    /// The backend does not take files of this type: a list of types that it allows does not hold it.
+    TypeRefused,
+    /// The backend, or the disk, has no room left.
+    Full,
+    /// Everybody can read the buckets.
+    Public,
+    /// The marker says that the files belong to another database, or there is none where there has to be one.
+    NotOurs,
     /// The backend did not answer, or answered that it cannot now, also after several tries.
     Unavailable,
-    /// Anything else: a full disk, an answer that makes no sense.
+    /// Anything else: an answer that makes no sense.
     Other,
 }
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [ErrorKind; 8] = [
+    pub const ALL: [ErrorKind; 12] = [
         ErrorKind::NotFound,
         ErrorKind::TooLarge,
         ErrorKind::InvalidKey,
         ErrorKind::InvalidRange,
         ErrorKind::Body,
         ErrorKind::Denied,
+        ErrorKind::TypeRefused,
+        ErrorKind::Full,
+        ErrorKind::Public,
+        ErrorKind::NotOurs,
         ErrorKind::Unavailable,
         ErrorKind::Other,
     ];
@@ -50,6 +62,10 @@ impl ErrorKind {
             ErrorKind::InvalidRange => "invalid_range",
             ErrorKind::Body => "upload_broken",
             ErrorKind::Denied => "storage_denied",
+            ErrorKind::TypeRefused => "storage_type_refused",
+            ErrorKind::Full => "storage_full",
+            ErrorKind::Public => "storage_public",
+            ErrorKind::NotOurs => "storage_not_ours",
             ErrorKind::Unavailable => "storage_unavailable",
             ErrorKind::Other => "storage_error",
         }
@@ -95,7 +111,8 @@ impl StorageError {
     pub(crate) fn io(what: impl fmt::Display, source: std::io::Error) -> Self {
         let kind = match source.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-            std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Full,
             _ => ErrorKind::Other,
         };
         StorageError::new(kind, format!("{what}: {source}")).caused_by(source)

@@ -8,7 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -20,6 +20,7 @@ use super::{
     Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError, clip, next_piece,
     not_found,
 };
+use crate::private;
 
 /// Pieces are written and read together up to this size: each costs a hop to another thread.
 const TOGETHER: usize = 256 << 10;
@@ -63,10 +64,10 @@ struct Partial {
 impl Partial {
     fn create(folder: &Path) -> io::Result<(Partial, File)> {
         let folder = folder.join(PARTIAL);
-        fs::create_dir_all(&folder)?;
+        private::create_folder(&folder)?;
         loop {
             let path = folder.join(format!("{:016x}", fastrand::u64(..)));
-            let file = match File::options().write(true).create_new(true).open(&path) {
+            let file = match private::open_file(File::options().write(true).create_new(true), &path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 file => file?,
             };
@@ -87,7 +88,7 @@ impl Partial {
             missing.push(new);
             new = new.parent().ok_or(io::ErrorKind::InvalidInput)?;
         }
-        fs::create_dir_all(parent)?;
+        private::create_folder(parent)?;
         fs::rename(&self.path, target)?;
         self.placed = true;
         flush_folder(parent)?;
@@ -102,6 +103,11 @@ impl Drop for Partial {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Whether a writer gives such names: 16 hexadecimal digits.
+fn is_partial(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Makes the names in a folder last.
@@ -123,8 +129,10 @@ impl Storage for Local {
     async fn prepare(&self) -> Result<()> {
         let folder = self.folder.clone();
         blocking(format!("preparing the folder {}", folder.display()), move || {
+            private::create_folder(&folder)?;
+            private::tighten(&folder);
             for bucket in Bucket::ALL {
-                fs::create_dir_all(folder.join(bucket.name()))?;
+                private::create_folder(&folder.join(bucket.name()))?;
             }
             flush_folder(&folder)?;
             // Whether it may be written to shows when something is written.
@@ -209,10 +217,15 @@ impl Storage for Local {
         Ok(listed)
     }
 
-    async fn url(&self, at: &Location, _: Duration) -> Result<String> {
-        self.open(at).await?;
-        let path = std::path::absolute(self.path(at)).map_err(|error| StorageError::io(at, error))?;
-        Ok(format!("file://{}", path.display()))
+    async fn check(&self, _: &[Location]) -> Result<()> {
+        let folder = self.folder.clone();
+        blocking(format!("the folder {}", folder.display()), move || {
+            for bucket in Bucket::ALL {
+                fs::metadata(folder.join(bucket.name()))?;
+            }
+            private::probe(&folder)
+        })
+        .await
     }
 
     async fn sweep(&self) -> Result<u64> {
@@ -225,6 +238,10 @@ impl Storage for Local {
             let mut swept = 0;
             for entry in entries {
                 let path = entry?.path();
+                // Nothing but what a writer has named.
+                if !path.file_name().and_then(|name| name.to_str()).is_some_and(is_partial) {
+                    continue;
+                }
                 let Ok(file) = File::options().write(true).open(&path) else { continue };
                 match file.try_lock() {
                     Ok(()) => swept += u64::from(fs::remove_file(&path).is_ok()),

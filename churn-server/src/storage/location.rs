@@ -20,6 +20,14 @@ impl Bucket {
     /// Every bucket.
     pub const ALL: [Bucket; 3] = [Bucket::Datasets, Bucket::Utils, Bucket::Models];
 
+    /// The type of the files that it is for, which a list of allowed types therefore holds.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Bucket::Datasets | Bucket::Utils => "text/csv",
+            Bucket::Models => "application/json",
+        }
+    }
+
     /// The name in every backend.
     pub fn name(self) -> &'static str {
         match self {
@@ -109,6 +117,14 @@ impl Location {
     /// `invalid_key` if an id cannot stand in one.
     pub fn model(org_id: &str, model_id: &str) -> Result<Location> {
         Location::new(Bucket::Models, format!("{}/{}.json", segment(org_id)?, segment(model_id)?))
+    }
+
+    /// The same key behind a prefix, which is empty or ends with `/`.
+    ///
+    /// # Errors
+    /// `invalid_key` if the two together are none.
+    pub fn behind(&self, prefix: &str) -> Result<Location> {
+        Location::new(self.bucket, format!("{prefix}{}", self.key))
     }
 
     /// The bucket.

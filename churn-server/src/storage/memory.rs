@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -71,9 +71,8 @@ impl Storage for Memory {
             .collect())
     }
 
-    async fn url(&self, at: &Location, _: Duration) -> Result<String> {
-        self.read(at)?;
-        Ok(format!("memory:{at}"))
+    async fn check(&self, _: &[Location]) -> Result<()> {
+        Ok(())
     }
 
     async fn sweep(&self) -> Result<u64> {

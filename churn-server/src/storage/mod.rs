@@ -17,7 +17,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -147,12 +147,12 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Those of the backend.
     async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>>;
 
-    /// A link to the object, which the caller knows to be there. Where the backend has a web address, the link works for so
-    /// long without further rights.
+    /// Looks whether files can be read and written and nobody else can read them, and changes nothing. Each of the objects in
+    /// `there` is known to be there.
     ///
     /// # Errors
-    /// Those of the backend.
-    async fn url(&self, at: &Location, valid_for: Duration) -> Result<String>;
+    /// What stands in the way: `storage_denied`, `storage_full`, `storage_public`, `storage_unavailable`.
+    async fn check(&self, there: &[Location]) -> Result<()>;
 
     /// Removes what writers that were killed have left, and says how many such files there were. Writers at work are left
     /// alone.

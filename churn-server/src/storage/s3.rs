@@ -14,7 +14,6 @@ use bytes::BytesMut;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::signer::Signer;
 use object_store::{
     Attribute, Attributes, BackoffConfig, GetOptions, GetRange, GetResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMultipartOptions, PutOptions, RetryConfig, path::Path,
@@ -46,6 +45,8 @@ pub struct S3Config {
     pub bucket_prefix: String,
     /// Whether `http://` will do.
     pub allow_http: bool,
+    /// Whether buckets may be readable by everybody.
+    pub allow_public: bool,
     /// How failures that may pass are met.
     pub backoff: Backoff,
 }
@@ -63,6 +64,10 @@ impl fmt::Debug for S3Config {
 /// Storage in buckets of S3.
 pub struct S3 {
     buckets: [(String, Arc<AmazonS3>); Bucket::ALL.len()],
+    endpoint: Option<String>,
+    /// Asks without a key.
+    stranger: reqwest::Client,
+    allow_public: bool,
 }
 
 impl fmt::Debug for S3 {
@@ -96,7 +101,17 @@ impl S3 {
             let store = builder.build().map_err(|error| failed("setting up S3", error))?;
             Ok((name, Arc::new(store)))
         };
-        Ok(S3 { buckets: [bucket(Bucket::Datasets)?, bucket(Bucket::Utils)?, bucket(Bucket::Models)?] })
+        let stranger = reqwest::Client::builder()
+            .timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| StorageError::new(ErrorKind::Other, "no HTTP client can be made").caused_by(error))?;
+        Ok(S3 {
+            buckets: [bucket(Bucket::Datasets)?, bucket(Bucket::Utils)?, bucket(Bucket::Models)?],
+            endpoint: config.endpoint.as_ref().map(|endpoint| endpoint.trim_end_matches('/').to_owned()),
+            stranger,
+            allow_public: config.allow_public,
+        })
     }
 
     fn store(&self, bucket: Bucket) -> &Arc<AmazonS3> {
@@ -229,9 +244,25 @@ impl Storage for S3 {
         Ok(listed)
     }
 
-    async fn url(&self, at: &Location, valid_for: Duration) -> Result<String> {
-        let signed = self.store(at.bucket()).signed_url(object_store::signer::Method::GET, &path(at), valid_for).await;
-        signed.map(String::from).map_err(|error| failed_at("making a link to", at, error))
+    async fn check(&self, there: &[Location]) -> Result<()> {
+        self.prepare().await?;
+        if self.allow_public {
+            return Ok(());
+        }
+        for at in there {
+            let Some(endpoint) = &self.endpoint else { continue };
+            let (name, _) = &self.buckets[at.bucket() as usize];
+            // Without a signature: a bucket that answers this answers everybody. No answer says nothing about it.
+            let url = format!("{endpoint}/{name}/{}", at.key());
+            if self.stranger.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                let message = format!(
+                    "the bucket {name:?} can be read by everybody who knows a file's name: make it private, or set \
+                     ALLOW_PUBLIC_BUCKETS=true if that is meant"
+                );
+                return Err(StorageError::new(ErrorKind::Public, message));
+            }
+        }
+        Ok(())
     }
 
     async fn sweep(&self) -> Result<u64> {
@@ -269,11 +300,22 @@ fn failed(what: impl fmt::Display, error: object_store::Error) -> StorageError {
     let kind = match &error {
         Error::NotFound { .. } => ErrorKind::NotFound,
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => ErrorKind::Denied,
-        // Lists leave the status in the words.
-        Error::Generic { source, .. } if source.to_string().contains("status code: 403") => ErrorKind::Denied,
-        // What is left after the retries: no answer, 429 or 5xx.
-        Error::Generic { .. } => ErrorKind::Unavailable,
+        Error::Generic { source, .. } => by_words(&source.to_string()),
         _ => ErrorKind::Other,
     };
     StorageError::new(kind, format!("{what}: {error}")).caused_by(error)
+}
+
+/// What the crate leaves in the words of an error.
+fn by_words(words: &str) -> ErrorKind {
+    let has = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
+    match () {
+        () if has(&["status code: 401", "status code: 403"]) => ErrorKind::Denied,
+        () if has(&["status code: 413", "EntityTooLarge"]) => ErrorKind::TooLarge,
+        () if has(&["status code: 415", "InvalidMimeType"]) => ErrorKind::TypeRefused,
+        // MinIO and Ceph have codes of their own for it.
+        () if has(&["status code: 507", "StorageFull", "QuotaExceeded", "ENOSPC", "No space left"]) => ErrorKind::Full,
+        // What is left after the retries: no answer, 429 or 5xx.
+        () => ErrorKind::Unavailable,
+    }
 }

@@ -40,8 +40,8 @@ pub struct SupabaseConfig {
     pub url: String,
     /// The anonymous or service key, a token (`eyJ…`) or of the new kind (`sb_secret_…`, `sb_publishable_…`).
     pub key: String,
-    /// Buckets that are created may be read by everybody, and links need no token.
-    pub public: bool,
+    /// Whether buckets may be public.
+    pub allow_public: bool,
     /// The folder on whose disk long uploads are kept until they are sent.
     pub spool: PathBuf,
     /// How failures that may pass are met.
@@ -49,10 +49,10 @@ pub struct SupabaseConfig {
 }
 
 impl SupabaseConfig {
-    /// Private buckets, the folder of the system for temporary files, the usual patience.
+    /// No public buckets, the folder of the system for temporary files, the usual patience.
     pub fn new(url: impl Into<String>, key: impl Into<String>) -> Self {
         let (url, key) = (url.into(), key.into());
-        SupabaseConfig { url, key, public: false, spool: std::env::temp_dir(), backoff: Backoff::default() }
+        SupabaseConfig { url, key, allow_public: false, spool: std::env::temp_dir(), backoff: Backoff::default() }
     }
 }
 
@@ -220,6 +220,11 @@ impl Supabase {
         Ok(Content { size, stream: stream.boxed() })
     }
 
+    async fn buckets(&self) -> Result<Vec<BucketEntry>> {
+        let what = "looking for the buckets";
+        parse(what, self.send(what, || self.request(Method::GET, "/bucket")).await?).await
+    }
+
     async fn put_at_once(&self, at: &Location, content_type: &str, body: Bytes) -> Result<()> {
         let request = || {
             self.request(Method::POST, &format!("/object/{at}"))
@@ -326,26 +331,20 @@ fn timestamp(text: Option<String>) -> SystemTime {
 #[derive(Deserialize)]
 struct BucketEntry {
     id: String,
-}
-
-#[derive(Deserialize)]
-struct Signed {
-    #[serde(rename = "signedURL")]
-    url: String,
+    #[serde(default)]
+    public: bool,
 }
 
 #[async_trait]
 impl Storage for Supabase {
     async fn prepare(&self) -> Result<()> {
-        let what = "looking for the buckets";
-        let response = self.send(what, || self.request(Method::GET, "/bucket")).await?;
-        let there: Vec<BucketEntry> = parse(what, response).await?;
+        let there = self.buckets().await?;
         for bucket in Bucket::ALL {
             let name = bucket.name();
             if there.iter().any(|bucket| bucket.id == name) {
                 continue;
             }
-            let body = json!({"id": name, "name": name, "public": self.config.public});
+            let body = json!({"id": name, "name": name, "public": false});
             let request = || self.request(Method::POST, "/bucket").json(&body);
             match self.send(&format!("creating the bucket {name}"), request).await {
                 // Another server was faster.
@@ -379,7 +378,7 @@ impl Storage for Supabase {
         let failed = |error| StorageError::io(format_args!("keeping {at} until it is sent"), error);
         let spool = self.config.spool.clone();
         let file = tokio::task::spawn_blocking(move || {
-            std::fs::create_dir_all(&spool)?;
+            crate::private::create_folder(&spool)?;
             tempfile::tempfile_in(spool)
         });
         let file = file.await.map_err(std::io::Error::other).and_then(|file| file).map_err(failed)?;
@@ -473,15 +472,27 @@ impl Storage for Supabase {
         Ok(listed)
     }
 
-    async fn url(&self, at: &Location, valid_for: Duration) -> Result<String> {
-        if self.config.public {
-            return Ok(self.address(&format!("/object/public/{at}")));
+    async fn check(&self, _: &[Location]) -> Result<()> {
+        let buckets = self.buckets().await?;
+        for bucket in Bucket::ALL {
+            let name = bucket.name();
+            match buckets.iter().find(|found| found.id == name) {
+                None => {
+                    let message =
+                        format!("there is no bucket {name:?}, or it cannot be seen with this key of Supabase");
+                    return Err(StorageError::new(ErrorKind::Denied, message));
+                }
+                Some(found) if found.public && !self.config.allow_public => {
+                    let message = format!(
+                        "the bucket {name:?} is public: everybody who knows a file's name can read it. Make it private (Storage, \
+                         Edit bucket), or set ALLOW_PUBLIC_BUCKETS=true if that is meant"
+                    );
+                    return Err(StorageError::new(ErrorKind::Public, message));
+                }
+                Some(_) => (),
+            }
         }
-        let body = json!({"expiresIn": valid_for.as_secs().max(1)});
-        let what = format!("making a link to {at}");
-        let request = || self.request(Method::POST, &format!("/object/sign/{at}")).json(&body);
-        let signed: Signed = parse(&what, self.send(&what, request).await?).await?;
-        Ok(self.address(&signed.url))
+        Ok(())
     }
 
     async fn sweep(&self) -> Result<u64> {
@@ -514,6 +525,10 @@ async fn failure(what: &str, mut response: Response) -> Failure {
     let kind = match status {
         404 => ErrorKind::NotFound,
         413 => ErrorKind::TooLarge,
+        415 => ErrorKind::TypeRefused,
+        507 => ErrorKind::Full,
+        // Its server words what its disk says.
+        500.. if refusal.message.contains("ENOSPC") || refusal.message.contains("no space left") => ErrorKind::Full,
         416 => ErrorKind::InvalidRange,
         401 | 403 => ErrorKind::Denied,
         400 if matches!(&*refusal.code, "InvalidJWT" | "InvalidSignature" | "ExpiredToken") => ErrorKind::Denied,

@@ -155,6 +155,10 @@ impl Tx {
     pub async fn insert_batch(&mut self, new: &NewBatch<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO prediction_batches (id, org_id, job_id, dataset_id, input_key, model_id, \
              model_version, challenger_id, status, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'processing', $9)";
+        // Of a data set it is that of the data set.
+        if new.dataset_id.is_none() {
+            self.keep_file(new.input_key).await?;
+        }
         on_tx!(self, db => sqlx::query(SQL)
             .bind(new.id).bind(new.org_id).bind(new.job_id).bind(new.dataset_id).bind(new.input_key).bind(new.model_id)
             .bind(new.model_version).bind(new.challenger_id).bind(Stamp::now())
@@ -170,6 +174,7 @@ impl Tx {
         const SQL: &str = "UPDATE prediction_batches SET status = 'completed', file_key = $2, as_of = $3, customers = $4, \
              segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, inactive_customers = $9, warnings = $10, \
              error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
+        self.keep_file(&made.file_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(&made.file_key).bind(made.as_of.to_string()).bind(made.customers as i64)
             .bind(JsonText(&made.segments)).bind(made.mean_probability).bind(JsonText(&made.page_index))
@@ -192,8 +197,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets a batch and its job. Returns the keys of the files that no row speaks of any more: its predictions, and what
-    /// was scored unless that is a data set.
+    /// Forgets a batch and its job. Records the files that no row refers to any more, its predictions and what was scored
+    /// unless that is a data set, and returns their keys.
     ///
     /// # Errors
     /// `batch_not_found`.
@@ -206,7 +211,9 @@ impl Tx {
             on_tx!(self, db => sqlx::query_as(BATCH).bind(org_id).bind(id).fetch_optional(db).await)?;
         let batch = gone.ok_or_else(|| not_found(org_id, id))?;
         let input = batch.dataset_id.is_none().then_some(batch.input_key);
-        Ok(batch.file_key.into_iter().chain(input).collect())
+        let files: Vec<String> = batch.file_key.into_iter().chain(input).collect();
+        self.release_files(&files).await?;
+        Ok(files)
     }
 }
 

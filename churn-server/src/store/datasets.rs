@@ -128,16 +128,6 @@ impl Store {
         ));
         Ok(Paged { total, rows })
     }
-
-    /// The keys of all files that some row speaks of; what is in storage beside them is an orphan.
-    pub async fn file_keys(&self) -> Result<Vec<String>> {
-        const SQL: &str = "SELECT file_key FROM datasets \
-             UNION ALL SELECT features_key FROM datasets WHERE features_key IS NOT NULL \
-             UNION ALL SELECT document_key FROM models WHERE document_key IS NOT NULL \
-             UNION ALL SELECT input_key FROM prediction_batches \
-             UNION ALL SELECT file_key FROM prediction_batches WHERE file_key IS NOT NULL";
-        Ok(on_pool!(self.pool(), db => sqlx::query_scalar::<_, String>(SQL).fetch_all(db).await)?)
-    }
 }
 
 impl Tx {
@@ -145,6 +135,7 @@ impl Tx {
     pub async fn insert_dataset(&mut self, new: &NewDataset<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO datasets (id, org_id, filename, status, has_churn_label, row_count, bad_rows, bytes, \
              file_key, created_at, updated_at) VALUES ($1, $2, $3, 'uploaded', $4, $5, $6, $7, $8, $9, $9)";
+        self.keep_file(new.file_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(new.id).bind(new.org_id).bind(new.filename).bind(new.has_churn_label)
             .bind(new.row_count).bind(new.bad_rows).bind(new.bytes).bind(new.file_key).bind(Stamp::now())
@@ -165,6 +156,7 @@ impl Tx {
         const SQL: &str = "UPDATE datasets SET status = 'features_ready', features_key = $2, customers = $3, features = $4, \
              first_day = $5, last_day = $6, bad_rows = $7, updated_at = $8, \
              error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
+        self.keep_file(made.features_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(made.features_key).bind(made.customers).bind(made.features)
             .bind(made.first_day.to_string()).bind(made.last_day.to_string()).bind(made.bad_rows).bind(Stamp::now())
@@ -201,8 +193,8 @@ impl Tx {
         if held > 0 { Ok(()) } else { Err(deleted(id)) }
     }
 
-    /// Forgets a data set, its batches, and the jobs of these; trainings on it are stopped, their models stay. Returns the
-    /// keys of the files that no row speaks of any more.
+    /// Forgets a data set, its batches, and the jobs of these; trainings on it are stopped, their models stay. Records the
+    /// files that no row refers to any more, and returns their keys.
     ///
     /// # Errors
     /// `dataset_not_found`.
@@ -218,7 +210,9 @@ impl Tx {
         self.delete_jobs_on_dataset(org_id, id).await?;
         let batches: Vec<Option<String>> =
             on_tx!(self, db => sqlx::query_scalar(BATCHES).bind(org_id).bind(id).fetch_all(db).await)?;
-        Ok([Some(file_key), features_key].into_iter().chain(batches).flatten().collect())
+        let files: Vec<String> = [Some(file_key), features_key].into_iter().chain(batches).flatten().collect();
+        self.release_files(&files).await?;
+        Ok(files)
     }
 }
 

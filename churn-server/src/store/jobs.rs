@@ -114,7 +114,7 @@ pub enum Beat {
 
 /// A statement with the clock of the database, in milliseconds, in place of `{now}`, and in place of `{lock}` what keeps two
 /// workers from waiting for the same row.
-fn sql(postgres: bool, text: &str) -> AssertSqlSafe<String> {
+pub(super) fn sql(postgres: bool, text: &str) -> AssertSqlSafe<String> {
     let (now, lock) = match postgres {
         // SQLite has one writer at a time: a statement that changes rows has chosen them alone.
         false => ("CAST(unixepoch('subsec') * 1000 AS INTEGER)", ""),
@@ -123,12 +123,12 @@ fn sql(postgres: bool, text: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(text.replace("{now}", now).replace("{lock}", lock))
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 impl Tx {
-    fn sql(&self, text: &str) -> AssertSqlSafe<String> {
+    pub(super) fn sql(&self, text: &str) -> AssertSqlSafe<String> {
         sql(matches!(self, Tx::Postgres(_)), text)
     }
 

@@ -6,15 +6,20 @@
 mod api_keys;
 mod batches;
 mod columns;
+mod copy;
 mod datasets;
+mod files;
+mod installation;
 mod jobs;
 mod models;
 mod organizations;
+mod schema;
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
@@ -23,14 +28,16 @@ pub use api_keys::{ApiKey, NewApiKey};
 pub use batches::{Batch, BatchMade, BatchStatus, NewBatch, SegmentCounts};
 pub(crate) use columns::text_enum;
 pub use columns::{JsonText, Page, Paged};
+pub use copy::copy_database;
 pub use datasets::{Dataset, DatasetStatus, FeaturesMade, NewDataset};
+pub use files::PendingFile;
+pub use installation::{Alone, InstallationRow, lock_for_server};
 pub use jobs::{Beat, Job, JobKind, JobStatus, NewJob};
 pub use models::{InUse, ModelRole, ModelRow, ModelStatus, NewModel};
 pub use organizations::{Organization, Settings};
 
 use crate::error::{ApiError, Result};
-
-static MIGRATIONS: Migrator = sqlx::migrate!();
+use crate::private;
 
 /// Connections to either database.
 #[derive(Clone, Debug)]
@@ -79,6 +86,14 @@ macro_rules! on_tx {
 pub(crate) use {on_pool, on_tx};
 
 impl Tx {
+    /// Begins a change. SQLite takes its write lock at once: a read that later wants to write could only be refused.
+    pub(crate) async fn begin(pool: &Pool) -> Result<Tx> {
+        Ok(match pool {
+            Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
     /// Makes everything since [`Store::begin`] last.
     ///
     /// # Errors
@@ -96,6 +111,10 @@ impl Tx {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    /// The file of SQLite, if it is one.
+    file: Option<Arc<Path>>,
+    /// The turn of those who work alone, within this process.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Store {
@@ -105,11 +124,16 @@ impl Store {
     /// A sentence that says what could not be reached or read.
     pub async fn open(url: &str, connections: u32) -> std::result::Result<Store, String> {
         let failed = |error: &dyn std::fmt::Display| format!("the database {}: {error}", without_password(url));
+        let file = sqlite_file(url)?;
+        if let Some(file) = &file {
+            make_private(file).map_err(|error| failed(&error))?;
+        }
         let pool = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10));
+            // One more than one: the sweep keeps its lock on a connection while it works on another.
+            let options =
+                PgPoolOptions::new().max_connections(connections.max(2)).acquire_timeout(Duration::from_secs(10));
             Pool::Postgres(options.connect(url).await.map_err(|error| failed(&error))?)
         } else if url.starts_with("sqlite:") {
-            let memory = url == "sqlite::memory:";
             // FULL: with less, a power cut could take back a commit whose upload was already acknowledged.
             let connect = SqliteConnectOptions::from_str(url)
                 .map_err(|error| failed(&error))?
@@ -120,20 +144,16 @@ impl Store {
                 .foreign_keys(true);
             let options = SqlitePoolOptions::new().acquire_timeout(Duration::from_secs(30));
             // A database in memory lives and dies with its one connection.
-            let options = match memory {
-                true => options.max_connections(1).idle_timeout(None).max_lifetime(None),
-                false => options.max_connections(connections),
+            let options = match &file {
+                None => options.max_connections(1).idle_timeout(None).max_lifetime(None),
+                Some(_) => options.max_connections(connections),
             };
             Pool::Sqlite(options.connect_with(connect).await.map_err(|error| failed(&error))?)
         } else {
             return Err(failed(&"expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…"));
         };
-        match &pool {
-            Pool::Sqlite(pool) => MIGRATIONS.run(pool).await,
-            Pool::Postgres(pool) => MIGRATIONS.run(pool).await,
-        }
-        .map_err(|error| failed(&error))?;
-        Ok(Store { pool })
+        schema::migrate(&pool).await.map_err(|error| failed(&error))?;
+        Ok(Store { pool, file: file.map(Arc::from), turn: Arc::default() })
     }
 
     /// The connections.
@@ -141,23 +161,31 @@ impl Store {
         &self.pool
     }
 
-    /// Begins a change. SQLite takes its write lock at once: a read that later wants to write could only be refused.
+    /// Begins a change, which may wait for another.
     ///
     /// # Errors
     /// `unavailable`, `internal`.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match &self.pool {
-            Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        Tx::begin(&self.pool).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and has room on its disk where that is one of this machine. Changes nothing.
     ///
     /// # Errors
-    /// `unavailable`, `internal`.
+    /// `unavailable`, `storage_full`, `internal`.
     pub async fn ping(&self) -> Result<()> {
         on_pool!(&self.pool, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
+        if let Some(folder) = self.file.as_deref().map(folder_of) {
+            let probed = tokio::task::spawn_blocking(move || private::probe(&folder)).await;
+            if let Err(error) = probed.map_err(std::io::Error::other).and_then(|probed| probed) {
+                return Err(match error.kind() {
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                        ApiError::storage_full("the disk of the database is full")
+                    }
+                    _ => ApiError::internal(format_args!("the folder of the database: {error}")),
+                });
+            }
+        }
         Ok(())
     }
 
@@ -165,6 +193,34 @@ impl Store {
     pub async fn close(&self) {
         on_pool!(&self.pool, db => db.close().await);
     }
+}
+
+/// The file of an SQLite database; none for one in memory, and for PostgreSQL.
+fn sqlite_file(url: &str) -> std::result::Result<Option<PathBuf>, String> {
+    if !url.starts_with("sqlite:") || url.contains(":memory:") || url.contains("mode=memory") {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(|error| format!("the database {url}: {error}"))?;
+    Ok(Some(options.get_filename().to_owned()))
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Lets nobody else read an SQLite file, which is made if it is not there; what SQLite makes beside it has the same rights.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    private::create_folder(&folder_of(file))?;
+    private::open_file(std::fs::File::options().create(true).append(true), file)?;
+    for end in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        private::tighten(Path::new(&name));
+    }
+    Ok(())
 }
 
 /// A database's address as it may be shown: without its password.

@@ -215,6 +215,7 @@ impl Tx {
              churn_rate = $5, recency_auc = $6, metrics = $7, warnings = $8, trained_at = $9, \
              error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
         let (training, evaluation) = (model.training(), model.evaluation());
+        self.keep_file(document_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(document_key).bind(model.kind().name()).bind(training.rows as i64).bind(training.base_rate)
             .bind(evaluation.recency_auc).bind(JsonText(&evaluation.metrics)).bind(JsonText(model.warnings()))

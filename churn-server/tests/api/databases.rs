@@ -67,12 +67,17 @@ impl Postgres {
 
     /// A new empty database.
     pub(crate) async fn database(&self, name: &str) -> Store {
+        Store::open(&self.create(name).await, 8).await.expect("opens")
+    }
+
+    /// The address of a new empty database.
+    pub(crate) async fn create(&self, name: &str) -> String {
         let url =
             |database: &str| format!("postgres://churn@localhost/{database}?host={}", self.folder.path().display());
         let admin = sqlx::PgPool::connect(&url("postgres")).await.expect("connects");
         sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.expect("is made");
         admin.close().await;
-        Store::open(&url(name), 8).await.expect("opens")
+        url(name)
     }
 }
 

@@ -59,6 +59,7 @@ async fn organization(store: &Store) {
 /// A data set with a job that makes its features; their ids are made of the name.
 async fn accepted(store: &Store, name: &str, max_attempts: u32) -> (String, String) {
     let (dataset, job) = (format!("dataset-{name}"), format!("job-{name}"));
+    assert!(store.record_file("datasets/x.csv").await.expect("is on record"));
     let mut tx = store.begin().await.expect("begins");
     tx.ensure_organization(ORG).await.expect("is made");
     let new = NewDataset {
@@ -273,6 +274,7 @@ async fn training(store: &Store, name: &str) {
 
 async fn trained(store: &Store, name: &str, model: &churn::Model, only_first: bool) {
     training(store, name).await;
+    assert!(store.record_file("models/x.json").await.expect("is on record"));
     let mut tx = store.begin().await.expect("begins");
     tx.training_completed(name, "models/x.json", model).await.expect("is completed");
     tx.activate_model(ORG, name, only_first).await.expect("is activated");
@@ -360,6 +362,7 @@ async fn a_deleted_dataset_takes_its_jobs_and_batches(store: Store) {
     let (dataset, features) = accepted(&store, "a", 5).await;
     let (other, other_features) = accepted(&store, "b", 5).await;
     let job_of = |kind, id: &'static str, subject_id: &'static str| NewJob { kind, ..new_job(id, subject_id, 5) };
+    assert!(store.record_file("utils/b.csv").await.expect("is on record"));
     let mut tx = store.begin().await.expect("begins");
     let nothing = serde_json::json!({});
     for (model, of, job) in [("m-a", &dataset, "train-a"), ("m-b", &other, "train-b"), ("m-c", &dataset, "train-c")] {

@@ -21,6 +21,9 @@ fn org(path: &str) -> String {
 
 /// A trained model of the organization, without a worker.
 async fn with_model(state: &AppState, id: &str, model: &churn::Model, activate: bool) {
+    let at = Location::model("acme", id).expect("a place");
+    put_bytes(&*state.storage, &at, "application/json", model.to_json()).await.expect("is stored");
+    assert!(state.store.record_file("datasets/x.csv").await.expect("is on record"));
     let mut tx = state.store.begin().await.expect("begins");
     tx.ensure_organization("acme").await.expect("is made");
     // The first model comes with its data set.
@@ -37,8 +40,6 @@ async fn with_model(state: &AppState, id: &str, model: &churn::Model, activate: 
         };
         tx.insert_dataset(&new).await.expect("is inserted");
     }
-    let at = Location::model("acme", id).expect("a place");
-    put_bytes(&*state.storage, &at, "application/json", model.to_json()).await.expect("is stored");
     let new = NewModel { id, org_id: "acme", model_type: "logistic_regression", dataset_id: "d", job_id: "j" };
     tx.insert_model(&new).await.expect("is inserted");
     tx.training_completed(id, &at.to_string(), model).await.expect("is completed");
@@ -161,13 +162,11 @@ async fn a_change_made_elsewhere_is_seen_within_a_second() {
     let version = async || server.post(&org("/predict"), body("C1")).await.json()["model_version"].clone();
     assert_eq!(version().await, 1);
     with_model(&other, "m-2", &forest(), true).await;
-    for _ in 0..100 {
-        if version().await == 2 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(30)).await;
+    let changed = std::time::Instant::now();
+    while version().await != 2 {
+        assert!(changed.elapsed() < Duration::from_secs(1), "the old version still answers");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(version().await, 2);
     // Here it is seen with the next request.
     assert_eq!(server.ask("POST", &org("/models/rollback"), "", None).await.status, StatusCode::OK);
     assert_eq!(version().await, 1);
@@ -179,6 +178,29 @@ async fn a_change_made_elsewhere_is_seen_within_a_second() {
     assert_eq!(after["churn_probability"], before["churn_probability"]);
     assert_ne!(before["risk_segment"], json!("Critical"), "{before}");
     assert_eq!(after["risk_segment"], json!("Critical"), "{after}");
+}
+
+/// On the server that trained it a version answers from the moment that its job is seen to have ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_trained_to_be_used_answers_at_once() {
+    let server = Server::open().await;
+    let worker = crate::work::work(&server);
+    crate::work::ready(&server, &log()).await;
+    crate::work::trained(&server, "", None).await;
+    for expected in 2..6 {
+        // Asked all the time, so that the version before it is known and fresh.
+        let started = crate::work::accepted(&server, "/train?activate=true", None).await;
+        let path = org(&format!("/jobs/{}", started["job_id"].as_str().expect("a job")));
+        loop {
+            let ended = server.get(&path).await.json()["status"] == "completed";
+            let version = server.post(&org("/predict"), body("C1")).await.json()["model_version"].clone();
+            if ended {
+                assert_eq!(version, expected);
+                break;
+            }
+        }
+    }
+    worker.abort();
 }
 
 #[tokio::test]

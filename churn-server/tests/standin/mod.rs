@@ -156,6 +156,20 @@ impl Standin {
         }
     }
 
+    /// Removes a bucket with all that is in it; whether it was there.
+    pub(crate) fn remove_bucket(&self, bucket: &str) -> bool {
+        let mut world = lock(&self.world);
+        world.objects.retain(|(name, _), _| name != bucket);
+        world.buckets.remove(bucket).is_some()
+    }
+
+    /// Lets everybody read a bucket, or nobody.
+    pub(crate) fn publish(&self, bucket: &str, public: bool) {
+        if let Some(bucket) = lock(&self.world).buckets.get_mut(bucket) {
+            bucket.public = public;
+        }
+    }
+
     /// The objects as `bucket/key`, with their content types.
     pub(crate) fn objects(&self) -> Vec<(String, String)> {
         let world = lock(&self.world);

@@ -1,0 +1,228 @@
+//! Whose storage it is: a marker in each bucket, `churn.installation`, says which database the files belong to.
+//!
+//! The database has a name, made once, and the marker holds it. The marker also holds a token that is drawn anew at every
+//! start and before every sweep, and that the database keeps too. So a second database on the same storage is told apart by
+//! the name, and a copy of this one, such as a restored backup, by the token: the storage has gone on without it. Either is
+//! refused at the start, and no sweep and no removal takes place where name or token differ.
+//!
+//! The database keeps the next token before the marker has it, so a start that is cut short in between is no other database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+use crate::storage::{Bucket, ErrorKind, Location, Result, Storage, StorageError, put_bytes};
+use crate::store::{Alone, InstallationRow, Store};
+
+/// The key of the marker. No id of an organization has a point, so none of their folders is called so.
+pub const MARKER: &str = "churn.installation";
+
+/// Bytes of a marker that are read.
+const MAX_MARKER: u64 = 64 << 10;
+
+/// How long a turn is waited for: others hold it for moments at a start, and for as long as a sweep takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the marker holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Marker {
+    installation: String,
+    token: String,
+    about: String,
+}
+
+/// What the markers say of the storage.
+#[derive(Clone, Debug, PartialEq)]
+enum Owner {
+    /// This database, as it is now.
+    Us,
+    /// Another state of this database.
+    OurCopy,
+    /// Another database.
+    Other(String),
+    /// None.
+    Nobody,
+}
+
+/// The tie between a database and its storage.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    store: Store,
+    storage: Arc<dyn Storage>,
+    prefix: String,
+}
+
+impl Installation {
+    /// Keys in storage begin with the prefix, which is empty or ends with `/`.
+    pub(crate) fn new(store: Store, storage: Arc<dyn Storage>, prefix: String) -> Self {
+        Installation { store, storage, prefix }
+    }
+
+    /// The markers, in storage.
+    pub(crate) fn markers(&self) -> Result<[Location; Bucket::ALL.len()]> {
+        let at = |bucket| Location::new(bucket, MARKER)?.behind(&self.prefix);
+        Ok([at(Bucket::Datasets)?, at(Bucket::Utils)?, at(Bucket::Models)?])
+    }
+
+    /// Makes sure at the start that the storage is that of this database, and marks it where nobody has and nothing is there
+    /// that this database does not know.
+    ///
+    /// # Errors
+    /// `storage_not_ours`, with what to do about it.
+    pub(crate) async fn claim(&self) -> Result<()> {
+        let alone = self.alone().await?;
+        let row = self.row().await?;
+        match self.owner(&row).await? {
+            Owner::Us => {
+                return match self.advance(&alone).await {
+                    // It is ours; a full disk or a storage that is away now need not keep the server from answering.
+                    Err(error) if matches!(error.kind(), ErrorKind::Full | ErrorKind::Unavailable) => {
+                        tracing::warn!(%error, "the marker in storage could not be renewed");
+                        Ok(())
+                    }
+                    done => done,
+                };
+            }
+            Owner::OurCopy => return Err(not_ours(OUR_COPY)),
+            Owner::Other(id) => {
+                return Err(not_ours(&format!("it belongs to another installation of churn-server ({id})")));
+            }
+            Owner::Nobody if row.token.is_some() => return Err(not_ours(MOVED)),
+            Owner::Nobody if !self.store.has_files().await.map_err(database)? && !self.is_empty().await? => {
+                return Err(not_ours("there are files in it, and this database is new and knows none of them"));
+            }
+            Owner::Nobody => (),
+        }
+        self.advance(&alone).await?;
+        // Another database may have done the same at the same moment; then the last one has it.
+        match self.owner(&self.row().await?).await? {
+            Owner::Us => Ok(()),
+            _ => Err(not_ours("another installation of churn-server has taken it just now")),
+        }
+    }
+
+    /// Takes the storage over, whoever has it: the files on record are forgotten, so that none is removed which another
+    /// database may have accepted since, and the marker is made ours. Returns how many were forgotten, and a sentence that
+    /// says whose the storage was.
+    ///
+    /// # Errors
+    /// Those of database and storage.
+    pub(crate) async fn adopt(&self) -> Result<(u64, String)> {
+        let alone = self.alone().await?;
+        let was = match self.owner(&self.row().await?).await? {
+            Owner::Us => "it was ours before".to_owned(),
+            Owner::OurCopy => "it was that of a copy of this database".to_owned(),
+            Owner::Other(id) => format!("it belonged to the installation {id}, which is refused from now on"),
+            Owner::Nobody => "it had no owner".to_owned(),
+        };
+        let forgotten = self.store.forget_all_files().await.map_err(database)?;
+        self.advance(&alone).await?;
+        Ok((forgotten, was))
+    }
+
+    /// Draws a new token, after which no copy of this database passes for it.
+    pub(crate) async fn advance(&self, _: &Alone) -> Result<()> {
+        // A change that was cut short is ended first, or its token would be one too many.
+        let unfinished = self.row().await?.next_token;
+        for token in unfinished.into_iter().chain([uuid::Uuid::new_v4().to_string()]) {
+            self.store.set_next_token(&token).await.map_err(database)?;
+            let about =
+                "churn-server: the files of this bucket, or below this prefix, belong to one database. Do not remove";
+            let marker = Marker { installation: self.row().await?.id, token: token.clone(), about: about.to_owned() };
+            let text = serde_json::to_string(&marker).map_err(|error| nonsense(error.to_string()))?;
+            for at in self.markers()? {
+                put_bytes(&*self.storage, &at, at.bucket().content_type(), text.clone()).await?;
+            }
+            self.store.set_token(&token).await.map_err(database)?;
+        }
+        Ok(())
+    }
+
+    /// A turn alone, as [`Installation::advance`] needs one.
+    pub(crate) async fn alone(&self) -> Result<Alone> {
+        let busy = || StorageError::new(ErrorKind::Unavailable, "another process works on the storage for a long time");
+        self.store.alone(PATIENCE).await.map_err(database)?.ok_or_else(busy)
+    }
+
+    /// Makes sure that the storage is that of this database, as it is now.
+    ///
+    /// # Errors
+    /// `storage_not_ours`.
+    pub(crate) async fn confirm(&self) -> Result<()> {
+        let mut row = self.row().await?;
+        loop {
+            let owner = self.owner(&row).await?;
+            let now = self.row().await?;
+            match owner {
+                Owner::Us => return Ok(()),
+                // Another process has drawn a token between the two looks.
+                _ if now != row => row = now,
+                Owner::OurCopy => return Err(not_ours(OUR_COPY)),
+                Owner::Other(id) => return Err(not_ours(&format!("the installation {id} has taken it over"))),
+                Owner::Nobody => return Err(not_ours(MOVED)),
+            }
+        }
+    }
+
+    async fn row(&self) -> Result<InstallationRow> {
+        self.store.installation().await.map_err(database)
+    }
+
+    async fn owner(&self, row: &InstallationRow) -> Result<Owner> {
+        let mut found = Owner::Nobody;
+        for at in self.markers()? {
+            let content = match self.storage.get(&at).await {
+                Ok(content) => content.bytes(MAX_MARKER).await?,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let marker: Marker = serde_json::from_slice(&content)
+                .map_err(|error| nonsense(format!("{at} is no marker of churn-server: {error}")))?;
+            let known = [&row.token, &row.next_token].into_iter().flatten().any(|token| *token == marker.token);
+            match (marker.installation == row.id, known) {
+                (false, _) => return Ok(Owner::Other(marker.installation)),
+                (true, false) => return Ok(Owner::OurCopy),
+                (true, true) => found = Owner::Us,
+            }
+        }
+        Ok(found)
+    }
+
+    async fn is_empty(&self) -> Result<bool> {
+        for bucket in Bucket::ALL {
+            if !self.storage.list(bucket, &self.prefix).await?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+const OUR_COPY: &str = "it has been used by another copy of this database since: by a server that runs on such a copy, or \
+     because this database is a backup that was restored";
+
+const MOVED: &str = "the marker of this database is not in it: it is another bucket, folder (DATA_DIR) or STORAGE_PREFIX than \
+     before, or its files are gone";
+
+fn not_ours(found: &str) -> StorageError {
+    let message = format!(
+        "{found}. Nothing was changed. Either set another STORAGE_PREFIX, or correct the settings of storage and database; or, \
+         if this database is to have these files from now on and no other server uses them, run `churn-server adopt`"
+    );
+    StorageError::new(ErrorKind::NotOurs, message)
+}
+
+fn nonsense(message: String) -> StorageError {
+    StorageError::new(ErrorKind::Other, message)
+}
+
+/// A failure of the database on the way to the storage.
+pub(crate) fn database(error: ApiError) -> StorageError {
+    let kind = match error.code() {
+        "storage_full" => ErrorKind::Full,
+        _ => ErrorKind::Unavailable,
+    };
+    StorageError::new(kind, format!("the database: {}", error.message())).caused_by(error)
+}
