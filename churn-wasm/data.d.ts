@@ -210,6 +210,8 @@ export interface TrainConfig extends LabelConfig, FeatureConfig, LearnConfig {
   cutoffs?: Day[] | null;
   /** Whether to prove that no future reaches the features, default true. */
   audit?: boolean;
+  /** Codes of findings that may not stop training. */
+  allow?: string[];
 }
 
 /** How a model is trained on a table with one row a customer. */
@@ -242,6 +244,134 @@ export interface Prediction {
   churn_probability: number;
   /** The band of the probability. */
   risk_segment: RiskSegment;
+  /** Whether the model's definition of churn covers the customer. */
+  covered: boolean;
+  /** Where it does not: a sentence that says why the probability is a guess. */
+  note?: string;
+}
+
+/** The number of customers of a day that a definition of churn covers, and of those it leaves out. */
+export interface Coverage {
+  /** Customers that the definition would label at that day. */
+  covered: number;
+  /** Customers whose last event lies too long before the day (`active_within_days`). */
+  inactive: number;
+}
+
+/** A value of evidence or of a setting. */
+export type Evidence = string | number | boolean | null | Evidence[];
+
+/** The result of a check of the data or of a model. */
+export interface Finding {
+  /** One of `findingCodes()`. */
+  code: string;
+  /** An `error` stops training and scoring unless its code is allowed. */
+  severity: "note" | "warning" | "error";
+  /** What was found and what would mend it, with the numbers. */
+  message: string;
+  /** The numbers by name. */
+  evidence: Record<string, Evidence>;
+  /** The settings that would mend it by name. */
+  suggestion: Record<string, Evidence>;
+}
+
+/** A code that a finding can have. */
+export interface FindingInfo {
+  /** The stable code. */
+  code: string;
+  /** The weight of findings with this code. */
+  severity: "note" | "warning" | "error";
+  /** Its meaning in a sentence. */
+  meaning: string;
+}
+
+/** The share of pauses that end within a horizon. */
+export interface HorizonShare {
+  /** The horizon in days. */
+  horizon_days: number;
+  /** The share, 0 to 1, each customer weighted the same. */
+  share: number;
+}
+
+/** Settings proposed for a log. */
+export interface Suggestion {
+  /** The shortest of the usual horizons within which 80 % of the pauses end. */
+  horizon_days: number;
+  /** The shortest of the usual spans within which 95 % of the pauses end. */
+  active_within_days: number;
+  /** The share of pauses that each usual horizon covers. */
+  shares: HorizonShare[];
+  /** Customers with a pause at all. */
+  customers: number;
+}
+
+/** Two models on the labelled customers of a log. */
+export interface Judgement {
+  /** Log-loss and AUC with intervals. */
+  comparison: {
+    /** Customers judged. */
+    n: number;
+    /** The log-loss; below 0 is better for the second model. */
+    log_loss: Difference;
+    /** The AUC; above 0 is better for the second model. */
+    roc_auc: Difference;
+  };
+  /** The day that the customers were looked at. */
+  cutoff: Day;
+  /** Whether a model has learned from the outcomes that it is judged by. */
+  in_sample: boolean;
+  /** Messages for a reader of the result. */
+  warnings: string[];
+}
+
+/** How to look for customers who are slipping away. */
+export interface SlippingConfig {
+  /** Days between the two looks, 1 to 3650; null for a third of the horizon. */
+  days?: number | null;
+  /** The most customers to list, default 20. */
+  customers?: number;
+  /** The most changes in words of each, default 2. */
+  changes?: number;
+  /** What one event is called in words, default `event`. */
+  event?: string;
+}
+
+/** A customer whose risk rose. */
+export interface Slipping {
+  /** The customer's id. */
+  customer_id: string;
+  /** The probability of churn at the earlier day. */
+  probability_before: number;
+  /** The probability of churn now. */
+  churn_probability: number;
+  /** The band of the probability now. */
+  risk_segment: RiskSegment;
+  /** The facts that raised the risk most, with their values then and now. */
+  changes: string[];
+  /** The amounts of the last 365 days times the probability now; null in a log without amounts. */
+  value_at_risk: number | null;
+}
+
+/** The customers who are slipping away at a day. */
+export interface SlippingList {
+  /** The day that the customers are looked at. */
+  as_of: Day;
+  /** The earlier day. */
+  before: Day;
+  /** Those whose risk rose, the largest rise first. */
+  customers: Slipping[];
+}
+
+/** The risk of one customer with its reasons. */
+export interface ExplainedPrediction extends Prediction {
+  /** The strongest reasons, strongest first. */
+  reasons: Reason[];
+  /** The margin where nothing is known of the customer. */
+  base: number;
+  /** base + the sum of the contributions. */
+  margin: number;
+  /** What each feature adds to the margin. */
+  contributions: number[];
 }
 
 /** Measures of predictions against what happened. */
@@ -383,9 +513,11 @@ export interface Audit {
   events_deleted: number;
   /** Feature values that were computed with and without them and had the same bits. */
   values_compared: number;
+  /** The inputs that the audit covers: `events`, and `attributes` where the rows of a joined table have days. */
+  inputs: string[];
 }
 
-/** When to look, and columns to join to the features of a log, found by the ids in `attributes_id`. */
+/** When to look, whom to score, and columns to join to the features of a log, found by the ids in `attributes_id`. */
 export interface Seen {
   /** Default the last day of the log. */
   as_of?: Day;
@@ -393,6 +525,10 @@ export interface Seen {
   attributes?: Table;
   /** The column of customer ids in `attributes`, default `customer_id`. */
   attributes_id?: string;
+  /** Also scores the customers that the definition of churn does not cover, default false. */
+  include_inactive?: boolean;
+  /** Codes of findings that may not stop the work. */
+  allow?: string[];
 }
 
 // ----------------------------------------------------------------------------------------------------- explanations

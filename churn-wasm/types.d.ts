@@ -2,9 +2,9 @@
 // browser or of Node.
 /// <reference lib="esnext.disposable" />
 import type {
-  Audit, Campaign, CampaignOutcome, Change, ChangeConfig, ContactConfig, ContactList, Curves, Customer, Day, Difference, EmpcConfig,
-  Evaluation, EvaluationConfig, EventUnit, ExplainConfig, FeatureConfig, FeatureSpec, IngestReport, LabelConfig, LearnConfig, Metrics,
-  ModelKind, Numbers, Outcomes, Prediction, ProfitCurve, ReadOptions, Reason, ReportOptions, RiskSegment, Scales, Seen, SegmentRow,
+  Audit, Campaign, CampaignOutcome, Change, ChangeConfig, ContactConfig, ContactList, Coverage, Curves, Customer, Day, Difference, EmpcConfig,
+  Evaluation, EvaluationConfig, EventUnit, ExplainConfig, ExplainedPrediction, FeatureConfig, FeatureSpec, Finding, FindingInfo, IngestReport, Judgement, LabelConfig, LearnConfig, Metrics,
+  ModelKind, Numbers, Outcomes, Prediction, ProfitCurve, ReadOptions, Reason, ReportOptions, RiskSegment, Scales, Seen, SegmentRow, SlippingConfig, SlippingList, Suggestion,
   Table, TableConfig, Thresholds, TrainConfig, Training, Transaction,
 } from "./data.js";
 
@@ -173,6 +173,12 @@ export class Predictions {
   readonly risk_segment: RiskSegment[];
   /** The day that the customers were looked at. */
   readonly as_of: Day | undefined;
+  /** The number of customers that the definition of churn covers, and of those it leaves out; null where they come from a table. */
+  readonly coverage: Coverage | null;
+  /** Whether each customer is covered; null unless the others were asked for. */
+  readonly covered: boolean[] | null;
+  /** The findings about the data that was scored. */
+  readonly findings: Finding[];
   /** One object a customer. */
   toRows(): Prediction[];
   /** `customer_id,churn_probability,risk_segment` as CSV. */
@@ -214,6 +220,8 @@ export class Model {
   readonly cutoffs: Day[];
   /** What a reader of its results must know. */
   readonly warnings: string[];
+  /** The findings of training, worst first; null for a document of a version that did not check. */
+  readonly findings: Finding[] | null;
   /** The stamp of the audit. */
   readonly audit: Audit | null;
   /** The calibration that was fitted. */
@@ -224,7 +232,7 @@ export class Model {
   features(events: Events, options?: Seen): FeatureTable;
   /** The columns of a table as this model takes them. `customer_id` names the column of ids. */
   tableFeatures(rows: Table, customer_id?: string): FeatureTable;
-  /** The risk of every customer seen by `as_of`. */
+  /** The risk of each customer that the definition of churn covers at `as_of`. */
   predict(events: Events, options?: Seen): Predictions;
   /** The risk of every row of a table. `customer_id` names the column of ids. */
   predictTable(rows: Table, customer_id?: string): Predictions;
@@ -232,6 +240,10 @@ export class Model {
   predictFeatures(table: FeatureTable): Predictions;
   /** The risk of one customer, the same bits as in a batch. `as_of` is today (UTC) by default. */
   predictOne(customer: Customer, options?: { as_of?: Day }): Prediction;
+  /** The risk of one customer with its reasons. `as_of` is today (UTC) by default. */
+  explainOne(customer: Customer, options?: { as_of?: Day } & ExplainConfig): ExplainedPrediction;
+  /** The customers whose risk rose most since an earlier day. */
+  slippingAway(events: Events, options?: Seen & SlippingConfig): SlippingList;
   /** Why every customer has the risk they have. */
   explain(events: Events, options?: Seen & ExplainConfig): Explanation;
   /** The same for the rows of a feature table. */
@@ -293,6 +305,18 @@ export function evaluate(churned: Outcomes, probabilities: Numbers, options?: Ev
 
 /** The curves of the same predictions. */
 export function curves(churned: Outcomes, probabilities: Numbers, options?: EvaluationConfig): Curves;
+
+/** The findings of a log beside a definition of churn, worst first. */
+export function check(events: Events, options?: LabelConfig): Finding[];
+
+/** Settings proposed from the pauses between the events of customers who came back. */
+export function suggest(events: Events): Suggestion;
+
+/** All codes of findings with severity and meaning. */
+export function findingCodes(): FindingInfo[];
+
+/** Compares two models on a log, at the last cutoff whose outcome it tells. */
+export function compareModels(a: Model, b: Model, events: Events, options?: { confidence?: number }): Judgement;
 
 /** Compares the probabilities that two models give the same customers. */
 export function compare(

@@ -5,17 +5,21 @@
 // `data`, which the module reads itself. A kind with a question mark may be left out.
 
 export const functions = {
+  check: ["events Events", "options data"],
   compare: ["churned data", "a data", "b data", "options data"],
+  compareModels: ["a Model", "b Model", "events Events", "options data"],
   curves: ["churned data", "probabilities data", "options data"],
   evaluate: ["churned data", "probabilities data", "options data"],
   eventsFromRows: ["rows data", "options data"],
   features: ["events Events", "options data"],
+  findingCodes: [],
   labels: ["events Events", "options data"],
   modelReport: ["model Model", "options data"],
   readCsv: ["source data", "options data", "observe observe?"],
   report: ["model Model", "events Events", "options data"],
   segment: ["probability number", "thresholds data"],
   segmentTable: ["churned data", "probabilities data", "thresholds data"],
+  suggest: ["events Events"],
   train: ["events Events", "options data", "observe observe?"],
   trainTable: ["rows data", "options data", "observe observe?"],
   version: [],
@@ -51,7 +55,7 @@ export const classes = {
   },
   Predictions: {
     made_by: "model.predict, model.predictTable or model.predictFeatures",
-    properties: ["length", "customer_id", "churn_probability", "risk_segment", "as_of"],
+    properties: ["length", "customer_id", "churn_probability", "risk_segment", "as_of", "coverage", "covered", "findings"],
     methods: { toRows: [], toCsv: [] },
   },
   Explanation: {
@@ -63,6 +67,7 @@ export const classes = {
     made_by: "train, trainTable or Model.fromJson",
     properties: [
       "kind", "evaluation", "training", "parameters", "thresholds", "labels", "definition", "feature_specs", "cutoffs", "warnings",
+      "findings",
       "audit", "calibration", "library_version", "event_unit",
     ],
     statics: { fromJson: ["text text"] },
@@ -74,6 +79,8 @@ export const classes = {
       predictTable: ["rows data", "customer_id text?"],
       predictFeatures: ["table FeatureTable"],
       predictOne: ["customer data", "options data"],
+      explainOne: ["customer data", "options data"],
+      slippingAway: ["events Events", "options data"],
       explain: ["events Events", "options data"],
       explainFeatures: ["table FeatureTable", "options data"],
       whatIf: ["table FeatureTable", "customer_id text", "changes data"],

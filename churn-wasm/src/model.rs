@@ -1,6 +1,6 @@
 //! Models: the document, scores, and what may be asked of them.
 
-use churn::{ChangeConfig, Day, ExplainConfig, Input, Prediction, Table, Value};
+use churn::{ChangeConfig, Day, ExplainConfig, Input, Prediction, SlippingConfig, Table, Value};
 use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
 
@@ -23,10 +23,12 @@ pub struct Model(pub(crate) churn::Model, String);
 #[wasm_bindgen]
 pub struct Predictions(pub(crate) churn::Predictions);
 
-/// When to look, and columns to join.
+/// When to look, whom to score, and columns to join.
 struct Seen {
     as_of: Option<Day>,
     joined: Option<(Table, String)>,
+    include_inactive: bool,
+    allow: Vec<String>,
 }
 
 impl Seen {
@@ -35,11 +37,13 @@ impl Seen {
         let (mut options, joined) = with_attributes(value)?;
         let as_of = options.day("as_of")?;
         let id = options.text("attributes_id")?.unwrap_or_else(|| "customer_id".to_owned());
-        Ok((Seen { as_of, joined: joined.map(|table| (table, id)) }, options))
+        let include_inactive = options.setting("include_inactive")?.unwrap_or(false);
+        let allow = options.setting("allow")?.unwrap_or_default();
+        Ok((Seen { as_of, joined: joined.map(|table| (table, id)), include_inactive, allow }, options))
     }
 
     fn input<'a>(&'a self, events: &'a Events) -> Input<'a> {
-        let input = Input::from(&events.0);
+        let input = Input::from(&events.0).include_inactive(self.include_inactive).allow(&self.allow);
         match &self.joined {
             Some((table, id)) => input.with_attributes(table, id),
             None => input,
@@ -47,7 +51,7 @@ impl Seen {
     }
 }
 
-const SEEN: &str = "as_of, attributes or attributes_id";
+const SEEN: &str = "as_of, attributes, attributes_id, include_inactive or allow";
 
 #[wasm_bindgen]
 impl Model {
@@ -136,6 +140,12 @@ impl Model {
         results(&self.0.warnings())
     }
 
+    /// The findings of training, worst first; null for a document of a version that did not check.
+    #[wasm_bindgen(getter)]
+    pub fn findings(&self) -> Result<JsValue> {
+        results(&self.0.findings())
+    }
+
     /// The stamp of the audit.
     #[wasm_bindgen(getter)]
     pub fn audit(&self) -> Result<JsValue> {
@@ -167,7 +177,7 @@ impl Model {
         Ok(FeatureTable(self.0.table_features(&table(rows)?, customer_id.as_deref())?))
     }
 
-    /// The risk of every customer seen by `as_of`, or by the last day of the log.
+    /// The risk of each customer that the definition of churn covers at the end of `as_of`, or of the last day of the log.
     pub fn predict(&self, events: &Events, options: &JsValue) -> Result<Predictions> {
         let (seen, rest) = Seen::new(options)?;
         rest.end(SEEN)?;
@@ -196,6 +206,26 @@ impl Model {
         };
         options.end("as_of")?;
         results(&self.0.predict_one(&customer(one)?, as_of)?)
+    }
+
+    /// The risk of one customer at the end of `as_of`, or of today (UTC), with its reasons.
+    #[wasm_bindgen(js_name = explainOne)]
+    pub fn explain_one(&self, one: &JsValue, options: &JsValue) -> Result<JsValue> {
+        let mut options = Options::new(options)?;
+        let as_of = match options.day("as_of")? {
+            Some(day) => day,
+            None => today().parse()?,
+        };
+        let config: ExplainConfig = options.rest()?;
+        results(&self.0.explainer(&config)?.explain_one(&customer(one)?, as_of)?)
+    }
+
+    /// The customers whose risk rose most since an earlier day.
+    #[wasm_bindgen(js_name = slippingAway)]
+    pub fn slipping_away(&self, events: &Events, options: &JsValue) -> Result<JsValue> {
+        let (seen, rest) = Seen::new(options)?;
+        let config: SlippingConfig = rest.rest()?;
+        results(&self.0.slipping_away(seen.input(events), seen.as_of, &config)?)
     }
 
     /// Why every customer has the risk they have.
@@ -257,6 +287,24 @@ impl Predictions {
     #[wasm_bindgen(getter)]
     pub fn as_of(&self) -> Option<String> {
         self.0.as_of().map(|day| day.to_string())
+    }
+
+    /// The number of customers that the definition of churn covers, and of those it leaves out.
+    #[wasm_bindgen(getter)]
+    pub fn coverage(&self) -> Result<JsValue> {
+        results(&self.0.coverage())
+    }
+
+    /// Whether each customer is covered; null unless the others were asked for.
+    #[wasm_bindgen(getter)]
+    pub fn covered(&self) -> Result<JsValue> {
+        results(&self.0.covered())
+    }
+
+    /// The findings about the data that was scored.
+    #[wasm_bindgen(getter)]
+    pub fn findings(&self) -> Result<JsValue> {
+        results(&self.0.findings())
     }
 
     /// One object a customer.

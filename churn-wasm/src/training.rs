@@ -48,6 +48,32 @@ pub fn compare(churned: &JsValue, a: &JsValue, b: &JsValue, options: &JsValue) -
     results(&churn::compare(&outcomes(churned, "churned")?, &numbers(a, "a")?, &numbers(b, "b")?, &config)?)
 }
 
+/// Compares two models on a log, at the last cutoff whose outcome it tells.
+#[wasm_bindgen(js_name = compareModels)]
+pub fn compare_models(a: &Model, b: &Model, events: &Events, options: &JsValue) -> Result<JsValue> {
+    let config: CompareConfig = config(options, "options")?;
+    results(&churn::compare_models(&a.0, &b.0, &events.0, &config)?)
+}
+
+/// The findings of a log beside a definition of churn, worst first.
+#[wasm_bindgen]
+pub fn check(events: &Events, options: &JsValue) -> Result<JsValue> {
+    let definition: churn::LabelConfig = config(options, "options")?;
+    results(&churn::check(&events.0, &definition)?)
+}
+
+/// Settings proposed from the pauses between events.
+#[wasm_bindgen]
+pub fn suggest(events: &Events) -> Result<JsValue> {
+    results(&churn::suggest(&events.0)?)
+}
+
+/// All codes of findings with severity and meaning.
+#[wasm_bindgen(js_name = findingCodes)]
+pub fn finding_codes() -> Result<JsValue> {
+    results(&churn::finding_codes())
+}
+
 /// The four bands with the churn rate that was observed in each.
 #[wasm_bindgen(js_name = segmentTable)]
 pub fn segment_table(churned: &JsValue, probabilities: &JsValue, thresholds: &JsValue) -> Result<JsValue> {

@@ -25,7 +25,7 @@ export const reasonList = (reasons) => h("ul", { class: "reasons" },
   reasons.length === 0 && h("li", {}, "nothing that stands out"),
   reasons.map((reason) => h("li", {},
     h("b", { class: reason.raises_risk ? "up" : "down", "aria-hidden": "true" }, reason.raises_risk ? "▲" : "▼"),
-    h("span", { class: "unseen" }, reason.raises_risk ? "raises the risk: " : "lowers the risk: "), reason.text)));
+    reason.text)));
 
 /** A card with a heading. */
 export const card = (title, ...children) => h("section", { class: "card" }, h("h2", {}, title), ...children);

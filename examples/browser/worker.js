@@ -116,32 +116,32 @@ function forget() {
   today = undefined;
 }
 
-/** The customers that the definition covers today: those silent for longer than it looks back left long ago. */
+/** Scores the customers that the model covers, with their silence and their value. */
 function score() {
   const { events, model } = state;
   const as_of = events.last_day;
   state.table = model.features(events);
   const predictions = model.predictFeatures(state.table);
   const behaviour = features(events, { feature_set: "behavioral" });
-  const [silent, spent] = [behaviour.column("days_since_last"), behaviour.column("amount_365d")];
+  const [everybody, days, amounts] =
+    [behaviour.customer_ids, behaviour.column("days_since_last"), behaviour.column("amount_365d")];
   behaviour.free();
-  const hasAmounts = spent.some((amount) => amount !== 0);
-  const { labels: kind, active_within_days } = model.labels;
-  const within = kind === "outcome_window" ? (active_within_days ?? Infinity) : Infinity;
-  const covered = Uint32Array.from(silent.keys()).filter((row) => silent[row] < within);
-  const [ids, p, bands] = [predictions.customer_id, predictions.churn_probability, predictions.risk_segment];
+  const hasAmounts = amounts.some((amount) => amount !== 0);
+  const { customer_id: ids, churn_probability: p, risk_segment: segment, coverage } = predictions;
   predictions.free();
-  const pick = (values) => Float64Array.from(covered, (row) => values[row]);
+  // Both lists of customers are in the same order.
+  let place = 0;
+  const places = ids.map((id) => {
+    while (everybody[place] !== id) place += 1;
+    return place;
+  });
+  const pick = (values) => Float64Array.from(places, (at) => values[at]);
   today = {
-    as_of,
-    rows: covered,
-    ids: Array.from(covered, (row) => ids[row]),
-    p: pick(p),
-    silent: pick(silent),
+    as_of, ids, p, segment,
+    silent: pick(days),
     // More refunds than purchases are worth nothing.
-    value: hasAmounts ? pick(spent).map((amount) => Math.max(0, amount)) : undefined,
-    segment: Array.from(covered, (row) => bands[row]),
-    gone: ids.length - covered.length,
+    value: hasAmounts ? pick(amounts).map((amount) => Math.max(0, amount)) : undefined,
+    gone: coverage.inactive,
     contacts: [],
   };
 }
@@ -220,7 +220,7 @@ function customerOf(row) {
 }
 
 function explain(rows) {
-  const table = state.table.select(Uint32Array.from(rows, (row) => today.rows[row]));
+  const table = state.table.select(Uint32Array.from(rows));
   const why = state.model.explainFeatures(table, { event: state.event });
   table.free();
   return why;

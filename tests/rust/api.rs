@@ -7,11 +7,12 @@ use churn::profit::{
     Campaign, CampaignOutcome, ContactConfig, ContactList, Empc, EmpcConfig, Mpc, OutcomeConfig, ProfitCurve,
 };
 use churn::{
-    Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, CsvReading, Customer, Day, Error, ErrorKind,
-    Evaluation, EvaluationConfig, EventUnit, Events, ExplainConfig, Explanation, FeatureConfig, FeatureImportance,
-    FeatureTable, History, LabelConfig, Labels, Merge, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions,
-    Reason, Result, Scales, Segment, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, check_csv, compare,
-    evaluate, features, labels, profit, train, train_table,
+    Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading, Customer, Day, Error, ErrorKind,
+    Evaluation, EvaluationConfig, EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer, Explanation,
+    FeatureConfig, FeatureImportance, FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig, Labels,
+    Merge, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment,
+    SlippingConfig, SlippingList, Suggestion, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, check,
+    check_csv, compare, compare_models, evaluate, features, finding_codes, labels, profit, suggest, train, train_table,
 };
 use churn_tests::vectors;
 
@@ -43,6 +44,24 @@ fn the_manifest_is_what_rust_exports() {
         "CheckedCsv" => size::<CheckedCsv>,
         "CsvReading" => CsvReading::new as fn(&ReadOptions) -> Result<CsvReading>,
         "check_csv" => |reader: &[u8], options: &ReadOptions| -> Result<CheckedCsv> { check_csv(reader, options) },
+        "check" => check as fn(&Events, &LabelConfig) -> Result<Vec<Finding>>,
+        "suggest" => suggest as fn(&Events) -> Result<Suggestion>,
+        "finding_codes" => finding_codes as fn() -> &'static [FindingInfo],
+        "Finding" => size::<Finding>,
+        "Suggestion" => size::<Suggestion>,
+        "Model::findings" => Model::findings as fn(&Model) -> Option<&[Finding]>,
+        "Predictions::findings" => Predictions::findings as fn(&Predictions) -> &[Finding],
+        "Predictions::coverage" => Predictions::coverage as fn(&Predictions) -> Option<Coverage>,
+        "Model::slipping_away" => |model: &Model, events: &Events, config: &SlippingConfig| -> Result<SlippingList> {
+            model.slipping_away(events, None, config)
+        },
+        "SlippingConfig" => SlippingConfig::default,
+        "SlippingList" => size::<SlippingList>,
+        "Explainer::explain_one" => Explainer::explain_one as fn(&Explainer, &Customer, Day) -> Result<ExplainedPrediction>,
+        "compare_models" => |a: &Model, b: &Model, events: &Events, config: &CompareConfig| -> Result<Judgement> {
+            compare_models(a, b, events, config)
+        },
+        "Judgement" => size::<Judgement>,
         "features" => features as fn(&History<'_>, &FeatureConfig) -> Result<FeatureTable>,
         "FeatureConfig" => FeatureConfig::default,
         "FeatureTable" => size::<FeatureTable>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::Array2;
+use serde::Serialize;
 
 use super::interventional;
 use super::path_dependent::PathDependent;
@@ -54,9 +55,10 @@ pub struct Explainer {
 }
 
 /// The risk of one customer, and why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedPrediction {
     /// The risk.
+    #[serde(flatten)]
     pub prediction: Prediction,
     /// The strongest reasons in words, strongest first.
     pub reasons: Vec<Reason>,
