@@ -4,6 +4,7 @@
 //! go through the [`Pool`], changes through a [`Tx`], so that what belongs together is accepted together or not at all.
 
 mod api_keys;
+mod away;
 mod batches;
 mod columns;
 mod datasets;
@@ -12,6 +13,7 @@ mod models;
 mod organizations;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -24,13 +26,18 @@ pub use batches::{Batch, BatchMade, BatchStatus, NewBatch, SegmentCounts};
 pub(crate) use columns::text_enum;
 pub use columns::{JsonText, Page, Paged};
 pub use datasets::{Dataset, DatasetStatus, FeaturesMade, NewDataset};
-pub use jobs::{Beat, Job, JobKind, JobStatus, NewJob};
+pub use jobs::{Beat, Job, JobKind, JobStatus, NewJob, QueueDepth};
+pub(crate) use models::no_model;
 pub use models::{InUse, ModelRole, ModelRow, ModelStatus, NewModel};
 pub use organizations::{Organization, Settings};
 
 use crate::error::{ApiError, Result};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long a request waits for one of the connections to PostgreSQL. That a database is away is noticed by
+/// [`Store::watch`]; this is for those who come before that.
+const ACQUIRE: Duration = Duration::from_secs(3);
 
 /// Connections to either database.
 #[derive(Clone, Debug)]
@@ -96,6 +103,7 @@ impl Tx {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    reach: Arc<away::Reach>,
 }
 
 impl Store {
@@ -106,7 +114,7 @@ impl Store {
     pub async fn open(url: &str, connections: u32) -> std::result::Result<Store, String> {
         let failed = |error: &dyn std::fmt::Display| format!("the database {}: {error}", without_password(url));
         let pool = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10));
+            let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
             Pool::Postgres(options.connect(url).await.map_err(|error| failed(&error))?)
         } else if url.starts_with("sqlite:") {
             let memory = url == "sqlite::memory:";
@@ -133,7 +141,7 @@ impl Store {
             Pool::Postgres(pool) => MIGRATIONS.run(pool).await,
         }
         .map_err(|error| failed(&error))?;
-        Ok(Store { pool })
+        Ok(Store { pool, reach: Arc::default() })
     }
 
     /// The connections.
@@ -146,7 +154,7 @@ impl Store {
     /// # Errors
     /// `unavailable`, `internal`.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(match &self.pool {
+        Ok(match self.up()? {
             Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
@@ -157,7 +165,7 @@ impl Store {
     /// # Errors
     /// `unavailable`, `internal`.
     pub async fn ping(&self) -> Result<()> {
-        on_pool!(&self.pool, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
+        on_pool!(self.up()?, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
         Ok(())
     }
 
