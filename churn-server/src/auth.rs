@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
@@ -50,8 +50,15 @@ pub const KEY_PREFIX: &str = "churn_";
 /// Seconds that the clocks of issuers may be off.
 const LEEWAY: u64 = 30;
 
-/// How long a key that was revoked elsewhere may still be taken here.
+/// How long a key that was revoked elsewhere may still be taken here, and how long one that is none is remembered as such.
 const KEY_CACHE: Duration = Duration::from_secs(10);
+
+/// Keys that are remembered, of either kind.
+const KEYS: u64 = 10_000;
+
+/// Keys that nobody has shown here before cost a look into the database: so many a second from one address, and so many at
+/// once. Who guesses is held back here, whatever `RATE_LIMIT` says.
+const NEW_KEYS: (u32, u32) = (20, 100);
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,8 +132,13 @@ struct AppMetadata {
 pub struct Auth {
     /// None: everything is allowed.
     jwt: Option<(DecodingKey, Validation)>,
-    keys: moka::sync::Cache<String, Option<ApiKey>>,
+    /// Keys that are known, and when they were looked up.
+    keys: moka::sync::Cache<String, (ApiKey, Instant)>,
+    /// Keys that are none.
+    unknown: moka::sync::Cache<String, ()>,
     limiter: Option<DefaultKeyedRateLimiter<String>>,
+    new_keys: DefaultKeyedRateLimiter<String>,
+    offline: Duration,
 }
 
 impl std::fmt::Debug for Auth {
@@ -153,7 +165,18 @@ impl Auth {
         });
         // A second's worth may come at once.
         let limiter = NonZeroU32::new(config.rate_limit).map(|rate| RateLimiter::keyed(Quota::per_second(rate)));
-        Auth { jwt, keys: moka::sync::Cache::builder().max_capacity(10_000).time_to_live(KEY_CACHE).build(), limiter }
+        let new_keys = Quota::per_second(NonZeroU32::new(NEW_KEYS.0).expect("is not 0"));
+        let new_keys = new_keys.allow_burst(NonZeroU32::new(NEW_KEYS.1).expect("is not 0"));
+        let remember = || moka::sync::Cache::builder().max_capacity(KEYS);
+        Auth {
+            jwt,
+            // One that is known outlives its freshness, so that it stays good while the database is away.
+            keys: remember().time_to_live(config.offline.max(KEY_CACHE)).build(),
+            unknown: moka::sync::Cache::builder().max_capacity(KEYS).time_to_live(KEY_CACHE).build(),
+            limiter,
+            new_keys: RateLimiter::keyed(new_keys),
+            offline: config.offline,
+        }
     }
 
     /// Whether everything is allowed.
@@ -166,41 +189,69 @@ impl Auth {
     /// # Errors
     /// `unauthorized`, `rate_limited`.
     async fn authenticate(&self, headers: &HeaderMap, peer: Option<SocketAddr>, store: &Store) -> Result<Principal> {
+        let peer = peer.map(|peer| format!("peer {}", peer.ip()));
         let principal = match &self.jwt {
             None => {
                 Ok(Principal { subject: "open".to_owned(), organization: Some(PLATFORM.to_owned()), role: Role::Admin })
             }
             Some((key, validation)) => match token(headers) {
-                Ok(token) if token.starts_with(KEY_PREFIX) => self.by_key(token, store).await,
+                Ok(token) if token.starts_with(KEY_PREFIX) => return self.by_key(token, peer, store).await,
                 Ok(token) => by_jwt(token, key, validation),
                 Err(error) => Err(error),
             },
         };
         // Who cannot show a token that is one is counted by address, so that guessing has its limit too.
-        let counted = match (&principal, peer) {
-            (Ok(principal), _) => Some(principal.subject.clone()),
-            (Err(_), Some(peer)) => Some(format!("peer {}", peer.ip())),
-            (Err(_), None) => None,
-        };
-        if let (Some(limiter), Some(counted)) = (&self.limiter, counted) {
-            limiter
-                .check_key(&counted)
-                .map_err(|until| ApiError::rate_limited(until.wait_time_from(DefaultClock::default().now())))?;
+        match &principal {
+            Ok(principal) => self.count(Some(&principal.subject))?,
+            Err(_) => self.count(peer.as_ref())?,
         }
         principal
     }
 
-    async fn by_key(&self, key: &str, store: &Store) -> Result<Principal> {
+    /// Counts a request of somebody.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    fn count(&self, who: Option<&String>) -> Result<()> {
+        match (&self.limiter, who) {
+            (Some(limiter), Some(who)) => within(limiter, who),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who has this key. The database is asked for keys that are new here, of which every address may show a few, and now and
+    /// then for the others, after they have been counted.
+    async fn by_key(&self, key: &str, peer: Option<String>, store: &Store) -> Result<Principal> {
         let digest = digest(key);
-        let found = match self.keys.get(&digest) {
-            Some(found) => found,
+        let no_key = || ApiError::unauthorized("invalid", "there is no such API key");
+        if self.unknown.contains_key(&digest) {
+            self.count(peer.as_ref())?;
+            return Err(no_key());
+        }
+        let key = match self.keys.get(&digest) {
+            Some((key, looked_up)) => {
+                self.count(Some(&format!("key {}", key.id)))?;
+                match looked_up.elapsed() < KEY_CACHE {
+                    true => key,
+                    false => self.look_again(digest, key, looked_up, store).await?.ok_or_else(no_key)?,
+                }
+            }
             None => {
-                let found = store.api_key_by_digest(&digest).await?;
-                self.keys.insert(digest, found.clone());
-                found
+                let who = peer.unwrap_or_else(|| "peer unknown".to_owned());
+                self.count(Some(&who))?;
+                within(&self.new_keys, &who)?;
+                match store.api_key_by_digest(&digest).await? {
+                    Some(key) => {
+                        self.keys.insert(digest, (key.clone(), Instant::now()));
+                        key
+                    }
+                    None => {
+                        self.unknown.insert(digest, ());
+                        return Err(no_key());
+                    }
+                }
             }
         };
-        let key = found.ok_or_else(|| ApiError::unauthorized("invalid", "there is no such API key"))?;
         if key.revoked_at.is_some() {
             return Err(ApiError::unauthorized("invalid", "this API key was revoked"));
         }
@@ -210,18 +261,46 @@ impl Auth {
         Ok(Principal { subject: format!("key {}", key.id), organization: Some(key.org_id), role: key.role })
     }
 
+    /// Looks a known key up anew. While the database is away what is known goes on, for as long as the settings allow.
+    async fn look_again(
+        &self,
+        digest: String,
+        known: ApiKey,
+        looked_up: Instant,
+        store: &Store,
+    ) -> Result<Option<ApiKey>> {
+        match store.api_key_by_digest(&digest).await {
+            Ok(Some(key)) => {
+                self.keys.insert(digest, (key.clone(), Instant::now()));
+                Ok(Some(key))
+            }
+            Ok(None) => {
+                self.keys.invalidate(&digest);
+                Ok(None)
+            }
+            Err(error) if error.status().is_server_error() && looked_up.elapsed() < self.offline => Ok(Some(known)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Forgets what was looked up of keys, so that one that is revoked here stops at once.
     pub fn forget_keys(&self) {
         self.keys.invalidate_all();
+        self.unknown.invalidate_all();
     }
 
     /// Forgets who has been silent for a while. To be called now and then.
     pub fn tidy(&self) {
-        if let Some(limiter) = &self.limiter {
+        for limiter in self.limiter.iter().chain([&self.new_keys]) {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
     }
+}
+
+/// Lets somebody pass who has not come too often.
+fn within(limiter: &DefaultKeyedRateLimiter<String>, who: &String) -> Result<()> {
+    limiter.check_key(who).map_err(|until| ApiError::rate_limited(until.wait_time_from(DefaultClock::default().now())))
 }
 
 /// The token of `Authorization: Bearer …`, or of `apikey: …` as Supabase's clients send it.

@@ -10,10 +10,14 @@ use crate::storage::{Bucket, Location, S3Config, StorageConfig, SupabaseConfig};
 /// The port of the product.
 pub const DEFAULT_PORT: u16 = 5000;
 
+/// Where workers tell how they are, unless another does already.
+pub const DEFAULT_WORKER_PORT: u16 = 5001;
+
 /// Every variable that is looked at.
 pub const VARIABLES: &[&str] = &[
     "HOST",
     "PORT",
+    "WORKER_PORT",
     "SECRET_KEY",
     "JWT_AUDIENCE",
     "JWT_ISSUER",
@@ -36,14 +40,19 @@ pub const VARIABLES: &[&str] = &[
     "MAX_BODY_BYTES",
     "MAX_UPLOAD_BYTES",
     "MAX_LOG_ROWS",
+    "MAX_TRAINING_VALUES",
     "REQUEST_TIMEOUT_SECONDS",
     "UPLOAD_IDLE_SECONDS",
+    "UPLOAD_MIN_BYTES_PER_SECOND",
     "SHUTDOWN_SECONDS",
     "CPU_SLOTS",
     "JOB_WORKERS",
     "JOB_ATTEMPTS",
     "JOB_LEASE_SECONDS",
+    "JOB_PATIENCE_SECONDS",
+    "MAX_OPEN_JOBS",
     "MODEL_CACHE",
+    "OFFLINE_SECONDS",
     "ORPHAN_GRACE_SECONDS",
     "SWEEP_SECONDS",
     "BROWSER_DIR",
@@ -67,6 +76,8 @@ pub struct Config {
     pub host: IpAddr,
     /// Where to listen; 0 for a free one.
     pub port: u16,
+    /// Where a worker tells how it is; none for the usual port, or another where that is taken.
+    pub worker_port: Option<u16>,
     /// What tokens are signed with, at least 32 bytes; without it everything is allowed, on loopback only.
     pub secret_key: Option<String>,
     /// The `aud` that tokens must have.
@@ -93,10 +104,14 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// Rows of a log that is held in memory: to train, to score, to compare.
     pub max_log_rows: u64,
+    /// Values of the table that a training makes of a log: customers × cutoffs × features.
+    pub max_training_values: u64,
     /// After which an answer that has not come is given up, uploads and downloads aside.
     pub request_timeout: Duration,
     /// For how long the sender of a body may be silent.
     pub upload_idle: Duration,
+    /// Bytes a second that the sender of a form must keep, averaged over that silence; 0 for any.
+    pub upload_min_rate: u64,
     /// How long running requests and jobs get to end when the server is to stop.
     pub shutdown: Duration,
     /// Threads that compute.
@@ -107,8 +122,14 @@ pub struct Config {
     pub job_attempts: u32,
     /// After how long without a sign of life a worker is taken for dead.
     pub job_lease: Duration,
+    /// For how long a job waits for a storage or database that is away.
+    pub job_patience: Duration,
+    /// Jobs of one organization that wait or run.
+    pub max_open_jobs: u64,
     /// Models that are kept ready.
     pub model_cache: u64,
+    /// For how long predictions go on from models in memory while the database is away.
+    pub offline: Duration,
     /// How old a file without a row must be before it is removed.
     pub orphan_grace: Duration,
     /// How often that is looked for.
@@ -159,6 +180,10 @@ impl Config {
         Ok(Config {
             host,
             port: vars.number("PORT", u64::from(DEFAULT_PORT), 0..=65_535)? as u16,
+            worker_port: match vars.text("WORKER_PORT") {
+                Some(_) => Some(vars.number("WORKER_PORT", 0, 0..=65_535)? as u16),
+                None => None,
+            },
             secret_key,
             jwt_audience: vars.text("JWT_AUDIENCE").unwrap_or_else(|| "authenticated".to_owned()),
             jwt_issuer: vars.text("JWT_ISSUER"),
@@ -176,14 +201,19 @@ impl Config {
             max_body_bytes: vars.number("MAX_BODY_BYTES", 32_000_000, 1000..=1_000_000_000)? as usize,
             max_upload_bytes: vars.number("MAX_UPLOAD_BYTES", 10_000_000_000, 1000..=1_000_000_000_000_000)?,
             max_log_rows: vars.number("MAX_LOG_ROWS", 100_000_000, 1..=1_000_000_000_000)?,
+            max_training_values: vars.number("MAX_TRAINING_VALUES", 100_000_000, 1000..=1_000_000_000_000)?,
             request_timeout: seconds("REQUEST_TIMEOUT_SECONDS", 30, 1..=3600)?,
             upload_idle: seconds("UPLOAD_IDLE_SECONDS", 60, 1..=3600)?,
+            upload_min_rate: vars.number("UPLOAD_MIN_BYTES_PER_SECOND", 1000, 0..=1_000_000_000)?,
             shutdown: seconds("SHUTDOWN_SECONDS", 30, 0..=3600)?,
             cpu_slots: vars.number("CPU_SLOTS", cores as u64, 1..=1024)? as usize,
             job_workers: vars.number("JOB_WORKERS", 1, 0..=1024)? as usize,
             job_attempts: vars.number("JOB_ATTEMPTS", 5, 1..=100)? as u32,
             job_lease: seconds("JOB_LEASE_SECONDS", 30, 1..=3600)?,
+            job_patience: seconds("JOB_PATIENCE_SECONDS", 86_400, 0..=31_536_000)?,
+            max_open_jobs: vars.number("MAX_OPEN_JOBS", 10_000, 1..=1_000_000_000)?,
             model_cache: vars.number("MODEL_CACHE", 256, 1..=1_000_000)?,
+            offline: seconds("OFFLINE_SECONDS", 3600, 0..=31_536_000)?,
             orphan_grace: seconds("ORPHAN_GRACE_SECONDS", 3600, 0..=31_536_000)?,
             sweep_every: seconds("SWEEP_SECONDS", 900, 1..=31_536_000)?,
             browser_dir: vars.text("BROWSER_DIR").map(PathBuf::from),

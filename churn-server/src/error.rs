@@ -79,9 +79,21 @@ impl ApiError {
         ApiError { retry_after: Some(wait), ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message) }
     }
 
+    /// 429 for jobs that nobody has begun.
+    pub fn too_many_jobs(limit: u64) -> Self {
+        let message = format!("{limit} jobs of this organization wait or run, which is as many as may; come again");
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", message);
+        ApiError { retry_after: Some(Duration::from_secs(10)), ..error }
+    }
+
     /// 503, to be tried again.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        ApiError::come_again("unavailable", message)
+    }
+
+    /// 503 with a code of its own, to be tried again.
+    pub fn come_again(code: &'static str, message: impl Into<String>) -> Self {
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
         ApiError { retry_after: Some(Duration::from_secs(1)), ..error }
     }
 

@@ -189,6 +189,10 @@ impl Storage for Files {
         own.collect()
     }
 
+    fn is_away(&self) -> bool {
+        self.storage.is_away()
+    }
+
     async fn check(&self, _: &[Location]) -> Result<()> {
         let markers = self.installation.markers()?;
         self.storage.check(&markers).await?;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use churn_server::auth::{Role, is_organization_id, new_token};
-use churn_server::config::{Config, LogFormat};
+use churn_server::config::{Config, DEFAULT_WORKER_PORT, LogFormat};
 use churn_server::jobs::{Worker, WorkerOptions};
 use churn_server::listen::listen;
 use churn_server::routes::{self, make_key};
@@ -175,10 +175,29 @@ async fn serve(config: Config) -> Result<(), String> {
 
 async fn work(config: Config) -> Result<(), String> {
     let state = open(config).await?;
+    routes::recorder();
+    let listener = worker_listener(&state.config).await?;
+    let at = listener.local_addr().map_err(|error| error.to_string())?;
+    say(&format!("churn-server worker {} at http://{at} (/healthz, /metrics)", env!("CARGO_PKG_VERSION")));
     tokio::spawn(until_told_to_stop(state.clone()));
-    tokio::join!(keep_sweeping(state.clone()), worker(&state).run(state.shutdown.clone()));
+    let telling = listen(listener, routes::worker(state.clone()), &state.shutdown, state.config.shutdown);
+    tokio::join!(telling, keep_sweeping(state.clone()), worker(&state).run(state.shutdown.clone()));
     state.store.close().await;
     Ok(())
+}
+
+/// Where a worker tells how it is. The usual port may be that of another worker on this machine; one that was asked for has to
+/// be free.
+async fn worker_listener(config: &Config) -> Result<tokio::net::TcpListener, String> {
+    let bind = |port| tokio::net::TcpListener::bind(SocketAddr::new(config.host, port));
+    let taken = match bind(config.worker_port.unwrap_or(DEFAULT_WORKER_PORT)).await {
+        Ok(listener) => return Ok(listener),
+        Err(error) => error,
+    };
+    match config.worker_port {
+        Some(port) => Err(format!("HOST and WORKER_PORT, {}: {taken}", SocketAddr::new(config.host, port))),
+        None => bind(0).await.map_err(|error| format!("HOST {}: {error}", config.host)),
+    }
 }
 
 /// What runs jobs, as the settings say.

@@ -4,7 +4,7 @@
 //! the challenger and the thresholds. Whatever changes any of that moves the organization's `serving_generation` in the
 //! database; it is looked at twice a second at most, by one of the requests that come, so a change made on another server is
 //! seen here within a second, and every other request needs neither disk nor database. If the database does not answer,
-//! predictions go on with what is there.
+//! predictions go on with what is there, for `OFFLINE_SECONDS`.
 //!
 //! Memory is bounded: models are counted by the size of their documents, and those that were used least recently go first.
 
@@ -100,6 +100,8 @@ pub struct Serving {
     generation: i64,
     /// When the generation was last looked at, in milliseconds of [`clock`].
     looked: AtomicU64,
+    /// When the database last said that it stands.
+    confirmed: AtomicU64,
     active: Hot,
     /// The challenger and its share of the customers.
     challenger: Option<(Hot, f64)>,
@@ -136,7 +138,7 @@ pub fn challenged(challenger_id: &str, customer_id: &str, share: f64) -> bool {
 }
 
 /// Milliseconds since the process first asked.
-fn clock() -> u64 {
+pub(crate) fn clock() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
 }
@@ -206,22 +208,29 @@ impl Cached {
     pub async fn of(&self, state: &AppState, org_id: &str) -> Result<Arc<Serving>> {
         let Some(serving) = self.organizations.get(org_id) else { return self.load(state, org_id).await };
         let (now, looked) = (clock(), serving.looked.load(Ordering::Relaxed));
-        // Of those who find it old one looks; the others go on meanwhile.
+        let confirmed = serving.confirmed.load(Ordering::Relaxed);
+        let is_overdue = now.saturating_sub(confirmed) > (state.config.offline + FRESH).as_millis() as u64;
+        // Of those who find it old one looks; the others go on meanwhile, unless it is too old for that.
         let is_fresh = now.saturating_sub(looked) < FRESH.as_millis() as u64
             || serving.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_err();
-        if is_fresh && self.under_way.load(Ordering::SeqCst) == 0 {
+        if !is_overdue && is_fresh && self.under_way.load(Ordering::SeqCst) == 0 {
             return Ok(serving);
         }
         match state.store.serving_generation(org_id).await {
-            Ok(generation) if generation == serving.generation => Ok(serving),
+            Ok(generation) if generation == serving.generation => {
+                serving.confirmed.store(now, Ordering::Relaxed);
+                Ok(serving)
+            }
             Ok(_) => {
                 self.organizations.invalidate(org_id);
                 self.load(state, org_id).await
             }
-            Err(error) if error.status().is_server_error() => {
+            Err(error) if error.status().is_server_error() && !is_overdue => {
                 tracing::warn!(%error, "predictions go on with the models that are loaded");
+                metrics::counter!("churn_offline_looks_total").increment(1);
                 Ok(serving)
             }
+            Err(error) if error.status().is_server_error() => Err(error),
             Err(error) => {
                 self.organizations.invalidate(org_id);
                 Err(error)
@@ -250,7 +259,7 @@ impl Cached {
         }
         let changes = self.changes.load(Ordering::SeqCst);
         // The generation first: what changes while the rest is read makes it old, and is seen half a second later.
-        let looked = AtomicU64::new(clock());
+        let now = clock();
         let organization = state.store.organization(org_id).await?;
         let in_use = state.store.models_in_use(org_id).await?;
         let active = Hot::of(state, &in_use.active).await?;
@@ -262,7 +271,8 @@ impl Cached {
         };
         let serving = Arc::new(Serving {
             generation: organization.serving_generation,
-            looked,
+            looked: AtomicU64::new(now),
+            confirmed: AtomicU64::new(now),
             active,
             challenger,
             thresholds: organization.settings.0.thresholds,

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
@@ -13,11 +13,13 @@ use crate::cpu::Cpu;
 use crate::error::ApiError;
 use crate::files::Files;
 use crate::serving::Cached;
+use crate::shares::{Full, Place, Shares};
 use crate::storage::{ErrorKind as StorageErrorKind, Storage};
 use crate::store::Store;
+use crate::waiting::Waiting;
 
-/// Uploads at once: each takes a thread that checks it.
-const UPLOADS: usize = 64;
+/// Uploads at once, in all and of one organization: each takes a thread that checks it.
+const UPLOADS: (usize, usize) = (64, 16);
 
 /// The parts of a running server; cloning is cheap.
 #[derive(Clone, Debug)]
@@ -39,13 +41,15 @@ pub struct Parts {
     /// Threads that compute.
     pub cpu: Cpu,
     /// Room for uploads.
-    pub uploads: Arc<Semaphore>,
+    pub uploads: Shares,
     /// Models that answer requests.
     pub serving: Cached,
     /// Told of every job that is accepted here, so that a worker of this process looks at once.
     pub wake: Notify,
     /// What `/readyz` found last, and when: the database and the storage.
     pub ready: tokio::sync::Mutex<Option<(Instant, (String, String))>>,
+    /// Requests that wait for jobs.
+    pub waiting: Waiting,
     /// Cancelled when the server is to stop.
     pub shutdown: CancellationToken,
 }
@@ -71,6 +75,7 @@ impl AppState {
             prepared => prepared.map_err(|error| format!("the storage: {error}"))?,
         }
         state.files.claim().await.map_err(|error| format!("the storage: {error}"))?;
+        tokio::spawn(state.store.clone().watch(state.shutdown.clone()));
         Ok(state)
     }
 
@@ -84,13 +89,17 @@ impl AppState {
         Ok(AppState::new(config, store, storage))
     }
 
-    /// Room for an upload, until it is dropped.
+    /// Room for an upload of an organization, until it is dropped.
     ///
     /// # Errors
     /// `unavailable` if too many are under way.
-    pub fn room_for_upload(&self) -> crate::error::Result<OwnedSemaphorePermit> {
-        let taken = || ApiError::unavailable(format!("{UPLOADS} uploads are under way; come again"));
-        Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| taken())
+    pub fn room_for_upload(&self, org_id: &str) -> crate::error::Result<Place> {
+        self.uploads.take(org_id).map_err(|full| {
+            ApiError::unavailable(match full {
+                Full::Own(most) => format!("{most} uploads of this organization are under way; come again"),
+                Full::All(most) => format!("{most} uploads are under way; come again"),
+            })
+        })
     }
 
     /// Whether a log of so many rows may be held in memory.
@@ -110,7 +119,7 @@ impl AppState {
         let storage: Arc<dyn Storage> = files.clone();
         let (auth, cpu) = (Auth::new(&config), Cpu::new(config.cpu_slots));
         let (serving, wake) = (Cached::new(config.model_cache), Notify::new());
-        let (shutdown, uploads) = (CancellationToken::new(), Arc::new(Semaphore::new(UPLOADS)));
+        let (shutdown, uploads) = (CancellationToken::new(), Shares::new(UPLOADS.0, UPLOADS.1));
         AppState(Arc::new(Parts {
             auth,
             cpu,
@@ -119,6 +128,7 @@ impl AppState {
             files,
             serving,
             wake,
+            waiting: Waiting::default(),
             config,
             ready: Default::default(),
             shutdown,

@@ -9,13 +9,14 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use churn::{OnBadRow, ReadOptions};
 use churn_server::storage::{
-    Backoff, Bucket, ErrorKind, Local, Location, Memory, S3, S3Config, Storage, StorageError, Supabase, SupabaseConfig,
-    UploadError, put_bytes, put_written, store_csv,
+    Backoff, Breaker, Bucket, ErrorKind, Local, Location, Memory, S3, S3Config, Storage, StorageError, Supabase,
+    SupabaseConfig, UploadError, put_bytes, put_written, store_csv,
 };
 use futures_util::{StreamExt, stream};
 use standin::{ANON_TOKEN, Fault, PUBLISHABLE_KEY, SECRET_KEY, SERVICE_TOKEN, Standin};
@@ -418,6 +419,41 @@ async fn supabase_is_checked_without_a_change() {
         );
     }
     assert_eq!(standin.faults_left(), 0);
+}
+
+#[tokio::test]
+async fn a_storage_that_is_away_is_not_asked_by_everybody() {
+    let standin = Standin::start(0).await.expect("the stand-in");
+    let backoff = Backoff { retries: 0, ..Backoff::default() };
+    let config = SupabaseConfig { backoff, ..SupabaseConfig::new(&standin.url, SERVICE_TOKEN) };
+    let storage = Breaker::new(Arc::new(Supabase::new(&config).expect("a client")));
+    storage.prepare().await.expect("prepared");
+    let (at, content) = (at("org_1/raw/a.csv"), noise(1000));
+    write(&storage, &at, &content).await;
+    // What is refused is an answer.
+    assert_eq!(kind(storage.get(&Location::dataset("1", "none").expect("a place")).await), ErrorKind::NotFound);
+    assert!(!storage.is_away());
+    standin.fault("GET /object/authenticated/", Fault::Status(503, None));
+    assert_eq!(kind(storage.get(&at).await), ErrorKind::Unavailable);
+    assert!(storage.is_away());
+    standin.requests("");
+    for _ in 0..100 {
+        let error = storage.get(&at).await.expect_err("nobody asks");
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.retry_after().is_some_and(|wait| wait <= Duration::from_secs(1)));
+    }
+    assert_eq!(standin.requests(""), 0);
+    // After a second one tries; it fails, and the pause doubles.
+    standin.fault("GET /object/authenticated/", Fault::Status(503, None));
+    tokio::time::sleep(Duration::from_millis(1050)).await;
+    assert_eq!(kind(storage.get(&at).await), ErrorKind::Unavailable);
+    assert_eq!(standin.requests("GET /object/"), 1);
+    tokio::time::sleep(Duration::from_millis(1050)).await;
+    assert_eq!(kind(storage.get(&at).await), ErrorKind::Unavailable);
+    assert_eq!(standin.requests(""), 0);
+    tokio::time::sleep(Duration::from_millis(1050)).await;
+    assert!(read(&storage, &at).await == content);
+    assert!(!storage.is_away());
 }
 
 #[tokio::test]

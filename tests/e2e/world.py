@@ -77,6 +77,18 @@ class Process:
         self.process.wait()
         self.listener.join()
 
+    def status(self, name: str) -> int:
+        """A number of /proc/PID/status, such as VmRSS, the memory that it holds, in kB."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[1])
+
+    def forget_peak(self) -> None:
+        """Lets VmHWM, the most memory that it held, begin anew."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def stop(self, timeout: float = 60) -> int:
         """Asks it to stop, and returns its exit status."""
         if self.process.poll() is None:
@@ -165,10 +177,8 @@ class Postgres:
         self._run(
             "initdb", "-D", str(self.folder / "data"), "-U", "churn", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"
         )
-        options = f"-p {port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        self._run(
-            "pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-l", str(self.folder / "log"), "-w", "start"
-        )
+        self.options = f"-p {port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self.start()
         self.url = f"postgres://churn@127.0.0.1:{port}/postgres"
 
     @staticmethod
@@ -193,8 +203,18 @@ class Postgres:
             output.seek(0)
             assert done.returncode == 0, f"{program}: {output.read().decode(errors='replace')}"
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Takes the database away, at once."""
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def start(self) -> None:
+        """Brings it, or brings it back."""
+        data, log = str(self.folder / "data"), str(self.folder / "log")
+        self._run("pg_ctl", "-D", data, "-o", self.options, "-l", log, "-w", "start")
+
+    def close(self) -> None:
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self.stop()
         shutil.rmtree(self.folder)
 
 

@@ -145,7 +145,7 @@ function datasetRow(view, one, look) {
 /** How far a job is, in words and as a bar. */
 export function progress(job) {
   if (!underway(job)) return job.status === "completed" ? "done" : percent(job.progress);
-  const words = job.status === "queued" ? "waiting for a worker" : stages[job.stage] ?? "working";
+  const words = job.status === "queued" ? job.stage ?? "waiting for a worker" : stages[job.stage] ?? "working";
   return h("div", { class: "under-way" }, h("progress", { max: 1, value: job.status === "queued" ? undefined : job.progress, "aria-label": words }), h("span", { class: "quiet" }, job.status === "queued" ? words : `${words}, ${percent(job.progress)}`));
 }
 

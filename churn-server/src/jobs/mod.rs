@@ -21,6 +21,7 @@ pub use bulk::{BulkPayload, PAGE_ROWS, PredictionRow};
 pub use control::{Control, Stop};
 pub use features::FeaturesPayload;
 pub use train::TrainPayload;
+pub(crate) use train::check_size;
 pub use worker::{Worker, WorkerOptions};
 
 use axum::http::StatusCode;
@@ -44,6 +45,8 @@ enum FailureKind {
     Permanent,
     /// Another attempt may succeed.
     Transient,
+    /// Another attempt succeeds once what is named here is back.
+    Away(&'static str),
     /// It was asked to stop.
     Cancelled,
 }
@@ -69,6 +72,17 @@ impl Failure {
         Failure { error, kind: FailureKind::Cancelled }
     }
 
+    /// What a job comes to that waits for features which cannot be made: their reason.
+    pub(crate) fn of_features(&self) -> Self {
+        let message = format!("the features that it waited for could not be made: {}", self.error.message());
+        let error =
+            ApiError::new(self.error.status(), self.error.code(), message).with_details(match self.error.line() {
+                Some(line) => serde_json::json!({ "line": line }),
+                None => serde_json::Value::Null,
+            });
+        Failure { error, kind: self.kind }
+    }
+
     /// What to say of it.
     pub fn error(&self) -> &ApiError {
         &self.error
@@ -81,7 +95,21 @@ impl Failure {
 
     /// Whether another attempt may succeed.
     pub fn is_transient(&self) -> bool {
-        self.kind == FailureKind::Transient
+        matches!(self.kind, FailureKind::Transient | FailureKind::Away(_))
+    }
+
+    /// What the job waits for, as its stage says it, if something is away that has to come back.
+    pub fn waits_for(&self) -> Option<&'static str> {
+        match self.kind {
+            FailureKind::Away(stage) => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// The same for good, after the patience with what is away has come to its end.
+    pub(crate) fn out_of_patience(&self, waited: std::time::Duration) -> Self {
+        let message = format!("{}; it was waited for during {} seconds", self.error.message(), waited.as_secs());
+        Failure { error: ApiError::new(self.error.status(), self.error.code(), message), kind: FailureKind::Permanent }
     }
 }
 
@@ -104,7 +132,9 @@ impl From<StorageError> for Failure {
             | StorageErrorKind::TooLarge
             | StorageErrorKind::InvalidKey
             | StorageErrorKind::InvalidRange => FailureKind::Permanent,
-            _ => FailureKind::Transient,
+            StorageErrorKind::Body | StorageErrorKind::Other => FailureKind::Transient,
+            // It does not answer, or a key or a right has to be mended.
+            _ => FailureKind::Away("waiting for storage"),
         };
         Failure { error: error.into(), kind }
     }
@@ -113,7 +143,11 @@ impl From<StorageError> for Failure {
 /// What went wrong on this side may go right another time; what is wrong with a request stays wrong.
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        let kind = if error.status().is_server_error() { FailureKind::Transient } else { FailureKind::Permanent };
+        let kind = match error.status() {
+            StatusCode::SERVICE_UNAVAILABLE => FailureKind::Away("waiting for storage or database"),
+            status if status.is_server_error() => FailureKind::Transient,
+            _ => FailureKind::Permanent,
+        };
         Failure { error, kind }
     }
 }

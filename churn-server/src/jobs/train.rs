@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use churn::{Observer, ReadOptions, TrainConfig, train_observed};
 use serde::{Deserialize, Serialize};
 
 use super::{Control, Failure, Made, Result, blocking, payload};
+use crate::error::{ApiError, Result as ApiResult};
 use crate::state::AppState;
 use crate::storage::{Location, put_bytes};
 use crate::store::Job;
@@ -21,11 +23,38 @@ pub struct TrainPayload {
     pub config: TrainConfig,
     /// Whether the model is put to use at once; none: if there is no other.
     pub activate: Option<bool>,
+    /// The data set, whose number of customers may not have been known then.
+    #[serde(default)]
+    pub dataset_id: Option<String>,
+}
+
+/// Whether the table of a training fits into what this server sets aside for one. A data set whose features are not made yet
+/// does not tell its customers, and is looked at again when they are.
+///
+/// # Errors
+/// `training_too_large`.
+pub(crate) fn check_size(config: &TrainConfig, customers: Option<i64>, limit: u64) -> ApiResult<()> {
+    let customers = customers.and_then(|customers| u64::try_from(customers).ok()).unwrap_or(0);
+    let values = config.most_values(customers);
+    if values <= limit {
+        return Ok(());
+    }
+    let per_customer = config.most_values(1);
+    let message = format!(
+        "the table of this training may have {values} values, {per_customer} (cutoffs × features) of each of {customers} \
+         customers; here {limit} are taken: ask for fewer snapshots or cutoffs, or for the feature set rfm"
+    );
+    let details = serde_json::json!({ "values": values, "max_values": limit, "customers": customers });
+    Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "training_too_large", message).with_details(details))
 }
 
 /// Trains, and writes the document; judged out of time where the log is long enough for two cutoffs.
 pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
-    let TrainPayload { file_key, read, config, activate } = payload(job)?;
+    let TrainPayload { file_key, read, config, activate, dataset_id } = payload(job)?;
+    if let Some(id) = dataset_id {
+        let dataset = state.store.dataset(&job.org_id, &id).await?;
+        check_size(&config, dataset.customers, state.config.max_training_values)?;
+    }
     let events = super::features::read(state, &file_key, read, control).await?;
     let observer = control.clone();
     let (model, document) = blocking(move || {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,9 +12,18 @@ use super::{Control, Failure, Stop, handle, plan};
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::store::{Beat, Job};
+use crate::time::Stamp;
 
-/// How often `/metrics` learns how long the line is.
-const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// The longest pause between two looks for a storage or database that is away.
+const LONGEST_LOOK: Duration = Duration::from_secs(300);
+
+/// An attempt that has worked for so long had all that it needs: what is away now has gone away since.
+const WORKED: Duration = Duration::from_secs(60);
+
+/// A pause that doubles with every failure, up to the longest.
+fn doubled(first: Duration, failures: i64, longest: Duration) -> Duration {
+    (first * (1 << failures.clamp(0, 16))).min(longest)
+}
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -26,7 +36,8 @@ pub struct WorkerOptions {
     pub beat: Duration,
     /// How often the queue is looked at while nothing is due; jobs of the same process are seen at once.
     pub poll: Duration,
-    /// The first pause after a failure that may pass; it doubles each time, up to a minute.
+    /// The first pause after a failure that may pass; it doubles each time, up to a minute, and up to five minutes where
+    /// storage or database are away.
     pub backoff: Duration,
     /// How long jobs may take to stop when the process does.
     pub grace: Duration,
@@ -64,12 +75,8 @@ impl Worker {
         let slots = Arc::new(Semaphore::new(self.options.slots.max(1)));
         let tasks = TaskTracker::new();
         tracing::info!(worker = %self.name, slots = self.options.slots, "worker started");
-        let mut counted = None::<Instant>;
+        let mut failed = 0;
         while !shutdown.is_cancelled() {
-            if counted.is_none_or(|last| last.elapsed() > COUNT_EVERY) {
-                counted = Some(Instant::now());
-                self.count().await;
-            }
             let slot = tokio::select! {
                 slot = Arc::clone(&slots).acquire_owned() => slot,
                 () = shutdown.cancelled() => break,
@@ -77,6 +84,7 @@ impl Worker {
             let Ok(slot) = slot else { break };
             match self.state.store.claim_job(&self.name, self.options.lease).await {
                 Ok(Some(job)) => {
+                    failed = 0;
                     let (worker, stop) = (self.clone(), shutdown.clone());
                     tasks.spawn(async move {
                         worker.work(job, stop).await;
@@ -84,13 +92,20 @@ impl Worker {
                     });
                     continue;
                 }
-                Ok(None) => (),
-                Err(error) => tracing::warn!(%error, "the queue cannot be read"),
+                Ok(None) => failed = 0,
+                Err(error) => {
+                    // Said once: it may last for hours.
+                    if failed == 0 {
+                        tracing::warn!(%error, "the queue cannot be read; it is tried again");
+                    }
+                    failed += 1;
+                }
             }
             drop(slot);
+            let pause = doubled(self.options.poll, failed, Duration::from_secs(5));
             tokio::select! {
-                () = self.state.wake.notified() => (),
-                () = tokio::time::sleep(self.options.poll) => (),
+                () = self.state.wake.notified(), if failed == 0 => (),
+                () = tokio::time::sleep(pause) => (),
                 () = shutdown.cancelled() => (),
             }
         }
@@ -101,20 +116,12 @@ impl Worker {
         tracing::info!(worker = %self.name, "worker stopped");
     }
 
-    /// Shows how long the line is.
-    async fn count(&self) {
-        if let Ok((queued, running)) = self.state.store.queue_depth().await {
-            metrics::gauge!("churn_jobs", "status" => "queued").set(queued as f64);
-            metrics::gauge!("churn_jobs", "status" => "running").set(running as f64);
-        }
-    }
-
     /// Does one job, and says how it ended.
     async fn work(&self, job: Job, shutdown: CancellationToken) {
         let started = Instant::now();
         tracing::info!(job = %job.id, kind = %job.kind, organization = %job.org_id, attempt = job.attempts, "job begins");
         let control = Arc::new(Control::new(plan(job.kind)));
-        let heart = tokio::spawn(self.clone().keep(job.clone(), control.clone(), shutdown));
+        let heart = tokio::spawn(self.clone().keep(job.clone(), control.clone(), shutdown.clone()));
         let result = {
             let (state, job, control) = (self.state.clone(), job.clone(), control.clone());
             // A task of its own: a panic ends the job, not the worker.
@@ -124,19 +131,11 @@ impl Worker {
             Ok(result) => result,
             Err(error) => Err(Failure::transient(ApiError::internal(error))),
         };
-        let outcome = match result {
-            // One try more: what was made should not be thrown away for one lost connection.
-            Ok(made) => match self.complete(&job, &made).await {
-                Ok(outcome) => Ok(outcome),
-                Err(error) => {
-                    tracing::warn!(job = %job.id, %error, "the end of the job could not be written, trying again");
-                    tokio::time::sleep(self.options.backoff).await;
-                    self.complete(&job, &made).await
-                }
-            },
-            Err(failure) => self.settle(&job, &control, &failure).await,
-        };
+        let outcome = self.end(&job, &result, &control, started, &shutdown).await;
         heart.abort();
+        // Another job may have waited for this one, and requests too.
+        self.state.wake.notify_one();
+        self.state.waiting.wake();
         let seconds = started.elapsed().as_secs_f64();
         match outcome {
             Ok(outcome) => {
@@ -150,6 +149,42 @@ impl Worker {
         }
     }
 
+    /// Writes how a job ended. What was made should not be thrown away for a connection that is lost: while the database is
+    /// away it is tried again with growing pauses, and after another failure once.
+    async fn end(
+        &self,
+        job: &Job,
+        result: &Result<super::Made, Failure>,
+        control: &Control,
+        started: Instant,
+        shutdown: &CancellationToken,
+    ) -> crate::error::Result<&'static str> {
+        let began = Instant::now();
+        let mut failed = 0;
+        loop {
+            let written = match result {
+                Ok(made) => self.complete(job, made).await,
+                Err(failure) => self.settle(job, control, failure, started).await,
+            };
+            let error = match written {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => error,
+            };
+            let is_away = error.status() == StatusCode::SERVICE_UNAVAILABLE;
+            if (!is_away && failed > 0) || began.elapsed() > self.state.config.job_patience || shutdown.is_cancelled() {
+                return Err(error);
+            }
+            if failed == 0 {
+                tracing::warn!(job = %job.id, %error, "the end of the job could not be written; it is tried again");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(doubled(self.options.backoff, failed, Duration::from_secs(30))) => (),
+                () = shutdown.cancelled() => (),
+            }
+            failed += 1;
+        }
+    }
+
     async fn complete(&self, job: &Job, made: &super::Made) -> crate::error::Result<&'static str> {
         // A training may put its model to use, which answers from the moment that the job is seen to have ended.
         let _changing = self.state.serving.changing(&job.org_id);
@@ -160,16 +195,35 @@ impl Worker {
     }
 
     /// Ends or hands back a job that made nothing.
-    async fn settle(&self, job: &Job, control: &Control, failure: &Failure) -> crate::error::Result<&'static str> {
+    async fn settle(
+        &self,
+        job: &Job,
+        control: &Control,
+        failure: &Failure,
+        started: Instant,
+    ) -> crate::error::Result<&'static str> {
         let store = &self.state.store;
+        let patience = self.state.config.job_patience;
+        let anew = started.elapsed() > WORKED;
+        let waited = job.away_since.filter(|_| !anew).map_or(0, |since| Stamp::now().0.saturating_sub(since.0));
+        let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
         let (said, outcome) = match control.stopped() {
             Some(Stop::Lost) => return Ok("lost"),
             Some(Stop::Shutdown) if failure.is_cancelled() => {
                 (store.release_job(job, &self.name).await?, "handed_back")
             }
+            _ if failure.waits_for().is_some() && waited < patience => {
+                let pause = doubled(self.options.backoff, if anew { 0 } else { job.looks }, LONGEST_LOOK);
+                if job.looks == 0 || anew {
+                    tracing::warn!(job = %job.id, error = %failure.error(), ?pause, "job waits for what is away");
+                }
+                (store.put_off_job(job, &self.name, failure, anew, pause).await?, "put_off")
+            }
+            _ if failure.waits_for().is_some() => {
+                (store.fail_job(job, &self.name, &failure.out_of_patience(waited)).await?, "failed")
+            }
             _ if failure.is_transient() && job.attempts < job.max_attempts => {
-                let doubled = self.options.backoff * (1 << (job.attempts - 1).clamp(0, 6));
-                let pause = doubled.min(Duration::from_secs(60));
+                let pause = doubled(self.options.backoff, job.attempts - 1, Duration::from_secs(60));
                 tracing::warn!(job = %job.id, error = %failure.error(), attempt = job.attempts, ?pause, "job failed, to be tried again");
                 (store.retry_job(job, &self.name, failure, pause).await?, "retried")
             }

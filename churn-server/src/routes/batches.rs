@@ -23,6 +23,7 @@ use crate::pages::{self, Order, Wish};
 use crate::state::AppState;
 use crate::store::{Batch, BatchStatus, Page, SegmentCounts};
 use crate::time::Stamp;
+use crate::waiting::{Wait, WaitQuery};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -120,13 +121,23 @@ async fn list(
 }
 
 /// One batch
-#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}", tag = "predictions", responses((status = 200, body = BatchAnswer)))]
+///
+/// With `wait` the answer comes when it has ended.
+#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}", tag = "predictions", params(WaitQuery), responses((status = 200, body = BatchAnswer)))]
 async fn get(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Path(BatchPath { batch_id }): Path<BatchPath>,
+    Query(wait): Query<WaitQuery>,
 ) -> Result<Json<BatchAnswer>> {
-    Ok(Json(state.store.batch(&tenant.org_id, &batch_id.to_string()).await?.into()))
+    let (org_id, id) = (&tenant.org_id, batch_id.to_string());
+    let mut wait = Wait::asked(&state, org_id, wait)?;
+    loop {
+        let batch = state.store.batch(org_id, &id).await?;
+        if batch.status != BatchStatus::Processing || !wait.again().await {
+            return Ok(Json(batch.into()));
+        }
+    }
 }
 
 /// Delete a batch

@@ -1,6 +1,6 @@
 //! Many customers, scored in the background.
 
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use churn::Day;
 use serde::{Deserialize, Serialize};
@@ -9,21 +9,20 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::datasets::FORM_BYTES;
 use super::discard;
 use crate::auth::{Tenant, Write};
 use crate::error::{ApiError, Result};
-use crate::extract::{Json, Multipart, Query, boolean, new_id, text_field};
+use crate::extract::{Json, Query, boolean, new_id};
 use crate::jobs::BulkPayload;
+use crate::multipart::Multipart;
 use crate::state::AppState;
 use crate::storage::{Bucket, Location, store_csv};
 use crate::store::{Dataset, JobKind, NewBatch, NewJob};
 use crate::time::today;
 
 /// The routes of this file.
-pub(super) fn router(max_upload_bytes: u64) -> OpenApiRouter<AppState> {
-    let limit = usize::try_from(max_upload_bytes.saturating_add(FORM_BYTES)).unwrap_or(usize::MAX);
-    OpenApiRouter::new().routes(routes!(predict_bulk)).layer(DefaultBodyLimit::max(limit))
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(predict_bulk))
 }
 
 /// What to score.
@@ -69,7 +68,8 @@ struct BulkStarted {
 
 /// Predict many customers
 ///
-/// In the background, with the models that are in use now: a CSV file of transactions, or a data set that is there. Customers
+/// In the background, with the models that are in use now: a CSV file of transactions, or a data set that is there. While the
+/// first model of the organization is being trained it is waited for. Customers
 /// who have been away for longer than any that the model has learned from are left out and counted, unless
 /// `include_inactive` asks for them.
 #[utoipa::path(post, path = "/organizations/{org_id}/predict-bulk", tag = "predictions", params(BulkQuery),
@@ -84,7 +84,13 @@ async fn predict_bulk(
     let org_id = &tenant.org_id;
     let organization = state.store.organization(org_id).await?;
     let settings = organization.settings.0;
-    let in_use = state.store.models_in_use(org_id).await?;
+    let in_use = match state.store.models_in_use(org_id).await {
+        Err(error) if error.code() == "no_model" => {
+            crate::waiting::first_model(&state, org_id).await?;
+            state.store.models_in_use(org_id).await?
+        }
+        found => found?,
+    };
     let (batch_id, job_id) = (new_id(), new_id());
     let mut wish = query;
     let (input, dataset): (Option<Location>, Option<Dataset>) = match wish.dataset_id {
@@ -94,7 +100,7 @@ async fn predict_bulk(
             (None, Some(dataset))
         }
         None => {
-            let _room = state.room_for_upload()?;
+            let _room = state.room_for_upload(org_id)?;
             let at = Location::new(Bucket::Utils, format!("org_{org_id}/bulk/{batch_id}.csv"))?;
             let mut form = Multipart::from_request(request, &state).await?;
             let stored = take_form(&state, &mut form, &at, &settings.read, &mut wish).await;
@@ -149,6 +155,7 @@ async fn predict_bulk(
         }
         tx.insert_batch(&new).await?;
         tx.insert_job(&job, &payload).await?;
+        tx.check_open_jobs(org_id, state.config.max_open_jobs).await?;
         tx.commit().await
     };
     if let Err(error) = accepted.await {
@@ -177,18 +184,20 @@ async fn take_form(
                 return Err(ApiError::bad_request("invalid_multipart", "the form has the field \"file\" twice"));
             }
             Some("file") => {
-                let taken = store_csv(&*state.storage, at, field, state.config.max_upload_bytes, options).await?;
+                let max_bytes = state.config.max_upload_bytes;
+                let taken = store_csv(&*state.storage, at, field.content(), max_bytes, options).await;
+                let taken = form.told(taken)?;
                 state.check_rows(taken.csv.report.rows)?;
                 stored = true;
             }
             Some("as_of") => {
-                let text = text_field(field).await?;
+                let text = field.text().await?;
                 if !text.trim().is_empty() {
                     wish.as_of = Some(text.trim().parse::<Day>()?);
                 }
             }
             Some("include_inactive") => {
-                wish.include_inactive = boolean("include_inactive", text_field(field).await?.trim())?;
+                wish.include_inactive = boolean("include_inactive", field.text().await?.trim())?;
             }
             // Other fields are skipped.
             _ => (),

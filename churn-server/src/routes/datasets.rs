@@ -1,6 +1,6 @@
 //! Data sets: files in, how they stand, and out again.
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use churn::ReadOptions;
@@ -12,21 +12,18 @@ use utoipa_axum::routes;
 use super::{discard, discard_all, download};
 use crate::auth::{Admin, Read, Tenant, Write};
 use crate::error::{ApiError, Result};
-use crate::extract::{DatasetPath, Json, Multipart, Path, Query, boolean, checked_text, new_id, text_field};
+use crate::extract::{DatasetPath, Json, Path, Query, boolean, checked_text, new_id};
+use crate::multipart::Multipart;
 use crate::state::AppState;
 use crate::storage::{Location, Uploaded, store_csv};
 use crate::store::{Dataset, DatasetStatus, NewDataset, Page};
 use crate::time::Stamp;
-
-/// Bytes that a form may have beside its file.
-pub(crate) const FORM_BYTES: u64 = 1 << 20;
+use crate::waiting::{Wait, WaitQuery};
 
 /// The routes of this file.
-pub(super) fn router(max_upload_bytes: u64) -> OpenApiRouter<AppState> {
-    let limit = usize::try_from(max_upload_bytes.saturating_add(FORM_BYTES)).unwrap_or(usize::MAX);
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(upload))
-        .layer(DefaultBodyLimit::max(limit))
         .routes(routes!(list))
         .routes(routes!(get, delete))
         .routes(routes!(file))
@@ -74,7 +71,7 @@ async fn upload(
     mut form: Multipart,
 ) -> Result<Json<UploadAnswer>> {
     let org_id = &tenant.org_id;
-    let _room = state.room_for_upload()?;
+    let _room = state.room_for_upload(org_id)?;
     let options = match state.store.organization(org_id).await {
         Ok(organization) => organization.settings.0.read,
         Err(error) if error.status() == StatusCode::NOT_FOUND => ReadOptions::default(),
@@ -93,9 +90,11 @@ async fn upload(
                     filename = field.file_name().map(str::to_owned);
                     checked_label = has_label;
                     let options = with_label(options.clone(), has_label);
-                    stored = Some(store_csv(storage, &at, field, state.config.max_upload_bytes, &options).await?);
+                    let max_bytes = state.config.max_upload_bytes;
+                    let taken = store_csv(storage, &at, field.content(), max_bytes, &options).await;
+                    stored = Some(form.told(taken)?);
                 }
-                Some("has_churn_label") => has_label = boolean("has_churn_label", text_field(field).await?.trim())?,
+                Some("has_churn_label") => has_label = boolean("has_churn_label", field.text().await?.trim())?,
                 // Other fields are skipped.
                 _ => (),
             }
@@ -268,13 +267,23 @@ async fn list(
 }
 
 /// One data set
-#[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", responses((status = 200, body = DatasetAnswer)))]
+///
+/// With `wait` the answer comes when its features are made, or cannot be.
+#[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", params(WaitQuery), responses((status = 200, body = DatasetAnswer)))]
 async fn get(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Path(DatasetPath { dataset_id }): Path<DatasetPath>,
+    Query(wait): Query<WaitQuery>,
 ) -> Result<Json<DatasetAnswer>> {
-    Ok(Json(state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?.into()))
+    let (org_id, id) = (&tenant.org_id, dataset_id.to_string());
+    let mut wait = Wait::asked(&state, org_id, wait)?;
+    loop {
+        let row = state.store.dataset(org_id, &id).await?;
+        if row.status != DatasetStatus::Processing || !wait.again().await {
+            return Ok(Json(row.into()));
+        }
+    }
 }
 
 /// The file as it was uploaded

@@ -39,7 +39,7 @@ pub(super) fn page(openapi: OpenApi) -> Router<AppState> {
 /// What may happen to any request.
 const ANY: &[(&str, &str)] = &[
     ("400", "A parameter or the body cannot be what is meant"),
-    ("429", "Too many requests with this token; Retry-After says when to come again"),
+    ("429", "Too many requests with this token, or too many open jobs; Retry-After says when to come again"),
     ("500", "Something went wrong on this side"),
     ("502", "The storage refuses this server (`storage_denied`)"),
     ("503", "Database or storage are away, or the answer took too long"),
@@ -61,6 +61,9 @@ const WITH_BODY: &[(&str, &str)] = &[
     ),
     ("422", "The body can be read but not used: a field or a row is wrong, details say where"),
 ];
+
+/// To those that bring a form.
+const WITH_FORM: &[(&str, &str)] = &[("408", "The form comes too slowly (`upload_too_slow`)")];
 
 /// Adds what all operations have in common: parameters of the path, errors, and a token where one is needed.
 pub(super) fn complete(openapi: &mut OpenApi, needs_token: bool) {
@@ -86,8 +89,11 @@ pub(super) fn complete(openapi: &mut OpenApi, needs_token: bool) {
             if path.contains('{') {
                 errors.extend(WITH_PATH);
             }
-            if operation.request_body.is_some() {
+            if let Some(body) = &operation.request_body {
                 errors.extend(WITH_BODY);
+                if matches!(body, RefOr::T(body) if body.content.contains_key("multipart/form-data")) {
+                    errors.extend(WITH_FORM);
+                }
             }
             for (status, description) in errors {
                 let answer = ResponseBuilder::new().description(description).content(

@@ -1,11 +1,13 @@
 //! Whether the server lives, whether it can work, and how busy it is. No token is needed, and no organization is named.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -112,9 +114,47 @@ impl Coded for StorageError {
     }
 }
 
+/// What a process tells of itself that only runs jobs.
+pub fn worker(state: AppState) -> Router {
+    Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics_text)).with_state(state)
+}
+
+/// How often `/metrics` looks at the queue at most: anybody may ask.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Takes the measures that belong to no request: the line of jobs, which is that of all processes on this database, and
+/// whether the database is there.
+async fn measure(state: &AppState) {
+    static LOOKED: Mutex<Option<Instant>> = Mutex::new(None);
+    let away = state.store.away_for();
+    metrics::gauge!("churn_database_up").set(if away.is_some() { 0.0 } else { 1.0 });
+    metrics::gauge!("churn_offline_seconds").set(away.unwrap_or_default().as_secs_f64());
+    metrics::gauge!("churn_offline_limit_seconds").set(state.config.offline.as_secs_f64());
+    metrics::gauge!("churn_storage_up").set(if state.storage.is_away() { 0.0 } else { 1.0 });
+    {
+        let mut looked = LOOKED.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_some_and(|last| last.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        *looked = Some(Instant::now());
+    }
+    match tokio::time::timeout(Duration::from_secs(5), state.store.queue_depth()).await {
+        Ok(Ok(depth)) => {
+            metrics::gauge!("churn_jobs", "status" => "queued").set(depth.queued as f64);
+            metrics::gauge!("churn_jobs", "status" => "running").set(depth.running as f64);
+            metrics::gauge!("churn_jobs_away").set(depth.away as f64);
+            metrics::gauge!("churn_jobs_organizations").set(depth.organizations as f64);
+            metrics::gauge!("churn_jobs_longest_wait_seconds").set(depth.longest_wait as f64 / 1000.0);
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "the queue could not be counted"),
+        Err(_) => tracing::debug!("counting the queue takes too long"),
+    }
+}
+
 /// Counters and timings for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, content_type = "text/plain", body = String)))]
-async fn metrics_text() -> impl IntoResponse {
+async fn metrics_text(State(state): State<AppState>) -> impl IntoResponse {
+    measure(&state).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder().render())
 }
 

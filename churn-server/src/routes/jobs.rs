@@ -15,6 +15,7 @@ use crate::extract::{Json, Path, Query};
 use crate::state::AppState;
 use crate::store::{Job, JobKind, JobStatus, Page};
 use crate::time::Stamp;
+use crate::waiting::{Wait, WaitQuery};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -31,7 +32,7 @@ struct JobAnswer {
     /// 0 to 1.
     #[schema(minimum = 0, maximum = 1, example = 0.42)]
     progress: f64,
-    /// What is being done.
+    /// What is being done, or waited for: `waiting for features`, `waiting for storage`, `waiting for storage or database`.
     #[schema(example = "fit")]
     stage: Option<String>,
     /// The data set, model or batch that it is about.
@@ -40,6 +41,10 @@ struct JobAnswer {
     attempts: i64,
     /// How often it may be begun.
     max_attempts: i64,
+    /// The job whose end it waits for.
+    waits_for: Option<String>,
+    /// Since when it waits for a storage or database that is away; such waiting counts as no attempt.
+    away_since: Option<Stamp>,
     /// Whether somebody asked to stop it.
     cancel_requested: bool,
     /// What went wrong last; a job that waits for another attempt has one too.
@@ -61,6 +66,8 @@ impl From<Job> for JobAnswer {
             subject_id: job.subject_id,
             attempts: job.attempts,
             max_attempts: job.max_attempts,
+            waits_for: job.waits_for,
+            away_since: job.away_since,
             cancel_requested: job.cancel_requested != 0,
             error: Failure::of(job.error_code, job.error_message, job.error_line),
             created_at: job.created_at,
@@ -112,13 +119,23 @@ async fn list(
 }
 
 /// One job
-#[utoipa::path(get, path = "/organizations/{org_id}/jobs/{job_id}", tag = "jobs", responses((status = 200, body = JobAnswer)))]
+///
+/// With `wait` the answer comes when it has ended.
+#[utoipa::path(get, path = "/organizations/{org_id}/jobs/{job_id}", tag = "jobs", params(WaitQuery), responses((status = 200, body = JobAnswer)))]
 async fn get(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Path(JobPath { job_id }): Path<JobPath>,
+    Query(wait): Query<WaitQuery>,
 ) -> Result<Json<JobAnswer>> {
-    Ok(Json(state.store.job(&tenant.org_id, &job_id.to_string()).await?.into()))
+    let (org_id, id) = (&tenant.org_id, job_id.to_string());
+    let mut wait = Wait::asked(&state, org_id, wait)?;
+    loop {
+        let job = state.store.job(org_id, &id).await?;
+        if job.finished_at.is_some() || !wait.again().await {
+            return Ok(Json(job.into()));
+        }
+    }
 }
 
 /// Stop a job

@@ -32,7 +32,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use datasets::with_label;
-pub use health::recorder;
+pub use health::{recorder, worker};
 pub use keys::make as make_key;
 
 use crate::error::{ApiError, Result};
@@ -41,6 +41,10 @@ use crate::storage::Location;
 
 /// Where the API begins.
 pub const BASE: &str = "/api/v1/churn/v2";
+
+/// Bytes of a body that is no file and has no transactions: settings take a few hundred, and as a tree in memory many times
+/// what they take as text.
+const MAX_SETTINGS: usize = 256 << 10;
 
 /// Scripts, styles and pictures of our own alone; the pages of `/docs` and of the dashboard set styles from scripts.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
@@ -54,12 +58,12 @@ const BROWSER_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe
 fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
     let api = OpenApiRouter::new()
         .merge(organizations::router())
-        .merge(datasets::router(state.config.max_upload_bytes))
+        .merge(datasets::router())
         .merge(training::router())
         .merge(jobs::router())
         .merge(models::router())
-        .merge(predict::router())
-        .merge(bulk::router(state.config.max_upload_bytes))
+        .merge(predict::router(state.config.max_body_bytes))
+        .merge(bulk::router())
         .merge(batches::router())
         .merge(keys::router());
     let (router, mut openapi) =
@@ -92,7 +96,7 @@ pub fn app(state: AppState) -> Router {
             let message = format!("{} is not allowed here; the header Allow lists what is", request.method());
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         })
-        .layer(DefaultBodyLimit::max(config.max_body_bytes))
+        .layer(DefaultBodyLimit::max(config.max_body_bytes.min(MAX_SETTINGS)))
         .layer(RequestBodyTimeoutLayer::new(config.upload_idle))
         .layer(middleware::from_fn_with_state(config.request_timeout, timeout))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))

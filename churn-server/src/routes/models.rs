@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::datasets::Failure;
 use super::download;
+use super::training::{Features, training_dataset};
 use crate::auth::{Admin, Read, Tenant};
 use crate::comparison;
 use crate::error::{ApiError, ErrorBody, Result};
@@ -370,7 +371,7 @@ async fn compare(
         Some(id) => state.store.model(&tenant.org_id, &id.to_string()).await?,
         None => state.store.model_in_role(&tenant.org_id, ModelRole::Challenger).await?.ok_or_else(no_challenger)?,
     };
-    let dataset = super::training::training_dataset(&state, &tenant.org_id, query.dataset_id).await?;
+    let dataset = training_dataset(&state, &tenant.org_id, query.dataset_id, Features::Ready).await?;
     let judged = comparison::judge(&state, &a, &b, &dataset, query.confidence.unwrap_or(0.95)).await?;
     let Comparison { n, log_loss, roc_auc } = judged.comparison;
     let verdict = match log_loss {

@@ -1,6 +1,6 @@
 //! One customer, scored at once.
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use churn::{Customer, CustomerId, Day, INACTIVITY_WARNING, LabelKind, Prediction, Reason, Segment, Transaction};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
@@ -19,8 +19,8 @@ use crate::time::today;
 const MANY: usize = 1000;
 
 /// The routes of this file.
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(predict))
+pub(super) fn router(max_body_bytes: usize) -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(predict)).layer(DefaultBodyLimit::max(max_body_bytes))
 }
 
 /// A customer and everything known of them.
@@ -141,7 +141,8 @@ fn is_zero(count: &u64) -> bool {
 
 /// Predict one customer
 ///
-/// From the events in the request alone, with the active model, or with the challenger for its share of the customers.
+/// From the events in the request alone, with the active model, or with the challenger for its share of the customers. While
+/// the first model of the organization is being trained it is waited for, as long as the time limit of requests allows.
 #[utoipa::path(post, path = "/organizations/{org_id}/predict", tag = "predictions", params(PredictQuery),
     request_body = PredictRequest, responses((status = 200, body = PredictAnswer)))]
 async fn predict(
@@ -150,7 +151,13 @@ async fn predict(
     Query(query): Query<PredictQuery>,
     Json(request): Json<PredictRequest>,
 ) -> Result<Json<PredictAnswer>> {
-    let serving = state.serving.of(&state, &tenant.org_id).await?;
+    let serving = match state.serving.of(&state, &tenant.org_id).await {
+        Err(error) if error.code() == "no_model" => {
+            crate::waiting::first_model(&state, &tenant.org_id).await?;
+            state.serving.of(&state, &tenant.org_id).await?
+        }
+        serving => serving?,
+    };
     let answer = if request.transactions.len() > MANY || query.explain {
         let own = state.clone();
         state.cpu.run(move || score(&own, &serving, request, query.explain)).await??

@@ -12,12 +12,13 @@ use uuid::Uuid;
 
 use super::with_label;
 use crate::auth::{Read, Tenant, Write};
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{DatasetPath, Json, Path, Query, Raw, new_id};
-use crate::jobs::{FeaturesPayload, TrainPayload};
+use crate::jobs::{FeaturesPayload, TrainPayload, check_size};
 use crate::state::AppState;
 use crate::store::{Dataset, DatasetStatus, JobKind, ModelStatus, NewJob, NewModel, Page};
 use crate::time::Stamp;
+use crate::waiting::{Wait, WaitQuery};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -65,6 +66,7 @@ async fn process_features(
                 max_attempts: state.config.job_attempts,
             };
             tx.insert_job(&job, &payload).await?;
+            tx.check_open_jobs(&tenant.org_id, state.config.max_open_jobs).await?;
             tx.commit().await?;
             state.wake.notify_one();
             new
@@ -81,7 +83,7 @@ struct TrainQuery {
     /// `logistic_regression`, `random_forest`, `gradient_boosting` or `auto`; default `logistic_regression`.
     #[param(example = "logistic_regression")]
     model_type: Option<String>,
-    /// The data set to train on; default the newest whose features are ready.
+    /// The data set to train on; default the newest whose features are ready or being made.
     dataset_id: Option<Uuid>,
     /// `true`: the model is put to use as soon as it is trained; `false`: it is not; left out: if there is no other.
     activate: Option<bool>,
@@ -102,12 +104,16 @@ struct TrainingStarted {
 
 /// Train a model
 ///
-/// In the background, on one data set, with the organization's settings of training; a JSON body overrides some of them. A
-/// data set that was uploaded with labels trains on them unless the settings name other `labels`; otherwise a customer has
+/// In the background, on one data set, with the organization's settings of training; a JSON body overrides some of them. While
+/// the features of the data set are being made the training waits for them, and if they cannot be made it fails with their
+/// reason. A data set that was uploaded with labels trains on them unless the settings name other `labels`; otherwise a customer has
 /// churned who does not come back within `horizon_days`. Models are judged out of time where the log is long enough.
 #[utoipa::path(post, path = "/organizations/{org_id}/train", tag = "training", params(TrainQuery),
     request_body(content = Option<Value>, content_type = "application/json", description = "Settings of training, all keys side by side", example = json!({"horizon_days": 60})),
-    responses((status = 202, body = TrainingStarted)))]
+    responses(
+        (status = 202, body = TrainingStarted),
+        (status = 409, description = "Nobody has asked for the features yet, or they could not be made (`features_not_ready`)", body = ErrorBody),
+    ))]
 async fn train(
     tenant: Tenant<Write>,
     State(state): State<AppState>,
@@ -118,26 +124,34 @@ async fn train(
     let model_type = model_type(query.model_type.as_deref(), &overrides)?;
     overrides.insert("model".to_owned(), model_type.name().into());
     let settings = state.store.organization(&tenant.org_id).await?.settings.0;
-    let dataset = training_dataset(&state, &tenant.org_id, query.dataset_id).await?;
+    let dataset = training_dataset(&state, &tenant.org_id, query.dataset_id, Features::MayBeUnderWay).await?;
     let labels_named = overrides.contains_key("labels") || settings.train.contains_key("labels");
     let mut config = settings.train_config(&overrides)?;
     if dataset.has_churn_label && !labels_named {
         config.labels.labels = LabelKind::Provided;
     }
+    check_size(&config, dataset.customers, state.config.max_training_values)?;
     let payload = TrainPayload {
         file_key: dataset.file_key.clone(),
         read: with_label(settings.read, dataset.has_churn_label),
         config,
         activate: query.activate,
+        dataset_id: Some(dataset.id.clone()),
     };
     let (job_id, model_id) = (new_id(), new_id());
     let (org_id, dataset_id, max_attempts) = (&tenant.org_id, &dataset.id, state.config.job_attempts);
     let mut tx = state.store.begin().await?;
-    tx.hold_dataset(dataset_id).await?;
+    // As it stands now: the features may have come to an end since it was looked at.
+    let held = tx.hold_dataset(dataset_id).await?;
+    check_features(&held, Features::MayBeUnderWay)?;
     let model = NewModel { id: &model_id, org_id, model_type: model_type.name(), dataset_id, job_id: &job_id };
     tx.insert_model(&model).await?;
     let job = NewJob { id: &job_id, org_id, kind: JobKind::Train, subject_id: &model_id, max_attempts };
     tx.insert_job(&job, &payload).await?;
+    tx.check_open_jobs(org_id, state.config.max_open_jobs).await?;
+    if let (DatasetStatus::Processing, Some(features)) = (held.status, &held.job_id) {
+        tx.wait_for_features(&job_id, features).await?;
+    }
     tx.commit().await?;
     state.wake.notify_one();
     let started = TrainingStarted {
@@ -189,38 +203,59 @@ fn model_type(asked: Option<&str>, overrides: &Map<String, Value>) -> Result<Mod
     kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| unknown(format!("{name:?}")))
 }
 
-/// The data set to train or compare on: the one that is named, or the newest whose features are ready.
-pub(super) async fn training_dataset(state: &AppState, org_id: &str, named: Option<Uuid>) -> Result<Dataset> {
+/// What the features of a data set must be like for a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Features {
+    /// They are there.
+    Ready,
+    /// They are there, or a job is at them that can be waited for.
+    MayBeUnderWay,
+}
+
+/// The data set to train or compare on: the one that is named, or the newest whose features are as they must be.
+pub(super) async fn training_dataset(
+    state: &AppState,
+    org_id: &str,
+    named: Option<Uuid>,
+    features: Features,
+) -> Result<Dataset> {
     let dataset = match named {
         Some(id) => state.store.dataset(org_id, &id.to_string()).await?,
         None => {
             let newest = Page { limit: 1, offset: 0 };
-            let ready = state.store.datasets(org_id, Some(DatasetStatus::FeaturesReady), newest).await?;
-            let any = match ready.rows.is_empty() {
-                true => state.store.datasets(org_id, None, newest).await?.rows,
-                false => ready.rows,
-            };
-            any.into_iter().next().ok_or_else(|| {
+            let mut found = state.store.datasets(org_id, Some(DatasetStatus::FeaturesReady), newest).await?.rows;
+            if features == Features::MayBeUnderWay {
+                found.extend(state.store.datasets(org_id, Some(DatasetStatus::Processing), newest).await?.rows);
+            }
+            if found.is_empty() {
+                found = state.store.datasets(org_id, None, newest).await?.rows;
+            }
+            found.into_iter().max_by_key(|row| (row.created_at, row.id.clone())).ok_or_else(|| {
                 let message = format!("the organization {org_id:?} has no data set: upload one first");
                 ApiError::not_found("dataset_not_found", message)
             })?
         }
     };
-    // A data set whose features are made anew still has those from before.
-    if dataset.features_key.is_none() || dataset.status == DatasetStatus::Error {
-        let message = match dataset.status {
-            DatasetStatus::Processing => format!("the features of the data set {} are still being made", dataset.id),
-            DatasetStatus::Error => format!(
-                "the features of the data set {} could not be made: {}",
-                dataset.id,
-                dataset.error_message.as_deref().unwrap_or("its error says why")
-            ),
-            _ => format!("the data set {} has no features yet: run process-features first", dataset.id),
-        };
-        return Err(ApiError::conflict("features_not_ready", message));
-    }
+    check_features(&dataset, features)?;
     state.check_rows(dataset.row_count as u64)?;
     Ok(dataset)
+}
+
+/// Refuses a data set whose features are not as they must be.
+fn check_features(dataset: &Dataset, features: Features) -> Result<()> {
+    let id = &dataset.id;
+    let message = match dataset.status {
+        DatasetStatus::Processing if features == Features::MayBeUnderWay => return Ok(()),
+        DatasetStatus::Error => {
+            let reason = dataset.error_message.as_deref().unwrap_or("its error says why");
+            format!("the features of the data set {id} could not be made: {reason}")
+        }
+        // A data set whose features are made anew still has those from before.
+        _ if dataset.features_key.is_some() => return Ok(()),
+        DatasetStatus::Processing => format!("the features of the data set {id} are still being made"),
+        _ => format!("the data set {id} has no features yet: run process-features first"),
+    };
+    Err(ApiError::conflict("features_not_ready", message))
 }
 
 /// How the newest training stands. Numbers are null before it is completed.
@@ -243,6 +278,8 @@ struct TrainingStatus {
     error_message: Option<String>,
     /// 0 to 1.
     progress: f64,
+    /// What is being done, or waited for: `waiting for features`, `waiting for storage`, `waiting for storage or database`.
+    #[schema(example = "fit")]
     stage: Option<String>,
     job_id: Option<String>,
     model_id: Option<String>,
@@ -262,11 +299,26 @@ struct TrainingStatus {
 }
 
 /// How the newest training stands
-#[utoipa::path(get, path = "/organizations/{org_id}/training-status", tag = "training", responses((status = 200, body = TrainingStatus)))]
-async fn training_status(tenant: Tenant<Read>, State(state): State<AppState>) -> Result<Json<TrainingStatus>> {
-    state.store.organization(&tenant.org_id).await?;
-    let newest = state.store.models(&tenant.org_id, None, Page { limit: 1, offset: 0 }).await?.rows;
-    let Some(row) = newest.into_iter().next() else {
+///
+/// With `wait` the answer comes when it has ended.
+#[utoipa::path(get, path = "/organizations/{org_id}/training-status", tag = "training", params(WaitQuery), responses((status = 200, body = TrainingStatus)))]
+async fn training_status(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Query(wait): Query<WaitQuery>,
+) -> Result<Json<TrainingStatus>> {
+    let org_id = &tenant.org_id;
+    state.store.organization(org_id).await?;
+    let newest = Page { limit: 1, offset: 0 };
+    let mut wait = Wait::asked(&state, org_id, wait)?;
+    let found = loop {
+        let row = state.store.models(org_id, None, newest).await?.rows.into_iter().next();
+        let has_ended = row.as_ref().is_none_or(|row| row.status != ModelStatus::Training);
+        if has_ended || !wait.again().await {
+            break row;
+        }
+    };
+    let Some(row) = found else {
         return Ok(Json(TrainingStatus { status: "not_started", ..TrainingStatus::default() }));
     };
     let (progress, stage) = match row.status {

@@ -3,6 +3,7 @@
 //! Every backend keeps the same promises, and one test suite holds all of them to it: an object appears whole or not at
 //! all, streams pass through without being held, and what is listed is sorted.
 
+mod breaker;
 mod error;
 mod local;
 mod location;
@@ -24,6 +25,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
+pub use breaker::Breaker;
 pub use error::{ErrorKind, Result, StorageError};
 pub use local::Local;
 pub use location::{Bucket, Location};
@@ -160,6 +162,11 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// # Errors
     /// Those of the backend.
     async fn sweep(&self) -> Result<u64>;
+
+    /// Whether the backend could not be reached when it was last asked.
+    fn is_away(&self) -> bool {
+        false
+    }
 }
 
 /// Writes bytes that are in memory.
@@ -201,8 +208,8 @@ pub fn open(config: &StorageConfig) -> Result<Arc<dyn Storage>> {
     Ok(match config {
         StorageConfig::Memory => Arc::new(Memory::default()),
         StorageConfig::Local { folder } => Arc::new(Local::new(folder)),
-        StorageConfig::Supabase(config) => Arc::new(Supabase::new(config)?),
-        StorageConfig::S3(config) => Arc::new(S3::new(config)?),
+        StorageConfig::Supabase(config) => Arc::new(Breaker::new(Arc::new(Supabase::new(config)?))),
+        StorageConfig::S3(config) => Arc::new(Breaker::new(Arc::new(S3::new(config)?))),
     })
 }
 

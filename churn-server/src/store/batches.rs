@@ -125,7 +125,7 @@ impl Store {
     pub async fn batch(&self, org_id: &str, id: &str) -> Result<Batch> {
         const SQL: &str = "SELECT * FROM prediction_batches WHERE org_id = $1 AND id = $2";
         let found: Option<Batch> =
-            on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+            on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| not_found(org_id, id))
     }
 
@@ -138,7 +138,7 @@ impl Store {
         const SQL: &str = "SELECT * FROM prediction_batches WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
              ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4";
         let status = status.map(BatchStatus::name);
-        let (total, rows) = on_pool!(self.pool(), db => (
+        let (total, rows) = on_pool!(self.up()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(status).fetch_one(db).await?,
             sqlx::query_as::<_, Batch>(SQL)
                 .bind(org_id).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,

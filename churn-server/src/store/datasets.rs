@@ -111,7 +111,7 @@ impl Store {
     /// `dataset_not_found`.
     pub async fn dataset(&self, org_id: &str, id: &str) -> Result<Dataset> {
         const SQL: &str = "SELECT * FROM datasets WHERE org_id = $1 AND id = $2";
-        let found = on_pool!(self.pool(), db => sqlx::query_as::<_, Dataset>(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+        let found = on_pool!(self.up()?, db => sqlx::query_as::<_, Dataset>(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| not_found(org_id, id))
     }
 
@@ -121,7 +121,7 @@ impl Store {
         const SQL: &str = "SELECT * FROM datasets WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
              ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4";
         let status = status.map(DatasetStatus::name);
-        let (total, rows) = on_pool!(self.pool(), db => (
+        let (total, rows) = on_pool!(self.up()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(status).fetch_one(db).await?,
             sqlx::query_as::<_, Dataset>(SQL)
                 .bind(org_id).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
@@ -183,14 +183,14 @@ impl Tx {
         Ok(())
     }
 
-    /// Keeps a data set until the end of the transaction, so that what is accepted speaks of one that is there.
+    /// Keeps a data set as it stands until the end of the transaction, so that what is accepted speaks of one that is there.
     ///
     /// # Errors
     /// `dataset_not_found` if it was deleted meanwhile.
-    pub async fn hold_dataset(&mut self, id: &str) -> Result<()> {
-        const SQL: &str = "UPDATE datasets SET id = id WHERE id = $1";
-        let held = on_tx!(self, db => sqlx::query(SQL).bind(id).execute(db).await.map(|done| done.rows_affected()))?;
-        if held > 0 { Ok(()) } else { Err(deleted(id)) }
+    pub async fn hold_dataset(&mut self, id: &str) -> Result<Dataset> {
+        const SQL: &str = "UPDATE datasets SET id = id WHERE id = $1 RETURNING *";
+        let held: Option<Dataset> = on_tx!(self, db => sqlx::query_as(SQL).bind(id).fetch_optional(db).await)?;
+        held.ok_or_else(|| deleted(id))
     }
 
     /// Forgets a data set, its batches, and the jobs of these; trainings on it are stopped, their models stay. Records the

@@ -1,6 +1,10 @@
 //! The queue: one row of the table `jobs` is the acceptance, the place in the line, the lease, the progress and the end of a
 //! job.
 //!
+//! Organizations take turns: a free worker takes the oldest job of the one whose turn was longest ago, so that a thousand jobs
+//! of one do not delay the first of another. A job may wait for another: it is claimed once that one has made what it was to
+//! make, and ends with it if it cannot.
+//!
 //! A job is accepted in the same transaction as the rows that speak of it, and it ends in the same transaction as the rows of
 //! what it has made, so nothing is ever half accepted or half done. A worker that takes a job holds it by a lease, which its
 //! heartbeat renews; where the heartbeat stops (a killed process, a lost machine) the lease runs out and another worker takes
@@ -72,6 +76,12 @@ pub struct Job {
     pub max_attempts: i64,
     /// Not 0 if somebody asked to stop it.
     pub cancel_requested: i64,
+    /// The job that it waits for.
+    pub waits_for: Option<String>,
+    /// Since when it waits for a storage or database that is away.
+    pub away_since: Option<Stamp>,
+    /// How often it has found them away.
+    pub looks: i64,
     /// The code of what went wrong last.
     pub error_code: Option<String>,
     /// The same in words.
@@ -101,6 +111,21 @@ pub struct NewJob<'a> {
     pub max_attempts: u32,
 }
 
+/// How long the line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct QueueDepth {
+    /// Jobs that wait for a worker, for another job, or for storage or database.
+    pub queued: i64,
+    /// Jobs that a worker has.
+    pub running: i64,
+    /// Of those that wait, how many do so because storage or database are away.
+    pub away: i64,
+    /// Organizations with jobs that wait.
+    pub organizations: i64,
+    /// For how many milliseconds the job that has waited longest could have been begun.
+    pub longest_wait: i64,
+}
+
 /// What a heartbeat learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
@@ -112,15 +137,18 @@ pub enum Beat {
     Lost,
 }
 
-/// A statement with the clock of the database, in milliseconds, in place of `{now}`, and in place of `{lock}` what keeps two
-/// workers from waiting for the same row.
+/// Jobs that a worker may take.
+const DUE: &str = "(status = 'queued' AND run_at <= {now} AND waits_for IS NULL)";
+
+/// A statement with the clock of the database, in milliseconds, in place of `{now}`, in place of `{lock}` what keeps two
+/// workers from waiting for the same row, and in place of `{due}` what may be taken.
 pub(super) fn sql(postgres: bool, text: &str) -> AssertSqlSafe<String> {
     let (now, lock) = match postgres {
         // SQLite has one writer at a time: a statement that changes rows has chosen them alone.
         false => ("CAST(unixepoch('subsec') * 1000 AS INTEGER)", ""),
-        true => ("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)", "FOR UPDATE SKIP LOCKED"),
+        true => ("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)", "FOR UPDATE OF jobs SKIP LOCKED"),
     };
-    AssertSqlSafe(text.replace("{now}", now).replace("{lock}", lock))
+    AssertSqlSafe(text.replace("{due}", DUE).replace("{now}", now).replace("{lock}", lock))
 }
 
 pub(super) fn millis(duration: Duration) -> i64 {
@@ -148,6 +176,29 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets a job that was accepted in this transaction wait for the one that makes the features it needs.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn wait_for_features(&mut self, id: &str, features_job: &str) -> Result<()> {
+        const SQL: &str = "UPDATE jobs SET waits_for = $2, stage = 'waiting for features' WHERE id = $1";
+        on_tx!(self, db => sqlx::query(SQL).bind(id).bind(features_job).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Refuses what was accepted in this transaction if the organization then has more open jobs than it may.
+    ///
+    /// # Errors
+    /// `too_many_jobs`.
+    pub async fn check_open_jobs(&mut self, org_id: &str, most: u64) -> Result<()> {
+        const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE org_id = $1 AND status IN ('queued', 'running')";
+        let open: i64 = on_tx!(self, db => sqlx::query_scalar(SQL).bind(org_id).fetch_one(db).await)?;
+        if u64::try_from(open).is_ok_and(|open| open > most) {
+            return Err(ApiError::too_many_jobs(most));
+        }
+        Ok(())
+    }
+
     /// Marks a data set as one whose features the job is to make; or returns the job that is at it already.
     ///
     /// # Errors
@@ -166,12 +217,25 @@ impl Tx {
         who.flatten().map(Some).ok_or_else(|| deleted(dataset_id))
     }
 
-    /// Ends a job without what it was to make, and says so of its subject.
+    /// Ends a job without what it was to make, and those that wait for that.
     async fn end_job(&mut self, job: &Job, failure: &Failure) -> Result<()> {
+        const WAITING: &str = "SELECT * FROM jobs WHERE waits_for = $1 AND status = 'queued' ORDER BY id";
+        self.end_one_job(job, failure).await?;
+        // After the row of the data set, which whoever begins to wait holds until it is seen here.
+        let waiting: Vec<Job> = on_tx!(self, db => sqlx::query_as(WAITING).bind(&job.id).fetch_all(db).await)?;
+        let reason = failure.of_features();
+        for job in &waiting {
+            self.end_one_job(job, &reason).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a job without what it was to make, and says so of its subject.
+    async fn end_one_job(&mut self, job: &Job, failure: &Failure) -> Result<()> {
         let status = if failure.is_cancelled() { JobStatus::Cancelled } else { JobStatus::Failed };
         let sql = self.sql(
             "UPDATE jobs SET status = $1, error_code = $2, error_message = $3, error_line = $4, finished_at = {now}, \
-             lease_until = NULL, worker = NULL WHERE id = $5",
+             lease_until = NULL, worker = NULL, waits_for = NULL, stage = NULL WHERE id = $5",
         );
         let error = failure.error();
         on_tx!(self, db => sqlx::query(sql)
@@ -216,9 +280,11 @@ impl Tx {
     pub async fn complete_job(mut self, job: &Job) -> Result<()> {
         let sql = self.sql(
             "UPDATE jobs SET status = 'completed', progress = 1, stage = NULL, error_code = NULL, error_message = NULL, \
-             error_line = NULL, lease_until = NULL, worker = NULL, finished_at = {now} WHERE id = $1",
+             error_line = NULL, away_since = NULL, lease_until = NULL, worker = NULL, finished_at = {now} WHERE id = $1",
         );
         on_tx!(&mut self, db => sqlx::query(sql).bind(&job.id).execute(db).await.map(drop))?;
+        let go_on = self.sql("UPDATE jobs SET waits_for = NULL, stage = NULL, run_at = {now} WHERE waits_for = $1");
+        on_tx!(&mut self, db => sqlx::query(go_on).bind(&job.id).execute(db).await.map(drop))?;
         self.commit().await
     }
 }
@@ -228,32 +294,35 @@ impl Store {
         sql(matches!(self.pool(), Pool::Postgres(_)), text)
     }
 
-    /// Takes the job that has waited longest, or one whose worker has died.
+    /// Takes a job of the organization whose turn was longest ago: the one that has waited longest, or whose worker has died.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn claim_job(&self, worker: &str, lease: Duration) -> Result<Option<Job>> {
         // Where nothing is due nothing is written: SQLite would lock the whole database for it.
-        let due = self.sql(
-            "SELECT id FROM jobs WHERE (status = 'queued' AND run_at <= {now}) \
-             OR (status = 'running' AND lease_until < {now}) LIMIT 1",
-        );
-        let found: Option<(String,)> = on_pool!(self.pool(), db => sqlx::query_as(due).fetch_optional(db).await)?;
+        let due = self.sql("SELECT id FROM jobs WHERE {due} OR (status = 'running' AND lease_until < {now}) LIMIT 1");
+        let found: Option<(String,)> = on_pool!(self.up()?, db => sqlx::query_as(due).fetch_optional(db).await)?;
         if found.is_none() {
             return Ok(None);
         }
         while self.bury_job().await? {}
+        let turn = "INSERT INTO turns (org_id, turn) VALUES ($1, (SELECT COALESCE(MAX(turn), 0) + 1 FROM turns)) \
+             ON CONFLICT (org_id) DO UPDATE SET turn = excluded.turn";
         let claim = self.sql(
-            "WITH due AS (SELECT id FROM jobs WHERE (status = 'queued' AND run_at <= {now}) \
+            "WITH due AS (SELECT id FROM jobs LEFT JOIN turns ON turns.org_id = jobs.org_id WHERE {due} \
              OR (status = 'running' AND lease_until < {now} AND attempts < max_attempts AND cancel_requested = 0) \
-             ORDER BY run_at, id LIMIT 1 {lock}) \
+             ORDER BY COALESCE(turn, 0), run_at, id LIMIT 1 {lock}) \
              UPDATE jobs SET status = 'running', worker = $1, attempts = attempts + 1, progress = 0, stage = NULL, \
              lease_until = {now} + $2, started_at = COALESCE(started_at, {now}) \
              WHERE id IN (SELECT id FROM due) RETURNING *",
         );
-        Ok(
-            on_pool!(self.pool(), db => sqlx::query_as(claim).bind(worker).bind(millis(lease)).fetch_optional(db).await)?,
-        )
+        let mut tx = self.begin().await?;
+        let job: Option<Job> = on_tx!(&mut tx, db => sqlx::query_as(claim)
+            .bind(worker).bind(millis(lease)).fetch_optional(db).await)?;
+        let Some(job) = job else { return Ok(None) };
+        on_tx!(&mut tx, db => sqlx::query(turn).bind(&job.org_id).execute(db).await.map(drop))?;
+        tx.commit().await?;
+        Ok(Some(job))
     }
 
     /// Ends one job whose worker died and that is not to be tried again: every attempt killed its process, or somebody had
@@ -296,7 +365,7 @@ impl Store {
             "UPDATE jobs SET lease_until = {now} + $1, progress = $2, stage = $3 \
              WHERE id = $4 AND worker = $5 AND attempts = $6 AND status = 'running' RETURNING cancel_requested",
         );
-        let found: Option<(i64,)> = on_pool!(self.pool(), db => sqlx::query_as(sql)
+        let found: Option<(i64,)> = on_pool!(self.up()?, db => sqlx::query_as(sql)
             .bind(millis(lease)).bind(progress).bind(stage).bind(&job.id).bind(worker).bind(job.attempts)
             .fetch_optional(db).await)?;
         Ok(match found {
@@ -350,6 +419,34 @@ impl Store {
         Ok(true)
     }
 
+    /// Gives a job back that found storage or database away, to look again after some time. The attempt does not count.
+    /// `anew` says that it had worked for a while, so that the time away begins now. False if the worker has lost it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn put_off_job(
+        &self,
+        job: &Job,
+        worker: &str,
+        failure: &Failure,
+        anew: bool,
+        after: Duration,
+    ) -> Result<bool> {
+        let Some(mut tx) = self.speak_for_job(job, worker).await? else { return Ok(false) };
+        let sql = tx.sql(
+            "UPDATE jobs SET status = 'queued', attempts = attempts - 1, run_at = {now} + $1, error_code = $2, \
+             error_message = $3, stage = $4, lease_until = NULL, worker = NULL, \
+             away_since = CASE WHEN $5 THEN {now} ELSE COALESCE(away_since, {now}) END, \
+             looks = CASE WHEN $5 THEN 1 ELSE looks + 1 END WHERE id = $6",
+        );
+        let error = failure.error();
+        on_tx!(&mut tx, db => sqlx::query(sql)
+            .bind(millis(after)).bind(error.code()).bind(error.message()).bind(failure.waits_for()).bind(anew).bind(&job.id)
+            .execute(db).await.map(drop))?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// Hands a job back that this process will not finish, because it stops: the attempt does not count. False if the worker
     /// has lost it.
     ///
@@ -394,7 +491,7 @@ impl Store {
     pub async fn job(&self, org_id: &str, id: &str) -> Result<Job> {
         let sql = "SELECT * FROM jobs WHERE org_id = $1 AND id = $2";
         let job: Option<Job> =
-            on_pool!(self.pool(), db => sqlx::query_as(sql).bind(org_id).bind(id).fetch_optional(db).await)?;
+            on_pool!(self.up()?, db => sqlx::query_as(sql).bind(org_id).bind(id).fetch_optional(db).await)?;
         job.ok_or_else(|| ApiError::not_found("job_not_found", format!("there is no job {id:?} of this organization")))
     }
 
@@ -414,7 +511,7 @@ impl Store {
         const SQL: &str = "SELECT * FROM jobs WHERE org_id = $1 AND ($2 IS NULL OR kind = $2) AND ($3 IS NULL OR status = $3) \
              ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5";
         let (kind, status) = (kind.map(JobKind::name), status.map(JobStatus::name));
-        let (total, rows) = on_pool!(self.pool(), db => (
+        let (total, rows) = on_pool!(self.up()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(kind).bind(status).fetch_one(db).await?,
             sqlx::query_as::<_, Job>(SQL)
                 .bind(org_id).bind(kind).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
@@ -422,14 +519,19 @@ impl Store {
         Ok(Paged { total, rows })
     }
 
-    /// How many jobs wait and how many run, over all organizations: for `/metrics`.
+    /// How long the line is, over all organizations: for `/metrics`.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn queue_depth(&self) -> Result<(i64, i64)> {
-        let sql = "SELECT COALESCE(SUM(CASE WHEN status = 'queued' THEN 1 ELSE 0 END), 0), \
-                   COALESCE(SUM(CASE WHEN status = 'running' THEN 1 ELSE 0 END), 0) \
-                   FROM jobs WHERE status IN ('queued', 'running')";
-        Ok(on_pool!(self.pool(), db => sqlx::query_as(sql).fetch_one(db).await)?)
+    pub async fn queue_depth(&self) -> Result<QueueDepth> {
+        let sql = self.sql(
+            "SELECT COALESCE(SUM(CASE WHEN status = 'queued' THEN 1 ELSE 0 END), 0) AS queued, \
+             COALESCE(SUM(CASE WHEN status = 'running' THEN 1 ELSE 0 END), 0) AS running, \
+             COALESCE(SUM(CASE WHEN status = 'queued' AND away_since IS NOT NULL THEN 1 ELSE 0 END), 0) AS away, \
+             COUNT(DISTINCT CASE WHEN status = 'queued' THEN org_id END) AS organizations, \
+             COALESCE(MAX(CASE WHEN {due} THEN {now} - run_at END), 0) AS longest_wait \
+             FROM jobs WHERE status IN ('queued', 'running')",
+        );
+        Ok(on_pool!(self.up()?, db => sqlx::query_as(sql).fetch_one(db).await)?)
     }
 }

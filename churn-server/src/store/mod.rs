@@ -4,6 +4,7 @@
 //! go through the [`Pool`], changes through a [`Tx`], so that what belongs together is accepted together or not at all.
 
 mod api_keys;
+mod away;
 mod batches;
 mod columns;
 mod copy;
@@ -32,12 +33,17 @@ pub use copy::copy_database;
 pub use datasets::{Dataset, DatasetStatus, FeaturesMade, NewDataset};
 pub use files::PendingFile;
 pub use installation::{Alone, InstallationRow, lock_for_server};
-pub use jobs::{Beat, Job, JobKind, JobStatus, NewJob};
+pub use jobs::{Beat, Job, JobKind, JobStatus, NewJob, QueueDepth};
+pub(crate) use models::no_model;
 pub use models::{InUse, ModelRole, ModelRow, ModelStatus, NewModel};
 pub use organizations::{Organization, Settings};
 
 use crate::error::{ApiError, Result};
 use crate::private;
+
+/// How long a request waits for one of the connections to PostgreSQL. That a database is away is noticed by
+/// [`Store::watch`]; this is for those who come before that.
+const ACQUIRE: Duration = Duration::from_secs(3);
 
 /// Connections to either database.
 #[derive(Clone, Debug)]
@@ -115,6 +121,7 @@ pub struct Store {
     file: Option<Arc<Path>>,
     /// The turn of those who work alone, within this process.
     turn: Arc<tokio::sync::Mutex<()>>,
+    reach: Arc<away::Reach>,
 }
 
 impl Store {
@@ -130,8 +137,7 @@ impl Store {
         }
         let pool = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             // One more than one: the sweep keeps its lock on a connection while it works on another.
-            let options =
-                PgPoolOptions::new().max_connections(connections.max(2)).acquire_timeout(Duration::from_secs(10));
+            let options = PgPoolOptions::new().max_connections(connections.max(2)).acquire_timeout(ACQUIRE);
             Pool::Postgres(options.connect(url).await.map_err(|error| failed(&error))?)
         } else if url.starts_with("sqlite:") {
             // FULL: with less, a power cut could take back a commit whose upload was already acknowledged.
@@ -153,7 +159,7 @@ impl Store {
             return Err(failed(&"expected sqlite:PATH, sqlite::memory:, postgres://… or postgresql://…"));
         };
         schema::migrate(&pool).await.map_err(|error| failed(&error))?;
-        Ok(Store { pool, file: file.map(Arc::from), turn: Arc::default() })
+        Ok(Store { pool, file: file.map(Arc::from), turn: Arc::default(), reach: Arc::default() })
     }
 
     /// The connections.
@@ -166,7 +172,7 @@ impl Store {
     /// # Errors
     /// `unavailable`, `internal`.
     pub async fn begin(&self) -> Result<Tx> {
-        Tx::begin(&self.pool).await
+        Tx::begin(self.up()?).await
     }
 
     /// Whether the database answers, and has room on its disk where that is one of this machine. Changes nothing.
@@ -174,7 +180,7 @@ impl Store {
     /// # Errors
     /// `unavailable`, `storage_full`, `internal`.
     pub async fn ping(&self) -> Result<()> {
-        on_pool!(&self.pool, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
+        on_pool!(self.up()?, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
         if let Some(folder) = self.file.as_deref().map(folder_of) {
             let probed = tokio::task::spawn_blocking(move || private::probe(&folder)).await;
             if let Err(error) = probed.map_err(std::io::Error::other).and_then(|probed| probed) {

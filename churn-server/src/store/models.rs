@@ -120,7 +120,7 @@ impl Store {
     pub async fn model(&self, org_id: &str, id: &str) -> Result<ModelRow> {
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND id = $2";
         let found: Option<ModelRow> =
-            on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+            on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| model_not_found(org_id, id))
     }
 
@@ -133,7 +133,7 @@ impl Store {
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
              ORDER BY version DESC LIMIT $3 OFFSET $4";
         let status = status.map(ModelStatus::name);
-        let (total, rows) = on_pool!(self.pool(), db => (
+        let (total, rows) = on_pool!(self.up()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(status).fetch_one(db).await?,
             sqlx::query_as::<_, ModelRow>(SQL)
                 .bind(org_id).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
@@ -147,7 +147,7 @@ impl Store {
     /// Those of the database.
     pub async fn model_in_role(&self, org_id: &str, role: ModelRole) -> Result<Option<ModelRow>> {
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND role = $2";
-        Ok(on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).bind(role.name()).fetch_optional(db).await)?)
+        Ok(on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).bind(role.name()).fetch_optional(db).await)?)
     }
 
     /// Moves whenever what predictions go by changes.
@@ -156,7 +156,7 @@ impl Store {
     /// `organization_not_found`.
     pub async fn serving_generation(&self, org_id: &str) -> Result<i64> {
         const SQL: &str = "SELECT serving_generation FROM organizations WHERE id = $1";
-        let found = on_pool!(self.pool(), db => sqlx::query_scalar(SQL).bind(org_id).fetch_optional(db).await)?;
+        let found = on_pool!(self.up()?, db => sqlx::query_scalar(SQL).bind(org_id).fetch_optional(db).await)?;
         found.ok_or_else(|| organization_not_found(org_id))
     }
 
@@ -166,7 +166,7 @@ impl Store {
     /// `no_model`.
     pub async fn models_in_use(&self, org_id: &str) -> Result<InUse> {
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND role IS NOT NULL";
-        let rows: Vec<ModelRow> = on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(org_id).fetch_all(db).await)?;
+        let rows: Vec<ModelRow> = on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).fetch_all(db).await)?;
         let (mut active, mut challenger) = (None, None);
         for row in rows {
             match row.role {

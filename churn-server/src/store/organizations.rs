@@ -126,7 +126,7 @@ impl Store {
         const SQL: &str =
             "SELECT id, name, settings, serving_generation, traffic_share, created_at FROM organizations WHERE id = $1";
         let found =
-            on_pool!(self.pool(), db => sqlx::query_as::<_, Organization>(SQL).bind(id).fetch_optional(db).await)?;
+            on_pool!(self.up()?, db => sqlx::query_as::<_, Organization>(SQL).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| organization_not_found(id))
     }
 
@@ -135,7 +135,7 @@ impl Store {
         const COUNT: &str = "SELECT COUNT(*) FROM organizations WHERE $1 IS NULL OR id = $1";
         const SQL: &str = "SELECT id, name, settings, serving_generation, traffic_share, created_at FROM organizations \
              WHERE $1 IS NULL OR id = $1 ORDER BY id LIMIT $2 OFFSET $3";
-        let (total, rows) = on_pool!(self.pool(), db => (
+        let (total, rows) = on_pool!(self.up()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(only).fetch_one(db).await?,
             sqlx::query_as::<_, Organization>(SQL).bind(only).bind(page.limit).bind(page.offset).fetch_all(db).await?,
         ));

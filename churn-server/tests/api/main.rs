@@ -7,8 +7,14 @@ mod databases;
 mod datasets;
 mod deletion;
 mod errors;
+mod forms;
 mod organizations;
+#[macro_use]
 mod queue;
 mod serving;
+#[path = "../standin/mod.rs"]
+mod standin;
 mod support;
+mod turns;
+mod waits;
 mod work;

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use crate::databases::{Postgres, sqlite};
 
-const ORG: &str = "acme";
-const LONG: Duration = Duration::from_secs(600);
+pub(crate) const ORG: &str = "acme";
+pub(crate) const LONG: Duration = Duration::from_secs(600);
 const ALL: Page = Page { limit: 1000, offset: 0 };
 
 /// Runs every case on a database of its own.
@@ -50,14 +50,14 @@ cases!(
     a_deleted_dataset_takes_its_jobs_and_batches,
 );
 
-async fn organization(store: &Store) {
+pub(crate) async fn organization(store: &Store) {
     let mut tx = store.begin().await.expect("begins");
     tx.ensure_organization(ORG).await.expect("is made");
     tx.commit().await.expect("commits");
 }
 
 /// A data set with a job that makes its features; their ids are made of the name.
-async fn accepted(store: &Store, name: &str, max_attempts: u32) -> (String, String) {
+pub(crate) async fn accepted(store: &Store, name: &str, max_attempts: u32) -> (String, String) {
     let (dataset, job) = (format!("dataset-{name}"), format!("job-{name}"));
     assert!(store.record_file("datasets/x.csv").await.expect("is on record"));
     let mut tx = store.begin().await.expect("begins");
@@ -79,19 +79,19 @@ async fn accepted(store: &Store, name: &str, max_attempts: u32) -> (String, Stri
     (dataset, job)
 }
 
-fn new_job<'a>(id: &'a str, subject_id: &'a str, max_attempts: u32) -> NewJob<'a> {
+pub(crate) fn new_job<'a>(id: &'a str, subject_id: &'a str, max_attempts: u32) -> NewJob<'a> {
     NewJob { id, org_id: ORG, kind: JobKind::ProcessFeatures, subject_id, max_attempts }
 }
 
-async fn status(store: &Store, dataset: &str) -> DatasetStatus {
+pub(crate) async fn status(store: &Store, dataset: &str) -> DatasetStatus {
     store.dataset(ORG, dataset).await.expect("is there").status
 }
 
-async fn job(store: &Store, id: &str) -> Job {
+pub(crate) async fn job(store: &Store, id: &str) -> Job {
     store.job(ORG, id).await.expect("is there")
 }
 
-async fn claim(store: &Store, worker: &str, lease: Duration) -> Option<Job> {
+pub(crate) async fn claim(store: &Store, worker: &str, lease: Duration) -> Option<Job> {
     store.claim_job(worker, lease).await.expect("the queue answers")
 }
 
@@ -261,11 +261,12 @@ async fn jobs_belong_to_their_organization(store: Store) {
     assert_eq!(count(Some(JobKind::Train), None).await, 0);
     assert_eq!(count(Some(JobKind::ProcessFeatures), Some(JobStatus::Cancelled)).await, 1);
     assert_eq!(store.jobs("globex", None, None, ALL).await.expect("answers").total, 0);
-    assert_eq!(store.queue_depth().await.expect("answers"), (1, 0));
+    let depth = store.queue_depth().await.expect("answers");
+    assert_eq!((depth.queued, depth.running, depth.away, depth.organizations), (1, 0, 0, 1));
 }
 
 /// A model in training.
-async fn training(store: &Store, name: &str) {
+pub(crate) async fn training(store: &Store, name: &str) {
     let mut tx = store.begin().await.expect("begins");
     let new = NewModel { id: name, org_id: ORG, model_type: "auto", dataset_id: "dataset-a", job_id: "j" };
     tx.insert_model(&new).await.expect("is inserted");

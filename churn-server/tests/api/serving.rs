@@ -20,7 +20,7 @@ fn org(path: &str) -> String {
 }
 
 /// A trained model of the organization, without a worker.
-async fn with_model(state: &AppState, id: &str, model: &churn::Model, activate: bool) {
+pub(crate) async fn with_model(state: &AppState, id: &str, model: &churn::Model, activate: bool) {
     let at = Location::model("acme", id).expect("a place");
     put_bytes(&*state.storage, &at, "application/json", model.to_json()).await.expect("is stored");
     assert!(state.store.record_file("datasets/x.csv").await.expect("is on record"));
@@ -57,7 +57,7 @@ fn forest() -> churn::Model {
     train(&events, &config).expect("trains")
 }
 
-fn body(customer: &str) -> Value {
+pub(crate) fn body(customer: &str) -> Value {
     json!({"customer_id": customer, "as_of": "2024-06-01", "transactions": [
         {"event_date": "2024-01-05", "amount": 12.5}, {"event_date": "2024-05-20", "amount": 3, "event_type": "purchase"},
     ]})

@@ -1,5 +1,7 @@
 //! A server in memory, asked without a network.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -8,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use churn_server::config::Config;
 use churn_server::routes;
 use churn_server::state::AppState;
-use churn_server::storage::StorageConfig;
+use churn_server::storage::{Storage, StorageConfig};
 use http_body_util::BodyExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
@@ -55,6 +57,13 @@ impl Server {
         let config = Config::from_variables(get).expect("are settings");
         let config = Config { storage: StorageConfig::Memory, database_url: "sqlite::memory:".to_owned(), ..config };
         let state = AppState::open(config).await.expect("opens");
+        Server { app: routes::app(state.clone()), state }
+    }
+
+    /// With these variables, on a storage of one's own.
+    pub(crate) async fn on(storage: Arc<dyn Storage>, variables: &[(&str, &str)]) -> Server {
+        let Server { state, .. } = Server::with(variables).await;
+        let state = AppState::new(state.config.clone(), state.store.clone(), storage);
         Server { app: routes::app(state.clone()), state }
     }
 

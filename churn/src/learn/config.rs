@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use crate::day::Day;
 use crate::error::{Result, invalid_parameter};
-use crate::features::FeatureConfig;
+use crate::features::{FeatureConfig, FeatureSet, registry};
 use crate::findings::check_allowed;
 use crate::json::{Json, JsonResult};
-use crate::labels::LabelConfig;
-use crate::model::LearnConfig;
+use crate::labels::{LabelConfig, LabelKind};
+use crate::model::{LearnConfig, ModelKind};
 use crate::objects::{FromJson, Object, deserialized};
 
 /// How to train on events. As JSON or keyword arguments all keys stand side by side: those of [`LabelConfig`],
@@ -75,6 +75,37 @@ impl TrainConfig {
         self.features.check()?;
         check_allowed(&self.allow)?;
         self.learning.check()
+    }
+
+    /// The most values that the table of training can have for a log of so many customers: one of each feature for every
+    /// customer at each cutoff. Training holds a small multiple of them in memory, eight bytes each; who trains for others can
+    /// refuse in advance what would not fit.
+    ///
+    /// ```
+    /// use churn::TrainConfig;
+    /// let config = TrainConfig::from_json(r#"{"snapshots": 400, "horizon_days": 1}"#)?;
+    /// // 100,000 customers, 400 cutoffs, the 8 features of the set rfm.
+    /// assert_eq!(config.most_values(100_000), 320_000_000);
+    /// # Ok::<(), churn::Error>(())
+    /// ```
+    pub fn most_values(&self, customers: u64) -> u64 {
+        let cutoffs = match (&self.cutoffs, self.snapshots) {
+            (Some(cutoffs), _) => cutoffs.len(),
+            (None, _) if self.labels.labels != LabelKind::OutcomeWindow => 1,
+            (None, count) => count.unwrap_or(super::snapshot::BY_DEFAULT),
+        };
+        let features = &self.features;
+        let types = match &features.event_type_columns {
+            Some(types) => types.clone(),
+            None => (0..features.top_event_types).map(|number| number.to_string()).collect(),
+        };
+        let count = |set| registry(set, &features.windows, &types).len();
+        let columns = match self.learning.model {
+            // It tries both sets.
+            ModelKind::Auto => count(FeatureSet::Rfm).max(count(FeatureSet::Behavioral)),
+            _ => count(features.feature_set),
+        };
+        customers.saturating_mul(cutoffs as u64).saturating_mul(columns as u64)
     }
 }
 

@@ -244,6 +244,9 @@ impl Dataset {
     }
 }
 
+/// Cutoffs at most where no number is asked for.
+pub(super) const BY_DEFAULT: usize = 4;
+
 /// The cutoffs to learn from, oldest first. With `inactivity` and `provided` that is one, the last day of the log. Otherwise
 /// those asked for; or `count` of them, the last as late as the data allows and each a horizon before the next; or up to
 /// four, as long as a whole horizon of past lies before each.
@@ -254,7 +257,6 @@ pub(crate) fn choose_cutoffs(
     given: Option<&[Day]>,
 ) -> Result<Vec<Day>> {
     const MOST: usize = 1000;
-    const BY_DEFAULT: usize = 4;
     if let Some(given) = given {
         let mut cutoffs = given.to_vec();
         crate::order::sort(&mut cutoffs);

@@ -1,0 +1,90 @@
+//! Room that organizations share: so much in all, and so much for each, so that one of them cannot take the room of others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A number of places, of which each organization may hold a part. Cloning one is cheap.
+#[derive(Clone, Debug)]
+pub struct Shares(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    all: usize,
+    each: usize,
+    /// Places that are taken: in all, and by organization. Nobody stands here with 0.
+    taken: Mutex<(usize, HashMap<String, usize>)>,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The organization holds as many places as it may.
+    Own(usize),
+    /// All organizations together do.
+    All(usize),
+}
+
+/// A place; it is free again when this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    held: Arc<Held>,
+    org_id: String,
+}
+
+impl Shares {
+    /// So many places in all, and so many for each organization.
+    pub fn new(all: usize, each: usize) -> Self {
+        Shares(Arc::new(Held { all, each, taken: Mutex::default() }))
+    }
+
+    /// A place for an organization.
+    ///
+    /// # Errors
+    /// Who holds too many.
+    pub fn take(&self, org_id: &str) -> Result<Place, Full> {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, by_organization) = &mut *taken;
+        let own = by_organization.get(org_id).copied().unwrap_or(0);
+        if own >= self.0.each {
+            return Err(Full::Own(self.0.each));
+        }
+        if *all >= self.0.all {
+            return Err(Full::All(self.0.all));
+        }
+        *all += 1;
+        by_organization.insert(org_id.to_owned(), own + 1);
+        Ok(Place { held: Arc::clone(&self.0), org_id: org_id.to_owned() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.held.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, by_organization) = &mut *taken;
+        *all -= 1;
+        match by_organization.get_mut(&self.org_id) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => {
+                by_organization.remove(&self.org_id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_organization_leaves_room_for_the_others() {
+        let shares = Shares::new(3, 2);
+        let greedy = [shares.take("a").expect("is free"), shares.take("a").expect("is free")];
+        assert_eq!(shares.take("a").expect_err("has its part"), Full::Own(2));
+        let other = shares.take("b").expect("is free");
+        assert_eq!(shares.take("c").expect_err("all are taken"), Full::All(3));
+        drop(other);
+        drop(greedy);
+        assert_eq!(*shares.0.taken.lock().expect("is free"), (0, HashMap::new()));
+        assert!(shares.take("a").is_ok());
+    }
+}

@@ -1,0 +1,127 @@
+//! A storage that is away is not asked by everybody.
+//!
+//! After a request that found it away the others fail at once, for a pause that doubles up to half a minute; then one request
+//! tries, and what it finds decides. What the storage itself refuses is an answer and changes nothing.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::{Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError};
+
+/// The first pause, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// A storage behind a breaker.
+#[derive(Debug)]
+pub struct Breaker {
+    inner: Arc<dyn Storage>,
+    away: Mutex<Option<Away>>,
+}
+
+/// Since the last request that found the storage away.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    pause: Duration,
+    until: Instant,
+    /// Whether a request has been let through since, to see.
+    tried: bool,
+}
+
+impl Breaker {
+    /// Nothing is known yet.
+    pub fn new(inner: Arc<dyn Storage>) -> Self {
+        Breaker { inner, away: Mutex::new(None) }
+    }
+
+    /// Lets a request pass, or says for how long none does.
+    fn pass(&self) -> Result<()> {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(away) = &mut *away {
+            let now = Instant::now();
+            if now < away.until {
+                let message = "the storage was away a moment ago";
+                let error = StorageError::new(ErrorKind::Unavailable, message);
+                return Err(error.after(Some(away.until - now)));
+            }
+            // This one tries; those that come meanwhile wait for what it finds.
+            away.until = now + away.pause;
+            away.tried = true;
+        }
+        Ok(())
+    }
+
+    /// Learns from what a request came to.
+    fn learn<T>(&self, result: Result<T>) -> Result<T> {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        match &result {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                let pause = match *away {
+                    None => PAUSES.0,
+                    Some(Away { pause, tried: true, .. }) => (pause * 2).min(PAUSES.1),
+                    // One of those that were under way when it went away.
+                    Some(_) => return result,
+                };
+                *away = Some(Away { pause, until: Instant::now() + pause, tried: false });
+            }
+            // The sender of a body failed: that says nothing of the storage.
+            Err(error) if error.kind() == ErrorKind::Body => (),
+            _ => *away = None,
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Storage for Breaker {
+    async fn prepare(&self) -> Result<()> {
+        // Whether it is well is asked of itself.
+        self.learn(self.inner.prepare().await)
+    }
+
+    async fn put(&self, at: &Location, content_type: &str, body: ByteStream<'_>, max_bytes: u64) -> Result<u64> {
+        self.pass()?;
+        self.learn(self.inner.put(at, content_type, body, max_bytes).await)
+    }
+
+    async fn get(&self, at: &Location) -> Result<Content> {
+        self.pass()?;
+        self.learn(self.inner.get(at).await)
+    }
+
+    async fn get_range(&self, at: &Location, range: Range<u64>) -> Result<Content> {
+        self.pass()?;
+        self.learn(self.inner.get_range(at, range).await)
+    }
+
+    async fn head(&self, at: &Location) -> Result<Head> {
+        self.pass()?;
+        self.learn(self.inner.head(at).await)
+    }
+
+    async fn delete(&self, at: &Location) -> Result<bool> {
+        self.pass()?;
+        self.learn(self.inner.delete(at).await)
+    }
+
+    async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>> {
+        self.pass()?;
+        self.learn(self.inner.list(bucket, prefix).await)
+    }
+
+    async fn check(&self, there: &[Location]) -> Result<()> {
+        // Whether it is well is asked of itself.
+        self.learn(self.inner.check(there).await)
+    }
+
+    async fn sweep(&self) -> Result<u64> {
+        self.pass()?;
+        self.learn(self.inner.sweep().await)
+    }
+
+    fn is_away(&self) -> bool {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
