@@ -33,6 +33,10 @@ export interface ReadOptions {
   /** Default `none`. With `day` all rows of a customer that share their day and event type are one event; orders are not
    *  read then. */
   merge?: "none" | "day";
+  /** The first day whose rows are used; earlier ones are left out and counted. */
+  first_day?: Day | null;
+  /** The last day whose rows are used; later ones are left out and counted. */
+  last_day?: Day | null;
 }
 
 /** One event, in rows of the source of a log. */
@@ -48,7 +52,7 @@ export interface BadRow {
   message: string;
 }
 
-/** The rows that were read, and those that were refused: `rows = good + bad`. */
+/** The rows that were read, and those that were refused: `rows = good + bad + outside`. */
 export interface IngestReport {
   /** Data rows seen. */
   rows: number;
@@ -64,6 +68,12 @@ export interface IngestReport {
   duplicate_rows: number | null;
   /** Good rows that became part of the event of another one. */
   merged_rows: number | null;
+  /** Rows left out because their day lies before `first_day` or after `last_day`. */
+  outside: number;
+  /** The line of a row of the first day that is used; null where rows are not kept. */
+  first_day_line: number | null;
+  /** The line of a row of the last day that is used; null where rows are not kept. */
+  last_day_line: number | null;
 }
 
 /** One event of a customer. */

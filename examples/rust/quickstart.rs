@@ -71,6 +71,12 @@ struct Arguments {
     /// Days in which a customer may come back
     #[arg(long, value_name = "DAYS", default_value_t = LabelConfig::default().horizon_days)]
     horizon_days: i32,
+    /// First day whose rows are used; earlier ones are left out and counted
+    #[arg(long, value_name = "DATE", requires = "file")]
+    first_day: Option<Day>,
+    /// Last day whose rows are used; later ones are left out and counted
+    #[arg(long, value_name = "DATE", requires = "file")]
+    last_day: Option<Day>,
     /// Code of a finding that may not stop the work; can be given several times
     #[arg(long, value_name = "CODE")]
     allow: Vec<String>,
@@ -255,6 +261,8 @@ impl Arguments {
             },
             date_format: self.date_format.clone(),
             delimiter: self.delimiter,
+            first_day: self.first_day,
+            last_day: self.last_day,
             on_bad_row: if self.skip_bad_rows { OnBadRow::Skip } else { OnBadRow::Fail },
             merge: self.merge,
             ..ReadOptions::default()

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use churn::{
-    ColumnData, Day, Error, Events, Finding, Input, LabelConfig, LabelKind, LearnConfig, Model, Severity, Table,
-    TableConfig, TrainConfig, check, finding_codes, suggest, train, train_table,
+    ColumnData, Day, Error, Events, Finding, Input, LabelConfig, LabelKind, LearnConfig, Model, ReadOptions, Severity,
+    Table, TableConfig, TrainConfig, check, finding_codes, suggest, train, train_table,
 };
 use churn_tests::{Xorshift, day, read};
 
@@ -126,6 +126,39 @@ fn siblings_of_the_far_row() {
     }
     // A log that ends 40 days after the others do is a log.
     without(&with(&["2025-02-09"]), "isolated_last_day");
+}
+
+/// The options that the message names leave the row out and count it, whatever the source.
+#[test]
+fn the_named_options_mend_it() {
+    let mut rows = visits(300, 30, 1);
+    let total = rows.len() as u64;
+    rows.push(("c0007".into(), day("2099-01-01")));
+    rows.push(("c0008".into(), day("1970-01-01")));
+    let text = csv(&rows);
+    let findings = found(&read(&text), &LabelConfig::default());
+    // The header is line 1, the two rows stand at the end.
+    let (first, last) = (has(&findings, "isolated_first_day"), has(&findings, "isolated_last_day"));
+    assert!(last.message.contains(&format!("line {}, customer \"c0007\"", total + 2)), "{}", last.message);
+    assert!(first.message.contains(&format!("line {}, customer \"c0008\"", total + 3)), "{}", first.message);
+    let of = |finding: &Finding, setting: &str| match &finding.suggestion[setting] {
+        churn::Json::Text(text) => Some(day(text)),
+        other => panic!("{other:?}"),
+    };
+    let options =
+        ReadOptions { first_day: of(first, "first_day"), last_day: of(last, "last_day"), ..ReadOptions::default() };
+    let events = Events::from_csv(text.as_bytes(), &options).expect("good rows");
+    let report = events.report();
+    assert_eq!((report.rows, report.good, report.bad, report.outside), (total + 2, total, 0, 2));
+    assert_eq!(
+        (events.first_day(), events.last_day()),
+        (options.first_day.expect("set"), options.last_day.expect("set"))
+    );
+    assert_eq!(codes(&found(&events, &LabelConfig::default())), Vec::<&str>::new());
+    let swapped = ReadOptions { first_day: options.last_day, last_day: options.first_day, ..ReadOptions::default() };
+    assert_eq!(Events::from_csv(text.as_bytes(), &swapped).expect_err("no day is left").code(), "invalid_parameter");
+    let none = ReadOptions { last_day: Some(day("1960-01-01")), ..ReadOptions::default() };
+    assert_eq!(Events::from_csv(text.as_bytes(), &none).expect_err("no row is left").code(), "no_good_rows");
 }
 
 #[test]

@@ -74,6 +74,8 @@ class _ReadOptions(TypedDict, total=False):
     delimiter: str
     on_bad_row: Literal["fail", "skip"]
     max_bad_share: float
+    first_day: _Date | None
+    last_day: _Date | None
     merge: Literal["none", "day"]
 
 class _Windows(TypedDict, total=False):

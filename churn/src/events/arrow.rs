@@ -77,7 +77,7 @@ impl Columns {
     fn new(batch: &RecordBatch, options: &ReadOptions, wants: Wants) -> Result<Self> {
         let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
         let at = Positions::find(&names, options, wants.labels)?;
-        let wants = wants.of_source(options.unit(at.order.is_some()));
+        let wants = wants.of_source(options.unit(at.order.is_some())).within(options);
         let column = |i: usize| (names[i].as_str(), batch.column(i));
         let doubles = |array: ArrayRef| array.as_primitive::<Float64Type>().clone();
         let texts = |at: Option<usize>, wanted| at.filter(|_| wanted).map(|i| Text::new(column(i))).transpose();

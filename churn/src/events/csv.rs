@@ -371,7 +371,7 @@ impl<R: Read> Rounds<R> {
         let at = Positions::find(&names, options, wants.labels)?;
         let parser = RowParser {
             dates,
-            wants: wants.of_source(options.unit(at.order.is_some())),
+            wants: wants.of_source(options.unit(at.order.is_some())).within(options),
             at,
             columns: names.len(),
             delimiter: records.delimiter(),

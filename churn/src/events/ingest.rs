@@ -37,9 +37,15 @@ pub struct ReadOptions {
     pub max_bad_share: f64,
     /// The rows that are one event although they share no order. With `day` order ids are not read.
     pub merge: Merge,
+    /// The first day whose rows are used; earlier ones are left out and counted. None for all.
+    pub first_day: Option<Day>,
+    /// The last day whose rows are used; later ones are left out and counted. None for all.
+    pub last_day: Option<Day>,
 }
 
-objects! { @default ReadOptions { columns, date_format, delimiter, on_bad_row, max_bad_share, merge } }
+objects! {
+    @default ReadOptions { columns, date_format, delimiter, on_bad_row, max_bad_share, merge, first_day, last_day }
+}
 
 impl Default for ReadOptions {
     fn default() -> Self {
@@ -50,6 +56,8 @@ impl Default for ReadOptions {
             on_bad_row: OnBadRow::Fail,
             max_bad_share: 0.05,
             merge: Merge::None,
+            first_day: None,
+            last_day: None,
         }
     }
 }
@@ -143,7 +151,7 @@ objects! { BadRow { line, reason, message } }
 /// What was read and what was refused.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct IngestReport {
-    /// Data rows seen; `rows = good + bad`.
+    /// Data rows seen; `rows = good + bad + outside`.
     pub rows: u64,
     /// Rows used.
     pub good: u64,
@@ -160,9 +168,19 @@ pub struct IngestReport {
     /// Rows used that became part of the event of another row, so that `good - merged_rows` are the events. In one pass, of
     /// the rows up to as_of. None where a source is only checked.
     pub merged_rows: Option<u64>,
+    /// Rows left out because their day lies before `first_day` or after `last_day` of the options.
+    pub outside: u64,
+    /// The line of a row of the first day that is used. None where rows are not kept.
+    pub first_day_line: Option<u64>,
+    /// The line of a row of the last day that is used. None where rows are not kept.
+    pub last_day_line: Option<u64>,
 }
 
-objects! { IngestReport { rows, good, bad, bad_rows, rows_sharing_day, duplicate_rows, merged_rows } }
+objects! {
+    IngestReport {
+        rows, good, bad, bad_rows, rows_sharing_day, duplicate_rows, merged_rows, outside = 0, first_day_line, last_day_line,
+    }
+}
 
 /// Amounts beyond this are refused, so that no sum of up to 2^32 of them can overflow its fixed-point accumulator.
 pub(crate) const MAX_AMOUNT: f64 = 1e12;
@@ -213,6 +231,8 @@ pub(crate) struct Intake {
     max_bad_share: f64,
     report: IngestReport,
     lines: u64,
+    /// The first and the last day so far with the line of a row of each.
+    ends: Option<[(i32, u64); 2]>,
 }
 
 impl Intake {
@@ -220,12 +240,18 @@ impl Intake {
         if !(0.0..=1.0).contains(&options.max_bad_share) {
             return Err(invalid_parameter("max_bad_share", options.max_bad_share, "a share from 0 to 1"));
         }
+        if let (Some(first), Some(last)) = (options.first_day, options.last_day)
+            && first > last
+        {
+            return Err(invalid_parameter("last_day", last, &format!("a day from first_day, {first}, on")));
+        }
         merge::check(options.columns.order_id.as_deref(), options.merge)?;
         Ok(Intake {
             on_bad_row: options.on_bad_row,
             max_bad_share: options.max_bad_share,
             report: IngestReport::default(),
             lines: 0,
+            ends: None,
         })
     }
 
@@ -253,7 +279,14 @@ impl Intake {
             self.report.rows += piece.bad + piece.rows.len() as u64;
             self.report.good += piece.rows.len() as u64;
             refused.extend(piece.refused.drain(..).map(|row| BadRow { line: first_line + row.line, ..row }));
+            self.report.rows += piece.rows.outside;
+            self.report.outside += piece.rows.outside;
             piece.rows.first_line = first_line;
+            if let Some([first, last]) = piece.rows.ends() {
+                self.ends = Some(self.ends.map_or([first, last], |[a, b]| {
+                    [if first.0 < a.0 { first } else { a }, if last.0 > b.0 { last } else { b }]
+                }));
+            }
             piece.rows.number_types(type_names)?;
         }
         let pieces = &*pieces;
@@ -283,7 +316,8 @@ impl Intake {
             by_line(&mut self.report.bad_rows);
             self.report.bad_rows.truncate(REPORTED_BAD_ROWS);
         }
-        let report = self.report;
+        let [first_day_line, last_day_line] = self.ends.map_or([None; 2], |ends| ends.map(|end| Some(end.1)));
+        let report = IngestReport { first_day_line, last_day_line, ..self.report };
         let share = report.bad as f64 / report.rows.max(1) as f64;
         let fail = match self.on_bad_row {
             OnBadRow::Fail if report.bad > 0 => Some((ErrorKind::BadRows, String::new())),

@@ -263,8 +263,16 @@ impl Events {
             };
             let event_type = transaction.event_type.as_deref().unwrap_or("").as_bytes();
             let order = transaction.order_id.as_deref().unwrap_or("").as_bytes();
-            let row = GoodRow { day: transaction.event_date, amount, event_type, order, label: None, line: 0 };
+            let row = GoodRow {
+                day: transaction.event_date,
+                amount,
+                event_type,
+                order,
+                label: None,
+                line: parsed.rows.len() as u32,
+            };
             parsed.rows.push(customer.as_bytes(), &builder.spread, row)?;
+            parsed.lines += 1;
             if parsed.rows.len() == ROWS_TOGETHER {
                 let full = std::mem::replace(&mut parsed, builder.piece());
                 builder.take(full, &mut intake)?;

@@ -24,7 +24,7 @@ pub(crate) fn read<S: Sink>(
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(&error))?;
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
     let at = Positions::find(&names, options, sink.wants().labels)?;
-    let wants = sink.wants().of_source(options.unit(at.order.is_some()));
+    let wants = sink.wants().of_source(options.unit(at.order.is_some())).within(options);
     let (types, orders) = (at.event_type.filter(|_| wants.types), at.order.filter(|_| wants.merges));
     let wanted = [Some(at.customer), Some(at.date), at.amount, types, orders, at.label];
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.into_iter().flatten());

@@ -2,7 +2,7 @@
 
 use super::Day;
 use super::ids::{Id, Names, Record, Spread, Table};
-use super::ingest::BadRow;
+use super::ingest::{BadRow, ReadOptions};
 use super::merge::EventUnit;
 use super::strings::Strings;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +24,21 @@ pub(crate) struct Wants {
     pub(crate) merges: bool,
     /// One event, where the sink merges rows.
     pub(crate) unit: EventUnit,
+    /// The days whose rows are used.
+    pub(crate) days: Days,
+}
+
+/// A span of days, both ends included.
+#[derive(Clone, Copy)]
+pub(crate) struct Days {
+    first: Day,
+    last: Day,
+}
+
+impl Default for Days {
+    fn default() -> Self {
+        Days { first: Day::MIN, last: Day::MAX }
+    }
 }
 
 impl Wants {
@@ -31,6 +46,12 @@ impl Wants {
     pub(crate) fn of_source(self, unit: EventUnit) -> Wants {
         let unit = if self.merges { unit } else { EventUnit::Row };
         Wants { types: self.types || unit != EventUnit::Row, unit, ..self }
+    }
+
+    /// The wants where the options leave days out.
+    pub(crate) fn within(self, options: &ReadOptions) -> Wants {
+        let days = Days { first: options.first_day.unwrap_or(Day::MIN), last: options.last_day.unwrap_or(Day::MAX) };
+        Wants { days, ..self }
     }
 }
 
@@ -67,6 +88,8 @@ pub(crate) struct Rows {
     /// From `first_line` on.
     pub(crate) lines: Vec<u32>,
     pub(crate) first_line: u64,
+    /// Rows left out because of their day.
+    pub(crate) outside: u64,
     /// Where there are several shards, the rows by shard, and where those of each end.
     order: Vec<u32>,
     shard_ends: Vec<usize>,
@@ -100,6 +123,7 @@ impl Rows {
         types.clear();
         labels.clear();
         lines.clear();
+        self.outside = 0;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -109,6 +133,10 @@ impl Rows {
     /// Adds a row of a customer, whose id is UTF-8 as the row's order is.
     #[inline(always)]
     pub(crate) fn push(&mut self, customer: &[u8], spread: &Spread, row: GoodRow<'_>) -> Result<()> {
+        if row.day < self.wants.days.first || row.day > self.wants.days.last {
+            self.outside += 1;
+            return Ok(());
+        }
         self.ids.push(id(customer, &mut self.long_ids, spread));
         self.days.push(row.day.number());
         self.amounts.push(row.amount);
@@ -123,6 +151,14 @@ impl Rows {
             self.lines.push(row.line);
         }
         Ok(())
+    }
+
+    /// The first and the last day of these rows, each with the line of a row of that day; none where lines are not kept.
+    pub(crate) fn ends(&self) -> Option<[(i32, u64); 2]> {
+        let line = |row: usize| self.first_line + u64::from(self.lines[row]);
+        let row = |best: i32| self.days.iter().position(|&day| day == best).expect("the day of a row");
+        let (first, last) = (self.days.iter().copied().min()?, self.days.iter().copied().max()?);
+        (self.lines.len() == self.days.len()).then(|| [(first, line(row(first))), (last, line(row(last)))])
     }
 
     /// Deals the rows out to so many shards, a power of two.

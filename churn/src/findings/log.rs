@@ -2,7 +2,7 @@
 
 use super::{Finding, percent};
 use crate::day::Day;
-use crate::events::{Events, NO_TYPE};
+use crate::events::{EventUnit, Events, NO_TYPE};
 use crate::labels::LabelConfig;
 
 /// A gap is one that separates rows from a log from so many days on.
@@ -84,8 +84,15 @@ fn isolated_of(events: &Events, days: &Days, (first, last): (usize, usize)) -> V
     let day = |at: usize| Day::new(days.days[at].0).expect("days of events are days");
     let mut found = |code: &str, rows: u64, far: Day, near: Day, setting: &str, side: &str, so: &str| {
         let who = events.iter().find(|event| event.1 == far).map_or("", |event| event.0);
+        let report = events.report();
+        let line = match far {
+            day if day == events.last_day() => report.last_day_line,
+            day if day == events.first_day() => report.first_day_line,
+            _ => None,
+        };
+        let at = line.map_or(String::new(), |line| format!("line {line}, "));
         let message = format!(
-            "{rows} of {} rows {} on {far} or {side} (customer {who:?}), {} days {side} {near}, where all others are: {so}. \
+            "{rows} of {} rows {} on {far} or {side} ({at}customer {who:?}), {} days {side} {near}, where all others are: {so}. \
              {setting} = {near} leaves {} out.",
             days.rows,
             if rows == 1 { "is" } else { "are" },
@@ -206,7 +213,9 @@ pub(super) fn of_rows(events: &Events, as_of: Day) -> Vec<Finding> {
             day_rows.sort_unstable();
             let several = |group: &[(u16, u64)]| if group.len() > 1 { group.len() as u64 } else { 0 };
             sharing += day_rows.chunk_by(|a, b| a.0 == b.0).map(several).sum::<u64>();
-            equal += day_rows.chunk_by(|a, b| a == b).map(several).sum::<u64>();
+            // Without an amount two rows of a day may be two visits, whose times are not kept.
+            let with_amount = |group: &&[(u16, u64)]| !f64::from_bits(group[0].1).is_nan();
+            equal += day_rows.chunk_by(|a, b| a == b).filter(with_amount).map(several).sum::<u64>();
         }
         day_rows.clear();
     };
@@ -233,7 +242,7 @@ pub(super) fn of_rows(events: &Events, as_of: Day) -> Vec<Finding> {
         let finding = Finding::new("duplicate_rows", message).evidence("rows", equal).evidence("share", share(equal));
         findings.push(finding);
     }
-    if share(sharing) > MANY_ROWS {
+    if share(sharing) > MANY_ROWS && events.unit() == EventUnit::Row {
         let message = format!(
             "{} of the rows ({sharing} of {rows}) share customer, day and type with another row: if they are lines of orders, \
              each line counts as an event. order_id names the column of the order, merge = \"day\" makes one event of a \
