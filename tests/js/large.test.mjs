@@ -33,7 +33,7 @@ for (const [model, recipe] of Object.entries(recipes)) {
     assert.ok(trained.evaluation.metrics.roc_auc > 0.6);
     assert.ok(trained.toJson() === native("train", log, config), "the documents differ");
     const explanation = trained.explain(events);
-    assert.equal(explanation.customer_ids.length, events.customers);
+    assert.equal(explanation.customer_ids.length, trained.predict(events).coverage.covered);
     explanation.free();
     trained.free();
   });

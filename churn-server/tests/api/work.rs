@@ -228,7 +228,7 @@ async fn the_four_steps_give_what_the_library_gives() {
     assert_eq!(
         answer.json(),
         json!({
-            "customer_id": "c003", "churn_probability": expected.churn_probability,
+            "customer_id": "c003", "churn_probability": expected.churn_probability, "covered": true,
             "risk_segment": expected.risk_segment, "model_version": 1, "as_of": as_of,
         })
     );
@@ -514,7 +514,8 @@ async fn models_are_compared_on_what_happened_later() {
         (&found["a"]["model_id"], &found["b"]["model_id"], &found["dataset_id"]),
         (&json!(a), &json!(b), &json!(second))
     );
-    assert_eq!((&found["in_sample"], &found["warnings"]), (&json!(false), &json!([])), "{found}");
+    assert_eq!(found["in_sample"], json!(false));
+    assert!(!found["warnings"].to_string().contains("flatters"), "{found}");
     let models = [&a, &b].map(|id| org(&format!("/models/{id}/document")));
     let [a_model, b_model] = [server.get(&models[0]).await.text, server.get(&models[1]).await.text]
         .map(|document| Model::from_json(&document).expect("is a document"));

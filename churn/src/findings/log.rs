@@ -259,7 +259,7 @@ pub(super) fn of_rows(events: &Events, as_of: Day) -> Vec<Finding> {
 }
 
 /// The beginnings of words that say that a customer leaves or takes money back.
-const LEAVING: [&str; 17] = [
+const LEAVING: [&str; 14] = [
     "cancel",
     "churn",
     "unsubscri",
@@ -274,10 +274,10 @@ const LEAVING: [&str; 17] = [
     "lapse",
     "complain",
     "suspend",
-    "close",
-    "closing",
-    "return",
 ];
+
+/// Words that say so as a whole, because other words begin like them.
+const LEAVING_WORDS: [&str; 8] = ["close", "closed", "closes", "closing", "closure", "return", "returned", "returns"];
 
 /// Whether a type's name says that a customer leaves or takes money back.
 fn says_leaving(name: &str) -> bool {
@@ -294,7 +294,9 @@ fn says_leaving(name: &str) -> bool {
         before = c;
     }
     let pairs: Vec<String> = words.windows(2).map(|pair| pair.concat()).collect();
-    words.iter().chain(&pairs).any(|word| LEAVING.iter().any(|start| word.starts_with(start)))
+    let says =
+        |word: &String| LEAVING.iter().any(|start| word.starts_with(start)) || LEAVING_WORDS.contains(&word.as_str());
+    words.iter().chain(&pairs).any(says)
 }
 
 /// Event types of those who leave that count as coming back.
