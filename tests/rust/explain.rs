@@ -502,7 +502,9 @@ fn reasons_of_a_log_are_facts() {
         assert!(about(&["amount_", "decayed_amount", "monetary"]) <= 1 && about(&["recency", "days_since_last"]) <= 1);
         let days: Vec<i32> = events.iter().filter(|event| event.0 == id).map(|event| event.1.number()).collect();
         for reason in &reasons {
-            let own = reason.text.split([';', ',']).next().unwrap();
+            let (direction, fact) = reason.text.split_once(": ").unwrap();
+            assert_eq!(direction, if reason.raises_risk { "raises the risk" } else { "lowers the risk" });
+            let own = fact.split([';', ',']).next().unwrap();
             let words: Vec<&str> = own.split(' ').collect();
             match words.as_slice() {
                 ["last", "visit", ago, "day" | "days", "ago"] => {

@@ -138,7 +138,9 @@ fn compare(text: &str) -> (bool, usize) {
         events.as_ref().ok().map(|events| events.iter().map(|row| row.0.to_owned()).collect());
     let report = report(events, Events::report);
     let checked = self::report(check_csv(text.as_bytes(), &skip()), |checked| &checked.report);
-    assert_eq!(report, checked, "{text:?}");
+    // What rows share is counted where they are kept.
+    let counts = |report: &IngestReport| (report.rows, report.good, report.bad, report.bad_rows.clone());
+    assert!(report.as_ref().map(counts) == checked.as_ref().map(counts), "{text:?}");
     let Some(records) = strict(text, ',') else {
         assert!(report.is_none(), "an open quote was closed: {text:?}");
         return (false, 0);
