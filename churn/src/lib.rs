@@ -56,11 +56,12 @@
 //! |---|---|
 //! | [`Events`], [`CsvReading`], [`check_csv`] | reading CSV, Arrow and Parquet; the ingest report; cutting at a day |
 //! | [`features`](features()), [`FeatureStream`], [`registry`] | the `rfm` and `behavioral` sets, in memory or in one pass over files of any size |
-//! | [`labels`](labels()), [`LabelConfig`] | what churn means |
+//! | [`check`], [`suggest`], [`Finding`] | the data looked at before it is believed; settings proposed from it |
+//! | [`labels`](labels()), [`LabelConfig`], [`Coverage`] | what churn means, and whom a definition covers at a day |
 //! | [`train`], [`train_table`], [`TrainConfig`] | cutoffs, learners, calibration, evaluation |
 //! | [`audit`] | the proof that no future reaches the features |
-//! | [`evaluate`], [`compare()`], [`segment_table`], [`Thresholds`] | measures, two models on the same rows, risk bands |
-//! | [`Model`] | scoring, and the document |
+//! | [`evaluate`], [`compare()`], [`compare_models`], [`segment_table`], [`Thresholds`] | measures, two models on the same rows or on a log, risk bands |
+//! | [`Model`], [`Model::slipping_away`] | scoring, the document, and whose risk rose lately |
 //! | [`Classifier`] | a learner by itself on a matrix, for cross-validation of one's own |
 //! | [`Model::explain`], [`Explanation`], [`Explainer`], [`Model::what_if`], [`Model::smallest_changes`] | Shapley values, reasons in words, what if |
 //! | [`profit`] | what contacting is worth: EMPC, MPC, profit curves, the budgeted list with its control group |
@@ -135,6 +136,13 @@
 //!
 //! Where practice differs, this is what is done here.
 //!
+//! - **Whom a model speaks of.** A model learns from the customers that its definition labels, by default those with an event
+//!   in the 365 days before a cutoff. [`Model::predict`], explanations, lists and the report take the customers that the
+//!   definition would label today and count the others; [`Input::include_inactive`] scores everybody.
+//! - **What one event is.** A row; the rows of an order where there is a column of order ids; the rows of a customer's day where
+//!   [`Merge::Day`] says so. The model remembers which.
+//! - **What may be known.** Joined columns with a `valid_from` are looked up as of each cutoff, and the audit covers them. Without it
+//!   they are a finding.
 //! - **The model in use is fitted on all labelled rows**; its evaluation is that of the same recipe fitted on the part that
 //!   the judged rows are not in. Scales, event types, calibration, rounds and depth of the judged recipe come from that
 //!   part alone.
@@ -173,8 +181,7 @@
 //!
 //! # What it does not do
 //!
-//! No time zones but UTC, and no time of day: events have days. No feature is invented from free text. Joined columns
-//! ([`Input::with_attributes`]) are taken as known at the cutoff; the audit cannot see into them. It does not know
+//! No time zones but UTC, and no time of day: events have days. No feature is invented from free text. It does not know
 //! whether contacting a customer changes anything: that takes a control group, which [`profit::contact_list`] draws. A
 //! contribution says what the model goes by, not what causes churn. The core reads no clock, no environment
 //! and no network.
