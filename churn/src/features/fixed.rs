@@ -95,7 +95,8 @@ mod tests {
             let mut term = (random.next() as i64 as f64) / (1u64 << 63) as f64 * scale;
             if i % 5 == 0 {
                 // A tie between two units.
-                term = (random.below(1 << 40) as f64 + 0.5) / UNITS;
+                let units = (random.below(1 << 20) as f64) * f64::from(1 << 20) + random.below(1 << 20) as f64;
+                term = (units + 0.5) / UNITS;
             }
             if term.abs() <= 1e12 {
                 assert_eq!(Fixed::of(term).0, (term * UNITS).round_ties_even() as i128, "{term:e}");
