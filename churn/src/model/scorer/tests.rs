@@ -42,7 +42,7 @@ fn value(random: &mut Random, thresholds: &[f64]) -> f64 {
         2 => f64::INFINITY,
         3 => f64::NEG_INFINITY,
         4 => 1e300 * signed(random),
-        5 => f64::from_bits(random.below(1 << 40) as u64),
+        5 => f64::from_bits((random.below(1 << 20) as u64) << 20 | random.below(1 << 20) as u64),
         6 => near(random).next_up(),
         7 => near(random).next_down(),
         8..=10 => near(random),
