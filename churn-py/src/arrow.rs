@@ -17,6 +17,7 @@ use pyo3_arrow::{PyArray, PyChunkedArray};
 
 use crate::convert::{day, shown};
 use crate::error::{invalid, refuse};
+use crate::ids::Seen;
 use crate::watch::Watch;
 
 /// Rows handed to the core at a time: a batch of any size is cut, without a copy, so that memory stays small beside it and
@@ -76,6 +77,16 @@ impl Batches {
         let batches = frame.extract::<AnyRecordBatch>().and_then(AnyRecordBatch::into_reader);
         let batches = batches.map_err(|error| invalid(format!("the table cannot be read: {}", error.value(py))))?;
         Ok(Some(Batches::Stream(batches)))
+    }
+
+    /// The batches of a log: as [`Batches::read`] gives them, with the type of the column of ids kept in `seen`.
+    pub(crate) fn read_log<'a>(
+        self,
+        watch: &'a Watch,
+        customer_id: &'a str,
+        seen: &'a Seen,
+    ) -> impl Iterator<Item = churn::Result<RecordBatch>> + 'a {
+        self.read(watch).map(|batch| batch.map(|batch| seen.pass(batch, customer_id)))
     }
 
     /// The batches one by one, for work without the interpreter's lock. Exceptions of Python are kept in `watch`.

@@ -9,11 +9,13 @@ use churn::ErrorKind;
 use churn::profit::{self, ContactConfig};
 use numpy::PyArray1;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict};
+use pyo3::types::{PyCapsule, PyDict, PyList};
 
+use crate::align::aligned;
 use crate::arrow::Batches;
 use crate::convert::{optional_floats, to_python};
 use crate::error::{raise, refuse};
+use crate::ids::{Ids, Seen};
 use crate::outgoing::{Outgoing, numbers, texts};
 use crate::results::Predictions;
 use crate::watch::Watch;
@@ -24,8 +26,10 @@ use crate::watch::Watch;
 /// ----------
 /// predictions : Predictions or table
 ///     A table must have the columns `customer_id` and `churn_probability`.
-/// values : array-like, optional
-///     What each customer is worth by staying, in the same order; `clv` for all if left out.
+/// values : dict, Series, table or array-like, optional
+///     What each customer is worth by staying; `clv` for all if left out. By id: a dict, a Series whose index are the ids, or a
+///     table with the columns `customer_id` and `value`; every customer of the predictions must have a value. An array or a list
+///     must have one for each customer in the order of the predictions.
 /// budget : float, optional
 ///     The most that the campaign may cost; no limit if left out.
 /// control_share : float, default 0.1
@@ -53,24 +57,33 @@ pub(crate) fn contact_list(
     config: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<ContactList> {
     let config: ContactConfig = crate::convert::config(config)?;
-    let (py, values) = (predictions.py(), optional_floats(values, "values")?);
-    let found = if let Ok(predictions) = predictions.cast::<Predictions>() {
-        let predictions = &predictions.get().inner;
-        let ids = || predictions.customer_ids();
-        py.detach(|| profit::contact_list(ids(), predictions.churn_probabilities(), values.as_deref(), &config))
-    } else {
-        let (ids, p) = scored(predictions)?;
-        py.detach(|| profit::contact_list(ids.iter().map(String::as_str), &p, values.as_deref(), &config))
+    let py = predictions.py();
+    let of = |customers: Vec<&str>| {
+        let [values] = aligned(py, Some(customers), [("values", "value", values)])?;
+        optional_floats(Some(&values), "values")
     };
-    Ok(ContactList { inner: found.map_err(raise)? })
+    let (found, ids) = if let Ok(predictions) = predictions.cast::<Predictions>() {
+        let Predictions { inner: predictions, ids } = predictions.get();
+        let (customers, values) = (|| predictions.customer_ids(), of(predictions.customer_ids().collect())?);
+        let p = predictions.churn_probabilities();
+        (py.detach(|| profit::contact_list(customers(), p, values.as_deref(), &config)), ids.clone())
+    } else {
+        let (customers, p, ids) = scored(predictions)?;
+        let (customers, values) =
+            (|| customers.iter().map(String::as_str), of(customers.iter().map(String::as_str).collect())?);
+        (py.detach(|| profit::contact_list(customers(), &p, values.as_deref(), &config)), ids)
+    };
+    Ok(ContactList { inner: found.map_err(raise)?, ids })
 }
 
-/// Ids and probabilities of a table.
-fn scored(table: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, Vec<f64>)> {
+/// Ids and probabilities of a table, and the type of the ids.
+fn scored(table: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, Vec<f64>, Ids)> {
     let names = ["customer_id", "churn_probability"].map(str::to_owned);
     let watch = Watch::new(None)?;
     let batches = Batches::new(table, Some(&names))?;
-    let batches = watch.run(table.py(), |watch| batches.read(watch).collect::<churn::Result<Vec<_>>>())?;
+    let seen = Seen::default();
+    let batches =
+        watch.run(table.py(), |watch| batches.read_log(watch, &names[0], &seen).collect::<churn::Result<Vec<_>>>())?;
     let (mut ids, mut probabilities) = (Vec::new(), Vec::new());
     for batch in &batches {
         let column = |name: &str, to: DataType| -> PyResult<ArrayRef> {
@@ -89,7 +102,7 @@ fn scored(table: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, Vec<f64>)> {
         let numbers = column("churn_probability", DataType::Float64)?;
         probabilities.extend(numbers.as_primitive::<Float64Type>().iter().map(|number| number.unwrap_or(f64::NAN)));
     }
-    Ok((ids, probabilities))
+    Ok((ids, probabilities, seen.ids()))
 }
 
 /// The customers chosen, those most worth contacting first: `customer_id`, `churn_probability`, `value`, `expected_profit`,
@@ -97,11 +110,12 @@ fn scored(table: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, Vec<f64>)> {
 #[pyclass(frozen, module = "churn.profit")]
 pub(crate) struct ContactList {
     inner: profit::ContactList,
+    ids: Ids,
 }
 
 #[pymethods]
 impl ContactList {
-    /// The customers on the list.
+    /// The customers on the list as text. Frames give ids the type that they came in.
     #[getter]
     fn customer_id(&self) -> Vec<&str> {
         self.inner.entries.iter().map(|entry| entry.customer_id.as_str()).collect()
@@ -161,7 +175,9 @@ impl ContactList {
 
     /// The whole as dicts and lists: `entries`, `contacts`, `controls`, `reserved_budget`, `expected_profit`.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_python(py, &self.inner)
+        let dict = to_python(py, &self.inner)?;
+        self.ids.restore(dict.get_item("entries")?.cast::<PyList>()?)?;
+        Ok(dict)
     }
 
     /// The list as a pandas frame.
@@ -203,7 +219,7 @@ impl Outgoing for ContactList {
         let entries = || self.inner.entries.iter();
         let number = |of: fn(&profit::Contact) -> f64| numbers(entries().map(of));
         vec![
-            ("customer_id".to_owned(), texts(entries().map(|entry| entry.customer_id.as_str()))),
+            ("customer_id".to_owned(), self.ids.column(|| entries().map(|entry| entry.customer_id.as_str()))),
             ("churn_probability".to_owned(), number(|entry| entry.churn_probability)),
             ("value".to_owned(), number(|entry| entry.value)),
             ("expected_profit".to_owned(), number(|entry| entry.expected_profit)),

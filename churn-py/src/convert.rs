@@ -122,7 +122,7 @@ pub(crate) fn config<T: DeserializeOwned>(keywords: Option<&Bound<'_, PyDict>>) 
 }
 
 /// A value of the core as dicts, lists, text and numbers: with the names that it has in every language.
-pub(crate) fn to_python<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &(impl Serialize + ?Sized)) -> PyResult<Bound<'py, PyAny>> {
     let value = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
     from_json(py, &value)
 }

@@ -9,6 +9,7 @@ use pyo3::types::{PyDate, PyDict, PyInt, PyString};
 
 use crate::convert::{day, json, shown};
 use crate::error::invalid;
+use crate::ids::{Ids, id_of};
 
 /// Today in UTC.
 pub(crate) fn today() -> PyResult<Day> {
@@ -19,8 +20,8 @@ pub(crate) fn today() -> PyResult<Day> {
         .ok_or_else(|| invalid("the clock of this machine is wrong; expected as_of"))
 }
 
-/// One customer of a dict.
-pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<churn::Customer> {
+/// One customer of a dict, and the type of the id.
+pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<(churn::Customer, Ids)> {
     let py = customer.py();
     let Ok(customer) = customer.cast::<PyDict>() else {
         let expected = "expected a dict with customer_id and transactions";
@@ -45,19 +46,13 @@ pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<churn::Customer> {
         Some(attributes) => serde_json::from_value(json(&attributes, "attributes", 0)?)
             .map_err(|_| invalid("attributes has a value that is neither a number, True, False, text nor None"))?,
     };
-    Ok(churn::Customer {
-        customer_id: match word(&customer_id) {
-            Some(text) => text,
-            None => {
-                return Err(invalid(format!(
-                    "customer_id is {}; expected text or a whole number",
-                    shown(&customer_id)
-                )));
-            }
-        },
+    let (customer_id, ids) = id_of(&customer_id)?;
+    let customer = churn::Customer {
+        customer_id,
         transactions: rows.enumerate().map(|(row, value)| transaction(&value?, row)).collect::<PyResult<Vec<_>>>()?,
         attributes,
-    })
+    };
+    Ok((customer, ids))
 }
 
 /// An id or an event type: a text, or the digits of a whole number of Python or numpy.
@@ -136,10 +131,18 @@ fn missing(value: &Bound<'_, PyAny>) -> bool {
         && (value.is_none() || (!value.is_instance_of::<PyDate>() && value.extract::<f64>().is_ok_and(f64::is_nan)))
 }
 
-pub(crate) fn prediction_dict<'py>(py: Python<'py>, prediction: &churn::Prediction) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn prediction_dict<'py>(
+    py: Python<'py>,
+    prediction: &churn::Prediction,
+    ids: &Ids,
+) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item(intern!(py, "customer_id"), &prediction.customer_id)?;
+    dict.set_item(intern!(py, "customer_id"), ids.value(py, &prediction.customer_id)?)?;
     dict.set_item(intern!(py, "churn_probability"), prediction.churn_probability)?;
     dict.set_item(intern!(py, "risk_segment"), prediction.risk_segment.name())?;
+    dict.set_item(intern!(py, "covered"), prediction.covered)?;
+    if let Some(note) = &prediction.note {
+        dict.set_item(intern!(py, "note"), note)?;
+    }
     Ok(dict)
 }

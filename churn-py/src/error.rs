@@ -7,12 +7,21 @@ use pyo3::types::PyDict;
 use crate::convert::to_python;
 
 /// The exception of this kind.
-fn exception(code: &str, message: &str, line: Option<u64>, report: Option<&churn::IngestReport>) -> PyErr {
+fn exception(
+    code: &str,
+    message: &str,
+    line: Option<u64>,
+    report: Option<&churn::IngestReport>,
+    findings: &[churn::Finding],
+) -> PyErr {
     let made = Python::attach(|py| {
         let class = py.import("churn.errors")?.getattr("BY_CODE")?.get_item(code)?;
         let details = PyDict::new(py);
         details.set_item("line", line)?;
         details.set_item("report", report.map(|report| to_python(py, report)).transpose()?)?;
+        if code == churn::ErrorKind::Finding.code() {
+            details.set_item("findings", to_python(py, findings)?)?;
+        }
         class.call((message,), Some(&details)).map(PyErr::from_value)
     });
     made.unwrap_or_else(|error| error)
@@ -20,12 +29,12 @@ fn exception(code: &str, message: &str, line: Option<u64>, report: Option<&churn
 
 /// An error of the core.
 pub(crate) fn raise(error: churn::Error) -> PyErr {
-    exception(error.code(), &error.to_string(), error.line(), error.report())
+    exception(error.code(), &error.to_string(), error.line(), error.report(), error.findings())
 }
 
 /// What a conversion refuses, with the code that the core has for such things.
 pub(crate) fn refuse(kind: ErrorKind, message: impl AsRef<str>) -> PyErr {
-    exception(kind.code(), message.as_ref(), None, None)
+    exception(kind.code(), message.as_ref(), None, None, &[])
 }
 
 /// A setting that cannot be read.

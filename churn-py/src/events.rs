@@ -14,7 +14,8 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 use crate::arrow::Batches;
 use crate::convert::{config, date, shown, to_python};
 use crate::error::invalid;
-use crate::outgoing::{Outgoing, numbers, texts};
+use crate::ids::{Ids, Seen};
+use crate::outgoing::{Outgoing, numbers};
 use crate::watch::Watch;
 
 /// A log of events in memory: who did something, when, for how much, and of what kind.
@@ -32,6 +33,7 @@ use crate::watch::Watch;
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Events {
     pub(crate) inner: churn::Events,
+    pub(crate) ids: Ids,
 }
 
 #[pymethods]
@@ -73,10 +75,12 @@ impl Events {
     ) -> PyResult<Events> {
         let options: ReadOptions = config(options)?;
         let watch = Watch::new(progress)?;
-        let batches = Batches::new(table, Some(&needed(&options)))?;
-        let inner =
-            watch.run(table.py(), |watch| churn::Events::from_arrow_observed(batches.read(watch), &options, watch))?;
-        Ok(Events { inner })
+        let names = needed(&options);
+        let (batches, seen) = (Batches::new(table, Some(&names))?, Seen::default());
+        let inner = watch.run(table.py(), |watch| {
+            churn::Events::from_arrow_observed(batches.read_log(watch, &names[0], &seen), &options, watch)
+        })?;
+        Ok(Events { inner, ids: seen.ids() })
     }
 
     fn __len__(&self) -> usize {
@@ -89,7 +93,7 @@ impl Events {
         self.inner.customers()
     }
 
-    /// The customer ids, in byte order.
+    /// The customer ids as text, in byte order.
     #[getter]
     fn customer_ids(&self) -> Vec<&str> {
         self.inner.customer_ids().collect()
@@ -162,7 +166,7 @@ impl Outgoing for Events {
         let days: Date32Array = rows().map(|row| Some(row.1.number())).collect();
         let types: LargeStringArray = rows().map(|row| row.3).collect();
         vec![
-            ("customer_id".to_owned(), texts(rows().map(|row| row.0))),
+            ("customer_id".to_owned(), self.ids.column(|| rows().map(|row| row.0))),
             ("event_date".to_owned(), Arc::new(days)),
             ("amount".to_owned(), numbers(rows().map(|row| row.2.unwrap_or(f64::NAN)))),
             ("event_type".to_owned(), Arc::new(types)),
@@ -170,7 +174,7 @@ impl Outgoing for Events {
     }
 }
 
-/// The columns of a table that reading with these options looks at.
+/// The columns of a table that reading with these options looks at, that of the ids first.
 pub(crate) fn needed(options: &ReadOptions) -> Vec<String> {
     let churn::Columns { customer_id, event_date, amount, event_type, order_id, churn_label } = &options.columns;
     let named = [
@@ -343,7 +347,7 @@ pub(crate) fn read_csv(
     let watch = Watch::new(progress)?;
     let inner = Text::new(source)?
         .read(source.py(), &watch, |reader, watch| churn::Events::from_csv_observed(reader, &options, watch))?;
-    Ok(Events { inner })
+    Ok(Events { inner, ids: Ids::Text })
 }
 
 /// Reads a log from a Parquet file: only the columns that are needed.
@@ -372,6 +376,7 @@ pub(crate) fn read_parquet(
         return Err(invalid(format!("{} is no path", shown(path))));
     };
     let file = open(&at)?;
+    let again = file.try_clone()?;
     let inner = watch.run(path.py(), |watch| churn::Events::from_parquet_observed(file, &options, watch))?;
-    Ok(Events { inner })
+    Ok(Events { inner, ids: crate::parquet::ids(&again, &needed(&options)[0]) })
 }

@@ -9,7 +9,8 @@ use pyo3::types::{PyCapsule, PyDict};
 use crate::convert::{Setting, date, optional_day, read, settings, to_python};
 use crate::error::{invalid, raise};
 use crate::events::Events;
-use crate::outgoing::{Outgoing, categories, numbers, texts};
+use crate::ids::{Ids, Seen};
+use crate::outgoing::{Outgoing, categories, numbers};
 use crate::stream::{reading, take};
 use crate::table::{Taken, table};
 use crate::watch::Watch;
@@ -21,11 +22,12 @@ use crate::watch::Watch;
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct FeatureTable {
     pub(crate) inner: churn::FeatureTable,
+    pub(crate) ids: Ids,
 }
 
 #[pymethods]
 impl FeatureTable {
-    /// The customers, one a row.
+    /// The customers as text, one a row.
     #[getter]
     fn customer_ids(&self) -> Vec<&str> {
         self.inner.customer_ids().collect()
@@ -41,6 +43,20 @@ impl FeatureTable {
     #[getter]
     fn scales<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.scales().map(|scales| to_python(py, &scales)).transpose()
+    }
+
+    /// How many customers the model's definition of churn covers, `covered`, and how many it leaves out of this table,
+    /// `inactive`; None but for a table that :meth:`Model.features` made.
+    #[getter]
+    fn coverage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.inner.coverage().map(|coverage| to_python(py, &coverage)).transpose()
+    }
+
+    /// What was found in the data that :meth:`Model.features` computed the table from: `code`, `severity`, `message`,
+    /// `evidence`, `suggestion`.
+    #[getter]
+    fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, self.inner.findings())
     }
 
     /// The day that the features were seen from; None for those of a table.
@@ -112,10 +128,11 @@ impl FeatureTable {
     /// FeatureTable
     #[pyo3(name = "join", signature = (table, customer_id="customer_id"))]
     fn join_table(&self, table: &Bound<'_, PyAny>, customer_id: &str) -> PyResult<FeatureTable> {
-        let attributes = self::table(table, &Taken { customer_id: Some(customer_id), ..Taken::default() })?;
+        let (attributes, _) =
+            self::table(table, &Taken { customer_id: Some(customer_id), dated: true, ..Taken::default() })?;
         let mut inner = self.inner.clone();
         inner.join(&attributes, customer_id).map_err(raise)?;
-        Ok(FeatureTable { inner })
+        Ok(FeatureTable { inner, ids: self.ids.clone() })
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -144,7 +161,7 @@ impl FeatureTable {
 
 impl Outgoing for FeatureTable {
     fn columns(&self) -> Vec<(String, ArrayRef)> {
-        let mut columns = vec![("customer_id".to_owned(), texts(self.inner.customer_ids()))];
+        let mut columns = vec![("customer_id".to_owned(), self.ids.column(|| self.inner.customer_ids()))];
         for (spec, values) in self.inner.specs().iter().zip(self.inner.values().columns()) {
             let values = values.iter().copied();
             let column = match &spec.levels {
@@ -207,12 +224,12 @@ pub(crate) fn features(
     scales.put(&mut keys, "scales")?;
     if let Ok(events) = events.cast::<Events>() {
         let config: FeatureConfig = read(keys)?;
-        let events = &events.get().inner;
+        let (events, ids) = (&events.get().inner, events.get().ids.clone());
         let inner = Watch::new(progress)?.run(py, |_| {
             let (history, _) = events.split_at(as_of.unwrap_or(events.last_day()));
             churn::features(&history, &config)
         })?;
-        return Ok(FeatureTable { inner });
+        return Ok(FeatureTable { inner, ids });
     }
     let Some(as_of) = as_of else {
         return Err(invalid(
@@ -222,7 +239,8 @@ pub(crate) fn features(
     let options = reading(&mut keys)?;
     let config: FeatureConfig = read(keys)?;
     let mut stream = churn::FeatureStream::new(as_of, &config).map_err(raise)?;
-    take(&mut stream, events, &options, &Watch::new(progress)?)?;
+    let seen = Seen::default();
+    take(&mut stream, events, &options, &Watch::new(progress)?, &seen)?;
     let inner = py.detach(|| stream.finish()).map_err(raise)?;
-    Ok(FeatureTable { inner })
+    Ok(FeatureTable { inner, ids: seen.ids() })
 }

@@ -11,17 +11,19 @@ use pyo3::types::{PyCapsule, PyDict};
 use crate::convert::{Setting, day, read, settings};
 use crate::error::raise;
 use crate::events::Events;
-use crate::outgoing::{Outgoing, texts};
+use crate::ids::Ids;
+use crate::outgoing::Outgoing;
 
 /// Who churned: `customer_id` and `churned`.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Labels {
     inner: churn::Labels,
+    ids: Ids,
 }
 
 #[pymethods]
 impl Labels {
-    /// The customers that the definition covers, in byte order.
+    /// The customers that the definition covers, as text, in byte order.
     #[getter]
     fn customer_id(&self) -> Vec<&str> {
         self.inner.iter().map(|row| row.0).collect()
@@ -68,7 +70,7 @@ impl Outgoing for Labels {
     fn columns(&self) -> Vec<(String, ArrayRef)> {
         let churned: BooleanArray = self.inner.iter().map(|row| Some(row.1)).collect();
         vec![
-            ("customer_id".to_owned(), texts(self.inner.iter().map(|row| row.0))),
+            ("customer_id".to_owned(), self.ids.column(|| self.inner.iter().map(|row| row.0))),
             ("churned".to_owned(), Arc::new(churned)),
         ]
     }
@@ -129,10 +131,10 @@ pub(crate) fn labels(
     active_within_days.put(&mut keys, "active_within_days")?;
     event_types.put(&mut keys, "event_types")?;
     let config: LabelConfig = read(keys)?;
-    let (cutoff, events) = (day(cutoff)?, &events.get().inner);
+    let (cutoff, ids, events) = (day(cutoff)?, events.get().ids.clone(), &events.get().inner);
     let inner = py.detach(|| {
         let (history, outcome) = events.split_at(cutoff);
         churn::labels(&history, &outcome, &config)
     });
-    Ok(Labels { inner: inner.map_err(raise)? })
+    Ok(Labels { inner: inner.map_err(raise)?, ids })
 }

@@ -1,6 +1,7 @@
 //! The Python module `churn._churn`. Everything here converts, makes one call of the core, and converts; the package
 //! `churn` (in `python/`) gives the names out.
 
+mod align;
 mod arrow;
 mod classifier;
 mod contacts;
@@ -9,12 +10,16 @@ mod customer;
 mod error;
 mod events;
 mod features;
+mod findings;
+mod ids;
 mod labels;
 mod measures;
 mod model;
 mod outgoing;
+mod parquet;
 mod process;
 mod results;
+mod slipping;
 mod stream;
 mod table;
 mod train;
@@ -33,15 +38,19 @@ mod _churn {
     #[pymodule_export]
     use crate::features::{FeatureTable, features};
     #[pymodule_export]
+    use crate::findings::{check, finding_codes, suggest};
+    #[pymodule_export]
     use crate::labels::{Labels, labels};
     #[pymodule_export]
     use crate::measures::{
-        campaign_outcome, compare, curve, empc, evaluate, expected_curve, mpc, segment, segment_table,
+        campaign_outcome, compare, compare_models, curve, empc, evaluate, expected_curve, mpc, segment, segment_table,
     };
     #[pymodule_export]
     use crate::model::Model;
     #[pymodule_export]
     use crate::results::{Explanation, Predictions};
+    #[pymodule_export]
+    use crate::slipping::SlippingList;
     #[pymodule_export]
     use crate::stream::FeatureStream;
     #[pymodule_export]

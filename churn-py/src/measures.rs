@@ -7,8 +7,11 @@ use pyo3::types::{PyDict, PyList};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::convert::{config, floats, json, optional_floats, outcomes, to_python};
+use crate::align::aligned;
+use crate::convert::{Setting, config, floats, json, optional_floats, outcomes, read, to_python};
 use crate::error::{invalid, raise};
+use crate::events::Events;
+use crate::model::{Model, attributes, joined};
 
 /// What a measure of the core says of these outcomes and probabilities, with its settings.
 fn judged<'py, C: DeserializeOwned + Sync, T: Serialize + Send>(
@@ -18,18 +21,26 @@ fn judged<'py, C: DeserializeOwned + Sync, T: Serialize + Send>(
     measure: fn(&[bool], &[f64], &C) -> churn::Result<T>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let config: C = self::config(config)?;
-    let (py, y, p) = (y_true.py(), outcomes(y_true, "y_true")?, floats(y_prob, "y_prob")?);
+    let (py, (y, p)) = (y_true.py(), truth_and_risk(y_true, y_prob)?);
     to_python(py, &py.detach(|| measure(&y, &p, &config)).map_err(raise)?)
+}
+
+/// What happened and the probabilities, of the same customers row by row.
+fn truth_and_risk(y_true: &Bound<'_, PyAny>, y_prob: &Bound<'_, PyAny>) -> PyResult<(Vec<bool>, Vec<f64>)> {
+    let given = [("y_true", "churned", Some(y_true)), ("y_prob", "churn_probability", Some(y_prob))];
+    let [y_true, y_prob] = aligned(y_true.py(), None, given)?;
+    Ok((outcomes(&y_true, "y_true")?, floats(&y_prob, "y_prob")?))
 }
 
 /// Judges probabilities against what happened.
 ///
 /// Parameters
 /// ----------
-/// y_true : array-like
+/// y_true : array-like, Labels, dict or Series by customer
 ///     Who churned: booleans, or 0 and 1.
-/// y_prob : array-like
-///     Their probabilities.
+/// y_prob : array-like, Predictions, dict or Series by customer
+///     Their probabilities. What has ids is aligned by id, as in every function of outcomes and probabilities; arrays and lists
+///     are taken row by row.
 /// threshold : float, default 0.5
 ///     A customer with this probability or more is predicted to churn.
 /// bins : int, default 10
@@ -87,8 +98,57 @@ pub(crate) fn compare<'py>(
     config: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let config: CompareConfig = self::config(config)?;
-    let (py, y, a, b) = (y_true.py(), outcomes(y_true, "y_true")?, floats(a, "a")?, floats(b, "b")?);
+    let py = y_true.py();
+    let risk = "churn_probability";
+    let [y, a, b] =
+        aligned(py, None, [("y_true", "churned", Some(y_true)), ("a", risk, Some(a)), ("b", risk, Some(b))])?;
+    let (y, a, b) = (outcomes(&y, "y_true")?, floats(&a, "a")?, floats(&b, "b")?);
     to_python(py, &py.detach(|| churn::compare(&y, &a, &b, &config)).map_err(raise)?)
+}
+
+/// Judges two models by what the customers of a log did, at the last day whose outcome the log tells.
+///
+/// Parameters
+/// ----------
+/// a, b : Model
+///     Models that mean the same by churn.
+/// events : Events
+///     A fair test only if it goes on for a horizon longer than what either model has learned from; the answer says so.
+/// confidence : float, default 0.95
+/// attributes : table, optional
+///     The columns that were joined in training, found by its column `customer_id`.
+///
+/// Returns
+/// -------
+/// dict
+///     `comparison`, as of :func:`compare`; `cutoff`; `in_sample`, whether a model has learned from the outcomes that it is
+///     judged by; `warnings`.
+///
+/// Examples
+/// --------
+/// >>> import churn
+/// >>> found = churn.compare_models(model, churn.train(events, seed=1), events)
+/// >>> sorted(found), found["in_sample"]
+/// (['comparison', 'cutoff', 'in_sample', 'warnings'], True)
+#[pyfunction]
+#[pyo3(
+    signature = (a, b, events, confidence=Setting(None), *, attributes=None),
+    text_signature = "(a, b, events, confidence=0.95, *, attributes=None)"
+)]
+pub(crate) fn compare_models<'py>(
+    a: &Bound<'py, Model>,
+    b: &Bound<'py, Model>,
+    events: &Bound<'py, Events>,
+    confidence: Setting<'_>,
+    attributes: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut keys = serde_json::Map::new();
+    confidence.put(&mut keys, "confidence")?;
+    let config: CompareConfig = read(keys)?;
+    let (py, attributes) = (events.py(), self::attributes(attributes)?);
+    let (a, b, events) = (&a.get().inner, &b.get().inner, &events.get().inner);
+    let found = py.detach(|| churn::compare_models(a, b, joined(events, attributes.as_ref()), &config));
+    to_python(py, &found.map_err(raise)?)
 }
 
 fn thresholds(given: Option<&Bound<'_, PyAny>>) -> PyResult<Thresholds> {
@@ -151,7 +211,7 @@ pub(crate) fn segment_table<'py>(
     thresholds: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let thresholds = self::thresholds(thresholds)?;
-    let (y, p) = (outcomes(y_true, "y_true")?, floats(y_prob, "y_prob")?);
+    let (y, p) = truth_and_risk(y_true, y_prob)?;
     to_python(y_true.py(), &churn::segment_table(&y, &p, &thresholds).map_err(raise)?)
 }
 
@@ -257,7 +317,9 @@ pub(crate) fn expected_curve<'py>(
     config: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let config: profit::Campaign = self::config(config)?;
-    let (py, p, values) = (y_prob.py(), floats(y_prob, "y_prob")?, optional_floats(values, "values")?);
+    let py = y_prob.py();
+    let [p, values] = aligned(py, None, [("y_prob", "churn_probability", Some(y_prob)), ("values", "value", values)])?;
+    let (p, values) = (floats(&p, "y_prob")?, optional_floats(Some(&values), "values")?);
     to_python(py, &py.detach(|| profit::expected_curve(&p, values.as_deref(), &config)).map_err(raise)?)
 }
 
@@ -282,6 +344,8 @@ pub(crate) fn campaign_outcome<'py>(
     config: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let config: OutcomeConfig = self::config(config)?;
-    let (groups, y) = (outcomes(contacted, "contacted")?, outcomes(y_true, "y_true")?);
+    let given = [("contacted", "contacted", Some(contacted)), ("y_true", "churned", Some(y_true))];
+    let [groups, y] = aligned(y_true.py(), None, given)?;
+    let (groups, y) = (outcomes(&groups, "contacted")?, outcomes(&y, "y_true")?);
     to_python(y_true.py(), &profit::campaign_outcome(&groups, &y, &config).map_err(raise)?)
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, TryLockError};
 
-use churn::{ChangeConfig, Day, ErrorKind, ExplainConfig, Explainer, Input};
+use churn::{ChangeConfig, Day, ErrorKind, ExplainConfig, Explainer, Input, SlippingConfig};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
@@ -13,7 +13,9 @@ use crate::customer::{one, prediction_dict, today};
 use crate::error::{invalid, raise, refuse};
 use crate::events::Events;
 use crate::features::FeatureTable;
+use crate::ids::{Ids, id_of};
 use crate::results::{Explanation, Predictions};
+use crate::slipping::SlippingList;
 use crate::table::{Taken, table};
 use crate::watch::Watch;
 
@@ -25,7 +27,7 @@ const JOINED_BY: &str = "customer_id";
 /// Made by :func:`train`, :func:`train_table`, :func:`load` and :meth:`Model.from_json`. Pickling goes through the document.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Model {
-    inner: churn::Model,
+    pub(crate) inner: churn::Model,
     /// The last explainer and its settings: preparing it takes longer than explaining one customer.
     explainer: Mutex<Option<(ExplainConfig, Explainer)>>,
 }
@@ -66,23 +68,29 @@ impl Model {
         &self,
         input: &'a Bound<'_, PyAny>,
         with: &With<'_, '_>,
-    ) -> PyResult<Cow<'a, churn::FeatureTable>> {
+    ) -> PyResult<(Cow<'a, churn::FeatureTable>, Ids)> {
         if let Ok(table) = input.cast::<FeatureTable>() {
-            return Ok(Cow::Borrowed(&table.get().inner));
+            let FeatureTable { inner, ids } = table.get();
+            let inner = match with.include_inactive {
+                true => Cow::Owned(inner.clone().include_inactive(true)),
+                false => Cow::Borrowed(inner),
+            };
+            return Ok((inner, ids.clone()));
         }
         if let Ok(events) = input.cast::<Events>() {
-            let (events, attributes) = (&events.get().inner, with.attributes()?);
-            let as_of = with.as_of;
-            let table = input.py().detach(|| self.inner.features(joined(events, attributes.as_ref()), as_of));
-            return table.map(Cow::Owned).map_err(raise);
+            let Events { inner: events, ids } = events.get();
+            let (as_of, attributes) = (with.as_of, with.attributes()?);
+            let input_of = with.input(events, attributes.as_ref());
+            let table = input.py().detach(|| self.inner.features(input_of, as_of)).map_err(raise)?;
+            return Ok((Cow::Owned(table), ids.clone()));
         }
-        let (table, customer_id) = (self.table(input, with.customer_id)?, with.customer_id);
+        let ((table, ids), customer_id) = (self.table(input, with.customer_id)?, with.customer_id);
         let table = input.py().detach(|| self.inner.table_features(&table, customer_id));
-        table.map(Cow::Owned).map_err(|error| self.about(error))
+        Ok((table.map(Cow::Owned).map_err(|error| self.about(error))?, ids))
     }
 
     /// The columns of a table that the model looks at.
-    fn table(&self, input: &Bound<'_, PyAny>, customer_id: Option<&str>) -> PyResult<churn::Table> {
+    fn table(&self, input: &Bound<'_, PyAny>, customer_id: Option<&str>) -> PyResult<(churn::Table, Ids)> {
         let names = self.inner.feature_specs().iter().map(|spec| spec.name.clone());
         let only = names.chain(customer_id.map(str::to_owned)).collect();
         table(input, &Taken { only: Some(only), customer_id, hint: self.hint(), ..Taken::default() })
@@ -109,6 +117,8 @@ struct With<'a, 'py> {
     as_of: Option<Day>,
     attributes: Option<&'a Bound<'py, PyAny>>,
     customer_id: Option<&'a str>,
+    include_inactive: bool,
+    allow: Vec<String>,
 }
 
 impl<'a, 'py> With<'a, 'py> {
@@ -116,8 +126,14 @@ impl<'a, 'py> With<'a, 'py> {
         as_of: Option<&Bound<'py, PyAny>>,
         attributes: Option<&'a Bound<'py, PyAny>>,
         customer_id: Option<&'a str>,
+        include_inactive: bool,
+        allow: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        Ok(With { as_of: optional_day(as_of)?, attributes, customer_id })
+        Ok(With { as_of: optional_day(as_of)?, attributes, customer_id, include_inactive, allow: codes(allow)? })
+    }
+
+    fn input<'b>(&'b self, events: &'b churn::Events, attributes: Option<&'b churn::Table>) -> Input<'b> {
+        joined(events, attributes).include_inactive(self.include_inactive).allow(&self.allow)
     }
 
     fn attributes(&self) -> PyResult<Option<churn::Table>> {
@@ -125,10 +141,18 @@ impl<'a, 'py> With<'a, 'py> {
     }
 }
 
+/// Codes of findings that may not stop the work.
+fn codes(allow: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
+    let Some(allow) = allow.filter(|allow| !allow.is_none()) else { return Ok(Vec::new()) };
+    serde_json::from_value(json(allow, "allow", 0)?)
+        .map_err(|_| invalid(format!("allow is {}; expected a list of codes of findings", shown(allow))))
+}
+
 /// The table to join.
 pub(crate) fn attributes(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<churn::Table>> {
-    let taken = Taken { customer_id: Some(JOINED_BY), ..Taken::default() };
-    object.filter(|object| !object.is_none()).map(|object| table(object, &taken)).transpose()
+    let taken = Taken { customer_id: Some(JOINED_BY), dated: true, ..Taken::default() };
+    let object = object.filter(|object| !object.is_none());
+    object.map(|object| table(object, &taken).map(|(table, _)| table)).transpose()
 }
 
 pub(crate) fn joined<'a>(events: &'a churn::Events, attributes: Option<&'a churn::Table>) -> Input<'a> {
@@ -204,13 +228,22 @@ impl Model {
         self.inner.definition()
     }
 
-    /// What a reader of its results must know; empty where there is nothing.
+    /// The messages of the findings that are warnings or errors, and the warnings of older documents; empty where there is
+    /// nothing.
     #[getter]
     fn warnings(&self) -> Vec<String> {
         self.inner.warnings().to_vec()
     }
 
-    /// The stamp of the audit that no future reached the features; None without one.
+    /// The findings of training, worst first: `code`, `severity`, `message`, `evidence`, `suggestion`. None for a document of a
+    /// version of the library that did not check.
+    #[getter]
+    fn findings<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.inner.findings().map(|findings| to_python(py, findings)).transpose()
+    }
+
+    /// The stamp of the audit that no future reached the features, with the `inputs` that it covers: `"events"`, and
+    /// `"attributes"` where the rows of the joined table have days. None without one.
     #[getter]
     fn audit<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.audit().map(|audit| to_python(py, audit)).transpose()
@@ -229,24 +262,31 @@ impl Model {
     /// events : Events
     /// as_of : date or str, optional
     ///     The last day of the log if left out.
+    /// include_inactive : bool, default False
+    ///     As for :meth:`predict`.
+    /// allow : list of str, optional
+    ///     As for :meth:`predict`.
     /// attributes : table, optional
     ///     The columns that were joined in training, found by its column `customer_id`.
     ///
     /// Returns
     /// -------
     /// FeatureTable
-    #[pyo3(signature = (events, as_of=None, *, attributes=None))]
-    fn features(
+    #[pyo3(signature = (events, as_of=None, include_inactive=false, allow=None, *, attributes=None))]
+    fn features<'py>(
         &self,
-        events: &Bound<'_, Events>,
-        as_of: Option<&Bound<'_, PyAny>>,
-        attributes: Option<&Bound<'_, PyAny>>,
+        events: &Bound<'py, Events>,
+        as_of: Option<&Bound<'py, PyAny>>,
+        include_inactive: bool,
+        allow: Option<&Bound<'py, PyAny>>,
+        attributes: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<FeatureTable> {
-        let with = With::new(as_of, attributes, None)?;
-        Ok(FeatureTable { inner: self.features_of(events.as_any(), &with)?.into_owned() })
+        let with = With::new(as_of, attributes, None, include_inactive, allow)?;
+        let (inner, ids) = self.features_of(events.as_any(), &with)?;
+        Ok(FeatureTable { inner: inner.into_owned(), ids })
     }
 
-    /// The risk of many customers.
+    /// The risk of the customers whom the model's definition of churn covers; :attr:`Predictions.coverage` counts the others.
     ///
     /// Parameters
     /// ----------
@@ -254,6 +294,11 @@ impl Model {
     ///     A log; features that were computed before; or, for a model of a table, a table with its columns.
     /// as_of : date or str, optional
     ///     Of a log, the day that customers are looked at; the last day of the log if left out.
+    /// include_inactive : bool, default False
+    ///     Scores those too whom the definition does not cover, because they have been away for too long (`active_within_days`):
+    ///     the model knows nothing about them. :attr:`Predictions.covered` then says of each whether it does.
+    /// allow : list of str, optional
+    ///     Codes of findings (:func:`finding_codes`) that may not stop the work.
     /// attributes : table, optional
     ///     The columns that were joined in training, found by its column `customer_id`.
     /// customer_id : str, optional
@@ -268,25 +313,31 @@ impl Model {
     /// >>> predictions = model.predict(events)
     /// >>> len(predictions) == len(predictions.churn_probability)
     /// True
-    #[pyo3(signature = (events_or_table, as_of=None, *, attributes=None, customer_id=None))]
-    fn predict(
+    #[pyo3(
+        signature = (
+            events_or_table, as_of=None, include_inactive=false, allow=None, *, attributes=None, customer_id=None
+        )
+    )]
+    #[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
+    fn predict<'py>(
         &self,
-        events_or_table: &Bound<'_, PyAny>,
-        as_of: Option<&Bound<'_, PyAny>>,
-        attributes: Option<&Bound<'_, PyAny>>,
+        events_or_table: &Bound<'py, PyAny>,
+        as_of: Option<&Bound<'py, PyAny>>,
+        include_inactive: bool,
+        allow: Option<&Bound<'py, PyAny>>,
+        attributes: Option<&Bound<'py, PyAny>>,
         customer_id: Option<Cow<'_, str>>,
     ) -> PyResult<Predictions> {
         let (py, customer_id) = (events_or_table.py(), customer_id.as_deref());
-        let with = With::new(as_of, attributes, customer_id)?;
+        let with = With::new(as_of, attributes, customer_id, include_inactive, allow)?;
         let is_table = !events_or_table.is_instance_of::<Events>() && !events_or_table.is_instance_of::<FeatureTable>();
-        let inner = if is_table {
-            let table = self.table(events_or_table, customer_id)?;
-            py.detach(|| self.inner.predict_table(&table, customer_id)).map_err(|error| self.about(error))?
-        } else {
-            let table = self.features_of(events_or_table, &with)?;
-            py.detach(|| self.inner.predict_features(&table)).map_err(raise)?
-        };
-        Ok(Predictions { inner })
+        if is_table {
+            let (table, ids) = self.table(events_or_table, customer_id)?;
+            let inner = py.detach(|| self.inner.predict_table(&table, customer_id));
+            return Ok(Predictions { inner: inner.map_err(|error| self.about(error))?, ids });
+        }
+        let (table, ids) = self.features_of(events_or_table, &with)?;
+        Ok(Predictions { inner: py.detach(|| self.inner.predict_features(&table)).map_err(raise)?, ids })
     }
 
     /// The risk of one customer, with the same bits as in a batch.
@@ -302,13 +353,14 @@ impl Model {
     /// Returns
     /// -------
     /// dict
-    ///     `customer_id`, `churn_probability`, `risk_segment`.
+    ///     `customer_id`, `churn_probability`, `risk_segment`, `covered`, and, where the probability is a guess, `note`: the
+    ///     definition of churn does not cover the customer, or a value of `attributes` is unknown to the model.
     ///
     /// Examples
     /// --------
     /// >>> customer = {"customer_id": "C001", "transactions": [{"event_date": "2024-05-01", "amount": 20.0}]}
     /// >>> sorted(model.predict_one(customer, as_of="2024-06-30"))
-    /// ['churn_probability', 'customer_id', 'risk_segment']
+    /// ['churn_probability', 'covered', 'customer_id', 'risk_segment']
     #[pyo3(signature = (customer, as_of=None))]
     fn predict_one<'py>(
         &self,
@@ -317,8 +369,88 @@ impl Model {
     ) -> PyResult<Bound<'py, PyDict>> {
         let py = customer.py();
         let as_of = optional_day(as_of)?.map_or_else(today, Ok)?;
-        let prediction = self.inner.predict_one(&one(customer)?, as_of).map_err(raise)?;
-        prediction_dict(py, &prediction)
+        let (customer, ids) = one(customer)?;
+        prediction_dict(py, &self.inner.predict_one(&customer, as_of).map_err(raise)?, &ids)
+    }
+
+    /// The risk of one customer with its reasons, with the same bits as in a batch.
+    ///
+    /// Parameters
+    /// ----------
+    /// customer : dict
+    ///     As for :meth:`predict_one`.
+    /// as_of : date or str, optional
+    ///     Today (UTC) if left out.
+    /// **config
+    ///     As for :meth:`explain`.
+    ///
+    /// Returns
+    /// -------
+    /// dict
+    ///     `prediction`, as of :meth:`predict_one`; `reasons` (`feature`, `value`, `contribution`, `raises_risk`, `text`);
+    ///     `base`, `margin` and `contributions`, as of :class:`Explanation`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> customer = {"customer_id": "C001", "transactions": [{"event_date": "2024-05-01", "amount": 20.0}]}
+    /// >>> found = model.explain_one(customer, as_of="2024-06-30")
+    /// >>> found["prediction"] == model.predict_one(customer, as_of="2024-06-30")
+    /// True
+    #[pyo3(signature = (customer, as_of=None, **config))]
+    fn explain_one<'py>(
+        &self,
+        customer: &Bound<'py, PyAny>,
+        as_of: Option<&Bound<'py, PyAny>>,
+        config: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let config: ExplainConfig = crate::convert::config(config)?;
+        let (py, as_of) = (customer.py(), optional_day(as_of)?.map_or_else(today, Ok)?);
+        let (customer, ids) = one(customer)?;
+        let explained = py.detach(|| self.explainer(&config)?.explain_one(&customer, as_of)).map_err(raise)?;
+        let found = to_python(py, &explained)?;
+        found.set_item("prediction", prediction_dict(py, &explained.prediction, &ids)?)?;
+        Ok(found)
+    }
+
+    /// The covered customers whose risk rose most since a day before.
+    ///
+    /// Parameters
+    /// ----------
+    /// events : Events
+    /// as_of : date or str, optional
+    ///     The last day of the log if left out.
+    /// allow : list of str, optional
+    ///     As for :meth:`predict`.
+    /// attributes : table, optional
+    ///     The columns that were joined in training, found by its column `customer_id`.
+    /// **config
+    ///     `days` (how long before; a third of the horizon), `customers` (the most to list, 20), `changes` (how many in words, 2),
+    ///     `event` (what an event is called in words).
+    ///
+    /// Returns
+    /// -------
+    /// SlippingList
+    ///
+    /// Examples
+    /// --------
+    /// >>> slipping = model.slipping_away(events, customers=5)
+    /// >>> bool((slipping.churn_probability > slipping.probability_before).all())
+    /// True
+    #[pyo3(signature = (events, as_of=None, *, allow=None, attributes=None, **config))]
+    fn slipping_away<'py>(
+        &self,
+        events: &Bound<'py, Events>,
+        as_of: Option<&Bound<'py, PyAny>>,
+        allow: Option<&Bound<'py, PyAny>>,
+        attributes: Option<&Bound<'py, PyAny>>,
+        config: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<SlippingList> {
+        let config: SlippingConfig = crate::convert::config(config)?;
+        let with = With::new(as_of, attributes, None, false, allow)?;
+        let (py, attributes, Events { inner: events, ids }) = (events.py(), with.attributes()?, events.get());
+        let (input, as_of) = (with.input(events, attributes.as_ref()), with.as_of);
+        let inner = py.detach(|| self.inner.slipping_away(input, as_of, &config)).map_err(raise)?;
+        Ok(SlippingList { inner, ids: ids.clone() })
     }
 
     /// Why each customer has the risk they have.
@@ -328,6 +460,8 @@ impl Model {
     /// events_or_table : Events, FeatureTable or table
     ///     As for :meth:`predict`.
     /// as_of : date or str, optional
+    /// include_inactive : bool, default False
+    /// allow : list of str, optional
     /// attributes : table, optional
     /// customer_id : str, optional
     /// progress : bool or callable, optional
@@ -346,23 +480,31 @@ impl Model {
     /// >>> import numpy as np
     /// >>> bool(np.allclose(explanation.base + explanation.contributions.sum(axis=1), explanation.margin))
     /// True
-    #[pyo3(signature = (events_or_table, as_of=None, *, attributes=None, customer_id=None, progress=None, **config))]
-    fn explain(
+    #[pyo3(
+        signature = (
+            events_or_table, as_of=None, include_inactive=false, allow=None, *, attributes=None, customer_id=None,
+            progress=None, **config
+        )
+    )]
+    #[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
+    fn explain<'py>(
         &self,
-        events_or_table: &Bound<'_, PyAny>,
-        as_of: Option<&Bound<'_, PyAny>>,
-        attributes: Option<&Bound<'_, PyAny>>,
+        events_or_table: &Bound<'py, PyAny>,
+        as_of: Option<&Bound<'py, PyAny>>,
+        include_inactive: bool,
+        allow: Option<&Bound<'py, PyAny>>,
+        attributes: Option<&Bound<'py, PyAny>>,
         customer_id: Option<Cow<'_, str>>,
-        progress: Option<&Bound<'_, PyAny>>,
-        config: Option<&Bound<'_, PyDict>>,
+        progress: Option<&Bound<'py, PyAny>>,
+        config: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Explanation> {
         let config: ExplainConfig = crate::convert::config(config)?;
-        let with = With::new(as_of, attributes, customer_id.as_deref())?;
-        let table = self.features_of(events_or_table, &with)?;
+        let with = With::new(as_of, attributes, customer_id.as_deref(), include_inactive, allow)?;
+        let (table, ids) = self.features_of(events_or_table, &with)?;
         let watch = Watch::new(progress)?;
         let inner =
             watch.run(events_or_table.py(), |watch| self.explainer(&config)?.explain_observed(&table, watch))?;
-        Ok(Explanation { inner })
+        Ok(Explanation { inner, ids })
     }
 
     /// The risk of a customer if these features had these values.
@@ -371,7 +513,7 @@ impl Model {
     /// ----------
     /// table : FeatureTable
     ///     Of :meth:`features`.
-    /// customer_id : str
+    /// customer_id : str or int
     /// changes : dict
     ///     Values by the names of features.
     ///
@@ -389,7 +531,7 @@ impl Model {
     fn what_if<'py>(
         &self,
         table: &Bound<'py, FeatureTable>,
-        customer_id: Cow<'_, str>,
+        customer_id: &Bound<'py, PyAny>,
         changes: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let changes: std::collections::BTreeMap<String, churn::Value> = match json(changes, "changes", 0)? {
@@ -399,8 +541,13 @@ impl Model {
         };
         let changes: Vec<(&str, churn::Value)> =
             changes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        let found = self.inner.what_if(&table.get().inner, &customer_id, &changes).map_err(raise)?;
-        to_python(table.py(), &found)
+        let FeatureTable { inner: table_of, ids } = table.get();
+        let found = self.inner.what_if(table_of, &id_of(customer_id)?.0, &changes).map_err(raise)?;
+        let found = to_python(table.py(), &found)?;
+        for side in ["before", "after"] {
+            ids.restore_one(&found.get_item(side)?)?;
+        }
+        Ok(found)
     }
 
     /// The smallest changes of features that take a customer's risk below a threshold, the nearest first.
@@ -409,7 +556,7 @@ impl Model {
     /// ----------
     /// table : FeatureTable
     ///     Of :meth:`features`.
-    /// customer_id : str
+    /// customer_id : str or int
     /// below : float, optional
     ///     The probability to get below; where the customer's own risk band begins if left out.
     /// features : list of str, optional
@@ -423,11 +570,11 @@ impl Model {
     fn smallest_changes<'py>(
         &self,
         table: &Bound<'py, FeatureTable>,
-        customer_id: Cow<'_, str>,
+        customer_id: &Bound<'py, PyAny>,
         config: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let config: ChangeConfig = crate::convert::config(config)?;
-        let (py, table) = (table.py(), &table.get().inner);
+        let (py, table, (customer_id, _)) = (table.py(), &table.get().inner, id_of(customer_id)?);
         let found = py.detach(|| self.inner.smallest_changes(table, &customer_id, &config)).map_err(raise)?;
         to_python(py, &found)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Float64Type, Int32Type};
+use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, LargeStringArray, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, Schema};
 use numpy::PyArray1;
@@ -16,7 +16,7 @@ use crate::error::invalid;
 
 /// A result that is a table of columns.
 pub(crate) trait Outgoing: Sync {
-    /// The names and the columns: of [`texts`], [`numbers`], [`categories`], booleans and `Date32`.
+    /// The names and the columns: of [`texts`], [`numbers`], [`categories`], booleans, `Date32`, and integers for ids.
     fn columns(&self) -> Vec<(String, ArrayRef)>;
 
     /// The `arrow_array_stream` of the table.
@@ -102,6 +102,18 @@ fn values<'py>(pandas: &Bound<'py, PyModule>, column: &ArrayRef) -> PyResult<Bou
             let levels = PyList::new(py, categories.values().as_string::<i64>().iter())?;
             let from_codes = pandas.getattr("Categorical")?.getattr("from_codes")?;
             from_codes.call1((PyArray1::from_vec(py, codes), levels))?
+        }
+        integer if integer.is_integer() => {
+            let name = integer.to_string().to_lowercase();
+            let numbers = match integer {
+                DataType::UInt64 => PyArray1::from_slice(py, column.as_primitive::<UInt64Type>().values()).into_any(),
+                _ => {
+                    let wide =
+                        arrow_cast::cast(column, &DataType::Int64).map_err(|error| invalid(error.to_string()))?;
+                    PyArray1::from_slice(py, wide.as_primitive::<Int64Type>().values()).into_any()
+                }
+            };
+            numbers.call_method1("astype", (name,))?
         }
         other => unreachable!("no result has a column of {other}"),
     })

@@ -1,27 +1,31 @@
 //! What a model gives for many customers.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, BooleanArray};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::convert::{date, to_python};
 use crate::error::raise;
+use crate::ids::Ids;
 use crate::outgoing::{Outgoing, numbers, texts};
 
-/// The risk of many customers: `customer_id`, `churn_probability`, `risk_segment`.
+/// The risk of many customers: `customer_id`, `churn_probability`, `risk_segment`, and `covered` where customers whom the model's
+/// definition of churn does not cover were asked for.
 ///
 /// Goes on to pandas by :meth:`to_pandas`, and to whatever takes the Arrow PyCapsule interface: `polars.DataFrame(predictions)`.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Predictions {
     pub(crate) inner: churn::Predictions,
+    pub(crate) ids: Ids,
 }
 
 #[pymethods]
 impl Predictions {
-    /// The customers, in the order of the features they were computed from.
+    /// The customers as text, in the order of the features they were computed from. Frames give ids the type that they came in.
     #[getter]
     fn customer_id(&self) -> Vec<&str> {
         self.inner.customer_ids().collect()
@@ -37,6 +41,25 @@ impl Predictions {
     #[getter]
     fn risk_segment(&self) -> Vec<&'static str> {
         self.inner.risk_segments().map(|segment| segment.name()).collect()
+    }
+
+    /// How many customers of the day the model's definition of churn covers, `covered`, and how many it leaves out,
+    /// `inactive`, who are not among these unless they were asked for; None for customers of a table.
+    #[getter]
+    fn coverage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.inner.coverage().map(|coverage| to_python(py, &coverage)).transpose()
+    }
+
+    /// Whether the definition covers each customer; None unless others were asked for, as all are covered then.
+    #[getter]
+    fn covered<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<bool>>> {
+        self.inner.covered().map(|covered| PyArray1::from_slice(py, covered))
+    }
+
+    /// What was found in the data that was scored: `code`, `severity`, `message`, `evidence`, `suggestion`; worst first.
+    #[getter]
+    fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_python(py, self.inner.findings())
     }
 
     /// The day that the customers were looked at; None for those of a table.
@@ -69,7 +92,13 @@ impl Predictions {
 
     fn __repr__(&self) -> String {
         let as_of = self.inner.as_of().map_or_else(String::new, |day| format!(", as of {day}"));
-        format!("<Predictions: {} customers{as_of}>", self.inner.len())
+        let inactive = self.inner.coverage().map_or(0, |coverage| coverage.inactive);
+        let others = match (inactive, self.inner.covered()) {
+            (0, _) => String::new(),
+            (_, None) => format!(", {inactive} inactive ones left out"),
+            (_, Some(_)) => format!(", {inactive} of them inactive"),
+        };
+        format!("<Predictions: {} customers{as_of}{others}>", self.inner.len())
     }
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -79,11 +108,15 @@ impl Predictions {
 
 impl Outgoing for Predictions {
     fn columns(&self) -> Vec<(String, ArrayRef)> {
-        vec![
-            ("customer_id".to_owned(), texts(self.inner.customer_ids())),
+        let mut columns = vec![
+            ("customer_id".to_owned(), self.ids.column(|| self.inner.customer_ids())),
             ("churn_probability".to_owned(), numbers(self.inner.churn_probabilities().iter().copied())),
             ("risk_segment".to_owned(), texts(self.inner.risk_segments().map(|segment| segment.name()))),
-        ]
+        ];
+        if let Some(covered) = self.inner.covered() {
+            columns.push(("covered".to_owned(), Arc::new(BooleanArray::from(covered.to_vec()))));
+        }
+        columns
     }
 }
 
@@ -91,11 +124,12 @@ impl Outgoing for Predictions {
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Explanation {
     pub(crate) inner: churn::Explanation,
+    pub(crate) ids: Ids,
 }
 
 #[pymethods]
 impl Explanation {
-    /// The customers, in the order of the features they were computed from.
+    /// The customers as text, in the order of the features they were computed from. Frames give ids the type that they came in.
     #[getter]
     fn customer_ids(&self) -> Vec<&str> {
         self.inner.customer_ids().collect()
@@ -172,6 +206,24 @@ impl Explanation {
         self.inner.margin().len()
     }
 
+    /// The explanation as a pandas frame: `customer_id`, `churn_probability`, and the reasons in one text.
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.frame(py)
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        self.stream(py, requested_schema)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        self.schema(py)
+    }
+
     fn __repr__(&self) -> String {
         let (rows, columns) = self.inner.contributions().dim();
         format!("<Explanation: {rows} customers × {columns} features, in {}>", self.output())
@@ -179,5 +231,18 @@ impl Explanation {
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("churn._display")?.call_method1("explanation", (slf,))
+    }
+}
+
+impl Outgoing for Explanation {
+    fn columns(&self) -> Vec<(String, ArrayRef)> {
+        let texts_of =
+            |row| self.inner.reasons(row).into_iter().map(|reason| reason.text).collect::<Vec<_>>().join("; ");
+        let reasons: Vec<String> = (0..self.inner.margin().len()).map(texts_of).collect();
+        vec![
+            ("customer_id".to_owned(), self.ids.column(|| self.inner.customer_ids())),
+            ("churn_probability".to_owned(), numbers(self.inner.churn_probabilities().iter().copied())),
+            ("reasons".to_owned(), texts(reasons.iter().map(String::as_str))),
+        ]
     }
 }

@@ -12,6 +12,7 @@ use crate::convert::{config, day, read};
 use crate::error::{invalid, raise, refuse};
 use crate::events::{Text, needed, open, path_of};
 use crate::features::FeatureTable;
+use crate::ids::{Ids, Seen};
 use crate::watch::Watch;
 
 /// Features in one pass over any number of sources, with memory for the customers and not for the rows.
@@ -37,6 +38,7 @@ use crate::watch::Watch;
 #[pyclass(module = "churn")]
 pub(crate) struct FeatureStream {
     inner: Option<churn::FeatureStream>,
+    seen: Seen,
 }
 
 #[pymethods]
@@ -45,7 +47,8 @@ impl FeatureStream {
     #[pyo3(signature = (as_of, **config))]
     fn new(as_of: &Bound<'_, PyAny>, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let config: FeatureConfig = crate::convert::config(config)?;
-        Ok(FeatureStream { inner: Some(churn::FeatureStream::new(day(as_of)?, &config).map_err(raise)?) })
+        let inner = churn::FeatureStream::new(day(as_of)?, &config).map_err(raise)?;
+        Ok(FeatureStream { inner: Some(inner), seen: Seen::default() })
     }
 
     /// Takes the rows of a file, a folder, an open file, bytes of CSV, a table or an iterator of tables.
@@ -61,21 +64,23 @@ impl FeatureStream {
         let options: ReadOptions = config(options)?;
         let watch = Watch::new(progress)?;
         let mut stream = self.take()?;
-        take(&mut stream, source, &options, &watch)?;
+        take(&mut stream, source, &options, &watch, &self.seen)?;
         self.inner = Some(stream);
         Ok(())
     }
 
     /// Adds what another stream of the same day and settings holds.
     fn merge(&mut self, other: &FeatureStream) -> PyResult<()> {
-        let Some(other) = &other.inner else { return Err(closed()) };
-        self.inner.as_mut().ok_or_else(closed)?.merge(other).map_err(raise)
+        let Some(inner) = &other.inner else { return Err(closed()) };
+        self.inner.as_mut().ok_or_else(closed)?.merge(inner).map_err(raise)?;
+        self.seen.take(&other.seen);
+        Ok(())
     }
 
     /// The features of all customers; the stream is closed.
     fn finish(&mut self, py: Python<'_>) -> PyResult<FeatureTable> {
         let stream = self.take()?;
-        Ok(FeatureTable { inner: py.detach(|| stream.finish()).map_err(raise)? })
+        Ok(FeatureTable { inner: py.detach(|| stream.finish()).map_err(raise)?, ids: self.seen.ids() })
     }
 }
 
@@ -102,26 +107,30 @@ pub(crate) fn take(
     source: &Bound<'_, PyAny>,
     options: &ReadOptions,
     watch: &Watch,
+    seen: &Seen,
 ) -> PyResult<()> {
-    let py = source.py();
+    let (py, names) = (source.py(), needed(options));
     if let Some(path) = path_of(source)? {
         for path in files(&path)? {
             let file = open(&path)?;
+            let again = file.try_clone()?;
             let parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
             let read = watch.run(py, |watch| match parquet {
                 true => stream.read_parquet_observed(file, options, watch),
                 false => stream.read_csv_observed(file, options, watch),
             });
             read.map_err(|error| in_file(py, error, &path))?;
+            seen.note(if parquet { crate::parquet::ids(&again, &names[0]) } else { Ids::Text });
         }
         return Ok(());
     }
     if source.is_instance_of::<PyBytes>() || source.hasattr("read")? {
         Text::new(source)?.read(py, watch, |reader, watch| stream.read_csv_observed(reader, options, watch))?;
+        seen.note(Ids::Text);
         return Ok(());
     }
-    let batches = Batches::stream(source, Some(&needed(options)))?;
-    watch.run(py, |watch| stream.read_arrow_observed(batches.read(watch), options, watch))?;
+    let batches = Batches::stream(source, Some(&names))?;
+    watch.run(py, |watch| stream.read_arrow_observed(batches.read_log(watch, &names[0], seen), options, watch))?;
     Ok(())
 }
 

@@ -12,7 +12,11 @@ use pyo3::prelude::*;
 
 use crate::arrow::Batches;
 use crate::error::{raise, refuse};
+use crate::ids::{Ids, whole};
 use crate::watch::Watch;
+
+/// The column of a joined table that says from which day a row holds.
+const VALID_FROM: &str = "valid_from";
 
 /// Which columns of a table are taken, and how.
 #[derive(Default)]
@@ -23,16 +27,18 @@ pub(crate) struct Taken<'a> {
     pub(crate) left_out: &'a [String],
     /// The column of ids, kept as text: a double does not hold every id.
     pub(crate) customer_id: Option<&'a str>,
+    /// Whether rows may say from which day they hold.
+    pub(crate) dated: bool,
     /// What to do where none of the columns is there.
     pub(crate) hint: &'a str,
 }
 
-/// A table of the core from anything that is a table in Python.
-pub(crate) fn table(object: &Bound<'_, PyAny>, taken: &Taken<'_>) -> PyResult<Table> {
+/// A table of the core from anything that is a table in Python, and the type of its ids.
+pub(crate) fn table(object: &Bound<'_, PyAny>, taken: &Taken<'_>) -> PyResult<(Table, Ids)> {
     let watch = Watch::new(None)?;
     let batches = Batches::new(object, taken.only.as_deref())?;
     let batches = watch.run(object.py(), |watch| batches.read(watch).collect::<churn::Result<Vec<_>>>())?;
-    let mut columns: Vec<Column> = Vec::new();
+    let (mut columns, mut kind): (Vec<Column>, Ids) = (Vec::new(), Ids::Text);
     let schema = batches.first().map(|batch| batch.schema());
     for (at, field) in schema.iter().flat_map(|schema| schema.fields().iter()).enumerate() {
         let name = field.name();
@@ -42,7 +48,12 @@ pub(crate) fn table(object: &Bound<'_, PyAny>, taken: &Taken<'_>) -> PyResult<Ta
         let pieces: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(at).as_ref()).collect();
         let values = arrow_select::concat::concat(&pieces).map_err(|error| unreadable(name, &error))?;
         let data = match taken.customer_id {
-            Some(id) if id == name => ids(name, &values)?,
+            Some(id) if id == name => {
+                let values = whole(&values).unwrap_or(values);
+                kind = Ids::of(values.data_type());
+                ids(name, &values)?
+            }
+            _ if taken.dated && name == VALID_FROM => days(name, &values)?,
             _ if taken.left_out.contains(name) => ColumnData::Numeric(vec![f64::NAN; values.len()]),
             _ => column(name, &values)?,
         };
@@ -54,7 +65,7 @@ pub(crate) fn table(object: &Bound<'_, PyAny>, taken: &Taken<'_>) -> PyResult<Ta
             format!("the table has none of the columns {}; it has {}{}", only.join(", "), names.join(", "), taken.hint);
         return Err(refuse(ErrorKind::MissingColumn, message));
     }
-    Table::new(columns).map_err(raise)
+    Ok((Table::new(columns).map_err(raise)?, kind))
 }
 
 fn unreadable(name: &str, error: &dyn std::fmt::Display) -> PyErr {
@@ -96,6 +107,23 @@ fn ids(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
         }
         _ => Ok(ColumnData::Categorical(texts(name, values)?)),
     }
+}
+
+/// Days as the core reads them: dates and moments become the text of their UTC day, text stays as it is.
+fn days(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
+    let days = match values.data_type() {
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
+            // Moments count from the epoch in UTC, whatever zone they are shown in.
+            let utc = match values.data_type() {
+                DataType::Timestamp(unit, Some(_)) => to(name, values, &DataType::Timestamp(*unit, None))?,
+                _ => Arc::clone(values),
+            };
+            to(name, &utc, &DataType::Date32)?
+        }
+        DataType::Dictionary(_, inner) => return days(name, &to(name, values, inner)?),
+        _ => return Ok(ColumnData::Categorical(texts(name, values)?)),
+    };
+    Ok(ColumnData::Categorical(texts(name, &days)?))
 }
 
 fn column(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {

@@ -27,13 +27,15 @@ use crate::watch::Watch;
 /// feature_set : {"rfm", "behavioral"}
 /// seed : int, default 0
 /// attributes : table, optional
-///     Columns with one row a customer to join to the features, found by its column `customer_id`.
+///     Columns to join to the features, found by its column `customer_id`. With a column `valid_from` (the day from which a
+///     row holds) each cutoff sees the latest row of a customer by then; without it one row a customer, taken as known at
+///     every cutoff, which is a finding.
 /// progress : bool or callable, optional
 ///     True for a bar of tqdm, or a function of stage, done and total.
 /// **parameters
 ///     Of the labels (`gap_days`, `active_within_days`, `event_types`, `threshold_days`), the features (`windows`, …) and the
 ///     learner (`calibration`, `class_weight`, `thresholds`, `l2`, `trees`, `rounds`, `learning_rate`, `max_depth`, …), and
-///     `cutoffs`, `audit`, `time_budget`. One that does not exist is refused, and the message lists those that do.
+///     `cutoffs`, `audit`, `allow`, `time_budget`. One that does not exist is refused, and the message lists those that do.
 ///
 /// Returns
 /// -------
@@ -41,6 +43,8 @@ use crate::watch::Watch;
 ///
 /// Raises
 /// ------
+/// FindingError
+///     For data that would make the results wrong; `allow=[code]` goes on all the same.
 /// CutoffOutsideDataError, TooFewRowsError, OneClassError, InvalidParameterError
 ///
 /// Examples
@@ -132,7 +136,7 @@ pub(crate) fn train_table(
     customer_id.put(&mut keys, "customer_id")?;
     let config: TableConfig = read(keys)?;
     let taken = Taken { left_out: &config.leave_out, customer_id: config.customer_id.as_deref(), ..Taken::default() };
-    let (py, table) = (table.py(), self::table(table, &taken)?);
+    let (py, (table, _)) = (table.py(), self::table(table, &taken)?);
     let inner = Watch::new(progress)?.run(py, |watch| churn::train_table_observed(&table, &config, watch))?;
     Ok(inner.into())
 }

@@ -52,20 +52,22 @@ def main() -> None:
         if band["customers"]:
             print(f"  {band['segment']:<9}{band['customers']:>6} customers, {band['observed_rate']:.0%} churned")
 
-    # Today's customers: of those who were active in the last 90 days, whom it pays to call, and why they may leave.
-    predictions = model.predict(events)
-    last_seen = transactions.groupby("customer_id")["event_date"].max()
-    active = last_seen[pd.to_datetime(last_seen) > pd.Timestamp(events.last_day) - pd.Timedelta(days=90)].index
-    frame = predictions.to_pandas()
-    frame = frame[frame["customer_id"].isin(active)]
-    spent = transactions.groupby("customer_id")["amount"].sum()
-    contacts = churn.profit.contact_list(
-        frame, values=spent.loc[frame["customer_id"]].clip(lower=0), budget=given.budget
-    )
-    reasons = dict(zip(predictions.customer_id, model.explain(events, event="purchase").reasons))
+    for finding in model.findings or []:
+        print(f"{finding['severity']}: {finding['message']}")
 
-    calls = contacts.to_pandas()
-    calls["why"] = ["; ".join(reasons[customer]) for customer in calls["customer_id"]]
+    # First those who were well a month ago and no longer are.
+    for customer in model.slipping_away(events, event="purchase", customers=5).to_pandas().itertuples():
+        change = f"{customer.probability_before:.0%} -> {customer.churn_probability:.0%}"
+        print(f"  slipping away: {customer.customer_id} {change}: {customer.changes}")
+
+    # Of the customers whom the model speaks of, those whom it pays to call, and why they may leave.
+    predictions = model.predict(events)
+    print(predictions)
+    spent = transactions.groupby("customer_id")["amount"].sum().clip(lower=0)
+    contacts = churn.profit.contact_list(predictions, values=spent, budget=given.budget)
+    reasons = model.explain(events, event="purchase").to_pandas()[["customer_id", "reasons"]]
+
+    calls = contacts.to_pandas().merge(reasons.rename(columns={"reasons": "why"}), on="customer_id")
     calls.to_csv("contacts.csv", index=False)
     print(f"{contacts.contacts} to call, {contacts.controls} left alone to compare with; see contacts.csv")
     for call in calls[calls["group"] == "contact"].head(5).itertuples():

@@ -125,7 +125,8 @@ def test_numbers_are_ids_and_further_keys_are_ignored(logistic: churn.Model) -> 
     assert plain["customer_id"] == "12346"
     for number in (12346, 12346.0, np.int64(12346), np.float64(12346)):
         numeric = {**row, "event_type": type(number)(7), "sku": object(), "amout": 9}
-        assert logistic.predict_one({"customer_id": number, "transactions": [numeric]}, "2024-06-01") == plain
+        found = logistic.predict_one({"customer_id": number, "transactions": [numeric]}, "2024-06-01")
+        assert found == {**plain, "customer_id": 12346}
     digits = str(10**30)
     assert logistic.predict_one({"customer_id": 10**30, "transactions": [row]}, "2024-06-01")["customer_id"] == digits
     with pytest.raises(churn.errors.BadRowsError, match="customer_id is empty"):
@@ -147,7 +148,7 @@ def test_explanations_add_up(events: churn.Events, model: churn.Model) -> None:
     added = explanation.base + explanation.contributions.sum(axis=1)
     np.testing.assert_allclose(added, explanation.margin, rtol=0, atol=1e-9)
     np.testing.assert_array_equal(explanation.churn_probability, model.predict(events).churn_probability)
-    assert explanation.customer_ids == events.customer_ids
+    assert explanation.customer_ids == model.predict(events).customer_id
     assert all(1 <= len(texts) <= 3 for texts in explanation.reasons)
     assert explanation.reasons[0] == [reason["text"] for reason in explanation.reasons_of(0)]
     assert "purchase" in " ".join(model.explain(events, reasons=100, event="purchase").reasons[0])
@@ -227,7 +228,8 @@ def test_joined_columns(events: churn.Events) -> None:
     model = churn.train(events, attributes=attributes)
     assert model.feature_names[-2:] == ["plan", "age"]
     predictions = model.predict(events, attributes=attributes)
-    assert len(predictions) == events.customers
+    assert predictions.coverage is not None
+    assert sum(predictions.coverage.values()) == events.customers
     table = model.features(events, attributes=attributes)
     assert table.levels == {"plan": ["basic", "gold"]}
     np.testing.assert_array_equal(model.predict(table).churn_probability, predictions.churn_probability)
@@ -425,6 +427,8 @@ def test_the_stub_knows_every_setting(events: churn.Events, model: churn.Model) 
             {"horizon_days", "gap_days", "active_within_days", "event_types"},
             lambda **bad: churn.labels(events, "2024-01-01", **bad),
         ),
+        ("_Labels", set(), lambda **bad: churn.check(events, **bad)),
+        ("_Slipping", set(), lambda **bad: model.slipping_away(events, **bad)),
         ("_Explain", set(), lambda **bad: model.explain(events, **bad)),
         ("_Changes", set(), lambda **bad: model.smallest_changes(model.features(events), "c0000", **bad)),
         ("_Judging", set(), lambda **bad: churn.evaluate([0, 1], p, **bad)),

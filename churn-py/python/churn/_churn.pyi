@@ -18,15 +18,19 @@ __all__ = [
     "Labels",
     "Model",
     "Predictions",
+    "SlippingList",
     "__version__",
     "campaign_outcome",
+    "check",
     "compare",
+    "compare_models",
     "contact_list",
     "curve",
     "empc",
     "evaluate",
     "expected_curve",
     "features",
+    "finding_codes",
     "labels",
     "load",
     "mpc",
@@ -34,6 +38,7 @@ __all__ = [
     "read_parquet",
     "segment",
     "segment_table",
+    "suggest",
     "train",
     "train_table",
 ]
@@ -54,6 +59,9 @@ _Table: TypeAlias = _ArrowStream | _ArrowArray | Mapping[str, Any]
 _Path: TypeAlias = str | os.PathLike[str]
 _Date: TypeAlias = str | datetime.date | np.datetime64
 _Progress: TypeAlias = bool | Callable[[str, int, int], object] | None
+# Row by row, or by id: a dict, a Series with the ids as index, a frame with customer_id, a result of this package.
+_Outcomes: TypeAlias = ArrayLike | Labels | Mapping[Any, Any] | _Table
+_Risks: TypeAlias = ArrayLike | Predictions | Mapping[Any, Any] | _Table
 _FeatureSet: TypeAlias = Literal["rfm", "behavioral"]
 _LabelKind: TypeAlias = Literal["outcome_window", "inactivity", "provided"]
 _Learner: TypeAlias = Literal["logistic_regression", "random_forest", "gradient_boosting"]
@@ -103,6 +111,14 @@ class _StreamFeatures(_MoreFeatures, total=False):
 
 class _ReadFeatures(_MoreFeatures, _ReadOptions, total=False): ...
 
+class _Labels(TypedDict, total=False):
+    labels: _LabelKind
+    horizon_days: int
+    gap_days: int
+    active_within_days: int | None
+    event_types: Sequence[str] | None
+    threshold_days: int
+
 class _MoreLabels(TypedDict, total=False):
     labels: _LabelKind
     threshold_days: int
@@ -132,6 +148,7 @@ class _MoreTraining(_ModelLearning, _MoreFeatures, total=False):
     scales: _Scales | None
     cutoffs: Sequence[_Date] | None
     audit: bool
+    allow: Sequence[str]
 
 class _MoreTable(_ModelLearning, total=False):
     model: _Kind
@@ -147,6 +164,12 @@ class _ClassifierSettings(_Learning, total=False):
 class _Explain(TypedDict, total=False):
     feature_perturbation: Literal["tree_path_dependent", "interventional"]
     reasons: int
+    event: str
+
+class _Slipping(TypedDict, total=False):
+    days: int | None
+    customers: int
+    changes: int
     event: str
 
 class _Changes(TypedDict, total=False):
@@ -192,10 +215,21 @@ class _Customer(TypedDict):
 class _CustomerWith(_Customer):
     attributes: Mapping[str, float | bool | str | None]
 
-class _Prediction(TypedDict):
-    customer_id: str
+class _CertainPrediction(TypedDict):
+    customer_id: Any
     churn_probability: float
     risk_segment: _Segment
+    covered: bool
+
+class _Prediction(_CertainPrediction, total=False):
+    note: str
+
+class _Finding(TypedDict):
+    code: str
+    severity: Literal["note", "warning", "error"]
+    message: str
+    evidence: dict[str, Any]
+    suggestion: dict[str, Any]
 
 class _WhatIf(TypedDict):
     before: _Prediction
@@ -241,6 +275,10 @@ class FeatureTable:
     def config(self) -> dict[str, Any] | None: ...
     @property
     def shape(self) -> tuple[int, int]: ...
+    @property
+    def coverage(self) -> dict[str, int] | None: ...
+    @property
+    def findings(self) -> list[_Finding]: ...
     def join(self, table: _Table, customer_id: str = "customer_id") -> FeatureTable: ...
     def to_numpy(self) -> NDArray[np.float64]: ...
     def to_pandas(self) -> Any: ...
@@ -284,6 +322,12 @@ class Predictions:
     @property
     def risk_segment(self) -> list[_Segment]: ...
     @property
+    def coverage(self) -> dict[str, int] | None: ...
+    @property
+    def covered(self) -> NDArray[np.bool_] | None: ...
+    @property
+    def findings(self) -> list[_Finding]: ...
+    @property
     def as_of(self) -> datetime.date | None: ...
     def to_pandas(self) -> Any: ...
     def __len__(self) -> int: ...
@@ -312,7 +356,35 @@ class Explanation:
     def reasons_of(self, row: int) -> list[dict[str, Any]]: ...
     def importance(self) -> list[dict[str, Any]]: ...
     def dependence(self, feature: str) -> NDArray[np.float64]: ...
+    def to_pandas(self) -> Any: ...
     def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class SlippingList:
+    @property
+    def as_of(self) -> datetime.date: ...
+    @property
+    def before(self) -> datetime.date: ...
+    @property
+    def customer_id(self) -> list[str]: ...
+    @property
+    def probability_before(self) -> NDArray[np.float64]: ...
+    @property
+    def churn_probability(self) -> NDArray[np.float64]: ...
+    @property
+    def risk_segment(self) -> list[_Segment]: ...
+    @property
+    def changes(self) -> list[list[str]]: ...
+    @property
+    def value_at_risk(self) -> NDArray[np.float64]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
     def _repr_html_(self) -> str: ...
 
 @final
@@ -340,16 +412,26 @@ class Model:
     @property
     def warnings(self) -> list[str]: ...
     @property
+    def findings(self) -> list[_Finding] | None: ...
+    @property
     def audit(self) -> dict[str, Any] | None: ...
     @property
     def library_version(self) -> str: ...
     def features(
-        self, events: Events, as_of: _Date | None = None, *, attributes: _Table | None = None
+        self,
+        events: Events,
+        as_of: _Date | None = None,
+        include_inactive: bool = False,
+        allow: Sequence[str] | None = None,
+        *,
+        attributes: _Table | None = None,
     ) -> FeatureTable: ...
     def predict(
         self,
         events_or_table: Events | FeatureTable | _Table,
         as_of: _Date | None = None,
+        include_inactive: bool = False,
+        allow: Sequence[str] | None = None,
         *,
         attributes: _Table | None = None,
         customer_id: str | None = None,
@@ -359,17 +441,31 @@ class Model:
         self,
         events_or_table: Events | FeatureTable | _Table,
         as_of: _Date | None = None,
+        include_inactive: bool = False,
+        allow: Sequence[str] | None = None,
         *,
         attributes: _Table | None = None,
         customer_id: str | None = None,
         progress: _Progress = None,
         **config: Unpack[_Explain],
     ) -> Explanation: ...
+    def explain_one(
+        self, customer: _Customer | _CustomerWith, as_of: _Date | None = None, **config: Unpack[_Explain]
+    ) -> dict[str, Any]: ...
+    def slipping_away(
+        self,
+        events: Events,
+        as_of: _Date | None = None,
+        *,
+        allow: Sequence[str] | None = None,
+        attributes: _Table | None = None,
+        **config: Unpack[_Slipping],
+    ) -> SlippingList: ...
     def what_if(
-        self, table: FeatureTable, customer_id: str, changes: Mapping[str, float | bool | str | None]
+        self, table: FeatureTable, customer_id: str | int, changes: Mapping[str, float | bool | str | None]
     ) -> _WhatIf: ...
     def smallest_changes(
-        self, table: FeatureTable, customer_id: str, **config: Unpack[_Changes]
+        self, table: FeatureTable, customer_id: str | int, **config: Unpack[_Changes]
     ) -> list[dict[str, Any]]: ...
     def to_json(self) -> str: ...
     @staticmethod
@@ -469,24 +565,30 @@ def train_table(
     **parameters: Unpack[_MoreTable],
 ) -> Model: ...
 def load(path: _Path) -> Model: ...
-def evaluate(y_true: ArrayLike, y_prob: ArrayLike, **config: Unpack[_Judging]) -> dict[str, Any]: ...
-def compare(y_true: ArrayLike, a: ArrayLike, b: ArrayLike, **config: Unpack[_Confidence]) -> dict[str, Any]: ...
+def check(events: Events, **definition: Unpack[_Labels]) -> list[_Finding]: ...
+def suggest(events: Events) -> dict[str, Any]: ...
+def finding_codes() -> list[dict[str, str]]: ...
+def compare_models(
+    a: Model, b: Model, events: Events, confidence: float = 0.95, *, attributes: _Table | None = None
+) -> dict[str, Any]: ...
+def evaluate(y_true: _Outcomes, y_prob: _Risks, **config: Unpack[_Judging]) -> dict[str, Any]: ...
+def compare(y_true: _Outcomes, a: _Risks, b: _Risks, **config: Unpack[_Confidence]) -> dict[str, Any]: ...
 @overload
 def segment(p: float, thresholds: _Thresholds | None = None) -> _Segment: ...
 @overload
 def segment(
     p: Sequence[float] | NDArray[np.floating[Any]], thresholds: _Thresholds | None = None
 ) -> list[_Segment]: ...
-def segment_table(
-    y_true: ArrayLike, y_prob: ArrayLike, thresholds: _Thresholds | None = None
-) -> list[dict[str, Any]]: ...
-def empc(y_true: ArrayLike, y_prob: ArrayLike, **config: Unpack[_Empc]) -> dict[str, float]: ...
-def mpc(y_true: ArrayLike, y_prob: ArrayLike, **config: Unpack[_Campaign]) -> dict[str, float | None]: ...
-def curve(y_true: ArrayLike, y_prob: ArrayLike, **config: Unpack[_Campaign]) -> dict[str, Any]: ...
+def segment_table(y_true: _Outcomes, y_prob: _Risks, thresholds: _Thresholds | None = None) -> list[dict[str, Any]]: ...
+def empc(y_true: _Outcomes, y_prob: _Risks, **config: Unpack[_Empc]) -> dict[str, float]: ...
+def mpc(y_true: _Outcomes, y_prob: _Risks, **config: Unpack[_Campaign]) -> dict[str, float | None]: ...
+def curve(y_true: _Outcomes, y_prob: _Risks, **config: Unpack[_Campaign]) -> dict[str, Any]: ...
 def expected_curve(
-    y_prob: ArrayLike, values: ArrayLike | None = None, **config: Unpack[_Campaign]
+    y_prob: _Risks, values: ArrayLike | Mapping[Any, Any] | _Table | None = None, **config: Unpack[_Campaign]
 ) -> dict[str, Any]: ...
 def contact_list(
-    predictions: Predictions | _Table, values: ArrayLike | None = None, **config: Unpack[_Contacting]
+    predictions: Predictions | _Table,
+    values: ArrayLike | Mapping[Any, Any] | _Table | None = None,
+    **config: Unpack[_Contacting],
 ) -> ContactList: ...
-def campaign_outcome(contacted: ArrayLike, y_true: ArrayLike, **config: Unpack[_Confidence]) -> dict[str, Any]: ...
+def campaign_outcome(contacted: _Outcomes, y_true: _Outcomes, **config: Unpack[_Confidence]) -> dict[str, Any]: ...

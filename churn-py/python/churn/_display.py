@@ -79,8 +79,9 @@ def table(columns: Any) -> str:
             ]
             shown.append((customer, *cells))
     else:
-        names = ["customer_id", "churned", "churn_probability", "value", "group", "risk_segment"]
-        names = [name for name in names if hasattr(columns, name)]
+        names = ["customer_id", "churned", "probability_before", "churn_probability", "value", "group", "risk_segment"]
+        names += ["covered", "value_at_risk"]
+        names = [name for name in names if getattr(columns, name, None) is not None]
         parts = [list(getattr(columns, name)[:_SHOWN]) for name in names]
         shown = [tuple(_number(cell) if isinstance(cell, float) else cell for cell in row) for row in zip(*parts)]
     rest = f"<p>{rows:,} rows</p>" if rows > _SHOWN else ""

@@ -179,6 +179,29 @@ class LeakError(ChurnError):
     code = "leak"
 
 
+class FindingError(ChurnError):
+    """The data would make the results wrong; ``allow`` with the code of the finding goes on all the same.
+
+    Attributes
+    ----------
+    findings : list of dict
+        What was found: ``code``, ``severity``, ``message``, ``evidence`` and ``suggestion``.
+    """
+
+    code = "finding"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        report: dict[str, Any] | None = None,
+        findings: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(message, line=line, report=report)
+        self.findings = findings or []
+
+
 class InvalidDocumentError(ChurnError):
     """Not a model document, or a damaged one."""
 
@@ -215,6 +238,7 @@ __all__ = [
     "DuplicateColumnError",
     "EmptyFileError",
     "FeatureMismatchError",
+    "FindingError",
     "GoldenMismatchError",
     "InvalidColumnError",
     "InvalidDocumentError",

@@ -219,6 +219,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             0 leaves a row out. A weight of two is not quite the same as two rows: the folds of the calibration, the
             samples of a forest and the standardisation of logistic regression go by rows.
         """
+        _refuse_other_rows(X, "y", y)
+        _refuse_other_rows(X, "sample_weight", sample_weight)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
@@ -264,6 +266,18 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _refuse_other_rows(X: Any, name: str, values: Any) -> None:
+    """Refuse a Series whose index has other ids, or the same in another order. Numbers of rows are no ids."""
+    index, other = getattr(X, "index", None), getattr(values, "index", None)
+    if index is None or other is None or callable(index) or callable(other) or len(index) != len(other):
+        return
+    if not hasattr(index, "start") and not hasattr(other, "start") and not index.equals(other):
+        raise ValueError(
+            f"{name} has another index than X; expected the same customers in the same order: {name}.loc[X.index], or "
+            f"{name}.to_numpy() if the rows are in order"
+        )
 
 
 _FOLDS = 5

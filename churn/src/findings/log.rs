@@ -3,7 +3,7 @@
 use super::{Finding, percent};
 use crate::day::Day;
 use crate::events::{EventUnit, Events, NO_TYPE};
-use crate::labels::LabelConfig;
+use crate::labels::{LabelConfig, LabelKind};
 
 /// A gap is one that separates rows from a log from so many days on.
 const ISOLATING_DAYS: i32 = 60;
@@ -127,7 +127,8 @@ pub(super) fn of_days(events: &Events, as_of: Day, definition: &LabelConfig, cut
     let mut findings = isolated_of(events, &days, body);
     // What follows looks at the log without those rows, which are reported already.
     let (first, last) = (days.days[body.0].0, days.days[body.1].0);
-    if findings.is_empty() {
+    // Definitions without a window have no use for one.
+    if findings.is_empty() && definition.labels == LabelKind::OutcomeWindow {
         findings.extend(thin_window(&days, first, definition, cutoffs));
     }
     findings.extend(gap(&days, body, first, last));
