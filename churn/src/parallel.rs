@@ -31,7 +31,7 @@ mod own {
     pub fn use_threads(source: fn() -> Threads) {
         // A fork in the middle of the first use would leave these half filled in the child, which would wait for ever.
         crate::features::fill_tables();
-        drop(crate::events::Spread::default());
+        let _ = crate::events::Spread::default();
         let _ = SOURCE.set(source);
     }
 

@@ -45,7 +45,7 @@ def test_the_database_goes_away_and_comes_back(world: World) -> None:
             start = time.perf_counter()
             answer = wanted.session.get(f"{wanted.org}/datasets", timeout=60)
             times.append(time.perf_counter() - start)
-            assert answer.status_code == 503 and answer.json()["code"] == "unavailable", answer.text
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
             assert "retry-after" in answer.headers
     print(f"\nwithout the database a refusal takes {1000 * sorted(times)[len(times) // 2]:.1f} ms (median)")
     # Forty requests that waited for a connection would take two minutes.
@@ -65,7 +65,8 @@ def test_the_database_goes_away_and_comes_back(world: World) -> None:
     assert metric(server, "churn_offline_seconds") == 0
     found = client.wait(long)
     # Its end was written as soon as the database was back, or it was begun anew.
-    assert found["status"] == "completed" and found["attempts"] <= 2, found
+    assert found["status"] == "completed", found
+    assert found["attempts"] <= 2, found
     assert server.stop() == 0
 
 
@@ -97,7 +98,9 @@ def test_every_process_tells_how_it_is(world: World) -> None:
         assert metric(process, 'churn_jobs{status="queued"}') == 0, process.url
         assert metric(process, "churn_database_up") == 1
     done = sum(
-        requests.get(f"{worker.url}/metrics", timeout=30).text.count('churn_jobs_total{kind="train",outcome="completed"}')
+        requests.get(f"{worker.url}/metrics", timeout=30).text.count(
+            'churn_jobs_total{kind="train",outcome="completed"}'
+        )
         for worker in workers
     )
     assert done == 1

@@ -305,7 +305,7 @@ fn ours(customer: usize) -> String {
 }
 
 fn gold_or_free(customer: usize) -> &'static str {
-    if customer % 3 == 0 { "gold" } else { "free" }
+    if customer.is_multiple_of(3) { "gold" } else { "free" }
 }
 
 #[test]

@@ -292,8 +292,11 @@ fn bytes(case: &Value) -> Vec<u8> {
     parts.iter().map(part).collect::<String>().into_bytes()
 }
 
+/// Customer, day, bits of the amount and type of each event.
+type PlainEvents = Vec<(String, String, Option<u64>, Option<String>)>;
+
 /// Events as plain values in some order, and the same of a case.
-fn sorted_events(events: &Events, expected: &Value) -> [Vec<(String, String, Option<u64>, Option<String>)>; 2] {
+fn sorted_events(events: &Events, expected: &Value) -> [PlainEvents; 2] {
     let plain = |event: &Value| {
         let part = |i: usize| event[i].as_str().map(str::to_owned);
         (part(0).expect("a customer"), part(1).expect("a day"), event[2].as_f64().map(f64::to_bits), part(3))
