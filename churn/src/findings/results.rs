@@ -274,7 +274,7 @@ mod tests {
             observed_rate: Some(observed),
             mean_probability: Some(0.18),
         };
-        assert!(band_off(&row(0.318)).is_none());
+        assert!(band_off(&row(0.317)).is_none());
         let finding = band_off(&row(0.3184)).expect("just beyond");
         assert_eq!(finding.code, "band_off");
         assert!(finding.message.contains("31.8 %") && finding.message.contains("18.0 %"), "{}", finding.message);
