@@ -36,8 +36,9 @@ export type Remote<T> = { readonly [K in Exclude<keyof T, "free" | "toJSON" | ty
 
 /** The functions of the package, as promises. `readCsv` takes streams and responses as well. */
 type Calls = {
-  [K in "compare" | "curves" | "evaluate" | "eventsFromRows" | "features" | "labels" | "modelReport" | "readCsv" | "report" | "segment"
-    | "segmentTable" | "train" | "trainTable" | "version"]: Later<(typeof churn)[K]>;
+  [K in "check" | "compare" | "compareModels" | "curves" | "evaluate" | "eventsFromRows" | "features" | "findingCodes" | "labels"
+    | "modelReport" | "readCsv" | "report" | "segment"
+    | "segmentTable" | "suggest" | "train" | "trainTable" | "version"]: Later<(typeof churn)[K]>;
 };
 
 /** The package in a worker. */

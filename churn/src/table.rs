@@ -221,7 +221,10 @@ impl Table {
     pub fn column(&self, name: &str) -> Result<&ColumnData> {
         self.columns.iter().find(|column| column.name == name).map(|column| &column.data).ok_or_else(|| {
             let names: Vec<&str> = self.columns.iter().take(30).map(|column| column.name.as_str()).collect();
-            Error::new(ErrorKind::MissingColumn, format!("no column {name:?}; the table has {}", names.join(", ")))
+            Error::new(
+                ErrorKind::MissingColumn,
+                format!("no column {}; the table has {}", shown(name.as_bytes()), names.join(", ")),
+            )
         })
     }
 

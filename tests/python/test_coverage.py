@@ -171,7 +171,7 @@ def test_cdnow_at_its_last_day() -> None:
     if text is None:
         pytest.skip("real data not found (set CHURN_DATA): cdnow_master.txt")
     rows = [line.split() for line in text.splitlines()[1:]]
-    table = {
+    table: dict[str, Any] = {
         "customer_id": [int(row[0]) for row in rows],
         "event_date": [row[1] for row in rows],
         "amount": [float(row[3]) for row in rows],

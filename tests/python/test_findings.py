@@ -260,10 +260,12 @@ def test_attributes_that_match_nothing(ordinary: churn.Events) -> None:
     one: Any = {"customer_id": "n", "transactions": [{"event_date": END, "amount": 5}]}
     with pytest.raises(errors.FeatureMismatchError, match="plan"):
         model.predict_one(one, END)
-    unknown = model.predict_one({**one, "attributes": {"plan": "GOLD"}}, END)
+    gold: Any = {**one, "attributes": {"plan": "GOLD"}}
+    unknown = model.predict_one(gold, END)
     assert unknown["covered"]
     assert "plan" in unknown["note"]
-    assert "note" not in model.predict_one({**one, "attributes": {"plan": None}}, END)
+    missing: Any = {**one, "attributes": {"plan": None}}
+    assert "note" not in model.predict_one(missing, END)
 
 
 def test_a_column_that_holds_the_outcome() -> None:

@@ -146,7 +146,10 @@ def test_streams_and_files(tmp_path: Path) -> None:
     pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = pa.table({"customer_id": [1, 2], "event_date": ["2024-01-01"] * 2})
     parquet.write_table(table, tmp_path / "a.parquet")
-    kind = lambda result: pa.table(result)["customer_id"].type  # noqa: E731
+
+    def kind(result: Any) -> Any:
+        return pa.table(result)["customer_id"].type
+
     assert kind(churn.read_parquet(tmp_path / "a.parquet")) == pa.int64()
     assert kind(churn.features(tmp_path, "2024-02-01")) == pa.int64()
     assert kind(churn.features(iter([table, table]), "2024-02-01")) == pa.int64()

@@ -124,11 +124,10 @@ def test_numbers_are_ids_and_further_keys_are_ignored(logistic: churn.Model) -> 
     plain = logistic.predict_one({"customer_id": "12346", "transactions": [row]}, "2024-06-01")
     assert plain["customer_id"] == "12346"
     for number in (12346, 12346.0, np.int64(12346), np.float64(12346)):
-        numeric = {**row, "event_type": type(number)(7), "sku": object(), "amout": 9}
+        numeric: Any = {**row, "event_type": type(number)(7), "sku": object(), "amout": 9}
         found = logistic.predict_one({"customer_id": number, "transactions": [numeric]}, "2024-06-01")
         assert found == {**plain, "customer_id": 12346}
-    digits = str(10**30)
-    assert logistic.predict_one({"customer_id": 10**30, "transactions": [row]}, "2024-06-01")["customer_id"] == digits
+    assert logistic.predict_one({"customer_id": 10**30, "transactions": [row]}, "2024-06-01")["customer_id"] == 10**30
     with pytest.raises(churn.errors.BadRowsError, match="customer_id is empty"):
         logistic.predict_one({"customer_id": "", "transactions": [row]}, "2024-06-01")
 

@@ -489,7 +489,7 @@ def test_rows_of_an_order_are_one_event() -> None:
     with pytest.raises(churn.errors.InvalidParameterError, match="merge"):
         churn.Events.from_table(table, merge="day", **mapped)
     with pytest.raises(churn.errors.InvalidParameterError, match="merge"):
-        churn.Events.from_table(table, merge="week")
+        churn.Events.from_table(table, merge="week")  # type: ignore[arg-type]
 
 
 def test_one_customer_counts_as_the_models_log(rows: list[Row]) -> None:
@@ -502,7 +502,8 @@ def test_one_customer_counts_as_the_models_log(rows: list[Row]) -> None:
     names = ["customer_id", "event_date", "amount", "event_type", "order_id"]
     table = {name: [line[at] for line in lines] for at, name in enumerate(names)}
     grouped = churn.train(churn.Events.from_table(columns_of(rows)))
-    for options, unit in (({}, "order"), ({"merge": "day"}, "day")):
+    cases: list[tuple[Any, str]] = [({}, "order"), ({"merge": "day"}, "day")]
+    for options, unit in cases:
         events = churn.Events.from_table(table, **options)
         model = churn.train(events)
         assert (events.unit, model.event_unit) == (unit, unit)
@@ -512,13 +513,13 @@ def test_one_customer_counts_as_the_models_log(rows: list[Row]) -> None:
         predictions = model.predict(events)
         for at in range(0, len(predictions), 7):
             customer = predictions.customer_id[at]
-            own = [dict(zip(names[1:], line[1:])) for line in lines if line[0] == customer]
+            own: Any = [dict(zip(names[1:], line[1:])) for line in lines if line[0] == customer]
             one = model.predict_one({"customer_id": customer, "transactions": own}, events.last_day)
             assert one["churn_probability"] == predictions.churn_probability[at]
         assert churn.Model.from_json(model.to_json()).event_unit == unit
     with pytest.raises(churn.errors.InvalidParameterError, match="order_id"):
         churn.train(events).predict_one(
-            {"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "order_id": 1.5}]}  # type: ignore[typeddict-item]
+            {"customer_id": "x", "transactions": [{"event_date": "2024-01-01", "order_id": 1.5}]}
         )
 
 

@@ -173,12 +173,6 @@ class MissingBackgroundError(ChurnError):
     code = "missing_background"
 
 
-class LeakError(ChurnError):
-    """The audit found that the future reaches the features."""
-
-    code = "leak"
-
-
 class FindingError(ChurnError):
     """The data would make the results wrong; ``allow`` with the code of the finding goes on all the same.
 
@@ -200,6 +194,12 @@ class FindingError(ChurnError):
     ) -> None:
         super().__init__(message, line=line, report=report)
         self.findings = findings or []
+
+
+class LeakError(ChurnError):
+    """The audit found that the future reaches the features."""
+
+    code = "leak"
 
 
 class InvalidDocumentError(ChurnError):

@@ -118,8 +118,10 @@ class RfmFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         return np.asarray(self.feature_names_out_, dtype=object)
 
     def _events(self, X: Any) -> Events:
-        options: dict[str, Any] = {} if self.columns is None else {"columns": self.columns}
-        return Events.from_table(X, date_format=self.date_format, merge=self.merge, **options)
+        options: dict[str, Any] = {"date_format": self.date_format, "merge": self.merge}
+        if self.columns is not None:
+            options["columns"] = self.columns
+        return Events.from_table(X, **options)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

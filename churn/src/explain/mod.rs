@@ -47,7 +47,7 @@ pub use reasons::Reason;
 pub use what_if::{Change, ChangeConfig, Step, WhatIf};
 
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::events::Strings;
+use crate::events::{Strings, shown};
 use crate::features::FeatureSpec;
 use crate::objects::{names, objects};
 use reasons::Voice;
@@ -215,7 +215,7 @@ impl Explanation {
 fn position(specs: &[FeatureSpec], feature: &str) -> Result<usize> {
     specs.iter().position(|spec| spec.name == feature).ok_or_else(|| {
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-        let message = format!("the model has no feature {feature:?}; it has {}", names.join(", "));
+        let message = format!("the model has no feature {}; it has {}", shown(feature.as_bytes()), names.join(", "));
         Error::new(ErrorKind::MissingColumn, message)
     })
 }

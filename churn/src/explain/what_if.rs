@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::reasons::Voice;
 use super::{ExplainConfig, position};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::events::shown;
 use crate::features::{FeatureTable, computed, encode_value};
 use crate::model::tree::Rule;
 use crate::model::{Learner, Model, Prediction, Typical};
@@ -147,7 +148,10 @@ impl Model {
 fn customer(model: &Model, table: &FeatureTable, customer_id: &str) -> Result<Vec<f64>> {
     model.check_features(table)?;
     let row = table.row(customer_id).ok_or_else(|| {
-        Error::new(ErrorKind::NoCustomers, format!("the feature table has no customer {customer_id:?}"))
+        Error::new(
+            ErrorKind::NoCustomers,
+            format!("the feature table has no customer {}", shown(customer_id.as_bytes())),
+        )
     })?;
     Ok(row.to_vec())
 }

@@ -110,6 +110,7 @@ findings! {
     regular_payers Error "Many customers have events at constant intervals about as long as the horizon or longer: these are payments, and everybody who stays would be labelled churned.";
     unmatched_attributes Error "No customer of the log is found in the joined table.";
     unknown_levels Error "No value of a joined category is one that the model has learned from.";
+    inactivity_rule Warning "The label is computed from the very events that the features are computed from.";
     few_attributes_matched Warning "Less than half of the customers are found in the joined table.";
     many_unknown_levels Warning "More than a tenth of the values of a joined category are ones that the model has not learned from.";
     thin_window Warning "The days that the labels are taken from hold far fewer events a day than the days before them.";
@@ -120,7 +121,6 @@ findings! {
     horizon_too_short Warning "Many customers pause for longer than the horizon and come back afterwards.";
     horizon_too_long Warning "Nearly all who come back do so within a fraction of the horizon.";
     undated_attributes Warning "Joined columns without valid_from may hold values that were not known at the cutoffs.";
-    inactivity_rule Warning "The label is computed from the very events that the features are computed from.";
     recency_separates Warning "Recency alone ranks the outcome almost perfectly.";
     column_separates Warning "One column alone ranks the outcome almost perfectly.";
     model_below_recency Warning "The model ranks no better than recency alone.";

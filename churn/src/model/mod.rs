@@ -33,7 +33,7 @@ pub(crate) use scorer::{Scorer, VECTORS};
 use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Customer, EventUnit};
+use crate::events::{Customer, EventUnit, shown};
 use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, Joined, compute, encode, encode_value};
 use crate::findings::{self, Finding, check_allowed, check_scored, stop, worst_first};
 use crate::input::Input;
@@ -374,7 +374,10 @@ impl Model {
     fn fill_joined(&self, customer: &Customer, joined: &mut [f64]) -> Result<Option<String>> {
         let specs = &self.document.features[self.document.features.len() - joined.len()..];
         if let Some(name) = customer.attributes.keys().find(|name| specs.iter().all(|spec| spec.name != **name)) {
-            return Err(Error::new(ErrorKind::FeatureMismatch, format!("the model has no joined column {name:?}")));
+            return Err(Error::new(
+                ErrorKind::FeatureMismatch,
+                format!("the model has no joined column {}", shown(name.as_bytes())),
+            ));
         }
         if !specs.is_empty() && customer.attributes.is_empty() {
             let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
