@@ -27,7 +27,7 @@ use crate::watch::Watch;
 /// predictions : Predictions or table
 ///     A table must have the columns `customer_id` and `churn_probability`.
 /// values : dict, Series, table or array-like, optional
-///     What each customer is worth by staying; `clv` for all if left out. By id: a dict, a Series whose index are the ids, or a
+///     The worth of each customer who stays; `clv` for all if left out. By id: a dict, a Series whose index are the ids, or a
 ///     table with the columns `customer_id` and `value`; every customer of the predictions must have a value. An array or a list
 ///     must have one for each customer in the order of the predictions.
 /// budget : float, optional

@@ -123,7 +123,7 @@ impl Events {
         self.inner.unit().name()
     }
 
-    /// What was read and what was left out: `rows`, `good`, `bad`, and `bad_rows` with `line`, `reason` and `message`. Of the
+    /// The rows that were read and those left out: `rows`, `good`, `bad`, and `bad_rows` with `line`, `reason` and `message`. Of the
     /// good rows `rows_sharing_day` share their customer, day and type with another one, `duplicate_rows` equal another one in
     /// every column, and `merged_rows` became part of another's event.
     #[getter]

@@ -45,14 +45,14 @@ impl FeatureTable {
         self.inner.scales().map(|scales| to_python(py, &scales)).transpose()
     }
 
-    /// How many customers the model's definition of churn covers, `covered`, and how many it leaves out of this table,
+    /// The number of customers that the model's definition of churn covers, `covered`, and of those left out of this table,
     /// `inactive`; None but for a table that :meth:`Model.features` made.
     #[getter]
     fn coverage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.coverage().map(|coverage| to_python(py, &coverage)).transpose()
     }
 
-    /// What was found in the data that :meth:`Model.features` computed the table from: `code`, `severity`, `message`,
+    /// The findings about the data that :meth:`Model.features` computed the table from: `code`, `severity`, `message`,
     /// `evidence`, `suggestion`.
     #[getter]
     fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -18,7 +18,7 @@ use crate::outgoing::texts;
 /// Whole numbers up to here are exact in a double.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What ids are given back as.
+/// The type in which ids are given back.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Ids {
     #[default]
@@ -36,7 +36,7 @@ impl Ids {
         }
     }
 
-    /// What holds the ids of two sources.
+    /// The type that holds the ids of two sources.
     fn with(self, other: Ids) -> Ids {
         match (self, other) {
             (a, b) if a == b => a,
@@ -125,7 +125,7 @@ impl Seen {
         }
     }
 
-    /// What was seen; text where there was nothing.
+    /// The type that was seen; text where there was nothing.
     pub(crate) fn ids(&self) -> Ids {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }

@@ -25,7 +25,7 @@ fn judged<'py, C: DeserializeOwned + Sync, T: Serialize + Send>(
     to_python(py, &py.detach(|| measure(&y, &p, &config)).map_err(raise)?)
 }
 
-/// What happened and the probabilities, of the same customers row by row.
+/// Outcomes and probabilities of the same customers, row by row.
 fn truth_and_risk(y_true: &Bound<'_, PyAny>, y_prob: &Bound<'_, PyAny>) -> PyResult<(Vec<bool>, Vec<f64>)> {
     let given = [("y_true", "churned", Some(y_true)), ("y_prob", "churn_probability", Some(y_prob))];
     let [y_true, y_prob] = aligned(y_true.py(), None, given)?;
@@ -302,7 +302,7 @@ pub(crate) fn curve<'py>(
 /// ----------
 /// y_prob : array-like
 /// values : array-like, optional
-///     What each customer is worth by staying; `clv` for all if left out.
+///     The worth of each customer who stays; `clv` for all if left out.
 /// clv, incentive_cost, contact_cost, success_rate : float, default 200, 10, 1 and 0.3
 ///
 /// Returns

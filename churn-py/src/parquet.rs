@@ -6,7 +6,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use crate::ids::Ids;
 
-/// What the ids in a file that has been read are given back as.
+/// The type in which the ids of a file that has been read are given back.
 pub(crate) fn ids(file: &File, column: &str) -> Ids {
     let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::default());
     metadata

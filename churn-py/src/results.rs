@@ -43,20 +43,20 @@ impl Predictions {
         self.inner.risk_segments().map(|segment| segment.name()).collect()
     }
 
-    /// How many customers of the day the model's definition of churn covers, `covered`, and how many it leaves out,
+    /// The number of customers of the day that the model's definition of churn covers, `covered`, and of those it leaves out,
     /// `inactive`, who are not among these unless they were asked for; None for customers of a table.
     #[getter]
     fn coverage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.coverage().map(|coverage| to_python(py, &coverage)).transpose()
     }
 
-    /// Whether the definition covers each customer; None unless others were asked for, as all are covered then.
+    /// True for each customer whom the definition covers; None unless others were asked for, as all are covered then.
     #[getter]
     fn covered<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<bool>>> {
         self.inner.covered().map(|covered| PyArray1::from_slice(py, covered))
     }
 
-    /// What was found in the data that was scored: `code`, `severity`, `message`, `evidence`, `suggestion`; worst first.
+    /// The findings about the data that was scored: `code`, `severity`, `message`, `evidence`, `suggestion`; worst first.
     #[getter]
     fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.findings())
