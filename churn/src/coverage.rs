@@ -41,8 +41,8 @@ impl Coverage {
 }
 
 impl LabelConfig {
-    /// Whether the definition covers, at the end of a day, a customer whose last event by then was on `last_event`: whether
-    /// such a customer would be labelled at a cutoff on that day. The label rules `inactivity` and `provided` cover everybody.
+    /// Tells if the definition covers, at the end of a day, a customer whose last event by then was on `last_event`: if such a
+    /// customer would be labelled at a cutoff on that day. The label rules `inactivity` and `provided` cover everybody.
     pub fn covers(&self, last_event: Day, as_of: Day) -> bool {
         let days_since = i64::from(as_of.number()) - i64::from(last_event.number());
         match (self.labels, self.active_within_days) {

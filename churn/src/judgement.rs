@@ -22,7 +22,7 @@ pub struct Judgement {
     pub comparison: Comparison,
     /// The day that the customers were looked at.
     pub cutoff: Day,
-    /// Whether a model has learned from the outcomes that it is judged by, which flatters it.
+    /// True if a model has learned from the outcomes that it is judged by, which flatters it.
     pub in_sample: bool,
     /// Messages for a reader of the result.
     pub warnings: Vec<String>,

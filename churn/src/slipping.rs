@@ -18,7 +18,7 @@ use crate::segments::Segment;
 /// Days over which amounts are summed to a customer's value.
 const YEAR: i32 = 365;
 
-/// How to look for customers who are slipping away.
+/// Settings of the search for customers who are slipping away.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SlippingConfig {
     /// Days between the two looks, 1 to 3650; none for a third of the horizon.
@@ -27,7 +27,7 @@ pub struct SlippingConfig {
     pub customers: usize,
     /// The most changes in words of each; 0 to 100, default 2.
     pub changes: usize,
-    /// What one event is called in words; default `event`.
+    /// The word for one event; default `event`.
     pub event: String,
 }
 
@@ -65,7 +65,7 @@ pub struct SlippingList {
     pub as_of: Day,
     /// The earlier day.
     pub before: Day,
-    /// Those whose risk rose, the largest rise first; of equal ones the most valuable, then by id.
+    /// The customers whose risk rose, the largest rise first; of equal ones the most valuable, then by id.
     pub customers: Vec<Slipping>,
 }
 

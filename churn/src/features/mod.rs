@@ -204,7 +204,7 @@ impl FeatureSpec {
     }
 }
 
-/// What joining a table came to.
+/// The result of joining a table.
 pub(crate) struct Joined {
     /// Customers found in the table.
     pub(crate) matched: u64,
@@ -224,9 +224,9 @@ pub struct FeatureTable {
     pub(crate) last_events: Option<Vec<i32>>,
     /// The customers of the day with those who have been left out of this table.
     pub(crate) coverage: Option<Coverage>,
-    /// Whether customers that a model's definition does not cover are scored all the same.
+    /// True if customers that a model's definition does not cover are scored all the same.
     pub(crate) include_inactive: bool,
-    /// What was found in the data they come from.
+    /// The findings about the data they come from.
     pub(crate) findings: Vec<Finding>,
 }
 

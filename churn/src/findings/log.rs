@@ -280,7 +280,7 @@ const LEAVING: [&str; 14] = [
 /// Words that say so as a whole, because other words begin like them.
 const LEAVING_WORDS: [&str; 8] = ["close", "closed", "closes", "closing", "closure", "return", "returned", "returns"];
 
-/// Whether a type's name says that a customer leaves or takes money back.
+/// Tells if a type's name says that a customer leaves or takes money back.
 fn says_leaving(name: &str) -> bool {
     // `subscription_cancelled`, `OrderRefunded`, `opt-out`: words by case and by whatever is no letter.
     let mut words: Vec<String> = vec![String::new()];

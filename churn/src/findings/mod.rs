@@ -75,7 +75,7 @@ pub struct Finding {
     pub code: String,
     /// Its weight.
     pub severity: Severity,
-    /// What was found and what would mend it, in a sentence or two with the numbers.
+    /// The finding and what would mend it, in a sentence or two with the numbers.
     pub message: String,
     /// The numbers by name.
     pub evidence: BTreeMap<String, Json>,

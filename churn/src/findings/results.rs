@@ -17,14 +17,14 @@ const MOST_ROWS: usize = 20_000;
 /// With fewer of either outcome a column may separate by chance.
 const FEWEST_OF_A_CLASS: usize = 10;
 
-/// What the findings about results are computed from.
+/// The input of the findings about results.
 pub(crate) struct Judged<'a> {
     pub(crate) evaluation: &'a Evaluation,
     /// Outcomes of the judged rows.
     pub(crate) y: &'a [bool],
     /// Their probabilities.
     pub(crate) p: &'a [f64],
-    /// Whether the labels have a time, so that judging out of time is possible.
+    /// True if the labels have a time, so that judging out of time is possible.
     pub(crate) labels_have_time: bool,
 }
 

@@ -298,7 +298,7 @@ impl Model {
         Ok(Cow::Owned(selected))
     }
 
-    /// Whether the model's definition of churn covers each customer of a feature table; all of one that does not come from
+    /// True for each customer of a feature table whom the model's definition of churn covers; all of one that does not come from
     /// events.
     pub fn coverage_of(&self, table: &FeatureTable) -> Vec<bool> {
         match (&table.last_events, table.as_of) {

@@ -21,9 +21,9 @@ pub struct Prediction {
     pub churn_probability: f64,
     /// The band it falls into.
     pub risk_segment: Segment,
-    /// Whether the model's definition of churn covers the customer ([`LabelConfig::covers`](crate::LabelConfig::covers)).
+    /// True if the model's definition of churn covers the customer ([`LabelConfig::covers`](crate::LabelConfig::covers)).
     pub covered: bool,
-    /// Where it does not: a sentence that says why the probability is a guess.
+    /// For a customer who is not covered, the sentence that says why the probability is a guess.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -65,7 +65,7 @@ impl Predictions {
         self.coverage
     }
 
-    /// Whether the definition covers each customer; none unless customers that it does not cover were asked for
+    /// True for each customer whom the definition covers; none unless customers that it does not cover were asked for
     /// ([`Input::include_inactive`](crate::Input::include_inactive)), as all are covered then.
     pub fn covered(&self) -> Option<&[bool]> {
         self.covered.as_deref()
