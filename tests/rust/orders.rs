@@ -169,6 +169,11 @@ fn an_invoice_of_many_lines_counts_once() {
     assert_eq!(events.report().merged_rows, Some(72));
 }
 
+/// A report without the lines of the first and the last day, which follow the order of the rows.
+fn counts(report: &IngestReport) -> IngestReport {
+    IngestReport { first_day_line: None, last_day_line: None, ..report.clone() }
+}
+
 #[test]
 fn shuffled_rows_chunks_and_threads_change_nothing() {
     let mut lines = order_lines(7, 400, 300);
@@ -187,7 +192,7 @@ fn shuffled_rows_chunks_and_threads_change_nothing() {
             pool.install(|| {
                 let again = of(&csv_of(&lines), &options);
                 assert_eq!(rows(&again), rows(&events));
-                assert_eq!(again.report(), events.report());
+                assert_eq!(counts(again.report()), counts(events.report()));
                 for (set, expected) in sets.into_iter().zip(&expected) {
                     assert_eq!(&table_bits(&in_memory(&again, as_of, set)), expected);
                     assert_eq!(&table_bits(&in_one_pass(&parts, as_of, set, &options)), expected);
