@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use churn::{
-    Customer, EventUnit, Events, FeatureConfig, FeatureSet, FeatureStream, FeatureTable, Merge, Model, ReadOptions,
-    TrainConfig, Transaction, features, train,
+    Customer, EventUnit, Events, FeatureConfig, FeatureSet, FeatureStream, FeatureTable, IngestReport, Merge, Model,
+    ReadOptions, TrainConfig, Transaction, features, train,
 };
 use churn_tests::{Xorshift, day, log_lines, prediction_bits, read, real_data, rows, table_bits};
 
