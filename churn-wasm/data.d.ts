@@ -180,7 +180,7 @@ export interface Thresholds {
 
 /** How a model learns. */
 export interface LearnConfig {
-  /** The learner, default `logistic_regression`. */
+  /** The learner, default `random_forest` for a log and `gradient_boosting` for a table. */
   model?: ModelKind;
   /** The seed of everything random, 0 to 2^53 − 1, default 0. */
   seed?: number;
@@ -214,7 +214,10 @@ export interface LearnConfig {
 
 /** How a model is trained on a log. */
 export interface TrainConfig extends LabelConfig, FeatureConfig, LearnConfig {
-  /** How many cutoffs to stack, 1 to 1000; null for as many as the log has room for, up to four. */
+  /** The features, default `behavioral`. */
+  feature_set?: FeatureSet;
+  /** How many cutoffs to stack, 1 to 1000; null for as many as the log has room for, up to twelve (four where twelve would make
+   * more than a million rows). */
   snapshots?: number | null;
   /** The cutoffs themselves. */
   cutoffs?: Day[] | null;

@@ -18,13 +18,14 @@ use crate::watch::Watch;
 /// Parameters
 /// ----------
 /// events : Events
-/// model : {"logistic_regression", "random_forest", "gradient_boosting", "auto"}
+/// model : {"logistic_regression", "random_forest", "gradient_boosting", "auto"}, default "random_forest"
 /// labels : {"outcome_window", "inactivity", "provided"}
 /// horizon_days : int, default 90
 ///     Days in which a customer may come back.
 /// snapshots : int, optional
-///     How many cutoffs; up to four, as the log has room for, if left out.
-/// feature_set : {"rfm", "behavioral"}
+///     How many cutoffs; up to twelve, as the log has room for, if left out (down to four where twelve would make more than a
+///     million rows).
+/// feature_set : {"rfm", "behavioral"}, default "behavioral"
 /// seed : int, default 0
 /// attributes : table, optional
 ///     Columns to join to the features, found by its column `customer_id`. With a column `valid_from` (the day from which a
@@ -59,8 +60,8 @@ use crate::watch::Watch;
         events, model=Setting(None), labels=Setting(None), horizon_days=Setting(None), snapshots=Setting(None),
         feature_set=Setting(None), seed=Setting(None), *, attributes=None, progress=None, **parameters
     ),
-    text_signature = "(events, model='logistic_regression', labels='outcome_window', horizon_days=90, snapshots=None, \
-                      feature_set='rfm', seed=0, *, attributes=None, progress=None, **parameters)"
+    text_signature = "(events, model='random_forest', labels='outcome_window', horizon_days=90, snapshots=None, \
+                      feature_set='behavioral', seed=0, *, attributes=None, progress=None, **parameters)"
 )]
 #[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
 pub(crate) fn train(
@@ -107,7 +108,7 @@ pub(crate) fn train(
 /// progress : bool or callable, optional
 ///     True for a bar of tqdm, or a function of stage, done and total.
 /// **parameters
-///     `model`, `seed`, `weight` (a column), `leave_out` (columns), and those of the learner, as for :func:`train`.
+///     `model` (default `"gradient_boosting"`), `seed`, `weight` (a column), `leave_out` (columns), and those of the learner, as for :func:`train`.
 ///
 /// Returns
 /// -------

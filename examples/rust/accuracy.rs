@@ -14,7 +14,7 @@ use churn::{
 };
 
 use churn_examples::data::{
-    Customers, Result, active_within, deal, read_cdnow, read_online_retail, read_tables, select, snapshots,
+    Customers, Result, Retail, active_within, deal, read_cdnow, read_online_retail, read_tables, select, snapshots,
 };
 
 /// Customers in parts. Each part that is judged is scored by a model of all the others: five folds in turn, or out of time
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     fs::create_dir_all(out)?;
 
     let cdnow = read_cdnow(data)?;
-    let retail = read_online_retail(data)?;
+    let retail = read_online_retail(data, Retail::Lines)?;
     count("CDNOW", &cdnow, "1998-04-01", 180)?;
     let cdnow_labels = count("CDNOW", &cdnow, "1997-10-01", 365)?;
     let retail_labels = count("Online Retail", &retail, "2011-09-10", 180)?;

@@ -15,7 +15,7 @@ use churn::{
     train_table_observed,
 };
 use churn_examples::data::{
-    Customers, Result, active_within, deal, read_cdnow, read_online_retail, read_tables, select,
+    Customers, Result, Retail, active_within, deal, read_cdnow, read_online_retail, read_tables, select,
 };
 
 struct Clock(Instant);
@@ -90,7 +90,7 @@ fn main() -> Result<()> {
     println!("|---|---|---|---|---|---|---|---|---|---|");
     report("cdnow_out_of_time", seconds, |learning| log(&read_cdnow(data)?, "1998-04-01", 365, learning))?;
     report("online_retail_out_of_time", seconds, |learning| {
-        log(&read_online_retail(data)?, "2011-09-10", 180, learning)
+        log(&read_online_retail(data, Retail::Lines)?, "2011-09-10", 180, learning)
     })?;
     for customers in read_tables(data)? {
         report(customers.name, seconds, |learning| table(&customers, learning))?;

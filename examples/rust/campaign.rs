@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use churn::profit::{Campaign, ContactConfig, RankBy, contact_list};
 use churn::{Day, Events, LearnConfig, ModelKind, TrainConfig, labels, train};
-use churn_examples::data::{Result, active_within, read_cdnow, read_online_retail};
+use churn_examples::data::{Result, Retail, active_within, read_cdnow, read_online_retail};
 
 fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -21,7 +21,7 @@ fn main() -> Result<()> {
     println!("|---|---|---|---|---|---|---|---|");
     let cdnow = read_cdnow(data)?;
     judge("CDNOW", &cdnow, "1998-04-01", 365)?;
-    let retail = read_online_retail(data)?;
+    let retail = read_online_retail(data, Retail::Lines)?;
     judge("Online Retail", &retail, "2011-09-10", 180)
 }
 

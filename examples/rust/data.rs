@@ -56,15 +56,31 @@ pub fn read_cdnow(folder: &Path) -> Result<Events> {
     Ok(Events::from_csv(csv.as_bytes(), &options)?)
 }
 
+/// The log of who contributed to a repository when: `rails` or `staged_recipes`.
+pub fn read_contributors(folder: &Path, name: &str) -> Result<Events> {
+    let file = fs::File::open(folder.join(format!("{name}_contributors.csv")))?;
+    Ok(Events::from_csv(file, &ReadOptions::default())?)
+}
+
+/// What one event of Online Retail is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Retail {
+    /// A line of an invoice, as in the file.
+    Lines,
+    /// An invoice.
+    Invoices,
+}
+
 /// The log of Online Retail, purchases only: a positive quantity and a known customer; the amount is quantity times unit
 /// price.
-pub fn read_online_retail(folder: &Path) -> Result<Events> {
+pub fn read_online_retail(folder: &Path, unit: Retail) -> Result<Events> {
     let table = Table::from_csv(fs::File::open(folder.join("online_retail.csv"))?, ',')?;
     let numbers = |name| match table.column(name) {
         Ok(ColumnData::Numeric(values)) => Ok(values),
         _ => Err(format!("Online Retail: no numeric column {name}")),
     };
     let ColumnData::Categorical(dates) = table.column("InvoiceDate")? else { return Err("InvoiceDate".into()) };
+    let ColumnData::Categorical(invoices) = table.column("InvoiceNo")? else { return Err("InvoiceNo".into()) };
     let (customers, quantities, prices) = (numbers("CustomerID")?, numbers("Quantity")?, numbers("UnitPrice")?);
     let mut rows = Vec::new();
     for i in 0..table.rows() {
@@ -72,10 +88,8 @@ pub fn read_online_retail(folder: &Path) -> Result<Events> {
             let date: Day =
                 dates[i].as_deref().and_then(|date| date.get(..10)).ok_or("a row without a date")?.parse()?;
             let amount = Some(quantities[i] * prices[i]);
-            rows.push((
-                customers[i].to_string(),
-                Transaction { event_date: date, amount, event_type: None, order_id: None },
-            ));
+            let order_id = invoices[i].clone().filter(|_| unit == Retail::Invoices);
+            rows.push((customers[i].to_string(), Transaction { event_date: date, amount, event_type: None, order_id }));
         }
     }
     Ok(Events::from_rows(rows.iter().map(|(id, transaction)| (id.as_str(), transaction.clone())))?)

@@ -15,7 +15,7 @@ use churn::{
 };
 
 use churn_examples::data::{
-    Customers, Result, active_within, read_cdnow, read_online_retail, read_tables, select, snapshots,
+    Customers, Result, Retail, active_within, read_cdnow, read_online_retail, read_tables, select, snapshots,
 };
 
 /// Rows of a set that are written, spread over all of it: what the shap package takes minutes for.
@@ -28,7 +28,8 @@ fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let [data, out] = arguments.as_slice() else { return Err("usage: explain DATA_DIR OUT_DIR".into()) };
     let (cdnow, _) = snapshots("cdnow", &read_cdnow(data)?, &["1997-10-01"], &active_within(365))?;
-    let (retail, _) = snapshots("online_retail", &read_online_retail(data)?, &["2011-09-10"], &active_within(180))?;
+    let (retail, _) =
+        snapshots("online_retail", &read_online_retail(data, Retail::Lines)?, &["2011-09-10"], &active_within(180))?;
     let [telco, bank, iranian] = read_tables(data)?;
     for customers in [cdnow, retail, telco, bank, iranian] {
         for kind in [ModelKind::LogisticRegression, ModelKind::RandomForest, ModelKind::GradientBoosting] {

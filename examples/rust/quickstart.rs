@@ -84,13 +84,13 @@ struct Arguments {
     #[arg(long, value_name = "DATE")]
     as_of: Option<Day>,
     /// Learner
-    #[arg(long, default_value = ModelKind::LogisticRegression.name(), value_parser = kinds())]
+    #[arg(long, default_value = ModelKind::RandomForest.name(), value_parser = kinds())]
     model: ModelKind,
     /// Seconds that the search of `--model auto` may take [default: no limit]
     #[arg(long, value_name = "SECONDS")]
     time_budget: Option<f64>,
     /// Features; auto tries both sets, this one first
-    #[arg(long, default_value = "rfm", value_parser = feature_sets())]
+    #[arg(long, default_value = "behavioral", value_parser = feature_sets())]
     feature_set: FeatureSet,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 0)]

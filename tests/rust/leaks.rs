@@ -135,7 +135,8 @@ fn joined_columns_become_features_and_are_asked_for() {
     let events = log();
     let table = attributes(&events);
     let input = Input::from(&events).with_attributes(&table, "id");
-    let model = train(input, &TrainConfig::default()).expect("both classes");
+    let eight = TrainConfig { features: FeatureConfig::default(), ..TrainConfig::default() };
+    let model = train(input, &eight).expect("both classes");
     let names: Vec<&str> = model.feature_specs().iter().map(|spec| spec.name.as_str()).collect();
     assert_eq!(names[8..], ["plan", "age"]);
     assert_eq!(model.feature_specs()[8].levels.as_deref(), Some(["basic".to_owned(), "gold".to_owned()].as_slice()));

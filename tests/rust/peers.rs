@@ -1,7 +1,7 @@
 //! Independent implementations agree: smartcore's logistic regression, fitted by L-BFGS, has our coefficients.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use churn::{CalibrationKind, Column, ColumnData, LearnConfig, Table, TableConfig, train_table};
+use churn::{CalibrationKind, Column, ColumnData, LearnConfig, ModelKind, Table, TableConfig, train_table};
 use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linear::logistic_regression::{LogisticRegression, LogisticRegressionParameters};
@@ -39,7 +39,8 @@ fn smartcore_finds_the_same_logistic_coefficients() {
     table.extend(
         columns.into_iter().enumerate().map(|(i, v)| Column { name: format!("x{i}"), data: ColumnData::Numeric(v) }),
     );
-    let learning = LearnConfig { calibration: CalibrationKind::None, l2: 1.0, ..LearnConfig::default() };
+    let model = ModelKind::LogisticRegression;
+    let learning = LearnConfig { model, calibration: CalibrationKind::None, l2: 1.0, ..LearnConfig::default() };
     let ours = train_table(&Table::new(table).unwrap(), &TableConfig { learning, ..TableConfig::default() }).unwrap();
     let document: serde_json::Value = serde_json::from_str(&ours.to_json()).unwrap();
     let fitted = &document["learner"]["logistic_regression"];

@@ -306,7 +306,8 @@ fn documents() -> (Vec<Vec<u8>>, Events, Table) {
             background_rows: 3,
             ..LearnConfig::default()
         };
-        let config = TrainConfig { learning: learning.clone(), snapshots: Some(1), ..TrainConfig::default() };
+        let (features, learned) = (FeatureConfig::default(), learning.clone());
+        let config = TrainConfig { features, learning: learned, snapshots: Some(1), ..TrainConfig::default() };
         documents.push(train(&events, &config).expect("both classes").to_json().into_bytes());
         let leave_out = vec!["id".to_owned()];
         let config = TableConfig { learning, leave_out, ..TableConfig::default() };

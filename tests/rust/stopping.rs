@@ -71,8 +71,8 @@ fn fits_stop_between_their_parts() {
     for (model, least) in [
         // Five folds and the whole, each of two passes over the rows or more; one word a fold; two passes for the curve.
         (ModelKind::LogisticRegression, 6 * 2 + 5 + 2),
-        // One word for each tree of each fold, when it scores the rows that it has not seen.
-        (ModelKind::RandomForest, 5 * 20),
+        // One word for each batch of trees, of which there may be one; two passes for the curve.
+        (ModelKind::RandomForest, 1 + 2),
         // The rounds of the folds, which go side by side, and those of the whole; a word for each fold before.
         (ModelKind::GradientBoosting, 10 + 10 + 5),
     ] {
@@ -92,8 +92,8 @@ fn training_stops_between_its_parts() {
     for model in ModelKind::LEARNERS {
         let learning = LearnConfig { model, trees: 10, rounds: Some(10), ..LearnConfig::default() };
         let config = TableConfig { learning, ..TableConfig::default() };
-        // Judged and fitted on all: at least a word for each of five folds of both.
-        stop_everywhere(&format!("training {}", model.name()), 2 * 5, |observer| {
+        // Judged and fitted on all: at least a word for each of five folds of the logistic regression beside.
+        stop_everywhere(&format!("training {}", model.name()), 5, |observer| {
             train_table_observed(&table, &config, observer).map(|_| ())
         });
     }

@@ -7,8 +7,8 @@
 use base64::Engine as _;
 use churn::{
     CalibrationKind, Column, ColumnData, ErrorKind, EvaluationConfig, Events, FeatureConfig, FeatureSet, FeatureStream,
-    FeatureTable, LabelConfig, LabelKind, LearnConfig, ReadOptions, Result, Table, TableConfig, Thresholds, compare,
-    evaluate, features, labels, profit, segment_table, train_table,
+    FeatureTable, LabelConfig, LabelKind, LearnConfig, ModelKind, ReadOptions, Result, Table, TableConfig, Thresholds,
+    compare, evaluate, features, labels, profit, segment_table, train_table,
 };
 use churn_tests::{agree, day, near, read, say, table_bits, vectors};
 use serde_json::Value;
@@ -435,7 +435,12 @@ fn logistic() {
             "weight".to_owned()
         });
         let table = Table::new(columns).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let learning = LearnConfig { l2, calibration: CalibrationKind::None, ..LearnConfig::default() };
+        let learning = LearnConfig {
+            model: ModelKind::LogisticRegression,
+            l2,
+            calibration: CalibrationKind::None,
+            ..LearnConfig::default()
+        };
         let model = train_table(&table, &TableConfig { weight, learning, ..TableConfig::default() })
             .unwrap_or_else(|error| panic!("{name}: {error}"));
 

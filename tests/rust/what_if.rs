@@ -228,7 +228,8 @@ fn changes_of_a_model_of_events() {
     assert!(!actionable.is_empty() && actionable.len() < 8);
     for kind in ModelKind::LEARNERS {
         let learning = LearnConfig { model: kind, trees: 12, rounds: Some(12), ..LearnConfig::default() };
-        let model = train(&events, &TrainConfig { learning, ..TrainConfig::default() }).unwrap();
+        let eight = FeatureConfig::default();
+        let model = train(&events, &TrainConfig { features: eight, learning, ..TrainConfig::default() }).unwrap();
         let features = model.features(&events, None).unwrap();
         let ranges = ranges(&model);
         let (mut low, mut found) = (0, 0);

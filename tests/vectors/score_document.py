@@ -6,7 +6,7 @@ and compares. What a document means, in short:
 * features: names, and for a category its levels; a value is the index of its level, a level that is not listed is missing.
 * learner: a score in log-odds.
   - logistic_regression: intercept + sum of coefficient * (value - mean) / scale, the quotient within a million, over the terms; a term is a number (its
-    median where missing), the indicator of a level, or the indicator of a missing value.
+    median where missing; cut off at low and high where it has them), the indicator of a level, or the indicator of a missing value.
   - random_forest: the mean of the trees' values, kept within 1e-4 and 1 - 1e-4, as log-odds.
   - gradient_boosting: base + the sum of the trees' values.
   A tree is a list per property. At a node with feature -1 it gives value; else it goes left if the feature is at most the
@@ -48,7 +48,8 @@ def term_value(term, value):
     if kind == "missing":
         return 1.0 if value is None else 0.0
     if "median" in kind:
-        return kind["median"] if value is None else value
+        low, high = term.get("low", -math.inf), term.get("high", math.inf)
+        return kind["median"] if value is None else min(max(value, low), high)
     return 1.0 if value == kind["level"] else 0.0
 
 

@@ -545,11 +545,11 @@ def labels(
 ) -> Labels: ...
 def train(
     events: Events,
-    model: _Kind = "logistic_regression",
+    model: _Kind = "random_forest",
     labels: _LabelKind = "outcome_window",
     horizon_days: int = 90,
     snapshots: int | None = None,
-    feature_set: _FeatureSet = "rfm",
+    feature_set: _FeatureSet = "behavioral",
     seed: int = 0,
     *,
     attributes: _Table | None = None,

@@ -141,7 +141,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    model : {"logistic_regression", "random_forest", "gradient_boosting"}
+    model : {"gradient_boosting", "random_forest", "logistic_regression"}, default "gradient_boosting"
     seed : int, default 0
     calibration : {"auto", "none", "platt", "isotonic"}, default "auto"
         How scores become probabilities, on five folds. Where a class has fewer rows than there are folds, `"auto"`
@@ -183,7 +183,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        model: str = "logistic_regression",
+        model: str = "gradient_boosting",
         *,
         seed: int = 0,
         calibration: str = "auto",

@@ -198,7 +198,7 @@ fn model_type(asked: Option<&str>, overrides: &Map<String, Value>) -> Result<Mod
             let message = format!("model_type is {one:?}, and model in the body {other:?}: name one of them");
             return Err(ApiError::bad_request("invalid_parameter", message));
         }
-        (one, other) => one.or(other).unwrap_or(ModelKind::default().name()),
+        (one, other) => one.or(other).unwrap_or(ModelKind::LogisticRegression.name()),
     };
     kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| unknown(format!("{name:?}")))
 }

@@ -96,7 +96,8 @@ impl Settings {
         self.train_config(&Map::new()).map(drop)
     }
 
-    /// How to train: the settings of the organization, and over them those of one request.
+    /// How to train: the documented defaults of the API (logistic regression on the features `rfm`), over them the settings of
+    /// the organization, and over those the ones of a request.
     ///
     /// # Errors
     /// `invalid_parameter`.
@@ -107,7 +108,11 @@ impl Settings {
                 return Err(ApiError::bad_request("invalid_parameter", message));
             }
         }
-        let mut keys = self.train.clone();
+        // What the API documents, and not the defaults of the library.
+        let documented = [("model", "logistic_regression"), ("feature_set", "rfm")];
+        let mut keys: Map<String, Value> =
+            documented.map(|(key, name)| (key.to_owned(), name.into())).into_iter().collect();
+        keys.extend(self.train.clone());
         keys.extend(overrides.clone());
         keys.insert("thresholds".to_owned(), json!(self.thresholds));
         keys.insert("threshold_days".to_owned(), self.churn_threshold_days.into());

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use churn::{
-    Customer, Day, Events, FeatureConfig, Model, ReadOptions, Segment, TrainConfig, Transaction, features, train,
+    Customer, Day, Events, FeatureConfig, LearnConfig, Model, ModelKind, ReadOptions, Segment, TrainConfig,
+    Transaction, features, train,
 };
 use churn_server::jobs::{Worker, WorkerOptions};
 use churn_server::storage::{Location, put_bytes};
@@ -33,10 +34,16 @@ pub(crate) fn events() -> Events {
     Events::from_csv(log().as_bytes(), &ReadOptions::default()).expect("is a log")
 }
 
+/// The defaults of the API, which are not those of the library.
+fn as_over_rest() -> TrainConfig {
+    let learning = LearnConfig { model: ModelKind::LogisticRegression, ..LearnConfig::default() };
+    TrainConfig { features: FeatureConfig::default(), learning, ..TrainConfig::default() }
+}
+
 /// What the library makes of the log by itself.
 pub(crate) fn model() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
-    MODEL.get_or_init(|| train(&events(), &TrainConfig::default()).expect("trains")).clone()
+    MODEL.get_or_init(|| train(&events(), &as_over_rest()).expect("trains")).clone()
 }
 
 /// A worker that looks often.

@@ -337,7 +337,8 @@ mod tests {
     fn data(customers: impl Iterator<Item = u32>) -> Dataset {
         let groups: Vec<u32> = customers.collect();
         let x = ndarray::Array2::from_shape_fn((groups.len(), 1), |(row, _)| row as f64);
-        Dataset { x, y: groups.iter().map(|c| c % 3 == 0).collect(), groups, specs: vec![FeatureSpec::numeric("x")] }
+        let (y, ages) = (groups.iter().map(|c| c % 3 == 0).collect(), vec![0; groups.len()]);
+        Dataset { x, y, groups, ages, specs: vec![FeatureSpec::numeric("x")] }
     }
 
     /// Customers 0..90 at two early cutoffs, 30..120 at the later one, and the same where there is no later one.

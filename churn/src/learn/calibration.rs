@@ -5,53 +5,81 @@
 //! between blocks, and all but flat within: a thousandth of the way to its neighbours, so that customers with different
 //! scores keep their order.
 
+use super::fence::Fence;
 use super::newton::Problem;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::calibration::{Calibration, CalibrationKind};
 use crate::model::logit;
 use crate::progress::{Observer, heed};
 
+/// Customers of either outcome. Rows of one customer at several cutoffs say much the same, and a curve that bends wherever
+/// they do follows their chance.
 const ENOUGH_FOR_ISOTONIC: usize = 1000;
 
+/// What became of the rows that were scored.
+pub(super) struct Outcomes<'a> {
+    pub(super) churned: &'a [bool],
+    /// Rows of one customer share a number.
+    pub(super) customers: &'a [u32],
+    pub(super) weight: &'a dyn Fn(usize) -> f64,
+}
+
+impl Outcomes<'_> {
+    /// The number of customers with this outcome in some of these rows.
+    fn customers(&self, rows: &[usize], churned: bool) -> usize {
+        let with = rows.iter().filter(|&&row| self.churned[row] == churned);
+        let mut customers: Vec<u32> = with.map(|&row| self.customers[row]).collect();
+        customers.sort_unstable();
+        customers.dedup();
+        customers.len()
+    }
+}
+
 impl Calibration {
-    /// Fits to the scores of unseen rows.
-    pub(crate) fn fit(
+    /// Fits to the scores of unseen rows; those without a score (NaN) are left out.
+    pub(super) fn fit(
         kind: CalibrationKind,
         scores: &[f64],
-        churned: &[bool],
-        weights: impl Fn(usize) -> f64,
+        outcomes: &Outcomes<'_>,
         observer: &dyn Observer,
     ) -> Result<Self> {
         heed(observer, "calibration")?;
-        let positives = churned.iter().filter(|&&y| y).count();
-        let enough = positives.min(churned.len() - positives) >= ENOUGH_FOR_ISOTONIC;
+        if kind == CalibrationKind::None {
+            return Ok(Calibration::Identity);
+        }
+        let rows: Vec<usize> = (0..scores.len()).filter(|&row| !scores[row].is_nan()).collect();
+        let fewest = outcomes.customers(&rows, true).min(outcomes.customers(&rows, false));
+        if fewest == 0 {
+            let message = "of the rows that can be scored unseen all have one outcome: too few different customers, or too \
+                           few trees";
+            return Err(Error::new(ErrorKind::OneClass, message));
+        }
+        let scores: Vec<f64> = rows.iter().map(|&row| scores[row]).collect();
+        let churned: Vec<bool> = rows.iter().map(|&row| outcomes.churned[row]).collect();
+        let weights: Vec<f64> = rows.iter().map(|&row| (outcomes.weight)(row)).collect();
         match kind {
-            CalibrationKind::None => Ok(Calibration::Identity),
-            CalibrationKind::Isotonic => Ok(isotonic(scores, churned, weights)),
-            CalibrationKind::Auto if enough => Ok(isotonic(scores, churned, weights)),
-            CalibrationKind::Auto | CalibrationKind::Platt => platt(scores, churned, weights, observer),
+            CalibrationKind::Isotonic => Ok(isotonic(&scores, &churned, &weights)),
+            CalibrationKind::Auto if fewest >= ENOUGH_FOR_ISOTONIC => Ok(isotonic(&scores, &churned, &weights)),
+            _ => platt(&scores, &churned, &weights, observer),
         }
     }
 }
 
-fn platt(
-    scores: &[f64],
-    churned: &[bool],
-    weights: impl Fn(usize) -> f64,
-    observer: &dyn Observer,
-) -> Result<Calibration> {
+fn platt(scores: &[f64], churned: &[bool], weights: &[f64], observer: &dyn Observer) -> Result<Calibration> {
+    // One score far from all others would flatten the curve for everybody.
+    let fence = Fence::of(scores.iter().copied());
+    let scores: Vec<f64> = scores.iter().map(|&score| fence.clamp(score)).collect();
     let positives = churned.iter().filter(|&&y| y).count() as f64;
     let negatives = churned.len() as f64 - positives;
     let (yes, no) = ((positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0));
     let y: Vec<f64> = churned.iter().map(|&y| if y { yes } else { no }).collect();
-    let weights: Vec<f64> = (0..scores.len()).map(weights).collect();
     let fill = |rows: std::ops::Range<usize>, out: &mut [f64]| out[..rows.len()].copy_from_slice(&scores[rows]);
-    let fitted = Problem { fill: &fill, columns: 1, y: &y, weights: &weights, l2: 0.0, observer }.minimum()?;
+    let fitted = Problem { fill: &fill, columns: 1, y: &y, weights, l2: 0.0, observer }.minimum()?;
     // A score that ranks worse than chance is worth nothing; turning it round would be worth less.
     if fitted[1] > 0.0 {
         return Ok(Calibration::Platt { slope: fitted[1], offset: fitted[0] });
     }
-    let rate = y.iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>() / weights.iter().sum::<f64>();
+    let rate = y.iter().zip(weights).map(|(y, w)| y * w).sum::<f64>() / weights.iter().sum::<f64>();
     Ok(Calibration::Platt { slope: 0.0, offset: logit(rate) })
 }
 
@@ -80,7 +108,7 @@ pub(crate) fn slope_of_log_odds(churned: &[bool], probabilities: &[f64]) -> Opti
     (information > 0.0).then(|| (fitted[1], 1.0 / information.sqrt()))
 }
 
-fn isotonic(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) -> Calibration {
+fn isotonic(scores: &[f64], churned: &[bool], weights: &[f64]) -> Calibration {
     struct Block {
         weight: f64,
         churned: f64,
@@ -88,7 +116,7 @@ fn isotonic(scores: &[f64], churned: &[bool], weights: impl Fn(usize) -> f64) ->
         to: f64,
     }
     let mut rows: Vec<(f64, bool, f64)> =
-        (0..scores.len()).map(|i| (scores[i], churned[i], weights(i))).filter(|r| r.2 > 0.0).collect();
+        (0..scores.len()).map(|i| (scores[i], churned[i], weights[i])).filter(|r| r.2 > 0.0).collect();
     rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
     let total: f64 = rows.iter().map(|row| row.2).sum();
     let rate = rows.iter().filter(|row| row.1).map(|row| row.2).sum::<f64>() / total;
@@ -140,7 +168,7 @@ mod tests {
     /// the base rate ½ the blocks are (0 + ½)/2 = ¼, (1 + ½)/3 = ½ and (1 + ½)/2 = ¾; the middle one tilts by ¼/1000.
     #[test]
     fn isotonic_by_hand() {
-        let fitted = isotonic(&[1.0, 2.0, 3.0, 4.0], &[false, true, false, true], |_| 1.0);
+        let fitted = isotonic(&[1.0, 2.0, 3.0, 4.0], &[false, true, false, true], &[1.0; 4]);
         for (score, expected) in [
             (0.0, 0.25),
             (1.0, 0.25),
@@ -162,7 +190,8 @@ mod tests {
     fn platt_by_hand() {
         let scores = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
         let churned = [true, false, false, false, true, true, true, false];
-        let Calibration::Platt { slope, offset } = platt(&scores, &churned, |_| 1.0, &()).expect("it converges") else {
+        let Calibration::Platt { slope, offset } = platt(&scores, &churned, &[1.0; 8], &()).expect("it converges")
+        else {
             panic!()
         };
         assert!((slope - 2.0 * std::f64::consts::LN_2).abs() < 1e-9);

@@ -149,7 +149,8 @@ impl Classifier {
         }
         let features: Vec<FeatureSpec> = names.iter().map(FeatureSpec::numeric).collect();
         let groups: Vec<u32> = (0..rows as u32).collect();
-        let data = Rows { x, specs: &features, y, groups: &groups, weights };
+        let ages = vec![0; rows];
+        let data = Rows { x, specs: &features, y, groups: &groups, ages: &ages, weights };
         let Fitted { learner, calibration, config } = fit_rows(&data, config, observer)?;
         Ok(Classifier::new(Document {
             format: FORMAT.to_owned(),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::snapshot::most_by_default;
 use crate::day::Day;
 use crate::error::{Result, invalid_parameter};
 use crate::features::{FeatureConfig, FeatureSet, registry};
@@ -26,13 +27,14 @@ pub struct TrainConfig {
     /// What churn means.
     #[serde(flatten)]
     pub labels: LabelConfig,
-    /// What is known of a customer.
+    /// The features; by default the set `behavioral`.
     #[serde(flatten)]
     pub features: FeatureConfig,
-    /// How to learn.
+    /// How to learn; by default a random forest.
     #[serde(flatten)]
     pub learning: LearnConfig,
-    /// How many cutoffs to stack, 1 to 1000; none for up to four, as many as the log has room for.
+    /// How many cutoffs to stack, 1 to 1000; none for up to twelve, as many as the log has room for (down to
+    /// four where twelve would make more than a million rows).
     pub snapshots: Option<usize>,
     /// The cutoffs themselves.
     pub cutoffs: Option<Vec<Day>>,
@@ -46,7 +48,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         TrainConfig {
             labels: LabelConfig::default(),
-            features: FeatureConfig::default(),
+            features: FeatureConfig { feature_set: FeatureSet::Behavioral, ..FeatureConfig::default() },
             learning: LearnConfig::default(),
             snapshots: None,
             cutoffs: None,
@@ -83,7 +85,7 @@ impl TrainConfig {
     ///
     /// ```
     /// use churn::TrainConfig;
-    /// let config = TrainConfig::from_json(r#"{"snapshots": 400, "horizon_days": 1}"#)?;
+    /// let config = TrainConfig::from_json(r#"{"snapshots": 400, "horizon_days": 1, "feature_set": "rfm"}"#)?;
     /// // 100,000 customers, 400 cutoffs, the 8 features of the set rfm.
     /// assert_eq!(config.most_values(100_000), 320_000_000);
     /// # Ok::<(), churn::Error>(())
@@ -92,7 +94,7 @@ impl TrainConfig {
         let cutoffs = match (&self.cutoffs, self.snapshots) {
             (Some(cutoffs), _) => cutoffs.len(),
             (None, _) if self.labels.labels != LabelKind::OutcomeWindow => 1,
-            (None, count) => count.unwrap_or(super::snapshot::BY_DEFAULT),
+            (None, count) => count.unwrap_or(most_by_default(customers)),
         };
         let features = &self.features;
         let types = match &features.event_type_columns {
@@ -120,7 +122,7 @@ pub struct TableConfig {
     pub weight: Option<String>,
     /// Columns that are not learned from.
     pub leave_out: Vec<String>,
-    /// How to learn.
+    /// How to learn; by default gradient boosting.
     #[serde(flatten)]
     pub learning: LearnConfig,
 }
@@ -132,7 +134,7 @@ impl Default for TableConfig {
             customer_id: None,
             weight: None,
             leave_out: Vec::new(),
-            learning: LearnConfig::default(),
+            learning: LearnConfig { model: ModelKind::GradientBoosting, ..LearnConfig::default() },
         }
     }
 }
@@ -141,9 +143,13 @@ impl FromJson for TrainConfig {
     fn from_json(json: &Json) -> JsonResult<Self> {
         let own: &[&str] = &["snapshots", "cutoffs", "audit", "allow"];
         let object = Object::of(json, &[LabelConfig::KEYS, FeatureConfig::KEYS, LearnConfig::KEYS, own].concat())?;
+        let default = TrainConfig::default();
         Ok(TrainConfig {
             labels: LabelConfig::of_object(object)?,
-            features: FeatureConfig::of_object(object)?,
+            features: FeatureConfig {
+                feature_set: object.field_or("feature_set", default.features.feature_set)?,
+                ..FeatureConfig::of_object(object)?
+            },
             learning: LearnConfig::of_object(object)?,
             snapshots: object.field("snapshots")?,
             cutoffs: object.field("cutoffs")?,
@@ -157,12 +163,16 @@ impl FromJson for TableConfig {
     fn from_json(json: &Json) -> JsonResult<Self> {
         let own: &[&str] = &["label", "customer_id", "weight", "leave_out"];
         let object = Object::of(json, &[own, LearnConfig::KEYS].concat())?;
+        let default = TableConfig::default();
         Ok(TableConfig {
-            label: object.field_or("label", TableConfig::default().label)?,
+            label: object.field_or("label", default.label)?,
             customer_id: object.field("customer_id")?,
             weight: object.field("weight")?,
             leave_out: object.field_or("leave_out", Vec::new())?,
-            learning: LearnConfig::of_object(object)?,
+            learning: LearnConfig {
+                model: object.field_or("model", default.learning.model)?,
+                ..LearnConfig::of_object(object)?
+            },
         })
     }
 }

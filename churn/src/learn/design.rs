@@ -1,5 +1,5 @@
-//! What logistic regression knows of its columns before it fits: medians, means, deviations, counts of levels, in one pass
-//! over the rows.
+//! What logistic regression knows of its columns before it fits: medians, fences, means, deviations, counts of levels, in
+//! one pass over the rows, and another over a column that reaches beyond its fence.
 //!
 //! **Algorithm.** Means and sums of squared deviations of small blocks are exact to rounding and merged by Chan, Golub and
 //! LeVeque's formula (1979), in fixed order. For the median a sample of the rows gives two values that it lies between in
@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use super::fence::Fence;
 use super::fit::TrainingSet;
 use crate::counts::{share, stretch};
 use crate::features::percentile;
@@ -16,7 +17,9 @@ use crate::parallel;
 /// What is known of a feature.
 pub(super) struct Summary {
     pub(super) missing: usize,
-    /// Of a number's present values, and the sum of their squared deviations from it.
+    /// Where a number's values are cut off, without end on a side that none reaches beyond.
+    pub(super) fence: Fence,
+    /// Of a number's present values, cut off, and the sum of their squared deviations from it.
     pub(super) mean: f64,
     pub(super) squares: f64,
     /// 0 where all are missing.
@@ -32,6 +35,8 @@ const LEAST_GROUP: usize = 1024;
 const GROUPS: usize = 64;
 /// Up to so many rows the median is sought among all.
 const FEW: usize = 4096;
+/// Rows that a fence is found by.
+const MOST_FENCED: usize = 10_000;
 
 /// Writes a feature's values in these of the set's rows.
 pub(super) fn gather(set: &TrainingSet<'_>, x: &[f64], feature: usize, rows: Range<usize>, out: &mut [f64]) {
@@ -72,18 +77,44 @@ pub(super) fn summaries(set: &TrainingSet<'_>, x: &[f64]) -> Vec<Summary> {
     for group in parts {
         totals.iter_mut().zip(group).for_each(|(total, part)| total.merge(part));
     }
-    parallel::map_mut(&mut totals, |feature, part| Summary {
-        missing: n - part.present,
-        mean: part.mean,
-        squares: part.squares,
-        median: part.median().unwrap_or_else(|| {
-            let mut present = vec![0.0; n];
-            gather(set, x, feature, 0..n, &mut present);
-            present.retain(|v| !v.is_nan());
-            if present.is_empty() { 0.0 } else { percentile(&mut present, 0.5) }
-        }),
-        levels: std::mem::take(&mut part.levels),
+    parallel::map_mut(&mut totals, |feature, part| {
+        let mut fence = Fence::NONE;
+        if set.specs[feature].levels.is_none() && part.present > 0 {
+            fence = Fence::of(sample(set, x, feature, MOST_FENCED)).within(part.least, part.most);
+            if fence.low > part.least || fence.high < part.most {
+                (part.mean, part.squares) = cut_moments(set, x, feature, fence);
+            }
+        }
+        Summary {
+            missing: n - part.present,
+            fence,
+            mean: part.mean,
+            squares: part.squares,
+            median: part.median().unwrap_or_else(|| {
+                let mut present = vec![0.0; n];
+                gather(set, x, feature, 0..n, &mut present);
+                present.retain(|v| !v.is_nan());
+                if present.is_empty() { 0.0 } else { percentile(&mut present, 0.5) }
+            }),
+            levels: std::mem::take(&mut part.levels),
+        }
     })
+}
+
+/// Values of a feature at about so many evenly spaced rows, or at all where there are fewer.
+fn sample(set: &TrainingSet<'_>, x: &[f64], feature: usize, most: usize) -> impl Iterator<Item = f64> {
+    let (n, size) = (set.rows.len(), set.rows.len().min(most));
+    (0..size).map(move |i| x[set.rows[share(n, i, size)] as usize * set.specs.len() + feature])
+}
+
+/// Mean and sum of squared deviations of a feature's present values, cut off.
+fn cut_moments(set: &TrainingSet<'_>, x: &[f64], feature: usize, fence: Fence) -> (f64, f64) {
+    let values = || {
+        let all = set.rows.iter().map(|&row| x[row as usize * set.specs.len() + feature]);
+        all.filter(|value| !value.is_nan()).map(|value| fence.clamp(value))
+    };
+    let mean = values().sum::<f64>() / values().count() as f64;
+    (mean, values().map(|value| (value - mean) * (value - mean)).sum())
 }
 
 /// Two values that the median lies between, most likely: some four deviations of its rank in a sample on either side.
@@ -93,8 +124,7 @@ fn bracket(set: &TrainingSet<'_>, x: &[f64], feature: usize) -> (f64, f64) {
         return (f64::NEG_INFINITY, f64::INFINITY);
     }
     let size = 5 * n.isqrt();
-    let at = |i: usize| x[set.rows[share(n, i, size)] as usize * set.specs.len() + feature];
-    let mut sample: Vec<f64> = (0..size).map(at).filter(|v| !v.is_nan()).collect();
+    let mut sample: Vec<f64> = sample(set, x, feature, size).filter(|v| !v.is_nan()).collect();
     let (middle, reach) = (sample.len() / 2, 2 * sample.len().isqrt() + 1);
     if reach > middle || middle + reach >= sample.len() {
         return (f64::NEG_INFINITY, f64::INFINITY);
@@ -107,6 +137,8 @@ fn bracket(set: &TrainingSet<'_>, x: &[f64], feature: usize) -> (f64, f64) {
 /// What some of the rows say of a feature.
 struct Part {
     present: usize,
+    least: f64,
+    most: f64,
     mean: f64,
     squares: f64,
     bracket: (f64, f64),
@@ -121,7 +153,19 @@ struct Part {
 impl Part {
     fn new(bracket: (f64, f64), levels: usize) -> Self {
         let (inside, levels) = (Vec::new(), vec![0; levels]);
-        Part { present: 0, mean: 0.0, squares: 0.0, bracket, below: 0, at_low: 0, at_high: 0, inside, levels }
+        Part {
+            present: 0,
+            least: f64::INFINITY,
+            most: f64::NEG_INFINITY,
+            mean: 0.0,
+            squares: 0.0,
+            bracket,
+            below: 0,
+            at_low: 0,
+            at_high: 0,
+            inside,
+            levels,
+        }
     }
 
     fn add_levels(&mut self, values: &[f64]) {
@@ -151,6 +195,9 @@ impl Part {
         let mean = lane_by_lane(&|v| if v.is_nan() { 0.0 } else { v }) / present as f64;
         let squares = lane_by_lane(&|v| if v.is_nan() { 0.0 } else { (v - mean) * (v - mean) });
         self.merge_moments(present, mean, squares);
+        // Of a number and a missing value the number is the smaller and the larger.
+        self.least = values.iter().fold(self.least, |least, &v| least.min(v));
+        self.most = values.iter().fold(self.most, |most, &v| most.max(v));
         let (low, high) = self.bracket;
         self.below += count(&|v| v < low);
         self.at_low += count(&|v| v == low);
@@ -179,6 +226,8 @@ impl Part {
             return;
         }
         self.merge_moments(part.present, part.mean, part.squares);
+        self.least = self.least.min(part.least);
+        self.most = self.most.max(part.most);
         self.below += part.below;
         self.at_low += part.at_low;
         self.at_high += part.at_high;
@@ -260,6 +309,9 @@ mod tests {
                     continue;
                 }
                 present.sort_unstable_by(f64::total_cmp);
+                // Cut off ten median distances from the median.
+                let fence = Fence::of(sample(&set, x.as_slice().expect("rows"), j, MOST_FENCED));
+                present.iter_mut().for_each(|value| *value = fence.clamp(*value));
                 let n = present.len();
                 let median = if n == 0 { 0.0 } else { present[n / 2] - (present[n / 2] - present[(n - 1) / 2]) / 2.0 };
                 assert_eq!(found.median, median, "{what}");

@@ -4,6 +4,7 @@ use ndarray::Array2;
 
 use super::bins::{Binned, bin};
 use super::boosting::Booster;
+use super::calibration::Outcomes;
 use super::forest::{self, ForestParameters};
 use super::growth::Growth;
 use super::snapshot::Dataset;
@@ -60,6 +61,10 @@ impl Fitted {
 }
 
 pub(crate) const FOLDS: usize = 5;
+/// From so many rows on one fold is scored instead of all five: a fifth of them is plenty to calibrate by.
+const MANY_ROWS: usize = 50_000;
+/// Cutoffs in which a row's weight in calibration falls by half.
+const CALIBRATION_HALF_LIFE: f64 = 2.0;
 const LEAST_ROWS: usize = 50;
 const LEAST_OF_A_CLASS: usize = 5;
 const MOST_ROUNDS: usize = 100;
@@ -113,6 +118,8 @@ pub(crate) struct Rows<'a> {
     pub(crate) y: &'a [bool],
     /// Rows of one customer share a number.
     pub(crate) groups: &'a [u32],
+    /// The number of cutoffs after that of each row.
+    pub(crate) ages: &'a [u16],
     /// One each if none.
     pub(crate) weights: Option<&'a [f64]>,
 }
@@ -124,8 +131,8 @@ pub(crate) fn fit(
     config: &LearnConfig,
     observer: &dyn Observer,
 ) -> Result<Fitted> {
-    let Dataset { x, y, groups, specs } = data;
-    fit_rows(&Rows { x, specs, y, groups, weights }, config, observer)
+    let Dataset { x, y, groups, ages, specs } = data;
+    fit_rows(&Rows { x, specs, y, groups, ages, weights }, config, observer)
 }
 
 /// [`fit`] on borrowed rows. Where nothing is to be chosen and nothing to be calibrated, no fold is fitted.
@@ -146,10 +153,13 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
     };
     let rows: Vec<u32> = (0..data.y.len() as u32).collect();
     let set = |rows| TrainingSet { x: data.x, specs: data.specs, binned: &binned, y: data.y, weights: &weights, rows };
-    let cross_fit = config.calibration != CalibrationKind::None || chooses(config, rows.len());
-    let parts = if cross_fit { folds(data, config.seed)? } else { Vec::new() };
+    let unseen = config.calibration != CalibrationKind::None || chooses(config, rows.len());
+    let parts = match unseen {
+        true => folds(data, config.seed)?,
+        false => Vec::new(),
+    };
     let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();
-    let job = Job { config, all: set(&rows), given: &given, folds, observer };
+    let job = Job { config, all: set(&rows), groups: data.groups, given: &given, folds, observer };
     let (learner, scores, config) = match config.model {
         ModelKind::LogisticRegression => job.logistic()?,
         ModelKind::RandomForest => job.forest()?,
@@ -158,7 +168,10 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
             return Err(invalid_parameter("model", "auto", "a learner; auto is resolved before fitting"));
         }
     };
-    let calibration = Calibration::fit(config.calibration, &scores, data.y, |row| given[row], observer)?;
+    // Rates move: what happened lately says more of what will be.
+    let weight = |row: usize| given[row] * libm::exp2(f64::from(data.ages[row]) / -CALIBRATION_HALF_LIFE);
+    let outcomes = Outcomes { churned: data.y, customers: data.groups, weight: &weight };
+    let calibration = Calibration::fit(config.calibration, &scores, &outcomes, observer)?;
     Ok(Fitted { learner, calibration, config })
 }
 
@@ -171,17 +184,20 @@ fn chooses(config: &LearnConfig, rows: usize) -> bool {
     }
 }
 
-/// The rows that each fold learns from, and those it does not see.
+/// The rows that each fold learns from, and those it does not see; of many rows the first fold alone.
 fn folds(data: &Rows<'_>, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
     let fold_of = deal(data.y, data.groups, FOLDS, seed);
     let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
-    let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
+    let mut parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
     for (learn, _) in &parts {
         let churned = learn.iter().filter(|&&row| data.y[row as usize]).count();
         if churned == 0 || churned == learn.len() {
             let message = "too few different customers: each fifth of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
             return Err(Error::new(ErrorKind::OneClass, message));
         }
+    }
+    if data.y.len() >= MANY_ROWS {
+        parts.truncate(1);
     }
     Ok(parts)
 }
@@ -190,6 +206,8 @@ fn folds(data: &Rows<'_>, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
 struct Job<'a> {
     config: &'a LearnConfig,
     all: TrainingSet<'a>,
+    /// Rows of one customer share a number.
+    groups: &'a [u32],
     /// The weights that came with the rows, before those of the classes.
     given: &'a [f64],
     folds: Vec<Fold<'a>>,
@@ -202,22 +220,31 @@ struct Fold<'a> {
     held_out: &'a [u32],
 }
 
-/// The learner fitted on all rows, the score of each row by the fold that had not seen it, and the settings as chosen.
+/// The learner fitted on all rows, the score of each row by learners that had not seen its customer (NaN where there is
+/// none), and the settings as chosen.
 type Outcome = (Learner, Vec<f64>, LearnConfig);
 
 impl Job<'_> {
     fn logistic(&self) -> Result<Outcome> {
-        let mut scores = vec![0.0; self.all.y.len()];
+        let mut scores = vec![f64::NAN; self.all.y.len()];
         for (number, fold) in self.folds.iter().enumerate() {
-            step(self.observer, "cross-fit", number, FOLDS)?;
+            step(self.observer, "cross-fit", number, self.folds.len())?;
             let logistic = Logistic::fit(&fold.set, self.config.l2, self.observer)?;
             for &row in fold.held_out {
                 scores[row as usize] = logistic.margin(self.all.x.row(row as usize));
             }
         }
-        step(self.observer, "cross-fit", FOLDS, FOLDS)?;
+        step(self.observer, "cross-fit", self.folds.len(), self.folds.len())?;
         let logistic = Logistic::fit(&self.all, self.config.l2, self.observer)?;
         Ok((Learner::LogisticRegression(logistic), scores, self.config.clone()))
+    }
+
+    /// A leaf of a forest rests on five customers or more: rows of one customer at several cutoffs say much the same.
+    fn least_leaf(&self) -> f64 {
+        let mut customers = self.groups.to_vec();
+        customers.sort_unstable();
+        customers.dedup();
+        5.0 * self.groups.len() as f64 / customers.len() as f64
     }
 
     fn growth(&self, config: &LearnConfig) -> Growth {
@@ -225,55 +252,49 @@ impl Job<'_> {
         Growth {
             max_depth: config.max_depth.unwrap_or(usize::MAX),
             l2: if forest { 0.0 } else { config.leaf_l2.unwrap_or(BOOSTING_L2) },
-            min_child_weight: config.min_child_weight.unwrap_or(if forest { 5.0 } else { 1.0 }),
+            min_child_weight: config.min_child_weight.unwrap_or_else(|| if forest { self.least_leaf() } else { 1.0 }),
         }
     }
 
-    fn forest_parameters(&self, config: &LearnConfig) -> ForestParameters {
+    fn forest_parameters<'d>(&self, config: &LearnConfig, depths: &'d [usize]) -> ForestParameters<'d> {
         let features = self.all.specs.len();
         let drawn = config.features_per_split.unwrap_or((features as f64).sqrt().ceil() as usize);
         ForestParameters {
             trees: config.trees,
             growth: self.growth(config),
             features_per_split: drawn.clamp(1, features),
+            depths,
             seed: config.seed,
         }
     }
 
-    /// Where no depth is asked for, the folds' trees are judged at several depths at once (a node knows what it would give as
-    /// a leaf), and the forest is grown to the best.
+    /// Where no depth is asked for, the trees are grown to the deepest, judged at several depths at once on the customers whom
+    /// each has not seen (a node knows what it would give as a leaf), and cut at the best.
     fn forest(&self) -> Result<Outcome> {
         let mut config = self.config.clone();
-        let depths = forest_depths(&config, self.all.rows.len());
+        let depths = forest_depths(&config, self.all.y.len());
         config.max_depth = depths.last().copied();
-        let parameters = self.forest_parameters(&config);
-        let mut scores = vec![vec![0.0; self.all.y.len()]; depths.len()];
-        for (number, fold) in self.folds.iter().enumerate() {
-            step(self.observer, "cross-fit", number, FOLDS)?;
-            let trees = forest::fit(&fold.set, &parameters, self.observer)?;
-            let held_out = || fold.held_out.iter().map(|&row| row as usize);
-            for tree in &trees {
-                heed(self.observer, "cross-fit")?;
-                tree.values_at(&self.all.binned.columns, held_out(), &depths, |row, which, value| {
-                    scores[which][row] += value
-                });
-            }
-            for scores in &mut scores {
-                held_out().for_each(|row| scores[row] = rate_logit(scores[row] / trees.len() as f64));
-            }
+        // Without folds nothing is asked of unseen rows.
+        let judged = if self.folds.is_empty() { &[][..] } else { &depths };
+        let parameters = self.forest_parameters(&config, judged);
+        let (mut trees, mut scores) = forest::fit(&self.all, self.groups, &parameters, self.observer)?;
+        for scores in &mut scores {
+            scores.iter_mut().for_each(|score| *score = rate_logit(*score));
         }
-        step(self.observer, "cross-fit", FOLDS, FOLDS)?;
         let losses: Vec<f64> = scores.iter().map(|scores| self.loss(scores)).collect();
-        // Without folds there is one depth only.
-        let best = (0..depths.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).expect("there is a depth");
-        config.max_depth = Some(depths[best]);
-        let trees = forest::fit(&self.all, &self.forest_parameters(&config), self.observer)?;
-        Ok((Learner::RandomForest { trees }, scores.swap_remove(best), config))
+        let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
+        if depths[best] < depths[depths.len() - 1] {
+            config.max_depth = Some(depths[best]);
+            trees = trees.iter().map(|tree| tree.cut(depths[best])).collect();
+        }
+        let scores = if judged.is_empty() { Vec::new() } else { scores.swap_remove(best) };
+        Ok((Learner::RandomForest { trees }, scores, config))
     }
 
-    /// Log-loss of all rows by scores of folds that had not seen them.
+    /// Log-loss of the rows that have a score.
     fn loss(&self, scores: &[f64]) -> f64 {
-        (0..scores.len()).map(|row| self.given[row] * log_loss_of(sigmoid(scores[row]), self.all.y[row])).sum()
+        let scored = (0..scores.len()).filter(|&row| !scores[row].is_nan());
+        scored.map(|row| self.given[row] * log_loss_of(sigmoid(scores[row]), self.all.y[row])).sum()
     }
 
     /// Where depth and leaf penalty are not asked for, the recipe with the best log-loss on the folds' unseen rows is taken.
@@ -306,13 +327,13 @@ impl Job<'_> {
         }
         let most = config.rounds.unwrap_or(MOST_ROUNDS);
         if boosters.is_empty() {
-            return Ok((0.0, most, vec![0.0; self.all.y.len()]));
+            return Ok((0.0, most, Vec::new()));
         }
         let (mut best_loss, mut best_rounds, mut best_scores) = (f64::INFINITY, 0, Vec::new());
         for round in 1..=most {
             step(self.observer, "cross-fit", round - 1, most)?;
             parallel::for_each(&mut boosters, Booster::round);
-            let mut scores = vec![0.0; self.all.y.len()];
+            let mut scores = vec![f64::NAN; self.all.y.len()];
             for (fold, booster) in self.folds.iter().zip(&boosters) {
                 fold.held_out.iter().for_each(|&row| scores[row as usize] = booster.margins[row as usize]);
             }
@@ -332,9 +353,6 @@ const FOREST_DEPTHS: [usize; 4] = [4, 6, 8, 10];
 const BOOSTING_DEPTHS: [usize; 3] = [2, 3, 5];
 const BOOSTING_L2: f64 = 1.0;
 const SMALL_BOOSTING_L2: f64 = 0.1;
-
-/// From so many rows on, boosting takes its full depth without a trial.
-const MANY_ROWS: usize = 50_000;
 
 /// The depths at which a forest is judged.
 fn forest_depths(config: &LearnConfig, rows: usize) -> Vec<usize> {

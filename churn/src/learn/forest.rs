@@ -1,8 +1,10 @@
 //! Random forest: trees on bootstrap samples with features drawn at each split; the score is the mean of their rates.
 //!
-//! Breiman 2001, with probability trees (each leaf its churn rate). A tree depends on the seed and its number only. Trees
-//! are grown side by side, each depth first: features are drawn anew at every node, so only theirs are summed, and nothing
-//! would be gained from the histograms of the node above.
+//! Breiman 2001, with probability trees (each leaf its churn rate). A sample is drawn of the customers, all rows of each, so
+//! that the rows left out of it are those of customers whom the tree has not seen: their mean rates over such trees are what
+//! the forest is judged and calibrated by, and no second forest has to be grown for that. A tree depends on the seed and its
+//! number only. Trees are grown side by side, each depth first: features are drawn anew at every node, so only theirs are
+//! summed, and nothing would be gained from the histograms of the node above.
 
 use super::bins::{BINS, Binned};
 use super::fit::TrainingSet;
@@ -16,11 +18,13 @@ use crate::parallel;
 use crate::progress::{Observer, step};
 use crate::random::Random;
 
-pub(crate) struct ForestParameters {
+pub(crate) struct ForestParameters<'a> {
     pub(crate) trees: usize,
     pub(crate) growth: Growth,
     /// Features looked at for a split.
     pub(crate) features_per_split: usize,
+    /// At which the trees are judged by the rows that they have not seen.
+    pub(crate) depths: &'a [usize],
     pub(crate) seed: u64,
 }
 
@@ -29,25 +33,69 @@ pub(crate) struct ForestParameters {
 const BATCH: usize = 8;
 const ROWS_OF_A_BATCH: usize = 1 << 21;
 
-pub(crate) fn fit(set: &TrainingSet<'_>, parameters: &ForestParameters, observer: &dyn Observer) -> Result<Vec<Tree>> {
+/// The trees, and for each of the depths the mean rate of each row over the trees that have not seen its customer, were
+/// they cut there; NaN where every tree has.
+pub(crate) fn fit(
+    set: &TrainingSet<'_>,
+    groups: &[u32],
+    parameters: &ForestParameters<'_>,
+    observer: &dyn Observer,
+) -> Result<(Vec<Tree>, Vec<Vec<f64>>)> {
+    let (n, depths) = (set.y.len(), parameters.depths);
     let mut trees = Vec::with_capacity(parameters.trees);
-    let weights = Weights::of(set);
+    let (mut rates, mut judges) = (vec![vec![0.0; n]; depths.len()], vec![0u32; n]);
+    let (weights, customers) = (Weights::of(set), Customers::of(groups));
     while trees.len() < parameters.trees {
         step(observer, "trees", trees.len(), parameters.trees)?;
         let from = trees.len();
         let cores = parallel::threads();
-        let batch = BATCH.max(2 * cores).min((ROWS_OF_A_BATCH / set.rows.len()).max(cores));
+        let batch = BATCH.max(2 * cores).min((ROWS_OF_A_BATCH / n).max(cores));
         let batch = batch.min(parameters.trees - from);
-        trees.extend(parallel::map(batch, |i| tree(set, &weights, parameters, (from + i) as u64)));
+        let number = |i| (from + i) as u64;
+        let grown = parallel::map(batch, |i| tree(set, &customers, &weights, parameters, number(i)));
+        for Grown { tree, unseen, values } in grown {
+            trees.push(tree);
+            for &Unseen { row, at } in &unseen {
+                judges[row as usize] += 1;
+                for (rates, value) in rates.iter_mut().zip(&values[at as usize * depths.len()..]) {
+                    rates[row as usize] += value;
+                }
+            }
+        }
     }
-    Ok(trees)
+    for rates in &mut rates {
+        rates.iter_mut().zip(&judges).for_each(|(rate, &trees)| *rate /= f64::from(trees));
+    }
+    Ok((trees, rates))
+}
+
+/// Whose each row is: customers numbered from 0 without a gap.
+struct Customers {
+    of_row: Vec<u32>,
+    count: usize,
+}
+
+impl Customers {
+    fn of(groups: &[u32]) -> Self {
+        let mut numbers = vec![u32::MAX; groups.iter().max().map_or(0, |&most| most as usize + 1)];
+        let mut count = 0;
+        let number = |&group: &u32| {
+            let number = &mut numbers[group as usize];
+            if *number == u32::MAX {
+                (*number, count) = (count, count + 1);
+            }
+            *number
+        };
+        let of_row = groups.iter().map(number).collect();
+        Customers { of_row, count: count as usize }
+    }
 }
 
 /// The rows' weights as integers.
 enum Weights {
     /// All 1: sums are the numbers of draws.
     One,
-    /// Multiples of a unit, of the largest at most 2^30. A sample is as large as the set, so 2^33 rows cannot overflow.
+    /// Multiples of a unit, of the largest at most 2^30. A sample is about as large as the set, so 2^33 rows cannot overflow.
     Units(Vec<u32>, f64),
 }
 
@@ -72,45 +120,73 @@ struct Drawn {
     churned: u16,
 }
 
-fn tree(set: &TrainingSet<'_>, weights: &Weights, parameters: &ForestParameters, number: u64) -> Tree {
+/// A tree, and what it says of the customers who are not in its sample.
+struct Grown {
+    tree: Tree,
+    unseen: Vec<Unseen>,
+    /// Of each unseen row the rates at the depths that were asked for.
+    values: Vec<f64>,
+}
+
+/// A row that is not in a sample, and its place among those.
+#[derive(Clone, Copy, Default)]
+struct Unseen {
+    row: u32,
+    at: u32,
+}
+
+fn tree(
+    set: &TrainingSet<'_>,
+    customers: &Customers,
+    weights: &Weights,
+    parameters: &ForestParameters<'_>,
+    number: u64,
+) -> Grown {
     let mut random = Random::new(parameters.seed, number);
-    let mut rows = sample(set, &mut random);
-    match weights {
+    let (mut rows, mut unseen) = sample(set.y, customers, &mut random);
+    if parameters.depths.is_empty() {
+        unseen.clear();
+    }
+    let (tree, values) = match weights {
         Weights::One => {
             let counts = |drawn: Drawn| Counts(u64::from(drawn.churned) << 32 | u64::from(drawn.times));
-            grow(set.binned, parameters, 1.0, &mut rows, counts, random)
+            grow(set.binned, parameters, 1.0, &mut rows, &mut unseen, counts, random)
         }
         Weights::Units(weights, unit) => {
             let sum = |drawn: Drawn| {
                 let weight = i64::from(weights[drawn.row as usize]);
                 Sum { g: weight * i64::from(drawn.churned), h: weight * i64::from(drawn.times) }
             };
-            grow(set.binned, parameters, *unit, &mut rows, sum, random)
+            grow(set.binned, parameters, *unit, &mut rows, &mut unseen, sum, random)
         }
-    }
+    };
+    Grown { tree, unseen, values }
 }
 
-/// As many draws with replacement as there are rows.
-fn sample(set: &TrainingSet<'_>, random: &mut Random) -> Vec<Drawn> {
-    // A row is drawn once on average; 255 times is beyond what chance does.
-    let mut times = vec![0u8; set.rows.len()];
-    for _ in 0..set.rows.len() {
-        let drawn = &mut times[random.below(set.rows.len())];
+/// As many draws with replacement as there are customers: the rows of those who were drawn, and of those who were not.
+fn sample(y: &[bool], customers: &Customers, random: &mut Random) -> (Vec<Drawn>, Vec<Unseen>) {
+    // A customer is drawn once on average; 255 times is beyond what chance does.
+    let mut times = vec![0u8; customers.count];
+    for _ in 0..customers.count {
+        let drawn = &mut times[random.below(customers.count)];
         *drawn = drawn.saturating_add(1);
     }
-    let mut rows = vec![Drawn::default(); set.rows.len() + 1];
+    let mut rows = vec![Drawn::default(); y.len() + 1];
+    let mut unseen = vec![Unseen::default(); y.len() + 1];
     let mut len = 0;
-    for (&row, &times) in set.rows.iter().zip(&times) {
-        let churned = u16::from(times) * u16::from(set.y[row as usize]);
-        // The next row takes its place if it was not drawn.
-        rows[len] = Drawn { row, times: u16::from(times), churned };
+    for (row, (&customer, &churned)) in customers.of_row.iter().zip(y).enumerate() {
+        let times = u16::from(times[customer as usize]);
+        // Both are written and one is kept: the next row takes the other's place.
+        rows[len] = Drawn { row: row as u32, times, churned: times * u16::from(churned) };
+        unseen[row - len] = Unseen { row: row as u32, at: (row - len) as u32 };
         len += usize::from(times > 0);
     }
     rows.truncate(len);
-    rows
+    unseen.truncate(y.len() - len);
+    (rows, unseen)
 }
 
-/// Draws below, those of churners above: one addition for both. A sample has less than 2^32 rows.
+/// Draws below, those of churners above: one addition for both. A sample has less than 2^32 draws of rows.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Counts(u64);
 
@@ -134,18 +210,22 @@ struct Grower<'a, C, V> {
     value: V,
     random: Random,
     tree: Tree,
-    buffer: Vec<Drawn>,
+    drawn_buffer: Vec<Drawn>,
+    unseen_buffer: Vec<Unseen>,
     histograms: Vec<[C; BINS]>,
+    depths: &'a [usize],
+    values: Vec<f64>,
 }
 
 fn grow<C, V>(
     binned: &Binned,
-    parameters: &ForestParameters,
+    parameters: &ForestParameters<'_>,
     unit: f64,
     rows: &mut [Drawn],
+    unseen: &mut [Unseen],
     value: V,
     random: Random,
-) -> Tree
+) -> (Tree, Vec<f64>)
 where
     C: Copy + Default + PartialEq + std::ops::AddAssign + Into<Sum>,
     V: Fn(Drawn) -> C,
@@ -163,11 +243,14 @@ where
         value,
         random,
         tree: Tree::default(),
-        buffer: vec![Drawn::default(); rows.len()],
+        drawn_buffer: vec![Drawn::default(); rows.len()],
+        unseen_buffer: vec![Unseen::default(); unseen.len()],
         histograms: vec![[C::default(); BINS]; draw],
+        depths: parameters.depths,
+        values: vec![0.0; unseen.len() * parameters.depths.len()],
     };
-    grower.node(rows, total, 0);
-    grower.tree
+    grower.node(rows, unseen, total, 0);
+    (grower.tree, grower.values)
 }
 
 impl<C, V> Grower<'_, C, V>
@@ -176,23 +259,36 @@ where
     V: Fn(Drawn) -> C,
 {
     /// Adds the node of these rows and everything below it.
-    fn node(&mut self, rows: &mut [Drawn], total: Sum, depth: usize) -> u32 {
+    fn node(&mut self, rows: &mut [Drawn], unseen: &mut [Unseen], total: Sum, depth: usize) -> u32 {
         let index = self.tree.nodes.len();
         let (value, cover) = (self.criterion.value(total), self.criterion.cover(total));
         self.tree.nodes.push(Node { split: None, value, cover });
         // Rows that agree have nothing to tell apart.
         let agree = total.g == 0 || total.g == total.h;
-        if depth == self.max_depth || agree || !self.criterion.can_split(total) {
-            return index as u32;
-        }
-        let Some(found) = self.search(rows, total) else { return index as u32 };
-        let middle = self.partition(rows, &found);
+        let is_leaf = depth == self.max_depth || agree || !self.criterion.can_split(total);
+        let found = if is_leaf { None } else { self.search(rows, total) };
+        self.answer(unseen, value, depth, found.is_none());
+        let Some(found) = found else { return index as u32 };
+        let codes = &self.binned.columns[found.feature].codes;
+        let goes_left = |row: u32| found.goes_left[usize::from(codes[row as usize])];
+        let middle = partition(rows, &mut self.drawn_buffer, |drawn| goes_left(drawn.row));
         let (left_rows, right_rows) = rows.split_at_mut(middle);
-        let left = self.node(left_rows, found.left_sum, depth + 1);
-        let right = self.node(right_rows, total - found.left_sum, depth + 1);
+        let middle = partition(unseen, &mut self.unseen_buffer, |unseen| goes_left(unseen.row));
+        let (left_unseen, right_unseen) = unseen.split_at_mut(middle);
+        let left = self.node(left_rows, left_unseen, found.left_sum, depth + 1);
+        let right = self.node(right_rows, right_unseen, total - found.left_sum, depth + 1);
         let Found { feature, rule, missing_left, .. } = found;
         self.tree.nodes[index].split = Some(Split { feature: feature as u32, rule, missing_left, left, right });
         index as u32
+    }
+
+    /// Writes the value of a node for unseen rows, at its own depth and, for a leaf, at all below.
+    fn answer(&mut self, unseen: &[Unseen], value: f64, depth: usize, is_leaf: bool) {
+        for (which, &asked) in self.depths.iter().enumerate() {
+            if asked == depth || (is_leaf && asked > depth) {
+                unseen.iter().for_each(|row| self.values[row.at as usize * self.depths.len() + which] = value);
+            }
+        }
     }
 
     /// The best split over features in random order: `draw` of them, and more while none of those can be split.
@@ -214,21 +310,77 @@ where
         }
         best.into_found()
     }
+}
 
-    /// Moves the rows that go left to the front, keeping the order on both sides; returns how many there are.
-    fn partition(&mut self, rows: &mut [Drawn], found: &Found) -> usize {
-        let codes = &self.binned.columns[found.feature].codes;
-        let (mut left, mut right) = (0, 0);
-        for at in 0..rows.len() {
-            let drawn = rows[at];
-            let is_left = usize::from(found.goes_left[usize::from(codes[drawn.row as usize])]);
-            // Both are written and one is kept: which way a row goes cannot be foreseen, so a branch would cost more.
-            rows[left] = drawn;
-            self.buffer[right] = drawn;
-            left += is_left;
-            right += 1 - is_left;
+/// Moves the rows that go left to the front, keeping the order on both sides; returns how many there are.
+fn partition<T: Copy>(rows: &mut [T], buffer: &mut [T], goes_left: impl Fn(T) -> bool) -> usize {
+    let (mut left, mut right) = (0, 0);
+    for at in 0..rows.len() {
+        let row = rows[at];
+        let is_left = usize::from(goes_left(row));
+        // Both are written and one is kept: which way a row goes cannot be foreseen, so a branch would cost more.
+        rows[left] = row;
+        buffer[right] = row;
+        left += is_left;
+        right += 1 - is_left;
+    }
+    rows[left..].copy_from_slice(&buffer[..right]);
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::features::FeatureSpec;
+    use crate::learn::bins::bin;
+
+    /// 300 customers with one to three rows each; the rows of a customer differ and share a number with gaps.
+    fn data() -> (Array2<f64>, Vec<bool>, Vec<u32>) {
+        let mut random = Random::new(11, 0);
+        let groups: Vec<u32> = (0..300u32).flat_map(|c| vec![3 * c + 5; 1 + c as usize % 3]).collect();
+        let x = Array2::from_shape_fn((groups.len(), 4), |_| random.below(1000) as f64);
+        let y = x.rows().into_iter().map(|row| row[0] + row[1] > 800.0 + random.below(400) as f64).collect();
+        (x, y, groups)
+    }
+
+    /// Trees grown deep and judged at several depths, against those trees cut there and walked row by row: the same rates, of
+    /// customers who are wholly outside the sample, and of no others.
+    #[test]
+    fn rates_are_those_of_trees_that_have_not_seen_the_customer() {
+        let (x, y, groups) = data();
+        let specs: Vec<FeatureSpec> = (0..4).map(|j| FeatureSpec::numeric(format!("x{j}"))).collect();
+        let binned = bin(&x, &specs, &()).expect("nobody asks to stop");
+        let (n, weights) = (y.len(), vec![1.0; y.len()]);
+        let rows: Vec<u32> = (0..n as u32).collect();
+        let set = TrainingSet { x: &x, specs: &specs, binned: &binned, y: &y, weights: &weights, rows: &rows };
+        let growth = Growth { max_depth: 6, l2: 0.0, min_child_weight: 2.0 };
+        let depths = [1, 3, 6];
+        let parameters = ForestParameters { trees: 20, growth, features_per_split: 2, depths: &depths, seed: 4 };
+        let (trees, rates) = fit(&set, &groups, &parameters, &()).expect("nobody asks to stop");
+
+        let customers = Customers::of(&groups);
+        let mut sums = vec![vec![(0.0, 0.0); n]; depths.len()];
+        for (number, tree) in trees.iter().enumerate() {
+            let mut random = Random::new(parameters.seed, number as u64);
+            let (drawn, unseen) = sample(&y, &customers, &mut random);
+            assert_eq!(drawn.len() + unseen.len(), n);
+            let seen: Vec<u32> = drawn.iter().map(|drawn| groups[drawn.row as usize]).collect();
+            for unseen in &unseen {
+                assert!(!seen.contains(&groups[unseen.row as usize]));
+                for (sums, &depth) in sums.iter_mut().zip(&depths) {
+                    let (sum, count) = &mut sums[unseen.row as usize];
+                    *sum += tree.cut(depth).value(x.row(unseen.row as usize));
+                    *count += 1.0;
+                }
+            }
+            assert!(tree.cut(3).depth() <= 3 && tree.cut(6) == *tree);
         }
-        rows[left..].copy_from_slice(&self.buffer[..right]);
-        left
+        for (rates, sums) in rates.iter().zip(&sums) {
+            for (rate, (sum, count)) in rates.iter().zip(sums) {
+                assert_eq!(rate.to_bits(), (sum / count).to_bits());
+            }
+        }
     }
 }

@@ -342,7 +342,7 @@ mod tests {
     const ROWS: usize = 20_000;
 
     /// Ten features, so two groups: real, integer, missing values, one of 70 levels, and two that say nothing.
-    fn data() -> (Binned, Vec<Gradient>, Units) {
+    fn data() -> (Array2<f64>, Binned, Vec<Gradient>, Units) {
         let mut random = Random::new(3, 1);
         let mut uniform = || (random.next() >> 11) as f64 / 2f64.powi(53);
         let x = Array2::from_shape_fn((ROWS, 10), |(_, j)| match j {
@@ -363,14 +363,27 @@ mod tests {
         // Margins of their own, so that no two nodes have the same value by chance.
         let margins: Vec<f64> = (0..ROWS).map(|_| uniform() - 1.0).collect();
         gradients::fill(&mut out, &margins, &gradients::signed_weights(&y, &weights, units));
-        (bin(&x, &specs, &()).expect("nobody asks to stop"), out, units)
+        let binned = bin(&x, &specs, &()).expect("nobody asks to stop");
+        (x, binned, out, units)
+    }
+
+    /// The values of the nodes that a row passes, from the root to its leaf.
+    fn path(tree: &Tree, row: ndarray::ArrayView1<'_, f64>) -> Vec<f64> {
+        let mut node = &tree.nodes[0];
+        let mut path = vec![node.value];
+        while let Some(split) = &node.split {
+            let left = split.goes_left(row[split.feature as usize]);
+            node = &tree.nodes[if left { split.left } else { split.right } as usize];
+            path.push(node.value);
+        }
+        path
     }
 
     /// Histograms by subtraction, blocks and groups against sums over the rows of each node taken one by one: the same bits,
     /// with a fifth of the rows held out.
     #[test]
     fn every_node_has_the_sums_of_its_rows() {
-        let (binned, gradients, units) = data();
+        let (x, binned, gradients, units) = data();
         let learned: Vec<u32> = (0..ROWS as u32).filter(|row| row % 5 != 1).collect();
         for max_depth in [1, 5, 9] {
             let growth = Growth { max_depth, l2: 1.0, min_child_weight: 1.0 };
@@ -378,16 +391,10 @@ mod tests {
             let grown = grow(&binned, &gradients, units, &growth, &mut blocks);
             assert_eq!(grown.tree.depth(), max_depth);
             let criterion = Criterion::new(growth.l2, growth.min_child_weight, units);
-            let depths: Vec<usize> = (0..=max_depth).collect();
             let mut sums = std::collections::BTreeMap::new();
             for &row in &learned {
-                let mut path = Vec::new();
-                grown
-                    .tree
-                    .values_at(&binned.columns, [row as usize], &depths, |_, _, value| path.push(value.to_bits()));
-                path.dedup();
-                for value in path {
-                    *sums.entry(value).or_insert_with(Sum::default) += gradients[row as usize].into();
+                for value in path(&grown.tree, x.row(row as usize)) {
+                    *sums.entry(value.to_bits()).or_insert_with(Sum::default) += gradients[row as usize].into();
                 }
             }
             for node in &grown.tree.nodes {
@@ -402,9 +409,7 @@ mod tests {
                     for &row in rows {
                         let row = block.range.start + usize::from(row);
                         seen[row] += 1;
-                        grown.tree.values_at(&binned.columns, [row], &[usize::MAX], |_, _, value| {
-                            assert_eq!(value.to_bits(), leaf.value.to_bits());
-                        });
+                        assert_eq!(grown.tree.value(x.row(row)).to_bits(), leaf.value.to_bits());
                     }
                 }
             }
@@ -416,7 +421,7 @@ mod tests {
     /// in the header of `tree.rs`.
     #[test]
     fn the_first_split_is_the_best_there_is() {
-        let (binned, gradients, units) = data();
+        let (x, binned, gradients, units) = data();
         let learned: Vec<u32> = (0..ROWS as u32).collect();
         let growth = Growth { max_depth: 1, l2: 1.0, min_child_weight: 1.0 };
         let grown = grow(&binned, &gradients, units, &growth, &mut blocks(ROWS, &learned));
@@ -442,20 +447,15 @@ mod tests {
                 }
             }
         }
-        let value = |row: usize| {
-            let mut found = 0.0;
-            grown.tree.values_at(&binned.columns, [row], &[1], |_, _, value| found = value);
-            found
-        };
         let left = grown.tree.nodes[1].value;
-        let found = worth(&|row| value(row) == left);
+        let found = worth(&|row| grown.tree.value(x.row(row)) == left);
         // The categorical feature may do better.
         assert!(found >= best * (1.0 - 1e-9), "{found} < {best}");
     }
 
     #[test]
     fn a_node_without_curvature_gives_nothing() {
-        let (binned, _, units) = data();
+        let (_, binned, _, units) = data();
         let growth = Growth { max_depth: 3, l2: 0.0, min_child_weight: 0.0 };
         let learned: Vec<u32> = (0..ROWS as u32).collect();
         let grown = grow(&binned, &vec![Gradient::default(); ROWS], units, &growth, &mut blocks(ROWS, &learned));

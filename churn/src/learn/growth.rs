@@ -1,7 +1,6 @@
-//! What the growth of a tree obeys, and what it would have given had it stopped earlier.
+//! What the growth of a tree obeys, and the tree that it would have been had it stopped earlier.
 
-use super::bins::{BinKind, BinnedColumn, MISSING};
-use crate::model::tree::{Rule, Tree};
+use crate::model::tree::{Node, Split, Tree};
 
 /// What the growth of a tree obeys.
 #[derive(Clone, Copy, Debug)]
@@ -14,40 +13,23 @@ pub(crate) struct Growth {
 }
 
 impl Tree {
-    /// Calls `take(row, which, value)` with the value of each row's node at each of the rising `depths` (its leaf, where that
-    /// lies higher): what the tree would give had it been grown only so deep.
-    pub(crate) fn values_at(
-        &self,
-        columns: &[BinnedColumn],
-        rows: impl IntoIterator<Item = usize>,
-        depths: &[usize],
-        mut take: impl FnMut(usize, usize, f64),
-    ) {
-        for row in rows {
-            let mut node = &self.nodes[0];
-            let mut depth = 0;
-            for (which, &until) in depths.iter().enumerate() {
-                while depth < until
-                    && let Some(split) = &node.split
-                {
-                    let column = &columns[split.feature as usize];
-                    let code = column.codes[row];
-                    let left = match &split.rule {
-                        _ if code == MISSING => split.missing_left,
-                        Rule::AtMost(threshold) => match &column.kind {
-                            // Bin b holds values up to edges[b], so it lies left of every threshold from there on.
-                            BinKind::Numeric { edges } => {
-                                edges.get(usize::from(code)).is_some_and(|edge| edge <= threshold)
-                            }
-                            BinKind::Categorical { .. } => false,
-                        },
-                        Rule::Levels(levels) => levels.contains(code),
-                    };
-                    node = &self.nodes[if left { split.left } else { split.right } as usize];
-                    depth += 1;
-                }
-                take(row, which, node.value);
-            }
+    /// The tree, had it been grown only so deep.
+    pub(crate) fn cut(&self, depth: usize) -> Tree {
+        let mut tree = Tree::default();
+        self.copy_to(&mut tree, 0, depth);
+        tree
+    }
+
+    /// Adds a node with what lies at most `depth` below it; returns its place.
+    fn copy_to(&self, tree: &mut Tree, node: u32, depth: usize) -> u32 {
+        let place = tree.nodes.len();
+        let node = &self.nodes[node as usize];
+        tree.nodes.push(Node { split: None, ..node.clone() });
+        if let Some(split) = node.split.as_ref().filter(|_| depth > 0) {
+            let left = self.copy_to(tree, split.left, depth - 1);
+            let right = self.copy_to(tree, split.right, depth - 1);
+            tree.nodes[place].split = Some(Split { left, right, ..split.clone() });
         }
+        place as u32
     }
 }

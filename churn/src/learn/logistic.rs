@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::design::{gather, summaries};
+use super::fence::Fence;
 use super::fit::TrainingSet;
 use super::newton::{BLOCK, Problem};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,11 +37,12 @@ impl Logistic {
 }
 
 impl Term {
-    fn new(feature: usize, kind: TermKind, mean: f64, variance: f64) -> Self {
+    fn new(feature: usize, kind: TermKind, fence: Fence, mean: f64, variance: f64) -> Self {
         let scale = variance.sqrt();
         // A constant column carries nothing; rounding alone must not blow it up, nor may 1/scale overflow.
         let scale = if scale > f64::max(1e-12 * mean.abs(), 1e-300) { scale } else { 1.0 };
-        Term { feature, kind, mean, scale, coefficient: 0.0 }
+        let limit = |limit: f64| limit.is_finite().then_some(limit);
+        Term { feature, kind, low: limit(fence.low), high: limit(fence.high), mean, scale, coefficient: 0.0 }
     }
 
     /// The same for a feature's values in many rows.
@@ -50,7 +52,7 @@ impl Term {
         let (no, yes) = (standard(0.0), standard(1.0));
         match self.kind {
             TermKind::Median(median) => {
-                values.iter_mut().for_each(|v| *v = standard(if v.is_nan() { median } else { *v }));
+                values.iter_mut().for_each(|v| *v = standard(if v.is_nan() { median } else { self.cut(*v) }));
             }
             TermKind::Missing => values.iter_mut().for_each(|v| *v = if v.is_nan() { yes } else { no }),
             TermKind::Level(level) => {
@@ -83,7 +85,7 @@ fn terms(set: &TrainingSet<'_>, x: &[f64]) -> Result<Vec<Term>> {
     let n = set.rows.len() as f64;
     let indicator = |feature: usize, kind: TermKind, rows: usize| {
         let mean = rows as f64 / n;
-        Term::new(feature, kind, mean, mean * (1.0 - mean))
+        Term::new(feature, kind, Fence::NONE, mean, mean * (1.0 - mean))
     };
     let mut terms = Vec::new();
     for (feature, (spec, summary)) in set.specs.iter().zip(&summaries).enumerate() {
@@ -93,7 +95,7 @@ fn terms(set: &TrainingSet<'_>, x: &[f64]) -> Result<Vec<Term>> {
             let away = summary.median - summary.mean;
             let mean = summary.mean + away * (missing / n);
             let squares = summary.squares + away * away * missing * (1.0 - missing / n);
-            terms.push(Term::new(feature, TermKind::Median(summary.median), mean, squares / n));
+            terms.push(Term::new(feature, TermKind::Median(summary.median), summary.fence, mean, squares / n));
         }
         while let Some((rows, _, level)) = kept.next_if(|kept| kept.1 == feature) {
             terms.push(indicator(feature, TermKind::Level(level), rows));
@@ -155,9 +157,10 @@ mod tests {
     #[test]
     fn columns_are_standardised_as_values_are() {
         let terms = [
-            Term { feature: 0, kind: TermKind::Median(3.0), mean: 2.5, scale: 0.7, coefficient: 0.0 },
-            Term { feature: 0, kind: TermKind::Missing, mean: 0.25, scale: 0.4, coefficient: 0.0 },
-            Term { feature: 0, kind: TermKind::Level(3), mean: 0.2, scale: 0.4, coefficient: 0.0 },
+            Term::new(0, TermKind::Median(3.0), Fence::NONE, 2.5, 0.49),
+            Term::new(0, TermKind::Median(3.0), Fence { low: -1.0, high: 2.75 }, 2.5, 0.49),
+            Term::new(0, TermKind::Missing, Fence::NONE, 0.25, 0.16),
+            Term::new(0, TermKind::Level(3), Fence::NONE, 0.2, 0.16),
         ];
         let values = [0.0, -0.0, 1.0, 3.0, f64::NAN, 1e100, -1e100, 2.5];
         for term in terms {

@@ -9,6 +9,7 @@ mod calibration;
 mod classifier;
 mod config;
 mod design;
+mod fence;
 mod fit;
 mod forest;
 mod gain;
@@ -211,6 +212,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
     let judged = fit(&split.learn, split.learn_weights.as_deref(), config, observer)?;
     let logistic_config = LearnConfig {
         seed: config.seed,
+        model: ModelKind::LogisticRegression,
         thresholds: config.thresholds,
         background_rows: config.background_rows,
         ..LearnConfig::default()

@@ -55,6 +55,8 @@ pub(crate) struct Dataset {
     pub(crate) y: Vec<bool>,
     /// Rows of one customer share a number.
     pub(crate) groups: Vec<u32>,
+    /// The number of cutoffs after that of each row; 0 for all rows of a table.
+    pub(crate) ages: Vec<u16>,
     pub(crate) specs: Vec<FeatureSpec>,
 }
 
@@ -115,7 +117,7 @@ impl<'a> Snapshots<'a> {
         joined: &[FeatureSpec],
     ) -> Result<Dataset> {
         let mut tables = Vec::new();
-        let (mut y, mut groups) = (Vec::new(), Vec::new());
+        let (mut y, mut groups, mut ages) = (Vec::new(), Vec::new(), Vec::new());
         let parts = &self.parts[parts];
         for (i, (cutoff, labels)) in parts.iter().enumerate() {
             step(self.observer, "features", i, parts.len())?;
@@ -127,10 +129,11 @@ impl<'a> Snapshots<'a> {
             tables.push(table);
             y.extend_from_slice(&labels.churned);
             groups.extend(labels.customers.iter().map(|&c| c as u32));
+            ages.resize(y.len(), (parts.len() - 1 - i) as u16);
         }
         let views: Vec<_> = tables.iter().map(|table| table.values.view()).collect();
         let x = concatenate(Axis(0), &views).expect("snapshots have the same columns");
-        Ok(Dataset { x, y, groups, specs: tables.swap_remove(0).specs })
+        Ok(Dataset { x, y, groups, ages, specs: tables.swap_remove(0).specs })
     }
 
     /// Joins the columns of the rows that held by each cutoff, with the later rows of the table and without them, and demands
@@ -230,7 +233,8 @@ impl Dataset {
             let same = ids.get(pair[0] as usize) == ids.get(pair[1] as usize);
             groups[pair[1] as usize] = groups[pair[0] as usize] + u32::from(!same);
         }
-        Ok(Dataset { x: features::encode(table, &specs)?, y, groups, specs })
+        let ages = vec![0; y.len()];
+        Ok(Dataset { x: features::encode(table, &specs)?, y, groups, ages, specs })
     }
 
     /// Some of the rows.
@@ -239,17 +243,23 @@ impl Dataset {
             x: self.x.select(Axis(0), rows),
             y: rows.iter().map(|&row| self.y[row]).collect(),
             groups: rows.iter().map(|&row| self.groups[row]).collect(),
+            ages: rows.iter().map(|&row| self.ages[row]).collect(),
             specs: self.specs.clone(),
         }
     }
 }
 
-/// Cutoffs at most where no number is asked for.
-pub(super) const BY_DEFAULT: usize = 4;
+/// The most cutoffs that are taken of a log of so many customers where no number is asked for: twelve, which rank better
+/// than three where the log has room for them (docs/accuracy.md); fewer where those would make more than a million rows, but
+/// four.
+pub(super) fn most_by_default(customers: u64) -> usize {
+    const ROWS: u64 = 1_000_000;
+    ((ROWS / customers.max(1)) as usize).clamp(4, 12)
+}
 
 /// The cutoffs to learn from, oldest first. With `inactivity` and `provided` that is one, the last day of the log. Otherwise
 /// those asked for; or `count` of them, the last as late as the data allows and each a horizon before the next; or up to
-/// four, as long as a whole horizon of past lies before each.
+/// [`most_by_default`], as long as a whole horizon of past lies before each.
 pub(crate) fn choose_cutoffs(
     events: &Events,
     config: &LabelConfig,
@@ -275,7 +285,7 @@ pub(crate) fn choose_cutoffs(
     let last = events.last_day().plus(-config.gap_days).plus(-config.horizon_days);
     check_cutoff(events, last, config)?;
     let mut cutoffs = vec![last];
-    while cutoffs.len() < count.unwrap_or(BY_DEFAULT) {
+    while cutoffs.len() < count.unwrap_or(most_by_default(events.customers() as u64)) {
         let earlier = cutoffs[cutoffs.len() - 1].plus(-config.horizon_days);
         let enough_past = earlier.plus(-config.horizon_days) >= events.first_day();
         match count {

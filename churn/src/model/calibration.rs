@@ -10,7 +10,7 @@ use crate::objects::{FromJson, Object, case, names};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationKind {
-    /// Isotonic where there are at least 1,000 rows of each class, else Platt.
+    /// Isotonic where there are at least 1,000 customers of each outcome, else Platt.
     #[default]
     Auto,
     /// A logistic curve.

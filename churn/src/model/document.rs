@@ -292,7 +292,9 @@ pub(crate) fn check_learner(
                 };
                 let median = if let TermKind::Median(median) = term.kind { median } else { 0.0 };
                 check_size(&[median, term.mean, term.scale, term.coefficient])?;
-                if !fits || term.scale <= 0.0 {
+                check_size(&[term.low.unwrap_or(0.0), term.high.unwrap_or(0.0)])?;
+                let reversed = term.low.zip(term.high).is_some_and(|(low, high)| low > high);
+                if !fits || reversed || term.scale <= 0.0 {
                     return Err(invalid(format!("term {i} does not fit the feature {:?}", spec.name)));
                 }
             }

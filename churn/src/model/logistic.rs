@@ -1,7 +1,7 @@
 //! Logistic regression with an L2 penalty, fitted by Newton's method.
 //!
 //! **Structure.** margin = intercept + Σ coefficient · (value − mean)/scale over *terms*: a number with its missing values
-//! replaced by the training median, an indicator of its absence if any was missing in training, or an indicator of a
+//! replaced by the training median and its extremes cut off, an indicator of its absence if any was missing in training, or an indicator of a
 //! category's level. All terms are standardised. **Algorithm.** Minimises Σ weight · log-loss + l2/2 · ‖coefficients‖² with
 //! the intercept free, by Newton's method: scikit-learn's `LogisticRegression(C = 1/l2)` on the same
 //! standardised columns. **Constraints.** At most 2,000 terms: where there would be more, the rarest levels have none, as if
@@ -18,12 +18,18 @@ use crate::objects::{FromJson, case, objects};
 pub(crate) struct Term {
     pub(crate) feature: usize,
     pub(crate) kind: TermKind,
+    /// A number below counts as this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) low: Option<f64>,
+    /// A number above counts as this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) high: Option<f64>,
     pub(crate) mean: f64,
     pub(crate) scale: f64,
     pub(crate) coefficient: f64,
 }
 
-objects! { Term { feature, kind, mean, scale, coefficient } }
+objects! { Term { feature, kind, low, high, mean, scale, coefficient } }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -48,13 +54,18 @@ impl FromJson for TermKind {
 }
 
 impl Term {
+    /// The number, or the limit that it lies beyond.
+    pub(crate) fn cut(&self, value: f64) -> f64 {
+        value.max(self.low.unwrap_or(f64::NEG_INFINITY)).min(self.high.unwrap_or(f64::INFINITY))
+    }
+
     fn raw(&self, value: f64) -> f64 {
         match self.kind {
             TermKind::Median(median) => {
                 if value.is_nan() {
                     median
                 } else {
-                    value
+                    self.cut(value)
                 }
             }
             TermKind::Missing => f64::from(u8::from(value.is_nan())),

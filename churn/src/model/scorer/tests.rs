@@ -208,7 +208,9 @@ fn logistic_margins_by_the_block() {
                 _ => TermKind::Level(random.below(9)),
             };
             let mut draw = || signed(&mut random) * 3.0;
-            terms.push(Term { feature, kind, mean: draw(), scale: draw().abs() + 1e-9, coefficient: draw() });
+            let (low, high) = if feature % 2 == 0 { (None, None) } else { (Some(-draw().abs()), Some(draw().abs())) };
+            let (mean, scale, coefficient) = (draw(), draw().abs() + 1e-9, draw());
+            terms.push(Term { feature, kind, low, high, mean, scale, coefficient });
         }
         let learner = Learner::LogisticRegression(Logistic { intercept: signed(&mut random), terms });
         let n = [1, 100, 256, 700][random.below(4)];
