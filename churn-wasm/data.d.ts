@@ -630,6 +630,8 @@ export interface ReportOptions {
   as_of?: Day;
   /** The word for one event, default `event`. */
   event?: string;
+  /** Codes of findings that may not stop the work. */
+  allow?: string[];
 }
 
 // ----------------------------------------------------------------------------------------------------------- money

@@ -53,7 +53,7 @@ export type ErrorCode =
 /** The error of every call. Wrong arguments have the code `invalid_parameter`, a call before `init` `not_loaded`, a module that has
  *  stopped (memory used up, or a fault of the library) `internal`: then only a fresh copy helps, in a new worker or page. */
 export class ChurnError extends Error {
-  constructor(code: string, message: string, more?: { line?: number | null; report?: IngestReport | null; cause?: unknown });
+  constructor(code: string, message: string, more?: { line?: number | null; report?: IngestReport | null; findings?: Finding[]; cause?: unknown });
   /** Always `ChurnError`. */
   readonly name: "ChurnError";
   /** What went wrong. */
@@ -62,6 +62,8 @@ export class ChurnError extends Error {
   readonly line: number | null;
   /** The rows that had been read when reading failed for its rows. */
   readonly report: IngestReport | null;
+  /** The findings that stopped the work, with the code `finding`; otherwise none. */
+  readonly findings: Finding[];
 }
 
 /** Is told how far long work is: `total` is 0 where it is not known, for `"read"` the steps are bytes. Returning false

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::storage::{ErrorKind as StorageErrorKind, StorageError, UploadError};
+use crate::store::JsonText;
 
 /// The result of everything that a request can make fail.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -145,9 +146,19 @@ impl ApiError {
         &self.message
     }
 
+    /// What else is said to programs.
+    pub fn details(&self) -> &Value {
+        &self.details
+    }
+
     /// The line of the data at fault, if it is one of data.
     pub fn line(&self) -> Option<i64> {
         self.details.get("line").and_then(Value::as_i64)
+    }
+
+    /// The findings that stopped the work, if it were such.
+    pub fn findings(&self) -> Option<JsonText<&Value>> {
+        self.details.get("findings").map(JsonText)
     }
 }
 
@@ -200,6 +211,9 @@ impl From<churn::Error> for ApiError {
             details.insert("rows".into(), report.rows.into());
             details.insert("bad".into(), report.bad.into());
             details.insert("bad_rows".into(), json!(report.bad_rows.iter().take(10).collect::<Vec<_>>()));
+        }
+        if !error.findings().is_empty() {
+            details.insert("findings".into(), json!(error.findings()));
         }
         let details = if details.is_empty() { Value::Null } else { Value::Object(details) };
         ApiError::new(status, error.code(), error.to_string()).with_details(details)

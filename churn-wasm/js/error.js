@@ -3,13 +3,14 @@
 // Marks the errors of every copy of the package: of both builds, of workers, of `import` beside `require`.
 const MARK = Symbol.for("error of churn-wasm");
 
-/** An error with a stable `code`, the `line` at fault, and the `report` of what had been read. */
+/** An error with a stable `code`, the `line` at fault, the `report` of what had been read, and the `findings` that stopped the work. */
 export class ChurnError extends Error {
-  constructor(code, message, { line = null, report = null, cause } = {}) {
+  constructor(code, message, { line = null, report = null, findings = [], cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.line = line;
     this.report = report;
+    this.findings = findings;
   }
 
   /** By their mark, so that `instanceof` holds across copies. */

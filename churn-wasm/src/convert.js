@@ -123,10 +123,10 @@ export function toBytes(source) {
 }
 
 // What the border makes the package's own error of.
-export function failure(code, message, line, report) {
+export function failure(code, message, line, report, findings) {
   const error = new Error(message);
   error.name = "ChurnError";
-  return Object.assign(error, { code, line: line ?? null, report: report ?? null });
+  return Object.assign(error, { code, line: line ?? null, report: report ?? null, findings: findings ?? [] });
 }
 
 // Milliseconds since some moment.

@@ -28,7 +28,7 @@ extern "C" {
     fn split_attributes(options: &JsValue) -> std::result::Result<Array, JsValue>;
     #[wasm_bindgen(js_name = splitTexts)]
     fn split_texts(text: &str, lengths: &[u32]) -> JsValue;
-    pub(crate) fn failure(code: &str, message: &str, line: Option<f64>, report: JsValue) -> JsValue;
+    pub(crate) fn failure(code: &str, message: &str, line: Option<f64>, report: JsValue, findings: JsValue) -> JsValue;
     pub(crate) fn today() -> String;
 }
 

@@ -1,4 +1,4 @@
-//! Errors as JavaScript sees them: an `Error` with `code`, `line` and `report`.
+//! Errors as JavaScript sees them: an `Error` with `code`, `line`, `report` and `findings`.
 
 use wasm_bindgen::JsValue;
 
@@ -51,10 +51,13 @@ impl From<Failure> for JsValue {
         match found {
             Failure::Core(error) => {
                 let report = error.report().and_then(|report| results(report).ok()).unwrap_or(JsValue::NULL);
+                let findings = results(&error.findings()).unwrap_or(JsValue::NULL);
                 // Lines beyond 2^53 do not exist.
-                failure(error.code(), &error.to_string(), error.line().map(|line| line as f64), report)
+                failure(error.code(), &error.to_string(), error.line().map(|line| line as f64), report, findings)
             }
-            Failure::Argument { code, message, line } => failure(code, &message, line.map(f64::from), JsValue::NULL),
+            Failure::Argument { code, message, line } => {
+                failure(code, &message, line.map(f64::from), JsValue::NULL, JsValue::NULL)
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Training, judging and the report.
 
 use churn::report::Report;
-use churn::{CompareConfig, EvaluationConfig, ExplainConfig, TableConfig, Thresholds, TrainConfig};
+use churn::{CompareConfig, EvaluationConfig, ExplainConfig, Input, TableConfig, Thresholds, TrainConfig};
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{Options, config, numbers, results, table};
@@ -87,6 +87,7 @@ struct ReportOptions {
     source: Option<String>,
     as_of: Option<churn::Day>,
     event: String,
+    allow: Vec<String>,
 }
 
 impl ReportOptions {
@@ -95,17 +96,18 @@ impl ReportOptions {
         let title = options.text("title")?.unwrap_or_else(|| "Churn report".to_owned());
         let (source, as_of) = (options.text("source")?, options.day("as_of")?);
         let event = options.text("event")?.unwrap_or_else(|| "event".to_owned());
-        options.end("title, source, as_of or event")?;
-        Ok(ReportOptions { title, source, as_of, event })
+        let allow = options.setting("allow")?.unwrap_or_default();
+        options.end("title, source, as_of, event or allow")?;
+        Ok(ReportOptions { title, source, as_of, event, allow })
     }
 }
 
 /// The report on a model and on the customers of a log, as one self-contained HTML page.
 #[wasm_bindgen]
 pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<String> {
-    let ReportOptions { title, source, as_of, event } = ReportOptions::new(options)?;
+    let ReportOptions { title, source, as_of, event, allow } = ReportOptions::new(options)?;
     let words = ExplainConfig { event, ..ExplainConfig::default() };
-    let features = model.0.features(&events.0, as_of)?;
+    let features = model.0.features(Input::from(&events.0).allow(&allow), as_of)?;
     let predictions = model.0.predict_features(&features)?;
     let mut report = Report::new(&title, &model.0);
     report.source = source.as_deref();

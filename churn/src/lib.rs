@@ -250,7 +250,9 @@ pub use features::{
     FeatureConfig, FeatureInfo, FeatureSet, FeatureSpec, FeatureStream, FeatureTable, HALF_LIVES, Scales, WINDOWS,
     Windows, features, registry,
 };
-pub use findings::{Finding, FindingInfo, HorizonShare, Severity, Suggestion, check, finding_codes, suggest};
+pub use findings::{
+    Finding, FindingInfo, HorizonShare, Severity, Suggestion, check, check_for_features, finding_codes, suggest,
+};
 pub use input::Input;
 pub use json::{Json, JsonError};
 pub use judgement::{Judgement, compare_models};

@@ -1,10 +1,12 @@
 // The page: from a file to what to do, step by step. What takes time runs in the worker (worker.js).
 import { campaign } from "./campaign.js";
 import { call, ready, stop } from "./client.js";
-import { customerList } from "./customers.js";
+import { customerList, open } from "./customers.js";
 import { by, card, download, h } from "./dom.js";
+import { findingList, findingPanel, stopping, together } from "./findings.js";
 import { dateFormat, dateFormats, inspect } from "./inspect.js";
 import { badRows, cohorts, evaluation, headline, reading, segments } from "./results.js";
+import { slippingAway } from "./slipping.js";
 import { explainError, size, stages } from "./words.js";
 
 const OURS = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false], ["order_id", "Order", false]];
@@ -25,7 +27,9 @@ function complain(error, more) {
   }
   const { title, advice, technical } = explainError(error);
   by("message").replaceChildren(h("div", { class: "alert" },
-    h("h3", {}, title), h("p", {}, advice), more,
+    h("h3", {}, title), h("p", {}, advice),
+    error.findings?.length > 0 && findingList(error.findings, more?.mending),
+    more?.button,
     error.report && badRows(error.report),
     h("details", {}, h("summary", {}, "In the words of the program"), h("pre", {}, `${error.code}: ${technical}`))));
   by("message").scrollIntoView({ block: "nearest" });
@@ -92,6 +96,22 @@ function asked() {
   };
 }
 
+// Settings of reading and of learning that a finding may suggest and this page can apply.
+const READING = ["last_day", "first_day", "merge"];
+const LEARNING = ["horizon_days", "event_types"];
+
+/** The request with suggested settings. */
+const mended = (request, settings) => {
+  const pick = (names) => Object.fromEntries(Object.entries(settings).filter(([name]) => names.includes(name)));
+  return { ...request, read: { ...request.read, ...pick(READING) }, learn: { ...request.learn, ...pick(LEARNING) } };
+};
+
+/** The buttons beside findings: what a model has learned is not learned again. */
+const mending = (request) => ({
+  may: (name) => READING.includes(name) || (LEARNING.includes(name) && request.model === undefined),
+  apply: (settings) => run(mended(request, settings)),
+});
+
 async function run(request) {
   quiet();
   show("work");
@@ -105,15 +125,20 @@ async function run(request) {
   };
   try {
     const found = await call("analyse", [request], progress);
-    results(found);
+    results(found, request);
   } catch (error) {
     show(chosen ? "setup" : "");
+    if (error.code === "finding") {
+      const codes = stopping(error.findings);
+      complain(error, { mending: mending(request), button: h("p", { class: "buttons" }, h("button", { type: "button", class: "button", "data-allow": codes.join(" "), onclick: () => run({ ...request, allow: [...(request.allow ?? []), ...codes] }) }, "Go on anyway")) });
+      return;
+    }
     const skipping = (error.code === "bad_rows" || error.code === "too_many_bad_rows") && request.read?.on_bad_row !== "skip" && error.report?.good > 0;
-    complain(error, skipping && h("p", {}, h("button", { type: "button", class: "button", onclick: () => run({ ...request, read: { ...request.read, on_bad_row: "skip", max_bad_share: 0.5 } }) }, "Leave them out and go on")));
+    complain(error, skipping && { button: h("p", {}, h("button", { type: "button", class: "button", onclick: () => run({ ...request, read: { ...request.read, on_bad_row: "skip", max_bad_share: 0.5 } }) }, "Leave them out and go on")) });
   }
 }
 
-function results(found) {
+function results(found, request) {
   const save = (what, name, words) => h("button", { type: "button", class: "button", onclick: async ({ target }) => {
     target.disabled = true;
     try {
@@ -125,7 +150,8 @@ function results(found) {
     }
   } }, words);
   by("results").replaceChildren(
-    headline(found), segments(found), customerList(found), campaign(found), cohorts(found), evaluation(found), reading(found),
+    ...[findingPanel(together(found.model.findings, found.today.findings), mending(request)), headline(found)].filter(Boolean),
+    slippingAway(found.slipping, (id) => open(id, found.today)), customerList(found), campaign(found), segments(found), cohorts(found), evaluation(found), reading(found),
     card("Take it along",
       h("p", {}, "The model document works in the Rust library, the Python package, the server and here, with the same numbers everywhere."),
       h("p", { class: "buttons" }, save("customers", "customers.csv", "Customers (CSV)"), save("model", "model.json", "Model (JSON)"), save("report", "report.html", "Report (HTML)"))));

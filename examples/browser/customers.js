@@ -72,14 +72,14 @@ export function customerList({ today }) {
       h("div", { class: "field" }, h("label", { for: "search" }, "Find a customer"), h("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", oninput: filter("search") })),
       h("div", { class: "field" }, h("label", { for: "band" }, "Risk band"), h("select", { id: "band", onchange: filter("segment") }, h("option", { value: "" }, "All"), ["Critical", "High", "Medium", "Low"].map((name) => h("option", { value: name }, name))))),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Customers" },
-      h("table", { id: "list" }, h("caption", { class: "unseen" }, "Customers with their risk and the reasons for it"), h("thead", {}, h("tr", {}, heads)), body)),
+      h("table", { id: "list", class: "people" }, h("caption", { class: "unseen" }, "Customers with their risk and the reasons for it"), h("thead", {}, h("tr", {}, heads)), body)),
     h("div", { class: "pager" }, note, h("span", { class: "buttons" }, earlier, later)));
   show();
   return section;
 }
 
 /** One customer in a dialog. */
-async function open(id, today) {
+export async function open(id, today) {
   const dialog = by("customer");
   const one = await call("customer", [id]);
   const answer = h("p", { class: "answer", role: "status", "aria-live": "polite" });

@@ -18,7 +18,8 @@ export function headline({ today, model, source }) {
     h("p", { class: "eyebrow" }, `${source} · as of ${today.as_of}`),
     h("h2", { id: "found", tabindex: "-1", class: "found" },
       `${plural(atRisk, "customer")} of ${count(today.customers)} ${atRisk === 1 ? "is" : "are"} more likely to stay away${after} than to come back.`),
-    model.warnings.map((warning) => h("div", { class: "alert", role: "note" }, h("p", {}, warning))),
+    // A model of a version that did not check has no findings, but may have warnings.
+    !model.findings && model.warnings.map((warning) => h("div", { class: "alert", role: "note" }, h("p", {}, warning))),
     h("dl", { class: "tiles" },
       tile("At high or critical risk", count(atRisk), `${percent(atRisk / Math.max(1, today.customers))} of the customers of today`),
       tile("Expected to leave", count(Math.round(today.expected)), "all risks added up"),

@@ -56,6 +56,8 @@ export function explainError(error) {
       return say("A column that is needed is not there.", "Say below which column holds the customer and which the date.");
     case "duplicate_column":
       return say("Two columns have the same name.", "Give one of them another name in the first line of the file.");
+    case "finding":
+      return say("Something is odd about this data.", "The results would be wrong. Mend what was found, or go on if you know better.");
     case "bad_rows":
     case "too_many_bad_rows":
       return say("Some rows cannot be read.", "They are listed below. You can leave them out, or mend the file and drop it again.");

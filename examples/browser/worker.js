@@ -3,22 +3,23 @@ import { ChurnError, features, labels, Model, modelReport, profit, readCsv, repo
 import { serve } from "./churn-wasm/worker/host-browser.js";
 import { sampleLog } from "./sample.js";
 
-const state = { events: undefined, model: undefined, table: undefined, source: "", event: "event" };
+const state = { events: undefined, model: undefined, table: undefined, source: "", event: "event", allow: [] };
 // The customers of today, column by column.
 let today;
 
 const begin = {
   /** Reads, learns or takes the loaded model, scores; everything but the customers themselves comes back. */
-  analyse({ file, name, read, learn, model, event }, progress) {
+  analyse({ file, name, read, learn, model, event, allow = [] }, progress) {
     forget();
-    state.event = event;
+    Object.assign(state, { event, allow });
     const source = file ?? new File([sampleLog(2024)], "sample.csv");
     state.source = name ?? source.name;
     state.events = readCsv(source, read, (stage, done) => progress(stage, done, source.size));
-    state.model = model === undefined ? train(state.events, learn, progress) : Model.fromJson(model);
+    state.model = model === undefined ? train(state.events, { ...learn, allow }, progress) : Model.fromJson(model);
     progress("score", 0, 0);
     score();
-    return { ...summary(), version: version() };
+    const slipping = state.model.slippingAway(state.events, { event, allow });
+    return { ...summary(), slipping, version: version() };
   },
 
   /** A model document: what it says of itself, or why it is none. */
@@ -89,7 +90,7 @@ const ask = {
       case "model":
         return new Blob([state.model.toJson()], { type: "application/json" });
       case "report":
-        return new Blob([report(state.model, state.events, { title: "Churn report", source: state.source, event: state.event })], { type: "text/html" });
+        return new Blob([report(state.model, state.events, { title: "Churn report", source: state.source, event: state.event, allow: state.allow })], { type: "text/html" });
       case "model report":
         return new Blob([modelReport(state.model, { title: "Churn model" })], { type: "text/html" });
       case "contacts":
@@ -120,14 +121,14 @@ function forget() {
 function score() {
   const { events, model } = state;
   const as_of = events.last_day;
-  state.table = model.features(events);
+  state.table = model.features(events, { allow: state.allow });
   const predictions = model.predictFeatures(state.table);
   const behaviour = features(events, { feature_set: "behavioral" });
   const [everybody, days, amounts] =
     [behaviour.customer_ids, behaviour.column("days_since_last"), behaviour.column("amount_365d")];
   behaviour.free();
   const hasAmounts = amounts.some((amount) => amount !== 0);
-  const { customer_id: ids, churn_probability: p, risk_segment: segment, coverage } = predictions;
+  const { customer_id: ids, churn_probability: p, risk_segment: segment, coverage, findings } = predictions;
   predictions.free();
   // Both lists of customers are in the same order.
   let place = 0;
@@ -137,7 +138,7 @@ function score() {
   });
   const pick = (values) => Float64Array.from(places, (at) => values[at]);
   today = {
-    as_of, ids, p, segment,
+    as_of, ids, p, segment, findings,
     silent: pick(days),
     // More refunds than purchases are worth nothing.
     value: hasAmounts ? pick(amounts).map((amount) => Math.max(0, amount)) : undefined,
@@ -168,10 +169,10 @@ function summary() {
     },
     today: {
       as_of: today.as_of, customers: today.ids.length, gone: today.gone, counts, expected,
-      at_risk: today.value && atRisk, has_values: today.value !== undefined,
+      at_risk: today.value && atRisk, has_values: today.value !== undefined, findings: today.findings,
     },
     model: {
-      kind: model.kind, definition: model.definition, labels: model.labels, warnings: model.warnings, audit: model.audit,
+      kind: model.kind, definition: model.definition, labels: model.labels, findings: model.findings, warnings: model.warnings, audit: model.audit,
       calibration: model.calibration, evaluation: model.evaluation, training: model.training, cutoffs: model.cutoffs,
     },
     cohorts: cohorts(),

@@ -174,6 +174,79 @@ test("from nothing to the customers at risk", async () => {
   await context.close();
 });
 
+test("who is slipping away comes first", async () => {
+  const { context, page, quiet } = await open("acme/customers");
+  await page.waitForSelector("#list tbody tr");
+  const asked = await page.evaluate(() => fetch("api/v1/churn/v2/organizations/acme/slipping-away").then((answer) => answer.json()));
+  const names = () => page.$$eval("#slipping th[scope=row]", (all) => all.map((one) => one.textContent));
+  assert.deepEqual(await names(), asked.customers.slice(0, 10).map((one) => one.customer_id));
+  assert.ok(asked.total > 10);
+  const first = await page.textContent("#slipping tbody tr");
+  for (const change of asked.customers[0].changes) assert.ok(first.includes(change), first);
+  await page.click(`button:text("Show all ${asked.total}")`);
+  assert.deepEqual(await names(), asked.customers.map((one) => one.customer_id));
+  const order = await page.evaluate(() => document.querySelector("#slipping").compareDocumentPosition(document.querySelector("#list")));
+  assert.equal(order & 4, 4, "the list follows");
+  quiet();
+  await context.close();
+});
+
+test("findings stop the work, and are mended or allowed", async () => {
+  const far = `${work}/far.csv`;
+  writeFileSync(far, `${sample}C0007,2099-01-01,10.00,purchase\n`);
+  const { context, page, quiet } = await open("acme/data");
+  await page.click("#new-organization");
+  await page.fill("#new-id", "odd");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash === "#odd/data");
+  await ready(page);
+  await page.setInputFiles("#file", far);
+  await page.waitForSelector('#datasets tr:has-text("uploaded")', { timeout: 20_000 });
+  await page.click('.steps button:text("Make features")');
+  await page.waitForSelector('#datasets .finding.is-error[data-code="isolated_last_day"]', { timeout: 60_000 });
+  assert.match(await page.textContent("#datasets .finding"), /2099-01-01.*C0007.*last_day = 2025-12-28/s);
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await page.emulateMedia({ colorScheme: options.colorScheme });
+    await shot(page, `finding ${name}`);
+  }
+  await page.setViewportSize({ width: 1200, height: 900 });
+  // In spite of it, and the training stops for itself.
+  await page.click('#datasets [data-allow="isolated_last_day"]');
+  await page.waitForSelector('#datasets tr:has-text("features ready")', { timeout: 60_000 });
+  await page.click('#datasets button:has-text("finding")');
+  await page.waitForSelector('#dialog[open] .finding[data-code="isolated_last_day"]');
+  await page.keyboard.press("Escape");
+  await part(page, "models");
+  await page.click('#train button:text("Train")');
+  await page.waitForSelector('#models .finding[data-code="isolated_last_day"]', { timeout: 60_000 });
+  await page.click('#models [data-allow="isolated_last_day"]');
+  assert.equal(await page.textContent("#train .allowing"), "It goes on in spite of isolated_last_day.");
+  await shot(page, "training stopped wide, light");
+  // As it suggests, for this data set alone.
+  await part(page, "data");
+  const path = "api/v1/churn/v2/organizations/odd/datasets";
+  const { datasets } = await page.evaluate((path) => fetch(path).then((answer) => answer.json()), path);
+  await page.evaluate(([path, body]) => fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body }), [`${path}/${datasets[0].dataset_id}/process-features`, JSON.stringify(datasets[0].findings[0].suggestion)]);
+  await page.waitForFunction(() => document.querySelector("#datasets")?.textContent.includes("2025-12-28"), undefined, { timeout: 60_000 });
+  await part(page, "models");
+  await page.click('#train button:text("Train")');
+  await page.waitForSelector('#models tr:has-text("active")', { timeout: 60_000 });
+  await part(page, "data");
+  await page.click('.steps button:text("Score")');
+  await page.waitForSelector('.steps button:text("See them")', { timeout: 60_000 });
+  // The file alone still has the row: its scoring is stopped.
+  await part(page, "customers");
+  await page.click('button:text("Score customers")');
+  await page.setInputFiles("#scored-file", far);
+  await page.click('#dialog button:text("Score")');
+  await page.waitForSelector('#stopped .finding[data-code="isolated_last_day"]', { timeout: 60_000 });
+  await shot(page, "scoring stopped wide, light");
+  await sound(page);
+  quiet();
+  await context.close();
+});
+
 test("versions: a challenger, the comparison, activation, and back", async () => {
   const { context, page, quiet } = await open("acme/models");
   await page.waitForSelector("svg.chart");

@@ -48,6 +48,14 @@ for (const [name, options] of Object.entries({
     await shot("results");
     await looksRight(page);
     const text = await page.textContent("#results");
+    // First who is slipping away, then everybody by risk.
+    const cards = await page.$$eval("#results > section.card > h2", (titles) => titles.map((title) => title.textContent));
+    const order = ["Who is slipping away", "Your customers", "What to do about it"].map((title) => cards.indexOf(title));
+    assert.ok(order.every((at, i) => at >= 0 && (i === 0 || at > order[i - 1])), String(cards));
+    const rows = await page.$$eval("#slipping tbody tr", (all) => all.map((row) => [...row.querySelectorAll("[data-name^=Risk]")].map((cell) => parseFloat(cell.textContent))));
+    const rises = rows.map(([then, now]) => now - then);
+    assert.ok(rises.length > 0 && rises.every((rise, i) => rise > 0 && (i === 0 || rise <= rises[i - 1] + 0.11)), String(rows));
+    assert.ok((await page.textContent("#slipping")).includes("days earlier"));
     for (const part of ["AUC", "Risk bands", "Really left", "What churn means here", "No future reached the past", "Value at risk", "first came"]) {
       assert.ok(text.includes(part), part);
     }
@@ -125,6 +133,51 @@ test("a file: the list sorts, searches and filters; the numbers and the document
   quiet();
   await context.close();
 });
+
+for (const [name, options] of Object.entries({
+  "wide, light": { viewport: { width: 1200, height: 900 }, colorScheme: "light" },
+  "phone, dark": { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true },
+})) {
+  test(`a row of another century stops it, and is left out or allowed (${name})`, async () => {
+    const { context, page, quiet } = await open(browser, server.address, options);
+    const begin = async (date, code) => {
+      const far = `${files}/${code}.csv`;
+      writeFileSync(far, `${madeUpLog(7, 500)}c0007,${date},10.00,purchase\n`);
+      await page.setInputFiles("#file", far);
+      await page.waitForSelector("#setup:not([hidden])");
+      await page.click("#run");
+      await page.waitForSelector(`#message .finding.is-error[data-code="${code}"]`, { timeout: 60_000 });
+    };
+    await begin("2099-01-01", "isolated_last_day");
+    const said = await page.textContent("#message .finding");
+    for (const part of ["Error", "2099-01-01", "c0007", "last_day = "]) assert.ok(said.includes(part), `${part} in ${said}`);
+    await page.screenshot({ path: `${shots}/finding ${name}.png`, fullPage: true });
+    await looksRight(page);
+
+    // As it suggests: the customers are those of the log without the row.
+    await page.click('#message [data-apply="last_day"]');
+    await found(page);
+    assert.equal(await page.$("#message .finding"), null);
+    assert.match(await page.textContent("#results .eyebrow"), /as of 2024-12-31$/);
+    assert.equal(await page.$('#findings [data-code="isolated_last_day"]'), null);
+
+    // In spite of it: the panel above the results says so.
+    await begin("1970-01-01", "isolated_first_day");
+    await page.click('#message [data-allow="isolated_first_day"]');
+    await found(page);
+    assert.equal(await page.$eval("#results > :first-child", (first) => first.id), "findings");
+    assert.equal(await page.$$eval("#findings .finding", (all) => all[0].dataset.code), "isolated_first_day");
+    await page.screenshot({ path: `${shots}/allowed ${name}.png`, fullPage: true });
+    await looksRight(page);
+    const report = await saved(page, "Report (HTML)");
+    assert.match(report, /1970-01-01/);
+    // And from there the same suggestion still mends it.
+    await page.click('#findings [data-apply="first_day"]');
+    await page.waitForFunction(() => !document.querySelector('#findings [data-code="isolated_first_day"]') && document.querySelector("#list tbody tr"), undefined, { timeout: 60_000 });
+    quiet();
+    await context.close();
+  });
+}
 
 test("a model of another side is loaded and gives the same numbers", async () => {
   const config = `${files}/boosting.json`;
@@ -296,7 +349,7 @@ test("a trap ends one run: the next one works, without a network and without a r
   const changing = await serve("target/browser", (name, bytes) => {
     if (name !== "/worker.js") return bytes;
     const text = bytes.toString();
-    const before = "    forget();\n    state.event = event;\n";
+    const before = "    forget();\n    Object.assign(state, { event, allow });\n";
     assert.ok(text.includes(before));
     const trap = `${before}    if (name === "trap.csv") initSync({ module: undefined }).model_toJson(-8);\n`;
     return `import { initSync } from "./churn-wasm/full/churn_wasm.js";\n${text.replace(before, trap)}`;

@@ -3,9 +3,11 @@ import { at, file, get, post, upload } from "./api.js";
 import { contributions } from "./charts.js";
 import { list, progress, underway, cell } from "./data.js";
 import { band, by, card, download, h, reasonList } from "./dom.js";
+import { findingList, findingPanel, stopping, together } from "./findings.js";
 import { history, historyTable, SEGMENTS } from "./history.js";
 import { ask, complain, doing, field, live, notes, nothing, option, say, shortDay, time } from "./parts.js";
 import { segments } from "./results.js";
+import { slippingAway } from "./slipping.js";
 import { count, decimal, money, percent, plural } from "./words.js";
 
 const PAGE = 20;
@@ -14,9 +16,9 @@ const FAR = 10_000;
 
 export async function customers(view) {
   const { org, root, signal } = view;
-  const work = h("div", {});
+  const [work, stopped] = [h("div", {}), h("div", {})];
   const body = h("div", { class: "part" });
-  root.replaceChildren(h("div", { class: "head" }, h("h2", {}, "Customers"), view.may("write") && h("button", { type: "button", class: "button", onclick: scoring(view, () => look()) }, "Score customers")), work, body);
+  root.replaceChildren(h("div", { class: "head" }, h("h2", {}, "Customers"), view.may("write") && h("button", { type: "button", class: "button", onclick: scoring(view, () => look()) }, "Score customers")), work, stopped, body);
   let shown;
   let look = () => {};
 
@@ -25,6 +27,7 @@ export async function customers(view) {
     if (signal.aborted) return 0;
     const running = found.batches.filter((one) => one.status === "queued" || one.status === "processing");
     await drawWork(view, work, running);
+    drawStopped(view, stopped, found.batches[0], () => look());
     const done = found.batches.filter((one) => one.status === "completed");
     const newest = done[0]?.batch_id ?? "";
     if (newest !== shown) {
@@ -44,6 +47,24 @@ async function drawWork(view, root, running) {
   root.replaceChildren(...jobs.map((job) => h("section", { class: "card slim" }, h("h3", {}, "Scoring"), progress(job))));
 }
 
+/** The newest scoring, if findings stopped it. */
+function drawStopped(view, root, batch, look) {
+  const findings = batch?.status === "failed" ? batch.error?.findings : undefined;
+  const key = findings ? batch.batch_id : "";
+  root.hidden = !key;
+  if (root.dataset.state === key) return;
+  root.dataset.state = key;
+  const codes = stopping(findings);
+  root.replaceChildren(...(findings ? [h("div", { class: "alert", id: "stopped" },
+    h("h2", {}, "The newest scoring was stopped"), findingList(findings),
+    !view.may("write") ? undefined : batch.dataset_id
+      ? h("p", { class: "buttons" }, h("button", { type: "button", class: "button", "data-allow": codes.join(" "), onclick: doing("Scoring did not start.", async () => {
+        await post(at`organizations/${view.org}/predict-bulk`, undefined, { dataset_id: batch.dataset_id, allow: codes.join(",") });
+        look();
+      }) }, "Go on anyway"))
+      : h("p", {}, "Mend the file, or score it again and choose to go on anyway."))] : []));
+}
+
 /** The question what to score: a data set that is here, or a file. */
 const scoring = (view, look) => doing("Scoring did not start.", async () => {
   const { datasets } = await list(view.org, "datasets", view.signal);
@@ -54,16 +75,17 @@ const scoring = (view, look) => doing("Scoring did not start.", async () => {
       usable.length > 0 && field("of", "Data set", h("select", { id: "of", name: "dataset_id" }, usable.map((one) => option(one.dataset_id, `${one.filename ?? "a file"}, ${count(one.row_count)} rows`)))),
       field("scored-file", usable.length > 0 ? "or a CSV file" : "CSV file", h("input", { id: "scored-file", name: "file", type: "file", accept: ".csv,text/csv,text/plain", required: usable.length === 0 })),
       field("as-of", "As of, if not as the server has it", h("input", { id: "as-of", name: "as_of", type: "date" }))),
-    h("p", {}, h("label", {}, h("input", { name: "include_inactive", type: "checkbox", value: "true" }), " Score those who are long gone too"))), "Score");
+    h("p", {}, h("label", {}, h("input", { name: "include_inactive", type: "checkbox", value: "true" }), " Score those who are long gone too")),
+    h("p", {}, h("label", { for: "allowed" }, "Go on in spite of"), " ", h("select", { id: "allowed", name: "allow" }, option("", "nothing that is odd"), option("isolated_last_day,isolated_first_day", "rows far away from all others")))), "Score");
   if (!given) return;
   const path = at`organizations/${view.org}/predict-bulk`;
   if (given.file?.size > 0) {
     const form = new FormData();
-    for (const name of ["as_of", "include_inactive"]) if (given[name]) form.append(name, given[name]);
+    for (const name of ["as_of", "include_inactive", "allow"]) if (given[name]) form.append(name, given[name]);
     form.append("file", given.file, given.file.name);
     await upload(path, form, () => {}, view.signal);
   } else {
-    await post(path, undefined, { dataset_id: given.dataset_id, as_of: given.as_of, include_inactive: given.include_inactive });
+    await post(path, undefined, { dataset_id: given.dataset_id, as_of: given.as_of, include_inactive: given.include_inactive, allow: given.allow });
   }
   say("Scoring has started.");
   look();
@@ -75,30 +97,33 @@ async function drawBatches(view, root, batches) {
     counts: point.segments, name: shortDay(point.as_of),
     title: `As of ${point.as_of}, by version ${point.model_version}: ${[...SEGMENTS].reverse().map((name) => `${count(point.segments[name] ?? 0)} ${name}`).join(", ")}`,
   }));
-  const [batch, people] = [h("div", { class: "part" }), h("div", {})];
+  const [batch, people, bands] = [h("div", { class: "part" }), h("div", {}), h("div", {})];
   const select = h("select", { id: "batch", onchange: () => draw().catch((error) => complain(error)) }, batches.map((one) =>
     option(one.batch_id, `as of ${one.as_of}, ${count(one.customers)} customers, version ${one.model_version}`)));
-  const draw = () => drawBatch(view, batch, people, batches.find((one) => one.batch_id === select.value));
+  const draw = () => drawBatch(view, { batch, people, bands }, batches.find((one) => one.batch_id === select.value));
   root.replaceChildren(
     h("div", { class: "tools one" }, field("batch", "Scored", select)),
-    batch,
+    batch, people, bands,
     card("Segment sizes over time",
       h("ul", { class: "legend" }, [...SEGMENTS].reverse().map((name) => h("li", {}, band(name)))),
-      h("div", { class: "pair" }, h("figure", {}, history(points)), historyTable(points))),
-    people);
+      h("div", { class: "pair" }, h("figure", {}, history(points)), historyTable(points))));
   await draw();
 }
 
-async function drawBatch(view, root, people, batch) {
+async function drawBatch(view, { batch: root, people, bands }, batch) {
   const { org, signal } = view;
-  const model = await get(at`organizations/${org}/models/${batch.model_id}`, {}, signal).catch((error) => {
+  const none = (error) => {
     if (error.status === 404) return undefined;
     throw error;
-  });
+  };
+  // A batch of an older version has no such list.
+  const slipping = await get(at`organizations/${org}/slipping-away`, { batch_id: batch.batch_id }, signal).catch(none);
+  const model = await get(at`organizations/${org}/models/${batch.model_id}`, {}, signal).catch(none);
   const { segments: counts, customers: all } = batch;
   const risky = (counts.High ?? 0) + (counts.Critical ?? 0);
   const tile = (name, value, note) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: "number" }, value), h("dd", {}, note));
-  root.replaceChildren(...notes(batch.warnings), ...[
+  root.replaceChildren(...(batch.findings ? [] : notes(batch.warnings)), ...[
+    findingPanel(together(model?.findings, batch.findings)),
     h("dl", { class: "tiles" },
       tile("At high or critical risk", count(risky), `${percent(risky / Math.max(1, all))} of ${plural(all, "customer")}`),
       tile("Expected to leave", count(Math.round(batch.mean_probability * all)), "all risks added up"),
@@ -106,9 +131,11 @@ async function drawBatch(view, root, people, batch) {
       model
         ? tile("Model", `Version ${model.version}`, `AUC ${decimal(model.metrics.roc_auc, 2)}; recency alone ${typeof model.recency_auc === "number" ? decimal(model.recency_auc, 2) : "–"}`)
         : tile("Model", `Version ${batch.model_version}`, "no longer here")),
-    model && segments({ model, today: { counts, customers: all } }),
+    slipping && slippingAway(slipping),
   ].filter(Boolean));
   people.replaceChildren(customerList(view, batch));
+  bands.replaceChildren(...[model && segments({ model, today: { counts, customers: all } })].filter(Boolean));
+  bands.hidden = !model;
 }
 
 /** The list, sorted, searched and paged by the server. */
@@ -173,7 +200,7 @@ function customerList(view, batch) {
       field("search", "Find a customer", h("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", oninput: filter("search", 250) })),
       field("band", "Risk band", h("select", { id: "band", onchange: filter("risk_segment", 0) }, option("", "All"), [...SEGMENTS].reverse().map((name) => option(name, name))))),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Customers" },
-      h("table", { id: "list" }, h("caption", { class: "unseen" }, "Customers with their risk and the reasons for it"), h("thead", {}, h("tr", {}, heads)), rows)),
+      h("table", { id: "list", class: "people" }, h("caption", { class: "unseen" }, "Customers with their risk and the reasons for it"), h("thead", {}, h("tr", {}, heads)), rows)),
     h("div", { class: "pager" }, note, h("span", { class: "buttons" }, earlier, later)),
     h("p", { class: "buttons" }, h("button", { type: "button", class: "button", onclick: doing("The list cannot be downloaded.", async () =>
       download(await file(at`organizations/${view.org}/prediction-batches/${batch.batch_id}/file`), `predictions_${batch.batch_id}.csv`)) }, "All customers (CSV)")));

@@ -1,6 +1,7 @@
 // Data sets and jobs: upload, what becomes of it, and the work under way.
 import { at, file, get, post, remove, upload } from "./api.js";
-import { card, download, h } from "./dom.js";
+import { by, card, download, h } from "./dom.js";
+import { findingList, stopping } from "./findings.js";
 import { ask, complain, doing, fill, keepRows, live, nothing, say, shortId, state, time, took } from "./parts.js";
 import { count, percent, plural, size, stages } from "./words.js";
 
@@ -121,6 +122,7 @@ function datasetRow(view, one, look) {
       await post(`${path}/process-features`);
       look();
     })),
+    one.findings?.length > 0 && button(plural(one.findings.length, "finding"), () => showFindings(one.findings)),
     view.may("write") && one.status === "features_ready" && button("Train", () => view.go("models")),
     view.may("write") && one.status === "features_ready" && button("Score", doing("Scoring did not start.", async () => {
       await post(at`organizations/${view.org}/predict-bulk`, undefined, { dataset_id: one.dataset_id });
@@ -135,11 +137,33 @@ function datasetRow(view, one, look) {
   ];
   return h("tr", {},
     h("th", { scope: "row", class: "wrap" }, h("span", { title: name }, name), shortId(one.dataset_id)),
-    cell("State", state(one.status), one.error && h("p", { class: "why" }, one.error.message)),
+    cell("State", state(one.status), one.error && (stopped(view, one, look) ?? h("p", { class: "why" }, one.error.message))),
     cell("Rows", count(one.row_count), one.bad_rows > 0 && h("span", { class: "quiet" }, ` (${count(one.bad_rows)} left out)`)),
     cell("Customers", one.customers === null ? "–" : count(one.customers)),
     cell("Period", ...(one.first_day && one.last_day ? [h("span", {}, one.first_day), " to ", h("span", {}, one.last_day)] : ["–"])), cell("Uploaded", time(one.created_at)),
     actions(buttons));
+}
+
+/** The findings that stopped the features of a data set, and what can be done about them. */
+function stopped(view, { dataset_id, error }, look) {
+  if (!error.findings) return undefined;
+  const make = (body, allow) => doing("The features were not made.", async () => {
+    await post(at`organizations/${view.org}/datasets/${dataset_id}/process-features`, body, { allow });
+    look();
+  });
+  const codes = stopping(error.findings).join(",");
+  return h("div", { class: "stopped" },
+    findingList(error.findings, view.may("write") ? { may: (name) => ["last_day", "first_day", "merge"].includes(name), apply: (settings, event) => make(settings)(event) } : {}),
+    view.may("write") && h("p", { class: "buttons" }, h("button", { type: "button", class: "button small", "data-allow": codes, onclick: make(undefined, codes) }, "Go on anyway")));
+}
+
+/** Findings in the dialog. */
+function showFindings(findings) {
+  const dialog = by("dialog");
+  dialog.replaceChildren(
+    h("div", { class: "top" }, h("h2", { id: "dialog-title" }, "What was found in the data"), h("button", { type: "button", class: "button small", onclick: () => dialog.close() }, "Close")),
+    findingList(findings));
+  dialog.showModal();
 }
 
 /** How far a job is, in words and as a bar. */

@@ -11,7 +11,7 @@ use axum::routing::get;
 const PAGE: &str = include_str!("index.html");
 
 /// Name, type and text of everything that the page loads, from `/assets/`.
-const ASSETS: [(&str, &str, &str); 14] = [
+const ASSETS: [(&str, &str, &str); 16] = [
     ("app.js", SCRIPT, include_str!("app.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
     ("customers.js", SCRIPT, include_str!("customers.js")),
@@ -23,7 +23,9 @@ const ASSETS: [(&str, &str, &str); 14] = [
     ("style.css", STYLE, include_str!("style.css")),
     ("charts.js", SCRIPT, include_str!("../../../examples/browser/charts.js")),
     ("dom.js", SCRIPT, include_str!("../../../examples/browser/dom.js")),
+    ("findings.js", SCRIPT, include_str!("../../../examples/browser/findings.js")),
     ("results.js", SCRIPT, include_str!("../../../examples/browser/results.js")),
+    ("slipping.js", SCRIPT, include_str!("../../../examples/browser/slipping.js")),
     ("words.js", SCRIPT, include_str!("../../../examples/browser/words.js")),
     ("page.css", STYLE, include_str!("../../../examples/browser/style.css")),
 ];

@@ -1,7 +1,8 @@
 // Models: training, the versions with their evaluation, which of them answers, and the comparison of two.
 import { at, file, get, post, put, remove } from "./api.js";
 import { actions, button, cell, grid, list, progress, underway } from "./data.js";
-import { card, download, h, table } from "./dom.js";
+import { by, card, download, h, table } from "./dom.js";
+import { findingList, findingPanel, stopping } from "./findings.js";
 import { ask, doing, field, fill, keepRows, live, notes, nothing, option, say, sentence, state, time } from "./parts.js";
 import { evaluation } from "./results.js";
 import { count, decimal, learners, percent } from "./words.js";
@@ -56,9 +57,11 @@ function training(view, look) {
   list(org, "datasets", view.signal, { status: "features_ready" }).then(({ datasets }) => dataset.append(...datasets.map((one) =>
     option(one.dataset_id, `${one.filename ?? "a file"}, ${count(one.row_count)} rows, ${String(one.dataset_id).slice(0, 8)}`))), () => {});
   const form = h("form", { class: "card", id: "train", onsubmit: doing("The training did not start.", async () => {
-    const { model_type, dataset_id, horizon_days, feature_set, activate } = Object.fromEntries(new FormData(form));
+    const { model_type, dataset_id, horizon_days, feature_set, activate, allow } = Object.fromEntries(new FormData(form));
     const settings = { ...(horizon_days ? { horizon_days: Number(horizon_days) } : {}), ...(feature_set ? { feature_set } : {}) };
-    await post(at`organizations/${org}/train`, Object.keys(settings).length > 0 ? settings : undefined, { model_type, dataset_id, activate });
+    await post(at`organizations/${org}/train`, Object.keys(settings).length > 0 ? settings : undefined, { model_type, dataset_id, activate, allow });
+    form.elements.allow.value = "";
+    form.querySelector(".allowing").hidden = true;
     say("The training has started.");
     look();
   }) },
@@ -69,8 +72,39 @@ function training(view, look) {
       field("horizon", "Gone is who stays away for", h("select", { id: "horizon", name: "horizon_days" }, option("", "default"), [30, 60, 90, 180, 365].map((days) => option(days, `${days} days`)))),
       field("feature-set", "Look at", h("select", { id: "feature-set", name: "feature_set" }, option("", "default"), option("rfm", "recency, frequency, money"), option("behavioral", "all that is known of behaviour")))),
     h("div", { class: "checks" }, h("label", { for: "activate" }, h("input", { id: "activate", type: "checkbox", name: "activate", value: "true" }), "It answers as soon as it is ready, in place of the active version")),
+    h("input", { type: "hidden", name: "allow", value: "" }),
+    h("p", { class: "allowing quiet", hidden: true }),
     h("p", { class: "buttons" }, h("button", { class: "button primary" }, "Train")));
   return form;
+}
+
+/** Fills the form of a training in for another attempt: on the same data, in spite of findings or with another horizon. */
+function again({ model_type, dataset_id }, { allow = "", horizon_days }) {
+  const form = by("train");
+  const set = (name, value) => {
+    const select = form.elements[name];
+    if (![...select.options].some((known) => known.value === String(value))) select.append(option(value, name === "horizon_days" ? `${value} days` : value));
+    select.value = String(value);
+  };
+  set("model_type", model_type);
+  set("dataset_id", dataset_id);
+  if (horizon_days) set("horizon_days", horizon_days);
+  form.elements.allow.value = allow;
+  const note = form.querySelector(".allowing");
+  note.hidden = allow === "";
+  note.textContent = `It goes on in spite of ${allow.replaceAll(",", ", ")}.`;
+  form.scrollIntoView({ block: "nearest" });
+  form.querySelector(".primary").focus({ preventScroll: true });
+}
+
+/** The findings that stopped a training, and what can be done about them. */
+function stopped(view, model) {
+  const { findings } = model.error;
+  if (!findings) return undefined;
+  const codes = stopping(findings).join(",");
+  return h("div", { class: "stopped" },
+    findingList(findings, view.may("write") ? { may: (name) => name === "horizon_days", apply: (settings) => again(model, settings) } : {}),
+    view.may("write") && h("p", { class: "buttons" }, h("button", { type: "button", class: "button small", "data-allow": codes, onclick: () => again(model, { allow: codes }) }, "Go on anyway")));
 }
 
 function modelRow(view, one, choose, look) {
@@ -95,7 +129,7 @@ function modelRow(view, one, choose, look) {
   return h("tr", { "data-chosen": one.chosen },
     h("th", { scope: "row" }, done ? h("button", { type: "button", class: "who", "data-action": "look", "aria-pressed": one.chosen ? "true" : "false", onclick: () => choose(one.model_id) }, `Version ${one.version}`) : `Version ${one.version}`),
     cell("Learner", learners[one.kind] ?? names[one.model_type] ?? one.model_type),
-    cell("State", one.status === "training" && one.job ? progress(one.job) : state(ROLES[one.role] ?? one.status), one.error && h("p", { class: "why" }, one.error.message)),
+    cell("State", one.status === "training" && one.job ? progress(one.job) : state(ROLES[one.role] ?? one.status), one.error && (stopped(view, one) ?? h("p", { class: "why" }, one.error.message))),
     cell("AUC", number(one.metrics?.roc_auc)), cell("Recency alone", number(one.recency_auc)), cell("Log-loss", number(one.metrics?.log_loss)),
     cell("Lift", number(one.metrics?.lift_10, 2)), cell("Trained", one.trained_at ? time(one.trained_at) : "–"),
     actions(buttons));
@@ -144,7 +178,7 @@ async function show(view, root, id) {
     return;
   }
   const model = await get(at`organizations/${view.org}/models/${id}`, {}, view.signal);
-  root.replaceChildren(...notes(model.warnings),
+  root.replaceChildren(...[findingPanel(model.findings)].filter(Boolean), ...(model.findings ? [] : notes(model.warnings)),
     card(`Version ${model.version}`,
       model.definition && h("p", {}, model.definition),
       h("p", { class: "quiet" }, `Learned from ${count(model.training_samples)} rows, of which ${percent(model.churn_rate)} left${model.cutoffs?.length ? `, as seen on ${model.cutoffs.join(", ")}` : ""}.`),

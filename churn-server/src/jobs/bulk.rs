@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use churn::profit::Campaign;
 use churn::{
-    Day, Events, ExplainConfig, Explanation, FeatureTable, INACTIVITY_WARNING, Input, LabelKind, Observer, ReadOptions,
-    Reason, Segment, Thresholds,
+    Coverage, Day, ErrorKind, Events, ExplainConfig, Explanation, FeatureTable, Finding, Input, Observer, ReadOptions,
+    Reason, Segment, SlippingConfig, SlippingList, Thresholds,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub const PAGE_ROWS: u64 = 100;
 /// Reasons of a customer.
 const REASONS: usize = 3;
 
+/// Customers who are slipping away that are kept with a batch: as many as somebody calls in a week.
+const SLIPPING: usize = 50;
+
 /// What the handler is told: everything as it was when the job was accepted, so that another attempt makes the same file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BulkPayload {
@@ -38,6 +41,9 @@ pub struct BulkPayload {
     pub as_of: Option<Day>,
     /// Whether customers are scored who have been away for longer than any that the model has learned from.
     pub include_inactive: bool,
+    /// Codes of findings that may not stop the job.
+    #[serde(default)]
+    pub allow: Vec<String>,
     /// The active model.
     pub model_id: String,
     /// The challenger, and the share of the customers that it scores.
@@ -115,7 +121,8 @@ struct Scores {
     as_of: Day,
     models: Vec<Scored>,
     inactive: u64,
-    warnings: Vec<String>,
+    findings: Vec<Finding>,
+    slipping: SlippingList,
 }
 
 /// Lets each model score the customers it speaks of: its share, and of those the ones that its definition of churn covers,
@@ -128,35 +135,27 @@ fn score(
     observer: &dyn Observer,
 ) -> Result<Scores> {
     let as_of = told.as_of.unwrap_or(events.last_day());
-    let (mut models, mut warnings, mut inactive, mut customers) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut models, mut findings, mut inactive, mut customers) = (Vec::new(), Vec::<Finding>::new(), 0, 0);
+    let input = Input::from(events).allow(&told.allow);
     for hot in std::iter::once(active).chain(challenger.map(|(hot, _)| hot)) {
         let is_challenger = hot.id() != active.id();
         let own = |id: &str| challenger.is_some_and(|(hot, share)| challenged(hot.id(), id, *share)) == is_challenger;
         // Everybody, so that those who are left out of this model's share can be counted.
-        let all = hot.model().features(Input::from(events).include_inactive(true), Some(as_of))?;
+        let all = hot.model().features(input.include_inactive(true), Some(as_of))?;
         let covered = hot.model().coverage_of(&all);
         let ids: Vec<&str> = all.customer_ids().collect();
         let share: Vec<usize> = (0..ids.len()).filter(|&row| own(ids[row])).collect();
         let scored: Vec<usize> = share.iter().copied().filter(|&row| told.include_inactive || covered[row]).collect();
         let away = share.iter().filter(|&&row| !covered[row]).count() as u64;
         (inactive, customers) = (inactive + away, customers + share.len() as u64);
-        let labels = hot.model().labels();
-        if let (Some(days), 1..) = (labels.active_within_days, away) {
-            let what = match told.include_inactive {
-                true => "are scored all the same, which is a guess",
-                false => "are left out; include_inactive=true scores them too",
-            };
-            warnings.push(format!(
-                "version {} has learned from customers with an event in the {days} days before its cutoffs: {away} without \
-                 one in the {days} days before {as_of} {what}",
-                hot.version()
-            ));
+        let coverage = Coverage { covered: share.len() as u64 - away, inactive: away };
+        for finding in hot.model().scoring_findings(&all, coverage, told.include_inactive) {
+            // Two models say the same of the data.
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
         }
         if !scored.is_empty() {
-            if labels.labels == LabelKind::Inactivity {
-                warnings.push(INACTIVITY_WARNING.to_owned());
-            }
-            warnings.extend(all.findings().iter().map(|finding| finding.message.clone()));
             models.push(Scored::new(hot, &all.select(&scored), observer)?);
         }
     }
@@ -167,8 +166,25 @@ fn score(
         );
         return Err(Failure::permanent("no_customers", message));
     }
-    warnings.dedup();
-    Ok(Scores { as_of, models, inactive, warnings })
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let slipping = slipping_away(input, told, active, as_of)?;
+    Ok(Scores { as_of, models, inactive, findings, slipping })
+}
+
+/// The customers whose risk rose most, as the active model sees them.
+fn slipping_away(input: Input<'_>, told: &BulkPayload, active: &Hot, as_of: Day) -> Result<SlippingList> {
+    let config = SlippingConfig { customers: SLIPPING, ..SlippingConfig::default() };
+    let mut found = match active.model().slipping_away(input, Some(as_of), &config) {
+        // Nobody is covered: all that are scored have been away for longer.
+        Err(error) if error.kind() == ErrorKind::NoCustomers => {
+            return Ok(SlippingList { as_of, before: as_of, customers: Vec::new() });
+        }
+        found => found?,
+    };
+    for customer in &mut found.customers {
+        customer.risk_segment = told.thresholds.segment(customer.churn_probability)?;
+    }
+    Ok(found)
 }
 
 /// Scores the customers, explains them, and writes the file.
@@ -223,7 +239,7 @@ fn write_file(
     observer: &dyn Observer,
 ) -> Result<BatchMade> {
     let broken = |error: csv::Error| Failure::transient(ApiError::internal(error));
-    let Scores { as_of, models, inactive, warnings } = scores;
+    let Scores { as_of, models, inactive, findings, slipping } = scores;
     let mut order: Vec<(f64, &str, &Scored, usize)> = Vec::new();
     for scored in &models {
         let customers = scored.probabilities.iter().zip(&scored.customer_ids).enumerate();
@@ -273,7 +289,8 @@ fn write_file(
         as_of,
         customers: order.len() as u64,
         inactive_customers: inactive,
-        warnings,
+        findings,
+        slipping,
         segments,
         mean_probability: sum / order.len().max(1) as f64,
         page_index,

@@ -75,12 +75,8 @@ impl Failure {
     /// What a job comes to that waits for features which cannot be made: their reason.
     pub(crate) fn of_features(&self) -> Self {
         let message = format!("the features that it waited for could not be made: {}", self.error.message());
-        let error =
-            ApiError::new(self.error.status(), self.error.code(), message).with_details(match self.error.line() {
-                Some(line) => serde_json::json!({ "line": line }),
-                None => serde_json::Value::Null,
-            });
-        Failure { error, kind: self.kind }
+        let error = ApiError::new(self.error.status(), self.error.code(), message);
+        Failure { error: error.with_details(self.error.details().clone()), kind: self.kind }
     }
 
     /// What to say of it.
@@ -171,6 +167,7 @@ impl Made {
                     first_day: facts.first_day,
                     last_day: facts.last_day,
                     bad_rows: facts.bad_rows,
+                    findings: facts.findings.as_deref(),
                 };
                 tx.dataset_ready(dataset_id, &made).await
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use churn::Segment;
+use churn::{Finding, Segment};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::datasets::Failure;
+use super::findings::{FindingSchema, warnings};
 use super::predict::ReasonAnswer;
 use super::{BASE, discard_all, download};
 use crate::auth::{Admin, Read, Tenant};
@@ -33,6 +34,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(results))
         .routes(routes!(file))
         .routes(routes!(customers))
+        .routes(routes!(slipping_away))
         .routes(routes!(segments))
 }
 
@@ -52,9 +54,13 @@ struct BatchAnswer {
     as_of: Option<String>,
     /// Customers that are scored.
     customers: Option<i64>,
-    /// Customers who have been away for longer than any that the model has learned from; `warnings` say whether they are
+    /// Customers who have been away for longer than any that the model has learned from; `findings` say whether they are
     /// scored.
     inactive_customers: Option<i64>,
+    /// What scoring found, worst first; null before it is completed, and in a batch of a version that did not check.
+    #[schema(value_type = Option<Vec<FindingSchema>>)]
+    findings: Option<Vec<Finding>>,
+    /// The messages of the findings that are warnings or errors, and what older batches say in their place.
     warnings: Vec<String>,
     /// Customers by segment: Low, Medium, High, Critical.
     #[schema(value_type = Option<Object>)]
@@ -70,6 +76,7 @@ struct BatchAnswer {
 impl From<Batch> for BatchAnswer {
     fn from(row: Batch) -> Self {
         let path = format!("{BASE}/organizations/{}/prediction-batches/{}/file", row.org_id, row.id);
+        let findings = row.findings.map(|findings| findings.0);
         BatchAnswer {
             batch_id: row.id,
             job_id: row.job_id,
@@ -81,11 +88,15 @@ impl From<Batch> for BatchAnswer {
             as_of: row.as_of,
             customers: row.customers,
             inactive_customers: row.inactive_customers,
-            warnings: row.warnings.map(|warnings| warnings.0).unwrap_or_default(),
+            warnings: match &findings {
+                Some(findings) => warnings(findings),
+                None => row.warnings.map(|warnings| warnings.0).unwrap_or_default(),
+            },
+            findings,
             segments: row.segments.map(|segments| segments.0),
             mean_probability: row.mean_probability,
             file_url: row.file_key.map(|_| path),
-            error: Failure::of(row.error_code, row.error_message, row.error_line),
+            error: Failure::of(row.error_code, row.error_message, row.error_line, row.error_findings),
             created_at: row.created_at,
             finished_at: row.finished_at,
         }
@@ -301,17 +312,7 @@ async fn customers(
     Query(page): Query<Page>,
 ) -> Result<Json<CustomerList>> {
     let page = page.check()?;
-    state.store.organization(&tenant.org_id).await?;
-    let batch = match query.batch_id {
-        Some(id) => state.store.batch(&tenant.org_id, &id.to_string()).await?,
-        None => {
-            let newest = Page { limit: 1, offset: 0 };
-            let found = state.store.batches(&tenant.org_id, Some(BatchStatus::Completed), newest).await?;
-            found.rows.into_iter().next().ok_or_else(|| {
-                ApiError::not_found("no_predictions", "there are no predictions yet: POST predict-bulk makes some")
-            })?
-        }
-    };
+    let batch = completed_batch(&state, &tenant.org_id, query.batch_id).await?;
     if query.search.as_ref().is_some_and(|search| search.chars().count() > 200) {
         return Err(ApiError::bad_request("invalid_query", "search has more than 200 characters"));
     }
@@ -341,6 +342,108 @@ async fn customers(
         offset: page.offset,
         customers: found.rows.into_iter().map(answer).collect(),
     }))
+}
+
+/// A customer whose risk rose.
+#[derive(Debug, Serialize, ToSchema)]
+struct SlippingAnswer {
+    customer_id: String,
+    /// The probability of churn at the earlier day.
+    #[schema(example = 0.12)]
+    probability_before: f64,
+    /// The probability of churn at the day of the batch.
+    #[schema(example = 0.67)]
+    churn_probability: f64,
+    #[schema(value_type = String, example = "High")]
+    risk_segment: Segment,
+    /// The facts that raised the risk most, now and then, strongest first.
+    #[schema(example = json!(["last event 41 days ago; 30 days earlier: 11 days ago"]))]
+    changes: Vec<String>,
+    /// The amounts of the last 365 days times the probability; null in a log without amounts.
+    value_at_risk: Option<f64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct SlippingAnswers {
+    batch_id: String,
+    /// The day that the customers are looked at.
+    #[schema(format = Date)]
+    as_of: String,
+    /// The earlier day, a third of the horizon before.
+    #[schema(format = Date)]
+    before: String,
+    /// The version of the model that both probabilities come from: the one that was active.
+    model_version: i64,
+    total: u64,
+    limit: i64,
+    offset: i64,
+    customers: Vec<SlippingAnswer>,
+}
+
+/// Which batch.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct SlippingQuery {
+    /// The batch; default the newest that is completed.
+    batch_id: Option<Uuid>,
+}
+
+/// The customers who are slipping away
+///
+/// Those whose risk rose most within a third of the horizon, the largest rise first, with what changed. Customers that the
+/// model's definition of churn does not cover at either day are left out. The 50 largest rises are kept with a batch.
+#[utoipa::path(get, path = "/organizations/{org_id}/slipping-away", tag = "predictions",
+    params(SlippingQuery, Page), responses((status = 200, body = SlippingAnswers)))]
+async fn slipping_away(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Query(query): Query<SlippingQuery>,
+    Query(page): Query<Page>,
+) -> Result<Json<SlippingAnswers>> {
+    let page = page.check()?;
+    let batch = completed_batch(&state, &tenant.org_id, query.batch_id).await?;
+    let Some(list) = batch.slipping.as_ref().map(|list| &list.0) else {
+        let message = match batch.status {
+            BatchStatus::Completed => {
+                format!("the batch {} was scored by a version that did not look who is slipping away", batch.id)
+            }
+            _ => return Err(pages::not_ready(&batch)),
+        };
+        return Err(ApiError::not_found("no_predictions", message));
+    };
+    let answer = |row: &churn::Slipping| SlippingAnswer {
+        customer_id: row.customer_id.clone(),
+        probability_before: row.probability_before,
+        churn_probability: row.churn_probability,
+        risk_segment: row.risk_segment,
+        changes: row.changes.clone(),
+        value_at_risk: row.value_at_risk,
+    };
+    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    let customers = list.customers.iter().skip(offset).take(page.limit as usize).map(answer).collect();
+    Ok(Json(SlippingAnswers {
+        as_of: list.as_of.to_string(),
+        before: list.before.to_string(),
+        model_version: batch.model_version,
+        total: list.customers.len() as u64,
+        limit: page.limit,
+        offset: page.offset,
+        customers,
+        batch_id: batch.id,
+    }))
+}
+
+/// A batch that is named, or the newest that is completed.
+async fn completed_batch(state: &AppState, org_id: &str, named: Option<Uuid>) -> Result<Batch> {
+    state.store.organization(org_id).await?;
+    let Some(id) = named else {
+        let newest = Page { limit: 1, offset: 0 };
+        let found = state.store.batches(org_id, Some(BatchStatus::Completed), newest).await?;
+        return found.rows.into_iter().next().ok_or_else(|| {
+            ApiError::not_found("no_predictions", "there are no predictions yet: POST predict-bulk makes some")
+        });
+    };
+    state.store.batch(org_id, &id.to_string()).await
 }
 
 /// The segments of one batch.

@@ -9,7 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::discard;
+use super::findings::allowed;
+use super::{discard, read_options};
 use crate::auth::{Tenant, Write};
 use crate::error::{ApiError, Result};
 use crate::extract::{Json, Query, boolean, new_id};
@@ -39,6 +40,9 @@ struct BulkQuery {
     #[serde(default)]
     #[param(default = false)]
     include_inactive: bool,
+    /// Codes of findings, separated by commas, that may not stop the scoring although they are errors.
+    #[param(example = "isolated_last_day")]
+    allow: Option<String>,
 }
 
 /// The form of a file that is scored.
@@ -54,6 +58,9 @@ struct BulkForm {
     /// As the parameter of this name.
     #[schema(default = "false", example = "false")]
     include_inactive: Option<String>,
+    /// As the parameter of this name.
+    #[schema(example = "isolated_last_day")]
+    allow: Option<String>,
 }
 
 /// A batch is on its way.
@@ -71,7 +78,8 @@ struct BulkStarted {
 /// In the background, with the models that are in use now: a CSV file of transactions, or a data set that is there. While the
 /// first model of the organization is being trained it is waited for. Customers
 /// who have been away for longer than any that the model has learned from are left out and counted, unless
-/// `include_inactive` asks for them.
+/// `include_inactive` asks for them. Rows far away from all others stop the scoring with the code `finding`, unless `allow` has
+/// theirs; what else was found stands in the `findings` of the batch.
 #[utoipa::path(post, path = "/organizations/{org_id}/predict-bulk", tag = "predictions", params(BulkQuery),
     request_body(content = Option<BulkForm>, content_type = "multipart/form-data"),
     responses((status = 202, body = BulkStarted)))]
@@ -93,6 +101,7 @@ async fn predict_bulk(
     };
     let (batch_id, job_id) = (new_id(), new_id());
     let mut wish = query;
+    allowed(wish.allow.as_deref())?;
     let (input, dataset): (Option<Location>, Option<Dataset>) = match wish.dataset_id {
         Some(id) => {
             let dataset = state.store.dataset(org_id, &id.to_string()).await?;
@@ -123,7 +132,7 @@ async fn predict_bulk(
             (None, dataset) => dataset.as_ref().map(|dataset| dataset.file_key.clone()).unwrap_or_default(),
         };
         let read = match &dataset {
-            Some(dataset) => super::with_label(settings.read, dataset.has_churn_label),
+            Some(dataset) => read_options(settings.read, dataset)?,
             None => settings.read,
         };
         let challenger = in_use.challenger.as_ref().map(|row| (row.id.clone(), organization.traffic_share));
@@ -132,6 +141,7 @@ async fn predict_bulk(
             read,
             as_of: wish.as_of,
             include_inactive: wish.include_inactive,
+            allow: allowed(wish.allow.as_deref())?,
             model_id: in_use.active.id.clone(),
             challenger,
             thresholds: settings.thresholds,
@@ -199,6 +209,7 @@ async fn take_form(
             Some("include_inactive") => {
                 wish.include_inactive = boolean("include_inactive", field.text().await?.trim())?;
             }
+            Some("allow") => wish.allow = Some(field.text().await?),
             // Other fields are skipped.
             _ => (),
         }

@@ -3,12 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use churn::ReadOptions;
+use churn::{Finding, ReadOptions};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::findings::FindingSchema;
 use super::{discard, discard_all, download};
 use crate::auth::{Admin, Read, Tenant, Write};
 use crate::error::{ApiError, Result};
@@ -16,7 +18,7 @@ use crate::extract::{DatasetPath, Json, Path, Query, boolean, checked_text, new_
 use crate::multipart::Multipart;
 use crate::state::AppState;
 use crate::storage::{Location, Uploaded, store_csv};
-use crate::store::{Dataset, DatasetStatus, NewDataset, Page};
+use crate::store::{Dataset, DatasetStatus, JsonText, NewDataset, Page};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
@@ -146,11 +148,36 @@ async fn upload(
 }
 
 /// How a file is read that has, or need not have, the column of labels.
-pub(crate) fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
+fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
     if has_label && read.columns.churn_label.is_none() {
         read.columns.churn_label = Some("churn_label".to_owned());
     }
     read
+}
+
+/// How the rows of a data set are read: as the organization has settled, with what was given for this data set.
+///
+/// # Errors
+/// `invalid_body` for options that are none.
+pub(crate) fn read_options(read: ReadOptions, dataset: &Dataset) -> Result<ReadOptions> {
+    let own = dataset.read_options.as_ref().map(|own| &own.0);
+    Ok(with_label(changed(read, own)?, dataset.has_churn_label))
+}
+
+/// Options of reading with the keys of `changes` replaced.
+///
+/// # Errors
+/// `invalid_body` for options that are none.
+pub(super) fn changed(read: ReadOptions, changes: Option<&Map<String, Value>>) -> Result<ReadOptions> {
+    let Some(changes) = changes else { return Ok(read) };
+    let Ok(Value::Object(mut all)) = serde_json::to_value(read) else {
+        return Err(ApiError::internal("options of reading are no object"));
+    };
+    all.extend(changes.clone());
+    serde_json::from_value(Value::Object(all)).map_err(|error| {
+        let message = format!("options of reading: {error}");
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", message)
+    })
 }
 
 /// A data set and how it stands.
@@ -179,6 +206,12 @@ struct DatasetAnswer {
     download_url: String,
     /// The path of its features, once they are made.
     features_url: Option<String>,
+    /// What was found when its features were made, worst first; null before, and for a log that is too large to be checked.
+    #[schema(value_type = Option<Vec<FindingSchema>>)]
+    findings: Option<Vec<Finding>>,
+    /// Options of reading that were given for this data set.
+    #[schema(value_type = Object, example = json!({"last_day": "2024-12-23"}))]
+    read_options: Map<String, Value>,
     error: Option<Failure>,
     created_at: Stamp,
     updated_at: Stamp,
@@ -194,12 +227,22 @@ pub(super) struct Failure {
     pub message: String,
     /// The line of the file at fault.
     pub line: Option<i64>,
+    /// With the code `finding`: what stopped it, whose codes `allow` takes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<FindingSchema>>)]
+    pub findings: Vec<Finding>,
 }
 
 impl Failure {
     /// From the columns of a row.
-    pub(super) fn of(code: Option<String>, message: Option<String>, line: Option<i64>) -> Option<Failure> {
-        code.map(|code| Failure { code, message: message.unwrap_or_default(), line })
+    pub(super) fn of(
+        code: Option<String>,
+        message: Option<String>,
+        line: Option<i64>,
+        findings: Option<JsonText<Vec<Finding>>>,
+    ) -> Option<Failure> {
+        let findings = findings.map(|findings| findings.0).unwrap_or_default();
+        code.map(|code| Failure { code, message: message.unwrap_or_default(), line, findings })
     }
 }
 
@@ -214,7 +257,9 @@ impl From<Dataset> for DatasetAnswer {
         DatasetAnswer {
             download_url: format!("{path}/file"),
             features_url: row.features_key.is_some().then(|| format!("{path}/features")),
-            error: Failure::of(row.error_code, row.error_message, row.error_line),
+            error: Failure::of(row.error_code, row.error_message, row.error_line, row.error_findings),
+            findings: row.findings.map(|findings| findings.0),
+            read_options: row.read_options.map(|options| options.0).unwrap_or_default(),
             dataset_id: row.id,
             organization_id: row.org_id,
             filename: row.filename,

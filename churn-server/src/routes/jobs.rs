@@ -69,7 +69,7 @@ impl From<Job> for JobAnswer {
             waits_for: job.waits_for,
             away_since: job.away_since,
             cancel_requested: job.cancel_requested != 0,
-            error: Failure::of(job.error_code, job.error_message, job.error_line),
+            error: Failure::of(job.error_code, job.error_message, job.error_line, job.error_findings),
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,

@@ -4,6 +4,7 @@ mod batches;
 mod bulk;
 mod datasets;
 mod docs;
+mod findings;
 mod health;
 mod jobs;
 mod keys;
@@ -31,7 +32,7 @@ use tower_http::set_header::{SetResponseHeader, SetResponseHeaderLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use datasets::with_label;
+pub(crate) use datasets::read_options;
 pub use health::{recorder, worker};
 pub use keys::make as make_key;
 
@@ -59,6 +60,7 @@ fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
     let api = OpenApiRouter::new()
         .merge(organizations::router())
         .merge(datasets::router())
+        .merge(findings::router())
         .merge(training::router())
         .merge(jobs::router())
         .merge(models::router())

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use churn::{Comparison, Day, Metrics};
+use churn::{Comparison, Day, Finding, Metrics};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::datasets::Failure;
 use super::download;
+use super::findings::FindingSchema;
 use super::training::{Features, training_dataset};
 use crate::auth::{Admin, Read, Tenant};
 use crate::comparison;
@@ -60,6 +61,10 @@ pub(super) struct ModelSummary {
     metrics: Option<Metrics>,
     /// The AUC of recency alone, the baseline to beat.
     recency_auc: Option<f64>,
+    /// What training found about the data and about the result, worst first; null before it is completed, and for a model of
+    /// a version that did not check.
+    #[schema(value_type = Option<Vec<FindingSchema>>)]
+    findings: Option<Vec<Finding>>,
     error: Option<Failure>,
     created_at: Stamp,
     trained_at: Option<Stamp>,
@@ -80,7 +85,8 @@ impl From<ModelRow> for ModelSummary {
             churn_rate: row.churn_rate,
             metrics: row.metrics.map(|metrics| metrics.0),
             recency_auc: row.recency_auc,
-            error: Failure::of(row.error_code, row.error_message, row.error_line),
+            findings: row.findings.map(|findings| findings.0),
+            error: Failure::of(row.error_code, row.error_message, row.error_line, row.error_findings),
             created_at: row.created_at,
             trained_at: row.trained_at,
         }
@@ -143,7 +149,7 @@ struct ModelDetails {
     training: Option<Value>,
     /// The settings that it was fitted with, what was chosen filled in.
     parameters: Option<Value>,
-    /// What a reader of its results must know.
+    /// The messages of the findings that are warnings or errors, and what older models say in their place.
     warnings: Vec<String>,
     /// What churn means here, in a sentence.
     definition: Option<String>,

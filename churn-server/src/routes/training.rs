@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use churn::{LabelKind, ModelKind};
+use churn::{Finding, ModelKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -10,13 +10,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::with_label;
+use super::datasets::changed;
+use super::findings::{FindingSchema, allowed, train_config};
+use super::read_options;
 use crate::auth::{Read, Tenant, Write};
 use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{DatasetPath, Json, Path, Query, Raw, new_id};
 use crate::jobs::{FeaturesPayload, TrainPayload, check_size};
 use crate::state::AppState;
-use crate::store::{Dataset, DatasetStatus, JobKind, ModelStatus, NewJob, NewModel, Page};
+use crate::store::{Dataset, DatasetStatus, JobKind, JsonText, ModelStatus, NewJob, NewModel, Page, Settings};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
@@ -35,29 +37,56 @@ struct FeaturesStarted {
     job_id: String,
 }
 
+/// Findings that may not stop the work.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AllowQuery {
+    /// Codes of findings, separated by commas, that may not stop the work although they are errors.
+    #[param(example = "isolated_last_day")]
+    pub allow: Option<String>,
+}
+
 /// Make the features of a data set
 ///
-/// In the background. While that is under way already, the answer is the job that does it.
-#[utoipa::path(post, path = "/organizations/{org_id}/datasets/{dataset_id}/process-features", tag = "data sets", responses(
-    (status = 202, body = FeaturesStarted),
-))]
+/// In the background. While that is under way already, the answer is the job that does it. The rows are checked beside the
+/// organization's definition of churn, and `findings` of the data set say what was found; rows far away from all others stop
+/// the job with the code `finding`, unless `allow` has theirs. A JSON body has options of reading for this data set alone,
+/// such as the `last_day` that a finding suggests; they are kept and hold for training and scoring too.
+#[utoipa::path(post, path = "/organizations/{org_id}/datasets/{dataset_id}/process-features", tag = "data sets", params(AllowQuery),
+    request_body(content = Option<Value>, content_type = "application/json", description = "Options of reading for this data set: those of the organization's `read` that differ", example = json!({"last_day": "2024-12-23"})),
+    responses((status = 202, body = FeaturesStarted)))]
 async fn process_features(
     tenant: Tenant<Write>,
     State(state): State<AppState>,
     Path(DatasetPath { dataset_id }): Path<DatasetPath>,
+    Query(AllowQuery { allow }): Query<AllowQuery>,
+    Raw(body): Raw,
 ) -> Result<(StatusCode, Json<FeaturesStarted>)> {
-    let dataset = state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?;
+    let allow = allowed(allow.as_deref())?;
+    let options = settings_of(&body, "options of reading, such as {\"last_day\": \"2024-12-31\"}")?;
+    let mut dataset = state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?;
     let mut tx = state.store.begin().await?;
     let settings = tx.organization(&tenant.org_id).await?.settings.0;
+    if let Some(options) = options {
+        check_options(changed(settings.read.clone(), Some(&options))?)?;
+        dataset.read_options = Some(JsonText(options));
+    }
     let new = new_id();
     let job_id = match tx.take_for_features(&dataset.id, &new).await? {
         // Somebody else was first.
         Some(under_way) => under_way,
         None => {
+            let definition = train_config(&settings, &dataset, &Map::new())?.labels;
+            let fits = state.check_rows(dataset.row_count as u64).is_ok();
             let payload = FeaturesPayload {
                 file_key: dataset.file_key.clone(),
-                read: with_label(settings.read, dataset.has_churn_label),
+                read: read_options(settings.read, &dataset)?,
+                definition: fits.then_some(definition),
+                allow,
             };
+            if let Some(options) = &dataset.read_options {
+                tx.dataset_read_options(&dataset.id, &options.0).await?;
+            }
             let job = NewJob {
                 id: &new,
                 org_id: &tenant.org_id,
@@ -85,6 +114,9 @@ struct TrainQuery {
     model_type: Option<String>,
     /// The data set to train on; default the newest whose features are ready or being made.
     dataset_id: Option<Uuid>,
+    /// Codes of findings, separated by commas, that may not stop the training although they are errors.
+    #[param(example = "regular_payers")]
+    allow: Option<String>,
     /// `true`: the model is put to use as soon as it is trained; `false`: it is not; left out: if there is no other.
     activate: Option<bool>,
 }
@@ -107,7 +139,8 @@ struct TrainingStarted {
 /// In the background, on one data set, with the organization's settings of training; a JSON body overrides some of them. While
 /// the features of the data set are being made the training waits for them, and if they cannot be made it fails with their
 /// reason. A data set that was uploaded with labels trains on them unless the settings name other `labels`; otherwise a customer has
-/// churned who does not come back within `horizon_days`. Models are judged out of time where the log is long enough.
+/// churned who does not come back within `horizon_days`. Models are judged out of time where the log is long enough. Findings that
+/// are errors stop the training with the code `finding`, unless `allow` has theirs.
 #[utoipa::path(post, path = "/organizations/{org_id}/train", tag = "training", params(TrainQuery),
     request_body(content = Option<Value>, content_type = "application/json", description = "Settings of training, all keys side by side", example = json!({"horizon_days": 60})),
     responses(
@@ -120,20 +153,19 @@ async fn train(
     Query(query): Query<TrainQuery>,
     Raw(body): Raw,
 ) -> Result<(StatusCode, Json<TrainingStarted>)> {
-    let mut overrides = settings_of(&body)?;
+    let allow = allowed(query.allow.as_deref())?;
+    let what = "settings of training, such as {\"horizon_days\": 60}";
+    let mut overrides = settings_of(&body, what)?.unwrap_or_default();
     let model_type = model_type(query.model_type.as_deref(), &overrides)?;
     overrides.insert("model".to_owned(), model_type.name().into());
     let settings = state.store.organization(&tenant.org_id).await?.settings.0;
     let dataset = training_dataset(&state, &tenant.org_id, query.dataset_id, Features::MayBeUnderWay).await?;
-    let labels_named = overrides.contains_key("labels") || settings.train.contains_key("labels");
-    let mut config = settings.train_config(&overrides)?;
-    if dataset.has_churn_label && !labels_named {
-        config.labels.labels = LabelKind::Provided;
-    }
+    let mut config = train_config(&settings, &dataset, &overrides)?;
+    config.allow.extend(allow);
     check_size(&config, dataset.customers, state.config.max_training_values)?;
     let payload = TrainPayload {
         file_key: dataset.file_key.clone(),
-        read: with_label(settings.read, dataset.has_churn_label),
+        read: read_options(settings.read, &dataset)?,
         config,
         activate: query.activate,
         dataset_id: Some(dataset.id.clone()),
@@ -166,19 +198,25 @@ async fn train(
 }
 
 /// The settings of a body that may be left out.
-fn settings_of(body: &[u8]) -> Result<Map<String, Value>> {
+fn settings_of(body: &[u8], what: &str) -> Result<Option<Map<String, Value>>> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Map::new());
+        return Ok(None);
     }
     match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(Value::Null) => Ok(Map::new()),
+        Ok(Value::Object(map)) => Ok(Some(map)),
+        Ok(Value::Null) => Ok(None),
         Ok(_) => {
-            let message = "expected an object with settings of training, such as {\"horizon_days\": 60}";
+            let message = format!("expected an object with {what}");
             Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", message))
         }
         Err(error) => Err(ApiError::bad_request("invalid_json", format!("the body is not JSON: {error}"))),
     }
+}
+
+/// Refuses options that the reader would refuse.
+fn check_options(read: churn::ReadOptions) -> Result<()> {
+    let settings = Settings { read, ..Settings::default() };
+    settings.check()
 }
 
 fn model_type(asked: Option<&str>, overrides: &Map<String, Value>) -> Result<ModelKind> {
@@ -295,6 +333,11 @@ struct TrainingStatus {
     lift_10: Option<f64>,
     /// The AUC of recency alone, the baseline to beat.
     recency_auc: Option<f64>,
+    /// What training found about the data and about the result, worst first; the findings that stopped it where it failed
+    /// with the code `finding`; null where nothing was checked.
+    #[schema(value_type = Option<Vec<FindingSchema>>)]
+    findings: Option<Vec<Finding>>,
+    /// The messages of the findings that are warnings or errors, and what older models say in their place.
     warnings: Vec<String>,
 }
 
@@ -356,6 +399,7 @@ async fn training_status(
         ece: of(|m| m.ece),
         lift_10: of(|m| m.lift_10),
         recency_auc: row.recency_auc,
+        findings: row.error_findings.or(row.findings).map(|findings| findings.0),
         warnings: row.warnings.map(|warnings| warnings.0).unwrap_or_default(),
     }))
 }

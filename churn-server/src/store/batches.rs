@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use churn::Segment;
+use churn::{Finding, Segment, SlippingList};
 use sqlx::FromRow;
 
 use super::{JsonText, Page, Paged, Store, Tx, on_pool, on_tx, text_enum};
@@ -55,8 +55,12 @@ pub struct Batch {
     pub customers: Option<i64>,
     /// Customers who have been away for longer than any that the model has learned from.
     pub inactive_customers: Option<i64>,
-    /// What a reader must know.
+    /// What a reader must know, as versions before findings wrote it.
     pub warnings: Option<JsonText<Vec<String>>>,
+    /// The findings of scoring, worst first.
+    pub findings: Option<JsonText<Vec<Finding>>>,
+    /// The customers whose risk rose most.
+    pub slipping: Option<JsonText<SlippingList>>,
     /// Of them in each segment.
     pub segments: Option<JsonText<SegmentCounts>>,
     /// Mean of the probabilities.
@@ -69,6 +73,8 @@ pub struct Batch {
     pub error_message: Option<String>,
     /// The line of the file at fault.
     pub error_line: Option<i64>,
+    /// The findings that stopped it.
+    pub error_findings: Option<JsonText<Vec<Finding>>>,
     /// When it was accepted.
     pub created_at: Stamp,
     /// When it ended.
@@ -107,8 +113,10 @@ pub struct BatchMade {
     pub customers: u64,
     /// Customers who have been away for longer than any that the model has learned from.
     pub inactive_customers: u64,
-    /// What a reader must know.
-    pub warnings: Vec<String>,
+    /// The findings of scoring, worst first.
+    pub findings: Vec<Finding>,
+    /// The customers whose risk rose most.
+    pub slipping: SlippingList,
     /// Of them in each segment.
     pub segments: SegmentCounts,
     /// Mean of the probabilities.
@@ -172,13 +180,14 @@ impl Tx {
     /// Those of the database.
     pub async fn batch_completed(&mut self, id: &str, made: &BatchMade) -> Result<()> {
         const SQL: &str = "UPDATE prediction_batches SET status = 'completed', file_key = $2, as_of = $3, customers = $4, \
-             segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, inactive_customers = $9, warnings = $10, \
-             error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
+             segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, inactive_customers = $9, findings = $10, \
+             slipping = $11, error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
         self.keep_file(&made.file_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(&made.file_key).bind(made.as_of.to_string()).bind(made.customers as i64)
             .bind(JsonText(&made.segments)).bind(made.mean_probability).bind(JsonText(&made.page_index))
-            .bind(Stamp::now()).bind(made.inactive_customers as i64).bind(JsonText(&made.warnings))
+            .bind(Stamp::now()).bind(made.inactive_customers as i64).bind(JsonText(&made.findings))
+            .bind(JsonText(&made.slipping))
             .execute(db).await.map(drop))?;
         Ok(())
     }
@@ -189,10 +198,11 @@ impl Tx {
     /// Those of the database.
     pub async fn batch_failed(&mut self, id: &str, error: &ApiError, cancelled: bool) -> Result<()> {
         const SQL: &str = "UPDATE prediction_batches SET status = $2, finished_at = $3, error_code = $4, \
-             error_message = $5, error_line = $6 WHERE id = $1";
+             error_message = $5, error_line = $6, error_findings = $7 WHERE id = $1";
         let status = if cancelled { BatchStatus::Cancelled } else { BatchStatus::Failed };
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(status).bind(Stamp::now()).bind(error.code()).bind(error.message()).bind(error.line())
+            .bind(error.findings())
             .execute(db).await.map(drop))?;
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! Data sets: uploaded files, and what became of them.
 
-use churn::Day;
+use churn::{Day, Finding};
+use serde_json::{Map, Value};
 use sqlx::FromRow;
 
-use super::{Page, Paged, Store, Tx, on_pool, on_tx, text_enum};
+use super::{JsonText, Page, Paged, Store, Tx, on_pool, on_tx, text_enum};
 use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
@@ -60,6 +61,12 @@ pub struct Dataset {
     pub error_message: Option<String>,
     /// The line of the file at fault.
     pub error_line: Option<i64>,
+    /// The findings that stopped the features.
+    pub error_findings: Option<JsonText<Vec<Finding>>>,
+    /// The findings of the check before the features were made; none where it was not checked.
+    pub findings: Option<JsonText<Vec<Finding>>>,
+    /// Options of reading that differ from those of the organization.
+    pub read_options: Option<JsonText<Map<String, Value>>>,
     /// When it was uploaded.
     pub created_at: Stamp,
     /// When it last changed.
@@ -102,6 +109,8 @@ pub struct FeaturesMade<'a> {
     pub last_day: Day,
     /// Rows that were left out.
     pub bad_rows: i64,
+    /// The findings of the check; none for a log that is too large to be checked.
+    pub findings: Option<&'a [Finding]>,
 }
 
 impl Store {
@@ -143,10 +152,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Keeps options of reading that differ for this data set from those of the organization.
+    pub async fn dataset_read_options(&mut self, id: &str, options: &Map<String, Value>) -> Result<()> {
+        const SQL: &str = "UPDATE datasets SET read_options = $2 WHERE id = $1";
+        on_tx!(self, db => sqlx::query(SQL).bind(id).bind(JsonText(options)).execute(db).await.map(drop))?;
+        Ok(())
+    }
+
     /// A job has been accepted that makes its features.
     pub async fn dataset_processing(&mut self, id: &str, job_id: &str) -> Result<()> {
         const SQL: &str = "UPDATE datasets SET status = 'processing', job_id = $2, updated_at = $3, \
-             error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
+             error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
         on_tx!(self, db => sqlx::query(SQL).bind(id).bind(job_id).bind(Stamp::now()).execute(db).await.map(drop))?;
         Ok(())
     }
@@ -154,12 +170,13 @@ impl Tx {
     /// Its features are in storage.
     pub async fn dataset_ready(&mut self, id: &str, made: &FeaturesMade<'_>) -> Result<()> {
         const SQL: &str = "UPDATE datasets SET status = 'features_ready', features_key = $2, customers = $3, features = $4, \
-             first_day = $5, last_day = $6, bad_rows = $7, updated_at = $8, \
-             error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
+             first_day = $5, last_day = $6, bad_rows = $7, updated_at = $8, findings = $9, \
+             error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
         self.keep_file(made.features_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(made.features_key).bind(made.customers).bind(made.features)
             .bind(made.first_day.to_string()).bind(made.last_day.to_string()).bind(made.bad_rows).bind(Stamp::now())
+            .bind(made.findings.map(JsonText))
             .execute(db).await.map(drop))?;
         Ok(())
     }
@@ -167,9 +184,9 @@ impl Tx {
     /// Its features could not be made, for a reason that lies in the data or in the settings.
     pub async fn dataset_failed(&mut self, id: &str, error: &ApiError) -> Result<()> {
         const SQL: &str = "UPDATE datasets SET status = 'error', updated_at = $2, error_code = $3, error_message = $4, \
-             error_line = $5 WHERE id = $1";
+             error_line = $5, error_findings = $6 WHERE id = $1";
         on_tx!(self, db => sqlx::query(SQL)
-            .bind(id).bind(Stamp::now()).bind(error.code()).bind(error.message()).bind(error.line())
+            .bind(id).bind(Stamp::now()).bind(error.code()).bind(error.message()).bind(error.line()).bind(error.findings())
             .execute(db).await.map(drop))?;
         Ok(())
     }

@@ -14,11 +14,12 @@
 
 use std::time::Duration;
 
+use churn::Finding;
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::datasets::deleted;
-use super::{Page, Paged, Pool, Store, Tx, on_pool, on_tx, text_enum};
+use super::{JsonText, Page, Paged, Pool, Store, Tx, on_pool, on_tx, text_enum};
 use crate::error::{ApiError, Result};
 use crate::jobs::Failure;
 use crate::time::Stamp;
@@ -88,6 +89,8 @@ pub struct Job {
     pub error_message: Option<String>,
     /// The line of the file that is at fault.
     pub error_line: Option<i64>,
+    /// The findings that stopped it.
+    pub error_findings: Option<JsonText<Vec<Finding>>>,
     /// When it was accepted.
     pub created_at: Stamp,
     /// When it was first begun.
@@ -234,12 +237,12 @@ impl Tx {
     async fn end_one_job(&mut self, job: &Job, failure: &Failure) -> Result<()> {
         let status = if failure.is_cancelled() { JobStatus::Cancelled } else { JobStatus::Failed };
         let sql = self.sql(
-            "UPDATE jobs SET status = $1, error_code = $2, error_message = $3, error_line = $4, finished_at = {now}, \
-             lease_until = NULL, worker = NULL, waits_for = NULL, stage = NULL WHERE id = $5",
+            "UPDATE jobs SET status = $1, error_code = $2, error_message = $3, error_line = $4, error_findings = $5, \
+             finished_at = {now}, lease_until = NULL, worker = NULL, waits_for = NULL, stage = NULL WHERE id = $6",
         );
         let error = failure.error();
         on_tx!(self, db => sqlx::query(sql)
-            .bind(status).bind(error.code()).bind(error.message()).bind(error.line()).bind(&job.id)
+            .bind(status).bind(error.code()).bind(error.message()).bind(error.line()).bind(error.findings()).bind(&job.id)
             .execute(db).await.map(drop))?;
         match (job.kind, failure.is_cancelled()) {
             (JobKind::ProcessFeatures, true) => self.dataset_cancelled(&job.subject_id).await,
@@ -280,7 +283,7 @@ impl Tx {
     pub async fn complete_job(mut self, job: &Job) -> Result<()> {
         let sql = self.sql(
             "UPDATE jobs SET status = 'completed', progress = 1, stage = NULL, error_code = NULL, error_message = NULL, \
-             error_line = NULL, away_since = NULL, lease_until = NULL, worker = NULL, finished_at = {now} WHERE id = $1",
+             error_line = NULL, error_findings = NULL, away_since = NULL, lease_until = NULL, worker = NULL, finished_at = {now} WHERE id = $1",
         );
         on_tx!(&mut self, db => sqlx::query(sql).bind(&job.id).execute(db).await.map(drop))?;
         let go_on = self.sql("UPDATE jobs SET waits_for = NULL, stage = NULL, run_at = {now} WHERE waits_for = $1");

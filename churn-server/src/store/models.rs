@@ -1,6 +1,6 @@
 //! Models: a version each, which of them is in use, and which was before.
 
-use churn::Metrics;
+use churn::{Finding, Metrics};
 use sqlx::FromRow;
 
 use super::organizations::organization_not_found;
@@ -63,12 +63,16 @@ pub struct ModelRow {
     pub metrics: Option<JsonText<Metrics>>,
     /// What a reader of its results must know.
     pub warnings: Option<JsonText<Vec<String>>>,
+    /// The findings of its training, worst first; none where nothing was checked.
+    pub findings: Option<JsonText<Vec<Finding>>>,
     /// Why it could not be trained.
     pub error_code: Option<String>,
     /// The same in words.
     pub error_message: Option<String>,
     /// The line of the file at fault.
     pub error_line: Option<i64>,
+    /// The findings that stopped the training.
+    pub error_findings: Option<JsonText<Vec<Finding>>>,
     /// When its training was asked for.
     pub created_at: Stamp,
     /// When it was done.
@@ -212,14 +216,14 @@ impl Tx {
     /// Those of the database.
     pub async fn training_completed(&mut self, id: &str, document_key: &str, model: &churn::Model) -> Result<()> {
         const SQL: &str = "UPDATE models SET status = 'completed', document_key = $2, kind = $3, training_samples = $4, \
-             churn_rate = $5, recency_auc = $6, metrics = $7, warnings = $8, trained_at = $9, \
-             error_code = NULL, error_message = NULL, error_line = NULL WHERE id = $1";
+             churn_rate = $5, recency_auc = $6, metrics = $7, warnings = $8, trained_at = $9, findings = $10, \
+             error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
         let (training, evaluation) = (model.training(), model.evaluation());
         self.keep_file(document_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(document_key).bind(model.kind().name()).bind(training.rows as i64).bind(training.base_rate)
             .bind(evaluation.recency_auc).bind(JsonText(&evaluation.metrics)).bind(JsonText(model.warnings()))
-            .bind(Stamp::now())
+            .bind(Stamp::now()).bind(model.findings().map(JsonText))
             .execute(db).await.map(drop))?;
         Ok(())
     }
@@ -229,10 +233,10 @@ impl Tx {
     /// # Errors
     /// Those of the database.
     pub async fn training_failed(&mut self, id: &str, error: &ApiError) -> Result<()> {
-        const SQL: &str = "UPDATE models SET status = 'failed', error_code = $2, error_message = $3, error_line = $4 \
-             WHERE id = $1";
+        const SQL: &str = "UPDATE models SET status = 'failed', error_code = $2, error_message = $3, error_line = $4, \
+             error_findings = $5 WHERE id = $1";
         on_tx!(self, db => sqlx::query(SQL)
-            .bind(id).bind(error.code()).bind(error.message()).bind(error.line()).execute(db).await.map(drop))?;
+            .bind(id).bind(error.code()).bind(error.message()).bind(error.line()).bind(error.findings()).execute(db).await.map(drop))?;
         Ok(())
     }
 

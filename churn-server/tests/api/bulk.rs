@@ -17,12 +17,17 @@ async fn customers_who_are_long_gone_are_left_out_unless_asked_for() {
     assert_eq!(events().last_day(), day(20_099));
     let with = log() + &format!("gone,{},10\nalmost,{},10\n", day(19_734), day(19_735));
     let include: &[(&str, &str)] = &[("include_inactive", "true"), ("file", &with)];
-    for (form, customers, word) in [(&[("file", with.as_str())][..], 201, "left out"), (include, 202, "a guess")] {
+    for (form, customers, code) in
+        [(&[("file", with.as_str())][..], 201, "customers_left_out"), (include, 202, "customers_guessed")]
+    {
         let sent = server.form(&org("/predict-bulk"), "", form).await.json();
         assert_eq!(ended(&server, &sent).await["status"], "completed");
         let batch = server.get(&org("/prediction-batches?limit=1")).await.json()["batches"][0].clone();
         assert_eq!((&batch["customers"], &batch["inactive_customers"]), (&json!(customers), &json!(1)), "{batch}");
-        assert!(batch["warnings"][0].as_str().expect("a warning").contains(word), "{batch}");
+        assert_eq!(batch["findings"][0]["code"], code, "{batch}");
+        // That some are left out is a note; that some are guessed is a warning.
+        let warnings = if code == "customers_guessed" { json!([batch["findings"][0]["message"]]) } else { json!([]) };
+        assert_eq!(batch["warnings"], warnings);
         let found = async |id: &str| server.get(&org(&format!("/prediction-customers?search={id}"))).await.json();
         assert_eq!(found("almost").await["total"], 1);
         assert_eq!(found("gone").await["total"], customers - 201);

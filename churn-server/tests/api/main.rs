@@ -7,6 +7,7 @@ mod databases;
 mod datasets;
 mod deletion;
 mod errors;
+mod findings;
 mod forms;
 mod organizations;
 #[macro_use]

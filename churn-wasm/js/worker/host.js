@@ -66,10 +66,10 @@ export function serve(port, api, own = {}) {
       const result = packed(await answer(message));
       port.post({ id: message.id, result }, message.own ? [] : buffers(result.value));
     } catch (error) {
-      const { code, line, report } = error ?? {};
+      const { code, line, report, findings } = error ?? {};
       // What a stream of the caller's throws is neither ours nor a fault of the worker.
       const foreign = code === undefined && /^readCsv/.test(message.name);
-      port.post({ id: message.id, error: { name: error?.name, message: String(error?.message ?? error), code, line, report, foreign } });
+      port.post({ id: message.id, error: { name: error?.name, message: String(error?.message ?? error), code, line, report, findings, foreign } });
     }
   });
 }

@@ -22,6 +22,7 @@
 //! ```
 
 mod attributes;
+mod coverage;
 mod log;
 mod pauses;
 #[cfg(feature = "train")]
@@ -120,6 +121,7 @@ findings! {
     leaving_event_counts_as_return Warning "An event type whose name says that a customer leaves or takes money back counts as coming back.";
     horizon_too_short Warning "Many customers pause for longer than the horizon and come back afterwards.";
     horizon_too_long Warning "Nearly all who come back do so within a fraction of the horizon.";
+    customers_guessed Warning "Customers are scored whom the model's definition of churn does not cover.";
     undated_attributes Warning "Joined columns without valid_from may hold values that were not known at the cutoffs.";
     recency_separates Warning "Recency alone ranks the outcome almost perfectly.";
     column_separates Warning "One column alone ranks the outcome almost perfectly.";
@@ -129,6 +131,7 @@ findings! {
     band_off Warning "The churn observed in a risk segment lies outside its band by more than chance allows.";
     base_rate_moves Warning "The churn rate of the last cutoff differs from that of the earlier ones by more than chance allows.";
     not_out_of_time Warning "The model was judged on held-out customers, although the labels have a time.";
+    customers_left_out Note "Customers whom the model's definition of churn does not cover are left out.";
     few_customers Note "So few customers were judged that the AUC is known only roughly.";
 }
 
@@ -227,6 +230,18 @@ pub fn check(events: &Events, definition: &LabelConfig) -> Result<Vec<Finding>> 
     Ok(check_log(events, last, definition, &cutoffs))
 }
 
+/// [`check`] of a log whose features are to be computed at its last day. They do not depend on the definition of churn, so only
+/// findings about that day stop the work: rows far away from all others.
+///
+/// # Errors
+/// `finding`, unless `allow` holds the code; `invalid_parameter` for a code that no finding has; those of [`check`].
+pub fn check_for_features(events: &Events, definition: &LabelConfig, allow: &[String]) -> Result<Vec<Finding>> {
+    check_allowed(allow)?;
+    let findings = check(events, definition)?;
+    stop(&check_scored(events, events.last_day()), allow)?;
+    Ok(findings)
+}
+
 /// The findings of the events up to the end of a day. Worst first.
 pub(crate) fn check_log(events: &Events, as_of: Day, definition: &LabelConfig, cutoffs: &[Day]) -> Vec<Finding> {
     let mut findings = log::of_days(events, as_of, definition, cutoffs);
@@ -270,11 +285,13 @@ pub(crate) fn stop(findings: &[Finding], allow: &[String]) -> Result<()> {
         .iter()
         .filter(|finding| finding.severity == Severity::Error && !allow.contains(&finding.code))
         .collect();
-    let Some(first) = stopping.first() else { return Ok(()) };
+    if stopping.is_empty() {
+        return Ok(());
+    }
     let messages: Vec<&str> = stopping.iter().map(|finding| finding.message.as_str()).collect();
     let codes: Vec<String> = stopping.iter().map(|finding| format!("{:?}", finding.code)).collect();
     let message = format!("{} (allow = [{}] goes on all the same)", messages.join(" "), codes.join(", "));
-    Err(Error::new(ErrorKind::Finding, message).with_findings(vec![(*first).clone()]))
+    Err(Error::new(ErrorKind::Finding, message).with_findings(stopping.into_iter().cloned().collect()))
 }
 
 /// A share in percent, for messages.

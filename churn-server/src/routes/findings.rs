@@ -1,0 +1,162 @@
+//! What checks of data and models find, and the codes that may not stop the work.
+
+use axum::extract::State;
+use churn::{
+    Events, Finding, FindingInfo, LabelConfig, Severity, Suggestion, TrainConfig, check, finding_codes, suggest,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::read_options;
+use crate::auth::{Read, Tenant};
+use crate::error::{ApiError, Result};
+use crate::extract::{DatasetPath, Json, Path, Query};
+use crate::state::AppState;
+use crate::storage::Location;
+use crate::store::{Dataset, Settings};
+
+/// The routes of this file.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(check_dataset))
+}
+
+/// A finding as the description of the API shows it; the library writes it.
+#[derive(ToSchema)]
+#[schema(as = Finding)]
+#[expect(dead_code, reason = "it is only described: the library writes findings")]
+pub(super) struct FindingSchema {
+    /// Stable, in snake_case.
+    #[schema(example = "isolated_last_day")]
+    code: String,
+    /// `note`, `warning` or `error`; an error stops the work unless its code is allowed.
+    #[schema(example = "error")]
+    severity: String,
+    /// What was found and what would mend it, with the numbers.
+    message: String,
+    /// The numbers by name.
+    #[schema(value_type = Object)]
+    evidence: Value,
+    /// The settings that would mend it by name; empty where no setting does.
+    #[schema(value_type = Object, example = json!({"last_day": "2024-12-23"}))]
+    suggestion: Value,
+}
+
+/// The messages of warnings and errors.
+pub(super) fn warnings(findings: &[Finding]) -> Vec<String> {
+    let loud = findings.iter().filter(|finding| finding.severity > Severity::Note);
+    loud.map(|finding| finding.message.clone()).collect()
+}
+
+/// The codes of a parameter, separated by commas.
+///
+/// # Errors
+/// `invalid_parameter` for one that no finding has, with the valid ones.
+pub(super) fn allowed(codes: Option<&str>) -> Result<Vec<String>> {
+    let codes = codes.unwrap_or_default().split(',').map(str::trim).filter(|code| !code.is_empty());
+    let allow: Vec<String> = codes.map(str::to_owned).collect();
+    let checked = TrainConfig { allow: allow.clone(), ..TrainConfig::default() }.check();
+    checked.map_err(|error| {
+        let valid: Vec<&str> = finding_codes().iter().map(|FindingInfo { code, .. }| *code).collect();
+        ApiError::from(error).with_details(json!({ "valid": valid }))
+    })?;
+    Ok(allow)
+}
+
+/// What churn means for a data set: the settings of the organization, and over them those of one request.
+///
+/// # Errors
+/// `invalid_parameter`.
+pub(super) fn train_config(
+    settings: &Settings,
+    dataset: &Dataset,
+    overrides: &Map<String, Value>,
+) -> Result<TrainConfig> {
+    let labels_named = overrides.contains_key("labels") || settings.train.contains_key("labels");
+    let mut config = settings.train_config(overrides)?;
+    if dataset.has_churn_label && !labels_named {
+        config.labels.labels = churn::LabelKind::Provided;
+    }
+    Ok(config)
+}
+
+/// What churn is to mean in a check, where it differs from the settings of the organization.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct CheckQuery {
+    /// Days without an event after which a customer has churned, 1 to 3650.
+    #[param(minimum = 1, maximum = 3650, example = 90)]
+    horizon_days: Option<i32>,
+    /// Days between the cutoff and the horizon, 0 to 3650.
+    #[param(minimum = 0, maximum = 3650)]
+    gap_days: Option<i32>,
+}
+
+/// The result of a check.
+#[derive(Debug, Serialize, ToSchema)]
+struct CheckAnswer {
+    dataset_id: String,
+    /// The definition of churn that it was checked beside.
+    #[schema(value_type = Object, example = json!({"labels": "outcome_window", "horizon_days": 90, "gap_days": 0}))]
+    definition: LabelConfig,
+    /// Worst first.
+    #[schema(value_type = Vec<FindingSchema>)]
+    findings: Vec<Finding>,
+    /// Settings proposed from the pauses between events; null where too few customers came back.
+    #[schema(value_type = Option<SuggestionSchema>)]
+    suggestion: Option<Suggestion>,
+}
+
+/// Settings proposed for a log.
+#[derive(ToSchema)]
+#[schema(as = Suggestion)]
+#[expect(dead_code, reason = "it is only described: the library writes suggestions")]
+struct SuggestionSchema {
+    /// The shortest of the usual horizons within which 80 % of the pauses end.
+    horizon_days: i32,
+    /// The shortest of the usual spans within which 95 % of the pauses end.
+    active_within_days: i32,
+    /// The share of the pauses that each of the usual horizons covers.
+    #[schema(value_type = Vec<Object>, example = json!([{"horizon_days": 90, "share": 0.86}]))]
+    shares: Value,
+    /// Customers with a pause at all.
+    customers: u64,
+}
+
+/// Check a data set
+///
+/// Looks at its days, rows and pauses beside a definition of churn without learning anything, and proposes settings. The rows
+/// are read into memory while the request waits; `process-features` checks them in the background.
+#[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}/check", tag = "data sets", params(CheckQuery), responses(
+    (status = 200, body = CheckAnswer),
+    (status = 413, description = "The log has more rows than may be held in memory (`too_many_rows`)", body = crate::error::ErrorBody),
+    (status = 422, description = "The rows cannot be read as the settings say", body = crate::error::ErrorBody),
+))]
+async fn check_dataset(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(DatasetPath { dataset_id }): Path<DatasetPath>,
+    Query(query): Query<CheckQuery>,
+) -> Result<Json<CheckAnswer>> {
+    let settings = state.store.organization(&tenant.org_id).await?.settings.0;
+    let dataset = state.store.dataset(&tenant.org_id, &dataset_id.to_string()).await?;
+    state.check_rows(dataset.row_count as u64)?;
+    let given = [("horizon_days", query.horizon_days), ("gap_days", query.gap_days)];
+    let overrides: Map<String, Value> =
+        given.into_iter().filter_map(|(key, days)| Some((key.to_owned(), days?.into()))).collect();
+    let definition = train_config(&settings, &dataset, &overrides)?.labels;
+    let options = read_options(settings.read, &dataset)?;
+    let at: Location = dataset.file_key.parse()?;
+    let reader = state.storage.get(&at).await?.reader();
+    let (definition, findings, suggestion) = state
+        .cpu
+        .run_observed(move |observer| {
+            let events = Events::from_csv_observed(reader, &options, observer)?;
+            let findings = check(&events, &definition)?;
+            Ok::<_, churn::Error>((definition, findings, suggest(&events).ok()))
+        })
+        .await??;
+    Ok(Json(CheckAnswer { dataset_id: dataset.id, definition, findings, suggestion }))
+}
