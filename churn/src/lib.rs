@@ -139,8 +139,6 @@
 //! - **Whom a model speaks of.** A model learns from the customers that its definition labels, by default those with an event
 //!   in the 365 days before a cutoff. [`Model::predict`], explanations, lists and the report take the customers that the
 //!   definition would label today and count the others; [`Input::include_inactive`] scores everybody.
-//! - **What one event is.** A row; the rows of an order where there is a column of order ids; the rows of a customer's day where
-//!   [`Merge::Day`] says so. The model remembers which.
 //! - **What may be known.** Joined columns with a `valid_from` are looked up as of each cutoff, and the audit covers them. Without it
 //!   they are a finding.
 //! - **The model in use is fitted on all labelled rows**; its evaluation is that of the same recipe fitted on the part that
@@ -150,9 +148,17 @@
 //!   one before it is not. Without a second snapshot, or with too few customers on a side, a stratified fifth of the
 //!   customers is held out instead, and a warning says so.
 //! - **Scales of stacked snapshots** are fitted over the rows of all of them together.
-//! - **Default cutoffs** are up to four, as long as a whole horizon of past lies before each.
-//! - **Calibration** is fitted on five folds' scores of customers that the fold had not seen; boosting's rounds, depth and
-//!   leaf penalty and the forest's depth are chosen on the same scores, unless they are set.
+//! - **The default** of a log is a random forest on [`FeatureSet::Behavioral`], of a table gradient boosting: what predicted best
+//!   out of time, and on unseen customers, on the data of `docs/accuracy.md`. The REST API keeps the defaults that it documents.
+//! - **Default cutoffs** are up to twelve, as long as a whole horizon of past lies before each; fewer where twelve would make more
+//!   than a million rows, but four.
+//! - **Calibration** is fitted on the scores of customers that a learner had not seen: of a forest those left out of each tree's
+//!   sample, which is drawn by customer; of the others those of five folds, of one from 50,000 rows on. Boosting's rounds,
+//!   depth and leaf penalty and the forest's depth are chosen on the same scores, unless they are set. A cutoff counts twice as
+//!   much as one that lies two cutoffs before it. The curve is isotonic from 1,000 customers of either outcome on, which rows of
+//!   the same customers at several cutoffs do not replace.
+//! - **No row outweighs the others.** Logistic regression cuts a number off ten median distances from its median, and where the
+//!   training rows end; the scores of Platt's curve are cut off in the same way when it is fitted.
 //! - **`auto`** tries the three learners, on both feature sets of a log, and then some settings of the two best. A recipe is
 //!   judged by log-loss on customers that its fits had not seen, and at a later cutoff than they were learned from where
 //!   there are cutoffs enough; the rows of the evaluation are not touched. The best wins; a changed setting only where it

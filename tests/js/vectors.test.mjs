@@ -147,7 +147,7 @@ each("logistic.json", "cases", 4, ({ x, y, l2, weights }) => {
   const table = Object.fromEntries(x[0].map((_, j) => [`x${j}`, column(x.map((row) => row[j]))]));
   table.churned = column(y);
   if (weights) table.weight = column(weights);
-  return churn.trainTable(table, { l2, weight: weights ? "weight" : null }).toJson();
+  return churn.trainTable(table, { model: "logistic_regression", l2, weight: weights ? "weight" : null }).toJson();
 });
 
 const background = vectors("explain.json").background;

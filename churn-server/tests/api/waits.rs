@@ -132,8 +132,8 @@ async fn a_status_waits_for_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_that_would_not_fit_is_refused_at_the_door() {
-    // 200 customers × 8 features × 4 cutoffs = 6,400 values; with 400 cutoffs 640,000.
-    let server = Server::with(&[("MAX_TRAINING_VALUES", "10000")]).await;
+    // 200 customers × 8 features × 12 cutoffs, the most by default, are 19,200 values; with 400 cutoffs 640,000.
+    let server = Server::with(&[("MAX_TRAINING_VALUES", "20000")]).await;
     let dataset = upload(&server, &log()).await;
     let making = accepted(&server, &features(&dataset), None).await;
     // How many customers there are is not known yet: the job says the same once it is.
@@ -144,13 +144,13 @@ async fn a_training_that_would_not_fit_is_refused_at_the_door() {
     let job = ended(&server, &early).await;
     assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("training_too_large")));
     assert_eq!(job["attempts"], 1);
-    for large in [large, json!({"model": "auto"}), json!({"cutoffs": cutoffs(7)})] {
+    for large in [large, json!({"model": "auto"}), json!({"cutoffs": cutoffs(13)})] {
         let answer = server.post(&org("/train"), large.clone()).await;
         assert_eq!(answer.error(), (422, "training_too_large".to_owned()), "{large}");
-        assert_eq!(answer.json()["details"]["max_values"], 10_000);
+        assert_eq!(answer.json()["details"]["max_values"], 20_000);
     }
     let many = server.post(&org("/train"), json!({"horizon_days": 1, "snapshots": 400})).await.json();
-    assert_eq!(many["details"], json!({"values": 640_000, "max_values": 10_000, "customers": 200}));
+    assert_eq!(many["details"], json!({"values": 640_000, "max_values": 20_000, "customers": 200}));
     trained(&server, "", None).await;
 }
 

@@ -296,13 +296,13 @@ async fn bulk_predictions_are_those_of_the_library_page_by_page() {
     rising.reverse();
     let mut by_id = expected.clone();
     by_id.sort_by(|a, b| a.1.cmp(&b.1));
-    let high: Vec<_> = expected.iter().filter(|(p, _)| segment(*p) == Segment::High).cloned().collect();
+    let critical: Vec<_> = expected.iter().filter(|(p, _)| segment(*p) == Segment::Critical).cloned().collect();
     let search: Vec<_> = expected.iter().filter(|(_, id)| id.contains("c01")).cloned().collect();
     for (query, whole) in [
         ("", &expected),
         ("&sort=expected_profit&order=asc", &rising),
         ("&sort=customer_id", &by_id),
-        ("&risk_segment=High", &high),
+        ("&risk_segment=Critical", &critical),
         ("&search=C01", &search),
     ] {
         for (offset, limit) in [(0, 3), (98, 5), (0, 1000), (whole.len() - 1, 10), (whole.len() + 5, 10)] {
@@ -326,8 +326,9 @@ async fn bulk_predictions_are_those_of_the_library_page_by_page() {
     let deep = server.get(&org("/prediction-customers?sort=customer_id&offset=10000")).await;
     assert_eq!(deep.error(), (400, "invalid_query".to_owned()));
     let id = batch["batch_id"].as_str().expect("an id");
-    let results = server.get(&org(&format!("/prediction-batches/{id}/results?limit=2&risk_segment=High"))).await.json();
-    assert_eq!(results["predictions"][1]["customer_id"], json!(high[1].1));
+    let results =
+        server.get(&org(&format!("/prediction-batches/{id}/results?limit=2&risk_segment=Critical"))).await.json();
+    assert_eq!(results["predictions"][1]["customer_id"], json!(critical[1].1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

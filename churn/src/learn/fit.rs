@@ -239,7 +239,8 @@ impl Job<'_> {
         Ok((Learner::LogisticRegression(logistic), scores, self.config.clone()))
     }
 
-    /// A leaf of a forest rests on five customers or more: rows of one customer at several cutoffs say much the same.
+    /// The rows that five customers have on average, the fewest that a leaf of a forest rests on: rows of one customer at several
+    /// cutoffs say much the same.
     fn least_leaf(&self) -> f64 {
         let mut customers = self.groups.to_vec();
         customers.sort_unstable();

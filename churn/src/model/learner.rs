@@ -96,7 +96,8 @@ pub struct LearnConfig {
     /// Trees: the depth, 1 to 32; none for what helps unseen rows most, up to 5 (boosting) and 10 (forest), and never so
     /// deep that the rows do not suffice to fill the leaves.
     pub max_depth: Option<usize>,
-    /// Trees: the least weight of the rows on either side of a split (boosting: of their curvature); none for 5 (boosting: 1).
+    /// Trees: the least weight of the rows on either side of a split (boosting: of their curvature); none for the rows that five
+    /// customers have on average (boosting: 1).
     pub min_child_weight: Option<f64>,
     /// Boosting: added to the curvature of every leaf, 0 or more; none for 1, or less where that helps unseen rows.
     pub leaf_l2: Option<f64>,

@@ -3,8 +3,7 @@
 use super::*;
 use crate::profit::{contact_list, expected_curve};
 use crate::{
-    Column, ColumnData, FeatureConfig, Input, LearnConfig, OnBadRow, ReadOptions, Table, TableConfig, TrainConfig,
-    train, train_table,
+    Column, ColumnData, Input, LearnConfig, OnBadRow, ReadOptions, Table, TableConfig, TrainConfig, train, train_table,
 };
 
 /// 200 customers over 360 days, some of them with names that would be markup, and one bad row in ten thousand.
@@ -37,9 +36,7 @@ fn table_model() -> (Model, Predictions) {
 fn full_page() -> String {
     let events = log();
     let learning = LearnConfig { model: ModelKind::Auto, trees: 5, rounds: Some(5), ..LearnConfig::default() };
-    // The eight features have reasons that say when the last event was.
-    let features = FeatureConfig::default();
-    let model = train(&events, &TrainConfig { features, learning, ..TrainConfig::default() }).expect("a model");
+    let model = train(&events, &TrainConfig { learning, ..TrainConfig::default() }).expect("a model");
     let features = model.features(&events, None).expect("features");
     let predictions = model.predict_features(&features).expect("predictions");
     let config = ContactConfig { budget: Some(330.0), control_share: 0.2, ..ContactConfig::default() };
@@ -83,7 +80,7 @@ fn every_section_is_there() {
         "values compared, identical bits",
         "At the greatest risk",
         "The first 10 of 200 customers",
-        "last &lt;visit&gt; ",
+        "&lt;visit&gt;s in the last ",
         "What to do about it",
         "The budget of 330.00 contacts 30 customers, which can cost at most 330.00",
         "8 customers of the list are left alone",
