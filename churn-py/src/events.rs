@@ -327,10 +327,12 @@ impl Read for Reader<'_> {
 /// >>> import churn
 /// >>> churn.read_csv(b"customer_id,event_date,amount\nanna,2024-01-05,12.50\nbert,2024-01-07,\n")
 /// <Events: 2 events of 2 customers, 2024-01-05 to 2024-01-07>
-/// >>> churn.read_csv(
+/// >>> orders = churn.read_csv(
 /// ...     b"customer_id,event_date,amount,invoice\nanna,2024-01-05,12.50,A1\nanna,2024-01-05,2.10,A1\n",
-/// ...     columns={"order_id": "invoice"}).to_pandas().amount.tolist()
-/// [14.6]
+/// ...     columns={"order_id": "invoice"})
+/// >>> table = churn.features(orders)
+/// >>> float(table.to_numpy()[0, table.names.index("avg_transaction_value")])
+/// 14.6
 /// >>> churn.read_csv(b"customer_id,event_date\nanna,2024-13-05\n")
 /// Traceback (most recent call last):
 ///     ...

@@ -57,7 +57,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "RAYON_NUM_THREADS": "3", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
 
 
-def kill_all(process: subprocess.Popen[str]) -> None:
+def kill_all(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     """End a program and everything that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
