@@ -5,8 +5,8 @@
 //! workspace, as `.csv` or as `.csv.xz` (unpacked by calling `xz`). A test without its file says so and counts as skipped.
 
 use churn::{
-    Evaluation, Events, FeatureConfig, FeatureStream, LabelConfig, LearnConfig, Model, ModelKind, Protocol,
-    ReadOptions, Table, TableConfig, TrainConfig, features, labels, profit, train, train_table,
+    Evaluation, EvaluationConfig, Events, FeatureConfig, FeatureStream, LabelConfig, LearnConfig, Model, ModelKind,
+    Protocol, ReadOptions, Table, TableConfig, TrainConfig, evaluate, features, labels, profit, train, train_table,
 };
 use churn_tests::{cdnow, day, near, real_data as data, say, table_bits};
 
@@ -207,4 +207,27 @@ fn published_expected_maximum_profit() {
     assert_eq!(config, profit::EmpcConfig::default());
     let found = profit::empc(&churned, &list("s"), &config).expect("both classes");
     assert_eq!((found.empc, found.fraction), (number(&published["empc"]), number(&published["fraction"])));
+}
+
+/// What somebody gets who sets nothing, judged on the 90 days that follow the log. BG/NBD (lifetimes 0.11.3, as
+/// `examples/python/bgnbd.py` fits it) has the log-loss given on the same customers.
+#[test]
+fn the_default_is_ahead_of_bgnbd_on_cdnow() {
+    let Some(csv) = cdnow() else { return };
+    let options = ReadOptions { date_format: Some("%Y%m%d".to_owned()), ..ReadOptions::default() };
+    let events = Events::from_csv(csv.as_bytes(), &options).expect("no bad row");
+    for (cutoff, customers, bgnbd) in [("1997-11-01", 23_570, 0.3708), ("1998-04-01", 9_499, 0.5315)] {
+        let past = events.truncated(day(cutoff)).expect("events before");
+        let model = train(&past, &TrainConfig::default()).expect("both classes");
+        let predictions = model.predict(&past, Some(day(cutoff))).expect("customers");
+        let (history, outcome) = events.split_at(day(cutoff));
+        let truth = labels(&history, &outcome, &LabelConfig::default()).expect("a window inside the log");
+        assert!(predictions.customer_ids().eq(truth.iter().map(|(id, _)| id)));
+        let y: Vec<bool> = truth.iter().map(|(_, churned)| churned).collect();
+        assert_eq!(y.len(), customers);
+        let found =
+            evaluate(&y, predictions.churn_probabilities(), &EvaluationConfig::default()).expect("both classes");
+        say(&format!("cdnow, {cutoff}: log-loss {:.4} of the default, {bgnbd} of BG/NBD", found.log_loss));
+        assert!(found.log_loss < bgnbd, "{cutoff}: {}", found.log_loss);
+    }
 }

@@ -154,12 +154,13 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
     let rows: Vec<u32> = (0..data.y.len() as u32).collect();
     let set = |rows| TrainingSet { x: data.x, specs: data.specs, binned: &binned, y: data.y, weights: &weights, rows };
     let unseen = config.calibration != CalibrationKind::None || chooses(config, rows.len());
-    let parts = match unseen {
+    // A forest's trees leave customers out by themselves.
+    let parts = match unseen && config.model != ModelKind::RandomForest {
         true => folds(data, config.seed)?,
         false => Vec::new(),
     };
     let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();
-    let job = Job { config, all: set(&rows), groups: data.groups, given: &given, folds, observer };
+    let job = Job { config, all: set(&rows), groups: data.groups, given: &given, unseen, folds, observer };
     let (learner, scores, config) = match config.model {
         ModelKind::LogisticRegression => job.logistic()?,
         ModelKind::RandomForest => job.forest()?,
@@ -210,6 +211,8 @@ struct Job<'a> {
     groups: &'a [u32],
     /// The weights that came with the rows, before those of the classes.
     given: &'a [f64],
+    /// True if something is to be found on rows that a learner has not seen.
+    unseen: bool,
     folds: Vec<Fold<'a>>,
     observer: &'a dyn Observer,
 }
@@ -275,14 +278,13 @@ impl Job<'_> {
         let mut config = self.config.clone();
         let depths = forest_depths(&config, self.all.y.len());
         config.max_depth = depths.last().copied();
-        // Without folds nothing is asked of unseen rows.
-        let judged = if self.folds.is_empty() { &[][..] } else { &depths };
+        let judged = if self.unseen { &depths[..] } else { &[] };
         let parameters = self.forest_parameters(&config, judged);
         let (mut trees, mut scores) = forest::fit(&self.all, self.groups, &parameters, self.observer)?;
-        for scores in &mut scores {
+        let losses = parallel::map_mut(&mut scores, |_, scores| {
             scores.iter_mut().for_each(|score| *score = rate_logit(*score));
-        }
-        let losses: Vec<f64> = scores.iter().map(|scores| self.loss(scores)).collect();
+            self.loss(scores)
+        });
         let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
         if depths[best] < depths[depths.len() - 1] {
             config.max_depth = Some(depths[best]);

@@ -55,11 +55,9 @@ pub(crate) fn fit(
         let grown = parallel::map(batch, |i| tree(set, &customers, &weights, parameters, number(i)));
         for Grown { tree, unseen, values } in grown {
             trees.push(tree);
-            for &Unseen { row, at } in &unseen {
+            for (&row, values) in unseen.iter().zip(values.chunks_exact(depths.len().max(1))) {
                 judges[row as usize] += 1;
-                for (rates, value) in rates.iter_mut().zip(&values[at as usize * depths.len()..]) {
-                    rates[row as usize] += value;
-                }
+                rates.iter_mut().zip(values).for_each(|(rates, value)| rates[row as usize] += value);
             }
         }
     }
@@ -123,7 +121,8 @@ struct Drawn {
 /// A tree, and what it says of the customers who are not in its sample.
 struct Grown {
     tree: Tree,
-    unseen: Vec<Unseen>,
+    /// Their rows, rising.
+    unseen: Vec<u32>,
     /// Of each unseen row the rates at the depths that were asked for.
     values: Vec<f64>,
 }
@@ -147,6 +146,8 @@ fn tree(
     if parameters.depths.is_empty() {
         unseen.clear();
     }
+    // Before they are sorted into the leaves: results are added up in the order of the rows.
+    let rows_unseen = unseen.iter().map(|unseen| unseen.row).collect();
     let (tree, values) = match weights {
         Weights::One => {
             let counts = |drawn: Drawn| Counts(u64::from(drawn.churned) << 32 | u64::from(drawn.times));
@@ -160,7 +161,7 @@ fn tree(
             grow(set.binned, parameters, *unit, &mut rows, &mut unseen, sum, random)
         }
     };
-    Grown { tree, unseen, values }
+    Grown { tree, unseen: rows_unseen, values }
 }
 
 /// As many draws with replacement as there are customers: the rows of those who were drawn, and of those who were not.
