@@ -121,7 +121,7 @@ test("an observer may use the module, but not free what is in use", () => {
 });
 
 test("objects show themselves, are data in JSON, and refuse to be cloned", () => {
-  assert.match(inspect(model), /^Model \{\s+kind: 'logistic_regression',/);
+  assert.match(inspect(model), /^Model \{\s+kind: 'random_forest',/);
   assert.match(inspect({ events }), /events: Events \{/);
   assert.match(inspect([Object.create(Model.prototype), Model.prototype]), /object of churn-wasm/);
   for (const one of [events, table, predictions, explanation]) assert.ok(inspect(one).length < 2000, inspect(one));

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, columns_of, made_up_log
 
 import churn
 
@@ -22,6 +22,17 @@ def customer_of(events: churn.Events, name: str) -> dict[str, Any]:
     frame = events.to_pandas()
     own = frame[frame["customer_id"] == name]
     return {"customer_id": name, "transactions": own.iloc[:, 1:].to_dict("records")}
+
+
+def test_what_somebody_gets_who_sets_nothing() -> None:
+    """A log: a random forest on what is known of behaviour. A table: gradient boosting."""
+    events = churn.Events.from_table(columns_of(made_up_log(5, 200)))
+    model = churn.train(events)
+    assert model.kind == "random_forest"
+    assert model.to_json() == churn.train(events, "random_forest", feature_set="behavioral").to_json()
+    assert model.to_json() != churn.train(events, feature_set="rfm").to_json()
+    table = {"tickets": list(range(100)), "churned": [row % 3 == 0 or row > 60 for row in range(100)]}
+    assert churn.train_table(table).kind == "gradient_boosting"
 
 
 def test_one_customer_has_the_bits_of_the_batch(events: churn.Events, model: churn.Model) -> None:
