@@ -23,6 +23,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::bodies::Payer;
 use crate::config::Config;
 use crate::error::{ApiError, Result};
 use crate::state::AppState;
@@ -429,7 +430,9 @@ impl FromRequestParts<AppState> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-        Ok(Caller(state.auth.authenticate(&parts.headers, peer, &state.store).await?))
+        let principal = state.auth.authenticate(&parts.headers, peer, &state.store).await?;
+        parts.extensions.insert(Payer(principal.organization.clone().unwrap_or_default()));
+        Ok(Caller(principal))
     }
 }
 
@@ -458,6 +461,7 @@ impl<R: Needs> FromRequestParts<AppState> for Tenant<R> {
         }
         principal.may(org_id, R::ROLE)?;
         tracing::Span::current().record("organization", org_id);
+        parts.extensions.insert(Payer(org_id.to_owned()));
         Ok(Tenant { org_id: org_id.to_owned(), principal, role: PhantomData })
     }
 }

@@ -98,7 +98,7 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Requests of one token a second; 0 for no limit.
     pub rate_limit: u32,
-    /// Bytes of a request's body, uploads aside.
+    /// Bytes of the body of a prediction.
     pub max_body_bytes: usize,
     /// Bytes of an upload.
     pub max_upload_bytes: u64,
@@ -198,7 +198,7 @@ impl Config {
                 .map(|list| list.split(',').map(|origin| origin.trim().to_owned()).collect())
                 .unwrap_or_default(),
             rate_limit: vars.number("RATE_LIMIT", 2000, 0..=1_000_000)? as u32,
-            max_body_bytes: vars.number("MAX_BODY_BYTES", 32_000_000, 1000..=1_000_000_000)? as usize,
+            max_body_bytes: vars.number("MAX_BODY_BYTES", 1_000_000, 1000..=1_000_000_000)? as usize,
             max_upload_bytes: vars.number("MAX_UPLOAD_BYTES", 10_000_000_000, 1000..=1_000_000_000_000_000)?,
             max_log_rows: vars.number("MAX_LOG_ROWS", 100_000_000, 1..=1_000_000_000_000)?,
             max_training_values: vars.number("MAX_TRAINING_VALUES", 100_000_000, 1000..=1_000_000_000_000)?,

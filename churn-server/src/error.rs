@@ -98,11 +98,14 @@ impl ApiError {
         ApiError { retry_after: Some(Duration::from_secs(1)), ..error }
     }
 
-    /// 413.
-    pub fn too_large(limit: u64) -> Self {
-        let message = format!("the body is larger than the {limit} bytes that are taken here");
+    /// 413, with the limit and the setting that raises it, where there is one.
+    pub fn too_large(limit: u64, setting: Option<&str>) -> Self {
+        let message = match setting {
+            Some(setting) => format!("the body is larger than {limit} bytes, the limit here, which {setting} sets"),
+            None => format!("the body is larger than {limit} bytes, the fixed limit of settings"),
+        };
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
-            .with_details(json!({ "max_bytes": limit }))
+            .with_details(json!({ "max_bytes": limit, "setting": setting }))
     }
 
     /// 413 for a log that would not fit into memory.
@@ -293,10 +296,6 @@ impl From<JsonRejection> for ApiError {
         let message = rejection.body_text();
         match rejection {
             JsonRejection::JsonDataError(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", message),
-            JsonRejection::MissingJsonContentType(_) => {
-                let message = "expected the header content-type: application/json";
-                ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
-            }
             _ => from_status(rejection.status(), "invalid_json", message),
         }
     }

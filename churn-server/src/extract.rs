@@ -1,16 +1,48 @@
 //! The extractors of the framework with our errors, and ids that can stand in SQL.
 
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::{ApiError, from_status};
+use crate::bodies::BodyLimit;
+use crate::error::ApiError;
+use crate::state::AppState;
 
-/// A JSON body, or a JSON answer.
-#[derive(Clone, Copy, Debug, FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+/// Bytes of a body that is parsed beside the threads that answer requests.
+const LONG: usize = 64_000;
+
+/// A JSON body, or a JSON answer. The body has the [`BodyLimit`] of its route.
+#[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            let message = "expected the header content-type: application/json";
+            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+        }
+        let Raw(body) = Raw::from_request(request, state).await?;
+        let parsed = match body.len() {
+            0..LONG => axum::Json::from_bytes(&body),
+            _ => state.cpu.run(move || axum::Json::from_bytes(&body)).await?,
+        };
+        let axum::Json(value) = parsed?;
+        Ok(Json(value))
+    }
+}
+
+/// `application/json`, or `application/*+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.strip_prefix("application/").is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
+}
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
@@ -61,16 +93,16 @@ pub fn checked_text<'a>(name: &str, text: &'a str, max: usize) -> Result<&'a str
     Err(ApiError::bad_request("invalid_parameter", message))
 }
 
-/// The bytes of a body.
+/// The bytes of a body, within the [`BodyLimit`] of its route.
 #[derive(Clone, Debug)]
-pub struct Raw(pub axum::body::Bytes);
+pub struct Raw(pub Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
+impl FromRequest<AppState> for Raw {
     type Rejection = ApiError;
 
-    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = axum::body::Bytes::from_request(request, state).await;
-        bytes.map(Raw).map_err(|rejection| from_status(rejection.status(), "upload_broken", rejection.body_text()))
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let limit = request.extensions().get().copied().unwrap_or(BodyLimit::SETTINGS);
+        state.bodies.read(request, limit).await.map(Raw)
     }
 }
 

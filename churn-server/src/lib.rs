@@ -1,6 +1,7 @@
 //! Churn prediction as a service: upload, features, training and prediction for many organizations behind one REST API.
 
 pub mod auth;
+pub mod bodies;
 pub mod comparison;
 pub mod config;
 pub mod cpu;

@@ -332,7 +332,8 @@ impl Paced {
             }
         };
         let size = piece.len() as u64;
-        self.left = self.left.checked_sub(size).ok_or_else(|| ApiError::too_large(self.limit))?;
+        self.left =
+            self.left.checked_sub(size).ok_or_else(|| ApiError::too_large(self.limit, Some("MAX_UPLOAD_BYTES")))?;
         if self.least_rate > 0 {
             let may_take = Duration::from_secs_f64(size as f64 / self.least_rate as f64);
             self.behind = (self.behind + began.elapsed()).saturating_sub(may_take);

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
+use crate::bodies::Bodies;
 use crate::config::Config;
 use crate::cpu::Cpu;
 use crate::error::ApiError;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub auth: Auth,
     /// Threads that compute.
     pub cpu: Cpu,
+    /// Room for bodies of JSON.
+    pub bodies: Bodies,
     /// Room for uploads.
     pub uploads: Shares,
     /// Models that answer requests.
@@ -120,6 +123,7 @@ impl AppState {
         let (auth, cpu) = (Auth::new(&config), Cpu::new(config.cpu_slots));
         let (serving, wake) = (Cached::new(config.model_cache), Notify::new());
         let (shutdown, uploads) = (CancellationToken::new(), Shares::new(UPLOADS.0, UPLOADS.1));
+        let bodies = Bodies::new(config.max_body_bytes);
         AppState(Arc::new(Parts {
             auth,
             cpu,
@@ -132,6 +136,7 @@ impl AppState {
             config,
             ready: Default::default(),
             shutdown,
+            bodies,
             uploads,
         }))
     }

@@ -1,9 +1,10 @@
 """How fast the server is, as a table. A report, not a test.
 
-    target/e2e/venv/bin/python tests/e2e/measure.py [small] [predictions] [large] [memory]
+    target/e2e/venv/bin/python tests/e2e/measure.py [small] [predictions] [large] [memory] [hostile]
 
 By default all of it, each against a new server on SQLite and a folder. `predictions` needs h2load (Debian:
-nghttp2-client) for the rows "as fast as they come".
+nghttp2-client) for the rows "as fast as they come". `hostile` is a table of its own: what another organization notices
+of each attack, 99th percentiles of predictions.
 """
 
 import contextlib
@@ -22,7 +23,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from world import Client, Process, World
+from attacks import run_attacks
+from world import SECRET, Client, Process, World
 
 ROWS: list[tuple[str, str, str]] = []
 
@@ -218,10 +220,20 @@ def memory() -> None:
         row("memory while a CSV of 1 GB is uploaded", "", words)
 
 
+def hostile() -> None:
+    with server(SECRET_KEY=SECRET, UPLOAD_IDLE_SECONDS="60") as (process, _, _):
+        print("| attack | memory | p99 undisturbed | p99 under attack | ratio |\n|---|---|---|---|---|", flush=True)
+        for found in run_attacks(process, seconds=5):
+            times = f"{found.undisturbed:.1f} ms | {found.disturbed:.1f} ms"
+            ratio = found.disturbed / found.undisturbed
+            print(f"| {found.name} | {found.more:.1f} MB | {times} | {ratio:.1f} |", flush=True)
+
+
 if __name__ == "__main__":
-    parts = {"small": small, "predictions": predictions, "large": large, "memory": memory}
+    parts = {"small": small, "predictions": predictions, "large": large, "memory": memory, "hostile": hostile}
     for name in sys.argv[1:] or parts:
         parts[name]()
-    print("\n| what | claimed by the original | measured |\n|---|---|---|")
-    for cells in ROWS:
-        print(f"| {' | '.join(cells)} |")
+    if ROWS:
+        print("\n| what | claimed by the original | measured |\n|---|---|---|")
+        for cells in ROWS:
+            print(f"| {' | '.join(cells)} |")

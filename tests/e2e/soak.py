@@ -2,6 +2,9 @@
 
     target/e2e/venv/bin/python tests/e2e/soak.py [minutes]        # 30 minutes by default
 
+It prints a line of the table ten times, and the totals at the end. CHURN_SERVER names another program than the debug
+build.
+
 test_soak.py runs one minute of it.
 """
 
@@ -12,11 +15,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from world import Client, World, transactions
 
+# Features, training, bulk prediction.
+JOBS_A_ROUND = 3
 CUSTOMER = {"customer_id": "C1", "transactions": [{"event_date": "2025-12-01", "amount": 5}], "as_of": "2025-12-28"}
 
 
@@ -27,7 +33,12 @@ class Soaked:
     samples: list[tuple[float, int, int]] = field(default_factory=list)
     predictions: list[float] = field(default_factory=list)
     rounds: int = 0
+    clients: list[Client] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        return sum(client.requests for client in self.clients)
 
     def half(self, second: bool) -> tuple[float, float]:
         """Medians of memory in MB, and of descriptors, in a half of the time behind its first third."""
@@ -38,8 +49,8 @@ class Soaked:
         return statistics.median(s[1] for s in of_half) / 1000, statistics.median(s[2] for s in of_half)
 
 
-def soak(world: World, seconds: float) -> Soaked:
-    """Works on a server of its own."""
+def soak(world: World, seconds: float, told: Callable[[Soaked], None] = lambda soaked: None) -> Soaked:
+    """Works on a server of its own; `told` is called after every sample."""
     server = world.serve(JOB_WORKERS="2")
     for org in ("first", "second"):
         Client(server.url, org).train(transactions(1))
@@ -48,6 +59,7 @@ def soak(world: World, seconds: float) -> Soaked:
     def jobs(org: str, seed: int) -> None:
         """The whole way again and again, and away with it: what is kept would grow by itself."""
         client, chance = Client(server.url, org), random.Random(seed)
+        soaked.clients.append(client)
         while not stop.is_set():
             dataset = client.upload(transactions(chance.randrange(1000), customers=chance.choice((100, 300, 1000))))
             client.call("POST", f"/datasets/{dataset}/process-features", 202)
@@ -64,6 +76,7 @@ def soak(world: World, seconds: float) -> Soaked:
 
     def predictions(org: str) -> None:
         client = Client(server.url, org)
+        soaked.clients.append(client)
         while not stop.is_set():
             start = time.perf_counter()
             client.call("POST", "/predict", json=CUSTOMER)
@@ -85,6 +98,7 @@ def soak(world: World, seconds: float) -> Soaked:
     start = time.monotonic()
     while not stop.wait(min(5.0, seconds / 60)) and time.monotonic() - start < seconds:
         soaked.samples.append((time.monotonic() - start, server.status("VmRSS"), server.descriptors()))
+        told(soaked)
     stop.set()
     for thread in threads:
         thread.join()
@@ -96,21 +110,30 @@ def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
     folder = Path(tempfile.mkdtemp(prefix="churn-soak-"))
     world = World(folder)
+    print("| minute | memory | descriptors | requests | jobs | errors |\n|---|---|---|---|---|---|", flush=True)
+    printed = 0
+
+    def told(soaked: Soaked) -> None:
+        nonlocal printed
+        seconds, memory, descriptors = soaked.samples[-1]
+        if seconds < 6 * minutes * printed:
+            return
+        printed += 1
+        words = f"| {seconds / 60:.1f} | {memory / 1000:.1f} MB | {descriptors} | {soaked.requests:,} "
+        print(f"{words}| {JOBS_A_ROUND * soaked.rounds:,} | {len(soaked.failures)} |", flush=True)
+
     try:
-        soaked = soak(world, 60 * minutes)
+        soaked = soak(world, 60 * minutes, told)
     finally:
         world.close()
         shutil.rmtree(folder)
     if soaked.failures:
         raise SystemExit(f"it failed: {soaked.failures[0]!r}")
-    print("| minute | memory | descriptors |\n|---|---|---|")
-    step = max(1, len(soaked.samples) // 10)
-    for seconds, memory, descriptors in soaked.samples[::step]:
-        print(f"| {seconds / 60:.1f} | {memory / 1000:.0f} MB | {descriptors} |")
     times = sorted(soaked.predictions)
     (memory, descriptors), (later, more) = soaked.half(second=False), soaked.half(second=True)
-    print(f"\n{minutes:g} minutes: {soaked.rounds} times upload, features, training, bulk prediction; ", end="")
-    print(f"{len(times)} predictions, 99 % within {1000 * times[len(times) * 99 // 100]:.1f} ms")
+    print(f"\n{minutes:g} minutes: {soaked.requests:,} requests; ", end="")
+    print(f"{soaked.rounds} times upload, features, training, bulk prediction; ", end="")
+    print(f"{len(times):,} predictions, 99 % within {1000 * times[len(times) * 99 // 100]:.1f} ms")
     print(f"memory {memory:.1f} MB, later {later:.1f} MB; descriptors {descriptors:.0f}, later {more:.0f}")
 
 

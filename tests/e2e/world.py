@@ -252,12 +252,15 @@ class Client:
         self.base = f"{url}{BASE}"
         self.org = f"{self.base}/organizations/{organization}"
         self.session = requests.Session()
+        # Requests that were answered as expected.
+        self.requests = 0
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"
 
     def call(self, method: str, path: str, expected: int = 200, **arguments: Any) -> Any:
         answer = self.session.request(method, f"{self.org}{path}", timeout=120, **arguments)
         assert answer.status_code == expected, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
+        self.requests += 1
         return answer.json() if answer.content else None
 
     def upload(self, csv: bytes) -> str:

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -36,16 +36,13 @@ pub(crate) use datasets::read_options;
 pub use health::{recorder, worker};
 pub use keys::make as make_key;
 
+use crate::bodies;
 use crate::error::{ApiError, Result};
 use crate::state::AppState;
 use crate::storage::Location;
 
 /// Where the API begins.
 pub const BASE: &str = "/api/v1/churn/v2";
-
-/// Bytes of a body that is no file and has no transactions: settings take a few hundred, and as a tree in memory many times
-/// what they take as text.
-const MAX_SETTINGS: usize = 256 << 10;
 
 /// Scripts, styles and pictures of our own alone; the pages of `/docs` and of the dashboard set styles from scripts.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
@@ -98,8 +95,9 @@ pub fn app(state: AppState) -> Router {
             let message = format!("{} is not allowed here; the header Allow lists what is", request.method());
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         })
-        .layer(DefaultBodyLimit::max(config.max_body_bytes.min(MAX_SETTINGS)))
         .layer(RequestBodyTimeoutLayer::new(config.upload_idle))
+        // Around the layer before, whose bodies do not say how long they are.
+        .layer(middleware::from_fn(bodies::keep))
         .layer(middleware::from_fn_with_state(config.request_timeout, timeout))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))

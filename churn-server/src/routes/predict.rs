@@ -1,14 +1,20 @@
 //! One customer, scored at once.
 
-use axum::extract::{DefaultBodyLimit, State};
-use churn::{Customer, CustomerId, Day, INACTIVITY_WARNING, LabelKind, Prediction, Reason, Segment, Transaction};
-use serde::{Deserialize, Serialize};
+use axum::Extension;
+use axum::extract::State;
+use churn::{
+    Customer, CustomerId, Day, FromJson, INACTIVITY_WARNING, LabelKind, Prediction, Reason, Segment, Transaction,
+};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{Read, Tenant};
+use crate::bodies::BodyLimit;
 use crate::error::{ApiError, Result};
 use crate::extract::{Json, Query};
 use crate::serving::Serving;
@@ -18,9 +24,12 @@ use crate::time::today;
 /// Customers with more transactions are worked on beside the threads that answer requests.
 const MANY: usize = 1000;
 
+/// Bytes of a value of the request, such as one transaction: it is read as a tree, which takes up to 40 times as much memory.
+const LONGEST: usize = 16_384;
+
 /// The routes of this file.
 pub(super) fn router(max_body_bytes: usize) -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(predict)).layer(DefaultBodyLimit::max(max_body_bytes))
+    OpenApiRouter::new().routes(routes!(predict)).layer(Extension(BodyLimit::of_transactions(max_body_bytes)))
 }
 
 /// A customer and everything known of them.
@@ -28,14 +37,28 @@ pub(super) fn router(max_body_bytes: usize) -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct PredictRequest {
     #[schema(schema_with = customer_id)]
-    customer_id: CustomerId,
+    customer_id: Short<CustomerId>,
     /// Their events in any order, each one that is listed counts; at least one on or before `as_of`.
     #[schema(value_type = Vec<TransactionSchema>, min_items = 1)]
-    transactions: Vec<Transaction>,
+    transactions: Vec<Short<Transaction>>,
     /// The day that the customer is looked at, at the latest tomorrow; events after it do not count. Default today in UTC.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Date, example = "2026-10-15")]
-    as_of: Option<Day>,
+    as_of: Option<Short<Day>>,
+}
+
+/// A value whose text has at most [`LONGEST`] bytes; one that is longer is refused before it becomes a tree.
+#[derive(Debug)]
+struct Short<T>(T);
+
+impl<'de, T: FromJson> Deserialize<'de> for Short<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        if text.len() > LONGEST {
+            return Err(D::Error::custom(format!("has {} bytes; expected at most {LONGEST}", text.len())));
+        }
+        churn::from_json(text).map(Short).map_err(D::Error::custom)
+    }
 }
 
 /// One event; further keys are ignored.
@@ -168,9 +191,10 @@ async fn predict(
 }
 
 fn score(state: &AppState, serving: &Serving, request: PredictRequest, explain: bool) -> Result<PredictAnswer> {
-    let PredictRequest { customer_id: CustomerId(customer_id), transactions, as_of } = request;
+    let PredictRequest { customer_id: Short(CustomerId(customer_id)), transactions, as_of } = request;
+    let transactions: Vec<Transaction> = transactions.into_iter().map(|Short(transaction)| transaction).collect();
     let today = today();
-    let as_of = as_of.unwrap_or(today);
+    let as_of = as_of.map_or(today, |Short(day)| day);
     // Tomorrow has begun somewhere.
     if as_of > today.plus(1) {
         let message = format!("as_of is {as_of}, which lies in the future; expected a day up to today, {today} in UTC");
