@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import requests
-from world import BASE, SECRET, Client, Process, World, claims, token, transactions
+from world import BASE, Client, Process, claims, token, transactions
 
 # Bytes of a prediction, and of settings, that are taken.
 LONGEST, LONGEST_SETTINGS = 1_000_000, 64_000

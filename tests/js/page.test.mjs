@@ -22,7 +22,7 @@ after(async () => {
 const log = `${files}/log.csv`;
 writeFileSync(log, madeUpLog(7, 500));
 // What the page asks for when nothing is changed in its form.
-writeFileSync(`${files}/config.json`, JSON.stringify({ horizon_days: 90, model: "logistic_regression", feature_set: "rfm", event_types: null }));
+writeFileSync(`${files}/config.json`, JSON.stringify({ horizon_days: 90, model: "random_forest", feature_set: "behavioral", event_types: null }));
 
 async function saved(page, button) {
   const [download] = await Promise.all([page.waitForEvent("download"), page.click(`button:text("${button}")`)]);
@@ -396,7 +396,7 @@ test(`CDNOW with ${learners.join(" and ")}: the bits of native`, { skip: !cdnow 
     const took = (Date.now() - started) / 1000;
     const there = await saved(page, "Model (JSON)");
     const config = `${files}/cdnow.json`;
-    writeFileSync(config, JSON.stringify({ horizon_days: 90, model: learner, feature_set: "rfm", event_types: null }));
+    writeFileSync(config, JSON.stringify({ horizon_days: 90, model: learner, feature_set: "behavioral", event_types: null }));
     const expected = native("train", data, config);
     const [ours, theirs] = [there, expected].map((text) => JSON.parse(text));
     assert.ok(Object.is(ours.evaluation.metrics.roc_auc, theirs.evaluation.metrics.roc_auc));

@@ -40,7 +40,7 @@ test("every call gives what it gives without a worker", async () => {
   const why = await model.explainFeatures(table, { reasons: 2 });
   assert.deepEqual(await why.reasons(3), expected.explain(here, { as_of: "2023-12-31", reasons: 2 }).reasons(3));
   const same = await there.Model.fromJson(expected.toJson());
-  assert.equal(await same.kind, "logistic_regression");
+  assert.equal(await same.kind, "random_forest");
   const { customer_id, churned } = await there.labels(events, { cutoff: "2023-12-31" });
   assert.deepEqual({ customer_id, churned }, churn.labels(here, { cutoff: "2023-12-31" }));
   assert.equal(await there.segment(0.4), "Medium");

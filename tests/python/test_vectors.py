@@ -261,7 +261,9 @@ def test_logistic(case: Any) -> None:
     table["churned"] = y
     if weights:
         table["weight"] = [float(weight) for weight in weights]
-    model = churn.train_table(table, model="logistic_regression", weight="weight" if weights else None, l2=l2, calibration="none")
+    model = churn.train_table(
+        table, model="logistic_regression", weight="weight" if weights else None, l2=l2, calibration="none"
+    )
     fitted = json.loads(model.to_json())["learner"]["logistic_regression"]
     assert fitted["intercept"] == pytest.approx(expected["intercept"], rel=0, abs=1e-7)
     found = [term["coefficient"] for term in fitted["terms"]]
