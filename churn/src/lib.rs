@@ -250,7 +250,7 @@ pub use events::{
 };
 pub use explain::{
     Change, ChangeConfig, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureImportance,
-    FeaturePerturbation, Output, Reason, Step, WhatIf,
+    FeaturePerturbation, ListReasons, Output, Reason, SharedReason, Step, WhatIf,
 };
 pub use features::{
     FeatureConfig, FeatureInfo, FeatureSet, FeatureSpec, FeatureStream, FeatureTable, HALF_LIVES, Scales, WINDOWS,

@@ -150,9 +150,9 @@ each("logistic.json", "cases", 4, ({ x, y, l2, weights }) => {
   return churn.trainTable(table, { model: "logistic_regression", l2, weight: weights ? "weight" : null }).toJson();
 });
 
-const background = vectors("explain.json").background;
+const { background, typical } = vectors("explain.json");
 each("explain.json", "cases", 78, ({ document, feature_perturbation, row }) => {
-  const model = churn.Model.fromJson(JSON.stringify({ ...vectors(`documents/${document}`), background }));
+  const model = churn.Model.fromJson(JSON.stringify({ ...vectors(`documents/${document}`), background, typical: typical[document] }));
   const table = model.tableFeatures([row]);
   const explanation = model.explainFeatures(table, { feature_perturbation, reasons: 5 });
   const { base, margin, contributions, churn_probability } = explanation;
@@ -164,6 +164,7 @@ each("explain.json", "cases", 78, ({ document, feature_perturbation, row }) => {
   names.forEach((feature, j) => {
     assert.ok(near(found.contributions[j], item.contributions[feature], 1e-12), `${name}: ${feature}`);
   });
+  assert.deepEqual(found.reasons.slice(0, item.reasons.length).map((reason) => reason.text), item.reasons, name);
 });
 
 const { profit } = churn;

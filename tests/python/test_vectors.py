@@ -366,6 +366,7 @@ EXPLAIN = vectors("explain.json")
 def test_explanations(case: Any) -> None:
     document = json.loads((VECTORS / "documents" / case["document"]).read_text(encoding="utf-8"))
     document["background"] = EXPLAIN["background"]
+    document["typical"] = EXPLAIN["typical"][case["document"]]
     model = churn.Model.from_json(json.dumps(document))
     explanation = model.explain(table_of([case["row"]]), feature_perturbation=case["feature_perturbation"])
     assert explanation.base == pytest.approx(case["base"], rel=1e-12, abs=1e-12)
@@ -373,3 +374,4 @@ def test_explanations(case: Any) -> None:
     expected = [case["contributions"][name] for name in explanation.names]
     assert len(expected) == len(case["contributions"])
     np.testing.assert_allclose(explanation.contributions[0], expected, rtol=1e-12, atol=1e-12)
+    assert explanation.reasons[0][: len(case["reasons"])] == case["reasons"]

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use churn::{
     ChangeConfig, Column, ColumnData, ExplainConfig, Explanation, FeatureConfig, FeaturePerturbation, FeatureSet,
-    LearnConfig, Model, ModelKind, Output, Table, TableConfig, TrainConfig, Value, train, train_table,
+    LearnConfig, ListReasons, Model, ModelKind, Output, Reason, Segment, SharedReason, Table, TableConfig, Thresholds,
+    TrainConfig, Value, train, train_table,
 };
 use churn_tests::customers::{customers, features_of, model, only};
 use churn_tests::{csv_of, log_lines, near, read, say, vector_path, vectors};
@@ -46,11 +47,13 @@ fn contributions_are_those_of_the_oracle() {
     let file = vectors("explain.json");
     let cases = file["cases"].as_array().unwrap();
     assert!(cases.len() >= CASES, "{} cases, {CASES} are declared", cases.len());
-    let mut models = BTreeMap::new();
+    let (mut models, mut in_words) = (BTreeMap::new(), 0);
     for kind in LEARNERS {
         let mut with_background = document(kind);
         with_background["background"] = file["background"].clone();
-        models.insert(format!("{}_v1.json", kind.name()), Model::from_json(&with_background.to_string()).unwrap());
+        let name = format!("{}_v1.json", kind.name());
+        with_background["typical"] = file["typical"][&name].clone();
+        models.insert(name, Model::from_json(&with_background.to_string()).unwrap());
     }
     for case in cases {
         let (name, model) = (case["name"].as_str().unwrap(), &models[case["document"].as_str().unwrap()]);
@@ -72,7 +75,14 @@ fn contributions_are_those_of_the_oracle() {
         for (feature, &found) in explanation.names().zip(explanation.contributions()) {
             same(feature, found, &case["contributions"][feature]);
         }
+        let expected: Vec<&str> =
+            case["reasons"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+        let reasons = explanation.reasons(0);
+        let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).take(expected.len()).collect();
+        assert_eq!(texts, expected, "{name}");
+        in_words += expected.len();
     }
+    assert!(in_words >= 2 * CASES, "{in_words} reasons in words");
     say(&format!("vectors/explain.json: {} cases", cases.len()));
 }
 
@@ -332,6 +342,12 @@ fn broken_documents_are_refused() {
     broken(&logistic, "/typical/3/churn_rates", json!([0.5]));
     broken(&logistic, "/typical/3/churn_rates/0", json!(1.5));
     broken(&logistic, "/typical/3/churn_rates/0", json!(-0.1));
+    broken(&logistic, "/typical/0/by_segment", json!([1.0, 2.0, 3.0]));
+    broken(&logistic, "/typical/0/by_segment/1", json!(1e101));
+    broken(&logistic, "/typical/0/by_segment/1", json!("much"));
+    broken(&logistic, "/typical/3/by_segment/1", json!(5));
+    broken(&logistic, "/typical/3/by_segment/1", json!(-1));
+    broken(&logistic, "/typical/3/by_segment/1", json!(0.5));
     let mut allowed = logistic.clone();
     allowed["background"] = Json::Array(vec![row; 10_000]);
     assert!(Model::from_json(&allowed.to_string()).is_ok());
@@ -434,6 +450,51 @@ fn golden_again(mut document: Json) -> Model {
 
 // ---------------------------------------------------------------- reasons
 
+/// The typical values by segment of a model are those of its training rows, found here by sorting and counting them: the lower
+/// median or the first of the most common levels, of segments where at least 20 rows, and half of them, have a value.
+#[test]
+fn typical_values_are_those_of_the_segment() {
+    let table = customers(21, 3000, true);
+    let thresholds = Thresholds { medium: 0.01, high: 0.4, critical: 0.6 };
+    let (mut found, mut scarce) = (0, 0);
+    for kind in LEARNERS {
+        let learning = LearnConfig { model: kind, thresholds, trees: 10, rounds: Some(10), ..LearnConfig::default() };
+        let model = train_table(&table, &TableConfig { learning, ..TableConfig::default() }).unwrap();
+        let document: Json = serde_json::from_str(&model.to_json()).unwrap();
+        let features = features_of(&model, &table);
+        let predictions = model.predict_features(&features).unwrap();
+        assert_eq!(features.rows(), 3000, "every row is one of the training");
+        for (j, spec) in features.specs().iter().enumerate() {
+            let kept = document["typical"][j]["by_segment"].as_array().unwrap();
+            assert_eq!(kept.len(), 4);
+            for (segment, kept) in Segment::ALL.into_iter().zip(kept) {
+                let (from, to) = thresholds.bounds(segment);
+                let inside = |p: f64| p >= from && (p < to || segment == Segment::Critical);
+                let rows = features.values().column(j).into_iter().zip(predictions.churn_probabilities());
+                let all: Vec<f64> = rows.filter(|(_, p)| inside(**p)).map(|(value, _)| *value).collect();
+                let mut values: Vec<f64> = all.iter().copied().filter(|value| !value.is_nan()).collect();
+                values.sort_by(f64::total_cmp);
+                if values.len() < 20 || values.len() * 2 < all.len() {
+                    assert!(kept.is_null(), "{kind:?}: {} of {} in {}", values.len(), spec.name, segment.name());
+                    scarce += 1;
+                    continue;
+                }
+                let expected = match &spec.levels {
+                    None => values[(values.len() - 1) / 2],
+                    Some(levels) => {
+                        let count = |level: usize| values.iter().filter(|value| **value == level as f64).count();
+                        let most = (0..levels.len()).map(count).max();
+                        (0..levels.len()).find(|&level| Some(count(level)) == most).unwrap() as f64
+                    }
+                };
+                assert_eq!(kept.as_f64(), Some(expected), "{kind:?}: {} in {}", spec.name, segment.name());
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 60 && scarce > 0, "{found} typical values, {scarce} segments without");
+}
+
 #[test]
 fn reasons_are_the_strongest_contributions() {
     let table = customers(5, 500, true);
@@ -524,4 +585,96 @@ fn reasons_of_a_log_are_facts() {
         }
     }
     assert!(checked >= 200, "{checked}");
+}
+
+/// A logistic regression of age and spend, and the typical values of both: of age (the age − 40) / 10 is added, of spend
+/// (100 − the spend) / 500; then the levels basic and gold, which add 3 each.
+fn of_three_features() -> Model {
+    let mut document = document(ModelKind::LogisticRegression);
+    let term = |feature: usize, kind: Json, mean: f64, scale: f64, coefficient: f64| json!({"feature": feature, "kind": kind, "mean": mean, "scale": scale, "coefficient": coefficient});
+    document["learner"] = json!({"logistic_regression": {"intercept": 0.0, "terms": [
+        term(0, json!({"median": 40.0}), 40.0, 10.0, 1.0),
+        term(2, json!({"median": 100.0}), 100.0, 50.0, -0.1),
+        term(1, json!({"level": 0}), 0.0, 1.0, 3.0),
+        term(1, json!({"level": 1}), 0.0, 1.0, 3.0),
+    ]}});
+    document["calibration"] = json!("identity");
+    let number = |median: f64, critical: f64| json!({"stayed_median": median, "range": [0.0, 1000.0], "churn_rates": [], "by_segment": [null, null, null, critical]});
+    document["typical"] = json!([
+        number(45.0, 66.0),
+        {"stayed_median": null, "range": null, "churn_rates": [0.25, 0.5, null, null], "by_segment": [null, null, null, 1]},
+        number(120.0, 80.0),
+        {"stayed_median": null, "range": null, "churn_rates": [], "by_segment": []},
+    ]);
+    golden_again(document)
+}
+
+/// The shared reason of a list, and the reasons of its customers; each has an age, a plan and an amount spent.
+fn listed(reasons: usize, customers: &[(f64, &str, f64)]) -> (Option<SharedReason>, Vec<Vec<String>>) {
+    let column = |name: &str, data| Column { name: name.to_owned(), data };
+    let table = Table::new(vec![
+        column("age", ColumnData::Numeric(customers.iter().map(|one| one.0).collect())),
+        column("plan", ColumnData::Categorical(customers.iter().map(|one| Some(one.1.to_owned())).collect())),
+        column("spend", ColumnData::Numeric(customers.iter().map(|one| one.2).collect())),
+        column("active", ColumnData::Boolean(vec![Some(true); customers.len()])),
+    ])
+    .unwrap();
+    let explanation = explained(&of_three_features(), &table, &ExplainConfig { reasons, ..ExplainConfig::default() });
+    let all: Vec<usize> = (0..customers.len()).collect();
+    let ListReasons { shared, rows } = explanation.list_reasons(&all);
+    let text = |reason: &Reason| reason.text.clone();
+    (shared, rows.iter().map(|reasons| reasons.iter().map(text).collect()).collect())
+}
+
+/// Ages of 50 to 80 add 1 to 4, spend at most 0.2: age is the first reason of four of five. Their margins are 0.9 and more, so
+/// that their probabilities are above 0.7; the fifth has a margin of −0.2, a probability of 0.45.
+#[test]
+fn a_reason_that_most_share_is_said_once() {
+    let ages = [
+        (50.0, "silver", 150.0),
+        (60.0, "silver", 50.0),
+        (40.0, "silver", 200.0),
+        (80.0, "silver", 110.0),
+        (70.0, "silver", 150.0),
+    ];
+    let less = |spend: &str| {
+        format!(
+            "lowers the risk: spend is {spend}; for half of those who stayed it was 120 or less; typical in Critical: 80"
+        )
+    };
+    let (shared, rows) = listed(1, &ages);
+    let text =
+        "raises the risk: age is 50 to 80; for half of those who stayed it was 45 or less; typical in Critical: 66";
+    let expected = SharedReason { feature: "age".to_owned(), raises_risk: true, customers: 4, text: text.to_owned() };
+    assert_eq!(shared, Some(expected));
+    let fifth = "lowers the risk: spend is 200; for half of those who stayed it was 120 or less".to_owned();
+    let second =
+        "raises the risk: spend is 50; for half of those who stayed it was 120 or more; typical in Critical: 80";
+    let fourth =
+        "lowers the risk: spend is 110; for half of those who stayed it was 120 or more; typical in Critical: 80";
+    let own = [less("150"), second.to_owned(), fifth, fourth.to_owned(), less("150")];
+    assert_eq!(rows, own.clone().map(|text| vec![text]));
+
+    // Four customers are too few, three of five are no 80 %: each has the reasons of a single customer.
+    let (shared, rows) = listed(1, &[ages[0], ages[1], ages[3], ages[4]]);
+    assert_eq!(shared, None);
+    assert!(rows.iter().all(|reasons| reasons.len() == 1 && reasons[0].starts_with("raises the risk: age is ")));
+    assert_eq!(listed(1, &[ages[0], ages[1], ages[2], ages[2], ages[3]]).0, None);
+    // An age of 30 lowers the risk: the same feature, another direction.
+    let (shared, rows) = listed(2, &[ages[0], ages[1], (30.0, "silver", 200.0), ages[3], ages[4]]);
+    assert_eq!(shared.map(|shared| shared.customers), Some(4));
+    assert_eq!(rows[2].len(), 2);
+    assert!(rows[2][0].starts_with("lowers the risk: age is 30;"));
+    assert_eq!(listed(0, &ages), (None, vec![Vec::new(); 5]));
+}
+
+/// The two levels are named where they differ, with the churn rate where they do not.
+#[test]
+fn a_level_that_most_share_is_said_once() {
+    let of = |plans: [&'static str; 5]| plans.map(|plan| (40.0, plan, 110.0));
+    let text = |plans| listed(3, &of(plans)).0.map(|shared| shared.text);
+    let two = "raises the risk: plan is basic or gold; typical in Critical: gold";
+    assert_eq!(text(["basic", "gold", "silver", "basic", "gold"]).as_deref(), Some(two));
+    let one = "raises the risk: plan is gold; 50 % of such customers churned, 37 % of all; typical in Critical: gold";
+    assert_eq!(text(["gold"; 5]).as_deref(), Some(one));
 }

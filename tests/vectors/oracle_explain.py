@@ -1,4 +1,4 @@
-"""Writes `explain.json`: contributions of features, by definition.
+"""Writes `explain.json`: contributions of features, by definition, and the reasons that they are in words.
 
     python tests/vectors/oracle_explain.py            rewrite the file
     python tests/vectors/oracle_explain.py --check    compare the file with what would be written; exit 1 if they differ
@@ -15,15 +15,22 @@ What v(S), the margin where only the features of S are known, means:
   background row.
 
 The margin is the log-odds before calibration; for a forest the mean of its rates.
+
+A reason is a direction, the value, what is usual among those who stayed, and what is typical in the risk segment of the row
+by the thresholds of the document. The typical values are found over a grid of made-up rows in the place of training rows: in
+each segment the lower median of a number and the first of the most common levels of a category, where at least 20 of its rows
+and half of them have a value.
 """
 
 import json
 import math
 import sys
+from collections import Counter
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
 
-from score_document import FOLDER, encode, leaf, score, term_value
+from score_document import FOLDER, encode, leaf, probability, score, term_value
 
 PATH = FOLDER.parent / "explain.json"
 
@@ -52,6 +59,21 @@ BACKGROUND = [
     [44, None, 190.985, None],
     [21, 3, 12.25, 0],
 ]
+
+# age, the index of plan, spend, active: every combination stands for a row of the training. The steps are uneven, so that
+# medians are not the middle of a range.
+GRID = list(product(
+    [None, 18, 21, 25, 30, 36, 43, 51, 60.5, 70],
+    [None, 0, 0, 1, 2, 2, 3],
+    [None, 0, 12.25, 55.1, 120.5, 190.985, 240, 365.45, 1234.5],
+    [None, 0, 1, 1],
+))
+LEARNERS = ("logistic_regression", "random_forest", "gradient_boosting")
+SEGMENTS = ["Low", "Medium", "High", "Critical"]
+# Chosen, not found: the median of those who stayed, or the churn rates of the levels.
+STAYED = {"age": 43, "spend": 190.25, "active": 1}
+RATES = {"plan": [0.25, None, 0.5, 0.125]}
+REASONS = 3
 
 
 def exact(value):
@@ -115,13 +137,98 @@ def shapley(value, n):
     return result, base, whole
 
 
+def read(name):
+    return json.loads((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def segment(document, row):
+    """The segment of the probability of a row, which must not be at a threshold but for rounding."""
+    p = probability(document, row)
+    bounds = [document["parameters"]["thresholds"][name] for name in ("medium", "high", "critical")]
+    assert all(abs(p - bound) > 1e-9 for bound in bounds), (row, p)
+    return SEGMENTS[sum(p >= bound for bound in bounds)]
+
+
+def middle(feature, values):
+    """The typical value of the rows of a segment."""
+    present = sorted(value for value in values if value is not None)
+    if len(present) < 20 or 2 * len(present) < len(values):
+        return None
+    if "levels" in feature:
+        return min(Counter(present).items(), key=lambda item: (-item[1], item[0]))[0]
+    return present[(len(present) - 1) // 2]
+
+
+def typical(document):
+    """The typical values of the features of a document, as they are to stand in it."""
+    of = [segment(document, row) for row in GRID]
+    found = []
+    for j, feature in enumerate(document["features"]):
+        name = feature["name"]
+        column = [row[j] for row in GRID]
+        numbers = [] if "levels" in feature else [value for value in column if value is not None]
+        found.append({
+            "stayed_median": STAYED.get(name), "range": [min(numbers), max(numbers)] if numbers else None,
+            "churn_rates": RATES.get(name, []),
+            "by_segment": [middle(feature, [v for v, s in zip(column, of) if s == name]) for name in SEGMENTS],
+        })
+    return found
+
+
+def number(value, places=2):
+    """Thousands separators, a true minus, no zeros at the end."""
+    rounded = Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    text = f"{abs(rounded):,}"
+    return ("\u2212" if rounded < 0 else "") + (text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def percent(share):
+    return number(100 * share, 0) + " %"
+
+
+def fact(document, feature, typical_values, value, of):
+    """A value in words, with what is usual and what is typical in the segment."""
+    name, levels = feature["name"], feature.get("levels")
+    if value is None:
+        return f"{name} is missing"
+    say = number if levels is None else lambda value: levels[int(value)]
+    text = f"{name} is {say(value)}"
+    if levels is not None:
+        rate = typical_values["churn_rates"][int(value)]
+        if rate is not None:
+            everybody = document["training"]["base_rate"]
+            text += f"; {percent(rate)} of such customers churned, {percent(everybody)} of all"
+    else:
+        usual = typical_values["stayed_median"]
+        if say(value) == say(usual):
+            text += ", as is usual among those who stayed"
+        else:
+            text += f"; for half of those who stayed it was {say(usual)} or {'less' if value > usual else 'more'}"
+    there = typical_values["by_segment"][SEGMENTS.index(of)]
+    return text if there is None else f"{text}; typical in {of}: {say(there)}"
+
+
+def reasons(document, typical_values, row, contributions):
+    """The reasons of a row, strongest first, as far as rounding cannot change their order."""
+    order = sorted(range(len(row)), key=lambda j: -abs(contributions[j]))
+    sizes = [abs(contributions[j]) for j in order] + [Fraction(0)]
+    of, texts = segment(document, row), []
+    for place, j in enumerate(order[:REASONS]):
+        if sizes[place] - sizes[place + 1] < Fraction(1, 10**9):
+            break
+        direction = "raises the risk" if contributions[j] > 0 else "lowers the risk"
+        texts.append(f"{direction}: {fact(document, document['features'][j], typical_values[j], row[j], of)}")
+    return texts
+
+
 def cases():
     rows = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))["rows"]
     made = []
-    for kind in ("logistic_regression", "random_forest", "gradient_boosting"):
+    for kind in LEARNERS:
         name = f"{kind}_v1.json"
-        document = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+        document = read(name)
         features, learner = document["features"], document["learner"]
+        typical_values = typical(document)
         for perturbation, value in (("tree_path_dependent", path_dependent), ("interventional", interventional)):
             for i, why in ROWS.items():
                 row = [encode(feature, rows[i][feature["name"]]) for feature in features]
@@ -133,6 +240,7 @@ def cases():
                     "name": f"{kind}, {perturbation}, {why}", "document": name, "feature_perturbation": perturbation,
                     "row": rows[i], "base": float(base), "margin": float(whole),
                     "contributions": {f["name"]: float(c) for f, c in zip(features, contributions)},
+                    "reasons": reasons(document, typical_values, row, contributions),
                 })
     return made
 
@@ -152,8 +260,9 @@ def text():
     head = {
         "note": "Shapley values of every feature, by enumerating all sets of features in exact fractions: see oracle_explain.py. "
         "background is to stand in the document: rows of its features in their order, null where missing. Agree to 1e-12 "
-        "relative or absolute.",
+        "relative or absolute. typical is to stand in each document too; the reasons in words begin with those of the case.",
         "background": BACKGROUND,
+        "typical": {name: typical(read(name)) for name in map("{}_v1.json".format, LEARNERS)},
     }
     lines = ",\n".join(json.dumps(case) for case in cases())
     return json.dumps(head)[:-1] + ', "cases": [\n' + lines + "\n]}\n"

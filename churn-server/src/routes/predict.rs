@@ -120,7 +120,9 @@ pub(super) struct ReasonAnswer {
     contribution: f64,
     raises_risk: bool,
     /// In words.
-    #[schema(example = "last event 94 days ago; for half of those who stayed it was 31 days or less")]
+    #[schema(
+        example = "raises the risk: last event 94 days ago; for half of those who stayed it was 31 days or less; typical in High: 88 days"
+    )]
     text: String,
 }
 

@@ -253,7 +253,8 @@ impl Explainer {
     pub fn reasons(&self, row: &[f64], contributions: &[f64]) -> Result<Vec<Reason>> {
         self.model.check_row(row)?;
         self.check_contributions(contributions)?;
-        Ok(self.voice.reasons(self.model.feature_specs(), row.into(), contributions.into()))
+        let probability = self.model.probability(row);
+        Ok(self.reasons_at(row, contributions, probability))
     }
 
     /// The risk of one customer at the end of a day with its reasons: what [`Model::predict_one`] gives, and what
@@ -265,9 +266,14 @@ impl Explainer {
         self.model.with_row_of(customer, as_of, |row, prediction| {
             let mut contributions = vec![0.0; row.len()];
             let margin = self.explain_row(row, &mut contributions)?;
-            let reasons = self.reasons(row, &contributions)?;
+            let reasons = self.reasons_at(row, &contributions, prediction.churn_probability);
             Ok(ExplainedPrediction { prediction, reasons, base: self.base, margin, contributions })
         })
+    }
+
+    /// The reasons of a row with this probability of churn.
+    fn reasons_at(&self, row: &[f64], contributions: &[f64], probability: f64) -> Vec<Reason> {
+        self.voice.reasons(self.model.feature_specs(), row.into(), contributions.into(), probability, self.voice.most)
     }
 
     fn check_contributions(&self, contributions: &[f64]) -> Result<()> {

@@ -35,6 +35,7 @@ mod explainer;
 mod interventional;
 mod path_dependent;
 mod reasons;
+mod shared;
 mod what_if;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use serde::Serialize;
 
 pub use explainer::{ExplainedPrediction, Explainer};
 pub use reasons::Reason;
+pub use shared::{ListReasons, SharedReason};
 pub use what_if::{Change, ChangeConfig, Step, WhatIf};
 
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
@@ -176,7 +178,12 @@ impl Explanation {
     /// # Panics
     /// If there is no such row.
     pub fn reasons(&self, row: usize) -> Vec<Reason> {
-        self.voice.reasons(&self.specs, self.values.row(row), self.contributions.row(row))
+        self.first_reasons(row, self.voice.most)
+    }
+
+    fn first_reasons(&self, row: usize, most: usize) -> Vec<Reason> {
+        let (values, contributions) = (self.values.row(row), self.contributions.row(row));
+        self.voice.reasons(&self.specs, values, contributions, self.probabilities[row], most)
     }
 
     /// The strongest changes since an explanation of an earlier day that raised the risk of a customer, in words. The rows are

@@ -1,4 +1,5 @@
-//! Contributions in words: the customer's own value, and what is usual among those who stayed.
+//! Contributions in words: the customer's own value, the usual one among those who stayed, and the typical one in the
+//! customer's risk segment.
 
 use ndarray::ArrayView1;
 use serde::Serialize;
@@ -7,6 +8,7 @@ use super::ExplainConfig;
 use crate::features::{FeatureSpec, Measure, Or, Quantity, Scales, Wording, wordings};
 use crate::model::{Document, Typical};
 use crate::objects::objects;
+use crate::segments::{Segment, Thresholds};
 
 /// One reason for a customer's risk.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,16 +22,18 @@ pub struct Reason {
     pub contribution: f64,
     /// Whether it raises the risk or lowers it.
     pub raises_risk: bool,
-    /// The direction, the customer's value and the usual one in words, such as `raises the risk: last event 94 days ago; for
-    /// half of those who stayed it was 31 days or less`.
+    /// The direction, the customer's value, the usual one and the typical one in the customer's risk segment in words, such as
+    /// `raises the risk: last event 94 days ago; for half of those who stayed it was 31 days or less; typical in Critical: 180
+    /// days`. The segment is by the thresholds that the model was trained with; it is left out where the model keeps no
+    /// typical value of it.
     pub text: String,
 }
 
 objects! { Reason { feature, value, contribution, raises_risk, text } }
 
 /// The words before a fact that say which way it moves the risk.
-fn direction(contribution: f64) -> &'static str {
-    if contribution > 0.0 { "raises the risk" } else { "lowers the risk" }
+pub(super) fn direction(raises_risk: bool) -> &'static str {
+    if raises_risk { "raises the risk" } else { "lowers the risk" }
 }
 
 /// How a model's features are put into words.
@@ -39,8 +43,10 @@ pub(super) struct Voice {
     typical: Vec<Typical>,
     scales: Option<Scales>,
     base_rate: f64,
+    /// Those of the training, by which the typical values of segments were found.
+    thresholds: Thresholds,
     event: String,
-    most: usize,
+    pub(super) most: usize,
 }
 
 impl Voice {
@@ -51,6 +57,7 @@ impl Voice {
             typical: document.typical.clone(),
             scales: features.and_then(|features| features.scales),
             base_rate: document.training.base_rate,
+            thresholds: document.parameters.thresholds,
             event: config.event.clone(),
             most: config.reasons,
         }
@@ -61,19 +68,23 @@ impl Voice {
         specs: &[FeatureSpec],
         values: ArrayView1<'_, f64>,
         contributions: ArrayView1<'_, f64>,
+        probability: f64,
+        most: usize,
     ) -> Vec<Reason> {
+        let segment = self.segment(probability);
         let mut groups = self.groups(specs, contributions);
         groups.retain(|(_, sum)| *sum != 0.0);
         crate::order::sort_by(&mut groups, |(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
-        groups.truncate(self.most);
+        groups.truncate(most);
         let reason = |(features, contribution): (Vec<usize>, f64)| {
             let feature = self.speaker(&features, contributions, contribution);
+            let fact = self.fact(feature, &specs[feature], &[values[feature]], Some(segment));
             Reason {
                 feature: specs[feature].name.clone(),
                 value: (!values[feature].is_nan()).then_some(values[feature]),
                 contribution,
                 raises_risk: contribution > 0.0,
-                text: format!("{}: {}", direction(contribution), self.text(feature, &specs[feature], values[feature])),
+                text: format!("{}: {fact}", direction(contribution > 0.0)),
             }
         };
         groups.into_iter().map(reason).collect()
@@ -134,16 +145,34 @@ impl Voice {
         groups.into_iter().map(change).collect()
     }
 
-    /// A feature's value, and beside it the usual one.
-    pub(super) fn text(&self, feature: usize, spec: &FeatureSpec, value: f64) -> String {
+    /// The values of a feature of one customer or more, and beside them the usual value and the typical one in their risk
+    /// segment, if they share one.
+    pub(super) fn fact(&self, feature: usize, spec: &FeatureSpec, values: &[f64], segment: Option<Segment>) -> String {
         let wording = &self.wordings[feature];
-        if value.is_nan() {
+        let mut present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+        crate::order::sort_by(&mut present, f64::total_cmp);
+        if present.is_empty() {
             return wording.fill_absent(&self.event);
         }
-        match &spec.levels {
-            Some(levels) => self.category(feature, wording, &levels[value as usize], value as usize),
-            None => self.number(feature, wording, value),
+        let mut text = match &spec.levels {
+            Some(levels) => self.category(feature, wording, levels, &present),
+            None => self.number(feature, wording, &present),
+        };
+        if present.len() < values.len() {
+            text = format!("{text}, or {}", wording.fill_absent(&self.event));
         }
+        let typical = segment.and_then(|of| Some((of, self.typical.get(feature)?.in_segment(of)?)));
+        match typical {
+            Some((of, typical)) => {
+                format!("{text}; typical in {}: {}", of.name(), self.amount(feature, spec, typical))
+            }
+            None => text,
+        }
+    }
+
+    /// The segment of a probability, by the thresholds of the training.
+    pub(super) fn segment(&self, probability: f64) -> Segment {
+        self.thresholds.band(probability)
     }
 
     /// A feature's value alone.
@@ -158,9 +187,18 @@ impl Voice {
         }
     }
 
-    fn category(&self, feature: usize, wording: &Wording, level: &str, index: usize) -> String {
-        let text = wording.fill(level, &self.event);
-        let rate = self.typical.get(feature).and_then(|typical| *typical.churn_rates.get(index)?);
+    /// One level with its churn rate, or the first of several.
+    fn category(&self, feature: usize, wording: &Wording, levels: &[String], sorted: &[f64]) -> String {
+        const MOST: usize = 3;
+        let mut found: Vec<usize> = sorted.iter().map(|&level| level as usize).collect();
+        found.dedup();
+        let names: Vec<&str> = found.iter().take(MOST).map(|&level| levels[level].as_str()).collect();
+        let others = if found.len() > MOST { " or others" } else { "" };
+        let text = wording.fill(&format!("{}{others}", names.join(" or ")), &self.event);
+        let rate = match found.as_slice() {
+            &[level] => self.typical.get(feature).and_then(|typical| *typical.churn_rates.get(level)?),
+            _ => None,
+        };
         let percent = |rate: f64| Measure::Share.say(rate, Or::Exactly, "");
         match rate {
             Some(rate) => {
@@ -170,21 +208,39 @@ impl Voice {
         }
     }
 
-    fn number(&self, feature: usize, wording: &Wording, value: f64) -> String {
+    /// The least and the greatest of some sorted values, and the side of the usual one that all of them are on.
+    fn number(&self, feature: usize, wording: &Wording, sorted: &[f64]) -> String {
         let quantity = |value: f64| wording.raw.quantity(value, self.scales);
-        let own = quantity(value);
-        let text = wording.fill(&said(wording.measure, own, &self.event), &self.event);
+        let in_words = |quantity| said(wording.measure, quantity, &self.event);
+        let (mut low, mut high) = (quantity(sorted[0]), quantity(sorted[sorted.len() - 1]));
+        if low.amount > high.amount {
+            // The score of a recency falls as the days rise.
+            (low, high) = (high, low);
+        }
+        let text = wording.fill(&between(&in_words(low), &in_words(high)), &self.event);
         let Some(median) = self.typical.get(feature).and_then(|typical| typical.stayed_median) else { return text };
         let usual = quantity(median);
         let bound = |or: Or| said(wording.measure, Quantity { amount: usual.amount, or }, &self.event);
-        let in_words = |quantity| said(wording.measure, quantity, &self.event);
-        if in_words(own) == in_words(usual) {
+        if in_words(low) == in_words(usual) && in_words(high) == in_words(usual) {
             format!("{text}, as is usual among those who stayed")
-        } else if own.amount > usual.amount {
+        } else if low.amount > usual.amount {
             format!("{text}; for half of those who stayed it was {}", bound(Or::Less))
-        } else {
+        } else if high.amount <= usual.amount {
             format!("{text}; for half of those who stayed it was {}", bound(Or::More))
+        } else {
+            text
         }
+    }
+}
+
+/// `12 days` and `40 days` are `12 to 40 days`.
+fn between(low: &str, high: &str) -> String {
+    if low == high {
+        return low.to_owned();
+    }
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((low, unit)), Some((high, other))) if unit == other => format!("{low} to {high} {unit}"),
+        _ => format!("{low} to {high}"),
     }
 }
 

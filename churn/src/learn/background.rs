@@ -7,20 +7,24 @@ use crate::features::{FeatureSpec, percentile};
 use crate::model::{Histogram, LearnConfig, Typical};
 use crate::parallel;
 use crate::random::Random;
+use crate::segments::Segment;
+
+/// A segment has a typical value from so many rows with a value on.
+const LEAST_OF_A_SEGMENT: usize = 20;
 
 impl Typical {
-    /// Of every feature of a data set.
-    pub(crate) fn of(data: &Dataset) -> Vec<Typical> {
+    /// Of every feature of a data set, whose rows are in these risk segments.
+    pub(crate) fn of(data: &Dataset, segments: &[Segment]) -> Vec<Typical> {
         parallel::map(data.specs.len(), |feature| {
             let present =
                 || data.x.column(feature).into_iter().copied().zip(&data.y).filter(|(value, _)| !value.is_nan());
+            let by_segment = by_segment(data, feature, segments);
             let Some(levels) = &data.specs[feature].levels else {
                 let mut stayed: Vec<f64> =
                     present().filter(|(_, churned)| !**churned).map(|(value, _)| value).collect();
-                let middle = stayed.len().saturating_sub(1) / 2;
-                let median = (!stayed.is_empty()).then(|| *stayed.select_nth_unstable_by(middle, f64::total_cmp).1);
+                let median = (!stayed.is_empty()).then(|| lower_median(&mut stayed));
                 let range = present().map(|(value, _)| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-                return Typical { stayed_median: median, range, churn_rates: Vec::new() };
+                return Typical { stayed_median: median, range, churn_rates: Vec::new(), by_segment };
             };
             let mut counts = vec![(0u64, 0u64); levels.len()];
             for (value, &churned) in present() {
@@ -29,9 +33,46 @@ impl Typical {
                 *left += u64::from(churned);
             }
             let rate = |(rows, left): (u64, u64)| (rows > 0).then(|| left as f64 / rows as f64);
-            Typical { stayed_median: None, range: None, churn_rates: counts.into_iter().map(rate).collect() }
+            Typical {
+                stayed_median: None,
+                range: None,
+                churn_rates: counts.into_iter().map(rate).collect(),
+                by_segment,
+            }
         })
     }
+}
+
+/// The typical value of a feature in each risk segment; none where too few of its rows have a value.
+fn by_segment(data: &Dataset, feature: usize, segments: &[Segment]) -> Vec<Option<f64>> {
+    let typical = |segment: Segment| {
+        let column = data.x.column(feature);
+        let rows = column.iter().zip(segments).filter(|(_, of)| **of == segment);
+        let (missing, mut values): (Vec<f64>, Vec<f64>) =
+            rows.map(|(value, _)| *value).partition(|value| value.is_nan());
+        if values.len() < LEAST_OF_A_SEGMENT.max(missing.len()) {
+            return None;
+        }
+        Some(match &data.specs[feature].levels {
+            None => lower_median(&mut values),
+            Some(levels) => most_common(&values, levels.len()),
+        })
+    };
+    Segment::ALL.into_iter().map(typical).collect()
+}
+
+/// The value of which half of the values or more are at most it, and half or more at least it; there is a value.
+fn lower_median(values: &mut [f64]) -> f64 {
+    let middle = (values.len() - 1) / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+/// The first of the most common of so many levels.
+fn most_common(values: &[f64], levels: usize) -> f64 {
+    let mut counts = vec![0u64; levels];
+    values.iter().for_each(|&value| counts[value as usize] += 1);
+    let most = counts.iter().copied().max().unwrap_or(0);
+    counts.iter().position(|&count| count == most).unwrap_or(0) as f64
 }
 
 impl Histogram {
@@ -61,4 +102,49 @@ pub(crate) fn background(data: &Dataset, config: &LearnConfig) -> Vec<Vec<Option
     rows.truncate(config.background_rows);
     crate::order::sort(&mut rows);
     rows.into_iter().map(|row| data.x.row(row).iter().map(|v| (!v.is_nan()).then_some(*v)).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A column in the segment Low, with a level list where it has levels.
+    fn low(values: &[f64], levels: Option<usize>) -> Option<f64> {
+        let levels = levels.map(|levels| (0..levels).map(|level| format!("{level}")).collect());
+        let data = Dataset {
+            x: Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap(),
+            y: vec![false; values.len()],
+            groups: (0..values.len() as u32).collect(),
+            ages: vec![0; values.len()],
+            specs: vec![FeatureSpec { name: "x".to_owned(), levels }],
+        };
+        let found = by_segment(&data, 0, &vec![Segment::Low; values.len()]);
+        assert_eq!(found[1..], [None; 3], "nobody is in the other segments");
+        found[0]
+    }
+
+    /// Of 1 to 20 the lower median is 10; 19 values are too few; of 20 values beside 20 missing ones half of the rows have
+    /// one, beside 21 fewer.
+    #[test]
+    fn typical_values_by_hand() {
+        let to = |last: i32| (1..=last).rev().map(f64::from);
+        let missing = |rows| std::iter::repeat_n(f64::NAN, rows);
+        let number = |values: &[f64]| low(values, None);
+        assert_eq!(number(&to(20).collect::<Vec<f64>>()), Some(10.0));
+        assert_eq!(number(&to(21).collect::<Vec<f64>>()), Some(11.0));
+        assert_eq!(number(&to(19).collect::<Vec<f64>>()), None);
+        assert_eq!(number(&to(20).chain(missing(20)).collect::<Vec<f64>>()), Some(10.0));
+        assert_eq!(number(&missing(21).chain(to(20)).collect::<Vec<f64>>()), None);
+    }
+
+    /// Two levels ten times each: the first.
+    #[test]
+    fn typical_levels_by_hand() {
+        let rows = |of: [(f64, usize); 3]| -> Vec<f64> {
+            of.into_iter().flat_map(|(level, rows)| std::iter::repeat_n(level, rows)).collect()
+        };
+        assert_eq!(low(&rows([(2.0, 10), (1.0, 10), (0.0, 3)]), Some(4)), Some(1.0));
+        assert_eq!(low(&rows([(2.0, 11), (1.0, 10), (0.0, 3)]), Some(4)), Some(2.0));
+        assert_eq!(low(&rows([(2.0, 9), (1.0, 10), (0.0, 0)]), Some(4)), None);
+    }
 }

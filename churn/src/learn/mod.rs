@@ -58,7 +58,7 @@ use crate::model::{
 use crate::parallel;
 use crate::progress::{Observer, heed, step};
 use crate::random::{Random, mix};
-use crate::segments::segment_table;
+use crate::segments::{Segment, segment_table};
 use crate::table::{ColumnData, Table};
 
 /// Trains a model on events: labels and features at some cutoffs, judged as [`Evaluation`] says, fitted on all of them.
@@ -230,6 +230,8 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
     let warnings = warnings.map(|finding| finding.message.clone()).collect();
     let fitted = fit(&data, weights.as_deref(), config, observer)?;
     let golden = golden_rows(&data, &fitted);
+    let segment = |p: f64| fitted.config.thresholds.band(p);
+    let segments: Vec<Segment> = probabilities(&fitted, &data.x).into_iter().map(segment).collect();
     Ok(Document {
         format: document_format(),
         format_version: document::FORMAT_VERSION,
@@ -248,7 +250,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
         audit: None,
         warnings,
         golden,
-        typical: Typical::of(&data),
+        typical: Typical::of(&data, &segments),
         background: background(&data, config),
         findings: Some(findings),
     })

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::features::FeatureSpec;
 use crate::objects::objects;
+use crate::segments::Segment;
 use crate::table::MAX_NUMBER;
 
 /// A document has no more background rows.
@@ -19,20 +20,37 @@ pub struct Typical {
     pub range: Option<(f64, f64)>,
     /// Categorical: the share that churned of the rows of each level; none without a row.
     pub churn_rates: Vec<Option<f64>>,
+    /// The typical value in each risk segment ([`Segment::ALL`]), over the rows whose predicted probability lies in it by the
+    /// thresholds of the training: the lower median of a numeric feature, the index of the most common level of a categorical
+    /// one (of equally common levels the first). None where fewer than 20 rows or less than half of the segment's rows have
+    /// a value. Empty in documents of versions that did not keep it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_segment: Vec<Option<f64>>,
 }
 
-objects! { Typical { stayed_median, range, churn_rates } }
+objects! { Typical { stayed_median, range, churn_rates, by_segment = Vec::new() } }
 
 impl Typical {
+    /// The typical value in a risk segment; none where none is kept.
+    pub(crate) fn in_segment(&self, segment: Segment) -> Option<f64> {
+        *self.by_segment.get(segment as usize)?
+    }
+
     /// Whether it can be that of a feature, when it comes from a document.
     pub(crate) fn fits(&self, spec: &FeatureSpec) -> bool {
         let (low, high) = self.range.unwrap_or((0.0, 0.0));
         let size = |value: f64| value.abs() <= MAX_NUMBER;
+        let is_value = |value: f64| match &spec.levels {
+            Some(levels) => value.fract() == 0.0 && (0.0..levels.len() as f64).contains(&value),
+            None => size(value),
+        };
         self.churn_rates.len() == spec.levels.as_ref().map_or(0, Vec::len)
             && self.churn_rates.iter().flatten().all(|rate| (0.0..=1.0).contains(rate))
             && size(low)
             && size(high)
             && low <= high
             && size(self.stayed_median.unwrap_or(0.0))
+            && [0, Segment::ALL.len()].contains(&self.by_segment.len())
+            && self.by_segment.iter().flatten().all(|&value| is_value(value))
     }
 }

@@ -6,7 +6,7 @@ use super::words::{Text, bound, count, counted, decimal, percent};
 use super::{Page, table};
 use crate::day::Day;
 use crate::events::Events;
-use crate::explain::Reason;
+use crate::explain::ListReasons;
 use crate::labels::LabelConfig;
 use crate::model::{Prediction, Predictions};
 use crate::segments::Segment;
@@ -201,6 +201,11 @@ impl Page<'_> {
         let mut rows = String::new();
         let riskiest = today.riskiest(MOST);
         let reasons = self.reasons(&riskiest);
+        let shared = reasons.as_ref().and_then(|reasons| reasons.shared.as_ref());
+        let shared = shared.map_or(String::new(), |shared| {
+            let item = reason_item(shared.raises_risk, &shared.text);
+            format!("<p class=\"shared\">Shared by most:</p>\n<ul class=\"shared\">\n{item}</ul>\n")
+        });
         for (i, (prediction, past)) in riskiest.into_iter().enumerate() {
             let band = prediction.risk_segment.name();
             rows.push_str(&format!(
@@ -218,11 +223,10 @@ impl Page<'_> {
                 rows.push_str(&format!("<td>{}</td>", decimal(past.map_or(f64::NAN, |past| past.amount), 2)));
             }
             rows.push_str("</tr>\n");
-            if let Some(reasons) = &reasons {
-                rows.push_str(&format!(
-                    "<tr class=\"why\"><td colspan=\"{columns}\"><ul>\n{}</ul></td></tr>\n",
-                    reasons[i]
-                ));
+            let own = reasons.as_ref().map_or(&[][..], |reasons| &reasons.rows[i]);
+            if !own.is_empty() {
+                let items: String = own.iter().map(|reason| reason_item(reason.raises_risk, &reason.text)).collect();
+                rows.push_str(&format!("<tr class=\"why\"><td colspan=\"{columns}\"><ul>\n{items}</ul></td></tr>\n"));
             }
         }
         let title =
@@ -236,24 +240,27 @@ impl Page<'_> {
             None => "",
         };
         format!(
-            "<section class=\"card\">\n<h2>At the greatest risk</h2>\n<p class=\"hint\">{title} by probability{ties}.{why}</p>\n{}</section>\n",
+            "<section class=\"card\">\n<h2>At the greatest risk</h2>\n<p class=\"hint\">{title} by probability{ties}.{why}</p>\n{shared}{}</section>\n",
             table(&title, &head, &rows, "")
         )
     }
 
-    /// The reasons of each of these customers as list items; none without the features of this very model.
-    fn reasons(&self, customers: &[&(Prediction, Option<Past>)]) -> Option<Vec<String>> {
+    /// The reasons of these customers; none without the features of this very model.
+    fn reasons(&self, customers: &[&(Prediction, Option<Past>)]) -> Option<ListReasons> {
         let (features, config) = self.report.reasons?;
         let places: HashMap<&str, usize> = features.customer_ids().enumerate().map(|(row, id)| (id, row)).collect();
         let rows: Option<Vec<usize>> =
             customers.iter().map(|(prediction, _)| places.get(prediction.customer_id.as_str()).copied()).collect();
         let explanation = self.report.model.explain_with(&features.select(&rows?), config).ok()?;
-        let item = |reason: &Reason| {
-            let (class, mark) = if reason.raises_risk { ("up", "▲") } else { ("down", "▼") };
-            format!("<li><span class=\"{class}\" aria-hidden=\"true\">{mark}</span>{}</li>\n", Text(&reason.text))
-        };
-        Some((0..customers.len()).map(|row| explanation.reasons(row).iter().map(item).collect()).collect())
+        let all: Vec<usize> = (0..customers.len()).collect();
+        Some(explanation.list_reasons(&all))
     }
+}
+
+/// A reason as an item of a list.
+fn reason_item(raises_risk: bool, text: &str) -> String {
+    let (class, mark) = if raises_risk { ("up", "▲") } else { ("down", "▼") };
+    format!("<li><span class=\"{class}\" aria-hidden=\"true\">{mark}</span>{}</li>\n", Text(text))
 }
 
 impl Scored {

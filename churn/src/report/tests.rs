@@ -112,6 +112,28 @@ fn foreign_features_give_no_reasons() {
     assert!(!report.to_html().contains("class=\"why\""));
 }
 
+/// There is one feature: whoever shares its reason has no other left, and of the ten riskiest at most two do not share it.
+#[test]
+fn a_shared_reason_is_said_once() {
+    let rows = 400;
+    let usage = (0..rows).map(|i| f64::from(i % 20)).collect();
+    let churned = (0..rows).map(|i| Some((i % 20) < 6 + i % 3)).collect();
+    let table = Table::new(vec![
+        Column { name: "usage".to_owned(), data: ColumnData::Numeric(usage) },
+        Column { name: "churned".to_owned(), data: ColumnData::Boolean(churned) },
+    ])
+    .expect("a table");
+    let model = train_table(&table, &TableConfig::default()).expect("a model");
+    let (features, words) = (model.table_features(&table, None).expect("features"), ExplainConfig::default());
+    let predictions = model.predict_features(&features).expect("predictions");
+    let mut report = Report::new("x", &model);
+    (report.predictions, report.reasons) = (Some(&predictions), Some((&features, &words)));
+    let page = report.to_html();
+    assert_eq!(page.matches("Shared by most").count(), 1);
+    assert_eq!(page.matches("raises the risk: usage is ").count(), 1);
+    assert!(page.matches("<tr class=\"why\">").count() <= 2);
+}
+
 #[test]
 fn nothing_foreign_becomes_markup() {
     let page = full_page();
