@@ -13,7 +13,7 @@ import requests
 from world import BASE, Client, Process, claims, token, transactions
 
 # Bytes of a prediction, and of settings, that are taken.
-LONGEST, LONGEST_SETTINGS = 1_000_000, 64_000
+LONGEST, LONGEST_SETTINGS = 1_000_000, 20_000
 CUSTOMER = {"customer_id": "C1", "transactions": [{"event_date": "2025-12-01", "amount": 5}], "as_of": "2025-12-28"}
 
 

@@ -61,7 +61,8 @@ impl Fitted {
 }
 
 pub(crate) const FOLDS: usize = 5;
-/// From so many rows on one fold is scored instead of all five: a fifth of them is plenty to calibrate by.
+/// From so many rows on one fold is scored instead of all five, since a fifth of them is plenty to calibrate by; and a tree of
+/// a forest is grown on so many rows at most, since a hundred such samples see them all.
 const MANY_ROWS: usize = 50_000;
 /// Cutoffs in which a row's weight in calibration falls by half.
 const CALIBRATION_HALF_LIFE: f64 = 2.0;
@@ -268,6 +269,8 @@ impl Job<'_> {
             growth: self.growth(config),
             features_per_split: drawn.clamp(1, features),
             depths,
+            // Whoever sets the depth has the whole sample.
+            most_rows: if self.config.max_depth.is_some() { usize::MAX } else { MANY_ROWS },
             seed: config.seed,
         }
     }

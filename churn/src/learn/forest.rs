@@ -12,6 +12,7 @@ use super::gain::{Best, Criterion, Found};
 use super::gradients::Units;
 use super::growth::Growth;
 use super::histogram::{Sum, fill_columns};
+use crate::counts::share;
 use crate::error::Result;
 use crate::model::tree::{Node, Split, Tree};
 use crate::parallel;
@@ -25,6 +26,8 @@ pub(crate) struct ForestParameters<'a> {
     pub(crate) features_per_split: usize,
     /// At which the trees are judged by the rows that they have not seen.
     pub(crate) depths: &'a [usize],
+    /// About the rows at most that a tree is grown on, and the customers' rows that it is judged by.
+    pub(crate) most_rows: usize,
     pub(crate) seed: u64,
 }
 
@@ -142,7 +145,7 @@ fn tree(
     number: u64,
 ) -> Grown {
     let mut random = Random::new(parameters.seed, number);
-    let (mut rows, mut unseen) = sample(set.y, customers, &mut random);
+    let (mut rows, mut unseen) = sample(set.y, customers, parameters.most_rows, &mut random);
     if parameters.depths.is_empty() {
         unseen.clear();
     }
@@ -164,26 +167,33 @@ fn tree(
     Grown { tree, unseen: rows_unseen, values }
 }
 
-/// As many draws with replacement as there are customers: the rows of those who were drawn, and of those who were not.
-fn sample(y: &[bool], customers: &Customers, random: &mut Random) -> (Vec<Drawn>, Vec<Unseen>) {
+/// As many draws with replacement as there are customers, or as make `most_rows`: the rows of those who were drawn, and of
+/// those who were not. Of more rows than that the unseen are those of every second customer, or third, and so on.
+fn sample(y: &[bool], customers: &Customers, most_rows: usize, random: &mut Random) -> (Vec<Drawn>, Vec<Unseen>) {
+    let every = y.len().div_ceil(most_rows);
+    let draws = match every {
+        1 => customers.count,
+        _ => share(customers.count, most_rows, y.len()).max(1),
+    };
     // A customer is drawn once on average; 255 times is beyond what chance does.
     let mut times = vec![0u8; customers.count];
-    for _ in 0..customers.count {
+    for _ in 0..draws {
         let drawn = &mut times[random.below(customers.count)];
         *drawn = drawn.saturating_add(1);
     }
     let mut rows = vec![Drawn::default(); y.len() + 1];
     let mut unseen = vec![Unseen::default(); y.len() + 1];
-    let mut len = 0;
+    let (mut drawn, mut others) = (0, 0);
     for (row, (&customer, &churned)) in customers.of_row.iter().zip(y).enumerate() {
         let times = u16::from(times[customer as usize]);
-        // Both are written and one is kept: the next row takes the other's place.
-        rows[len] = Drawn { row: row as u32, times, churned: times * u16::from(churned) };
-        unseen[row - len] = Unseen { row: row as u32, at: (row - len) as u32 };
-        len += usize::from(times > 0);
+        // Both are written and one is kept at most: the next row takes the place of the other.
+        rows[drawn] = Drawn { row: row as u32, times, churned: times * u16::from(churned) };
+        unseen[others] = Unseen { row: row as u32, at: others as u32 };
+        drawn += usize::from(times > 0);
+        others += usize::from(times == 0 && (customer as usize).is_multiple_of(every));
     }
-    rows.truncate(len);
-    unseen.truncate(y.len() - len);
+    rows.truncate(drawn);
+    unseen.truncate(others);
     (rows, unseen)
 }
 
@@ -358,14 +368,16 @@ mod tests {
         let set = TrainingSet { x: &x, specs: &specs, binned: &binned, y: &y, weights: &weights, rows: &rows };
         let growth = Growth { max_depth: 6, l2: 0.0, min_child_weight: 2.0 };
         let depths = [1, 3, 6];
-        let parameters = ForestParameters { trees: 20, growth, features_per_split: 2, depths: &depths, seed: 4 };
+        let most_rows = usize::MAX;
+        let parameters =
+            ForestParameters { trees: 20, growth, features_per_split: 2, depths: &depths, most_rows, seed: 4 };
         let (trees, rates) = fit(&set, &groups, &parameters, &()).expect("nobody asks to stop");
 
         let customers = Customers::of(&groups);
         let mut sums = vec![vec![(0.0, 0.0); n]; depths.len()];
         for (number, tree) in trees.iter().enumerate() {
             let mut random = Random::new(parameters.seed, number as u64);
-            let (drawn, unseen) = sample(&y, &customers, &mut random);
+            let (drawn, unseen) = sample(&y, &customers, most_rows, &mut random);
             assert_eq!(drawn.len() + unseen.len(), n);
             let seen: Vec<u32> = drawn.iter().map(|drawn| groups[drawn.row as usize]).collect();
             for unseen in &unseen {
@@ -383,5 +395,23 @@ mod tests {
                 assert_eq!(rate.to_bits(), (sum / count).to_bits());
             }
         }
+    }
+
+    /// Of 600 rows (1 + 2 + 3 of each three of 300 customers) with room for 100: 300 · 100/600 = 50 draws, and the unseen are
+    /// rows of every sixth customer: 50 customers with a row each, of whom few are drawn (one in six or seven by chance).
+    #[test]
+    fn a_sample_of_many_rows_is_a_part_of_them() {
+        let (_, y, groups) = data();
+        assert_eq!(y.len(), 600);
+        let customers = Customers::of(&groups);
+        let (drawn, unseen) = sample(&y, &customers, 100, &mut Random::new(1, 0));
+        let draws: usize = drawn.iter().map(|drawn| usize::from(drawn.times)).sum();
+        assert!((50..=150).contains(&draws), "50 draws of customers with one to three rows: {draws} rows");
+        let whose = |row: u32| customers.of_row[row as usize];
+        let seen: Vec<u32> = drawn.iter().map(|drawn| whose(drawn.row)).collect();
+        assert!(unseen.iter().all(|unseen| whose(unseen.row) % 6 == 0 && !seen.contains(&whose(unseen.row))));
+        assert!(
+            (30..=50).contains(&unseen.len()) && unseen.iter().enumerate().all(|(at, unseen)| unseen.at as usize == at)
+        );
     }
 }

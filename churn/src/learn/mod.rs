@@ -312,9 +312,9 @@ fn probabilities(fitted: &Fitted, x: &Array2<f64>) -> Vec<f64> {
     Scorer::new(&fitted.learner, &fitted.calibration).probabilities(x)
 }
 
-/// Permutation importance (Breiman 2001) on at most 5,000 rows, three shuffles a feature.
+/// Permutation importance (Breiman 2001) on at most 2,000 rows, three shuffles a feature.
 fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
-    const MOST_ROWS: usize = 5_000;
+    const MOST_ROWS: usize = 2_000;
     const SHUFFLES: u64 = 3;
     let step = test.y.len().div_ceil(MOST_ROWS);
     let rows: Vec<usize> = (0..test.y.len()).step_by(step).collect();

@@ -93,7 +93,8 @@ pub struct LearnConfig {
     pub rounds: Option<usize>,
     /// Boosting: the shrinkage of a round, above 0 and at most 1.
     pub learning_rate: f64,
-    /// Trees: the depth, 1 to 32; none for what helps unseen rows most, up to 5 (boosting) and 10 (forest), and never so
+    /// Trees: the depth, 1 to 32 (a tree of a forest is then grown on a sample as large as the set, and on 50,000 rows at most
+    /// otherwise); none for what helps unseen rows most, up to 5 (boosting) and 10 (forest), and never so
     /// deep that the rows do not suffice to fill the leaves.
     pub max_depth: Option<usize>,
     /// Trees: the least weight of the rows on either side of a split (boosting: of their curvature); none for the rows that five
