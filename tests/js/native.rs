@@ -216,14 +216,15 @@ fn vectors(directory: &str) -> std::result::Result<Map<String, Value>, Failure> 
             columns.push(numeric("weight".to_owned(), weights));
             "weight"
         });
-        let config: TableConfig = config(&json!({"l2": case["l2"], "weight": weight}));
+        let config: TableConfig = config(&json!({"model": "logistic_regression", "l2": case["l2"], "weight": weight}));
         answer(Table::new(columns).and_then(|table| train_table(&table, &config)).map(|model| model.to_json()))
     })?;
-    let background = file("explain.json")?["background"].clone();
+    let explain = file("explain.json")?;
     all("explain.json", "cases", &|case| {
         let document = file(&format!("documents/{}", case["document"].as_str().unwrap_or_default()));
         let mut document = document.expect("the document of a case");
-        document["background"] = background.clone();
+        document["background"] = explain["background"].clone();
+        document["typical"] = explain["typical"][case["document"].as_str().unwrap_or_default()].clone();
         let how: ExplainConfig = config(&json!({"feature_perturbation": case["feature_perturbation"], "reasons": 5}));
         let found = Model::from_json(&document.to_string()).and_then(|model| {
             let table = model.table_features(&table(std::slice::from_ref(&case["row"])), None)?;
