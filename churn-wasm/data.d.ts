@@ -570,6 +570,21 @@ export interface Reason {
   text: string;
 }
 
+/** The reasons of the customers of a list. */
+export interface ListReasons {
+  /** The reason that comes first for at least 80 % of at least five customers; null where there is none. */
+  shared: {
+    feature: string;
+    raises_risk: boolean;
+    /** How many of the listed customers share it. */
+    customers: number;
+    /** Their values in words. */
+    text: string;
+  } | null;
+  /** The reasons of each customer, the strongest first, without the shared one. */
+  rows: Reason[][];
+}
+
 /** A change of a customer's features that lowers the risk. */
 export interface Change {
   /** The features that are changed, with their values before and after. */

@@ -4,7 +4,7 @@
 import type {
   Audit, Campaign, CampaignOutcome, Change, ChangeConfig, ContactConfig, ContactList, Coverage, Curves, Customer, Day, Difference, EmpcConfig,
   Evaluation, EvaluationConfig, EventUnit, ExplainConfig, ExplainedPrediction, FeatureConfig, FeatureSpec, Finding, FindingInfo, IngestReport, Judgement, LabelConfig, LearnConfig, Metrics,
-  ModelKind, Numbers, Outcomes, Prediction, ProfitCurve, ReadOptions, Reason, ReportOptions, RiskSegment, Scales, Seen, SegmentRow, SlippingConfig, SlippingList, Suggestion,
+  ListReasons, ModelKind, Numbers, Outcomes, Prediction, ProfitCurve, ReadOptions, Reason, ReportOptions, RiskSegment, Scales, Seen, SegmentRow, SlippingConfig, SlippingList, Suggestion,
   Table, TableConfig, Thresholds, TrainConfig, Training, Transaction,
 } from "./data.js";
 
@@ -287,6 +287,8 @@ export class Explanation {
   readonly output: "log_odds" | "rate";
   /** The strongest reasons of a customer in words, the strongest first. */
   reasons(row: number): Reason[];
+  /** The reasons of a list of customers, by default all: one that most of them share is said once, and each has the next in its place. */
+  listReasons(rows?: Uint32Array | readonly number[]): ListReasons;
   /** The features by the mean size of their contributions. */
   importance(): { feature: string; mean_absolute: number }[];
   /** Value and contribution, customer by customer, two numbers each. */

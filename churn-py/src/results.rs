@@ -183,11 +183,33 @@ impl Explanation {
 
     /// The reasons of one row with their numbers: `feature`, `value`, `contribution`, `raises_risk`, `text`.
     fn reasons_of<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyAny>> {
-        let rows = self.inner.margin().len();
-        if row >= rows {
-            return Err(pyo3::exceptions::PyIndexError::new_err(format!("row {row} of {rows}")));
-        }
+        self.checked(row)?;
         to_python(py, &self.inner.reasons(row))
+    }
+
+    /// The reasons of a list of customers, in which one that most share is said once.
+    ///
+    /// Parameters
+    /// ----------
+    /// rows : sequence of int, optional
+    ///     The rows of the listed customers; by default all of them.
+    ///
+    /// Returns
+    /// -------
+    /// dict
+    ///     `shared`: the reason that comes first for at least 80 % of at least five customers, with `feature`, `raises_risk`,
+    ///     `customers` (how many share it) and `text`, or None; `rows`: the other reasons of each listed customer, as
+    ///     :meth:`reasons_of` gives them.
+    ///
+    /// Raises
+    /// ------
+    /// IndexError
+    ///     If there is no such row.
+    #[pyo3(signature = (rows=None))]
+    fn list_reasons<'py>(&self, py: Python<'py>, rows: Option<Vec<usize>>) -> PyResult<Bound<'py, PyAny>> {
+        let rows = rows.unwrap_or_else(|| (0..self.inner.margin().len()).collect());
+        rows.iter().try_for_each(|&row| self.checked(row))?;
+        to_python(py, &py.detach(|| self.inner.list_reasons(&rows)))
     }
 
     /// The features by the mean size of their contributions, largest first: `feature`, `mean_absolute`.
@@ -231,6 +253,17 @@ impl Explanation {
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("churn._display")?.call_method1("explanation", (slf,))
+    }
+}
+
+impl Explanation {
+    /// An error if there is no such row.
+    fn checked(&self, row: usize) -> PyResult<()> {
+        let rows = self.inner.margin().len();
+        match row < rows {
+            true => Ok(()),
+            false => Err(pyo3::exceptions::PyIndexError::new_err(format!("row {row} of {rows}"))),
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl BodyLimit {
     }
 }
 
-/// Who a body is counted for: the organization that a token has opened.
+/// The organization that a body is counted for: the one that a token has opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Payer(pub(crate) String);
 

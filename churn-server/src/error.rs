@@ -149,7 +149,7 @@ impl ApiError {
         &self.message
     }
 
-    /// What else is said to programs.
+    /// The details for programs; null where there are none.
     pub fn details(&self) -> &Value {
         &self.details
     }

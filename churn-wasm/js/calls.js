@@ -61,7 +61,7 @@ export const classes = {
   Explanation: {
     made_by: "model.explain or model.explainFeatures",
     properties: ["length", "customer_ids", "names", "contributions", "base", "margin", "churn_probability", "output"],
-    methods: { reasons: ["row number"], importance: [], dependence: ["feature text"] },
+    methods: { reasons: ["row number"], listReasons: ["rows places?"], importance: [], dependence: ["feature text"] },
   },
   Model: {
     made_by: "train, trainTable or Model.fromJson",

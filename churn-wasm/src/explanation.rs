@@ -65,6 +65,17 @@ impl Explanation {
         results(&self.0.reasons(checked_row(row, self.0.margin().len())?))
     }
 
+    /// The reasons of a list of customers, in which one that most share is said once; all customers, or those of some rows.
+    #[wasm_bindgen(js_name = listReasons)]
+    pub fn list_reasons(&self, rows: Option<Vec<u32>>) -> Result<JsValue> {
+        let count = self.0.margin().len();
+        let rows: Result<Vec<usize>> = match rows {
+            Some(rows) => rows.into_iter().map(|row| checked_row(f64::from(row), count)).collect(),
+            None => Ok((0..count).collect()),
+        };
+        results(&self.0.list_reasons(&rows?))
+    }
+
     /// The features by the mean size of their contributions.
     pub fn importance(&self) -> Result<JsValue> {
         results(&self.0.importance())

@@ -1,7 +1,7 @@
 // The customers: a list that is sorted, searched and paged in the worker, and one of them looked at closely.
 import * as charts from "./charts.js";
 import { call } from "./client.js";
-import { band, by, card, h, reasonList, table } from "./dom.js";
+import { band, by, card, h, reasonList, sharedReason, table } from "./dom.js";
 import { count, decimal, money, percent } from "./words.js";
 
 const PAGE = 15;
@@ -17,6 +17,7 @@ export function customerList({ today }) {
   const sortable = new Set(["customer_id", "churn_probability", "value", "value_at_risk", "days_since_last"]);
   const body = h("tbody", {});
   const note = h("span", { role: "status", "aria-live": "polite" });
+  const common = h("div", { class: "shared" });
   const heads = columns.map(([key, name]) => h("th", { scope: "col", class: key === "reasons" ? "wide" : sortable.has(key) && key !== "customer_id" ? "number" : undefined },
     sortable.has(key) ? h("button", { type: "button", class: "sort", "data-key": key, onclick: () => sortBy(key) }, name) : name));
   const earlier = h("button", { type: "button", class: "button small", onclick: () => move(-PAGE) }, "Earlier");
@@ -44,8 +45,9 @@ export function customerList({ today }) {
       button.toggleAttribute("data-active", active);
       button.textContent = columns[i][1] + (active ? (view.descending ? " ▾" : " ▴") : "");
     });
-    const { total, rows } = await call("page", [view]);
+    const { total, shared, rows } = await call("page", [view]);
     if (mine !== asked) return;
+    common.replaceChildren(...sharedReason(shared));
     const cell = (row) => ([key, name]) => {
       switch (key) {
         case "customer_id": return h("th", { scope: "row" }, h("button", { type: "button", class: "who", onclick: () => open(row.customer_id, today) }, row.customer_id));
@@ -71,6 +73,7 @@ export function customerList({ today }) {
     h("div", { class: "tools" },
       h("div", { class: "field" }, h("label", { for: "search" }, "Find a customer"), h("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", oninput: filter("search") })),
       h("div", { class: "field" }, h("label", { for: "band" }, "Risk band"), h("select", { id: "band", onchange: filter("segment") }, h("option", { value: "" }, "All"), ["Critical", "High", "Medium", "Low"].map((name) => h("option", { value: name }, name))))),
+    common,
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Customers" },
       h("table", { id: "list", class: "people" }, h("caption", { class: "unseen" }, "Customers with their risk and the reasons for it"), h("thead", {}, h("tr", {}, heads)), body)),
     h("div", { class: "pager" }, note, h("span", { class: "buttons" }, earlier, later)));

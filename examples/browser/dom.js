@@ -27,6 +27,9 @@ export const reasonList = (reasons) => h("ul", { class: "reasons" },
     h("b", { class: reason.raises_risk ? "up" : "down", "aria-hidden": "true" }, reason.raises_risk ? "▲" : "▼"),
     reason.text)));
 
+/** The reason that most of a list share, said once above it; nothing where they share none. */
+export const sharedReason = (reason) => (reason ? [h("p", {}, "Most of these customers have one reason in common:"), reasonList([reason])] : []);
+
 /** A card with a heading. */
 export const card = (title, ...children) => h("section", { class: "card" }, h("h2", {}, title), ...children);
 

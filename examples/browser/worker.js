@@ -39,7 +39,9 @@ const ask = {
     order(rows, sort, descending);
     const shown = rows.subarray(offset, offset + count);
     const why = explain(shown);
-    return { total: rows.length, rows: Array.from(shown, (row, i) => ({ ...customerOf(row), reasons: why.reasons(i) })) };
+    const { shared, rows: reasons } = why.listReasons();
+    why.free();
+    return { total: rows.length, shared, rows: Array.from(shown, (row, i) => ({ ...customerOf(row), reasons: reasons[i] })) };
   },
 
   /** One customer: facts, what each feature adds, and the smallest changes that help. */

@@ -46,6 +46,8 @@ test("numbers where texts belong", () => {
   refused(() => explanation.dependence(1));
   refused(() => model.whatIf(table, 5, {}));
   refused(() => explanation.reasons("0"));
+  refused(() => explanation.listReasons(0));
+  refused(() => explanation.listReasons([0, 1e6]));
   refused(() => churn.segment("0.5"));
   refused(() => model.tableFeatures([{ a: 1 }], 7));
 });

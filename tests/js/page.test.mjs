@@ -115,6 +115,12 @@ test("a file: the list sorts, searches and filters; the numbers and the document
   assert.deepEqual(shown, [...shown].sort((a, b) => a - b));
   await settled(() => page.selectOption("#band", "Critical"));
   for (const risk of await risks(page)) assert.ok(risk >= 70);
+  // What most of them share is said above the list, and at none of its names.
+  const fact = (reason) => reason.replaceAll(/\d+( to \d+)?/g, "#").split(";")[0];
+  const common = await page.$$eval(".shared .reasons li", (reasons) => reasons.map((reason) => reason.textContent));
+  const own = await page.$$eval("#list .reasons li", (reasons) => reasons.map((reason) => reason.textContent));
+  assert.ok(common.length <= 1 && own.length > 0);
+  for (const reason of common) assert.ok(!own.map(fact).includes(fact(reason)), reason);
   await settled(() => page.selectOption("#band", ""));
   const names = () => page.$$eval("#list .who", (who) => who.map((one) => one.textContent));
   const [, , third] = await names();

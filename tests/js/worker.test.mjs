@@ -39,6 +39,8 @@ test("every call gives what it gives without a worker", async () => {
   for (let i = 0; i < 2; i++) assert.deepEqual(await predictions.churn_probability, risks.churn_probability);
   const why = await model.explainFeatures(table, { reasons: 2 });
   assert.deepEqual(await why.reasons(3), expected.explain(here, { as_of: "2023-12-31", reasons: 2 }).reasons(3));
+  assert.deepEqual(await why.listReasons([3, 1]), { shared: null, rows: [await why.reasons(3), await why.reasons(1)] });
+  assert.deepEqual(await why.listReasons(), expected.explain(here, { as_of: "2023-12-31", reasons: 2 }).listReasons());
   const same = await there.Model.fromJson(expected.toJson());
   assert.equal(await same.kind, "random_forest");
   const { customer_id, churned } = await there.labels(events, { cutoff: "2023-12-31" });

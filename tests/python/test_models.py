@@ -167,6 +167,21 @@ def test_explanations_add_up(events: churn.Events, model: churn.Model) -> None:
     np.testing.assert_array_equal(points[:, 1], explanation.contributions[:, explanation.names.index("recency_score")])
     with pytest.raises(IndexError):
         explanation.reasons_of(len(explanation))
+    # One customer's list has the reasons of that customer; no list of fewer than five shares one.
+    assert explanation.list_reasons([3]) == {"shared": None, "rows": [explanation.reasons_of(3)]}
+    riskiest = [int(row) for row in np.argsort(-explanation.churn_probability)]
+    listed = explanation.list_reasons(riskiest[:20])
+    firsts = [explanation.reasons_of(row)[0] for row in riskiest[:20]]
+    names = [(first["feature"], first["raises_risk"]) for first in firsts]
+    most = max(names.count(name) for name in names)
+    assert (listed["shared"] is not None) == (most >= 16)
+    if listed["shared"]:
+        name = (listed["shared"]["feature"], listed["shared"]["raises_risk"])
+        assert names.count(name) == listed["shared"]["customers"] == most
+        assert all(name != (reason["feature"], reason["raises_risk"]) for row in listed["rows"] for reason in row)
+    assert len(explanation.list_reasons()["rows"]) == len(explanation)
+    with pytest.raises(IndexError):
+        explanation.list_reasons([0, len(explanation)])
     with pytest.raises(churn.errors.MissingColumnError):
         explanation.dependence("nonsense")
 

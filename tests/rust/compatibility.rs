@@ -1,7 +1,7 @@
 //! Documents that were written once are read for ever. `tests/vectors/documents` holds one of each learner; the probabilities
 //! in `expected.json` come from `score_document.py`, which knows the document and nothing of this library.
 //!
-//! To write them anew, as long as no release reads them: `cargo test -p churn-tests --test compatibility -- --ignored`
+//! To write them anew, as long as no release reads them: `cargo test -p churn-tests compatibility:: -- --ignored`
 //! (needs `python3`).
 
 use std::process::Command;

@@ -619,9 +619,14 @@ fn listed(reasons: usize, customers: &[(f64, &str, f64)]) -> (Option<SharedReaso
         column("active", ColumnData::Boolean(vec![Some(true); customers.len()])),
     ])
     .unwrap();
-    let explanation = explained(&of_three_features(), &table, &ExplainConfig { reasons, ..ExplainConfig::default() });
+    let (model, config) = (of_three_features(), ExplainConfig { reasons, ..ExplainConfig::default() });
+    let explanation = explained(&model, &table, &config);
     let all: Vec<usize> = (0..customers.len()).collect();
     let ListReasons { shared, rows } = explanation.list_reasons(&all);
+    // Of reasons that were kept the same is said.
+    let kept: Vec<_> =
+        all.iter().map(|&row| (explanation.churn_probabilities()[row], explanation.reasons(row))).collect();
+    assert_eq!(model.shared_reason(&kept, &config).unwrap(), shared);
     let text = |reason: &Reason| reason.text.clone();
     (shared, rows.iter().map(|reasons| reasons.iter().map(text).collect()).collect())
 }
@@ -666,6 +671,22 @@ fn a_reason_that_most_share_is_said_once() {
     assert_eq!(rows[2].len(), 2);
     assert!(rows[2][0].starts_with("lowers the risk: age is 30;"));
     assert_eq!(listed(0, &ages), (None, vec![Vec::new(); 5]));
+}
+
+#[test]
+fn reasons_that_a_model_never_gave_share_none() {
+    let model = of_three_features();
+    let kept = |feature: &str, value| {
+        let reason =
+            Reason { feature: feature.to_owned(), value, contribution: 1.0, raises_risk: true, text: String::new() };
+        model.shared_reason(&vec![(0.5, vec![reason]); 5], &ExplainConfig::default()).map_err(|error| error.code())
+    };
+    assert_eq!(kept("nonsense", None), Err("missing_column"));
+    for level in [-1.0, 0.5, 4.0, f64::INFINITY, 1e300] {
+        assert_eq!(kept("plan", Some(level)), Err("invalid_parameter"));
+    }
+    assert_eq!(kept("plan", None).unwrap().unwrap().text, "raises the risk: plan is missing");
+    assert_eq!(model.shared_reason(&[], &ExplainConfig::default()).unwrap(), None);
 }
 
 /// The two levels are named where they differ, with the churn rate where they do not.

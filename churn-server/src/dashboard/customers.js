@@ -2,7 +2,7 @@
 import { at, file, get, post, upload } from "./api.js";
 import { contributions } from "./charts.js";
 import { list, progress, underway, cell } from "./data.js";
-import { band, by, card, download, h, reasonList } from "./dom.js";
+import { band, by, card, download, h, reasonList, sharedReason } from "./dom.js";
 import { findingList, findingPanel, stopping, together } from "./findings.js";
 import { history, historyTable, SEGMENTS } from "./history.js";
 import { ask, complain, doing, field, live, notes, nothing, option, say, shortDay, time } from "./parts.js";
@@ -147,6 +147,7 @@ function customerList(view, batch) {
   const numeric = new Set(["churn_probability", "expected_profit"]);
   const rows = h("tbody", {});
   const note = h("span", { role: "status", "aria-live": "polite" });
+  const common = h("div", { class: "shared" });
   const heads = columns.map(([key, name]) => h("th", { scope: "col", class: key === "reasons" ? "wide" : numeric.has(key) ? "number" : undefined },
     sortable.has(key) ? h("button", { type: "button", class: "sort", "data-key": key, onclick: () => sortBy(key) }, name) : name));
   const earlier = h("button", { type: "button", class: "button small", onclick: () => turn(-PAGE) }, "Earlier");
@@ -177,8 +178,10 @@ function customerList(view, batch) {
       button.textContent = name + (active ? (wanted.order === "desc" ? " ▾" : " ▴") : "");
     });
     try {
-      const { total, customers } = await get(path, wanted, asked.signal);
-      rows.replaceChildren(...customers.map((one) => customerRow(one)));
+      const { total, customers, shared_reason: shared } = await get(path, wanted, asked.signal);
+      common.replaceChildren(...sharedReason(shared));
+      const own = ({ reasons }) => reasons.filter((reason) => reason.feature !== shared?.feature || reason.raises_risk !== shared.raises_risk);
+      rows.replaceChildren(...customers.map((one) => customerRow(one, own(one))));
       note.textContent = total === 0 ? "No such customer" : `${count(wanted.offset + 1)} to ${count(wanted.offset + customers.length)} of ${count(total)}`;
       earlier.disabled = wanted.offset === 0;
       const searched = wanted.search !== "" || wanted.sort === "customer_id";
@@ -199,6 +202,7 @@ function customerList(view, batch) {
     h("div", { class: "tools" },
       field("search", "Find a customer", h("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", oninput: filter("search", 250) })),
       field("band", "Risk band", h("select", { id: "band", onchange: filter("risk_segment", 0) }, option("", "All"), [...SEGMENTS].reverse().map((name) => option(name, name))))),
+    common,
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Customers" },
       h("table", { id: "list", class: "people" }, h("caption", { class: "unseen" }, "Customers with their risk and the reasons for it"), h("thead", {}, h("tr", {}, heads)), rows)),
     h("div", { class: "pager" }, note, h("span", { class: "buttons" }, earlier, later)),
@@ -208,12 +212,12 @@ function customerList(view, batch) {
   return section;
 }
 
-const customerRow = (one) => h("tr", {},
+const customerRow = (one, reasons) => h("tr", {},
   h("th", { scope: "row" }, h("button", { type: "button", class: "who", onclick: () => open(one) }, one.customer_id)),
   h("td", {}, band(one.risk_segment)),
   h("td", { class: "number", "data-name": "Risk" }, percent(one.churn_probability)),
   h("td", { class: "number", "data-name": "Expected profit" }, one.expected_profit === null ? "–" : money(one.expected_profit)),
-  h("td", { class: "wide" }, reasonList(one.reasons.slice(0, 2))));
+  h("td", { class: "wide" }, reasonList(reasons.slice(0, 2))));
 
 /** One customer in the dialog. */
 function open(one) {

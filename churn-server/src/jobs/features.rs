@@ -1,11 +1,11 @@
 //! From the rows of a data set to its file of features.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use churn::{
-    CheckedCsv, Day, Events, FeatureConfig, FeatureStream, Finding, LabelConfig, Observer, ReadOptions, check_csv,
-    check_for_features,
+    CheckedCsv, Day, Events, FeatureConfig, FeatureStream, FeatureTable, Finding, IngestReport, LabelConfig, Observer,
+    ReadOptions, check_csv, check_for_features, features,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub struct FeaturesPayload {
     pub file_key: String,
     /// How they are read.
     pub read: ReadOptions,
-    /// What churn means, for the check of the rows; none where they are too many to be held in memory for it, and for a job
+    /// The definition of churn for the check of the rows; none where they are too many to be held in memory for it, and for a job
     /// of a version that did not check.
     #[serde(default)]
     pub definition: Option<LabelConfig>,
@@ -41,6 +41,25 @@ pub(crate) struct Facts {
     pub(crate) findings: Option<Vec<Finding>>,
 }
 
+impl Facts {
+    fn of(
+        table: &FeatureTable,
+        first_day: Day,
+        last_day: Day,
+        report: &IngestReport,
+        findings: Option<Vec<Finding>>,
+    ) -> Self {
+        Facts {
+            customers: table.rows() as i64,
+            features: table.specs().len() as i64,
+            first_day,
+            last_day,
+            bad_rows: report.bad as i64,
+            findings,
+        }
+    }
+}
+
 /// The log of a file in storage.
 pub(super) async fn read(
     state: &AppState,
@@ -55,41 +74,20 @@ pub(super) async fn read(
     blocking(move || Ok(Events::from_csv_observed(reader, &options, &*observer)?)).await
 }
 
-/// The `rfm` features of every customer at the last day of the rows, as CSV. The file is read twice: once to check it and to know
-/// that day, and once for the features. Rows are held in memory only while they are checked.
+/// The `rfm` features of every customer at the last day of the rows, as CSV.
 pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
     let FeaturesPayload { file_key, read: options, definition, allow } = payload(job)?;
     let at: Location = file_key.parse()?;
-    let (first, second) = (state.storage.get(&at).await?, state.storage.get(&at).await?);
-    let bytes = first.size;
-    control.reads(bytes);
-    let (first, second, observer) = (first.reader(), second.reader(), control.clone());
-    let (table, facts) = blocking(move || {
-        observer.progress("check", 0, 1);
-        let (CheckedCsv { report, first_day, last_day }, findings) = match definition {
-            None => (check_csv(first, &options)?, None),
-            Some(definition) => {
-                let events = Events::from_csv_observed(first, &options, &Checking(&*observer, bytes))?;
-                let findings = check_for_features(&events, &definition, &allow)?;
-                let (first_day, last_day) = (events.first_day(), events.last_day());
-                (CheckedCsv { report: events.report().clone(), first_day, last_day }, Some(findings))
-            }
-        };
-        let mut stream = FeatureStream::new(last_day, &FeatureConfig::default())?;
-        stream.read_csv_observed(second, &options, &*observer)?;
-        observer.progress("features", 0, 1);
-        let table = stream.finish()?;
-        let facts = Facts {
-            customers: table.rows() as i64,
-            features: table.specs().len() as i64,
-            first_day,
-            last_day,
-            bad_rows: report.bad as i64,
-            findings,
-        };
-        Ok((table, facts))
-    })
-    .await?;
+    let file = state.storage.get(&at).await?;
+    control.reads(file.size);
+    let (reader, observer) = (file.reader(), control.clone());
+    let (table, facts) = match definition {
+        Some(definition) => blocking(move || checked(reader, &options, &definition, &allow, &*observer)).await?,
+        None => {
+            let again = state.storage.get(&at).await?.reader();
+            blocking(move || streamed(reader, again, &options, &*observer)).await?
+        }
+    };
     if control.cancelled() {
         return Err(Failure::cancelled());
     }
@@ -100,15 +98,37 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
     Ok(Made::Features { dataset_id: job.subject_id.clone(), features_key: at.to_string(), facts })
 }
 
-/// The reading of the check, of so many bytes, as a stage of its own.
-struct Checking<'a>(&'a dyn Observer, u64);
+/// The features and the findings of a log that is held in memory.
+fn checked(
+    reader: impl Read,
+    options: &ReadOptions,
+    definition: &LabelConfig,
+    allow: &[String],
+    observer: &dyn Observer,
+) -> Result<(FeatureTable, Facts)> {
+    let events = Events::from_csv_observed(reader, options, observer)?;
+    let findings = check_for_features(&events, definition, allow)?;
+    observer.progress("features", 0, 1);
+    let (first_day, last_day) = (events.first_day(), events.last_day());
+    let table = features(&events.split_at(last_day).0, &FeatureConfig::default())?;
+    let facts = Facts::of(&table, first_day, last_day, events.report(), Some(findings));
+    Ok((table, facts))
+}
 
-impl Observer for Checking<'_> {
-    fn progress(&self, _: &'static str, done: u64, _: u64) {
-        self.0.progress("check", done, self.1);
-    }
-
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
-    }
+/// The features of a log of any length: it is read once to know its last day and again for the features, so that memory grows
+/// with the customers and not with the rows.
+fn streamed(
+    first: impl Read,
+    again: impl Read,
+    options: &ReadOptions,
+    observer: &dyn Observer,
+) -> Result<(FeatureTable, Facts)> {
+    observer.progress("check", 0, 1);
+    let CheckedCsv { report, first_day, last_day } = check_csv(first, options)?;
+    let mut stream = FeatureStream::new(last_day, &FeatureConfig::default())?;
+    stream.read_csv_observed(again, options, observer)?;
+    observer.progress("features", 0, 1);
+    let table = stream.finish()?;
+    let facts = Facts::of(&table, first_day, last_day, &report, None);
+    Ok((table, facts))
 }

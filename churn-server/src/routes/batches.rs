@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use churn::{Finding, Segment};
+use churn::{ExplainConfig, Finding, Segment, SharedReason};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -21,6 +21,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{Json, Path, Query};
 use crate::jobs::PredictionRow;
 use crate::pages::{self, Order, Wish};
+use crate::serving::Hot;
 use crate::state::AppState;
 use crate::store::{Batch, BatchStatus, Page, SegmentCounts};
 use crate::time::Stamp;
@@ -57,7 +58,7 @@ struct BatchAnswer {
     /// Customers who have been away for longer than any that the model has learned from; `findings` say whether they are
     /// scored.
     inactive_customers: Option<i64>,
-    /// What scoring found, worst first; null before it is completed, and in a batch of a version that did not check.
+    /// The findings of scoring, worst first; null before it is completed, and in a batch of a version that did not check.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
     /// The messages of the findings that are warnings or errors, and what older batches say in their place.
@@ -290,6 +291,35 @@ struct CustomerAnswer {
     reasons: Vec<ReasonAnswer>,
 }
 
+/// The reason that most customers of a page have in common.
+#[derive(Debug, Serialize, ToSchema)]
+struct SharedReasonAnswer {
+    #[schema(example = "recency_score")]
+    feature: String,
+    raises_risk: bool,
+    /// How many of the page share it.
+    customers: u64,
+    /// The direction and their values in words.
+    #[schema(
+        example = "raises the risk: last event 208 to 372 days ago; for half of those who stayed it was 31 days or less"
+    )]
+    text: String,
+}
+
+impl SharedReasonAnswer {
+    /// Of the rows of a page, if they were scored by one model that is still here.
+    async fn of(state: &AppState, batch: &Batch, rows: &[PredictionRow]) -> Option<Self> {
+        if rows.iter().any(|row| row.model_version != batch.model_version) {
+            return None;
+        }
+        let hot = Hot::load(state, &batch.org_id, &batch.model_id).await.ok()?;
+        let listed: Vec<_> = rows.iter().map(|row| (row.churn_probability, row.reasons())).collect();
+        let shared = hot.model().shared_reason(&listed, &ExplainConfig::default()).ok()??;
+        let SharedReason { feature, raises_risk, customers, text } = shared;
+        Some(SharedReasonAnswer { feature, raises_risk, customers, text })
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 struct CustomerList {
     batch_id: String,
@@ -299,6 +329,9 @@ struct CustomerList {
     total: u64,
     limit: i64,
     offset: i64,
+    /// The reason that comes first for at least 80 % of at least five customers of this page; null where there is none, where
+    /// two models scored the batch, and where the model is no longer here.
+    shared_reason: Option<SharedReasonAnswer>,
     customers: Vec<CustomerAnswer>,
 }
 
@@ -333,7 +366,9 @@ async fn customers(
         model_version: row.model_version,
         expected_profit: row.expected_profit,
     };
+    let shared_reason = SharedReasonAnswer::of(&state, &batch, &found.rows).await;
     Ok(Json(CustomerList {
+        shared_reason,
         batch_id: batch.id,
         as_of: batch.as_of,
         model_version: batch.model_version,
@@ -380,7 +415,7 @@ struct SlippingAnswers {
     customers: Vec<SlippingAnswer>,
 }
 
-/// Which batch.
+/// The batch that is looked at.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct SlippingQuery {
@@ -390,7 +425,7 @@ struct SlippingQuery {
 
 /// The customers who are slipping away
 ///
-/// Those whose risk rose most within a third of the horizon, the largest rise first, with what changed. Customers that the
+/// The customers whose risk rose most within a third of the horizon, the largest rise first, with what changed. Customers that the
 /// model's definition of churn does not cover at either day are left out. The 50 largest rises are kept with a batch.
 #[utoipa::path(get, path = "/organizations/{org_id}/slipping-away", tag = "predictions",
     params(SlippingQuery, Page), responses((status = 200, body = SlippingAnswers)))]

@@ -155,7 +155,7 @@ fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
     read
 }
 
-/// How the rows of a data set are read: as the organization has settled, with what was given for this data set.
+/// The options by which the rows of a data set are read: those of the organization, with what was given for this data set.
 ///
 /// # Errors
 /// `invalid_body` for options that are none.
@@ -206,7 +206,7 @@ struct DatasetAnswer {
     download_url: String,
     /// The path of its features, once they are made.
     features_url: Option<String>,
-    /// What was found when its features were made, worst first; null before, and for a log that is too large to be checked.
+    /// The findings of the check before its features were made, worst first; null before, and for a log that is too large to be checked.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
     /// Options of reading that were given for this data set.

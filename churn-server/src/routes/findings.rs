@@ -1,4 +1,4 @@
-//! What checks of data and models find, and the codes that may not stop the work.
+//! The findings of checks, and the codes that may not stop the work.
 
 use axum::extract::State;
 use churn::{
@@ -34,7 +34,7 @@ pub(super) struct FindingSchema {
     /// `note`, `warning` or `error`; an error stops the work unless its code is allowed.
     #[schema(example = "error")]
     severity: String,
-    /// What was found and what would mend it, with the numbers.
+    /// The finding and what would mend it, with the numbers.
     message: String,
     /// The numbers by name.
     #[schema(value_type = Object)]
@@ -65,7 +65,7 @@ pub(super) fn allowed(codes: Option<&str>) -> Result<Vec<String>> {
     Ok(allow)
 }
 
-/// What churn means for a data set: the settings of the organization, and over them those of one request.
+/// The settings of training on a data set: those of the organization, and over them those of one request.
 ///
 /// # Errors
 /// `invalid_parameter`.
@@ -82,7 +82,7 @@ pub(super) fn train_config(
     Ok(config)
 }
 
-/// What churn is to mean in a check, where it differs from the settings of the organization.
+/// The definition of churn of a check, where it differs from the settings of the organization.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CheckQuery {

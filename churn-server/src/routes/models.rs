@@ -61,7 +61,7 @@ pub(super) struct ModelSummary {
     metrics: Option<Metrics>,
     /// The AUC of recency alone, the baseline to beat.
     recency_auc: Option<f64>,
-    /// What training found about the data and about the result, worst first; null before it is completed, and for a model of
+    /// The findings of training about the data and the result, worst first; null before it is completed, and for a model of
     /// a version that did not check.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,

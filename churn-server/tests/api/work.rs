@@ -311,6 +311,9 @@ async fn bulk_predictions_are_those_of_the_library_page_by_page() {
             assert_eq!(found["total"], json!(whole.len()), "{path}");
             let customers = found["customers"].as_array().expect("a list");
             let page: Vec<_> = whole.iter().skip(offset).take(limit).collect();
+            let rows: Vec<usize> =
+                page.iter().map(|(_, id)| ids.iter().position(|other| other == id).expect("is there")).collect();
+            assert_eq!(found["shared_reason"], json!(explanation.list_reasons(&rows).shared), "{path}");
             assert_eq!(customers.len(), page.len(), "{path}");
             for (found, (p, id)) in customers.iter().zip(page) {
                 assert_eq!((&found["customer_id"], &found["churn_probability"]), (&json!(id), &json!(p)), "{path}");

@@ -2,9 +2,14 @@
 
 use serde::Serialize;
 
-use super::reasons::{Reason, direction};
-use super::{Explanation, position};
+use super::reasons::{Reason, Voice, direction};
+use super::{ExplainConfig, Explanation, position};
+use crate::error::{Result, invalid_parameter};
+use crate::events::shown;
+use crate::features::FeatureSpec;
+use crate::model::Model;
 use crate::objects::objects;
+use crate::segments::Segment;
 
 /// Shorter lists share no reason.
 const LEAST_ROWS: usize = 5;
@@ -45,44 +50,80 @@ impl Explanation {
     /// If there is no such row.
     pub fn list_reasons(&self, rows: &[usize]) -> ListReasons {
         let most = self.voice.most;
-        let truncated = |mut reasons: Vec<Vec<Reason>>| {
-            reasons.iter_mut().for_each(|reasons| reasons.truncate(most));
+        let listed = |&row: &usize| (self.probabilities[row], self.first_reasons(row, most + 1));
+        let listed: Vec<(f64, Vec<Reason>)> = rows.iter().map(listed).collect();
+        let shared = if most > 0 { self.voice.shared(&self.specs, &listed) } else { None };
+        let others = |(_, mut reasons): (f64, Vec<Reason>)| {
+            if let Some(shared) = &shared {
+                reasons.retain(|reason| !shared.says(reason));
+            }
+            reasons.truncate(most);
             reasons
         };
-        let mut reasons: Vec<Vec<Reason>> = rows.iter().map(|&row| self.first_reasons(row, most + 1)).collect();
-        let Some((feature, raises_risk, sharers)) = shared(&reasons).filter(|_| most > 0) else {
-            return ListReasons { shared: None, rows: truncated(reasons) };
-        };
-        for reasons in &mut reasons {
-            reasons.retain(|reason| (&reason.feature, reason.raises_risk) != (&feature, raises_risk));
-        }
-        let sharers: Vec<usize> = sharers.into_iter().map(|at| rows[at]).collect();
-        let text = format!("{}: {}", direction(raises_risk), self.shared_fact(&feature, &sharers));
-        let shared = SharedReason { feature, raises_risk, customers: sharers.len() as u64, text };
-        ListReasons { shared: Some(shared), rows: truncated(reasons) }
-    }
-
-    /// The values of a feature in these rows in words.
-    fn shared_fact(&self, feature: &str, rows: &[usize]) -> String {
-        let at = position(&self.specs, feature).expect("a reason is of a feature of the model");
-        let values: Vec<f64> = rows.iter().map(|&row| self.values[(row, at)]).collect();
-        let mut segments = rows.iter().map(|&row| self.voice.segment(self.probabilities[row]));
-        let first = segments.next().filter(|first| segments.all(|segment| segment == *first));
-        self.voice.fact(at, &self.specs[at], &values, first)
+        let rows = listed.into_iter().map(others).collect();
+        ListReasons { shared, rows }
     }
 }
 
-/// The feature and the direction that are the first reason of at least 80 % of some lists of reasons, and of which lists.
-fn shared(reasons: &[Vec<Reason>]) -> Option<(String, bool, Vec<usize>)> {
-    if reasons.len() < LEAST_ROWS {
-        return None;
+impl Model {
+    /// The reason that most customers of a list share, as of [`Explanation::list_reasons`]. Each customer is given by the
+    /// probability of churn and the reasons that this model gave, strongest first, such as those that were kept from an
+    /// earlier scoring.
+    ///
+    /// # Errors
+    /// `missing_column` if the model has no such feature; `invalid_parameter` for a level that a category does not have, and
+    /// those of [`Model::explainer`].
+    pub fn shared_reason(
+        &self,
+        customers: &[(f64, Vec<Reason>)],
+        config: &ExplainConfig,
+    ) -> Result<Option<SharedReason>> {
+        config.check()?;
+        let specs = &self.document.features;
+        for reason in customers.iter().flat_map(|(_, reasons)| reasons) {
+            let Some(levels) = &specs[position(specs, &reason.feature)?].levels else { continue };
+            let is_level = |value| (0..levels.len()).any(|level| level as f64 == value);
+            if let Some(value) = reason.value.filter(|&value| !is_level(value)) {
+                let name = format!("the value of {}", shown(reason.feature.as_bytes()));
+                return Err(invalid_parameter(&name, value, "the index of one of its levels"));
+            }
+        }
+        Ok(Voice::new(&self.document, config).shared(specs, customers))
     }
-    let first = |of: &Vec<Reason>| of.first().map(|reason| (reason.feature.clone(), reason.raises_risk));
-    // At most a fifth do not share it, so one of any more than a fifth does.
-    reasons[..=reasons.len() / 5].iter().filter_map(first).find_map(|(feature, raises_risk)| {
-        let shares =
-            |of: &Vec<Reason>| of.first().is_some_and(|r| r.feature == feature && r.raises_risk == raises_risk);
-        let sharers: Vec<usize> = (0..reasons.len()).filter(|&at| shares(&reasons[at])).collect();
-        (5 * sharers.len() >= 4 * reasons.len()).then_some((feature, raises_risk, sharers))
-    })
+}
+
+impl SharedReason {
+    /// Whether a reason is this one.
+    pub fn says(&self, reason: &Reason) -> bool {
+        reason.feature == self.feature && reason.raises_risk == self.raises_risk
+    }
+}
+
+impl Voice {
+    /// The reason that comes first for at least 80 % of at least five customers, with the values of those for whom it does.
+    fn shared(&self, specs: &[FeatureSpec], customers: &[(f64, Vec<Reason>)]) -> Option<SharedReason> {
+        if customers.len() < LEAST_ROWS {
+            return None;
+        }
+        // At most a fifth do not share it, so one of any more than a fifth does.
+        customers[..=customers.len() / 5].iter().filter_map(|(_, reasons)| reasons.first()).find_map(|first| {
+            let first_of = |(probability, reasons): &'_ (f64, Vec<Reason>)| {
+                let reason = reasons.first()?;
+                let same = reason.feature == first.feature && reason.raises_risk == first.raises_risk;
+                same.then_some((self.segment(*probability), reason.value.unwrap_or(f64::NAN)))
+            };
+            let (segments, values): (Vec<Segment>, Vec<f64>) = customers.iter().filter_map(first_of).unzip();
+            (5 * values.len() >= 4 * customers.len()).then(|| {
+                let segment = segments.iter().all(|segment| *segment == segments[0]).then_some(segments[0]);
+                let at = position(specs, &first.feature).expect("a reason is of a feature of the model");
+                let fact = self.fact(at, &specs[at], &values, segment);
+                SharedReason {
+                    feature: first.feature.clone(),
+                    raises_risk: first.raises_risk,
+                    customers: values.len() as u64,
+                    text: format!("{}: {fact}", direction(first.raises_risk)),
+                }
+            })
+        })
+    }
 }

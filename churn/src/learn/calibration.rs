@@ -44,12 +44,9 @@ impl Calibration {
         observer: &dyn Observer,
     ) -> Result<Self> {
         heed(observer, "calibration")?;
-        if kind == CalibrationKind::None {
-            return Ok(Calibration::Identity);
-        }
         let rows: Vec<usize> = (0..scores.len()).filter(|&row| !scores[row].is_nan()).collect();
         let fewest = outcomes.customers(&rows, true).min(outcomes.customers(&rows, false));
-        if fewest == 0 {
+        if fewest == 0 && kind != CalibrationKind::None {
             let message = "of the rows that can be scored unseen all have one outcome: too few different customers, or too \
                            few trees";
             return Err(Error::new(ErrorKind::OneClass, message));
@@ -58,9 +55,10 @@ impl Calibration {
         let churned: Vec<bool> = rows.iter().map(|&row| outcomes.churned[row]).collect();
         let weights: Vec<f64> = rows.iter().map(|&row| (outcomes.weight)(row)).collect();
         match kind {
+            CalibrationKind::None => Ok(Calibration::Identity),
             CalibrationKind::Isotonic => Ok(isotonic(&scores, &churned, &weights)),
             CalibrationKind::Auto if fewest >= ENOUGH_FOR_ISOTONIC => Ok(isotonic(&scores, &churned, &weights)),
-            _ => platt(&scores, &churned, &weights, observer),
+            CalibrationKind::Auto | CalibrationKind::Platt => platt(&scores, &churned, &weights, observer),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::parallel;
 /// What is known of a feature.
 pub(super) struct Summary {
     pub(super) missing: usize,
-    /// Where a number's values are cut off, without end on a side that none reaches beyond.
+    /// Where a number's values are cut off: at the fence, and no farther out than the least and the greatest.
     pub(super) fence: Fence,
     /// Of a number's present values, cut off, and the sum of their squared deviations from it.
     pub(super) mean: f64,

@@ -5,7 +5,7 @@ use ndarray::Array2;
 use super::bins::{Binned, bin};
 use super::boosting::Booster;
 use super::calibration::Outcomes;
-use super::forest::{self, ForestParameters};
+use super::forest::{self, Customers, ForestParameters};
 use super::growth::Growth;
 use super::snapshot::Dataset;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
@@ -243,35 +243,11 @@ impl Job<'_> {
         Ok((Learner::LogisticRegression(logistic), scores, self.config.clone()))
     }
 
-    /// The rows that five customers have on average, the fewest that a leaf of a forest rests on: rows of one customer at several
-    /// cutoffs say much the same.
-    fn least_leaf(&self) -> f64 {
-        let mut customers = self.groups.to_vec();
-        customers.sort_unstable();
-        customers.dedup();
-        5.0 * self.groups.len() as f64 / customers.len() as f64
-    }
-
-    fn growth(&self, config: &LearnConfig) -> Growth {
-        let forest = config.model == ModelKind::RandomForest;
+    fn boosting_growth(config: &LearnConfig) -> Growth {
         Growth {
             max_depth: config.max_depth.unwrap_or(usize::MAX),
-            l2: if forest { 0.0 } else { config.leaf_l2.unwrap_or(BOOSTING_L2) },
-            min_child_weight: config.min_child_weight.unwrap_or_else(|| if forest { self.least_leaf() } else { 1.0 }),
-        }
-    }
-
-    fn forest_parameters<'d>(&self, config: &LearnConfig, depths: &'d [usize]) -> ForestParameters<'d> {
-        let features = self.all.specs.len();
-        let drawn = config.features_per_split.unwrap_or((features as f64).sqrt().ceil() as usize);
-        ForestParameters {
-            trees: config.trees,
-            growth: self.growth(config),
-            features_per_split: drawn.clamp(1, features),
-            depths,
-            // Whoever sets the depth has the whole sample.
-            most_rows: if self.config.max_depth.is_some() { usize::MAX } else { MANY_ROWS },
-            seed: config.seed,
+            l2: config.leaf_l2.unwrap_or(BOOSTING_L2),
+            min_child_weight: config.min_child_weight.unwrap_or(1.0),
         }
     }
 
@@ -279,18 +255,35 @@ impl Job<'_> {
     /// each has not seen (a node knows what it would give as a leaf), and cut at the best.
     fn forest(&self) -> Result<Outcome> {
         let mut config = self.config.clone();
-        let depths = forest_depths(&config, self.all.y.len());
-        config.max_depth = depths.last().copied();
+        let (rows, features) = self.all.x.dim();
+        let depths = forest_depths(&config, rows);
+        let deepest = depths[depths.len() - 1];
         let judged = if self.unseen { &depths[..] } else { &[] };
-        let parameters = self.forest_parameters(&config, judged);
-        let (mut trees, mut scores) = forest::fit(&self.all, self.groups, &parameters, self.observer)?;
+        let customers = Customers::of(self.groups);
+        // Rows of one customer at several cutoffs say much the same: a leaf rests on the rows that five have on average.
+        let of_five = 5.0 * rows as f64 / customers.count() as f64;
+        let drawn = config.features_per_split.unwrap_or((features as f64).sqrt().ceil() as usize);
+        let parameters = ForestParameters {
+            trees: config.trees,
+            growth: Growth {
+                max_depth: deepest,
+                l2: 0.0,
+                min_child_weight: config.min_child_weight.unwrap_or(of_five),
+            },
+            features_per_split: drawn.clamp(1, features),
+            depths: judged,
+            // Whoever sets the depth has the whole sample.
+            most_rows: if config.max_depth.is_some() { usize::MAX } else { MANY_ROWS },
+            seed: config.seed,
+        };
+        let (mut trees, mut scores) = forest::fit(&self.all, &customers, &parameters, self.observer)?;
         let losses = parallel::map_mut(&mut scores, |_, scores| {
             scores.iter_mut().for_each(|score| *score = rate_logit(*score));
             self.loss(scores)
         });
         let best = (0..losses.len()).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
-        if depths[best] < depths[depths.len() - 1] {
-            config.max_depth = Some(depths[best]);
+        config.max_depth = Some(depths[best]);
+        if depths[best] < deepest {
             trees = trees.iter().map(|tree| tree.cut(depths[best])).collect();
         }
         let scores = if judged.is_empty() { Vec::new() } else { scores.swap_remove(best) };
@@ -314,7 +307,7 @@ impl Job<'_> {
         }
         let (_, rounds, scores, mut config) = best.expect("there is a recipe");
         config.rounds = Some(rounds);
-        let mut booster = Booster::new(self.all, self.growth(&config), config.learning_rate);
+        let mut booster = Booster::new(self.all, Self::boosting_growth(&config), config.learning_rate);
         for round in 0..rounds {
             step(self.observer, "fit", round, rounds)?;
             booster.round();
@@ -325,7 +318,7 @@ impl Job<'_> {
     /// Boosts the folds side by side; where the rounds are not fixed, they end when the log-loss of the held-out rows of all
     /// folds together has not improved for a while, and the best round counts. Without folds there is nothing to find.
     fn boost_folds(&self, config: &LearnConfig) -> Result<(f64, usize, Vec<f64>)> {
-        let start = |set| Booster::new(set, self.growth(config), config.learning_rate);
+        let start = |set| Booster::new(set, Self::boosting_growth(config), config.learning_rate);
         let mut boosters: Vec<Booster<'_>> = Vec::new();
         for fold in &self.folds {
             heed(self.observer, "cross-fit")?;

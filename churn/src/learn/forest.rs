@@ -10,7 +10,7 @@ use super::bins::{BINS, Binned};
 use super::fit::TrainingSet;
 use super::gain::{Best, Criterion, Found};
 use super::gradients::Units;
-use super::growth::Growth;
+use super::growth::{Growth, partition};
 use super::histogram::{Sum, fill_columns};
 use crate::counts::share;
 use crate::error::Result;
@@ -40,14 +40,14 @@ const ROWS_OF_A_BATCH: usize = 1 << 21;
 /// they cut there; NaN where every tree has.
 pub(crate) fn fit(
     set: &TrainingSet<'_>,
-    groups: &[u32],
+    customers: &Customers,
     parameters: &ForestParameters<'_>,
     observer: &dyn Observer,
 ) -> Result<(Vec<Tree>, Vec<Vec<f64>>)> {
     let (n, depths) = (set.y.len(), parameters.depths);
     let mut trees = Vec::with_capacity(parameters.trees);
     let (mut rates, mut judges) = (vec![vec![0.0; n]; depths.len()], vec![0u32; n]);
-    let (weights, customers) = (Weights::of(set), Customers::of(groups));
+    let weights = Weights::of(set);
     while trees.len() < parameters.trees {
         step(observer, "trees", trees.len(), parameters.trees)?;
         let from = trees.len();
@@ -55,7 +55,7 @@ pub(crate) fn fit(
         let batch = BATCH.max(2 * cores).min((ROWS_OF_A_BATCH / n).max(cores));
         let batch = batch.min(parameters.trees - from);
         let number = |i| (from + i) as u64;
-        let grown = parallel::map(batch, |i| tree(set, &customers, &weights, parameters, number(i)));
+        let grown = parallel::map(batch, |i| tree(set, customers, &weights, parameters, number(i)));
         for Grown { tree, unseen, values } in grown {
             trees.push(tree);
             for (&row, values) in unseen.iter().zip(values.chunks_exact(depths.len().max(1))) {
@@ -71,13 +71,13 @@ pub(crate) fn fit(
 }
 
 /// Whose each row is: customers numbered from 0 without a gap.
-struct Customers {
+pub(crate) struct Customers {
     of_row: Vec<u32>,
     count: usize,
 }
 
 impl Customers {
-    fn of(groups: &[u32]) -> Self {
+    pub(crate) fn of(groups: &[u32]) -> Self {
         let mut numbers = vec![u32::MAX; groups.iter().max().map_or(0, |&most| most as usize + 1)];
         let mut count = 0;
         let number = |&group: &u32| {
@@ -89,6 +89,10 @@ impl Customers {
         };
         let of_row = groups.iter().map(number).collect();
         Customers { of_row, count: count as usize }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 }
 
@@ -323,22 +327,6 @@ where
     }
 }
 
-/// Moves the rows that go left to the front, keeping the order on both sides; returns how many there are.
-fn partition<T: Copy>(rows: &mut [T], buffer: &mut [T], goes_left: impl Fn(T) -> bool) -> usize {
-    let (mut left, mut right) = (0, 0);
-    for at in 0..rows.len() {
-        let row = rows[at];
-        let is_left = usize::from(goes_left(row));
-        // Both are written and one is kept: which way a row goes cannot be foreseen, so a branch would cost more.
-        rows[left] = row;
-        buffer[right] = row;
-        left += is_left;
-        right += 1 - is_left;
-    }
-    rows[left..].copy_from_slice(&buffer[..right]);
-    left
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
@@ -371,9 +359,9 @@ mod tests {
         let most_rows = usize::MAX;
         let parameters =
             ForestParameters { trees: 20, growth, features_per_split: 2, depths: &depths, most_rows, seed: 4 };
-        let (trees, rates) = fit(&set, &groups, &parameters, &()).expect("nobody asks to stop");
-
         let customers = Customers::of(&groups);
+        let (trees, rates) = fit(&set, &customers, &parameters, &()).expect("nobody asks to stop");
+
         let mut sums = vec![vec![(0.0, 0.0); n]; depths.len()];
         for (number, tree) in trees.iter().enumerate() {
             let mut random = Random::new(parameters.seed, number as u64);

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::bins::{BINS, Binned};
 use super::gain::{Best, Criterion, Found};
 use super::gradients::{Gradient, Units};
-use super::growth::Growth;
+use super::growth::{Growth, partition};
 use super::histogram::{GROUP, Histogram, Sum, fill, total};
 use crate::model::tree::{Node, Split, Tree};
 use crate::parallel;
@@ -181,11 +181,12 @@ impl Grower<'_> {
     fn divide(&mut self, split: Vec<Open>, found: Vec<Found>, depth: usize) -> Vec<Open> {
         let binned = self.binned;
         let middles = |number: usize, block: &mut Block| -> Vec<usize> {
-            let mut buffer = Vec::new();
+            let mut buffer = vec![0; block.order.len()];
             let divide = |(open, found): (&Open, &Found)| {
                 let place = open.places[number].clone();
                 let codes = &binned.columns[found.feature].codes[block.range.clone()];
-                place.start + partition(&mut block.order[place], codes, &found.goes_left, &mut buffer)
+                let goes_left = |row: u16| found.goes_left[usize::from(codes[usize::from(row)])];
+                place.start + partition(&mut block.order[place], &mut buffer, goes_left)
             };
             split.iter().zip(&found).map(divide).collect()
         };
@@ -311,23 +312,6 @@ impl Grower<'_> {
 fn subtract(all: &mut Histogram, some: &Histogram, bins: usize) {
     all[..bins].iter_mut().zip(&some[..bins]).for_each(|(all, some)| *all -= *some);
     all[BINS - 1] -= some[BINS - 1];
-}
-
-/// Moves the rows that go left to the front, keeping the order on both sides; returns how many there are.
-fn partition(rows: &mut [u16], codes: &[u8], goes_left: &[bool; BINS], buffer: &mut Vec<u16>) -> usize {
-    buffer.resize(buffer.len().max(rows.len()), 0);
-    let (mut left, mut right) = (0, 0);
-    for at in 0..rows.len() {
-        let row = rows[at];
-        let is_left = usize::from(goes_left[usize::from(codes[usize::from(row)])]);
-        // Both are written and one is kept: which way a row goes cannot be foreseen, so a branch would cost more.
-        rows[left] = row;
-        buffer[right] = row;
-        left += is_left;
-        right += 1 - is_left;
-    }
-    rows[left..].copy_from_slice(&buffer[..right]);
-    left
 }
 
 #[cfg(test)]

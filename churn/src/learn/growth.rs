@@ -1,4 +1,4 @@
-//! What the growth of a tree obeys, and the tree that it would have been had it stopped earlier.
+//! What the growth of a tree obeys, how its rows are divided, and the tree that it would have been had it stopped earlier.
 
 use crate::model::tree::{Node, Split, Tree};
 
@@ -32,4 +32,20 @@ impl Tree {
         }
         place as u32
     }
+}
+
+/// Moves the rows that go left to the front, keeping the order on both sides; returns how many there are.
+pub(crate) fn partition<T: Copy>(rows: &mut [T], buffer: &mut [T], goes_left: impl Fn(T) -> bool) -> usize {
+    let (mut left, mut right) = (0, 0);
+    for at in 0..rows.len() {
+        let row = rows[at];
+        let is_left = usize::from(goes_left(row));
+        // Both are written and one is kept: which way a row goes cannot be foreseen, so a branch would cost more.
+        rows[left] = row;
+        buffer[right] = row;
+        left += is_left;
+        right += 1 - is_left;
+    }
+    rows[left..].copy_from_slice(&buffer[..right]);
+    left
 }

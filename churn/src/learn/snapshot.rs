@@ -249,9 +249,8 @@ impl Dataset {
     }
 }
 
-/// The most cutoffs that are taken of a log of so many customers where no number is asked for: twelve, which rank better
-/// than three where the log has room for them (docs/accuracy.md); fewer where those would make more than a million rows, but
-/// four.
+/// The most cutoffs that are taken of a log of so many customers where no number is asked for: twelve, or fewer where
+/// those would make more than a million rows, but four.
 pub(super) fn most_by_default(customers: u64) -> usize {
     const ROWS: u64 = 1_000_000;
     ((ROWS / customers.max(1)) as usize).clamp(4, 12)

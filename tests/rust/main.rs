@@ -1,0 +1,23 @@
+//! All tests of this package in one program: linking the library, Arrow and Parquet once instead of twenty times is minutes less.
+//! One file alone: `cargo test -p churn-tests explain::`.
+
+mod api;
+mod arrow;
+mod auto;
+mod compatibility;
+mod coverage;
+mod explain;
+mod findings;
+mod leaks;
+mod money;
+mod orders;
+mod outliers;
+mod peers;
+mod properties;
+mod quotes;
+mod real_data;
+mod robustness;
+mod stopping;
+mod threads;
+mod vectors;
+mod what_if;
