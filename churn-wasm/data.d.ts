@@ -5,13 +5,13 @@ export type Day = string;
 
 // ---------------------------------------------------------------------------------------------------------- events
 
-/** How a log is read. */
+/** The options for reading a log. */
 export interface ReadOptions {
-  /** The header names of the columns, where they differ from ours. A column that is named must be there. */
+  /** The header names of the columns, if they differ from the default names. A column that is named must exist. */
   columns?: {
     /** The customer's id: an opaque text, kept byte for byte. */
     customer_id?: string;
-    /** The date, taken to its UTC calendar day. */
+    /** The date, converted to its UTC calendar day. */
     event_date?: string;
     /** The amount: a decimal within ±10^12, negative for a refund, empty where there is none. */
     amount?: string;
@@ -26,7 +26,7 @@ export interface ReadOptions {
   date_format?: string | null;
   /** The one ASCII character between fields, default a comma. */
   delimiter?: string;
-  /** Default `fail`: a bad row fails the whole. With `skip` bad rows are left out and reported. */
+  /** Default `fail`: a bad row makes the call fail. With `skip` bad rows are left out and reported. */
   on_bad_row?: "fail" | "skip";
   /** With `skip`: the largest share of bad rows that is accepted, 0 to 1, default 0.05. */
   max_bad_share?: number;
@@ -48,7 +48,7 @@ export interface BadRow {
   line: number;
   /** The kind of fault. */
   reason: string;
-  /** The same in words, with what was found and what would be right. */
+  /** The fault in words, with the value found and the value expected. */
   message: string;
 }
 
@@ -62,78 +62,78 @@ export interface IngestReport {
   bad: number;
   /** The bad rows by line, the first 1,000 of them. */
   bad_rows: BadRow[];
-  /** Good rows that share their customer, day and event type with another one. */
+  /** Good rows that share customer, day and event type with another row. */
   rows_sharing_day: number | null;
-  /** Good rows that equal another one in every column that is read. */
+  /** Good rows that are equal to another row in every column that is read. */
   duplicate_rows: number | null;
-  /** Good rows that became part of the event of another one. */
+  /** Good rows that were merged into the event of another row. */
   merged_rows: number | null;
   /** Rows left out because their day lies before `first_day` or after `last_day`. */
   outside: number;
-  /** The line of a row of the first day that is used; null where rows are not kept. */
+  /** The line of a row of the first day that is used; null if rows are not stored. */
   first_day_line: number | null;
-  /** The line of a row of the last day that is used; null where rows are not kept. */
+  /** The line of a row of the last day that is used; null if rows are not stored. */
   last_day_line: number | null;
 }
 
 /** One event of a customer. */
 export interface Transaction {
-  /** `YYYY-MM-DD`, RFC 3339, `YYYY-MM-DD HH:MM[:SS]` or a Date; taken to its UTC day. */
+  /** `YYYY-MM-DD`, RFC 3339, `YYYY-MM-DD HH:MM[:SS]` or a Date; converted to its UTC day. */
   event_date: string | Date;
   /** The amount, within ±10^12; null for an event that has none. */
   amount?: number | null;
-  /** The kind of event, null where unknown; a whole number stands for its digits. */
+  /** The kind of event, null if unknown; an integer is converted to its digits. */
   event_type?: string | number | null;
-  /** Those of one order, day and event type are one event. */
+  /** The id of the order. Transactions with the same order, day and event type are one event. */
   order_id?: string | number | null;
   /** Further keys are ignored, as further columns of a file are. */
   [other: string]: unknown;
 }
 
-/** A customer on their own. */
+/** A single customer. */
 export interface Customer {
-  /** The customer's id; a whole number stands for its digits. */
+  /** The customer's id; an integer is converted to its digits. */
   customer_id: string | number;
-  /** Every event known of them, in any order. */
+  /** Every known event of the customer, in any order. */
   transactions: Transaction[];
-  /** Values of joined columns, for a model that has some; those left out are missing. */
+  /** Values of joined columns, for a model with joined columns; omitted columns are missing values. */
   attributes?: Record<string, string | number | boolean | null>;
 }
 
 // -------------------------------------------------------------------------------------------------------- features
 
-/** The eight features of recency, frequency and money, or these and some forty more. */
+/** The feature set: the eight features of recency, frequency and money, or these and some forty more. */
 export type FeatureSet = "rfm" | "behavioral";
 
 /** The windows of the rfm features, in days. */
 export interface Windows {
-  /** Of engagement and trend: 2 to 3650, default 30. */
+  /** The window of engagement and trend: 2 to 3650, default 30. */
   recent_days?: number;
-  /** Of frequency and monetary: 1 to 3650, default 90. */
+  /** The window of frequency and monetary: 1 to 3650, default 90. */
   activity_days?: number;
-  /** Where recency reaches 0 and tenure counts in full: 1 to 36500, default 365. */
+  /** The days at which recency reaches 0 and tenure reaches its maximum: 1 to 36500, default 365. */
   full_days?: number;
 }
 
-/** The 95th percentiles that frequency and monetary are measured by. */
+/** The 95th percentiles that scale frequency and monetary. */
 export interface Scales {
-  /** Of the events in the activity window. */
+  /** The percentile of the number of events in the activity window. */
   frequency: number;
-  /** Of the sum of amounts in the activity window. */
+  /** The percentile of the sum of amounts in the activity window. */
   monetary: number;
 }
 
-/** Which features are computed. */
+/** The options for computing features. */
 export interface FeatureConfig {
   /** Default `rfm`. */
   feature_set?: FeatureSet;
   /** The windows of the rfm features. */
   windows?: Windows;
-  /** Fitted before; left out to fit them now. */
+  /** Scales that were fitted before; omit them to fit them now. */
   scales?: Scales | null;
-  /** `behavioral`: the event types that get a column each; left out for the most frequent. */
+  /** `behavioral`: the event types that get a column each; omit them to use the most frequent. */
   event_type_columns?: string[] | null;
-  /** `behavioral`: how many event types get a column when they are chosen here, 0 to 1000. */
+  /** `behavioral`: the number of event types that get a column if the most frequent are used, 0 to 1000. */
   top_event_types?: number;
 }
 
@@ -155,7 +155,7 @@ export interface LabelConfig {
   horizon_days?: number;
   /** `outcome_window`: days between the cutoff and the horizon, default 0. */
   gap_days?: number;
-  /** Only customers with an event in so many days before the cutoff, default 365; null for all. */
+  /** Only customers with an event in this number of days before the cutoff, default 365; null for all. */
   active_within_days?: number | null;
   /** The event types that count as coming back; null for all. */
   event_types?: string[] | null;
@@ -178,68 +178,68 @@ export interface Thresholds {
   critical: number;
 }
 
-/** How a model learns. */
+/** The options of the learner. */
 export interface LearnConfig {
   /** The learner, default `random_forest` for a log and `gradient_boosting` for a table. */
   model?: ModelKind;
   /** The seed of everything random, 0 to 2^53 − 1, default 0. */
   seed?: number;
-  /** How scores become probabilities, default `auto`. */
+  /** The calibration of scores to probabilities, default `auto`. */
   calibration?: "auto" | "none" | "platt" | "isotonic";
-  /** Whether the classes are made equally heavy, default `none`. */
+  /** Whether the classes get equal total weight, default `none`. */
   class_weight?: "none" | "balanced";
-  /** Where the risk bands begin. */
+  /** The probabilities at which the risk bands begin. */
   thresholds?: Partial<Thresholds>;
   /** Logistic regression: the L2 penalty on standardised coefficients, above 0. */
   l2?: number;
   /** Random forest: the number of trees, 1 to 10000. */
   trees?: number;
-  /** Boosting: exactly so many rounds, 1 to 10000; null to stop early where more do not help unseen rows. */
+  /** Boosting: the exact number of rounds, 1 to 10000; null to stop early when more rounds do not improve unseen rows. */
   rounds?: number | null;
   /** Boosting: the shrinkage of a round, above 0 and at most 1. */
   learning_rate?: number;
-  /** Trees: the depth, 1 to 32; null for what helps unseen rows most. */
+  /** Trees: the depth, 1 to 32; null for the best depth on unseen rows. */
   max_depth?: number | null;
-  /** Trees: the least weight of the rows on either side of a split. */
+  /** Trees: the minimum weight of the rows on either side of a split. */
   min_child_weight?: number | null;
   /** Boosting: added to the curvature of every leaf, 0 or more. */
   leaf_l2?: number | null;
   /** Random forest: features drawn at a split; null for the square root of their number. */
   features_per_split?: number | null;
-  /** Training rows that the document keeps, without ids, to explain predictions against, 0 to 10000. */
+  /** Training rows stored in the document, without ids, as the background for explanations, 0 to 10000. */
   background_rows?: number;
   /** `auto`: the seconds that training may take; null for the whole search. */
   time_budget?: number | null;
 }
 
-/** How a model is trained on a log. */
+/** The options for training on a log. */
 export interface TrainConfig extends LabelConfig, FeatureConfig, LearnConfig {
   /** The features, default `behavioral`. */
   feature_set?: FeatureSet;
-  /** How many cutoffs to stack, 1 to 1000; null for as many as the log has room for, up to twelve (four where twelve would make
-   * more than a million rows). */
+  /** The number of cutoffs to train on, 1 to 1000; null for as many as the log has room for, up to twelve (four if twelve would
+   *  give more than a million rows). */
   snapshots?: number | null;
-  /** The cutoffs themselves. */
+  /** The days of the cutoffs. */
   cutoffs?: Day[] | null;
-  /** Whether to prove that no future reaches the features, default true. */
+  /** Whether to audit that no future data reaches the features, default true. */
   audit?: boolean;
   /** Codes of findings that may not stop training. */
   allow?: string[];
 }
 
-/** How a model is trained on a table with one row a customer. */
+/** The options for training on a table with one row per customer. */
 export interface TableConfig extends LearnConfig {
   /** The label column, default `churned`: 0/1, true/false or yes/no. */
   label?: string;
-  /** The column of customer ids; null if each row is another customer. */
+  /** The column of customer ids; null if every row is a different customer. */
   customer_id?: string | null;
   /** A column of row weights above 0. */
   weight?: string | null;
-  /** Columns that are not learned from. */
+  /** Columns that are not used for training. */
   leave_out?: string[];
 }
 
-/** A table with one row a customer: rows, or columns of one kind each. A missing number is null, or NaN in a typed array. */
+/** A table with one row per customer: rows, or columns of one type each. A missing number is null, or NaN in a typed array. */
 export type Table =
   | Record<string, string | number | boolean | null | undefined>[]
   | Record<string, Float64Array | (string | null)[] | (number | null)[] | (boolean | null)[]>;
@@ -259,19 +259,19 @@ export interface Prediction {
   risk_segment: RiskSegment;
   /** Whether the model's definition of churn covers the customer. */
   covered: boolean;
-  /** Where it does not: a sentence that says why the probability is a guess. */
+  /** If the customer is not covered: a sentence that says why the probability is a guess. */
   note?: string;
 }
 
-/** The number of customers of a day that a definition of churn covers, and of those it leaves out. */
+/** The numbers of customers at a day that a definition of churn covers and does not cover. */
 export interface Coverage {
   /** Customers that the definition would label at that day. */
   covered: number;
-  /** Customers whose last event lies too long before the day (`active_within_days`). */
+  /** Customers whose last event is too long before the day (`active_within_days`). */
   inactive: number;
 }
 
-/** A value of evidence or of a setting. */
+/** A value of the evidence or of a setting. */
 export type Evidence = string | number | boolean | null | Evidence[];
 
 /** The result of a check of the data or of a model. */
@@ -280,11 +280,11 @@ export interface Finding {
   code: string;
   /** An `error` stops training and scoring unless its code is allowed. */
   severity: "note" | "warning" | "error";
-  /** What was found and what would mend it, with the numbers. */
+  /** The problem and its solution in words, with the numbers. */
   message: string;
   /** The numbers by name. */
   evidence: Record<string, Evidence>;
-  /** The settings that would mend it by name. */
+  /** The settings that would correct the problem, by name. */
   suggestion: Record<string, Evidence>;
 }
 
@@ -292,7 +292,7 @@ export interface Finding {
 export interface FindingInfo {
   /** The stable code. */
   code: string;
-  /** The weight of findings with this code. */
+  /** The severity of findings with this code. */
   severity: "note" | "warning" | "error";
   /** Its meaning in a sentence. */
   meaning: string;
@@ -310,42 +310,42 @@ export interface HorizonShare {
 export interface Suggestion {
   /** The shortest of the usual horizons within which 80 % of the pauses end. */
   horizon_days: number;
-  /** The shortest of the usual spans within which 95 % of the pauses end. */
+  /** The shortest of the usual periods within which 95 % of the pauses end. */
   active_within_days: number;
   /** The share of pauses that each usual horizon covers. */
   shares: HorizonShare[];
-  /** Customers with a pause at all. */
+  /** Customers with at least one pause. */
   customers: number;
 }
 
-/** Two models on the labelled customers of a log. */
+/** The comparison of two models on the labelled customers of a log. */
 export interface Judgement {
   /** Log-loss and AUC with intervals. */
   comparison: {
-    /** Customers judged. */
+    /** Evaluated customers. */
     n: number;
-    /** The log-loss; below 0 is better for the second model. */
+    /** The log-loss; a difference below 0 means that the second model is better. */
     log_loss: Difference;
-    /** The AUC; above 0 is better for the second model. */
+    /** The AUC; a difference above 0 means that the second model is better. */
     roc_auc: Difference;
   };
-  /** The day that the customers were looked at. */
+  /** The day as of which the customers were scored. */
   cutoff: Day;
-  /** Whether a model has learned from the outcomes that it is judged by. */
+  /** Whether a model has learned from the outcomes that it is evaluated on. */
   in_sample: boolean;
   /** Messages for a reader of the result. */
   warnings: string[];
 }
 
-/** How to look for customers who are slipping away. */
+/** The options for finding customers who are slipping away. */
 export interface SlippingConfig {
-  /** Days between the two looks, 1 to 3650; null for a third of the horizon. */
+  /** Days between the earlier day and now, 1 to 3650; null for a third of the horizon. */
   days?: number | null;
-  /** The most customers to list, default 20. */
+  /** The maximum number of customers to list, default 20. */
   customers?: number;
-  /** The most changes in words of each, default 2. */
+  /** The maximum number of changes in words for each customer, default 2. */
   changes?: number;
-  /** What one event is called in words, default `event`. */
+  /** The word for one event, default `event`. */
   event?: string;
 }
 
@@ -367,11 +367,11 @@ export interface Slipping {
 
 /** The customers who are slipping away at a day. */
 export interface SlippingList {
-  /** The day that the customers are looked at. */
+  /** The day as of which the customers are scored. */
   as_of: Day;
   /** The earlier day. */
   before: Day;
-  /** Those whose risk rose, the largest rise first. */
+  /** The customers whose risk rose, largest rise first. */
   customers: Slipping[];
 }
 
@@ -379,41 +379,41 @@ export interface SlippingList {
 export interface ExplainedPrediction extends Prediction {
   /** The strongest reasons, strongest first. */
   reasons: Reason[];
-  /** The margin where nothing is known of the customer. */
+  /** The margin if nothing is known about the customer. */
   base: number;
   /** base + the sum of the contributions. */
   margin: number;
-  /** What each feature adds to the margin. */
+  /** The contribution of each feature to the margin. */
   contributions: number[];
 }
 
-/** Measures of predictions against what happened. */
+/** Measures of predictions against the observed outcomes. */
 export interface Metrics {
-  /** Customers judged. */
+  /** Evaluated customers. */
   n: number;
   /** Share that churned. */
   base_rate: number;
-  /** Share predicted rightly at the threshold. */
+  /** Share predicted correctly at the threshold. */
   accuracy: number;
-  /** Of those predicted to churn, the share that did; 0 if none was. */
+  /** Share of the customers predicted to churn who did; 0 if none was predicted. */
   precision: number;
-  /** Of those that churned, the share predicted. */
+  /** Share of the customers who churned that was predicted to churn. */
   recall: number;
-  /** Of those that stayed, the share predicted to stay. */
+  /** Share of the customers who stayed that was predicted to stay. */
   specificity: number;
-  /** Harmonic mean of precision and recall; 0 if both are. */
+  /** Harmonic mean of precision and recall; 0 if both are 0. */
   f1: number;
-  /** Probability that one who churned is ranked above one who stayed; ties count half. */
+  /** Probability that a customer who churned is ranked above one who stayed; ties count half. */
   roc_auc: number;
   /** Average precision over falling thresholds. */
   pr_auc: number;
-  /** Mean of −ln of the probability given to what happened. */
+  /** Mean of −ln of the probability of the observed outcome. */
   log_loss: number;
   /** Mean squared difference of probability and outcome. */
   brier: number;
   /** Expected calibration error over equal-mass bins. */
   ece: number;
-  /** Churn rate of the tenth with the highest probabilities over the base rate. */
+  /** Churn rate of the tenth of customers with the highest probabilities, divided by the base rate. */
   lift_10: number;
   /** Customers predicted to churn who did. */
   tp: number;
@@ -434,13 +434,13 @@ export interface Curves {
   roc: Point[];
   /** Recall and precision by falling threshold. */
   precision_recall: Point[];
-  /** Share of customers contacted, riskiest first, and share of the churners among them, in steps of 5 %. */
+  /** Share of customers contacted, highest risk first, and the share of all churners among them, in steps of 5 %. */
   gain: Point[];
   /** The bins of the expected calibration error: customers, mean probability and observed rate. */
   reliability: { customers: number; predicted: number; observed: number }[];
 }
 
-/** One risk band with what was observed in it. */
+/** One risk band with the observed churn rate. */
 export interface SegmentRow {
   /** The band. */
   segment: RiskSegment;
@@ -448,59 +448,59 @@ export interface SegmentRow {
   from: number;
   /** The probability at which the next one begins. */
   to: number;
-  /** Customers in it. */
+  /** Customers in the band. */
   customers: number;
-  /** Of them, how many churned. */
+  /** Customers in the band who churned. */
   churned: number;
-  /** churned / customers; null without a customer. */
+  /** churned / customers; null if the band is empty. */
   observed_rate: number | null;
-  /** Mean of the predicted probabilities; null without a customer. */
+  /** Mean of the predicted probabilities; null if the band is empty. */
   mean_probability: number | null;
 }
 
-/** A recipe that `auto` tried. */
+/** A candidate of the search of `auto`. */
 export interface Candidate {
   /** The learner. */
   model: ModelKind;
-  /** The features, where they come from events. */
+  /** The feature set, if the features come from events. */
   feature_set?: FeatureSet;
-  /** The settings that differ from those asked for. */
+  /** The settings that differ from the given ones. */
   settings?: Record<string, number>;
-  /** Its calibrated log-loss on rows that its fits had not seen; null if it was not judged. */
+  /** Its calibrated log-loss on rows that its fits had not seen; null if it was not evaluated. */
   log_loss: number | null;
   /** The standard error of the difference to the chosen one. */
   standard_error?: number;
-  /** How long the trial took, with a time budget. */
+  /** The duration of the trial, with a time budget. */
   seconds?: number;
-  /** Why it was not judged. */
+  /** The reason why it was not evaluated. */
   failure?: string;
 }
 
-/** How a model did on rows that it had not seen. */
+/** The evaluation of a model on rows that it had not seen. */
 export interface Evaluation {
   /** Out of time, or on held-out customers. */
   protocol: "out_of_time" | "holdout";
-  /** Out of time: the cutoff that was judged. */
+  /** Out of time: the cutoff of the evaluation. */
   test_cutoff: Day | null;
-  /** Rows learned from. */
+  /** Training rows. */
   train_rows: number;
-  /** Rows judged. */
+  /** Evaluated rows. */
   test_rows: number;
   /** The measures. */
   metrics: Metrics;
-  /** The same for logistic regression with its default settings on the same rows. */
+  /** The measures of logistic regression with its default settings on the same rows. */
   logistic_regression: Metrics;
   /** The AUC of recency alone: the baseline to beat. */
   recency_auc: number | null;
   /** The curves. */
   curves: Curves;
-  /** The risk bands with what was observed in them. */
+  /** The risk bands with the observed churn rates. */
   segments: SegmentRow[];
-  /** The features, most important first, with the mean increase of the log-loss without them. */
+  /** The features, most important first, with the mean increase of the log-loss without each. */
   importance: { feature: string; log_loss_increase: number }[];
-  /** With `auto`: how its trials were judged. */
+  /** With `auto`: the protocol by which its trials were evaluated. */
   search_protocol: "out_of_time" | "customers" | null;
-  /** With `auto`: the recipes that were tried, the chosen one first. */
+  /** With `auto`: the candidates that were tried, the chosen one first. */
   candidates: Candidate[];
 }
 
@@ -518,23 +518,23 @@ export interface Training {
   fingerprint: string;
 }
 
-/** The stamp of the audit that no future reached the features. */
+/** The result of the audit that no future data reached the features. */
 export interface Audit {
   /** The days that were audited. */
   cutoffs: Day[];
-  /** Events after a cutoff that were deleted for it, summed over the cutoffs. */
+  /** Events after a cutoff that the audit deleted, summed over the cutoffs. */
   events_deleted: number;
-  /** Feature values that were computed with and without them and had the same bits. */
+  /** Feature values that were computed with and without these events and had the same bits. */
   values_compared: number;
-  /** The inputs that the audit covers: `events`, and `attributes` where the rows of a joined table have days. */
+  /** The inputs that the audit covers: `events`, and `attributes` if the rows of a joined table have days. */
   inputs: string[];
 }
 
-/** When to look, whom to score, and columns to join to the features of a log, found by the ids in `attributes_id`. */
+/** The day, the customers to score, and columns to join to the features of a log by the ids in `attributes_id`. */
 export interface Seen {
   /** Default the last day of the log. */
   as_of?: Day;
-  /** The columns to join, one row a customer. */
+  /** The columns to join, one row per customer. */
   attributes?: Table;
   /** The column of customer ids in `attributes`, default `customer_id`. */
   attributes_id?: string;
@@ -546,11 +546,11 @@ export interface Seen {
 
 // ----------------------------------------------------------------------------------------------------- explanations
 
-/** How predictions are explained. */
+/** The options for explanations. */
 export interface ExplainConfig {
   /** The reference of the Shapley values of trees. */
   feature_perturbation?: "tree_path_dependent" | "interventional";
-  /** Reasons a customer, 0 to 100, default 3. */
+  /** The number of reasons per customer, 0 to 100, default 3. */
   reasons?: number;
   /** The word for one event, default `event`. */
   event?: string;
@@ -558,11 +558,11 @@ export interface ExplainConfig {
 
 /** A reason for a customer's risk. */
 export interface Reason {
-  /** The feature that is spoken of. */
+  /** The feature that the reason describes. */
   feature: string;
-  /** Its value as the model takes it; null where missing, the index of its level for a category. */
+  /** Its value as the model takes it; null if missing, the index of its level for a category. */
   value: number | null;
-  /** What it adds to the margin, together with the features that speak of the same. */
+  /** Its contribution to the margin, together with those of features with the same subject. */
   contribution: number;
   /** Whether it raises the risk or lowers it. */
   raises_risk: boolean;
@@ -572,16 +572,16 @@ export interface Reason {
 
 /** The reasons of the customers of a list. */
 export interface ListReasons {
-  /** The reason that comes first for at least 80 % of at least five customers; null where there is none. */
+  /** The reason that comes first for at least 80 % of at least five customers; null if there is none. */
   shared: {
     feature: string;
     raises_risk: boolean;
-    /** How many of the listed customers share it. */
+    /** The number of listed customers who share it. */
     customers: number;
     /** Their values in words. */
     text: string;
   } | null;
-  /** The reasons of each customer, the strongest first, without the shared one. */
+  /** The reasons of each customer, strongest first, without the shared one. */
   rows: Reason[][];
 }
 
@@ -589,15 +589,15 @@ export interface ListReasons {
 export interface Change {
   /** The features that are changed, with their values before and after. */
   steps: { feature: string; from: number | null; to: number; text: string }[];
-  /** The probability after it. */
+  /** The probability after the change. */
   churn_probability: number;
-  /** How far it is: the sum over the steps of the way divided by the whole range of the training rows. */
+  /** The size of the change: the sum over the steps of the difference divided by the range of the training rows. */
   distance: number;
 }
 
-/** Which changes are looked for. */
+/** The options for finding changes. */
 export interface ChangeConfig {
-  /** The probability to get below; null for where the customer's own band begins. */
+  /** The probability to fall below; null for the lower limit of the customer's own band. */
   below?: number | null;
   /** The features that may be changed; null for those that a business can influence. */
   features?: string[] | null;
@@ -605,13 +605,13 @@ export interface ChangeConfig {
 
 // --------------------------------------------------------------------------------------------------------- judging
 
-/** true or 1 for churned. */
+/** The observed outcomes: true or 1 for churned. */
 export type Outcomes = readonly boolean[] | readonly number[] | Uint8Array;
 
 /** Numbers, best in a Float64Array. */
 export type Numbers = Float64Array | readonly number[];
 
-/** How predictions are judged. */
+/** The options for evaluation. */
 export interface EvaluationConfig {
   /** A customer with this probability or more is predicted to churn; default 0.5. */
   threshold?: number;
@@ -619,29 +619,29 @@ export interface EvaluationConfig {
   bins?: number;
 }
 
-/** One measure of two models. */
+/** One measure of two models and its difference. */
 export interface Difference {
-  /** That of the first model. */
+  /** The measure of the first model. */
   a: number;
-  /** That of the second model. */
+  /** The measure of the second model. */
   b: number;
   /** b − a. */
   difference: number;
   /** The standard error of the difference. */
   standard_error: number;
-  /** Where the interval of the difference begins. */
+  /** The lower limit of the interval of the difference. */
   low: number;
-  /** Where it ends. */
+  /** The upper limit of the interval. */
   high: number;
 }
 
-/** The words of a report. */
+/** The options of a report. */
 export interface ReportOptions {
   /** The title of the page. */
   title?: string;
   /** The name of the data. */
   source?: string;
-  /** The day that the customers are looked at, default the last one of the log. */
+  /** The day as of which the customers are scored, default the last day of the log. */
   as_of?: Day;
   /** The word for one event, default `event`. */
   event?: string;
@@ -651,11 +651,11 @@ export interface ReportOptions {
 
 // ----------------------------------------------------------------------------------------------------------- money
 
-/** Costs and success of contacting customers. */
+/** Costs and success rate of contacting customers. */
 export interface Campaign {
   /** The lifetime value of a customer who stays, 0 to 10^12; default 200. */
   clv?: number;
-  /** The cost of the incentive to whoever takes it, 0 to 10^12; default 10. */
+  /** The cost of the incentive for a customer who takes it, 0 to 10^12; default 10. */
   incentive_cost?: number;
   /** The cost of contacting a customer, 0 to 10^12; default 1. */
   contact_cost?: number;
@@ -663,23 +663,23 @@ export interface Campaign {
   success_rate?: number;
 }
 
-/** How customers are chosen for a campaign. */
+/** The options for choosing the customers of a campaign. */
 export interface ContactConfig extends Campaign {
-  /** The most that the campaign may cost, above 0; null for no limit. */
+  /** The maximum cost of the campaign, above 0; null for no limit. */
   budget?: number | null;
-  /** The share of the chosen customers that is not contacted, to compare with, 0 to below 1; default 0.1. */
+  /** The share of the chosen customers that is held out as a control group, 0 to below 1; default 0.1. */
   control_share?: number;
-  /** Decides with the customer's id who is in the control group; default 0. */
+  /** The seed that, together with the customer's id, selects the control group; default 0. */
   seed?: number;
-  /** Default `expected_profit`. */
+  /** The ranking, default `expected_profit`. */
   rank_by?: "expected_profit" | "probability";
 }
 
 /** The costs of the expected maximum profit measure, whose success rate has the distribution Beta(alpha, beta). */
 export interface EmpcConfig {
-  /** 0.5 to 1000; default 6. */
+  /** The parameter alpha, 0.5 to 1000; default 6. */
   alpha?: number;
-  /** 0.5 to 1000; default 14. */
+  /** The parameter beta, 0.5 to 1000; default 14. */
   beta?: number;
   /** The lifetime value of a customer who stays; default 200. */
   clv?: number;
@@ -693,7 +693,7 @@ export interface EmpcConfig {
 export interface ProfitPoint {
   /** Share of the customers contacted, 0 to 1. */
   share: number;
-  /** The lowest probability contacted, on an expected curve the lowest expected profit; null where nobody is. */
+  /** The lowest probability contacted; on an expected curve, the lowest expected profit; null if nobody is contacted. */
   threshold: number | null;
   /** Total profit, in the currency of the costs. */
   profit: number;
@@ -701,9 +701,9 @@ export interface ProfitPoint {
 
 /** Profit by the share of customers contacted. */
 export interface ProfitCurve {
-  /** From nobody to everybody. */
+  /** The points from nobody contacted to everybody contacted. */
   points: ProfitPoint[];
-  /** The highest of them. */
+  /** The point with the highest profit. */
   best: ProfitPoint;
 }
 
@@ -713,33 +713,33 @@ export interface Contact {
   customer_id: string;
   /** The probability of churn. */
   churn_probability: number;
-  /** What the customer is worth by staying. */
+  /** The value of the customer if they stay. */
   value: number;
-  /** What contacting is expected to earn. */
+  /** The expected profit of contacting the customer. */
   expected_profit: number;
-  /** Whether the customer is contacted, or held out to compare with. */
+  /** Whether the customer is contacted, or held out in the control group. */
   group: "contact" | "control";
 }
 
 /** The customers of a campaign. */
 export interface ContactList {
-  /** By falling expected profit or probability. */
+  /** The customers by descending expected profit or probability. */
   entries: Contact[];
-  /** How many of them are contacted. */
+  /** The number of customers contacted. */
   contacts: number;
-  /** How many are in the control group. */
+  /** The number of customers in the control group. */
   controls: number;
-  /** The most that the contacts can cost, never above the budget. */
+  /** The maximum cost of the contacts, never above the budget. */
   reserved_budget: number;
-  /** What the contacts are expected to earn together. */
+  /** The total expected profit of the contacts. */
   expected_profit: number;
 }
 
 /** One group of a campaign. */
 export interface Group {
-  /** Customers in it. */
+  /** Customers in the group. */
   customers: number;
-  /** Of them, how many stayed. */
+  /** Customers in the group who stayed. */
   retained: number;
   /** retained / customers. */
   rate: number;
@@ -753,14 +753,14 @@ export interface CampaignOutcome {
   control: Group;
   /** Rate of the contacted − rate of the control group. */
   difference: number;
-  /** Where its interval begins. */
+  /** The lower limit of its interval. */
   low: number;
-  /** Where its interval ends. Contacting has had an effect if 0 is outside. */
+  /** The upper limit of its interval. Contacting has had an effect if 0 is outside the interval. */
   high: number;
   /** Customers who stayed because they were contacted; below 0 if contacting drove some away. */
   customers_kept: number;
-  /** Where the interval of customers_kept begins. */
+  /** The lower limit of the interval of customers_kept. */
   customers_kept_low: number;
-  /** Where it ends. */
+  /** The upper limit of the interval of customers_kept. */
   customers_kept_high: number;
 }

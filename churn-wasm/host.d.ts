@@ -1,8 +1,8 @@
-// The types of churn-wasm/worker/host, for the script of a worker of one's own.
+// The types of churn-wasm/worker/host, for the script of a custom worker.
 import type { Observe } from "./types.js";
 
-/** Answers the calls of whoever started this worker: those of the package, and by `call` these functions, which get their arguments and
- *  behind them an observer. An error with a `code` is an answer; any other ends the worker. */
+/** Answers the calls of the client that started this worker: those of the package, and with `call` these functions, which get
+ *  their arguments followed by an observer. An error with a `code` is sent to the caller; any other error ends the worker. */
 export function serve(own?: Record<string, (...args: any[]) => unknown>): void;
 
 export type { Observe };

@@ -1,5 +1,5 @@
-// The types of churn-wasm: its functions and classes. Settings and results stand in data.d.ts. Nothing here needs the types of a
-// browser or of Node.
+// The types of churn-wasm: its functions and classes. Settings and results are in data.d.ts. These types need neither the types
+// of a browser nor those of Node.
 /// <reference lib="esnext.disposable" />
 import type {
   Audit, Campaign, CampaignOutcome, Change, ChangeConfig, ContactConfig, ContactList, Coverage, Curves, Customer, Day, Difference, EmpcConfig,
@@ -10,7 +10,7 @@ import type {
 
 export type * from "./data.js";
 
-/** A `Blob` or `File`, by what is used of it. */
+/** A `Blob` or `File`, with the members that are used. */
 export interface BlobLike {
   readonly size: number;
   readonly type: string;
@@ -18,12 +18,12 @@ export interface BlobLike {
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
-/** A `ReadableStream` of bytes or text, by what is used of it. */
+/** A `ReadableStream` of bytes or text, with the members that are used. */
 export interface StreamLike {
   getReader(): { read(): Promise<{ done: boolean; value?: unknown }>; cancel(): Promise<void>; releaseLock(): void };
 }
 
-/** A `Response`, by what is used of it. */
+/** A `Response`, with the members that are used. */
 export interface ResponseLike {
   readonly ok: boolean;
   readonly status: number;
@@ -31,17 +31,17 @@ export interface ResponseLike {
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
-/** Where the module is taken from: a URL, a `Response`, bytes, or a `WebAssembly.Module` (an object without members). */
+/** The source of the module: a URL, a `Response`, bytes, or a `WebAssembly.Module` (an object without members). */
 export type ModuleSource = string | { readonly href: string } | ResponseLike | ArrayBuffer | ArrayBufferView | object;
 
-/** Loads the WebAssembly module once, from beside the package or from what is given.
- *  In Node and edge runtimes nothing is left to load, and calling it does no harm. */
+/** Loads the WebAssembly module once, from the folder of the package or from the given source.
+ *  In Node and edge runtimes the module is already loaded, and calling it has no effect. */
 export default function init(source?: ModuleSource | Promise<ModuleSource>): Promise<void>;
 
 /** The version of the library. */
 export function version(): string;
 
-/** Stable codes of what can go wrong. All but the last three are the same in every language. */
+/** The stable error codes. All but the last three are the same in every language. */
 export type ErrorCode =
   | "io" | "empty_file" | "missing_column" | "duplicate_column" | "not_utf8" | "unclosed_quote" | "record_too_long"
   | "bad_rows" | "too_many_bad_rows" | "no_good_rows" | "too_many_values" | "invalid_column" | "invalid_parameter"
@@ -50,27 +50,30 @@ export type ErrorCode =
   | "unsupported_version" | "golden_mismatch" | "cancelled"
   | "not_loaded" | "internal" | "worker_lost";
 
-/** The error of every call. Wrong arguments have the code `invalid_parameter`, a call before `init` `not_loaded`, a module that has
- *  stopped (memory used up, or a fault of the library) `internal`: then only a fresh copy helps, in a new worker or page. */
+/** The error of every call. Wrong arguments have the code `invalid_parameter`, a call before `init` has `not_loaded`. If the
+ *  module
+ *  has stopped (memory exhausted, or a fault of the library), the code is `internal`, and only a new copy of the module works,
+ *  in a
+ *  new worker or page. */
 export class ChurnError extends Error {
   constructor(code: string, message: string, more?: { line?: number | null; report?: IngestReport | null; findings?: Finding[]; cause?: unknown });
   /** Always `ChurnError`. */
   readonly name: "ChurnError";
-  /** What went wrong. */
+  /** The stable code of the error. */
   readonly code: ErrorCode;
   /** The line of a file (the header is line 1) or the row of a table, counted from 1. */
   readonly line: number | null;
-  /** The rows that had been read when reading failed for its rows. */
+  /** The rows read so far, if reading failed because of its rows. */
   readonly report: IngestReport | null;
-  /** The findings that stopped the work, with the code `finding`; otherwise none. */
+  /** The findings that stopped the work, with the code `finding`; otherwise empty. */
   readonly findings: Finding[];
 }
 
-/** Is told how far long work is: `total` is 0 where it is not known, for `"read"` the steps are bytes. Returning false
- *  stops the work with the code `cancelled`; an exception stops it and comes out of the call. */
+/** Receives the progress of long work: `total` is 0 if it is not known; for `"read"` the steps are bytes. Returning false
+ *  stops the work with the code `cancelled`. An exception stops the work and is thrown by the call. */
 export type Observe = (stage: string, done: number, total: number) => boolean | void;
 
-/** A log in memory. Free it when done with a large one; the engine does so at some time by itself. */
+/** A log in memory. Free a large log after use; otherwise the engine frees it at some later time. */
 export class Events {
   private constructor();
   /** The number of events. */
@@ -89,21 +92,22 @@ export class Events {
   readonly unit: EventUnit;
   /** The rows that were read, and those that were left out. */
   readonly report: IngestReport;
-  /** A customer with every event of theirs, as `predictOne` takes it; undefined if there is none. */
+  /** A customer with all their events, as `predictOne` takes it; undefined if there is no such customer. */
   customer(customer_id: string): Customer | undefined;
   /** Its numbers and days, without the events. */
   toJSON(): { length: number; customers: number; first_day: Day; last_day: Day; event_types: string[] };
-  /** Gives its memory back; every later use is refused. */
+  /** Frees its memory; every later use is refused. */
   free(): void;
   /** The same at the end of a block, for `using`. */
   [Symbol.dispose](): void;
 }
 
-/** Reads a CSV log from text, from bytes or, in a Web Worker, from a `File`, which is then never held as a whole. */
+/** Reads a CSV log from text, from bytes or, in a Web Worker, from a `File`, which is never loaded as a whole. */
 export function readCsv(source: string | ArrayBufferView | ArrayBuffer | BlobLike, options?: ReadOptions, observe?: Observe): Events;
 
-/** Reads a CSV log as it arrives: from a stream, a file, a response, or anything that gives bytes or text piece by piece. The text is
- *  never held as a whole. */
+/** Reads a CSV log as it arrives: from a stream, a file, a response, or any iterable of bytes or text. The text is never held
+ *  as
+ *  a whole. */
 export function readCsvStream(
   source: StreamLike | BlobLike | ResponseLike | AsyncIterable<ArrayBufferView | ArrayBuffer | string>
     | Iterable<ArrayBufferView | ArrayBuffer | string> | ArrayBufferView | ArrayBuffer | string,
@@ -111,7 +115,7 @@ export function readCsvStream(
   observe?: Observe,
 ): Promise<Events>;
 
-/** Takes rows that are in memory; those of one order are one event. The first bad one fails the whole. */
+/** Makes a log of rows in memory; rows of one order are one event. The first bad row makes the call fail. */
 export function eventsFromRows(
   rows: ({ customer_id: string | number } & Transaction)[],
   options?: Pick<ReadOptions, "merge">,
@@ -120,9 +124,9 @@ export function eventsFromRows(
 /** Customers × features. */
 export class FeatureTable {
   private constructor();
-  /** The number of rows, one a customer. */
+  /** The number of rows, one per customer. */
   readonly length: number;
-  /** The customers, one a row. */
+  /** The customers, one per row. */
   readonly customer_ids: string[];
   /** The names of the columns. */
   readonly names: string[];
@@ -130,7 +134,7 @@ export class FeatureTable {
   readonly scales: Scales | null;
   /** The settings, with everything that was fitted. */
   readonly fitted_config: FeatureConfig | null;
-  /** The day that the features were seen from. */
+  /** The day as of which the features were computed. */
   readonly as_of: Day | undefined;
   /** All values, row by row; NaN where missing. */
   toFloat64Array(): Float64Array;
@@ -138,13 +142,13 @@ export class FeatureTable {
   column(name: string): Float64Array | undefined;
   /** One customer; undefined if there is none. */
   row(customer_id: string): Float64Array | undefined;
-  /** The rows at these places, in this order. */
+  /** The rows at these positions, in this order. */
   select(places: Uint32Array | readonly number[]): FeatureTable;
   /** The table as CSV. */
   toCsv(): string;
-  /** One object a customer; null where a value is missing. */
+  /** One object per customer; null where a value is missing. */
   toJSON(): Record<string, string | number | null>[];
-  /** Gives its memory back; every later use is refused. */
+  /** Frees its memory; every later use is refused. */
   free(): void;
   /** The same at the end of a block, for `using`. */
   [Symbol.dispose](): void;
@@ -153,16 +157,16 @@ export class FeatureTable {
 /** The features of every customer seen by `as_of`, default the last day of the log. */
 export function features(events: Events, options?: FeatureConfig & { as_of?: Day }): FeatureTable;
 
-/** Who churned at a cutoff: two columns of the same length, 1 for churned. */
+/** The labels at a cutoff: two columns of the same length, 1 for churned. */
 export function labels(events: Events, options: LabelConfig & { cutoff: Day }): { customer_id: string[]; churned: Uint8Array };
 
-/** Trains a model on a log: labels, features and learning as configured, judged out of time, calibrated, audited. */
+/** Trains a model on a log: labels, features and learner as configured, evaluated out of time, calibrated, audited. */
 export function train(events: Events, options?: TrainConfig, observe?: Observe): Model;
 
 /** Trains a model on a table with one row a customer. */
 export function trainTable(rows: Table, options?: TableConfig, observe?: Observe): Model;
 
-/** The risk of many customers. Columns are fresh at each access: keep them. */
+/** The risk of many customers. Each access creates a new column: store it. */
 export class Predictions {
   private constructor();
   /** The number of customers. */
@@ -173,21 +177,21 @@ export class Predictions {
   readonly churn_probability: Float64Array;
   /** Their bands. */
   readonly risk_segment: RiskSegment[];
-  /** The day that the customers were looked at. */
+  /** The day as of which the customers were scored. */
   readonly as_of: Day | undefined;
   /** The number of customers that the definition of churn covers, and of those it leaves out; null where they come from a table. */
   readonly coverage: Coverage | null;
-  /** Whether each customer is covered; null unless the others were asked for. */
+  /** Whether each customer is covered; null unless uncovered customers were requested. */
   readonly covered: boolean[] | null;
-  /** The findings about the data that was scored. */
+  /** The findings about the scored data. */
   readonly findings: Finding[];
-  /** One object a customer. */
+  /** One object per customer. */
   toRows(): Prediction[];
   /** `customer_id,churn_probability,risk_segment` as CSV. */
   toCsv(): string;
-  /** One object a customer. */
+  /** One object per customer. */
   toJSON(): Prediction[];
-  /** Gives its memory back; every later use is refused. */
+  /** Frees its memory; every later use is refused. */
   free(): void;
   /** The same at the end of a block, for `using`. */
   [Symbol.dispose](): void;
@@ -196,35 +200,36 @@ export class Predictions {
 /** A trained model. */
 export class Model {
   private constructor();
-  /** Reads a model document of any origin, as text: it is checked, and its golden rows must score as written. */
+  /** Reads a model document of any origin, as text. The document is checked, and its golden rows must score as written. */
   static fromJson(text: string): Model;
   /** The model document, the same bytes in every language. */
   toJson(): string;
   /** The learner. */
   readonly kind: Exclude<ModelKind, "auto">;
-  /** How it did on rows that it had not seen. */
+  /** The evaluation on rows that it had not seen. */
   readonly evaluation: Evaluation;
   /** The rows that it was trained on. */
   readonly training: Training;
   /** The settings that it was fitted with. */
   readonly parameters: Required<LearnConfig>;
-  /** Where the risk bands begin. */
+  /** The probabilities at which the risk bands begin. */
   readonly thresholds: Thresholds;
   /** The definition of churn. */
   readonly labels: Required<LabelConfig>;
   /** The definition of churn in a sentence. */
   readonly definition: string;
-  /** One event of the log that it learned from, in rows of its source; one customer's transactions count alike. */
+  /** One event of the log that it learned from, in rows of its source; transactions of one customer are counted in the same
+   *  way. */
   readonly event_unit: EventUnit;
   /** The features that it takes, in order. */
   readonly feature_specs: FeatureSpec[];
   /** The cutoffs that it learned from, oldest first. */
   readonly cutoffs: Day[];
-  /** What a reader of its results must know. */
+  /** The warnings for readers of its results. */
   readonly warnings: string[];
   /** The findings of training, worst first; null for a document of a version that did not check. */
   readonly findings: Finding[] | null;
-  /** The stamp of the audit. */
+  /** The result of the audit. */
   readonly audit: Audit | null;
   /** The calibration that was fitted. */
   readonly calibration: "none" | "Platt" | "isotonic";
@@ -246,7 +251,7 @@ export class Model {
   explainOne(customer: Customer, options?: { as_of?: Day } & ExplainConfig): ExplainedPrediction;
   /** The customers whose risk rose most since an earlier day. */
   slippingAway(events: Events, options?: Seen & SlippingConfig): SlippingList;
-  /** Why every customer has the risk they have. */
+  /** The explanation of the risk of every customer. */
   explain(events: Events, options?: Seen & ExplainConfig): Explanation;
   /** The same for the rows of a feature table. */
   explainFeatures(table: FeatureTable, options?: ExplainConfig): Explanation;
@@ -260,7 +265,7 @@ export class Model {
   smallestChanges(table: FeatureTable, customer_id: string, options?: ChangeConfig): Change[];
   /** The model document as data: `JSON.stringify(model)` can be read by `fromJson`. */
   toJSON(): Record<string, unknown>;
-  /** Gives its memory back; every later use is refused. */
+  /** Frees its memory; every later use is refused. */
   free(): void;
   /** The same at the end of a block, for `using`. */
   [Symbol.dispose](): void;
@@ -277,40 +282,42 @@ export class Explanation {
   readonly names: string[];
   /** Customers × features, row by row. */
   readonly contributions: Float64Array;
-  /** The margin where nothing is known of the customer. */
+  /** The margin if nothing is known about the customer. */
   readonly base: number;
   /** base + the sum of the row, customer by customer. */
   readonly margin: Float64Array;
-  /** The calibrated probabilities that the margins lead to. */
+  /** The calibrated probabilities of the margins. */
   readonly churn_probability: Float64Array;
-  /** What margin and contributions are measured in. */
+  /** The unit of margin and contributions. */
   readonly output: "log_odds" | "rate";
-  /** The strongest reasons of a customer in words, the strongest first. */
+  /** The strongest reasons of a customer in words, strongest first. */
   reasons(row: number): Reason[];
-  /** The reasons of a list of customers, by default all: one that most of them share is said once, and each has the next in its place. */
+  /** The reasons of a list of customers, by default all. A reason that most of them share is given once, and each customer has
+   *  the
+   *  next reasons instead. */
   listReasons(rows?: Uint32Array | readonly number[]): ListReasons;
-  /** The features by the mean size of their contributions. */
+  /** The features by the mean absolute value of their contributions. */
   importance(): { feature: string; mean_absolute: number }[];
-  /** Value and contribution, customer by customer, two numbers each. */
+  /** Value and contribution of a feature for each customer, two numbers each. */
   dependence(feature: string): Float64Array;
-  /** All numbers as data, one object a customer. */
+  /** All numbers as data, one object per customer. */
   toJSON(): {
     base: number; output: "log_odds" | "rate"; names: string[];
     customers: { customer_id: string; churn_probability: number; margin: number; contributions: number[] }[];
   };
-  /** Gives its memory back; every later use is refused. */
+  /** Frees its memory; every later use is refused. */
   free(): void;
   /** The same at the end of a block, for `using`. */
   [Symbol.dispose](): void;
 }
 
-/** Judges probabilities against what happened. */
+/** Evaluates probabilities against the observed outcomes. */
 export function evaluate(churned: Outcomes, probabilities: Numbers, options?: EvaluationConfig): Metrics;
 
-/** The curves of the same predictions. */
+/** The curves of predictions against the observed outcomes. */
 export function curves(churned: Outcomes, probabilities: Numbers, options?: EvaluationConfig): Curves;
 
-/** The findings of a log beside a definition of churn, worst first. */
+/** The findings of a log for a definition of churn, worst first. */
 export function check(events: Events, options?: LabelConfig): Finding[];
 
 /** Settings proposed from the pauses between the events of customers who came back. */
@@ -319,7 +326,7 @@ export function suggest(events: Events): Suggestion;
 /** All codes of findings with severity and meaning. */
 export function findingCodes(): FindingInfo[];
 
-/** Compares two models on a log, at the last cutoff whose outcome it tells. */
+/** Compares two models on a log, at the last cutoff whose outcome is in the log. */
 export function compareModels(a: Model, b: Model, events: Events, options?: { confidence?: number }): Judgement;
 
 /** Compares the probabilities that two models give the same customers. */
@@ -342,19 +349,19 @@ export function report(model: Model, events: Events, options?: ReportOptions): s
 /** The same on the model alone. */
 export function modelReport(model: Model, options?: { title?: string; source?: string }): string;
 
-/** What contacting customers is worth. */
+/** The profit of contacting customers. */
 export const profit: {
-  /** What contacting one customer is expected to earn. */
+  /** The expected profit of contacting one customer. */
   expectedProfit(probability: number, value: number, options?: Campaign): number;
-  /** The probability above which contacting pays; null where it never does. */
+  /** The probability above which contacting is profitable; null if it never is. */
   threshold(options?: Campaign): number | null;
   /** The expected maximum profit measure, and the share contacted at it. */
   empc(churned: Outcomes, probabilities: Numbers, options?: EmpcConfig): { empc: number; fraction: number };
   /** The maximum profit measure, the share contacted at it, and its threshold. */
   mpc(churned: Outcomes, probabilities: Numbers, options?: Campaign): { mpc: number; fraction: number; threshold: number | null };
-  /** Profit by the share of customers contacted, as it would have been. */
+  /** Profit by the share of customers contacted, on observed outcomes. */
   curve(churned: Outcomes, probabilities: Numbers, options?: Campaign): ProfitCurve;
-  /** Profit by the share of customers contacted, as it is expected. */
+  /** Expected profit by the share of customers contacted. */
   expectedCurve(probabilities: Numbers, values?: Numbers | null, options?: Campaign): ProfitCurve;
   /** The customers to contact within a budget. */
   contactList(customer_ids: string[], probabilities: Numbers, values?: Numbers | null, options?: ContactConfig): ContactList;

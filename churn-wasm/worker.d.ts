@@ -17,18 +17,18 @@ interface Kinds {
   Model: churn.Model;
 }
 
-/** A result as it comes back: an object of the package stays in the worker, everything else is copied. */
+/** A result of a call: an object of the package stays in the worker, any other value is copied. */
 type Result<T> = T extends Kinds[keyof Kinds] ? Remote<T> : Awaited<T>;
 
-/** An argument as it is given. */
+/** An argument of a call. */
 type Given<T> = T extends Kinds[keyof Kinds] ? Remote<T> : T extends churn.BlobLike ? T | churn.StreamLike | churn.ResponseLike : T;
 
 /** A function whose work is done in the worker. */
 type Later<F> = F extends (...args: infer A) => infer R ? (...args: { [I in keyof A]: Given<A[I]> }) => Promise<Result<R>> : Promise<Result<F>>;
 
-/** An object of the package that is in the worker: its properties are promises too. */
+/** An object of the package in the worker: its properties are promises too. */
 export type Remote<T> = { readonly [K in Exclude<keyof T, "free" | "toJSON" | typeof Symbol.dispose>]: Later<T[K]> } & {
-  /** Gives its memory in the worker back. */
+  /** Frees its memory in the worker. */
   free(): void;
   /** The same at the end of a block, for `using`. */
   [Symbol.dispose](): void;
@@ -43,13 +43,13 @@ type Calls = {
 
 /** The package in a worker. */
 export interface Churn extends Calls {
-  /** The functions about money. */
+  /** The functions about profit. */
   readonly profit: { readonly [K in keyof typeof churn.profit]: Later<(typeof churn.profit)[K]> };
   /** The class of models in the worker. */
   readonly Model: { fromJson(text: string): Promise<Remote<churn.Model>> };
-  /** Calls a function that one's own worker passed to `serve`. */
+  /** Calls a function that a custom worker passed to `serve`. */
   call(name: string, args?: unknown[], observe?: churn.Observe): Promise<any>;
-  /** Ends whatever the worker does, with the code `cancelled`. The next call is answered by another worker, which holds no data. */
+  /** Stops the work of the worker with the code `cancelled`. Another worker, which holds no data, answers the next call. */
   stop(): void;
   /** Ends the worker for good. */
   close(): void;
@@ -57,16 +57,18 @@ export interface Churn extends Calls {
   [Symbol.dispose](): void;
 }
 
-/** How a worker is started. */
+/** The options for starting a worker. */
 export interface WorkerOptions {
-  /** Makes a worker (in Node a thread) of one's own, whose script calls `serve` of `churn-wasm/worker/host`. */
+  /** Creates a custom worker (in Node a thread), whose script calls `serve` of `churn-wasm/worker/host`. */
   worker?: () => unknown;
-  /** Where the workers take the module from: a URL, bytes or a `WebAssembly.Module`; default beside the package. */
+  /** The source of the module for the workers: a URL, bytes or a `WebAssembly.Module`; default the folder of the package. */
   module?: string | { readonly href: string } | ArrayBuffer | ArrayBufferView | object | Promise<object>;
-  /** Workers that are started at once and take over where one is stopped or fails, for pages that go offline; default 0. */
+  /** Standby workers that are started at once and replace one that is stopped or fails, for pages that go offline; default 0.
+   *  */
   standby?: number;
 }
 
-/** Starts a worker. One that fails (its memory is used up, say) is replaced: the calls under way reject with the code `internal`,
- *  objects of the lost worker with `worker_lost`, and the next call works. */
+/** Starts a worker. A worker that fails (for instance because its memory is exhausted) is replaced: the running calls reject
+ *  with
+ *  the code `internal`, calls on objects of the lost worker reject with `worker_lost`, and the next call works. */
 export function startWorker(options?: WorkerOptions): Promise<Churn>;

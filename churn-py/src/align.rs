@@ -1,13 +1,13 @@
-//! Inputs that belong to the same customers, in one order (`churn._align`).
+//! Aligns inputs about the same customers into one order (`churn._align`).
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-/// An input: how a message calls it, the column of a frame that is meant, and what was given.
+/// An input: its name in messages, the column to take from a frame, and the value.
 pub(crate) type Given<'a, 'py> = (&'a str, &'a str, Option<&'a Bound<'py, PyAny>>);
 
-/// The inputs in the order of the ids, or of the first of them that has ids; None where one was not given.
+/// Returns the inputs in the order of the ids, or of the first input that has ids. None for an input that was not given.
 pub(crate) fn aligned<'py, const N: usize>(
     py: Python<'py>,
     ids: Option<Vec<&str>>,

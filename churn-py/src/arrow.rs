@@ -1,4 +1,4 @@
-//! Tables of other libraries in and ours out, through the Arrow PyCapsule interface or column by column.
+//! Imports tables of other libraries, through the Arrow PyCapsule interface or column by column.
 
 use std::sync::Arc;
 
@@ -20,22 +20,22 @@ use crate::error::{invalid, refuse};
 use crate::ids::Seen;
 use crate::watch::Watch;
 
-/// Rows handed to the core at a time: a batch of any size is cut, without a copy, so that memory stays small beside it and
-/// Ctrl-C is heard.
+/// Maximum rows handed to the core at a time. Larger batches are sliced without a copy, so that memory stays small and Ctrl-C
+/// is handled.
 const TOGETHER: usize = 1 << 17;
 
-/// Where batches come from.
+/// Source of record batches.
 pub(crate) enum Batches {
-    /// A stream of another library.
+    /// An Arrow stream of another library.
     Stream(Box<dyn arrow_array::RecordBatchReader + Send>),
-    /// A table of columns.
+    /// A table in memory.
     Whole(std::vec::IntoIter<RecordBatch>),
     /// An iterator of tables.
     Each { tables: Py<PyIterator>, columns: Option<Vec<String>>, batches: std::vec::IntoIter<RecordBatch> },
 }
 
 impl Batches {
-    /// The batches of anything that is a table. `columns` are those that are needed, if that is known.
+    /// Creates the batches of any supported table. `columns` are the needed columns, if they are known.
     pub(crate) fn new(table: &Bound<'_, PyAny>, columns: Option<&[String]>) -> PyResult<Batches> {
         if let Some(batches) = Batches::of_table(table, columns)? {
             return Ok(batches);
@@ -44,7 +44,7 @@ impl Batches {
         Err(invalid(format!("{} is no table; expected {expected}", shown(table))))
     }
 
-    /// The same, and iterators of tables.
+    /// Same as [`Batches::new`], but also accepts iterators of tables.
     pub(crate) fn stream(source: &Bound<'_, PyAny>, columns: Option<&[String]>) -> PyResult<Batches> {
         if let Some(batches) = Batches::of_table(source, columns)? {
             return Ok(batches);
@@ -64,7 +64,7 @@ impl Batches {
         if let Ok(mapping) = frame.cast::<PyMapping>() {
             return Ok(Some(Batches::Whole(vec![of_columns(mapping)?].into_iter())));
         }
-        // The parts of a large frame; an iterator that the caller gave comes back as itself, and is no table.
+        // The parts of a large frame. An iterator given by the caller is returned unchanged, and is not a table.
         if !frame.is(table)
             && let Ok(parts) = frame.cast::<PyIterator>()
         {
@@ -79,7 +79,7 @@ impl Batches {
         Ok(Some(Batches::Stream(batches)))
     }
 
-    /// The batches of a log: as [`Batches::read`] gives them, with the type of the column of ids kept in `seen`.
+    /// Returns the batches of a log like [`Batches::read`], and stores the type of the id column in `seen`.
     pub(crate) fn read_log<'a>(
         self,
         watch: &'a Watch,
@@ -89,7 +89,7 @@ impl Batches {
         self.read(watch).map(|batch| batch.map(|batch| seen.pass(batch, customer_id)))
     }
 
-    /// The batches one by one, for work without the interpreter's lock. Exceptions of Python are kept in `watch`.
+    /// Returns the batches one by one, for work without the interpreter's lock. Python exceptions are stored in `watch`.
     pub(crate) fn read(self, watch: &Watch) -> impl Iterator<Item = churn::Result<RecordBatch>> {
         let failed = |error: &dyn std::fmt::Display| churn::Error::from(std::io::Error::other(error.to_string()));
         let (mut batches, mut rest) = (self, None::<RecordBatch>);
@@ -153,7 +153,7 @@ enum Failed {
     Python(PyErr),
 }
 
-/// A batch of named columns.
+/// Builds a batch from named columns.
 fn of_columns(mapping: &Bound<'_, PyMapping>) -> PyResult<RecordBatch> {
     let mut columns: Vec<(String, ArrayRef)> = Vec::new();
     for pair in mapping.items()?.iter() {
@@ -180,7 +180,7 @@ fn of_columns(mapping: &Bound<'_, PyMapping>) -> PyResult<RecordBatch> {
         .map_err(|error| invalid(format!("the columns make no table: {error}")))
 }
 
-/// One column: of Arrow, of numpy, or of plain values. None, NaN, NaT and pandas' NA are missing.
+/// Converts one column: from Arrow, from numpy, or from plain values. None, NaN, NaT and pandas' NA are missing.
 fn column(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let py = values.py();
     if values.hasattr("__arrow_c_stream__")? || values.hasattr("__arrow_c_array__")? {
@@ -223,7 +223,7 @@ fn of_arrow(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     }
 }
 
-/// Numbers, booleans and dates of numpy; none for its other types.
+/// Converts numbers, booleans and dates of numpy. None for its other types.
 fn of_numpy(array: &Bound<'_, PyUntypedArray>) -> PyResult<Option<ArrayRef>> {
     let kind = array.dtype().kind();
     let as_type = |name: &str| array.call_method1("astype", (name,));
@@ -246,7 +246,7 @@ fn of_numpy(array: &Bound<'_, PyUntypedArray>) -> PyResult<Option<ArrayRef>> {
             Arc::new(values.readonly().as_array().iter().copied().map(Some).collect::<BooleanArray>())
         }
         b'M' => {
-            // Whole seconds are enough for a day; numpy rounds down.
+            // Whole seconds are enough to find the day; numpy rounds down.
             let values = as_type("datetime64[s]")?.call_method1("astype", ("int64",))?.cast_into::<PyArray1<i64>>()?;
             let moment = |value: &i64| (*value != i64::MIN).then_some(*value);
             Arc::new(values.readonly().as_array().iter().map(moment).collect::<TimestampSecondArray>())
@@ -255,7 +255,7 @@ fn of_numpy(array: &Bound<'_, PyUntypedArray>) -> PyResult<Option<ArrayRef>> {
     }))
 }
 
-/// What a column of plain values holds.
+/// Type of the values in a column of plain Python values.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Missing,
@@ -278,7 +278,7 @@ fn of_values(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     for (row, value) in values.try_iter()?.enumerate() {
         let mut value = value?;
         if value.hasattr(intern!(py, "dtype"))? && value.hasattr(intern!(py, "item"))? {
-            // A scalar of numpy; of a date finer than Python's it would be a number.
+            // A numpy scalar. `item` would turn a date finer than Python's into a number, so it is converted to seconds first.
             value = match value.getattr("dtype")?.getattr("kind")?.extract::<String>()?.as_str() {
                 "M" => value.call_method1("astype", ("datetime64[s]",))?.call_method0("item")?,
                 _ => value.call_method0("item")?,
@@ -314,7 +314,7 @@ fn of_values(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
         };
         rows.push((own, value));
     }
-    /// The values that are there.
+    /// Reads the values that are not missing.
     fn each<T>(
         rows: &[(Kind, Bound<'_, PyAny>)],
         read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>,
@@ -322,7 +322,7 @@ fn of_values(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
         rows.iter().map(|(kind, value)| (*kind != Kind::Missing).then(|| read(value)).transpose()).collect()
     }
     Ok(match kind {
-        // Integers may stand for ids, dates, amounts and labels alike.
+        // Integers are accepted for ids, dates, amounts and labels.
         Kind::Missing => Arc::new(Int64Array::from(vec![None; rows.len()])),
         Kind::Boolean => Arc::new(BooleanArray::from(each(&rows, |value| value.extract::<bool>())?)),
         Kind::Number => Arc::new(Float64Array::from(each(&rows, |value| value.extract::<f64>())?)),
@@ -330,7 +330,7 @@ fn of_values(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
         Kind::Date => Arc::new(Date32Array::from(each(&rows, |value| Ok(day(value)?.number()))?)),
         Kind::Integer => match each(&rows, |value| value.extract::<i64>()) {
             Ok(numbers) => Arc::new(Int64Array::from(numbers)),
-            // Ids of more than 64 bits are their digits.
+            // Ids of more than 64 bits are kept as their digits.
             Err(_) => Arc::new(LargeStringArray::from(each(&rows, |value| Ok(value.str()?.to_string()))?)),
         },
     })

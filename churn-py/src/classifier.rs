@@ -1,4 +1,4 @@
-//! A learner by itself, for `churn.sklearn`.
+//! A single learner, for `churn.sklearn`.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::convert::{config, optional_floats, outcomes, to_python};
 use crate::error::raise;
 use crate::watch::Watch;
 
-/// A fitted learner on numeric features, and its calibration.
+/// A fitted learner on numeric features, with its calibration.
 #[pyclass(frozen, module = "churn._churn")]
 pub(crate) struct Classifier {
     inner: churn::Classifier,
@@ -19,7 +19,7 @@ pub(crate) struct Classifier {
 
 #[pymethods]
 impl Classifier {
-    /// Fits a learner to rows × features, their names, and who churned.
+    /// Fits a learner to a matrix (rows × features), the feature names, and the outcomes.
     #[staticmethod]
     #[pyo3(signature = (x, names, y, weights=None, **parameters))]
     fn fit(
@@ -37,7 +37,7 @@ impl Classifier {
         Ok(Classifier { inner })
     }
 
-    /// The probability of churn of each row.
+    /// The probability of churn for each row.
     fn probabilities<'py>(
         &self,
         py: Python<'py>,
@@ -48,18 +48,18 @@ impl Classifier {
         Ok(PyArray1::from_vec(py, p))
     }
 
-    /// The settings it was fitted with, with everything that was chosen filled in.
+    /// The settings it was fitted with, including the values chosen automatically.
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.parameters())
     }
 
-    /// One versioned JSON text.
+    /// Returns a versioned JSON text.
     fn to_json(&self, py: Python<'_>) -> String {
         py.detach(|| self.inner.to_json())
     }
 
-    /// Reads what `to_json` wrote, from any source.
+    /// Reads the output of `to_json`, from any source.
     #[staticmethod]
     fn from_json(py: Python<'_>, text: Cow<'_, str>) -> PyResult<Classifier> {
         Ok(Classifier { inner: py.detach(|| churn::Classifier::from_json(&text)).map_err(raise)? })

@@ -1,4 +1,4 @@
-//! Whom to contact.
+//! Contact lists for campaigns.
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -20,7 +20,7 @@ use crate::outgoing::{Outgoing, numbers, texts};
 use crate::results::Predictions;
 use crate::watch::Watch;
 
-/// Whom to contact: a budget spent where it is expected to earn most, with a control group held out at random.
+/// Chooses the customers to contact: spends a budget on the highest expected profit, with a random control group.
 ///
 /// Parameters
 /// ----------
@@ -76,7 +76,7 @@ pub(crate) fn contact_list(
     Ok(ContactList { inner: found.map_err(raise)?, ids })
 }
 
-/// Ids and probabilities of a table, and the type of the ids.
+/// Returns the ids and probabilities of a table, and the type of the ids.
 fn scored(table: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, Vec<f64>, Ids)> {
     let names = ["customer_id", "churn_probability"].map(str::to_owned);
     let watch = Watch::new(None)?;
@@ -105,8 +105,8 @@ fn scored(table: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, Vec<f64>, Ids)> {
     Ok((ids, probabilities, seen.ids()))
 }
 
-/// The customers chosen, those most worth contacting first: `customer_id`, `churn_probability`, `value`, `expected_profit`,
-/// `group` (`"contact"` or `"control"`).
+/// The chosen customers, highest expected profit or probability first: `customer_id`, `churn_probability`, `value`,
+/// `expected_profit`, `group` (`"contact"` or `"control"`).
 #[pyclass(frozen, module = "churn.profit")]
 pub(crate) struct ContactList {
     inner: profit::ContactList,
@@ -115,55 +115,55 @@ pub(crate) struct ContactList {
 
 #[pymethods]
 impl ContactList {
-    /// The customers on the list as text. Frames give ids the type that they came in.
+    /// The ids of the chosen customers as text. Frames keep the type that the ids had in the input.
     #[getter]
     fn customer_id(&self) -> Vec<&str> {
         self.inner.entries.iter().map(|entry| entry.customer_id.as_str()).collect()
     }
 
-    /// Their probabilities of churn.
+    /// The probability of churn of each customer.
     #[getter]
     fn churn_probability<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.numbers(py, |entry| entry.churn_probability)
     }
 
-    /// What each is worth by staying.
+    /// The worth of each customer who stays.
     #[getter]
     fn value<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.numbers(py, |entry| entry.value)
     }
 
-    /// What contacting each is expected to earn.
+    /// The expected profit of contacting each customer.
     #[getter]
     fn profit<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.numbers(py, |entry| entry.expected_profit)
     }
 
-    /// Whether each is contacted or left alone to compare with: `"contact"` or `"control"`.
+    /// The group of each customer: `"contact"`, or `"control"` for those not contacted, as a comparison.
     #[getter]
     fn group(&self) -> Vec<&'static str> {
         self.inner.entries.iter().map(|entry| entry.group.name()).collect()
     }
 
-    /// How many are contacted.
+    /// The number of customers to contact.
     #[getter]
     fn contacts(&self) -> u64 {
         self.inner.contacts
     }
 
-    /// How many are in the control group.
+    /// The number of customers in the control group.
     #[getter]
     fn controls(&self) -> u64 {
         self.inner.controls
     }
 
-    /// The most that the contacts can cost; never above the budget.
+    /// The maximum cost of all contacts. It never exceeds the budget.
     #[getter]
     fn reserved_budget(&self) -> f64 {
         self.inner.reserved_budget
     }
 
-    /// What the contacts are expected to earn together.
+    /// The expected profit of all contacts together.
     #[getter]
     fn expected_profit(&self) -> f64 {
         self.inner.expected_profit
@@ -173,14 +173,14 @@ impl ContactList {
         self.inner.entries.len()
     }
 
-    /// The whole as dicts and lists: `entries`, `contacts`, `controls`, `reserved_budget`, `expected_profit`.
+    /// Returns everything as dicts and lists: `entries`, `contacts`, `controls`, `reserved_budget`, `expected_profit`.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let dict = to_python(py, &self.inner)?;
         self.ids.restore(dict.get_item("entries")?.cast::<PyList>()?)?;
         Ok(dict)
     }
 
-    /// The list as a pandas frame.
+    /// Returns the list as a pandas frame.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py)
     }

@@ -1,4 +1,4 @@
-//! Between Python's plain values and those of the core: settings, days, columns of numbers.
+//! Conversions between Python's plain values and those of the core: settings, days, columns of numbers.
 
 use churn::{Day, ErrorKind};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 
 use crate::error::{invalid, refuse};
 
-/// Settings inside settings; more is a list that holds itself.
+/// Maximum depth of nested settings. A deeper value is a list that contains itself.
 const DEEPEST: usize = 16;
 
-/// A setting as JSON: what Python has for it, and numpy's scalars and arrays, pandas' and Python's dates.
+/// Converts a setting to JSON: Python's types, numpy scalars and arrays, and dates of pandas and Python.
 pub(crate) fn json(value: &Bound<'_, PyAny>, name: &str, depth: usize) -> PyResult<Value> {
     if depth > DEEPEST {
         return Err(invalid(format!("{name} is nested too deeply")));
@@ -58,7 +58,7 @@ pub(crate) fn json(value: &Bound<'_, PyAny>, name: &str, depth: usize) -> PyResu
     if value.hasattr("year")? {
         return Ok(Value::String(day(value)?.to_string()));
     }
-    // numpy's scalars know their Python value; of its dates that is a date.
+    // A numpy scalar converts itself to a Python value; a numpy date becomes a date.
     if value.hasattr("dtype")? && value.hasattr("item")? && value.getattr("ndim")?.extract::<usize>()? == 0 {
         return json(&value.call_method0("item")?, name, depth + 1);
     }
@@ -68,7 +68,7 @@ pub(crate) fn json(value: &Bound<'_, PyAny>, name: &str, depth: usize) -> PyResu
     items.map(|item| json(&item?, name, depth + 1)).collect::<PyResult<Vec<Value>>>().map(Value::Array)
 }
 
-/// How a value looks in a message: not at full length.
+/// Shortened text of a value, for messages.
 pub(crate) fn shown(value: &Bound<'_, PyAny>) -> String {
     let text = value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string());
     let kind = value.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
@@ -79,7 +79,7 @@ pub(crate) fn shown(value: &Bound<'_, PyAny>) -> String {
     format!("{short} ({kind})")
 }
 
-/// Keyword arguments as the JSON object that every settings struct of the core is read from.
+/// Converts keyword arguments to the JSON object that the settings structs of the core are read from.
 pub(crate) fn settings(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Map<String, Value>> {
     let mut map = Map::new();
     for (key, value) in keywords.into_iter().flatten() {
@@ -90,7 +90,7 @@ pub(crate) fn settings(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Map<Str
     Ok(map)
 }
 
-/// A setting with a name of its own in the signature: given, or not. None is given.
+/// A setting with its own name in the signature. None of Python counts as given.
 pub(crate) struct Setting<'py>(pub(crate) Option<Bound<'py, PyAny>>);
 
 impl<'py> FromPyObject<'_, 'py> for Setting<'py> {
@@ -102,7 +102,7 @@ impl<'py> FromPyObject<'_, 'py> for Setting<'py> {
 }
 
 impl Setting<'_> {
-    /// Puts it beside the keyword arguments.
+    /// Adds it to the keyword arguments.
     pub(crate) fn put(self, settings: &mut Map<String, Value>, name: &str) -> PyResult<()> {
         if let Some(value) = self.0 {
             settings.insert(name.to_owned(), json(&value, name, 0)?);
@@ -111,17 +111,17 @@ impl Setting<'_> {
     }
 }
 
-/// A settings struct of the core; what it does not know or cannot take is refused by name.
+/// Reads a settings struct of the core. Unknown keys and invalid values are refused with their names.
 pub(crate) fn read<T: DeserializeOwned>(settings: Map<String, Value>) -> PyResult<T> {
     serde_json::from_value(Value::Object(settings)).map_err(|error| invalid(error.to_string()))
 }
 
-/// A settings struct from keyword arguments.
+/// Reads a settings struct from keyword arguments.
 pub(crate) fn config<T: DeserializeOwned>(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<T> {
     read(settings(keywords)?)
 }
 
-/// A value of the core as dicts, lists, text and numbers: with the names that it has in every language.
+/// Converts a value of the core to dicts, lists, text and numbers, with the same names as in every language.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &(impl Serialize + ?Sized)) -> PyResult<Bound<'py, PyAny>> {
     let value = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
     from_json(py, &value)
@@ -154,7 +154,7 @@ fn from_json<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>>
     })
 }
 
-/// A day: text as `YYYY-MM-DD`, a date, a datetime (of another zone: its UTC day), numpy's or pandas' date.
+/// Converts a day: text as `YYYY-MM-DD`, a date, a datetime (its UTC day if it has a time zone), or a date of numpy or pandas.
 pub(crate) fn day(value: &Bound<'_, PyAny>) -> PyResult<Day> {
     let py = value.py();
     if let Ok(text) = value.cast::<PyString>() {
@@ -179,29 +179,29 @@ pub(crate) fn day(value: &Bound<'_, PyAny>) -> PyResult<Day> {
     Day::from_ymd(year, month as u32, day as u32).ok_or_else(wrong)
 }
 
-/// The date of a numpy datetime64; a value without a day for other types of numpy and for NaT.
+/// Returns the date of a numpy datetime64. For other numpy types and for NaT, returns a value that is not a date.
 fn numpy_date<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
     let item = value.call_method0(intern!(py, "item"))?;
     if !item.is_instance_of::<PyInt>() {
         return Ok(item);
     }
-    // A number: of an integer, or of a date finer than Python's own.
+    // A number: either an integer, or a date finer than Python's own.
     if !value.getattr(intern!(py, "dtype"))?.getattr(intern!(py, "kind"))?.eq(intern!(py, "M"))? {
         return Ok(py.None().into_bound(py));
     }
     value.call_method1(intern!(py, "astype"), (intern!(py, "datetime64[D]"),))?.call_method0(intern!(py, "item"))
 }
 
-/// The day of a `datetime.date` or of what is derived from it; none where it has no day, as NaT.
+/// Returns the day of a `datetime.date` or a subclass; None if it has no day, such as NaT.
 fn ordinal(date: &Bound<'_, PyAny>) -> Option<Day> {
-    // Python counts from the first day of the year 1.
+    // Python's ordinals start at the first day of year 1.
     const EPOCH: i32 = 719_163;
     let ordinal = date.call_method0(intern!(date.py(), "toordinal")).ok()?;
     Day::new(ordinal.extract::<i32>().ok()?.checked_sub(EPOCH)?)
 }
 
-/// A datetime with a zone, moved to UTC; anything else as it is.
+/// Moves a datetime with a time zone to UTC; returns anything else unchanged.
 fn utc<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
     let zone = value.getattr_opt(intern!(py, "tzinfo"))?.filter(|zone| !zone.is_none());
@@ -210,24 +210,24 @@ fn utc<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         Some(_) => {
             let utc = py.import(intern!(py, "datetime"))?.getattr("timezone")?.getattr("utc")?;
             value.call_method1("astimezone", (utc,)).or_else(|error| {
-                // Close to the first and last year there is no such day in UTC.
+                // Near the first and the last year, the UTC day does not exist.
                 if error.is_instance_of::<PyOverflowError>(py) { Ok(value.clone()) } else { Err(error) }
             })
         }
     }
 }
 
-/// A day, or none for None.
+/// Converts a day; None stays None.
 pub(crate) fn optional_day(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Day>> {
     value.filter(|value| !value.is_none()).map(day).transpose()
 }
 
-/// A `datetime.date`.
+/// Returns a `datetime.date`.
 pub(crate) fn date(py: Python<'_>, day: Day) -> PyResult<Bound<'_, PyAny>> {
     py.import(intern!(py, "datetime"))?.getattr(intern!(py, "date"))?.call1(day.ymd())
 }
 
-/// Numbers, one a row, of a list, an array, a Series, or anything else that numpy can read.
+/// Reads one number per row from a list, an array, a Series, or anything else that numpy can read.
 pub(crate) fn floats(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<f64>> {
     let py = value.py();
     if let Ok(array) = value.extract::<PyReadonlyArray1<'_, f64>>() {
@@ -246,12 +246,12 @@ pub(crate) fn floats(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<f64>>
     Ok(array.readonly().as_array().to_vec())
 }
 
-/// Numbers, or none for None.
+/// Reads numbers; None stays None.
 pub(crate) fn optional_floats(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Vec<f64>>> {
     value.filter(|value| !value.is_none()).map(|value| floats(value, name)).transpose()
 }
 
-/// What happened, one a row: booleans, or the numbers 0 and 1.
+/// Reads one outcome per row: booleans, or the numbers 0 and 1.
 pub(crate) fn outcomes(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<bool>> {
     if let Ok(array) = value.extract::<PyReadonlyArray1<'_, bool>>() {
         return Ok(array.as_array().to_vec());

@@ -1,4 +1,4 @@
-//! One customer of a dict, and their risk as one.
+//! A single customer given as a dict, and the dict of a single prediction.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::convert::{day, json, shown};
 use crate::error::invalid;
 use crate::ids::{Ids, id_of};
 
-/// Today in UTC.
+/// Returns today's date in UTC.
 pub(crate) fn today() -> PyResult<Day> {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     i32::try_from(seconds / 86_400)
@@ -20,7 +20,7 @@ pub(crate) fn today() -> PyResult<Day> {
         .ok_or_else(|| invalid("the clock of this machine is wrong; expected as_of"))
 }
 
-/// One customer of a dict, and the type of the id.
+/// Reads a customer from a dict, and the type of the id.
 pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<(churn::Customer, Ids)> {
     let py = customer.py();
     let Ok(customer) = customer.cast::<PyDict>() else {
@@ -55,11 +55,11 @@ pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<(churn::Customer, Ids
     Ok((customer, ids))
 }
 
-/// An id or an event type: a text, or the digits of a whole number of Python or numpy.
+/// Reads an id or an event type: text, or the digits of a whole number of Python or numpy.
 fn word(value: &Bound<'_, PyAny>) -> Option<String> {
     match value.cast::<PyString>() {
         Ok(text) => text.extract().ok(),
-        // Of more than 64 bits, which JSON does not hold, these are the digits too.
+        // Integers of more than 64 bits, which JSON cannot hold, also become their digits.
         Err(_) if value.is_exact_instance_of::<PyInt>() => value.str().ok()?.extract().ok(),
         Err(_) => {
             let value = json(value, "it", 0).ok()?;
@@ -68,7 +68,7 @@ fn word(value: &Bound<'_, PyAny>) -> Option<String> {
     }
 }
 
-/// Refuses a key that nothing reads. `read` keys are known to be there.
+/// Refuses unknown keys. `read` is the number of known keys in the dict.
 fn known_keys(dict: &Bound<'_, PyDict>, read: usize, known: &[&str]) -> PyResult<()> {
     if dict.len() == read {
         return Ok(());
@@ -89,7 +89,7 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
     let Ok(dict) = value.cast::<PyDict>() else {
         return Err(wrong("it", value, "a dict with event_date, amount and event_type"));
     };
-    // A row may have further columns, as in a file.
+    // A row may have other columns, as in a file.
     let get = |name: &Bound<'py, PyString>| -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(dict.get_item(name)?.filter(|value| !missing(value)))
     };
@@ -103,7 +103,7 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
         event_date: match event_date.cast::<PyString>() {
             Ok(text) => {
                 let text = text.to_cow()?;
-                // Every form of a date that the CSV reader takes; the usual one without a detour.
+                // All date formats of the CSV reader are accepted; the usual one is parsed directly.
                 text.parse().or_else(|_| {
                     serde_json::from_value::<Transaction>(serde_json::json!({ "event_date": text }))
                         .map(|transaction| transaction.event_date)
@@ -124,9 +124,9 @@ fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transacti
     })
 }
 
-/// Whether this is None or NaN, of whatever type.
+/// Returns true for None or NaN of any type.
 fn missing(value: &Bound<'_, PyAny>) -> bool {
-    // Text and dates are told apart first: asking them for a number would cost as much as all the rest.
+    // Text and dates are excluded first, because a failed conversion to a number would cost as much as all other work.
     !value.is_instance_of::<PyString>()
         && (value.is_none() || (!value.is_instance_of::<PyDate>() && value.extract::<f64>().is_ok_and(f64::is_nan)))
 }

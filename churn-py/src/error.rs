@@ -1,4 +1,4 @@
-//! From an error of the core to the Python exception of its kind (`churn.errors`).
+//! Converts errors of the core to the Python exceptions of their kinds (`churn.errors`).
 
 use churn::ErrorKind;
 use pyo3::prelude::*;
@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 
 use crate::convert::to_python;
 
-/// The exception of this kind.
+/// Creates the exception for an error code.
 fn exception(
     code: &str,
     message: &str,
@@ -27,17 +27,17 @@ fn exception(
     made.unwrap_or_else(|error| error)
 }
 
-/// An error of the core.
+/// Converts an error of the core.
 pub(crate) fn raise(error: churn::Error) -> PyErr {
     exception(error.code(), &error.to_string(), error.line(), error.report(), error.findings())
 }
 
-/// What a conversion refuses, with the code that the core has for such things.
+/// Creates an error for a value that a conversion refuses, with the error code of the core.
 pub(crate) fn refuse(kind: ErrorKind, message: impl AsRef<str>) -> PyErr {
     exception(kind.code(), message.as_ref(), None, None, &[])
 }
 
-/// A setting that cannot be read.
+/// Creates an error for an invalid setting.
 pub(crate) fn invalid(message: impl AsRef<str>) -> PyErr {
     refuse(ErrorKind::InvalidParameter, message)
 }

@@ -1,4 +1,4 @@
-//! Logs of events: reading them, and what they say of themselves.
+//! Event logs: reading and their properties.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,10 +18,10 @@ use crate::ids::{Ids, Seen};
 use crate::outgoing::{Outgoing, numbers};
 use crate::watch::Watch;
 
-/// A log of events in memory: who did something, when, for how much, and of what kind.
+/// A log of events in memory: customer, day, amount and type of each event.
 ///
-/// Made by :func:`read_csv`, :func:`read_parquet` and :meth:`Events.from_table`. Whatever is computed from it does not depend
-/// on the order of the rows.
+/// Created by :func:`read_csv`, :func:`read_parquet` and :meth:`Events.from_table`. The order of the rows never changes a
+/// result.
 ///
 /// Examples
 /// --------
@@ -38,8 +38,8 @@ pub(crate) struct Events {
 
 #[pymethods]
 impl Events {
-    /// Takes a table with the columns `customer_id`, `event_date`, and, if they are there, `amount`, `event_type`,
-    /// `order_id` and `churn_label`.
+    /// Reads a table with the columns `customer_id` and `event_date`, and optionally `amount`, `event_type`, `order_id` and
+    /// `churn_label`.
     ///
     /// Parameters
     /// ----------
@@ -117,21 +117,22 @@ impl Events {
         self.inner.event_types().collect()
     }
 
-    /// One event of this log, in rows of its source: `"row"`, `"order"` or `"day"`.
+    /// The rows of the source that form one event: `"row"`, `"order"` or `"day"`.
     #[getter]
     fn unit(&self) -> &'static str {
         self.inner.unit().name()
     }
 
-    /// The rows that were read and those left out: `rows`, `good`, `bad`, and `bad_rows` with `line`, `reason` and `message`. Of the
-    /// good rows `rows_sharing_day` share their customer, day and type with another one, `duplicate_rows` equal another one in
-    /// every column, and `merged_rows` became part of another's event.
+    /// Counts of the rows that were read and left out: `rows`, `good`, `bad`, and `bad_rows` with `line`, `reason` and
+    /// `message`. Among the good rows, `rows_sharing_day` share their customer, day and type with another row, `duplicate_rows`
+    /// equal another row in every column, and `merged_rows` were merged into the event of another row.
     #[getter]
     fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.report())
     }
 
-    /// The events as a pandas frame: `customer_id`, `event_date`, `amount`, `event_type`; customers in byte order, each by day.
+    /// Returns the events as a pandas frame with `customer_id`, `event_date`, `amount`, `event_type`, sorted by the bytes of
+    /// the customer id and then by day.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py)
     }
@@ -174,7 +175,7 @@ impl Outgoing for Events {
     }
 }
 
-/// The columns of a table that reading with these options looks at, that of the ids first.
+/// Returns the columns that reading with these options needs, the id column first.
 pub(crate) fn needed(options: &ReadOptions) -> Vec<String> {
     let churn::Columns { customer_id, event_date, amount, event_type, order_id, churn_label } = &options.columns;
     let named = [
@@ -188,7 +189,7 @@ pub(crate) fn needed(options: &ReadOptions) -> Vec<String> {
     named.map(|(given, default)| given.clone().unwrap_or_else(|| default.to_owned())).into()
 }
 
-/// Where CSV text comes from.
+/// Source of CSV text.
 pub(crate) enum Text {
     File(File),
     Bytes(Py<PyBytes>),
@@ -196,7 +197,7 @@ pub(crate) enum Text {
 }
 
 impl Text {
-    /// A path, bytes, or an object that can be read.
+    /// Accepts a path, bytes, or an object with a method `read`.
     pub(crate) fn new(source: &Bound<'_, PyAny>) -> PyResult<Text> {
         if let Ok(bytes) = source.cast::<PyBytes>() {
             return Ok(Text::Bytes(bytes.clone().unbind()));
@@ -210,7 +211,7 @@ impl Text {
         Err(invalid(format!("{} is no source; expected a path, bytes, or a file that is open", shown(source))))
     }
 
-    /// Gives the text to `work`, which runs without the interpreter's lock.
+    /// Passes the text to `work`, which runs without the interpreter's lock.
     pub(crate) fn read<T: Send>(
         self,
         py: Python<'_>,
@@ -230,7 +231,7 @@ impl Text {
     }
 }
 
-/// The path that a str or an object with `__fspath__` is.
+/// Returns the path of a str or of an object with `__fspath__`.
 pub(crate) fn path_of(source: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
     match source.is_instance_of::<PyString>() || source.hasattr(intern!(source.py(), "__fspath__"))? {
         true => source.extract::<PathBuf>().map(Some),
@@ -238,7 +239,7 @@ pub(crate) fn path_of(source: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
     }
 }
 
-/// Opens a file; what the system says becomes Python's own exception for it, with the path.
+/// Opens a file. An error of the system becomes Python's exception for it, with the path.
 pub(crate) fn open(path: &Path) -> PyResult<File> {
     File::open(path)
         .and_then(|file| match file.metadata()?.is_dir() {
@@ -251,7 +252,7 @@ pub(crate) fn open(path: &Path) -> PyResult<File> {
         })
 }
 
-/// Reads from an object of Python with a method `read`.
+/// Reader for a Python object with a method `read`.
 struct Reader<'a> {
     reader: Py<PyAny>,
     rest: Vec<u8>,
@@ -261,7 +262,7 @@ struct Reader<'a> {
 
 impl Read for Reader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        /// Bytes asked for at a time.
+        /// Bytes requested at a time.
         const BLOCK: usize = 1 << 20;
         if self.at == self.rest.len() {
             let block = Python::attach(|py| {

@@ -15,10 +15,10 @@ use crate::stream::{reading, take};
 use crate::table::{Taken, table};
 use crate::watch::Watch;
 
-/// Customers × features.
+/// A table of customers × features.
 ///
-/// Given by :func:`features` and :meth:`Model.features`. Goes on to pandas, numpy, or, without a copy of its own, to
-/// whatever takes the Arrow PyCapsule interface: `polars.DataFrame(table)`, `pyarrow.table(table)`.
+/// Returned by :func:`features` and :meth:`Model.features`. Converts to pandas and numpy, and without a copy to every library
+/// with the Arrow PyCapsule interface: `polars.DataFrame(table)`, `pyarrow.table(table)`.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct FeatureTable {
     pub(crate) inner: churn::FeatureTable,
@@ -27,7 +27,7 @@ pub(crate) struct FeatureTable {
 
 #[pymethods]
 impl FeatureTable {
-    /// The customers as text, one a row.
+    /// The ids of the customers as text, one per row.
     #[getter]
     fn customer_ids(&self) -> Vec<&str> {
         self.inner.customer_ids().collect()
@@ -39,14 +39,14 @@ impl FeatureTable {
         self.inner.names().collect()
     }
 
-    /// What a score of 100 stands for, `frequency` and `monetary`; None for the features of a table.
+    /// The values that a score of 100 stands for: `frequency` and `monetary`. None for the features of a table.
     #[getter]
     fn scales<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.scales().map(|scales| to_python(py, &scales)).transpose()
     }
 
-    /// The number of customers that the model's definition of churn covers, `covered`, and of those left out of this table,
-    /// `inactive`; None but for a table that :meth:`Model.features` made.
+    /// The number of customers that the model's definition of churn covers (`covered`), and of those left out of this table
+    /// (`inactive`). None unless :meth:`Model.features` made the table.
     #[getter]
     fn coverage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.coverage().map(|coverage| to_python(py, &coverage)).transpose()
@@ -59,19 +59,19 @@ impl FeatureTable {
         to_python(py, self.inner.findings())
     }
 
-    /// The day that the features were seen from; None for those of a table.
+    /// The day at which the features were computed; None for the features of a table.
     #[getter]
     fn as_of<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.as_of().map(|day| date(py, day)).transpose()
     }
 
-    /// The settings with everything that was fitted filled in; None for the features of a table.
+    /// The settings, including all fitted values; None for the features of a table.
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.fitted_config().map(|config| to_python(py, config)).transpose()
     }
 
-    /// Rows and columns.
+    /// The number of rows and columns.
     #[getter]
     fn shape(&self) -> (usize, usize) {
         self.inner.values().dim()
@@ -81,7 +81,7 @@ impl FeatureTable {
         self.inner.rows()
     }
 
-    /// The values, rows × columns; NaN where missing, the index of the level for a category.
+    /// Returns the values as rows × columns. Missing values are NaN; a category is the index of its level.
     fn to_numpy<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
         PyArray2::from_array(py, self.inner.values())
     }
@@ -93,7 +93,7 @@ impl FeatureTable {
         dtype: Option<Bound<'py, PyAny>>,
         copy: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // Always a copy: the table does not change.
+        // Always returns a copy, because the table must not change.
         let _ = copy;
         let values = self.to_numpy(py).into_any();
         match dtype {
@@ -102,19 +102,19 @@ impl FeatureTable {
         }
     }
 
-    /// The table as a pandas frame: `customer_id` and the features, categories by name.
+    /// Returns the table as a pandas frame: `customer_id` and the features, categories by name.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py)
     }
 
-    /// For a categorical column its levels, in the order of their index.
+    /// The levels of each categorical column, in the order of their index.
     #[getter]
     fn levels(&self) -> std::collections::BTreeMap<&str, Vec<String>> {
         let specs = self.inner.specs().iter();
         specs.filter_map(|spec| Some((spec.name.as_str(), spec.levels.clone()?))).collect()
     }
 
-    /// A new table with the columns of `table`, which has one row a customer, beside these features.
+    /// Returns a new table with the columns of `table`, which has one row per customer, added to these features.
     ///
     /// Parameters
     /// ----------
@@ -174,7 +174,7 @@ impl Outgoing for FeatureTable {
     }
 }
 
-/// The features of every customer seen by a day.
+/// Computes the features of every customer as of a day.
 ///
 /// Parameters
 /// ----------

@@ -1,4 +1,4 @@
-//! Checks of a log before it is believed.
+//! Checks of a log before it is used.
 
 use churn::LabelConfig;
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use crate::convert::{config, to_python};
 use crate::error::raise;
 use crate::events::Events;
 
-/// Checks a log before anything is learned from it, against a definition of churn.
+/// Checks a log against a definition of churn, before a model is trained on it.
 ///
 /// Parameters
 /// ----------
@@ -64,7 +64,7 @@ pub(crate) fn suggest<'py>(events: &Bound<'py, Events>) -> PyResult<Bound<'py, P
     to_python(py, &py.detach(|| churn::suggest(events)).map_err(raise)?)
 }
 
-/// All codes that a finding can have: `code`, `severity`, `meaning`.
+/// Returns all codes that a finding can have: `code`, `severity`, `meaning`.
 ///
 /// Returns
 /// -------

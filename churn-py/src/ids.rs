@@ -1,5 +1,5 @@
-//! The type that customer ids had where they came from. The core keeps ids as text; frames give them back as they were, so
-//! that results join to the user's own tables.
+//! The type of the customer ids in the input. The core stores ids as text; frames return them in their original type, so that
+//! results can be joined to the user's own tables.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,15 +15,15 @@ use crate::convert::shown;
 use crate::error::invalid;
 use crate::outgoing::texts;
 
-/// Whole numbers up to here are exact in a double.
+/// Upper limit of the whole numbers that a double holds exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The type in which ids are given back.
+/// Type in which ids are returned.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Ids {
     #[default]
     Text,
-    /// Integers of this type of Arrow.
+    /// Integers of this Arrow type.
     Integer(DataType),
 }
 
@@ -36,7 +36,7 @@ impl Ids {
         }
     }
 
-    /// The type that holds the ids of two sources.
+    /// Returns a type that holds the ids of two sources.
     fn with(self, other: Ids) -> Ids {
         match (self, other) {
             (a, b) if a == b => a,
@@ -47,7 +47,7 @@ impl Ids {
         }
     }
 
-    /// The ids as a column.
+    /// Returns the ids as a column.
     pub(crate) fn column<'a, I: Iterator<Item = &'a str>>(&self, ids: impl Fn() -> I) -> ArrayRef {
         let integers = |to: &DataType| -> Option<ArrayRef> {
             let numbers: ArrayRef = match to {
@@ -65,18 +65,18 @@ impl Ids {
         .unwrap_or_else(|| texts(ids()))
     }
 
-    /// Gives the `customer_id` of each dict of a list its type back.
+    /// Restores the type of `customer_id` in each dict of a list.
     pub(crate) fn restore(&self, rows: &Bound<'_, PyList>) -> PyResult<()> {
         rows.iter().try_for_each(|row| self.restore_one(&row))
     }
 
-    /// Gives the `customer_id` of a dict its type back.
+    /// Restores the type of `customer_id` in a dict.
     pub(crate) fn restore_one(&self, row: &Bound<'_, PyAny>) -> PyResult<()> {
         let id: String = row.get_item("customer_id")?.extract()?;
         row.set_item("customer_id", self.value(row.py(), &id)?)
     }
 
-    /// One id as a value of Python.
+    /// Returns one id as a Python value.
     pub(crate) fn value<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyAny>> {
         if *self != Ids::Text
             && let Ok(number) = id.parse::<i128>()
@@ -87,13 +87,13 @@ impl Ids {
     }
 }
 
-/// The type of the ids in batches, as it is seen while they pass.
+/// Type of the ids in batches, recorded while they pass.
 #[derive(Default)]
 pub(crate) struct Seen(Mutex<Option<Ids>>);
 
 impl Seen {
-    /// A batch with ids that the core can read: whole numbers of floating point, as pandas has integers with missing ones
-    /// beside them, are integers.
+    /// Returns the batch with ids that the core can read. Whole floating-point numbers become integers, because pandas stores
+    /// integers with missing values as floats.
     pub(crate) fn pass(&self, batch: RecordBatch, column: &str) -> RecordBatch {
         let Some((at, field)) = batch.schema().column_with_name(column).map(|(at, field)| (at, field.clone())) else {
             return batch;
@@ -108,7 +108,7 @@ impl Seen {
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap_or(batch)
     }
 
-    /// Takes the type of a further source.
+    /// Records the type of a further source.
     pub(crate) fn note(&self, ids: Ids) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = Some(match seen.take() {
@@ -117,7 +117,7 @@ impl Seen {
         });
     }
 
-    /// Takes the type of what another has seen.
+    /// Adds the type that another recorder has seen.
     pub(crate) fn take(&self, other: &Seen) {
         let seen = other.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(ids) = seen {
@@ -125,13 +125,13 @@ impl Seen {
         }
     }
 
-    /// The type that was seen; text where there was nothing.
+    /// Returns the recorded type; text if there was no batch.
     pub(crate) fn ids(&self) -> Ids {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 }
 
-/// A column of floating point as integers, where all of its numbers are whole. NaN is missing.
+/// Converts a floating-point column to integers if all of its numbers are whole. NaN is missing.
 pub(crate) fn whole(values: &ArrayRef) -> Option<ArrayRef> {
     if !values.data_type().is_floating() {
         return None;
@@ -146,7 +146,7 @@ pub(crate) fn whole(values: &ArrayRef) -> Option<ArrayRef> {
     Some(Arc::new(Int64Array::from(numbers)))
 }
 
-/// An id of Python as the text that the core knows it by, and its type: text, an integer, also of numpy, or a whole number.
+/// Converts a Python id to text, and returns its type: text, an integer (also of numpy), or a whole number.
 pub(crate) fn id_of(value: &Bound<'_, PyAny>) -> PyResult<(String, Ids)> {
     if let Ok(text) = value.cast::<PyString>() {
         return Ok((text.extract()?, Ids::Text));

@@ -14,7 +14,7 @@ use crate::events::Events;
 use crate::ids::Ids;
 use crate::outgoing::Outgoing;
 
-/// Who churned: `customer_id` and `churned`.
+/// Labels of customers: `customer_id` and `churned`.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Labels {
     inner: churn::Labels,
@@ -23,13 +23,13 @@ pub(crate) struct Labels {
 
 #[pymethods]
 impl Labels {
-    /// The customers that the definition covers, as text, in byte order.
+    /// The ids of the customers that the definition covers, as text, in byte order.
     #[getter]
     fn customer_id(&self) -> Vec<&str> {
         self.inner.iter().map(|row| row.0).collect()
     }
 
-    /// Whether they churned.
+    /// True for each customer who churned.
     #[getter]
     fn churned<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
         PyArray1::from_vec(py, self.inner.iter().map(|row| row.1).collect())
@@ -39,7 +39,7 @@ impl Labels {
         self.inner.len()
     }
 
-    /// The labels as a pandas frame.
+    /// Returns the labels as a pandas frame.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py)
     }
@@ -76,7 +76,7 @@ impl Outgoing for Labels {
     }
 }
 
-/// Who churned after a cutoff.
+/// Labels the customers who churned after a cutoff.
 ///
 /// Parameters
 /// ----------

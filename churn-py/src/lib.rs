@@ -1,5 +1,5 @@
-//! The Python module `churn._churn`. Everything here converts, makes one call of the core, and converts; the package
-//! `churn` (in `python/`) gives the names out.
+//! The Python module `churn._churn`. Each function converts its arguments, makes one call of the core, and converts the result.
+//! The package `churn` (in `python/`) exports the names.
 
 mod align;
 mod arrow;

@@ -1,4 +1,4 @@
-//! Judging predictions, and what to do about them.
+//! Evaluation of predictions, and decisions based on them.
 
 use churn::profit::{self, OutcomeConfig};
 use churn::{CompareConfig, Thresholds};
@@ -13,7 +13,7 @@ use crate::error::{invalid, raise};
 use crate::events::Events;
 use crate::model::{Model, attributes, joined};
 
-/// What a measure of the core says of these outcomes and probabilities, with its settings.
+/// Applies a measure of the core to outcomes and probabilities, with its settings.
 fn judged<'py, C: DeserializeOwned + Sync, T: Serialize + Send>(
     y_true: &Bound<'py, PyAny>,
     y_prob: &Bound<'py, PyAny>,
@@ -25,14 +25,14 @@ fn judged<'py, C: DeserializeOwned + Sync, T: Serialize + Send>(
     to_python(py, &py.detach(|| measure(&y, &p, &config)).map_err(raise)?)
 }
 
-/// Outcomes and probabilities of the same customers, row by row.
+/// Returns the outcomes and probabilities of the same customers, row by row.
 fn truth_and_risk(y_true: &Bound<'_, PyAny>, y_prob: &Bound<'_, PyAny>) -> PyResult<(Vec<bool>, Vec<f64>)> {
     let given = [("y_true", "churned", Some(y_true)), ("y_prob", "churn_probability", Some(y_prob))];
     let [y_true, y_prob] = aligned(y_true.py(), None, given)?;
     Ok((outcomes(&y_true, "y_true")?, floats(&y_prob, "y_prob")?))
 }
 
-/// Judges probabilities against what happened.
+/// Evaluates probabilities against the outcomes.
 ///
 /// Parameters
 /// ----------
@@ -68,7 +68,7 @@ pub(crate) fn evaluate<'py>(
     judged(y_true, y_prob, config, churn::evaluate)
 }
 
-/// Compares the probabilities that two models give the same customers.
+/// Compares the probabilities of two models for the same customers.
 ///
 /// Parameters
 /// ----------
@@ -106,7 +106,7 @@ pub(crate) fn compare<'py>(
     to_python(py, &py.detach(|| churn::compare(&y, &a, &b, &config)).map_err(raise)?)
 }
 
-/// Judges two models by what the customers of a log did, at the last day whose outcome the log tells.
+/// Compares two models with the outcomes in a log, at the last day whose outcome the log contains.
 ///
 /// Parameters
 /// ----------
@@ -159,7 +159,7 @@ fn thresholds(given: Option<&Bound<'_, PyAny>>) -> PyResult<Thresholds> {
     }
 }
 
-/// The risk band of a probability, or of each of many.
+/// Returns the risk band of a probability, or of each of many.
 ///
 /// Parameters
 /// ----------
@@ -191,7 +191,7 @@ pub(crate) fn segment<'py>(
     Ok(PyList::new(py, names)?.into_any())
 }
 
-/// The four risk bands, with the churn rate that was observed beside the one that was predicted.
+/// Returns the four risk bands, each with its observed and its predicted churn rate.
 ///
 /// Parameters
 /// ----------
@@ -215,7 +215,7 @@ pub(crate) fn segment_table<'py>(
     to_python(y_true.py(), &churn::segment_table(&y, &p, &thresholds).map_err(raise)?)
 }
 
-/// The expected maximum profit measure for customer churn (Verbraken, Verbeke and Baesens 2013).
+/// Computes the expected maximum profit measure for customer churn (Verbraken, Verbeke and Baesens 2013).
 ///
 /// Parameters
 /// ----------
@@ -247,8 +247,8 @@ pub(crate) fn empc<'py>(
     judged(y_true, y_prob, config, profit::empc)
 }
 
-/// The maximum profit measure (Verbeke et al. 2012): the highest average profit per customer that any threshold would have
-/// earned.
+/// Computes the maximum profit measure (Verbeke et al. 2012): the highest average profit per customer that any threshold would
+/// have earned.
 ///
 /// Parameters
 /// ----------
@@ -275,7 +275,7 @@ pub(crate) fn mpc<'py>(
     judged(y_true, y_prob, config, profit::mpc)
 }
 
-/// What contacting would have earned, by the share of the customers contacted.
+/// Computes the profit that contacting would have earned, by the share of the customers contacted.
 ///
 /// Parameters
 /// ----------
@@ -296,7 +296,7 @@ pub(crate) fn curve<'py>(
     judged(y_true, y_prob, config, profit::curve)
 }
 
-/// What contacting is expected to earn, before anything has happened.
+/// Computes the expected profit of contacting, by the share of the customers contacted, before the outcomes are known.
 ///
 /// Parameters
 /// ----------
@@ -323,7 +323,7 @@ pub(crate) fn expected_curve<'py>(
     to_python(py, &py.detach(|| profit::expected_curve(&p, values.as_deref(), &config)).map_err(raise)?)
 }
 
-/// Compares the retention of those who were contacted with that of the control group.
+/// Compares the retention of the contacted customers with that of the control group.
 ///
 /// Parameters
 /// ----------

@@ -1,4 +1,4 @@
-//! Training, and what a trained model can be asked.
+//! Trained models and their methods.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, TryLockError};
@@ -19,16 +19,16 @@ use crate::slipping::SlippingList;
 use crate::table::{Taken, table};
 use crate::watch::Watch;
 
-/// The column of ids in a table whose columns are joined to the features of a log.
+/// The id column of a table that is joined to the features of a log.
 const JOINED_BY: &str = "customer_id";
 
-/// A trained model: what it learned, how it was judged, and everything needed to score later data the same way.
+/// A trained model: what it learned, its evaluation, and everything needed to score later data in the same way.
 ///
-/// Made by :func:`train`, :func:`train_table`, :func:`load` and :meth:`Model.from_json`. Pickling goes through the document.
+/// Created by :func:`train`, :func:`train_table`, :func:`load` and :meth:`Model.from_json`. Pickling uses the model document.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Model {
     pub(crate) inner: churn::Model,
-    /// The last explainer and its settings: preparing it takes longer than explaining one customer.
+    /// The last explainer and its settings. Creating it takes longer than explaining one customer.
     explainer: Mutex<Option<(ExplainConfig, Explainer)>>,
 }
 
@@ -40,7 +40,7 @@ impl From<churn::Model> for Model {
 
 impl Model {
     fn explainer(&self, config: &ExplainConfig) -> churn::Result<Explainer> {
-        // Never waits: in a forked process the lock may be held by a thread that does not exist there.
+        // Never waits: in a forked process, a thread that does not exist there may hold the lock.
         let last = || match self.explainer.try_lock() {
             Ok(last) => Some(last),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
@@ -59,11 +59,11 @@ impl Model {
     }
 
     fn of_events(&self) -> bool {
-        // A model of a table has no cutoffs.
+        // A model trained on a table has no cutoffs.
         !self.inner.cutoffs().is_empty()
     }
 
-    /// The features of a log, of a table, or as they are given.
+    /// Returns the features of a log, of a table, or the given features themselves.
     fn features_of<'a>(
         &self,
         input: &'a Bound<'_, PyAny>,
@@ -89,7 +89,7 @@ impl Model {
         Ok((table.map(Cow::Owned).map_err(|error| self.about(error))?, ids))
     }
 
-    /// The columns of a table that the model looks at.
+    /// Reads the columns of a table that the model uses.
     fn table(&self, input: &Bound<'_, PyAny>, customer_id: Option<&str>) -> PyResult<(churn::Table, Ids)> {
         let names = self.inner.feature_specs().iter().map(|spec| spec.name.clone());
         let only = names.chain(customer_id.map(str::to_owned)).collect();
@@ -103,7 +103,7 @@ impl Model {
         }
     }
 
-    /// What is missing in a table is often that it is a log.
+    /// Adds a hint to the error for a missing column, because the table is often a log.
     fn about(&self, error: churn::Error) -> PyErr {
         match error.kind() {
             kind @ ErrorKind::MissingColumn => refuse(kind, format!("{error}{}", self.hint())),
@@ -112,7 +112,7 @@ impl Model {
     }
 }
 
-/// What goes with the input of a call.
+/// Options that go with the input of a call.
 struct With<'a, 'py> {
     as_of: Option<Day>,
     attributes: Option<&'a Bound<'py, PyAny>>,
@@ -141,14 +141,14 @@ impl<'a, 'py> With<'a, 'py> {
     }
 }
 
-/// Codes of findings that may not stop the work.
+/// Reads the codes of findings that do not stop the work.
 fn codes(allow: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
     let Some(allow) = allow.filter(|allow| !allow.is_none()) else { return Ok(Vec::new()) };
     serde_json::from_value(json(allow, "allow", 0)?)
         .map_err(|_| invalid(format!("allow is {}; expected a list of codes of findings", shown(allow))))
 }
 
-/// The table to join.
+/// Reads the table to join.
 pub(crate) fn attributes(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<churn::Table>> {
     let taken = Taken { customer_id: Some(JOINED_BY), dated: true, ..Taken::default() };
     let object = object.filter(|object| !object.is_none());
@@ -170,28 +170,28 @@ impl Model {
         self.inner.kind().name()
     }
 
-    /// How it was judged on rows that it had not seen: `metrics` (`roc_auc`, `log_loss`, …), the same of
-    /// `logistic_regression`, `recency_auc`, `curves`, `segments`, `importance`, `protocol`. A dict that shows its curves in
-    /// a notebook.
+    /// The evaluation on rows that were not used for training: `metrics` (`roc_auc`, `log_loss`, …), the same metrics of a
+    /// `logistic_regression`, `recency_auc`, `curves`, `segments`, `importance`, `protocol`. A dict that shows its curves in a
+    /// notebook.
     #[getter]
     fn evaluation<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let evaluation = to_python(py, self.inner.evaluation())?;
         py.import("churn._display")?.call_method1("Evaluation", (evaluation,))
     }
 
-    /// What it was trained on: `rows`, `churned`, `base_rate` and a fingerprint.
+    /// The training data: `rows`, `churned`, `base_rate` and a fingerprint.
     #[getter]
     fn training<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.training())
     }
 
-    /// The settings it was fitted with, with everything that was chosen filled in.
+    /// The settings that the model was fitted with, including the values chosen automatically.
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.parameters())
     }
 
-    /// Where the risk bands begin: `medium`, `high`, `critical`.
+    /// The lower bounds of the risk bands: `medium`, `high`, `critical`.
     #[getter]
     fn thresholds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.thresholds())
@@ -203,59 +203,58 @@ impl Model {
         self.inner.calibration()
     }
 
-    /// The features that it takes, in order.
+    /// The names of the features that the model uses, in order.
     #[getter]
     fn feature_names(&self) -> Vec<&str> {
         self.inner.feature_specs().iter().map(|spec| spec.name.as_str()).collect()
     }
 
-    /// The cutoffs that it learned from, oldest first; empty for a model of a table.
+    /// The cutoffs of the training rows, oldest first; empty for a model trained on a table.
     #[getter]
     fn cutoffs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.inner.cutoffs().iter().map(|&day| date(py, day)).collect()
     }
 
-    /// One event of the log that it learned from, in rows of its source: `"row"`, `"order"` or `"day"`. Transactions of one
-    /// customer are counted in the same way.
+    /// The rows of the source that formed one event of the training log: `"row"`, `"order"` or `"day"`. The transactions of a
+    /// single customer are counted in the same way.
     #[getter]
     fn event_unit(&self) -> &'static str {
         self.inner.event_unit().name()
     }
 
-    /// What churn means here, in a sentence.
+    /// The definition of churn of this model, in one sentence.
     #[getter]
     fn definition(&self) -> String {
         self.inner.definition()
     }
 
-    /// The messages of the findings that are warnings or errors, and the warnings of older documents; empty where there is
-    /// nothing.
+    /// The messages of the findings that are warnings or errors, and the warnings of older documents; empty if there are none.
     #[getter]
     fn warnings(&self) -> Vec<String> {
         self.inner.warnings().to_vec()
     }
 
-    /// The findings of training, worst first: `code`, `severity`, `message`, `evidence`, `suggestion`. None for a document of a
-    /// version of the library that did not check.
+    /// The findings of the training, worst first: `code`, `severity`, `message`, `evidence`, `suggestion`. None for a document
+    /// of an older version of the library that did not check.
     #[getter]
     fn findings<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.findings().map(|findings| to_python(py, findings)).transpose()
     }
 
-    /// The stamp of the audit that no future reached the features, with the `inputs` that it covers: `"events"`, and
-    /// `"attributes"` where the rows of the joined table have days. None without one.
+    /// The stamp of the audit that no data from after a cutoff reached the features, with the `inputs` that it covers:
+    /// `"events"`, and `"attributes"` if the rows of the joined table have days. None if there was no audit.
     #[getter]
     fn audit<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.audit().map(|audit| to_python(py, audit)).transpose()
     }
 
-    /// The version of the library that trained it.
+    /// The version of the library that trained the model.
     #[getter]
     fn library_version(&self) -> &str {
         self.inner.library_version()
     }
 
-    /// The features of a log as this model takes them.
+    /// Computes the features of a log as this model uses them.
     ///
     /// Parameters
     /// ----------
@@ -286,7 +285,8 @@ impl Model {
         Ok(FeatureTable { inner: inner.into_owned(), ids })
     }
 
-    /// The risk of the customers whom the model's definition of churn covers; :attr:`Predictions.coverage` counts the others.
+    /// Predicts the risk of the customers that the model's definition of churn covers; :attr:`Predictions.coverage` counts the
+    /// others.
     ///
     /// Parameters
     /// ----------
@@ -340,7 +340,7 @@ impl Model {
         Ok(Predictions { inner: py.detach(|| self.inner.predict_features(&table)).map_err(raise)?, ids })
     }
 
-    /// The risk of one customer, with the same bits as in a batch.
+    /// Predicts the risk of one customer, with exactly the same bits as in a batch.
     ///
     /// Parameters
     /// ----------
@@ -373,7 +373,7 @@ impl Model {
         prediction_dict(py, &self.inner.predict_one(&customer, as_of).map_err(raise)?, &ids)
     }
 
-    /// The risk of one customer with its reasons, with the same bits as in a batch.
+    /// Predicts the risk of one customer with its reasons, with exactly the same bits as in a batch.
     ///
     /// Parameters
     /// ----------
@@ -412,7 +412,7 @@ impl Model {
         Ok(found)
     }
 
-    /// The covered customers whose risk rose most since a day before.
+    /// Returns the covered customers whose risk rose most since an earlier day.
     ///
     /// Parameters
     /// ----------
@@ -453,7 +453,7 @@ impl Model {
         Ok(SlippingList { inner, ids: ids.clone() })
     }
 
-    /// Why each customer has the risk they have.
+    /// Explains the risk of each customer by the contributions of the features.
     ///
     /// Parameters
     /// ----------
@@ -507,7 +507,7 @@ impl Model {
         Ok(Explanation { inner, ids })
     }
 
-    /// The risk of a customer if these features had these values.
+    /// Predicts the risk of a customer with changed feature values.
     ///
     /// Parameters
     /// ----------
@@ -550,7 +550,7 @@ impl Model {
         Ok(found)
     }
 
-    /// The smallest changes of features that take a customer's risk below a threshold, the nearest first.
+    /// Returns the smallest changes of features that take a customer's risk below a threshold, nearest first.
     ///
     /// Parameters
     /// ----------
@@ -579,13 +579,12 @@ impl Model {
         to_python(py, &found)
     }
 
-    /// The model document: one versioned JSON text, the same in every language.
+    /// Returns the model document: one versioned JSON text, the same in every language.
     fn to_json(&self, py: Python<'_>) -> String {
         py.detach(|| self.inner.to_json())
     }
 
-    /// Reads a model document from any source, trusted or not: everything is checked, and its golden rows must score as
-    /// written.
+    /// Reads a model document from any source, trusted or not. Everything is checked, and its golden rows must score as stored.
     ///
     /// Raises
     /// ------
@@ -601,7 +600,7 @@ impl Model {
         Ok(py.detach(|| churn::Model::from_json(&text)).map_err(raise)?.into())
     }
 
-    /// Writes the document to a file.
+    /// Writes the model document to a file.
     fn save(&self, py: Python<'_>, path: std::path::PathBuf) -> PyResult<()> {
         let text = self.to_json(py);
         py.detach(|| std::fs::write(&path, text))

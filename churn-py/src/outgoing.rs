@@ -1,4 +1,4 @@
-//! Tables that go out: through the Arrow PyCapsule interface to whatever takes that, and to pandas.
+//! Exports tables: through the Arrow PyCapsule interface, and to pandas.
 
 use std::sync::Arc;
 
@@ -16,10 +16,11 @@ use crate::error::invalid;
 
 /// A result that is a table of columns.
 pub(crate) trait Outgoing: Sync {
-    /// The names and the columns: of [`texts`], [`numbers`], [`categories`], booleans, `Date32`, and integers for ids.
+    /// Returns names and columns: made by [`texts`], [`numbers`] and [`categories`], or booleans, `Date32`, and integers for
+    /// ids.
     fn columns(&self) -> Vec<(String, ArrayRef)>;
 
-    /// The `arrow_array_stream` of the table.
+    /// Returns the table as an `arrow_array_stream`.
     fn stream<'py>(
         &self,
         py: Python<'py>,
@@ -30,13 +31,13 @@ pub(crate) trait Outgoing: Sync {
         Ok(to_stream_pycapsule(py, Box::new(arrays), requested_schema)?)
     }
 
-    /// The `arrow_schema` of the table.
+    /// Returns the `arrow_schema` of the table.
     fn schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         let (field, _) = self.structure(py)?;
         Ok(to_schema_pycapsule(py, field.as_ref())?)
     }
 
-    /// The table as a pandas frame.
+    /// Returns the table as a pandas frame.
     fn frame<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let pandas = py.import(intern!(py, "pandas"))?;
         let columns = PyDict::new(py);
@@ -46,7 +47,7 @@ pub(crate) trait Outgoing: Sync {
         pandas.call_method1(intern!(py, "DataFrame"), (columns,))
     }
 
-    /// The columns as the fields of one struct, which is what the interface calls a table.
+    /// Returns the columns as the fields of one struct, which is how the interface represents a table.
     fn structure(&self, py: Python<'_>) -> PyResult<(Arc<Field>, ArrayRef)> {
         let columns = py.detach(|| self.columns());
         let fields: Vec<Field> =
@@ -60,17 +61,17 @@ pub(crate) trait Outgoing: Sync {
     }
 }
 
-/// A column of text.
+/// Builds a column of text.
 pub(crate) fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(values.map(Some).collect::<LargeStringArray>())
 }
 
-/// A column of numbers, null where NaN.
+/// Builds a column of numbers. NaN becomes null.
 pub(crate) fn numbers(values: impl Iterator<Item = f64>) -> ArrayRef {
     Arc::new(values.map(|value| (!value.is_nan()).then_some(value)).collect::<Float64Array>())
 }
 
-/// A column of the numbers of levels, null where NaN.
+/// Builds a categorical column from the indices of levels. NaN becomes null.
 pub(crate) fn categories(values: impl Iterator<Item = f64>, levels: &[String]) -> ArrayRef {
     let keys = values.map(|value| (!value.is_nan()).then_some(value as i32));
     let levels = levels.iter().map(Some).collect::<LargeStringArray>();
@@ -78,7 +79,7 @@ pub(crate) fn categories(values: impl Iterator<Item = f64>, levels: &[String]) -
     Arc::new(array.expect("values are indices of their levels"))
 }
 
-/// A column as pandas takes it.
+/// Converts a column for pandas.
 fn values<'py>(pandas: &Bound<'py, PyModule>, column: &ArrayRef) -> PyResult<Bound<'py, PyAny>> {
     let py = pandas.py();
     Ok(match column.data_type() {
@@ -92,7 +93,7 @@ fn values<'py>(pandas: &Bound<'py, PyModule>, column: &ArrayRef) -> PyResult<Bou
         }
         DataType::Date32 => {
             let days = column.as_primitive::<Date32Type>().values().iter().map(|&day| i64::from(day)).collect();
-            // Seconds are what pandas itself reads dates as.
+            // pandas itself reads dates in seconds.
             let days = PyArray1::from_vec(py, days).call_method1("astype", ("datetime64[D]",))?;
             days.call_method1("astype", ("datetime64[s]",))?
         }

@@ -6,7 +6,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use crate::ids::Ids;
 
-/// The type in which the ids of a file that has been read are given back.
+/// Returns the type of the ids in a Parquet file.
 pub(crate) fn ids(file: &File, column: &str) -> Ids {
     let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::default());
     metadata

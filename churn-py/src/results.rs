@@ -1,4 +1,4 @@
-//! What a model gives for many customers.
+//! Results of a model for many customers.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use crate::error::raise;
 use crate::ids::Ids;
 use crate::outgoing::{Outgoing, numbers, texts};
 
-/// The risk of many customers: `customer_id`, `churn_probability`, `risk_segment`, and `covered` where customers whom the model's
-/// definition of churn does not cover were asked for.
+/// Predictions for many customers: `customer_id`, `churn_probability`, `risk_segment`, and `covered` if customers outside of
+/// the model's definition of churn were also scored.
 ///
-/// Goes on to pandas by :meth:`to_pandas`, and to whatever takes the Arrow PyCapsule interface: `polars.DataFrame(predictions)`.
+/// Converts to pandas with :meth:`to_pandas`, and to every library with the Arrow PyCapsule interface:
+/// `polars.DataFrame(predictions)`.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Predictions {
     pub(crate) inner: churn::Predictions,
@@ -25,44 +26,44 @@ pub(crate) struct Predictions {
 
 #[pymethods]
 impl Predictions {
-    /// The customers as text, in the order of the features they were computed from. Frames give ids the type that they came in.
+    /// The ids of the customers as text, in the order of their features. Frames keep the type that the ids had in the input.
     #[getter]
     fn customer_id(&self) -> Vec<&str> {
         self.inner.customer_ids().collect()
     }
 
-    /// Their calibrated probabilities of churn.
+    /// The calibrated probability of churn of each customer.
     #[getter]
     fn churn_probability<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         PyArray1::from_slice(py, self.inner.churn_probabilities())
     }
 
-    /// Their bands: `"Low"`, `"Medium"`, `"High"`, `"Critical"`.
+    /// The risk band of each customer: `"Low"`, `"Medium"`, `"High"`, `"Critical"`.
     #[getter]
     fn risk_segment(&self) -> Vec<&'static str> {
         self.inner.risk_segments().map(|segment| segment.name()).collect()
     }
 
-    /// The number of customers of the day that the model's definition of churn covers, `covered`, and of those it leaves out,
-    /// `inactive`, who are not among these unless they were asked for; None for customers of a table.
+    /// The number of customers of that day that the model's definition of churn covers (`covered`), and of those that it does
+    /// not cover (`inactive`), who are scored only on request. None for customers of a table.
     #[getter]
     fn coverage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.coverage().map(|coverage| to_python(py, &coverage)).transpose()
     }
 
-    /// True for each customer whom the definition covers; None unless others were asked for, as all are covered then.
+    /// True for each customer that the definition covers. None unless others were requested too, because all are covered then.
     #[getter]
     fn covered<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<bool>>> {
         self.inner.covered().map(|covered| PyArray1::from_slice(py, covered))
     }
 
-    /// The findings about the data that was scored: `code`, `severity`, `message`, `evidence`, `suggestion`; worst first.
+    /// The findings about the scored data: `code`, `severity`, `message`, `evidence`, `suggestion`; worst first.
     #[getter]
     fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.findings())
     }
 
-    /// The day that the customers were looked at; None for those of a table.
+    /// The day at which the customers were scored; None for customers of a table.
     #[getter]
     fn as_of<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.as_of().map(|day| date(py, day)).transpose()
@@ -72,7 +73,7 @@ impl Predictions {
         self.inner.len()
     }
 
-    /// The predictions as a pandas frame.
+    /// Returns the predictions as a pandas frame.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py)
     }
@@ -120,7 +121,7 @@ impl Outgoing for Predictions {
     }
 }
 
-/// What each feature adds to each customer's risk.
+/// The contribution of each feature to the risk of each customer.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct Explanation {
     pub(crate) inner: churn::Explanation,
@@ -129,7 +130,7 @@ pub(crate) struct Explanation {
 
 #[pymethods]
 impl Explanation {
-    /// The customers as text, in the order of the features they were computed from. Frames give ids the type that they came in.
+    /// The ids of the customers as text, in the order of their features. Frames keep the type that the ids had in the input.
     #[getter]
     fn customer_ids(&self) -> Vec<&str> {
         self.inner.customer_ids().collect()
@@ -141,31 +142,31 @@ impl Explanation {
         self.inner.names().collect()
     }
 
-    /// Customers × features: what each feature adds to the margin.
+    /// The contribution of each feature to the margin, as customers × features.
     #[getter]
     fn contributions<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
         PyArray2::from_array(py, self.inner.contributions())
     }
 
-    /// The margin where nothing is known of the customer.
+    /// The margin of a customer without any known feature.
     #[getter]
     fn base(&self) -> f64 {
         self.inner.base()
     }
 
-    /// base + the sum of the row, in the unit of :attr:`output`.
+    /// The margin of each customer: base + the sum of the row, in the unit of :attr:`output`.
     #[getter]
     fn margin<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         PyArray1::from_slice(py, self.inner.margin())
     }
 
-    /// The calibrated probabilities that the margins lead to.
+    /// The calibrated probabilities that result from the margins.
     #[getter]
     fn churn_probability<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         PyArray1::from_slice(py, self.inner.churn_probabilities())
     }
 
-    /// What margin and contributions are measured in: `"log_odds"`, or `"rate"` for a forest.
+    /// The unit of margin and contributions: `"log_odds"`, or `"rate"` for a forest.
     #[getter]
     fn output(&self) -> &'static str {
         match self.inner.output() {
@@ -181,13 +182,13 @@ impl Explanation {
         py.detach(|| (0..self.inner.margin().len()).map(of).collect())
     }
 
-    /// The reasons of one row with their numbers: `feature`, `value`, `contribution`, `raises_risk`, `text`.
+    /// Returns the reasons of one row with their numbers: `feature`, `value`, `contribution`, `raises_risk`, `text`.
     fn reasons_of<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyAny>> {
         self.checked(row)?;
         to_python(py, &self.inner.reasons(row))
     }
 
-    /// The reasons of a list of customers, in which one that most share is said once.
+    /// Returns the reasons of a list of customers. A reason that most of them share is returned only once.
     ///
     /// Parameters
     /// ----------
@@ -212,12 +213,12 @@ impl Explanation {
         to_python(py, &py.detach(|| self.inner.list_reasons(&rows)))
     }
 
-    /// The features by the mean size of their contributions, largest first: `feature`, `mean_absolute`.
+    /// Returns the features by the mean absolute value of their contributions, largest first: `feature`, `mean_absolute`.
     fn importance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, &self.inner.importance())
     }
 
-    /// The value of a feature and what it adds, a row a customer: the points of a dependence plot.
+    /// Returns the value and the contribution of a feature, one row per customer: the points of a dependence plot.
     fn dependence<'py>(&self, py: Python<'py>, feature: Cow<'_, str>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let points = self.inner.dependence(&feature).map_err(raise)?;
         let flat: Vec<f64> = points.iter().flat_map(|&(value, added)| [value, added]).collect();
@@ -228,7 +229,7 @@ impl Explanation {
         self.inner.margin().len()
     }
 
-    /// The explanation as a pandas frame: `customer_id`, `churn_probability`, and the reasons in one text.
+    /// Returns the explanation as a pandas frame: `customer_id`, `churn_probability`, and the reasons in one text.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py)
     }
@@ -257,7 +258,7 @@ impl Explanation {
 }
 
 impl Explanation {
-    /// An error if there is no such row.
+    /// Checks that the row exists.
     fn checked(&self, row: usize) -> PyResult<()> {
         let rows = self.inner.margin().len();
         match row < rows {

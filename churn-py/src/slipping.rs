@@ -9,11 +9,11 @@ use crate::convert::{date, to_python};
 use crate::ids::Ids;
 use crate::outgoing::{Outgoing, numbers, texts};
 
-/// The covered customers whose risk rose most since an earlier day, the largest rise first: `customer_id`,
-/// `probability_before`, `churn_probability`, `risk_segment`, `changes`, `value_at_risk`.
+/// The covered customers whose risk rose most since an earlier day, largest rise first: `customer_id`, `probability_before`,
+/// `churn_probability`, `risk_segment`, `changes`, `value_at_risk`.
 ///
-/// Given by :meth:`Model.slipping_away`. Goes on to pandas by :meth:`to_pandas`, and to whatever takes the Arrow PyCapsule
-/// interface.
+/// Returned by :meth:`Model.slipping_away`. Converts to pandas with :meth:`to_pandas`, and to every library with the Arrow
+/// PyCapsule interface.
 #[pyclass(frozen, module = "churn")]
 pub(crate) struct SlippingList {
     pub(crate) inner: churn::SlippingList,
@@ -22,7 +22,7 @@ pub(crate) struct SlippingList {
 
 #[pymethods]
 impl SlippingList {
-    /// The day that the customers are looked at.
+    /// The day at which the customers were scored.
     #[getter]
     fn as_of<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         date(py, self.inner.as_of)
@@ -34,37 +34,38 @@ impl SlippingList {
         date(py, self.inner.before)
     }
 
-    /// The customers as text.
+    /// The ids of the customers as text.
     #[getter]
     fn customer_id(&self) -> Vec<&str> {
         self.inner.customers.iter().map(|customer| customer.customer_id.as_str()).collect()
     }
 
-    /// Their probabilities of churn at the earlier day.
+    /// The probability of churn of each customer on the earlier day.
     #[getter]
     fn probability_before<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.numbers(py, |customer| customer.probability_before)
     }
 
-    /// Their probabilities of churn now.
+    /// The probability of churn of each customer on the later day.
     #[getter]
     fn churn_probability<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.numbers(py, |customer| customer.churn_probability)
     }
 
-    /// Their bands now.
+    /// The risk band of each customer on the later day.
     #[getter]
     fn risk_segment(&self) -> Vec<&'static str> {
         self.inner.customers.iter().map(|customer| customer.risk_segment.name()).collect()
     }
 
-    /// The facts that raised each risk most, with their values then and now, strongest first.
+    /// The facts that raised each risk most, with their values on both days, strongest first.
     #[getter]
     fn changes(&self) -> Vec<Vec<String>> {
         self.inner.customers.iter().map(|customer| customer.changes.clone()).collect()
     }
 
-    /// The amounts of the last 365 days times the probability now; NaN in a log without amounts.
+    /// The sum of the amounts of the last 365 days, times the probability of churn on the later day; NaN for a log without
+    /// amounts.
     #[getter]
     fn value_at_risk<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
         self.numbers(py, |customer| customer.value_at_risk.unwrap_or(f64::NAN))
@@ -74,14 +75,14 @@ impl SlippingList {
         self.inner.customers.len()
     }
 
-    /// The whole as dicts and lists: `as_of`, `before`, `customers`.
+    /// Returns everything as dicts and lists: `as_of`, `before`, `customers`.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let dict = to_python(py, &self.inner)?;
         self.ids.restore(dict.get_item("customers")?.cast::<PyList>()?)?;
         Ok(dict)
     }
 
-    /// The list as a pandas frame; the changes of a customer are one text.
+    /// Returns the list as a pandas frame; the changes of a customer are joined into one text.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py)
     }

@@ -1,4 +1,4 @@
-//! Features in one pass over what is larger than memory: files, folders, and iterators of tables.
+//! Features in one pass over data larger than memory: files, folders, and iterators of tables.
 
 use std::path::{Path, PathBuf};
 
@@ -15,9 +15,9 @@ use crate::features::FeatureTable;
 use crate::ids::{Ids, Seen};
 use crate::watch::Watch;
 
-/// Features in one pass over any number of sources, with memory for the customers and not for the rows.
+/// Computes features in one pass over any number of sources. Memory grows with the number of customers, not of rows.
 ///
-/// Streams that were filled apart, such as one for each partition, can be merged; the result has the same bits as
+/// Streams that were filled separately, such as one per partition, can be merged. The result has exactly the same bits as
 /// :func:`features` of all rows in memory.
 ///
 /// Parameters
@@ -51,9 +51,9 @@ impl FeatureStream {
         Ok(FeatureStream { inner: Some(inner), seen: Seen::default() })
     }
 
-    /// Takes the rows of a file, a folder, an open file, bytes of CSV, a table or an iterator of tables.
+    /// Adds the rows of a file, a folder, an open file, bytes of CSV, a table or an iterator of tables.
     ///
-    /// After an exception the stream is closed: it would hold a part of the rows.
+    /// An exception closes the stream, because it may contain only a part of the rows.
     #[pyo3(signature = (source, *, progress=None, **options))]
     fn read(
         &mut self,
@@ -69,7 +69,7 @@ impl FeatureStream {
         Ok(())
     }
 
-    /// Adds what another stream of the same day and settings holds.
+    /// Adds the content of another stream with the same day and settings.
     fn merge(&mut self, other: &FeatureStream) -> PyResult<()> {
         let Some(inner) = &other.inner else { return Err(closed()) };
         self.inner.as_mut().ok_or_else(closed)?.merge(inner).map_err(raise)?;
@@ -77,7 +77,7 @@ impl FeatureStream {
         Ok(())
     }
 
-    /// The features of all customers; the stream is closed.
+    /// Returns the features of all customers, and closes the stream.
     fn finish(&mut self, py: Python<'_>) -> PyResult<FeatureTable> {
         let stream = self.take()?;
         Ok(FeatureTable { inner: py.detach(|| stream.finish()).map_err(raise)?, ids: self.seen.ids() })
@@ -94,14 +94,14 @@ fn closed() -> PyErr {
     invalid("the stream is closed: it was finished, or reading into it failed")
 }
 
-/// The reading options among these settings, taken out of them.
+/// Removes the reading options from these settings and returns them.
 pub(crate) fn reading(keys: &mut Map<String, Value>) -> PyResult<ReadOptions> {
     let known = serde_json::to_value(ReadOptions::default()).map_err(|error| invalid(error.to_string()))?;
     let known = known.as_object().into_iter().flat_map(Map::keys);
     read(known.filter_map(|key| keys.remove_entry(key)).collect())
 }
 
-/// Takes the rows of a file, a folder, an open file, a table or an iterator of tables into a stream.
+/// Adds the rows of a file, a folder, an open file, a table or an iterator of tables to a stream.
 pub(crate) fn take(
     stream: &mut churn::FeatureStream,
     source: &Bound<'_, PyAny>,
@@ -134,7 +134,7 @@ pub(crate) fn take(
     Ok(())
 }
 
-/// The same exception, saying which file of several it is about.
+/// Adds the name of the file to the exception.
 fn in_file(py: Python<'_>, error: PyErr, path: &Path) -> PyErr {
     if error.value(py).hasattr("code").unwrap_or(false) {
         let noted = error.value(py).call_method1("_in_file", (path.display().to_string(),));
@@ -145,9 +145,9 @@ fn in_file(py: Python<'_>, error: PyErr, path: &Path) -> PyErr {
     error
 }
 
-/// A file, or the CSV and Parquet files of a folder and of the folders in it, by name.
+/// Returns the file itself, or the CSV and Parquet files of a folder and its subfolders, sorted by name.
 fn files(path: &Path) -> PyResult<Vec<PathBuf>> {
-    /// Folders inside folders; a link to a folder above would never end.
+    /// Maximum depth of subfolders. Without it, a link to a parent folder would never end.
     const DEEPEST: usize = 32;
     fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let mut entries =

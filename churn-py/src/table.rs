@@ -1,4 +1,4 @@
-//! A table with one row a customer: columns to learn from, or to join to the features.
+//! A table with one row per customer: columns for training, or to join to the features.
 
 use std::sync::Arc;
 
@@ -15,25 +15,25 @@ use crate::error::{raise, refuse};
 use crate::ids::{Ids, whole};
 use crate::watch::Watch;
 
-/// The column of a joined table that says from which day a row holds.
+/// The column of a joined table with the day from which a row is valid.
 const VALID_FROM: &str = "valid_from";
 
-/// Which columns of a table are taken, and how.
+/// Selection of the columns of a table, and how they are read.
 #[derive(Default)]
 pub(crate) struct Taken<'a> {
-    /// Only these, where they are there.
+    /// If given, only these columns are read, as far as they exist.
     pub(crate) only: Option<Vec<String>>,
-    /// Columns that are there but not learned from: whatever they hold will do.
+    /// Columns that exist but are not used for training, so that any content is accepted.
     pub(crate) left_out: &'a [String],
-    /// The column of ids, kept as text: a double does not hold every id.
+    /// The id column. It is read as text, because a double cannot hold every id.
     pub(crate) customer_id: Option<&'a str>,
-    /// Whether rows may say from which day they hold.
+    /// True if rows may have a day from which they are valid.
     pub(crate) dated: bool,
-    /// What to do where none of the columns is there.
+    /// Hint for the error message if none of the columns exists.
     pub(crate) hint: &'a str,
 }
 
-/// A table of the core from anything that is a table in Python, and the type of its ids.
+/// Converts any supported Python table to a table of the core, and returns the type of its ids.
 pub(crate) fn table(object: &Bound<'_, PyAny>, taken: &Taken<'_>) -> PyResult<(Table, Ids)> {
     let watch = Watch::new(None)?;
     let batches = Batches::new(object, taken.only.as_deref())?;
@@ -86,7 +86,7 @@ fn texts(name: &str, values: &ArrayRef) -> PyResult<Vec<Option<String>>> {
 
 fn ids(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
     match values.data_type() {
-        // Integers of a column with gaps come so from pandas.
+        // pandas stores integer columns with missing values as floats.
         DataType::Float16 | DataType::Float32 | DataType::Float64 => {
             let numbers = to(name, values, &DataType::Float64)?;
             let id = |(row, number): (usize, Option<f64>)| {
@@ -109,11 +109,11 @@ fn ids(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
     }
 }
 
-/// Days as the core reads them: dates and moments become the text of their UTC day, text stays as it is.
+/// Converts days for the core: dates and timestamps become the text of their UTC day, text is unchanged.
 fn days(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
     let days = match values.data_type() {
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
-            // Moments count from the epoch in UTC, whatever zone they are shown in.
+            // Timestamps count from the epoch in UTC, whatever their time zone for display is.
             let utc = match values.data_type() {
                 DataType::Timestamp(unit, Some(_)) => to(name, values, &DataType::Timestamp(*unit, None))?,
                 _ => Arc::clone(values),
@@ -134,7 +134,7 @@ fn column(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
     };
     match values.data_type() {
         DataType::Boolean => Ok(ColumnData::Boolean(values.as_boolean().iter().collect())),
-        // By way of the digits, which round once.
+        // Converted through text, so that the value is rounded only once.
         found if found.is_decimal() => numeric(&to(name, values, &DataType::Utf8)?),
         found if found.is_numeric() || *found == DataType::Null => numeric(values),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(ColumnData::Categorical(texts(name, values)?)),

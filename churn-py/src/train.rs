@@ -1,4 +1,4 @@
-//! Training, and models in files.
+//! Training, and loading of models from files.
 
 use churn::{ErrorKind, TableConfig, TrainConfig};
 use pyo3::prelude::*;
@@ -13,7 +13,7 @@ use crate::watch::Watch;
 
 /// Trains a model on a log.
 ///
-/// Labels and features are taken at some cutoffs; the model is judged out of time, then fitted on all of them.
+/// Labels and features are computed at several cutoffs. The model is evaluated out of time, and then fitted on all cutoffs.
 ///
 /// Parameters
 /// ----------
@@ -95,7 +95,7 @@ pub(crate) fn train(
     Ok(inner.into())
 }
 
-/// Trains a model on a table with one row a customer, judged on a stratified fifth of the customers.
+/// Trains a model on a table with one row per customer. It is evaluated on a stratified fifth of the customers.
 ///
 /// Parameters
 /// ----------
@@ -142,7 +142,7 @@ pub(crate) fn train_table(
     Ok(inner.into())
 }
 
-/// Reads a model from a file that :meth:`Model.save` wrote, or any other model document.
+/// Reads a model from a file written by :meth:`Model.save`, or any other model document.
 ///
 /// Parameters
 /// ----------

@@ -1,4 +1,4 @@
-//! What long work tells Python, and how Python stops it: Ctrl-C, or an exception of the callback.
+//! Progress reports of long work to Python, and its cancellation by Ctrl-C or by an exception of the callback.
 
 use std::sync::Mutex;
 use std::thread::ThreadId;
@@ -9,13 +9,13 @@ use pyo3::prelude::*;
 
 use crate::error::raise;
 
-/// How often Python is asked for signals and told of progress.
+/// Minimum time between two checks for signals, and between two progress reports.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The observer of one call.
 pub(crate) struct Watch {
     started: Instant,
-    /// Signals are handled by the thread that called, and only it may call back.
+    /// Thread of the caller. Only this thread handles signals and calls back.
     caller: ThreadId,
     callback: Option<Py<PyAny>>,
     state: Mutex<State>,
@@ -24,12 +24,13 @@ pub(crate) struct Watch {
 struct State {
     asked: Instant,
     told: Option<(&'static str, Instant)>,
-    /// What stops the work.
+    /// Exception that stops the work.
     raised: Option<PyErr>,
 }
 
 impl Watch {
-    /// Without progress for None and False, with tqdm's for True, else with a callable that gets stage, done and total.
+    /// Creates an observer: without progress for None and False, with tqdm for True, else with a callable that receives stage,
+    /// done and total.
     pub(crate) fn new(progress: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let callback = match progress.filter(|progress| !progress.is_none()) {
             None => None,
@@ -49,12 +50,13 @@ impl Watch {
         Ok(Watch { started: now, caller: std::thread::current().id(), callback, state })
     }
 
-    /// Keeps an exception of Python that reached a reader inside the core, for [`Watch::run`] to raise.
+    /// Stores a Python exception from a reader inside the core. [`Watch::run`] raises it.
     pub(crate) fn keep(&self, error: PyErr) {
         self.lock().raised.get_or_insert(error);
     }
 
-    /// Runs work without the interpreter's lock. What Python raised meanwhile comes before the error of the core that it led to.
+    /// Runs work without the interpreter's lock. An exception of Python takes precedence over the error of the core that it
+    /// caused.
     pub(crate) fn run<T: Send>(
         &self,
         py: Python<'_>,
@@ -93,7 +95,7 @@ impl Observer for Watch {
                 _ => state.told = Some((stage, Instant::now())),
             }
         }
-        // The lock is not held while Python runs: it may come back here.
+        // The lock is not held while Python runs, because Python may call back into this function.
         if let Err(error) = Python::attach(|py| callback.call1(py, (stage, done, total))) {
             self.keep(error);
         }

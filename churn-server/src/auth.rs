@@ -1,9 +1,9 @@
-//! Who asks, for which organization, and what they may do.
+//! Authentication and authorization: the caller, the organization, and the role.
 //!
 //! A token is a JWT signed with `SECRET_KEY` (HS256) or an API key. A JWT names its organization in the claim
-//! `organization_id`, at the top or in `app_metadata`, and a role in `churn_role` at the same places; `user_metadata` is
-//! never looked at, because users write it themselves. The organization `"*"` is the platform: all of them. A handler gets
-//! the organization of its path from [`Tenant`] alone, which has compared it with the token.
+//! `organization_id`, at the top level or in `app_metadata`, and a role in `churn_role` at the same places. `user_metadata` is
+//! never read, because users can write it themselves. The organization `"*"` is the platform: it gives access to all
+//! organizations. A handler gets the organization of its path only from [`Tenant`], which has checked it against the token.
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -31,54 +31,55 @@ use crate::store::{ApiKey, Store, text_enum};
 use crate::time::Stamp;
 
 text_enum! {
-    /// What a token allows; each includes the ones before it.
+    /// Role of a token. Each role includes the ones before it.
     Role {
-        /// Look at everything, predict one customer.
+        /// May read everything and predict one customer.
         Read = "read",
-        /// Also upload, train and predict in bulk.
+        /// May also upload, train and predict in bulk.
         Write = "write",
-        /// Also settings, keys, and which model serves.
+        /// May also change settings, keys, and the model in use.
         Admin = "admin",
     }
 }
 
-/// The organization of a token for all of them.
+/// The organization of a token that gives access to all organizations.
 pub const PLATFORM: &str = "*";
 
-/// How every API key begins.
+/// Prefix of every API key.
 pub const KEY_PREFIX: &str = "churn_";
 
-/// Seconds that the clocks of issuers may be off.
+/// Tolerance for the clocks of token issuers, in seconds.
 const LEEWAY: u64 = 30;
 
-/// How long a key that was revoked elsewhere may still be taken here, and how long one that is none is remembered as such.
+/// Time for which a result of a key lookup is cached: a key that was revoked on another server may be accepted this long, and
+/// an unknown key is remembered this long.
 const KEY_CACHE: Duration = Duration::from_secs(10);
 
-/// Keys that are remembered, of either kind.
+/// Maximum number of cached keys, for known and for unknown keys each.
 const KEYS: u64 = 10_000;
 
-/// Keys that nobody has shown here before cost a look into the database: so many a second from one address, and so many at
-/// once. Who guesses is held back here, whatever `RATE_LIMIT` says.
+/// Limit of database lookups for keys that are not cached: lookups per second from one address, and the burst. It slows down
+/// guessing, whatever `RATE_LIMIT` says.
 const NEW_KEYS: (u32, u32) = (20, 100);
 
-/// Who asks.
+/// The authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// What requests are counted by: a user in an organization, or a key.
+    /// Name under which requests are counted for the rate limit: a user in an organization, or a key.
     pub subject: String,
-    /// The organization, or [`PLATFORM`]; none in a token that names none, which opens nothing.
+    /// The organization, or [`PLATFORM`]. None for a token that names none, which gives no access.
     pub organization: Option<String>,
-    /// What they may do there.
+    /// Role of the caller in the organization.
     pub role: Role,
 }
 
 impl Principal {
-    /// Whether this is a token for all organizations.
+    /// Returns true for a token that gives access to all organizations.
     pub fn is_platform(&self) -> bool {
         self.organization.as_deref() == Some(PLATFORM)
     }
 
-    /// Lets them pass if they may act on the organization in the role that is needed.
+    /// Checks that the caller may act on the organization in the needed role.
     ///
     /// # Errors
     /// `forbidden`.
@@ -90,7 +91,7 @@ impl Principal {
         self.has(needed)
     }
 
-    /// Lets them pass if their role is high enough.
+    /// Checks that the caller's role is high enough.
     ///
     /// # Errors
     /// `forbidden`.
@@ -103,7 +104,7 @@ impl Principal {
     }
 }
 
-/// The claims that matter; a token may hold others.
+/// The claims that are used; a token may have others.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     #[serde(default)]
@@ -120,7 +121,7 @@ struct Claims {
     aud: serde_json::Value,
 }
 
-/// The part of a Supabase token that only the project's owner can write.
+/// The part of a Supabase token that only the owner of the project can write.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct AppMetadata {
     #[serde(default)]
@@ -129,13 +130,13 @@ struct AppMetadata {
     churn_role: Option<Role>,
 }
 
-/// Knows tokens.
+/// Checks tokens and counts requests.
 pub struct Auth {
-    /// None: everything is allowed.
+    /// Key and rules for JWTs. None if no token is needed.
     jwt: Option<(DecodingKey, Validation)>,
-    /// Keys that are known, and when they were looked up.
+    /// Known keys, each with the time of its last lookup.
     keys: moka::sync::Cache<String, (ApiKey, Instant)>,
-    /// Keys that are none.
+    /// Digests that belong to no key.
     unknown: moka::sync::Cache<String, ()>,
     limiter: Option<DefaultKeyedRateLimiter<String>>,
     new_keys: DefaultKeyedRateLimiter<String>,
@@ -149,10 +150,10 @@ impl std::fmt::Debug for Auth {
 }
 
 impl Auth {
-    /// As the settings say.
+    /// Builds the checks from the settings.
     pub fn new(config: &Config) -> Self {
         let jwt = config.secret_key.as_deref().map(|secret| {
-            // One algorithm: a token that names another, "none" above all, is refused whatever it is signed with.
+            // Only one algorithm is accepted. A token that names another one, above all "none", is refused.
             let mut validation = Validation::new(Algorithm::HS256);
             validation.set_audience(&[&config.jwt_audience]);
             validation.set_required_spec_claims(&["exp", "aud"]);
@@ -164,14 +165,14 @@ impl Auth {
             }
             (DecodingKey::from_secret(secret.as_bytes()), validation)
         });
-        // A second's worth may come at once.
+        // The burst is the number of requests of one second.
         let limiter = NonZeroU32::new(config.rate_limit).map(|rate| RateLimiter::keyed(Quota::per_second(rate)));
         let new_keys = Quota::per_second(NonZeroU32::new(NEW_KEYS.0).expect("is not 0"));
         let new_keys = new_keys.allow_burst(NonZeroU32::new(NEW_KEYS.1).expect("is not 0"));
         let remember = || moka::sync::Cache::builder().max_capacity(KEYS);
         Auth {
             jwt,
-            // One that is known outlives its freshness, so that it stays good while the database is away.
+            // A known key is cached beyond its fresh time, so that it stays valid while the database is unreachable.
             keys: remember().time_to_live(config.offline.max(KEY_CACHE)).build(),
             unknown: moka::sync::Cache::builder().max_capacity(KEYS).time_to_live(KEY_CACHE).build(),
             limiter,
@@ -180,12 +181,12 @@ impl Auth {
         }
     }
 
-    /// Whether everything is allowed.
+    /// Returns true if no token is needed.
     pub fn is_open(&self) -> bool {
         self.jwt.is_none()
     }
 
-    /// Who sent these headers.
+    /// Authenticates the sender of the headers.
     ///
     /// # Errors
     /// `unauthorized`, `rate_limited`.
@@ -201,7 +202,7 @@ impl Auth {
                 Err(error) => Err(error),
             },
         };
-        // Who cannot show a token that is one is counted by address, so that guessing has its limit too.
+        // Requests without a valid token are counted by address, so that guessing is limited too.
         match &principal {
             Ok(principal) => self.count(Some(&principal.subject))?,
             Err(_) => self.count(peer.as_ref())?,
@@ -209,7 +210,7 @@ impl Auth {
         principal
     }
 
-    /// Counts a request of somebody.
+    /// Counts a request for the rate limit.
     ///
     /// # Errors
     /// `rate_limited`.
@@ -220,8 +221,8 @@ impl Auth {
         }
     }
 
-    /// Who has this key. The database is asked for keys that are new here, of which every address may show a few, and now and
-    /// then for the others, after they have been counted.
+    /// Authenticates an API key. A key that is not cached is looked up in the database, within the limit of its address. A
+    /// cached key is looked up again when its entry is no longer fresh. Requests are counted before any lookup.
     async fn by_key(&self, key: &str, peer: Option<String>, store: &Store) -> Result<Principal> {
         let digest = digest(key);
         let no_key = || ApiError::unauthorized("invalid", "there is no such API key");
@@ -262,7 +263,7 @@ impl Auth {
         Ok(Principal { subject: format!("key {}", key.id), organization: Some(key.org_id), role: key.role })
     }
 
-    /// Looks a known key up anew. While the database is away what is known goes on, for as long as the settings allow.
+    /// Looks a known key up again. While the database is unreachable the cached key stays valid, as long as the settings allow.
     async fn look_again(
         &self,
         digest: String,
@@ -284,13 +285,13 @@ impl Auth {
         }
     }
 
-    /// Forgets what was looked up of keys, so that one that is revoked here stops at once.
+    /// Clears the key cache, so that a key revoked on this server stops working at once.
     pub fn forget_keys(&self) {
         self.keys.invalidate_all();
         self.unknown.invalidate_all();
     }
 
-    /// Forgets who has been silent for a while. To be called now and then.
+    /// Removes callers without recent requests from the rate limiters. Must be called from time to time.
     pub fn tidy(&self) {
         for limiter in self.limiter.iter().chain([&self.new_keys]) {
             limiter.retain_recent();
@@ -299,12 +300,12 @@ impl Auth {
     }
 }
 
-/// Lets somebody pass who has not come too often.
+/// Returns an error if the caller exceeds the limit.
 fn within(limiter: &DefaultKeyedRateLimiter<String>, who: &String) -> Result<()> {
     limiter.check_key(who).map_err(|until| ApiError::rate_limited(until.wait_time_from(DefaultClock::default().now())))
 }
 
-/// The token of `Authorization: Bearer …`, or of `apikey: …` as Supabase's clients send it.
+/// Returns the token of `Authorization: Bearer …`, or of `apikey: …` as Supabase clients send it.
 fn token(headers: &HeaderMap) -> Result<&str> {
     let malformed = || ApiError::unauthorized("malformed", "expected the header Authorization: Bearer <token>");
     if let Some(value) = headers.get(AUTHORIZATION) {
@@ -341,13 +342,13 @@ fn by_jwt(token: &str, key: &DecodingKey, validation: &Validation) -> Result<Pri
         (one, other) => one.or(other),
     };
     let role = claims.churn_role.or(metadata.churn_role).unwrap_or(Role::Read);
-    // A token without a subject is counted by itself.
+    // Without a subject, requests are counted per token.
     let subject = claims.sub.unwrap_or_else(|| digest(token));
     let subject = format!("user {}/{subject}", organization.as_deref().unwrap_or_default());
     Ok(Principal { subject, organization, role })
 }
 
-/// SHA-256 in hexadecimal. A key is 256 random bits: a slow hash, as passwords need it, would add nothing.
+/// Returns the SHA-256 of a key in hexadecimal. A key has 256 random bits, so a slow password hash would add nothing.
 pub(crate) fn digest(key: &str) -> String {
     use std::fmt::Write;
     Sha256::digest(key.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -357,7 +358,7 @@ pub(crate) fn digest(key: &str) -> String {
     })
 }
 
-/// A new API key: shown once, kept as its [`digest`].
+/// Creates an API key. It is shown once; only its [`digest`] is stored.
 ///
 /// # Errors
 /// `internal` if the operating system has no randomness.
@@ -367,7 +368,7 @@ pub fn new_key() -> Result<String> {
     Ok(format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(secret)))
 }
 
-/// Signs a token as an issuer would: for set-up and tests, and for those who have no issuer.
+/// Signs a token as an issuer would: for setup and tests, and for installations without an issuer.
 ///
 /// # Errors
 /// A sentence if there is no SECRET_KEY to sign with.
@@ -390,12 +391,12 @@ pub fn new_token(
         .map_err(|error| error.to_string())
 }
 
-/// Whether an id of an organization can stand in paths and keys: 1 to 64 letters, digits, `_` and `-`.
+/// Returns true if the text can be used as an organization id in paths and keys: 1 to 64 letters, digits, `_` and `-`.
 pub fn is_organization_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// The role that a handler asks for, as a type.
+/// The role that a handler needs, as a type.
 pub trait Needs: Send + Sync + 'static {
     /// The role.
     const ROLE: Role;
@@ -421,7 +422,7 @@ impl Needs for Admin {
     const ROLE: Role = Role::Admin;
 }
 
-/// Somebody with a token that is one, whatever it opens.
+/// Extractor for any caller with a valid token, whatever it gives access to.
 #[derive(Clone, Debug)]
 pub struct Caller(pub Principal);
 
@@ -436,12 +437,13 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// The organization of the path, opened by a token of the role that the handler needs. There is no other way to it.
+/// Extractor for the organization of the path, after the check that the token has the role the handler needs. Handlers get the
+/// organization only through it.
 #[derive(Clone, Debug)]
 pub struct Tenant<R> {
-    /// The organization; whether there is one is not known yet.
+    /// The organization id. It is not checked that the organization exists.
     pub org_id: String,
-    /// Who asks.
+    /// The caller.
     pub principal: Principal,
     role: PhantomData<R>,
 }

@@ -1,9 +1,9 @@
-//! Room for bodies that are read whole, JSON all of them: their number of bytes is bounded for each request, and what they take
-//! in memory for each organization and in all.
+//! Memory for request bodies that are read as a whole; all of them are JSON. The bytes of a body are limited per request, and
+//! the memory of all bodies is limited per organization and in total.
 //!
-//! A body takes its room in the share of its organization before a byte of it is read, and in that of all once it has arrived,
-//! so that nobody who sends slowly keeps another organization waiting. It keeps both until the request is answered, because
-//! what was parsed lives as long. Without room it waits, first come, first served; `REQUEST_TIMEOUT_SECONDS` ends the wait.
+//! A body reserves memory in the share of its organization before its first byte is read, and in the total once it has arrived.
+//! So a slow sender never keeps another organization waiting. Both reservations last until the request is answered, because the
+//! parsed values live as long. Without free memory a body waits in order of arrival; `REQUEST_TIMEOUT_SECONDS` ends the wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,29 +18,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{ApiError, Result};
 
-/// Bytes of memory for the bodies of one organization at a time; more where one body of the longest kind needs more.
+/// Bytes of memory for the bodies of one organization at a time. It is more if one body of the maximum length needs more.
 const EACH: usize = 16_000_000;
 
-/// The share of all organizations together, in shares of one.
+/// Memory for the bodies of all organizations, as a multiple of the share of one.
 const ALL: usize = 4;
 
-/// The longest body of one kind, and the memory that it takes.
+/// Maximum length of one kind of body, and the memory that it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimit {
-    /// Bytes of the body.
+    /// Maximum bytes of the body.
     pub bytes: usize,
-    /// Bytes of memory that a byte of the body takes at most: as text, as a tree, and as values.
+    /// Maximum bytes of memory per byte of the body: as text, as a tree, and as values.
     pub factor: usize,
-    /// The variable that sets `bytes`, if one does.
+    /// Name of the variable that sets `bytes`, if there is one.
     pub setting: Option<&'static str>,
 }
 
 impl BodyLimit {
-    /// Settings: a few hundred bytes, or 13,000 with a thousand cutoffs. They are parsed into a tree, in which `{"":0},` takes 670
-    /// bytes, the node of a map, and copied once.
+    /// Limit of settings: a few hundred bytes, or 13,000 with a thousand cutoffs. They are parsed into a tree, in which
+    /// `{"":0},` takes 670 bytes (the node of a map), and copied once.
     pub const SETTINGS: BodyLimit = BodyLimit { bytes: 20_000, factor: 250, setting: None };
 
-    /// The transactions of one customer: `{"event_date":"2025-01-01"},` becomes 72 bytes, up to twice that while the list grows.
+    /// Limit of the transactions of one customer: `{"event_date":"2025-01-01"},` becomes 72 bytes, up to twice that while the
+    /// list grows.
     pub fn of_transactions(max_body_bytes: usize) -> BodyLimit {
         BodyLimit { bytes: max_body_bytes, factor: 8, setting: Some("MAX_BODY_BYTES") }
     }
@@ -54,19 +55,19 @@ impl BodyLimit {
     }
 }
 
-/// The organization that a body is counted for: the one that a token has opened.
+/// The organization whose share a body is counted in: the one that the token gave access to.
 #[derive(Clone, Debug)]
 pub(crate) struct Payer(pub(crate) String);
 
-/// Keeps the room of a request's body until the request is answered.
+/// Holds the reservation of a request's body until the request is answered.
 #[derive(Clone, Debug)]
 struct Kept {
-    /// The length of the body, if its sender has announced it.
+    /// Length of the body, if the sender announced it.
     announced: Option<u64>,
     room: Arc<Mutex<Option<Room>>>,
 }
 
-/// Lets a request keep the room of its body until it is answered.
+/// Middleware that holds the reservation of a request's body until the request is answered.
 pub(crate) async fn keep(mut request: Request, next: Next) -> Response {
     let kept = Kept { announced: request.body().size_hint().exact(), room: Arc::default() };
     request.extensions_mut().insert(kept.clone());
@@ -75,16 +76,16 @@ pub(crate) async fn keep(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// The memory that bodies may take.
+/// Memory budget of request bodies.
 #[derive(Debug)]
 pub struct Bodies {
     each: usize,
     all: Arc<Semaphore>,
-    /// By organization; those without a body are gone.
+    /// Semaphore of each organization that has a body; the others are removed.
     own: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
-/// Memory that is taken, of the organization and of all; it is free again when this is dropped.
+/// Reserved memory, of the organization and of the total. It is freed on drop.
 #[derive(Debug)]
 struct Room {
     _own: OwnedSemaphorePermit,
@@ -92,19 +93,19 @@ struct Room {
 }
 
 impl Bodies {
-    /// Room for bodies of which the longest is `max_body_bytes` long.
+    /// Creates a budget for bodies of at most `max_body_bytes`.
     pub fn new(max_body_bytes: usize) -> Bodies {
         let limit = BodyLimit::of_transactions(max_body_bytes);
         Bodies::of(EACH.max(limit.memory(limit.bytes)))
     }
 
     fn of(each: usize) -> Bodies {
-        // A permit is a byte; requests for permits are 32-bit numbers.
+        // One permit is one byte. The number of permits in a request is a 32-bit number.
         let each = each.min(u32::MAX as usize);
         Bodies { each, all: Arc::new(Semaphore::new(ALL * each)), own: Mutex::default() }
     }
 
-    /// Waits for so many bytes of an organization's memory; for as many as it may have, if that is less.
+    /// Waits for `bytes` of an organization's share, or for the whole share if that is less.
     async fn share(&self, org_id: &str, bytes: usize) -> Result<OwnedSemaphorePermit> {
         let bytes = bytes.min(self.each) as u32;
         let own = {
@@ -122,7 +123,7 @@ impl Bodies {
         own.acquire_many_owned(bytes).await.map_err(closed)
     }
 
-    /// Keeps so many bytes of what an organization has taken, and waits for as many of what all may have.
+    /// Reduces the reservation of the organization to `bytes`, and waits for as many bytes of the total.
     async fn room(&self, mut own: OwnedSemaphorePermit, bytes: usize) -> Result<Room> {
         let bytes = bytes.min(self.each);
         drop(own.split(own.num_permits().saturating_sub(bytes)));
@@ -130,8 +131,8 @@ impl Bodies {
         Ok(Room { _own: own, _all: all })
     }
 
-    /// The body of a request, read whole. One whose announced length is beyond the limit is refused before it is read; one that
-    /// announces none takes the room of the longest, and is read no further than the limit.
+    /// Reads the whole body of a request. A body whose announced length exceeds the limit is refused before it is read. A body
+    /// without an announced length reserves memory for the maximum, and is read only up to the limit.
     ///
     /// # Errors
     /// `payload_too_large`; `upload_broken` if it ends early.
@@ -181,11 +182,11 @@ mod tests {
             _ = &mut second => panic!("110 bytes of 100 were given"),
             () = tokio::time::sleep(std::time::Duration::from_millis(20)) => (),
         }
-        // Another one has its own share.
+        // Another organization has its own share.
         let other = bodies.share("b", 100).await.expect("is free");
         drop(first);
         let second = second.await.expect("ends").expect("is given");
-        // What is on its way takes nothing of all; of 4 × 100 bytes, 10 and 100 are taken by what has arrived.
+        // A body that is still arriving takes nothing of the total. Of 4 × 100 bytes, the arrived ones take 10 and 100.
         assert_eq!(bodies.all.available_permits(), 400);
         let second = bodies.room(second, 10).await.expect("is free");
         let other = bodies.room(other, 100).await.expect("is free");
@@ -194,7 +195,7 @@ mod tests {
         drop(bodies.share("a", 90).await.expect("is free"));
         drop((second, other));
         assert_eq!(bodies.all.available_permits(), 400);
-        // Nobody is remembered who has nothing.
+        // An organization without a body is removed.
         drop(bodies.share("c", 1).await.expect("is free"));
         assert_eq!(bodies.own.lock().expect("is free").keys().collect::<Vec<_>>(), ["c"]);
     }

@@ -1,4 +1,4 @@
-//! The subcommands about whose files are whose, and about moving a database.
+//! Subcommands that manage the ownership of files and move a database.
 
 use churn_server::config::Config;
 use churn_server::state::AppState;

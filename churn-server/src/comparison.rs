@@ -1,8 +1,8 @@
-//! Two models judged by what the customers of a data set did.
+//! Comparison of two models with the outcomes of the customers of a data set.
 //!
-//! Both look at the customers at the last day whose outcome the data set tells, so they are judged by the same rows and the
-//! differences are paired ([`churn::compare`]). It is a fair test only where the outcomes lie after everything that either
-//! has learned: a data set that goes on for a horizon longer than theirs. Where it does not, the answer says so.
+//! Both models score the customers at the last day whose outcome the data set contains. So they are judged by the same rows,
+//! and the differences are paired ([`churn::compare`]). The comparison is fair only if the outcomes lie after all data that
+//! either model was trained on: the data set must end at least one horizon after theirs. If it does not, the answer says so.
 
 use churn::{CompareConfig, ErrorKind, Events, Judgement, compare_models};
 
@@ -16,7 +16,8 @@ use crate::store::{Dataset, ModelRow};
 /// Compares two models on a data set.
 ///
 /// # Errors
-/// `model_not_ready`, `conflict` if they mean different things by churn, those of reading, labels and [`compare`].
+/// `model_not_ready`; `conflict` if the models use different definitions of churn; those of reading, labels and
+/// [`churn::compare`].
 pub async fn judge(
     state: &AppState,
     a: &ModelRow,

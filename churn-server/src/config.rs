@@ -1,4 +1,4 @@
-//! Settings, read once from the environment. `.env.example` documents each of them, and a test holds the two together.
+//! Settings, read once from the environment. `.env.example` documents each of them, and a test compares the two.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crate::storage::{Bucket, Location, S3Config, StorageConfig, SupabaseConfig};
 
-/// The port of the product.
+/// Default port of the server.
 pub const DEFAULT_PORT: u16 = 5000;
 
-/// Where workers tell how they are, unless another does already.
+/// Default port for the health and metrics routes of a worker. If it is taken, a free port is used.
 pub const DEFAULT_WORKER_PORT: u16 = 5001;
 
-/// Every variable that is looked at.
+/// Names of all variables that are read.
 pub const VARIABLES: &[&str] = &[
     "HOST",
     "PORT",
@@ -60,99 +60,100 @@ pub const VARIABLES: &[&str] = &[
     "LOG_LEVEL",
 ];
 
-/// How logs are written.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Text lines for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// The settings of a server or worker.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen.
+    /// IP address to listen on.
     pub host: IpAddr,
-    /// Where to listen; 0 for a free one.
+    /// Port to listen on; 0 for a free one.
     pub port: u16,
-    /// Where a worker tells how it is; none for the usual port, or another where that is taken.
+    /// Port for the health and metrics routes of a worker. None for the default port, or a free one if that is taken.
     pub worker_port: Option<u16>,
-    /// What tokens are signed with, at least 32 bytes; without it everything is allowed, on loopback only.
+    /// Key that tokens are signed with, at least 32 bytes. Without it no token is needed, and only loopback addresses are
+    /// allowed.
     pub secret_key: Option<String>,
-    /// The `aud` that tokens must have.
+    /// Required `aud` of tokens.
     pub jwt_audience: String,
-    /// The `iss` that tokens must have, if it matters.
+    /// Required `iss` of tokens, if it is checked.
     pub jwt_issuer: Option<String>,
-    /// Where SQLite and the files are, unless they are elsewhere.
+    /// Folder of the SQLite database and the files, unless other settings place them elsewhere.
     pub data_dir: PathBuf,
     /// `sqlite:PATH` or `postgres://…`.
     pub database_url: String,
-    /// Connections to it, at most.
+    /// Maximum number of connections to the database.
     pub database_connections: u32,
-    /// Where files are.
+    /// Storage of the files.
     pub storage: StorageConfig,
-    /// What keys in storage begin with, without a `/` at its end; empty for nothing.
+    /// Prefix of all keys in the storage, without a `/` at the end; empty for no prefix.
     pub storage_prefix: String,
-    /// Origins of other sites whose pages may call; `*` for all.
+    /// Origins of other sites whose pages may call the API; `*` for all.
     pub cors_origins: Vec<String>,
-    /// Requests of one token a second; 0 for no limit.
+    /// Maximum requests per second with one token; 0 for no limit.
     pub rate_limit: u32,
-    /// Bytes of the body of a prediction.
+    /// Maximum bytes of the body of a prediction request.
     pub max_body_bytes: usize,
-    /// Bytes of an upload.
+    /// Maximum bytes of an upload.
     pub max_upload_bytes: u64,
-    /// Rows of a log that is held in memory: to train, to score, to compare.
+    /// Maximum rows of a log that is held in memory: to train, to score, to compare.
     pub max_log_rows: u64,
-    /// Values of the table that a training makes of a log: customers × cutoffs × features.
+    /// Maximum values of the table that a training builds from a log: customers × cutoffs × features.
     pub max_training_values: u64,
-    /// After which an answer that has not come is given up, uploads and downloads aside.
+    /// Time limit of a request, except uploads and downloads.
     pub request_timeout: Duration,
-    /// For how long the sender of a body may be silent.
+    /// Maximum time that the sender of a body may be silent.
     pub upload_idle: Duration,
-    /// Bytes a second that the sender of a form must keep, averaged over that silence; 0 for any.
+    /// Minimum bytes per second from the sender of a form, averaged over `upload_idle`; 0 for no minimum.
     pub upload_min_rate: u64,
-    /// How long running requests and jobs get to end when the server is to stop.
+    /// Time that running requests and jobs get to end at shutdown.
     pub shutdown: Duration,
-    /// Threads that compute.
+    /// Maximum number of threads for computations.
     pub cpu_slots: usize,
     /// Jobs that run at once in this process; 0 for a server that leaves them to workers.
     pub job_workers: usize,
-    /// How often a job is tried.
+    /// Maximum number of attempts of a job.
     pub job_attempts: u32,
-    /// After how long without a sign of life a worker is taken for dead.
+    /// Time without a heartbeat after which a worker counts as dead.
     pub job_lease: Duration,
-    /// For how long a job waits for a storage or database that is away.
+    /// Maximum time that a job waits for an unreachable storage or database.
     pub job_patience: Duration,
-    /// Jobs of one organization that wait or run.
+    /// Maximum number of waiting and running jobs of one organization.
     pub max_open_jobs: u64,
-    /// Models that are kept ready.
+    /// Number of models that are kept in memory.
     pub model_cache: u64,
-    /// For how long predictions go on from models in memory while the database is away.
+    /// Time for which predictions continue with the models in memory while the database is unreachable.
     pub offline: Duration,
-    /// How old a file without a row must be before it is removed.
+    /// Minimum age of a file without a row before it is removed.
     pub orphan_grace: Duration,
-    /// How often that is looked for.
+    /// Time between two sweeps for such files.
     pub sweep_every: Duration,
     /// The folder of the browser page, if there is one.
     pub browser_dir: Option<PathBuf>,
-    /// How logs are written.
+    /// Format of the log.
     pub log_format: LogFormat,
-    /// What is logged, as `RUST_LOG` says it.
+    /// Filter of the log, in the syntax of `RUST_LOG`.
     pub log_level: String,
 }
 
 impl Config {
-    /// From the environment.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// A sentence that names the variable, what it holds, and what would be right.
+    /// A sentence that names the variable, its value, and what is expected.
     pub fn from_env() -> Result<Config, String> {
         check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         Config::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// From whatever knows the variables. One that is empty counts as one that is not set.
+    /// Reads the settings from a function that returns the variables. An empty variable counts as not set.
     ///
     /// # Errors
     /// As [`Config::from_env`].
@@ -228,7 +229,7 @@ impl Config {
     }
 }
 
-/// Supabase if it is named, then S3, then a folder.
+/// Chooses the storage: Supabase if it is configured, else S3, else a folder.
 fn storage(vars: &Variables<'_>, data_dir: &std::path::Path) -> Result<StorageConfig, String> {
     let spool = data_dir.join("spool");
     let allow_public = vars.parsed("ALLOW_PUBLIC_BUCKETS", "false", "true or false")?;
@@ -267,7 +268,8 @@ fn storage_prefix(vars: &Variables<'_>) -> Result<String, String> {
     ))
 }
 
-/// Refuses variables that are nearly one of ours: a misspelt one would silently be left out, and its default taken.
+/// Refuses variables whose names almost match one of ours. A misspelt variable would be ignored without a message, and its
+/// default used.
 fn check_names(names: impl Iterator<Item = String>) -> Result<(), String> {
     for name in names {
         let capitals = name.to_ascii_uppercase();
@@ -284,8 +286,8 @@ fn check_names(names: impl Iterator<Item = String>) -> Result<(), String> {
     Ok(())
 }
 
-/// Edits between a name and what is taken for a misspelling of it; none for short names, to which those of others are too
-/// near (HOME, HOST).
+/// Returns the maximum number of edits for a misspelling of a name. None for short names, which are too similar to those of
+/// other programs (HOME, HOST).
 fn allowed_edits(known: &str) -> Option<usize> {
     match known.len() {
         0..=5 => None,
@@ -294,7 +296,8 @@ fn allowed_edits(known: &str) -> Option<usize> {
     }
 }
 
-/// Letters to insert, delete, replace or swap with the next one (Damerau and Levenshtein, restricted).
+/// Returns the number of letters to insert, delete, replace or swap with the next one (restricted Damerau-Levenshtein
+/// distance).
 fn edits(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > 2 {
@@ -318,7 +321,7 @@ fn edits(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
-/// A way to the variables that says what is wrong with one.
+/// Reads variables and reports which one is invalid.
 struct Variables<'a>(&'a dyn Fn(&str) -> Option<String>);
 
 impl Variables<'_> {
@@ -365,7 +368,7 @@ mod tests {
         assert!(config(&[("HOST", "0.0.0.0"), KEY]).is_ok());
         assert!(config(&[("HOST", "::1")]).is_ok());
         assert!(config(&[("SECRET_KEY", "short")]).expect_err("is refused").contains("at least 32"));
-        // An empty variable, as compose files make them, is none.
+        // An empty variable, as compose files create it, counts as not set.
         assert!(config(&[("SECRET_KEY", " ")]).expect("has defaults").secret_key.is_none());
     }
 

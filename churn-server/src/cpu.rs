@@ -1,4 +1,4 @@
-//! Work that computes, kept off the threads that answer requests, and bounded.
+//! Limits computations and keeps them off the threads that answer requests.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{ApiError, Result};
 
-/// So many threads may compute at once; who comes later waits.
+/// Limits the number of threads that compute at once; further work waits.
 #[derive(Clone, Debug)]
 pub struct Cpu {
     slots: Arc<Semaphore>,
 }
 
 impl Cpu {
-    /// With so many slots, at least one.
+    /// Creates a limit with this number of slots, at least one.
     pub fn new(slots: usize) -> Self {
         Cpu { slots: Arc::new(Semaphore::new(slots.max(1))) }
     }
 
-    /// Runs it on a thread of its own as soon as there is a slot.
+    /// Runs the work on a thread for blocking work as soon as a slot is free.
     ///
     /// # Errors
     /// `internal` if it panics; `unavailable` if the server is being shut down.
@@ -38,8 +38,8 @@ impl Cpu {
         done.await.map_err(ApiError::internal)
     }
 
-    /// The same for work that may take long: it is told to stop when nobody waits for it any more, because the time of the
-    /// request was over or its sender has gone.
+    /// Runs work that may take long. It is told to stop when nobody waits for the result any more, because the time limit of
+    /// the request is over or the client has disconnected.
     ///
     /// # Errors
     /// As [`Cpu::run`].
@@ -54,7 +54,7 @@ impl Cpu {
     }
 }
 
-/// Cancelled once nobody waits.
+/// Observer that is cancelled once nobody waits for the result.
 struct Waiting(CancellationToken);
 
 impl Observer for Waiting {
@@ -82,7 +82,7 @@ mod tests {
             .await
         });
         begins.await.expect("begins");
-        // As the time limit of requests and a connection that ends do.
+        // The time limit of requests and a closed connection do the same.
         request.abort();
         // The only slot is free again.
         cpu.run(|| ()).await.expect("runs");

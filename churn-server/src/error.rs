@@ -1,4 +1,4 @@
-//! The one error that a request can end in: a status, a stable code, a message for people, and details for programs.
+//! The error of a request: a status, a stable code, a message for people, and details for programs.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::storage::{ErrorKind as StorageErrorKind, StorageError, UploadError};
 use crate::store::JsonText;
 
-/// The result of everything that a request can make fail.
+/// Result of everything that can make a request fail.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// Why a request was not answered as it wished. Its text goes to the caller: nothing in it is secret.
+/// Error response of a request. Its text goes to the caller and contains no secrets.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -26,79 +26,79 @@ pub struct ApiError {
     retry_after: Option<Duration>,
 }
 
-/// How every error looks on the wire.
+/// JSON body of every error response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorBody {
-    /// Stable, in snake_case.
+    /// Stable code in snake_case.
     #[schema(example = "dataset_not_found")]
     pub code: String,
-    /// What was found, where, and what would be right.
+    /// Description of the error: what was found, its location, and what was expected.
     pub message: String,
-    /// More, for programs; null where there is nothing more to say.
+    /// Details for programs; null if there are none.
     pub details: Value,
 }
 
 impl ApiError {
-    /// An error of a status with its code and sentence.
+    /// Creates an error from a status, a code and a message.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let mut message = message.into();
-        // A message may quote what was sent, and PostgreSQL keeps no NUL in text.
+        // The message may quote the request, and PostgreSQL cannot store NUL in text.
         if message.contains('\0') {
             message = message.replace('\0', "\u{fffd}");
         }
         ApiError { status, code, message, details: Value::Null, retry_after: None }
     }
 
-    /// 400.
+    /// 400 Bad Request.
     pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         ApiError::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// 403.
+    /// 403 Forbidden.
     pub fn forbidden(message: impl Into<String>) -> Self {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// 404.
+    /// 404 Not Found.
     pub fn not_found(code: &'static str, message: impl Into<String>) -> Self {
         ApiError::new(StatusCode::NOT_FOUND, code, message)
     }
 
-    /// 409.
+    /// 409 Conflict.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         ApiError::new(StatusCode::CONFLICT, code, message)
     }
 
-    /// 401, and how to do better.
+    /// 401 Unauthorized, with the reason in the details.
     pub fn unauthorized(reason: &'static str, message: impl Into<String>) -> Self {
         ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).with_details(json!({ "reason": reason }))
     }
 
-    /// 429, and after how long to come again.
+    /// 429 Too Many Requests, with the time to wait before the next request.
     pub fn rate_limited(wait: Duration) -> Self {
         let message = "too many requests with this token; Retry-After says how many seconds to wait";
         ApiError { retry_after: Some(wait), ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message) }
     }
 
-    /// 429 for jobs that nobody has begun.
+    /// 429 Too Many Requests, for an organization with too many open jobs.
     pub fn too_many_jobs(limit: u64) -> Self {
         let message = format!("{limit} jobs of this organization wait or run, which is as many as may; come again");
         let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_jobs", message);
         ApiError { retry_after: Some(Duration::from_secs(10)), ..error }
     }
 
-    /// 503, to be tried again.
+    /// 503 Service Unavailable; the caller may retry.
     pub fn unavailable(message: impl Into<String>) -> Self {
         ApiError::come_again("unavailable", message)
     }
 
-    /// 503 with a code of its own, to be tried again.
+    /// 503 Service Unavailable with a code of its own; the caller may retry.
     pub fn come_again(code: &'static str, message: impl Into<String>) -> Self {
         let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
         ApiError { retry_after: Some(Duration::from_secs(1)), ..error }
     }
 
-    /// 413, with the limit and the setting that raises it, where there is one.
+    /// 413 Payload Too Large, with the limit and the setting that raises it, if there is one.
     pub fn too_large(limit: u64, setting: Option<&str>) -> Self {
         let message = match setting {
             Some(setting) => format!("the body is larger than {limit} bytes, the limit here, which {setting} sets"),
@@ -108,27 +108,27 @@ impl ApiError {
             .with_details(json!({ "max_bytes": limit, "setting": setting }))
     }
 
-    /// 413 for a log that would not fit into memory.
+    /// 413 Payload Too Large, for a log that does not fit into memory.
     pub fn too_many_rows(rows: u64, limit: u64) -> Self {
         let message = format!("the log has {rows} rows; here it would be held in memory, and {limit} are taken");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_rows", message)
             .with_details(json!({ "rows": rows, "max_rows": limit }))
     }
 
-    /// 507: a disk, or a quota of the storage.
+    /// 507 Insufficient Storage: a disk or a quota of the storage is full.
     pub fn storage_full(what: &str) -> Self {
         let message = format!("{what}; whoever runs the server has to make some, then try again");
         ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", message)
     }
 
-    /// 500. What happened goes to the log, not to the caller.
+    /// 500 Internal Server Error. The cause goes to the log, not to the caller.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
         let message = "something went wrong on this side; the log has it under this request's x-request-id";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
-    /// The same with details for programs.
+    /// Returns the error with details for programs.
     pub fn with_details(mut self, details: Value) -> Self {
         self.details = details;
         self
@@ -144,22 +144,22 @@ impl ApiError {
         self.code
     }
 
-    /// The sentence.
+    /// The message for people.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The details for programs; null where there are none.
+    /// The details for programs; null if there are none.
     pub fn details(&self) -> &Value {
         &self.details
     }
 
-    /// The line of the data at fault, if it is one of data.
+    /// Line of the data that caused the error, if there is one.
     pub fn line(&self) -> Option<i64> {
         self.details.get("line").and_then(Value::as_i64)
     }
 
-    /// The findings that stopped the work, if it were such.
+    /// Findings that stopped the work, if there are any.
     pub fn findings(&self) -> Option<JsonText<&Value>> {
         self.details.get("findings").map(JsonText)
     }
@@ -189,7 +189,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// An error about data or settings that somebody sent; of our own documents use [`ApiError::internal`].
+/// Converts an error about data or settings that a caller sent. For errors in our own documents use [`ApiError::internal`].
 impl From<churn::Error> for ApiError {
     fn from(error: churn::Error) -> Self {
         let status = match error.kind() {
@@ -238,7 +238,7 @@ impl From<StorageError> for ApiError {
                 let unavailable = ApiError::unavailable("the storage cannot be reached at the moment");
                 ApiError { retry_after: error.retry_after().or(unavailable.retry_after), ..unavailable }
             }
-            // What the operator has to mend stands in the log, with what the storage said.
+            // The operator has to fix this. The log holds the message of the storage.
             StorageErrorKind::Denied => {
                 tracing::error!(%error, "the storage refuses this server");
                 let message = "the storage refuses this server: its key was changed or may not do this. Whoever runs the server \
@@ -281,7 +281,7 @@ impl From<sqlx::Error> for ApiError {
                 tracing::warn!(%error, "the database is away");
                 ApiError::unavailable("the database cannot be reached at the moment")
             }
-            // SQLITE_FULL; `disk_full` of PostgreSQL.
+            // SQLITE_FULL of SQLite, `disk_full` of PostgreSQL.
             sqlx::Error::Database(cause) if matches!(cause.code().as_deref(), Some("13" | "53100")) => {
                 tracing::error!(error = %cause, "the disk of the database is full");
                 ApiError::storage_full("the disk of the database is full")
@@ -313,7 +313,7 @@ impl From<PathRejection> for ApiError {
     }
 }
 
-/// The code that goes with what the framework refused; `code` where it is a plain bad request.
+/// Converts a rejection of the framework by its status. `code` is the code of a plain bad request.
 pub(crate) fn from_status(status: StatusCode, code: &'static str, message: String) -> ApiError {
     let code = match status {
         StatusCode::BAD_REQUEST => code,

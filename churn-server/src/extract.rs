@@ -1,4 +1,4 @@
-//! The extractors of the framework with our errors, and ids that can stand in SQL.
+//! Extractors of axum that answer with our errors, and ids and texts that can be stored in SQL.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,10 +12,10 @@ use crate::bodies::BodyLimit;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// Bytes of a body that is parsed beside the threads that answer requests.
+/// Length in bytes from which a body is parsed on a separate thread, not on one that answers requests.
 const LONG: usize = 64_000;
 
-/// A JSON body, or a JSON answer. The body has the [`BodyLimit`] of its route.
+/// A JSON request body or response. The request body is limited by the [`BodyLimit`] of its route.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Json<T> {
     }
 }
 
-/// `application/json`, or `application/*+json`.
+/// Returns true for `application/json` and `application/*+json`.
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -55,32 +55,32 @@ impl<T: Serialize> IntoResponse for Json<T> {
 #[from_request(via(axum::extract::Query), rejection(ApiError))]
 pub struct Query<T>(pub T);
 
-/// Path parameters; the organization is not taken from here but from [`Tenant`](crate::auth::Tenant).
+/// Path parameters. The organization is not taken from here but from [`Tenant`](crate::auth::Tenant).
 #[derive(Clone, Copy, Debug, FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub struct Path<T>(pub T);
 
-/// The data set of a path.
+/// Path parameter of a data set.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct DatasetPath {
-    /// Its id.
+    /// Id of the data set.
     pub dataset_id: Uuid,
 }
 
-/// The key of a path.
+/// Path parameter of an API key.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct KeyPath {
-    /// Its id.
+    /// Id of the key.
     pub key_id: Uuid,
 }
 
-/// A new id: a UUID whose order is that of time.
+/// Returns a new id: a UUID that sorts by its time of creation.
 pub fn new_id() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// A text that people gave a thing: 1 to `max` characters without control characters (a database could not even hold all
-/// of those).
+/// Checks a text written by a person: 1 to `max` characters without control characters (some of which a database cannot even
+/// store).
 ///
 /// # Errors
 /// `invalid_parameter`.
@@ -93,7 +93,7 @@ pub fn checked_text<'a>(name: &str, text: &'a str, max: usize) -> Result<&'a str
     Err(ApiError::bad_request("invalid_parameter", message))
 }
 
-/// The bytes of a body, within the [`BodyLimit`] of its route.
+/// Bytes of a request body, at most the [`BodyLimit`] of its route.
 #[derive(Clone, Debug)]
 pub struct Raw(pub Bytes);
 
@@ -106,7 +106,7 @@ impl FromRequest<AppState> for Raw {
     }
 }
 
-/// What forms mean by true and false.
+/// Parses a boolean form field: true, false, 1 or 0. An empty field is false.
 ///
 /// # Errors
 /// `invalid_parameter`.

@@ -1,8 +1,9 @@
-//! The files of this database: storage in which nothing is written, and nothing removed, that is not on record.
+//! The files of this database: a storage that writes and removes only files that are on record.
 //!
-//! It stands before the backend, so that no caller can forget it. A key is recorded before its file is written
-//! (`store/files.rs` says how the record ends); what is removed must be on record, without a row that refers to it, in a
-//! storage whose marker is ours ([`Installation`]). It also puts STORAGE_PREFIX before every key: the database never has it.
+//! It wraps the backend, so that no caller can forget the record. A key is recorded before its file is written
+//! (`store/files.rs` says how the record ends). A file is removed only if it is on record, if no row refers to it, and if the
+//! marker of the storage is ours ([`Installation`]). It also puts STORAGE_PREFIX before every key; the database never stores
+//! the prefix.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use crate::installation::{Installation, MARKER, database};
 use crate::storage::{Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError};
 use crate::store::{PendingFile, Store};
 
-/// How long a key that is being removed is waited for.
+/// Maximum time to wait until the removal of an earlier file with the same key has ended.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The storage of a server.
@@ -27,12 +28,12 @@ pub struct Files {
     /// Empty, or with a `/` at its end.
     prefix: String,
     grace: Duration,
-    /// Why the last write failed, if that was no fault of its sender: a full disk, a key without rights.
+    /// Error of the last write, if the storage caused it and not the sender: a full disk, a key without rights.
     trouble: Mutex<Option<(ErrorKind, String)>>,
 }
 
 impl Files {
-    /// Before the storage of these settings.
+    /// Wraps the storage of these settings.
     pub fn new(config: &Config, store: Store, storage: Arc<dyn Storage>) -> Self {
         let prefix = match config.storage_prefix.as_str() {
             "" => String::new(),
@@ -42,20 +43,21 @@ impl Files {
         Files { storage, store, installation, prefix, grace: config.orphan_grace, trouble: Mutex::new(None) }
     }
 
-    /// Makes sure at the start that the storage is that of this database, and that strangers cannot read it.
+    /// Checks at the start that the storage belongs to this database, and that it is not public.
     ///
     /// # Errors
     /// `storage_not_ours` and `storage_public`, with what to do about it; those of database and storage.
     pub async fn claim(&self) -> Result<()> {
         self.installation.claim().await?;
         match self.storage.check(&self.installation.markers()?).await {
-            // Everything else may pass, and /readyz says so until then.
+            // All other errors may pass; until then /readyz reports them.
             Err(error) if error.kind() == ErrorKind::Public => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Takes the storage over for this database; returns how many files on record were forgotten, and whose it was.
+    /// Takes the storage over for this database. Returns the number of forgotten files on record, and a sentence about the
+    /// previous owner.
     ///
     /// # Errors
     /// Those of database and storage.
@@ -64,7 +66,7 @@ impl Files {
         self.installation.adopt().await
     }
 
-    /// The files on record, with those first that the next sweep removes.
+    /// Returns the files on record; those that the next sweep removes come first.
     ///
     /// # Errors
     /// Those of the database.
@@ -72,7 +74,7 @@ impl Files {
         self.store.pending_files(self.grace).await
     }
 
-    /// Makes sure that the storage is that of this database.
+    /// Checks that the storage belongs to this database.
     ///
     /// # Errors
     /// `storage_not_ours`.
@@ -80,7 +82,7 @@ impl Files {
         self.installation.confirm().await
     }
 
-    /// Writes the marker again if the last write failed, to see whether the next would.
+    /// Writes the marker again if the last write failed, to check whether writing works again.
     pub(crate) async fn try_again(&self) {
         if self.trouble().is_none() {
             return;
@@ -108,7 +110,7 @@ impl Files {
         }
     }
 
-    /// Puts a key on record; one that is being removed is waited for.
+    /// Puts a key on record. If an earlier file of this key is being removed, it waits.
     async fn record(&self, key: &str) -> Result<()> {
         let started = Instant::now();
         while !self.store.record_file(key).await.map_err(database)? {
@@ -121,9 +123,9 @@ impl Files {
         Ok(())
     }
 
-    /// Keeps a key on record for as long as it is polled.
+    /// Renews the record of a key as long as the future is polled.
     async fn keep_on_record(&self, key: &str) {
-        // A writer that is slow must not be taken for one that has died.
+        // A slow writer must not be taken for a dead one.
         let every = (self.grace / 4).clamp(Duration::from_millis(100), Duration::from_secs(300));
         loop {
             tokio::time::sleep(every).await;
@@ -149,7 +151,7 @@ impl Storage for Files {
         };
         self.note(&written);
         if written.is_ok() && !self.store.renew_file(&key).await.map_err(database)? {
-            // It was given up while this process stood still. The file is there now, so it must be on record.
+            // The record was given up while this process was stopped. The file exists now, so it must be on record.
             self.record(&key).await?;
             let message =
                 format!("writing {at} took longer than ORPHAN_GRACE_SECONDS without a sign of life; try again");
@@ -170,8 +172,8 @@ impl Storage for Files {
         self.storage.head(&at.behind(&self.prefix)?).await
     }
 
-    /// Removes a file that is on record and that no row refers to; every other one stays. It stays on record until the next
-    /// sweep, for the case that somebody still writes it.
+    /// Removes a file that is on record and that no row refers to; any other file stays. Its record stays until the next sweep,
+    /// in case another writer still writes it.
     async fn delete(&self, at: &Location) -> Result<bool> {
         if !self.store.file_may_go(&at.to_string()).await.map_err(database)? {
             return Ok(false);
@@ -211,12 +213,12 @@ impl Storage for Files {
         }
     }
 
-    /// Removes the files that are due, and what writers of this backend that were killed have left. One process at a time;
-    /// another one has it done by then.
+    /// Removes the files that are due, and what killed writers of this backend left behind. Only one process sweeps at a time;
+    /// the others wait for it.
     async fn sweep(&self) -> Result<u64> {
         let mut alone = self.installation.alone().await?;
         self.installation.confirm().await?;
-        // From here on no copy of this database takes itself for it.
+        // From here on, no copy of this database is accepted in its place.
         self.installation.advance(&alone).await?;
         let mut removed = self.storage.sweep().await?;
         for key in self.store.doom_files(self.grace).await.map_err(database)? {

@@ -1,11 +1,12 @@
-//! Whose storage it is: a marker in each bucket, `churn.installation`, says which database the files belong to.
+//! Ownership of the storage: a marker in each bucket, `churn.installation`, names the database that the files belong to.
 //!
-//! The database has a name, made once, and the marker holds it. The marker also holds a token that is drawn anew at every
-//! start and before every sweep, and that the database keeps too. So a second database on the same storage is told apart by
-//! the name, and a copy of this one, such as a restored backup, by the token: the storage has gone on without it. Either is
-//! refused at the start, and no sweep and no removal takes place where name or token differ.
+//! The database has a name, created once, and the marker holds it. The marker also holds a token. At every start and before
+//! every sweep a new token is drawn, and the database stores it too. So the name tells a second database on the same storage
+//! apart. The token tells a copy of this database apart, such as a restored backup: the storage has a newer token. Both are
+//! refused at the start. No sweep and no removal takes place if the name or the token differs.
 //!
-//! The database keeps the next token before the marker has it, so a start that is cut short in between is no other database.
+//! The database stores the next token before the marker gets it. So after an interrupted start, the database still owns the
+//! storage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +17,16 @@ use crate::error::ApiError;
 use crate::storage::{Bucket, ErrorKind, Location, Result, Storage, StorageError, put_bytes};
 use crate::store::{Alone, InstallationRow, Store};
 
-/// The key of the marker. No id of an organization has a point, so none of their folders is called so.
+/// Key of the marker. An organization id contains no point, so no folder of an organization has this name.
 pub const MARKER: &str = "churn.installation";
 
-/// Bytes of a marker that are read.
+/// Maximum bytes of a marker that are read.
 const MAX_MARKER: u64 = 64 << 10;
 
-/// How long a turn is waited for: others hold it for moments at a start, and for as long as a sweep takes.
+/// Maximum time to wait for the exclusive lock. Others hold it for moments at a start, and for the length of a sweep.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the marker holds.
+/// Content of the marker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Marker {
     installation: String,
@@ -33,20 +34,20 @@ struct Marker {
     about: String,
 }
 
-/// What the markers say of the storage.
+/// Owner of the storage, according to the markers.
 #[derive(Clone, Debug, PartialEq)]
 enum Owner {
-    /// This database, as it is now.
+    /// This database in its current state.
     Us,
     /// Another state of this database.
     OurCopy,
     /// Another database.
     Other(String),
-    /// None.
+    /// No owner: there is no marker.
     Nobody,
 }
 
-/// The tie between a database and its storage.
+/// Ties a database to its storage.
 #[derive(Clone, Debug)]
 pub struct Installation {
     store: Store,
@@ -55,19 +56,19 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Keys in storage begin with the prefix, which is empty or ends with `/`.
+    /// Creates the tie. Keys in the storage begin with the prefix, which is empty or ends with `/`.
     pub(crate) fn new(store: Store, storage: Arc<dyn Storage>, prefix: String) -> Self {
         Installation { store, storage, prefix }
     }
 
-    /// The markers, in storage.
+    /// Locations of the markers in the storage.
     pub(crate) fn markers(&self) -> Result<[Location; Bucket::ALL.len()]> {
         let at = |bucket| Location::new(bucket, MARKER)?.behind(&self.prefix);
         Ok([at(Bucket::Datasets)?, at(Bucket::Utils)?, at(Bucket::Models)?])
     }
 
-    /// Makes sure at the start that the storage is that of this database, and marks it where nobody has and nothing is there
-    /// that this database does not know.
+    /// Checks at the start that the storage belongs to this database. A storage without an owner is marked as ours if it
+    /// contains nothing unknown to this database.
     ///
     /// # Errors
     /// `storage_not_ours`, with what to do about it.
@@ -77,7 +78,7 @@ impl Installation {
         match self.owner(&row).await? {
             Owner::Us => {
                 return match self.advance(&alone).await {
-                    // It is ours; a full disk or a storage that is away now need not keep the server from answering.
+                    // The storage is ours. A full disk or an unreachable storage does not keep the server from answering.
                     Err(error) if matches!(error.kind(), ErrorKind::Full | ErrorKind::Unavailable) => {
                         tracing::warn!(%error, "the marker in storage could not be renewed");
                         Ok(())
@@ -96,16 +97,16 @@ impl Installation {
             Owner::Nobody => (),
         }
         self.advance(&alone).await?;
-        // Another database may have done the same at the same moment; then the last one has it.
+        // Another database may have done the same at the same moment; the last one wins.
         match self.owner(&self.row().await?).await? {
             Owner::Us => Ok(()),
             _ => Err(not_ours("another installation of churn-server has taken it just now")),
         }
     }
 
-    /// Takes the storage over, whoever has it: the files on record are forgotten, so that none is removed which another
-    /// database may have accepted since, and the marker is made ours. Returns how many were forgotten, and a sentence that
-    /// says whose the storage was.
+    /// Takes the storage over, whoever owns it, and writes our marker. All files on record are forgotten, so that none is
+    /// removed that another database may have accepted since. Returns the number of forgotten files, and a sentence about the
+    /// previous owner.
     ///
     /// # Errors
     /// Those of database and storage.
@@ -122,9 +123,10 @@ impl Installation {
         Ok((forgotten, was))
     }
 
-    /// Draws a new token, after which no copy of this database passes for it.
+    /// Draws a new token. Copies of this database are refused from then on.
     pub(crate) async fn advance(&self, _: &Alone) -> Result<()> {
-        // A change that was cut short is ended first, or its token would be one too many.
+        // An interrupted change is completed first; otherwise the database would forget its token, which a marker may hold
+        // already.
         let unfinished = self.row().await?.next_token;
         for token in unfinished.into_iter().chain([uuid::Uuid::new_v4().to_string()]) {
             self.store.set_next_token(&token).await.map_err(database)?;
@@ -140,13 +142,13 @@ impl Installation {
         Ok(())
     }
 
-    /// A turn alone, as [`Installation::advance`] needs one.
+    /// Waits for the exclusive lock that [`Installation::advance`] needs.
     pub(crate) async fn alone(&self) -> Result<Alone> {
         let busy = || StorageError::new(ErrorKind::Unavailable, "another process works on the storage for a long time");
         self.store.alone(PATIENCE).await.map_err(database)?.ok_or_else(busy)
     }
 
-    /// Makes sure that the storage is that of this database, as it is now.
+    /// Checks that the storage belongs to this database in its current state.
     ///
     /// # Errors
     /// `storage_not_ours`.
@@ -157,7 +159,7 @@ impl Installation {
             let now = self.row().await?;
             match owner {
                 Owner::Us => return Ok(()),
-                // Another process has drawn a token between the two looks.
+                // Another process has drawn a token between the two reads.
                 _ if now != row => row = now,
                 Owner::OurCopy => return Err(not_ours(OUR_COPY)),
                 Owner::Other(id) => return Err(not_ours(&format!("the installation {id} has taken it over"))),
@@ -218,7 +220,7 @@ fn nonsense(message: String) -> StorageError {
     StorageError::new(ErrorKind::Other, message)
 }
 
-/// A failure of the database on the way to the storage.
+/// Converts an error of the database into an error of the storage.
 pub(crate) fn database(error: ApiError) -> StorageError {
     let kind = match error.code() {
         "storage_full" => ErrorKind::Full,

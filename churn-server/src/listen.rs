@@ -1,4 +1,4 @@
-//! Connections: taken in, kept within bounds, and brought to an end.
+//! Connections: accepting, limits and graceful shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
-/// Connections at once; who comes later waits to be taken in.
+/// Maximum number of open connections; further ones wait to be accepted.
 const CONNECTIONS: usize = 10_000;
 
-/// How long the head of a request may take to come, and a connection may be kept without one.
+/// Maximum time until the head of a request has arrived. It also limits how long a connection may stay idle.
 const HEAD: Duration = Duration::from_secs(75);
 
-/// Serves connections until it is told to stop; then no new ones are taken, idle ones are closed, and running requests have
-/// so much time to end.
+/// Serves connections until it is told to stop. Then it accepts no more, closes idle ones, and gives running requests
+/// `time_to_end` to end.
 pub async fn listen(listener: TcpListener, app: Router, stop: &CancellationToken, time_to_end: Duration) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
@@ -39,14 +39,14 @@ pub async fn listen(listener: TcpListener, app: Router, stop: &CancellationToken
             taken = taken => match taken {
                 Ok(taken) => taken,
                 Err(error) => {
-                    // Such as too many open files: others have to close some first.
+                    // For example too many open files: other connections must be closed first.
                     tracing::warn!(%error, "a connection could not be taken");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             },
         };
-        // Small answers must not wait for more to come. A failure only makes them slower.
+        // Small responses are sent without delay. If this fails, they are only slower.
         let _ = stream.set_nodelay(true);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -66,7 +66,7 @@ pub async fn listen(listener: TcpListener, app: Router, stop: &CancellationToken
     }
 }
 
-/// The routes for one connection, whose other end they can know.
+/// Adds the address of the client to the requests of one connection.
 fn with_peer(
     app: Router,
     peer: SocketAddr,

@@ -1,4 +1,4 @@
-//! The program: `serve` (the default), `worker`, and helpers to set it up.
+//! The program: `serve` (the default), `worker`, and subcommands for setup and maintenance.
 
 mod commands;
 
@@ -32,14 +32,14 @@ enum Command {
     Serve,
     /// Run jobs only, beside servers on the same database and storage.
     Worker,
-    /// Make an API key for an organization, and the organization if it is not there.
+    /// Make an API key for an organization, and create the organization if it does not exist.
     Key {
         /// The organization.
         organization: String,
         /// read, write or admin.
         #[arg(long, default_value = "admin")]
         role: Role,
-        /// For people.
+        /// Name of the key, for people.
         #[arg(long, default_value = "command line")]
         name: String,
     },
@@ -50,15 +50,15 @@ enum Command {
         /// read, write or admin.
         #[arg(long, default_value = "admin")]
         role: Role,
-        /// For so many days.
+        /// Number of days until the token expires.
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3650))]
         days: u64,
     },
-    /// Make the storage that of this database, whichever it was before: after a backup was restored, or to take over.
+    /// Make this database the owner of the storage, whoever owned it before: after a backup was restored, or to take it over.
     Adopt,
-    /// Remove now the files that a crash has left and no row refers to.
+    /// Remove the files that a crash has left and no row refers to, without waiting for the next sweep.
     Sweep {
-        /// Only say which they are.
+        /// Only list these files.
         #[arg(long)]
         dry_run: bool,
     },
@@ -67,7 +67,7 @@ enum Command {
         /// sqlite:PATH or postgres://…
         #[arg(long)]
         from: String,
-        /// The same, with nothing in it.
+        /// An empty database: sqlite:PATH or postgres://…
         #[arg(long)]
         to: String,
     },
@@ -76,7 +76,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // A file .env is optional; one that cannot be read is not silently left out.
+    // The file .env is optional, but one that cannot be read is an error.
     let from_file = match dotenvy::dotenv() {
         Ok(_) => Ok(()),
         Err(error) if error.not_found() => Ok(()),
@@ -131,13 +131,13 @@ fn check_organization(id: &str) -> Result<(), String> {
     }
 }
 
-/// Connects to database and storage, and begins to log.
+/// Starts the log, and connects to database and storage.
 async fn open(config: Config) -> Result<AppState, String> {
     log(&config)?;
     AppState::open(config).await
 }
 
-/// Begins to log.
+/// Starts the log.
 fn log(config: &Config) -> Result<(), String> {
     let filter = EnvFilter::try_new(&config.log_level).map_err(|error| format!("LOG_LEVEL: {error}"))?;
     let logs = tracing_subscriber::fmt()
@@ -146,14 +146,14 @@ fn log(config: &Config) -> Result<(), String> {
         .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => logs.with_target(false).init(),
-        // The request is the current span; the list of spans would say it again.
+        // The current span is the request; the list of spans would repeat it.
         LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).init(),
     }
     Ok(())
 }
 
 async fn serve(config: Config) -> Result<(), String> {
-    // Until the process ends.
+    // Held until the process ends.
     let _only_server = lock_for_server(&config.database_url)?;
     let state = open(config).await?;
     let at = SocketAddr::new(state.config.host, state.config.port);
@@ -186,8 +186,8 @@ async fn work(config: Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Where a worker tells how it is. The usual port may be that of another worker on this machine; one that was asked for has to
-/// be free.
+/// Binds the port for the health and metrics routes of a worker. If the default port is taken, perhaps by another worker on
+/// this machine, a free one is used. A port set by the user must be free.
 async fn worker_listener(config: &Config) -> Result<tokio::net::TcpListener, String> {
     let bind = |port| tokio::net::TcpListener::bind(SocketAddr::new(config.host, port));
     let taken = match bind(config.worker_port.unwrap_or(DEFAULT_WORKER_PORT)).await {
@@ -200,7 +200,7 @@ async fn worker_listener(config: &Config) -> Result<tokio::net::TcpListener, Str
     }
 }
 
-/// What runs jobs, as the settings say.
+/// Creates the job worker from the settings.
 fn worker(state: &AppState) -> Worker {
     let Config { job_workers, job_lease, shutdown, .. } = state.config;
     let options =
@@ -247,7 +247,7 @@ async fn signal() {
     }
 }
 
-/// What to try, for whoever has just started it.
+/// Prints the addresses of the server and commands to try.
 fn welcome(state: &AppState, at: SocketAddr) {
     let url = format!("http://{at}");
     let base = format!("{url}{}", routes::BASE);
@@ -279,13 +279,13 @@ Data: {data}
     ));
 }
 
-/// Prints a result. Logs go to the other stream.
+/// Prints a result to stdout. Logs go to stderr.
 fn say(text: &str) {
-    // Whoever reads may have gone; that is no error of ours.
+    // The reader may have closed the pipe, which is not an error here.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Prints why it cannot go on.
+/// Prints an error message to stderr.
 fn say_wrong(text: &str) {
     let _ = writeln!(std::io::stderr(), "churn-server: {text}");
 }

@@ -1,9 +1,9 @@
-//! Forms (`multipart/form-data`, RFC 7578) read as they come, whatever comes.
+//! Streaming parser for forms (`multipart/form-data`, RFC 7578) that accepts any input within limits.
 //!
-//! Files pass through; everything around them is bounded: what stands before the first boundary, the headers of a part,
-//! the number of parts, the size of a part that nobody reads. At most one piece of the body and the length of a boundary are
-//! held, and every byte is looked at a bounded number of times. A sender must keep a least rate, averaged over the time that a
-//! sender may be silent, so that a place for uploads is not held by a trickle.
+//! Files are passed through. Everything else has a limit: the bytes before the first boundary, the headers of a part, the
+//! number of parts, and the size of an unknown part. At most one piece of the body and the length of a boundary are held in
+//! memory, and every byte is examined a limited number of times. A sender must keep a minimum rate, averaged over the time that
+//! it may be silent, so that a very slow sender does not occupy an upload slot.
 
 use std::time::Duration;
 
@@ -21,52 +21,53 @@ use crate::error::{ApiError, Result};
 use crate::state::AppState;
 use crate::storage::UploadError;
 
-/// Bytes that a form may have beside its file.
+/// Maximum bytes of a form besides its file.
 const BESIDE_FILE: u64 = 1 << 20;
 
-/// Bytes before the first boundary.
+/// Maximum bytes before the first boundary.
 const MAX_PREAMBLE: usize = 4 << 10;
 
-/// Bytes of the headers of a part, with what stands behind the boundary on its line.
+/// Maximum bytes of the headers of a part, including the rest of the boundary line.
 const MAX_HEADERS: usize = 8 << 10;
 
-/// Parts of a form.
+/// Maximum number of parts of a form.
 const MAX_PARTS: usize = 64;
 
-/// Bytes of a part whose name nobody knows.
+/// Maximum bytes of a part with an unknown name.
 const MAX_SKIPPED: u64 = 64 << 10;
 
-/// Characters of a boundary (RFC 2046, 5.1.1).
+/// Maximum characters of a boundary (RFC 2046, 5.1.1).
 const MAX_BOUNDARY: usize = 70;
 
-/// A form that is being read.
+/// Parser state of a form.
 #[derive(Debug)]
 pub struct Multipart {
     body: Paced,
-    /// What has come and is not used yet.
+    /// Received bytes that are not consumed yet.
     buffer: BytesMut,
-    /// `\r\n--boundary`, which ends what stands before the first part, and every part.
+    /// `\r
+    /// --boundary`: it ends the preamble and every part.
     delimiter: memmem::Finder<'static>,
     place: Place,
     parts: usize,
-    /// Why reading a part failed, for who is told no more than that it did.
+    /// Error while a part was read. The consumer of the stream only learns that reading failed.
     failure: Option<ApiError>,
 }
 
-/// Where in a form the next byte stands.
+/// Position of the next byte in the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// Before the first boundary.
     Preamble,
     /// In the content of a part.
     Content,
-    /// Behind a boundary.
+    /// After a boundary.
     Boundary,
-    /// Behind the last one.
+    /// After the last boundary.
     End,
 }
 
-/// A part of a form: its name, and its content as it comes.
+/// A part of a form: its name, and its content as a stream.
 #[derive(Debug)]
 pub struct Part<'a> {
     form: &'a mut Multipart,
@@ -100,7 +101,7 @@ impl FromRequest<AppState> for Multipart {
             patience: config.upload_idle,
             behind: Duration::ZERO,
         };
-        // The first boundary needs no line end before it: one that is always there makes all boundaries alike.
+        // The first boundary needs no line end before it. One is added here so that all boundaries look the same.
         Ok(Multipart {
             body,
             buffer: BytesMut::from("\r\n"),
@@ -113,7 +114,7 @@ impl FromRequest<AppState> for Multipart {
 }
 
 impl Multipart {
-    /// The next part; none after the last. What is left of the one before is skipped.
+    /// Returns the next part, or None after the last one. The rest of the previous part is skipped.
     ///
     /// # Errors
     /// `invalid_multipart`, `upload_broken`, `payload_too_large`, `upload_too_slow`.
@@ -147,10 +148,11 @@ impl Multipart {
         Ok(Some(Part { form: self, name, file_name }))
     }
 
-    /// What storing a part came to: if the form is at fault, that tells more than that the stream failed.
+    /// Returns the result of storing a part. If the form caused the failure, its error is returned, because it says more than
+    /// the failed stream.
     ///
     /// # Errors
-    /// That of the form, or else that of the upload.
+    /// The error of the form, or else the error of the upload.
     pub fn told<T>(&mut self, result: Result<T, UploadError>) -> Result<T> {
         match self.failure.take() {
             Some(failure) => Err(failure),
@@ -158,7 +160,7 @@ impl Multipart {
         }
     }
 
-    /// Goes behind the first boundary.
+    /// Skips everything up to the end of the first boundary.
     async fn skip_preamble(&mut self) -> Result<()> {
         loop {
             if let Some(found) = self.delimiter.find(&self.buffer) {
@@ -176,7 +178,7 @@ impl Multipart {
         }
     }
 
-    /// Whether the boundary was the last one.
+    /// Returns true if the boundary was the last one.
     async fn at_end(&mut self) -> Result<bool> {
         while self.buffer.len() < 2 {
             if !self.fill().await? {
@@ -190,10 +192,10 @@ impl Multipart {
         Ok(is_end)
     }
 
-    /// The headers of a part, and before them the end of the line of the boundary.
+    /// Reads the headers of a part, after the rest of the boundary line.
     async fn headers(&mut self) -> Result<String> {
         loop {
-            // A part without headers has its empty line right behind the line of the boundary: the line end belongs to both.
+            // A part without headers has its empty line directly after the boundary line; both share one line end.
             let line = self.buffer.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(self.buffer.len());
             let rest = &self.buffer[line..];
             if !b"\r\n".starts_with(&rest[..rest.len().min(2)]) {
@@ -213,7 +215,7 @@ impl Multipart {
         }
     }
 
-    /// The next piece of the content of a part; none at its end.
+    /// Returns the next piece of the content of a part, or None at its end.
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
         loop {
             if self.place != Place::Content {
@@ -227,7 +229,7 @@ impl Multipart {
                 }
                 Some(end) => return Ok(Some(self.buffer.split_to(end).freeze())),
                 None => {
-                    // A boundary may have begun in the last bytes.
+                    // The last bytes may be the start of a boundary.
                     let sure = self.buffer.len().saturating_sub(length - 1);
                     if sure > 0 {
                         return Ok(Some(self.buffer.split_to(sure).freeze()));
@@ -241,7 +243,7 @@ impl Multipart {
         }
     }
 
-    /// Takes more of the body; false at its end.
+    /// Receives more of the body; returns false at its end.
     async fn fill(&mut self) -> Result<bool> {
         match self.body.next().await? {
             Some(piece) => {
@@ -254,20 +256,20 @@ impl Multipart {
 }
 
 impl<'a> Part<'a> {
-    /// Its name.
+    /// Name of the part.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// What its file is called by who sends it.
+    /// File name that the sender gave the file.
     pub fn file_name(&self) -> Option<&str> {
         self.file_name.as_deref()
     }
 
-    /// The text of a small part.
+    /// Returns the text of a small part.
     ///
     /// # Errors
-    /// `invalid_multipart` for more than a thousand bytes, or for bytes that are no text; those of [`Multipart::next`].
+    /// `invalid_multipart` for more than a thousand bytes or for bytes that are not UTF-8; the errors of [`Multipart::next`].
     pub async fn text(self) -> Result<String> {
         let mut bytes = Vec::new();
         while let Some(piece) = self.form.chunk().await? {
@@ -280,7 +282,7 @@ impl<'a> Part<'a> {
             .map_err(|_| invalid(format!("the field {:?} is not UTF-8 text", self.name.unwrap_or_default())))
     }
 
-    /// Its content as a stream. Why it failed, if it did, [`Multipart::told`] tells.
+    /// Returns the content as a stream. If the stream fails, [`Multipart::told`] returns the reason.
     pub fn content(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'a {
         stream::unfold(Some(self.form), |form| async {
             let form = form?;
@@ -296,24 +298,25 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A body whose length has a limit, and whose sender must keep a least rate.
+/// A body with a maximum length and a minimum rate.
 #[derive(Debug)]
 struct Paced {
     stream: BodyDataStream,
-    /// Bytes that may still come.
+    /// Bytes that may still arrive.
     left: u64,
-    /// What an error says is taken.
+    /// Limit that error messages name.
     limit: u64,
-    /// Bytes a second; 0 for any.
+    /// Minimum bytes per second; 0 for no minimum.
     least_rate: u64,
-    /// How far behind the least rate a sender may be.
+    /// Maximum time that a sender may lag behind the minimum rate.
     patience: Duration,
-    /// How far behind it is: the time that was waited, less the time that what came may take.
+    /// Current lag: the time spent waiting, minus the time that the received bytes may take.
     behind: Duration,
 }
 
 impl Paced {
-    /// The next piece. Time counts only while the sender is waited for: slow storage is not the sender's fault.
+    /// Returns the next piece. Only the time spent waiting for the sender counts, because slow storage is not the sender's
+    /// fault.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         let began = Instant::now();
         let piece = match self.least_rate {
@@ -354,8 +357,8 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::bad_request("invalid_multipart", message)
 }
 
-/// A parameter of a header (`a=b; c="d"`): a token, or text in quotes, in which a backslash takes the meaning from a quote
-/// and from a backslash. It stays as it is before anything else, as in the Windows paths that some senders give.
+/// Returns a parameter of a header (`a=b; c="d"`). A value is a token or quoted text. In quoted text, a backslash escapes a
+/// quote or a backslash. Before any other character it stands for itself, as in the Windows paths that some clients send.
 fn parameter(text: &str, wanted: &str) -> Option<String> {
     let mut rest = text;
     loop {
@@ -372,7 +375,7 @@ fn parameter(text: &str, wanted: &str) -> Option<String> {
                         value.extend(characters.next().map(|(_, character)| character));
                     }
                     Some((_, character)) => value.push(character),
-                    // Quotes that nobody closes.
+                    // A quote without an end.
                     None => return None,
                 }
             };

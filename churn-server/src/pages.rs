@@ -1,8 +1,8 @@
 //! Pages of a file of predictions.
 //!
-//! The file has the riskiest customers first, so a page in that order, of all or of one segment, is one read of some rows
-//! that stand together, wherever they are. Any other order, and a search, goes through the file once and keeps no more than
-//! the page needs.
+//! The file is sorted by risk, highest first. So a page in that order, of all customers or of one segment, is a single read of
+//! adjacent rows. For any other order, and for a search, the file is read once as a whole, and only the rows that the page
+//! needs are kept.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -15,57 +15,58 @@ use crate::state::AppState;
 use crate::storage::Location;
 use crate::store::{Batch, Page, SegmentCounts};
 
-/// Rows up to the end of a page that needs the whole file.
+/// Maximum of offset + limit for a page that needs the whole file.
 const MAX_KEPT: i64 = 10_000;
 
-/// Bytes of rows that are read for one page; ids may be long.
+/// Maximum bytes of rows that are read for one page; ids may be long.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// In what order.
+/// Sort order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The riskiest first, equal ones by their id: that of the file.
+    /// Highest risk first, equal risks by id: the order of the file.
     Riskiest,
-    /// The other way round.
+    /// The reverse order of the file.
     Safest,
-    /// By the bytes of the id.
+    /// By the bytes of the id, ascending.
     IdRising,
-    /// The other way round.
+    /// By the bytes of the id, descending.
     IdFalling,
 }
 
-/// Which rows.
+/// The requested rows.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    /// Only these.
+    /// Only rows in this segment.
     pub segment: Option<Segment>,
-    /// Only those whose id contains this, in upper or lower case.
+    /// Only rows whose id contains this text, ignoring case.
     pub search: Option<String>,
-    /// How they are sorted.
+    /// Sort order.
     pub order: Order,
-    /// Which part.
+    /// Limit and offset.
     pub page: Page,
 }
 
 /// A page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Rows that fit.
+    /// Number of rows that match.
     pub total: u64,
-    /// Those of the page.
+    /// Rows of the page.
     pub rows: Vec<PredictionRow>,
 }
 
-/// What is said of a batch without a file.
+/// Returns the error for a batch without a file.
 pub fn not_ready(batch: &Batch) -> ApiError {
     let message = format!("the batch {} has no predictions: it is {}", batch.id, batch.status);
     ApiError::not_found("no_predictions", message)
 }
 
-/// The rows of a batch that fit.
+/// Returns a page of the matching rows of a batch.
 ///
 /// # Errors
-/// `no_predictions` before it is completed; `invalid_query` for a page too far back of what is not in the order of the file.
+/// `no_predictions` before the batch is completed; `invalid_query` for a page too far back, unless it is in the order of the
+/// file.
 pub async fn read(state: &AppState, batch: &Batch, wish: Wish) -> Result<Found> {
     let (Some(key), Some(segments), Some(index)) = (&batch.file_key, &batch.segments, &batch.page_index) else {
         return Err(not_ready(batch));
@@ -102,7 +103,7 @@ pub async fn read(state: &AppState, batch: &Batch, wish: Wish) -> Result<Found> 
     }
 }
 
-/// Where in the file the rows of a segment are.
+/// Returns the range of row numbers of a segment in the file.
 fn places(segments: &SegmentCounts, segment: Option<Segment>) -> Range<u64> {
     let count = |segment: &Segment| segments.get(segment).copied().unwrap_or(0);
     let riskier = |than: Segment| Segment::ALL.iter().filter(|&&other| other > than).map(count).sum::<u64>();
@@ -120,7 +121,7 @@ fn row(record: &csv::StringRecord) -> Result<PredictionRow> {
     record.deserialize(None).map_err(damaged)
 }
 
-/// The rows at some places, read alone.
+/// Reads only the rows in a range of row numbers.
 async fn side_by_side(
     state: &AppState,
     at: &Location,
@@ -134,7 +135,7 @@ async fn side_by_side(
     let start = index.get(first as usize).copied().ok_or_else(|| damaged("its index ends too early"))?;
     let end = index.get(places.end.div_ceil(PAGE_ROWS) as usize).copied().unwrap_or(u64::MAX);
     let bytes = state.storage.get_range(at, start..end).await?.bytes(MAX_BYTES).await?;
-    // The first page begins with the names of the columns.
+    // The first block begins with the header row.
     let mut csv = csv::ReaderBuilder::new().has_headers(first == 0).from_reader(&bytes[..]);
     let (skip, take) = ((places.start - first * PAGE_ROWS) as usize, (places.end - places.start) as usize);
     let rows: Result<Vec<PredictionRow>> =
@@ -142,7 +143,7 @@ async fn side_by_side(
     rows
 }
 
-/// The rows of a page that is found by going through the whole file.
+/// Finds the rows of a page by reading the whole file.
 fn through(reader: impl std::io::Read, places: &Range<u64>, wish: &Wish) -> Result<Found> {
     let end = (wish.page.offset + wish.page.limit) as usize;
     let needle = wish.search.as_ref().map(|text| text.to_lowercase());
@@ -170,7 +171,7 @@ fn through(reader: impl std::io::Read, places: &Range<u64>, wish: &Wish) -> Resu
         }
         total += 1;
         kept.push((place, record));
-        // Twice as many as needed, so that the sorting is paid for by as many rows.
+        // Twice the needed rows are collected, so that each sort is paid for by as many new rows.
         if kept.len() >= 2 * end + 1000 {
             kept.sort_by(before);
             kept.truncate(end);

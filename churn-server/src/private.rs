@@ -1,13 +1,13 @@
-//! Files and folders that only the user of the server may read: 0600 and 0700. They hold the customers of other people.
+//! Files and folders that only the user of the server may read (0600 and 0700), because they hold data about customers.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Bytes of a probe: more than the reserve of a page or two that a full disk may still have.
+/// Bytes of the probe file: more than the page or two that a full disk may still have in reserve.
 const PROBE: usize = 64 << 10;
 
-/// Creates a folder and those above it that are missing. A folder that was there keeps its rights.
+/// Creates a folder and its missing parents. An existing folder keeps its permissions.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -16,24 +16,23 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Opens a file to write, and creates it where `options` say so.
+/// Opens a file for writing, and creates it if `options` say so.
 pub(crate) fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options.open(path)
 }
 
-/// Writes some bytes to a file of a folder that has no name and is gone at once: whether the disk has room, without changing
-/// anything that can be seen.
+/// Writes some bytes to an unnamed temporary file in a folder. This checks for free disk space without a visible change.
 pub(crate) fn probe(folder: &Path) -> io::Result<()> {
     use std::io::Write as _;
     let mut file = tempfile::tempfile_in(folder)?;
     file.write_all(&[0; PROBE])?;
-    // Some file systems find the room only now.
+    // Some file systems report a full disk only here.
     file.sync_data()
 }
 
-/// Takes the rights of other users away from a file or folder of an earlier version; does nothing where there is none.
+/// Removes the permissions of other users from a file or folder of an earlier version. Does nothing if it does not exist.
 pub(crate) fn tighten(path: &Path) {
     #[cfg(unix)]
     {

@@ -1,12 +1,12 @@
 //! The models that answer requests, held in memory.
 //!
-//! An organization's models are loaded with the first request and kept, with what else its predictions go by: the share of
-//! the challenger and the thresholds. Whatever changes any of that moves the organization's `serving_generation` in the
-//! database; it is looked at twice a second at most, by one of the requests that come, so a change made on another server is
-//! seen here within a second, and every other request needs neither disk nor database. If the database does not answer,
-//! predictions go on with what is there, for `OFFLINE_SECONDS`.
+//! The models of an organization are loaded with the first request and kept, together with the share of the challenger and the
+//! thresholds. Every change of these increments the organization's `serving_generation` in the database. One of the arriving
+//! requests checks it, at most twice a second. So a change made on another server is seen here within a second, and all other
+//! requests need neither disk nor database. If the database does not answer, predictions continue with the loaded models for
+//! `OFFLINE_SECONDS`.
 //!
-//! Memory is bounded: models are counted by the size of their documents, and those that were used least recently go first.
+//! Memory is limited: models count with the size of their documents, and the least recently used ones are removed first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -21,16 +21,16 @@ use crate::state::AppState;
 use crate::storage::Location;
 use crate::store::ModelRow;
 
-/// How old the knowledge of an organization's generation may be.
+/// Time after which the generation of an organization is checked again.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// The largest document that is loaded.
+/// Maximum size in bytes of a model document.
 const MAX_DOCUMENT: u64 = 256 << 20;
 
-/// Bytes of documents that are kept.
+/// Maximum total bytes of the documents of cached models.
 const MAX_KEPT: u64 = 256 << 20;
 
-/// Bytes of what explaining prepares that are kept; a model of trees takes up to 64 MB of it.
+/// Maximum total bytes of cached explainers. An explainer for a model of trees takes up to 64 MB.
 const MAX_EXPLAINERS: u64 = 256 << 20;
 
 /// A model in memory.
@@ -83,33 +83,33 @@ impl Hot {
         &self.0.model
     }
 
-    /// Its version.
+    /// Version of the model.
     pub fn version(&self) -> i64 {
         self.0.version
     }
 
-    /// Its id.
+    /// Id of the model.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 }
 
-/// What the predictions of an organization go by.
+/// Models and settings that the predictions of an organization use.
 #[derive(Debug)]
 pub struct Serving {
     generation: i64,
-    /// When the generation was last looked at, in milliseconds of [`clock`].
+    /// Time of the last check of the generation, in milliseconds of [`clock`].
     looked: AtomicU64,
-    /// When the database last said that it stands.
+    /// Time at which the database last confirmed the generation.
     confirmed: AtomicU64,
     active: Hot,
-    /// The challenger and its share of the customers.
+    /// The challenger, with its share of the customers.
     challenger: Option<(Hot, f64)>,
     thresholds: Thresholds,
 }
 
 impl Serving {
-    /// The model that speaks of a customer: always the same one, until challenger or share change.
+    /// Returns the model that scores a customer. It stays the same until the challenger or its share changes.
     pub fn model_for(&self, customer_id: &str) -> &Hot {
         match &self.challenger {
             Some((challenger, share)) if challenged(challenger.id(), customer_id, *share) => challenger,
@@ -117,33 +117,33 @@ impl Serving {
         }
     }
 
-    /// The segment of a probability as the organization has set it.
+    /// Returns the segment of a probability, by the thresholds of the organization.
     ///
     /// # Errors
-    /// None for a probability.
+    /// None if `probability` is a probability.
     pub fn segment(&self, probability: f64) -> Result<Segment> {
         Ok(self.thresholds.segment(probability)?)
     }
 }
 
-/// Whether the challenger scores this customer: a number from 0 to 1 that is drawn by the bytes of the id, and for every
-/// challenger anew, is below its share.
+/// Returns true if the challenger scores this customer. A hash of the challenger and the customer id gives a number from 0 to
+/// 1, which is compared with the share.
 pub fn challenged(challenger_id: &str, customer_id: &str, share: f64) -> bool {
     let digest = Sha256::new().chain_update(challenger_id).chain_update([0]).chain_update(customer_id).finalize();
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
-    // 53 bits, all that a double holds: the number is below 1.
+    // 53 bits, as many as a double holds exactly, so the number is below 1.
     let drawn = (u64::from_be_bytes(first) >> 11) as f64 / (1u64 << 53) as f64;
     drawn < share
 }
 
-/// Milliseconds since the process first asked.
+/// Returns the milliseconds since the first call in this process.
 pub(crate) fn clock() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
 }
 
-/// A transaction under way; see [`Cached::changing`].
+/// A transaction in progress; see [`Cached::changing`].
 #[derive(Debug)]
 pub struct Changing<'a> {
     cached: &'a Cached,
@@ -157,17 +157,17 @@ impl Drop for Changing<'_> {
     }
 }
 
-/// All that is held.
+/// Cache of models and explainers.
 pub struct Cached {
     organizations: Cache<String, Arc<Serving>>,
     models: Cache<String, Hot>,
-    /// With how much each weighs.
+    /// Explainers, each with its weight in bytes.
     explainers: Cache<String, (u32, Arc<Explainer>)>,
-    /// Moves with every change that was made here, so that what was read before one is not kept after it.
+    /// Incremented with every change made in this process, so that values read before a change are not kept after it.
     changes: AtomicU64,
-    /// Transactions under way that may change what predictions go by.
+    /// Number of transactions in progress that may change what predictions use.
     under_way: AtomicU64,
-    /// Loading is done once for all who wait for the same organization.
+    /// Locks for loading, so that simultaneous requests of one organization load only once.
     loading: [tokio::sync::Mutex<()>; 16],
 }
 
@@ -178,9 +178,9 @@ impl std::fmt::Debug for Cached {
 }
 
 impl Cached {
-    /// Nothing yet; at most so many models.
+    /// Creates an empty cache for at most this many models.
     pub fn new(models: u64) -> Self {
-        // At least the mean share of each model counts, so that both bounds hold.
+        // Each model counts with at least its equal share, so that the limits of count and of size both hold.
         let least = MAX_KEPT / models.max(1);
         let weigh = move |bytes: u64| u32::try_from(bytes.max(least)).unwrap_or(u32::MAX);
         let of_serving = move |_: &String, serving: &Arc<Serving>| {
@@ -201,7 +201,7 @@ impl Cached {
         }
     }
 
-    /// What the predictions of an organization go by now.
+    /// Returns the models and settings that the predictions of an organization use now.
     ///
     /// # Errors
     /// `organization_not_found`, `no_model`, and those of loading.
@@ -210,7 +210,7 @@ impl Cached {
         let (now, looked) = (clock(), serving.looked.load(Ordering::Relaxed));
         let confirmed = serving.confirmed.load(Ordering::Relaxed);
         let is_overdue = now.saturating_sub(confirmed) > (state.config.offline + FRESH).as_millis() as u64;
-        // Of those who find it old one looks; the others go on meanwhile, unless it is too old for that.
+        // If the entry is old, one request checks it. The others use it meanwhile, unless it is too old for that.
         let is_fresh = now.saturating_sub(looked) < FRESH.as_millis() as u64
             || serving.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_err();
         if !is_overdue && is_fresh && self.under_way.load(Ordering::SeqCst) == 0 {
@@ -238,14 +238,14 @@ impl Cached {
         }
     }
 
-    /// Forgets an organization, so that a change made here is seen with the next request.
+    /// Removes an organization from the cache, so that the next request sees a change made here.
     pub fn forget(&self, org_id: &str) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.organizations.invalidate(org_id);
     }
 
-    /// Begins a transaction that may change what the predictions of an organization go by. Until the result is dropped every
-    /// request looks at the database, so that none goes by the old state once the new one can be seen.
+    /// Begins a transaction that may change what the predictions of an organization use. Until the result is dropped, every
+    /// request checks the database, so that none uses the old state once the new one is visible.
     pub fn changing<'a>(&'a self, org_id: &'a str) -> Changing<'a> {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         Changing { cached: self, org_id }
@@ -258,7 +258,8 @@ impl Cached {
             return Ok(serving);
         }
         let changes = self.changes.load(Ordering::SeqCst);
-        // The generation first: what changes while the rest is read makes it old, and is seen half a second later.
+        // The generation is read first. If anything changes during the other reads, the generation is outdated, and the change
+        // is seen half a second later.
         let now = clock();
         let organization = state.store.organization(org_id).await?;
         let in_use = state.store.models_in_use(org_id).await?;
@@ -279,14 +280,14 @@ impl Cached {
         });
         self.organizations.insert(org_id.to_owned(), serving.clone());
         if self.changes.load(Ordering::SeqCst) != changes {
-            // Something was changed here while it was read: the next request reads it again.
+            // Something changed during the reads, so the next request loads again.
             self.organizations.invalidate(org_id);
         }
         Ok(serving)
     }
 
-    /// What explains the predictions of a model. Making it takes a while for large models of trees: not on a thread that
-    /// answers requests.
+    /// Returns the explainer of a model. Creating it takes a while for large models of trees, so it must not run on a thread
+    /// that answers requests.
     ///
     /// # Errors
     /// `internal`.

@@ -1,9 +1,9 @@
-//! Room that organizations share: so much in all, and so much for each, so that one of them cannot take the room of others.
+//! Slots shared by all organizations, limited in total and per organization, so that none takes the slots of the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A number of places, of which each organization may hold a part. Cloning one is cheap.
+/// A limited number of slots, with a limit per organization. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Shares(Arc<Held>);
 
@@ -11,20 +11,20 @@ pub struct Shares(Arc<Held>);
 struct Held {
     all: usize,
     each: usize,
-    /// Places that are taken: in all, and by organization. Nobody stands here with 0.
+    /// Slots in use: in total, and by organization. No entry has 0.
     taken: Mutex<(usize, HashMap<String, usize>)>,
 }
 
-/// Why there is no place.
+/// The limit that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// The organization holds as many places as it may.
+    /// The limit of the organization.
     Own(usize),
-    /// All organizations together do.
+    /// The total limit.
     All(usize),
 }
 
-/// A place; it is free again when this is dropped.
+/// A slot in use; dropping it frees the slot.
 #[derive(Debug)]
 pub struct Place {
     held: Arc<Held>,
@@ -32,15 +32,15 @@ pub struct Place {
 }
 
 impl Shares {
-    /// So many places in all, and so many for each organization.
+    /// Creates a limit of `all` slots in total and `each` slots per organization.
     pub fn new(all: usize, each: usize) -> Self {
         Shares(Arc::new(Held { all, each, taken: Mutex::default() }))
     }
 
-    /// A place for an organization.
+    /// Takes a slot for an organization.
     ///
     /// # Errors
-    /// Who holds too many.
+    /// The limit that is reached.
     pub fn take(&self, org_id: &str) -> Result<Place, Full> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (all, by_organization) = &mut *taken;

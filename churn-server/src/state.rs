@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! State shared by all handlers.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,41 +19,41 @@ use crate::storage::{ErrorKind as StorageErrorKind, Storage};
 use crate::store::Store;
 use crate::waiting::Waiting;
 
-/// Uploads at once, in all and of one organization: each takes a thread that checks it.
+/// Maximum simultaneous uploads: in total, and of one organization. Each occupies a thread that checks it.
 const UPLOADS: (usize, usize) = (64, 16);
 
-/// The parts of a running server; cloning is cheap.
+/// The parts of a running server. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct AppState(Arc<Parts>);
 
-/// What [`AppState`] holds.
+/// Content of [`AppState`].
 #[derive(Debug)]
 pub struct Parts {
     /// The settings.
     pub config: Config,
-    /// Metadata.
+    /// Database of the metadata.
     pub store: Store,
-    /// Files; those of [`Parts::files`].
+    /// Storage of the files; the same object as [`Parts::files`].
     pub storage: Arc<dyn Storage>,
-    /// Whose they are, and which of them are on record.
+    /// Storage with its owner and its record of files.
     pub files: Arc<Files>,
-    /// Tokens.
+    /// Authentication.
     pub auth: Auth,
-    /// Threads that compute.
+    /// Threads for computations.
     pub cpu: Cpu,
-    /// Room for bodies of JSON.
+    /// Memory budget of JSON bodies.
     pub bodies: Bodies,
-    /// Room for uploads.
+    /// Slots for uploads.
     pub uploads: Shares,
-    /// Models that answer requests.
+    /// Cache of the models that answer requests.
     pub serving: Cached,
-    /// Told of every job that is accepted here, so that a worker of this process looks at once.
+    /// Notified of every job accepted in this process, so that its worker looks at once.
     pub wake: Notify,
-    /// What `/readyz` found last, and when: the database and the storage.
+    /// Last result of `/readyz` (database and storage) with its time.
     pub ready: tokio::sync::Mutex<Option<(Instant, (String, String))>>,
     /// Requests that wait for jobs.
     pub waiting: Waiting,
-    /// Cancelled when the server is to stop.
+    /// Cancelled when the server must stop.
     pub shutdown: CancellationToken,
 }
 
@@ -66,14 +66,14 @@ impl Deref for AppState {
 }
 
 impl AppState {
-    /// Connects everything as the settings say.
+    /// Connects to database and storage according to the settings.
     ///
     /// # Errors
     /// A sentence that says what could not be reached.
     pub async fn open(config: Config) -> Result<AppState, String> {
         let state = AppState::connect(config).await?;
         match state.storage.prepare().await {
-            // Reading goes on where there is no room to write.
+            // Reading still works if there is no space to write.
             Err(error) if error.kind() == StorageErrorKind::Full => tracing::warn!(%error, "the storage is full"),
             prepared => prepared.map_err(|error| format!("the storage: {error}"))?,
         }
@@ -82,7 +82,7 @@ impl AppState {
         Ok(state)
     }
 
-    /// The same without a word to the storage, whoever it belongs to.
+    /// Same, but sends nothing to the storage and does not check its owner.
     ///
     /// # Errors
     /// A sentence that says what could not be reached.
@@ -92,10 +92,10 @@ impl AppState {
         Ok(AppState::new(config, store, storage))
     }
 
-    /// Room for an upload of an organization, until it is dropped.
+    /// Takes an upload slot for an organization, which is freed when it is dropped.
     ///
     /// # Errors
-    /// `unavailable` if too many are under way.
+    /// `unavailable` if too many uploads are in progress.
     pub fn room_for_upload(&self, org_id: &str) -> crate::error::Result<Place> {
         self.uploads.take(org_id).map_err(|full| {
             ApiError::unavailable(match full {
@@ -105,7 +105,7 @@ impl AppState {
         })
     }
 
-    /// Whether a log of so many rows may be held in memory.
+    /// Checks that a log of this many rows may be held in memory.
     ///
     /// # Errors
     /// `too_many_rows`.
@@ -116,7 +116,7 @@ impl AppState {
         }
     }
 
-    /// From its parts.
+    /// Builds the state from its parts.
     pub fn new(config: Config, store: Store, storage: Arc<dyn Storage>) -> AppState {
         let files = Arc::new(Files::new(&config, store.clone(), storage));
         let storage: Arc<dyn Storage> = files.clone();

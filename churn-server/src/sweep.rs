@@ -1,22 +1,22 @@
-//! Takes away what a crash can leave: files that were recorded before they were written, and whose rows never came.
+//! Removes files that a crash can leave: recorded and perhaps written, but without a row.
 //!
-//! A file is recorded, then written, and then its row is written, so a crash between them loses nothing that was
-//! acknowledged, but may leave a file. It is on record, so it is known to be ours; once it is older than the grace time and
-//! still without a row it will never get one. [`Files`](crate::files::Files) does the work.
+//! A file is first recorded, then written, and then its row is written. So a crash in between loses nothing that was
+//! acknowledged, but may leave a file. Its record proves that it is ours. Once it is older than the grace time and still has no
+//! row, it will never get one. [`Files`](crate::files::Files) does the work.
 
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::state::AppState;
 
-/// How often it is looked whether the storage takes files again, after it did not.
+/// Time between two checks whether the storage accepts files again after a failed write.
 const TRY_EVERY: Duration = Duration::from_secs(5);
 
-/// Removes the files on record that are older than the grace time and have no row, and what broken writes left; returns how
-/// many.
+/// Removes the files on record that are older than the grace time and have no row, and what interrupted writes left behind.
+/// Returns their number.
 ///
 /// # Errors
-/// `storage_not_ours`, without having removed anything; those of the storage and the database.
+/// `storage_not_ours`, before anything is removed; those of the storage and the database.
 pub async fn sweep(state: &AppState) -> Result<u64> {
     let swept = state.storage.sweep().await;
     let ours = !matches!(&swept, Err(error) if error.code() == "storage_not_ours");
@@ -35,17 +35,17 @@ pub async fn sweep(state: &AppState) -> Result<u64> {
     }
 }
 
-/// Sweeps at the start and then now and then, until the server stops.
+/// Sweeps at the start and then at intervals, until the server stops.
 pub async fn keep_sweeping(state: AppState) {
     let every = state.config.sweep_every;
     let mut due = Instant::now();
     loop {
         if Instant::now() >= due {
             due = Instant::now() + every;
-            // What fails is in the log.
+            // Errors are logged.
             let _ = sweep(&state).await;
             state.auth.tidy();
-            // Timings that were not asked for must not pile up.
+            // Timings must be drained even if nobody requests the metrics.
             crate::routes::recorder().run_upkeep();
         }
         state.files.try_again().await;
@@ -55,7 +55,7 @@ pub async fn keep_sweeping(state: AppState) {
     }
 }
 
-/// Whether the server was told to stop within this time.
+/// Waits for the given time; returns true if the server must stop.
 async fn sleep_or_stop(state: &AppState, time: Duration) -> bool {
     tokio::time::timeout(time, state.shutdown.cancelled()).await.is_ok()
 }

@@ -1,4 +1,4 @@
-//! The clock of the server. The core has none: everything that depends on today is decided here.
+//! The clock of the server. The core library has none: everything that depends on today is decided here.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use churn::Day;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment, to the millisecond. In JSON as RFC 3339 in UTC, in SQL as milliseconds since 1970.
+/// A point in time in milliseconds. RFC 3339 in UTC in JSON, milliseconds since 1970 in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Stamp(pub i64);
 
 impl Stamp {
-    /// Now.
+    /// Returns the current time.
     pub fn now() -> Stamp {
         Stamp(Timestamp::now().as_millisecond())
     }
 
-    /// This moment moved by so many milliseconds.
+    /// Returns the time moved by this many milliseconds.
     pub fn plus_millis(self, millis: i64) -> Stamp {
         Stamp(self.0.saturating_add(millis))
     }
 }
 
-/// Today in UTC.
+/// Returns today's date in UTC.
 pub fn today() -> Day {
     let days = Timestamp::now().as_second().div_euclid(86_400);
     i32::try_from(days).ok().and_then(Day::new).unwrap_or(Day::MAX)
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_stamp_reads_what_it_writes() {
-        // 2001-09-09T01:46:40Z is the second 1,000,000,000.
+        // 2001-09-09T01:46:40Z is second 1,000,000,000.
         let stamp = Stamp(1_000_000_000_123);
         assert_eq!(stamp.to_string(), "2001-09-09T01:46:40.123Z");
         let text = serde_json::to_string(&stamp).expect("serializes");

@@ -1,8 +1,8 @@
-//! Requests that wait for what works in the background (`?wait=SECONDS`), instead of asking again and again.
+//! Long polling: requests that wait for background work (`?wait=SECONDS`) instead of asking again and again.
 //!
-//! A request that waits looks into the database, at growing distances, until what it waits for has ended, its time is over
-//! or the server stops. A job that ends in this process is seen at once. Only so many requests wait at a time, in all and for
-//! each organization; one beyond that is answered as it stands.
+//! A waiting request reads the database at growing intervals until the work has ended, its time is over, or the server stops.
+//! It sees the end of a job of this process at once. The number of waiting requests is limited, in total and per organization;
+//! a request beyond the limit is answered without waiting.
 
 use std::time::Duration;
 
@@ -16,26 +16,26 @@ use crate::shares::{Place, Shares};
 use crate::state::AppState;
 use crate::store::{ModelStatus, Page, no_model};
 
-/// The longest that a request may ask to wait.
+/// Maximum wait in seconds that a request may ask for.
 const LONGEST: u64 = 60;
 
-/// Requests that wait at a time: in all, and of one organization.
+/// Maximum number of waiting requests: in total, and of one organization.
 const WAITERS: (usize, usize) = (512, 64);
 
-/// The distances between two looks: the first one, and the longest.
+/// Interval between two reads of the database: the first, and the longest.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How long an answer may be put off.
+/// Maximum time that the response may be delayed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct WaitQuery {
-    /// Wait for so many seconds, 0 to 60, for the end of what is under way; an answer comes as soon as it ends, and in any
-    /// case before the time limit of requests. Left out: answer at once.
+    /// Wait up to this many seconds, 0 to 60, for the end of the work in progress. The response comes as soon as it ends, and
+    /// in any case before the time limit of requests. Left out: the response comes at once.
     #[param(minimum = 0, maximum = 60)]
     wait: Option<u64>,
 }
 
-/// Those who wait, and what wakes them.
+/// Slots for waiting requests, and the signal that wakes them.
 #[derive(Debug)]
 pub struct Waiting {
     room: Shares,
@@ -49,13 +49,13 @@ impl Default for Waiting {
 }
 
 impl Waiting {
-    /// Lets all who wait look again: a job has ended here.
+    /// Wakes all waiting requests because a job has ended in this process.
     pub fn wake(&self) {
         self.ended.send_replace(());
     }
 }
 
-/// A request that waits: it looks, and then waits for another look.
+/// A waiting request: it reads the state, and then waits for the next read.
 ///
 /// ```text
 /// let found = loop {
@@ -76,7 +76,7 @@ pub struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    /// As long as was asked for.
+    /// Creates a wait of the requested time.
     ///
     /// # Errors
     /// `invalid_query` for a wait that is too long.
@@ -89,7 +89,7 @@ impl<'a> Wait<'a> {
         Ok(Wait::new(state, org_id, Duration::from_secs(seconds)))
     }
 
-    /// As long as that, but not longer than leaves a request the time to answer.
+    /// Creates a wait of `time`, but leaves enough of the request's time limit to answer.
     fn new(state: &'a AppState, org_id: &'a str, time: Duration) -> Self {
         let limit = state.config.request_timeout;
         let longest = limit.saturating_sub(Duration::from_secs(2)).max(limit / 2);
@@ -97,7 +97,7 @@ impl<'a> Wait<'a> {
         Wait { state, org_id, end, ended, pause: LOOKS.0, place: None }
     }
 
-    /// Waits until it is time for another look; false if there is to be none.
+    /// Waits until the next read is due. Returns false if there must be no further read.
     pub async fn again(&mut self) -> bool {
         let now = Instant::now();
         if now >= self.end || self.state.shutdown.is_cancelled() {
@@ -123,13 +123,13 @@ impl<'a> Wait<'a> {
 /// Waits for the first model of an organization while its training is under way.
 ///
 /// # Errors
-/// `no_model` if none is being trained, with the reason if the training failed; `training_under_way` if the time of the
-/// request does not suffice.
+/// `no_model` if no model is being trained, with the reason if the training failed; `training_under_way` if the time limit of
+/// the request is too short.
 pub async fn first_model(state: &AppState, org_id: &str) -> Result<()> {
     let newest = Page { limit: 1, offset: 0 };
     let mut wait = Wait::new(state, org_id, Duration::MAX);
     loop {
-        // In this order: a training that ends in between has its model.
+        // This order matters: a training that ends between the two reads has its model in the second.
         let is_training = state.store.models(org_id, Some(ModelStatus::Training), newest).await?.total > 0;
         match state.store.models_in_use(org_id).await {
             Ok(_) => return Ok(()),

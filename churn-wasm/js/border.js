@@ -1,6 +1,5 @@
-// The border between callers and the module, in one place: every argument of every call is checked here by the list in calls.js, so
-// that the module, which trusts its own JavaScript, never gets a null pointer, an object where a text belongs, or a length that
-// is none.
+// The border between callers and the module. Every argument of every call is checked here against the list in calls.js. The
+// module trusts its own JavaScript, so it must never get a null pointer, an object in place of a text, or an invalid length.
 import { classes, functions, inModule, parameter, profit } from "./calls.js";
 import { ChurnError, aOrAn, className, shown, wordsOf, wrong } from "./error.js";
 import { readStream } from "./stream.js";
@@ -9,12 +8,12 @@ const OURS = Symbol("made by the module");
 const inspection = Symbol.for("nodejs.util.inspect.custom");
 const disposal = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 
-// What would help where a value of another type is passed again and again.
+// Hints for values of a wrong type that callers often pass.
 const hints = {
   "text of Model.fromJson": "the text of a model document (await response.text(), not response.json())",
 };
 
-/** The package's functions and classes, around what wasm-bindgen wrote; `loaded` is to be called once the module is there. */
+/** The package's functions and classes, as wrappers of the wasm-bindgen code; call `loaded` after the module is loaded. */
 export function border(core) {
   let isLoaded = false;
   let stopped;
@@ -30,7 +29,7 @@ export function border(core) {
       if (key !== OURS) throw wrong(`new ${name}() makes none; expected a call of ${classes[name]?.made_by ?? "the module"}`);
       this.#core = inner;
       this.#kind = name;
-      // A copy would be an empty object without a word: this cannot be cloned, and its text is in the engine's error.
+      // A structured clone would silently be an empty object. A symbol cannot be cloned, and the engine's error shows its text.
       const value = Symbol(`${aOrAn(name)} stays in the thread that made it (${name === "Model" ? "post model.toJson()" : "post its data"} instead)`);
       Object.defineProperty(this, "churn-wasm", { value, enumerable: true });
     }
@@ -49,12 +48,12 @@ export function border(core) {
       for (const value of values) value.#calls += by;
     }
 
-    /** The class of a handle; undefined for everything else. */
+    /** The class of a handle; undefined for any other value. */
     static kindOf(value) {
       return typeof value === "object" && value !== null && #kind in value ? value.#kind : undefined;
     }
 
-    /** The class of `this`, which callers can make anything. */
+    /** The class of `this`, which callers can set to any value. */
     static own(value) {
       const kind = Handle.kindOf(value);
       if (kind === undefined) throw wrong(`this is ${shown(value)}; expected an object of churn-wasm`);
@@ -76,7 +75,7 @@ export function border(core) {
 
     [inspection](depth, options, inspect) {
       const kind = Handle.kindOf(this);
-      // The prototypes are shown as well.
+      // A console may also show the prototypes.
       if (kind === undefined) return "[object of churn-wasm]";
       if (this.#core === undefined) return `${kind} (freed)`;
       if (stopped || depth < 0) return `[${kind}]`;
@@ -86,7 +85,7 @@ export function border(core) {
   }
   Object.defineProperty(Handle.prototype, disposal, { value: Handle.prototype.free, configurable: true, writable: true });
 
-  /** An argument as the module takes it; to look at it may throw. */
+  /** An argument as the module takes it. Reading the argument may throw. */
   function checked(one, value, call, held) {
     try {
       return taken(one, value, call, held);
@@ -119,7 +118,7 @@ export function border(core) {
     }
   }
 
-  /** Whatever comes out of the module: its own errors, the observer's, or the end of it. */
+  /** Turns whatever the module throws into an error: its own, the observer's, or `internal` if the module has stopped. */
   function translated(error, watch) {
     if (error?.name === "ChurnError" && typeof error.code === "string") {
       return watch.thrown ? watch.thrown.error : Object.setPrototypeOf(error, ChurnError.prototype);
@@ -129,7 +128,7 @@ export function border(core) {
       + "expected a fresh copy of it, in a new Web Worker or a reloaded page", { cause: error });
   }
 
-  /** A call into the module with checked arguments. `run` gets them. */
+  /** A call into the module. `run` gets the checked arguments. */
   function invoke(call, parameters, args, self, run) {
     if (!isLoaded) throw new ChurnError("not_loaded", `${call} was called before the module was loaded; expected await init() first`);
     const held = [];
@@ -163,7 +162,7 @@ export function border(core) {
 
   for (const [kind, { properties, methods, statics = {} }] of Object.entries(classes)) {
     const Class = class extends Handle {};
-    // Said outright: tools that shorten scripts drop names.
+    // The name is set explicitly, because minifiers drop names.
     Object.defineProperty(Class, "name", { value: kind });
     made.set(kind, Class);
     made.set(core[kind], Class);
@@ -204,7 +203,7 @@ export function border(core) {
   };
 }
 
-/** An observer whose exception is kept, and comes out of the call unchanged. */
+/** An observer whose exception is stored and leaves the call unchanged. */
 function watched(observe, watch) {
   return (stage, done, total) => {
     if (watch.thrown) return false;
@@ -217,13 +216,13 @@ function watched(observe, watch) {
   };
 }
 
-/** Numbers of rows, as 32-bit integers in an array of our own, whose length is what it says. */
+/** Row positions, copied into a 32-bit integer array of our own, so that its length can be trusted. */
 function places(value, name) {
   if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && !(value instanceof DataView))) {
     throw wrong(`${name} is ${shown(value)}; expected an array of row numbers`);
   }
   if (!ArrayBuffer.isView(value) || !(value instanceof Uint32Array)) {
-    // Before anything is allocated, whatever the length.
+    // Checked before anything is allocated.
     for (let i = 0; i < value.length; i++) {
       const item = value[i];
       if (!Number.isInteger(item) || item < 0 || item >= 2 ** 32) throw wrong(`${name}[${i}] is ${shown(item)}; expected a row number`);
@@ -232,7 +231,7 @@ function places(value, name) {
   return new Uint32Array(value);
 }
 
-// What JSON.stringify makes of each class.
+// The result of JSON.stringify for each class.
 const asData = {
   Model: (model) => JSON.parse(model.toJson()),
   Predictions: (predictions) => predictions.toRows(),
@@ -256,7 +255,7 @@ const asData = {
   },
 };
 
-// What a console shows of each class: small, whatever its size.
+// The summary of each class in a console; it stays short for large objects.
 const summaries = {
   Model: ({ kind, definition, training, library_version }) => ({ kind, definition, customers: training.customers, library_version }),
   Predictions: ({ length, as_of }) => ({ length, as_of }),

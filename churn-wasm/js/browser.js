@@ -1,4 +1,4 @@
-// For browsers and bundlers: the module is fetched from beside this file, or taken from what init is given.
+// For browsers and bundlers: the module is fetched from the folder of this file, or taken from the argument of init.
 import load from "./churn_wasm.js";
 import { bound } from "./bound.js";
 import { loader } from "../js/load.js";

@@ -1,8 +1,8 @@
-// Every call of the package: its parameters, and what each must be. The border (border.js) checks by this list, and the worker
-// (worker/client.js) offers the same calls by it.
+// Every call of the package with the kind of each parameter. The border (border.js) checks arguments against this list, and the
+// worker (worker/client.js) offers the same calls.
 //
-// A parameter is "name kind". Kinds: `text`, `number`, `places` (numbers of rows), `observe` (a function), the name of a class, or
-// `data`, which the module reads itself. A kind with a question mark may be left out.
+// A parameter is "name kind". Kinds: `text`, `number`, `places` (row positions), `observe` (a function), the name of a class,
+// or `data`, which the module reads itself. A parameter whose kind has a question mark is optional.
 
 export const functions = {
   check: ["events Events", "options data"],

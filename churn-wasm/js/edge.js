@@ -1,4 +1,4 @@
-// For runtimes that import compiled modules and forbid compiling at run time: ready when the import is.
+// For runtimes that import compiled modules and forbid compiling at run time. The module is ready after the import.
 import module from "./churn_wasm_bg.wasm";
 import { initSync } from "./churn_wasm.js";
 import { bound } from "./bound.js";
@@ -8,5 +8,5 @@ export * from "./api.js";
 initSync({ module });
 bound.loaded();
 
-/** Nothing is left to load. */
+/** The module is already loaded. */
 export default async function init() {}

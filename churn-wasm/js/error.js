@@ -1,9 +1,10 @@
-// The error that every call throws, and the words for what was found in place of what was expected.
+// The error that every call throws, and descriptions of unexpected values for its messages.
 
-// Marks the errors of every copy of the package: of both builds, of workers, of `import` beside `require`.
+// Marks the errors of every copy of the package: both builds, workers, and `import` beside `require`.
 const MARK = Symbol.for("error of churn-wasm");
 
-/** An error with a stable `code`, the `line` at fault, the `report` of what had been read, and the `findings` that stopped the work. */
+/** An error with a stable `code`, the `line` at fault, the `report` of the rows read so far, and the `findings` that stopped
+ *  the work. */
 export class ChurnError extends Error {
   constructor(code, message, { line = null, report = null, findings = [], cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
@@ -13,7 +14,7 @@ export class ChurnError extends Error {
     this.findings = findings;
   }
 
-  /** By their mark, so that `instanceof` holds across copies. */
+  /** Recognises errors by their mark, so that `instanceof` works across copies of the package. */
   static [Symbol.hasInstance](value) {
     try {
       return typeof value === "object" && value !== null && value[MARK] === true;
@@ -25,10 +26,10 @@ export class ChurnError extends Error {
 Object.defineProperty(ChurnError.prototype, MARK, { value: true });
 Object.defineProperty(ChurnError.prototype, "name", { value: "ChurnError", configurable: true, writable: true });
 
-/** An argument that is not what it should be. */
+/** The error of an argument of a wrong kind or value. */
 export const wrong = (message) => new ChurnError("invalid_parameter", message);
 
-/** A value in words, whatever it is: no value may fail to be described. */
+/** A value in words. It must never throw, whatever the value. */
 export function shown(value) {
   try {
     if (value === null || value === undefined) return String(value);
@@ -43,7 +44,7 @@ export function shown(value) {
   }
 }
 
-/** The name of the class of an object, or nothing. */
+/** The name of the class of an object, if it has one. */
 export function className(value) {
   try {
     const name = value.constructor.name;
@@ -56,7 +57,7 @@ export function className(value) {
 /** A noun with its article. */
 export const aOrAn = (noun) => `${/^[AEIOU]/.test(noun) ? "an" : "a"} ${noun}`;
 
-/** The words of an exception, whatever was thrown. */
+/** The message of an exception, whatever was thrown. */
 export function wordsOf(error) {
   try {
     return String(error?.message ?? error);

@@ -1,4 +1,4 @@
-// What the full build exports, under its public names.
+// The exports of the full build, under their public names.
 import { bound } from "./bound.js";
 
 export { ChurnError } from "../js/error.js";

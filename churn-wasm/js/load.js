@@ -1,9 +1,9 @@
-// Loading the module where it has to be fetched.
+// Loads the module where it has to be fetched.
 import { ChurnError, shown, wordsOf, wrong } from "./error.js";
 
 const EXPECTED = "expected nothing, a URL, a Response, bytes or a WebAssembly.Module";
 
-/** The function `init` of a build: loads the module once, and again after it has failed. */
+/** The function `init` of a build: loads the module once, and tries again after a failure. */
 export function loader(load, loaded) {
   let ready;
   return function init(source) {

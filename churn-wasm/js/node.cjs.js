@@ -1,4 +1,4 @@
-// For Node, bundled into node.cjs, which `import` and `require` share: ready when it is imported.
+// For Node, bundled into node.cjs, which `import` and `require` share. The module is ready after the import.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { initSync } from "./churn_wasm.js";
@@ -6,9 +6,9 @@ import { bound } from "./bound.js";
 
 export * from "./api.js";
 
-// Tools that gather the files of a deployment look for this form.
+// Tools that collect the files of a deployment look for an expression of this form.
 initSync({ module: readFileSync(join(__dirname, "churn_wasm_bg.wasm")) });
 bound.loaded();
 
-/** Nothing is left to load. */
+/** The module is already loaded. */
 export default async function init() {}

@@ -1,7 +1,7 @@
-// For `import` in Node: the copy that `require` gets, so that objects of the one are objects of the other.
+// For `import` in Node: loads the same copy as `require`, so that objects of both are interchangeable.
 import churn from "./node.cjs";
 
 export * from "./node.cjs";
 
-// Some engines hand out the default export itself.
+// Some engines return the default export itself.
 export default churn.default ?? churn;

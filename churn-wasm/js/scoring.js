@@ -1,4 +1,4 @@
-// What the build without training exports.
+// The exports of the build without training.
 import { bound } from "./bound.js";
 
 export { ChurnError } from "../js/error.js";

@@ -1,11 +1,11 @@
-// A log that arrives piece by piece: from a stream, a file, a response, or anything that can be iterated.
+// Reads a log in chunks: from a stream, a file, a response, or any iterable.
 import { parameter } from "./calls.js";
 import { ChurnError, shown, wordsOf, wrong } from "./error.js";
 
-/** Bytes of a file that are read at once. */
+/** The number of bytes of a file that are read at once. */
 const PIECE = 1 << 22;
 
-/** Reads a log as it arrives. `invoke` is the border's; what a stream itself throws comes out unchanged. */
+/** Reads a log as it arrives. `invoke` is the border's. An exception of the stream itself is passed on unchanged. */
 export async function readStream(invoke, core, source, options, observe) {
   const call = "readCsvStream";
   const given = [parameter("options data")];
@@ -21,14 +21,14 @@ export async function readStream(invoke, core, source, options, observe) {
   }
 }
 
-/** The bytes of a source, some at a time. */
+/** The bytes of a source, chunk by chunk. */
 async function* pieces(source) {
   const encoder = new TextEncoder();
   let half = "";
   for await (const piece of arriving(source)) {
     const bytes = bytesOf(piece);
     if (bytes === undefined && typeof piece !== "string") throw wrong(`a piece of the source is ${shown(piece)}; expected bytes or text`);
-    // A character of two units may be cut in two.
+    // A chunk may end in the middle of a surrogate pair.
     const text = half + (bytes === undefined ? piece : "");
     half = bytes === undefined && /[\ud800-\udbff]$/.test(text) ? text.at(-1) : "";
     if (text) yield encoder.encode(half ? text.slice(0, -1) : text);
@@ -37,7 +37,7 @@ async function* pieces(source) {
   if (half) yield encoder.encode(half);
 }
 
-/** The pieces of a source as they come. Everything that looks at the source is here: callers can pass any object. */
+/** The chunks of a source as they arrive. Only this function reads the source, because callers can pass any object. */
 function arriving(source) {
   const expected = "a ReadableStream, a File or Blob, a Response, text, bytes, or an iterable of these";
   try {
@@ -61,12 +61,12 @@ function arriving(source) {
   throw wrong(`the source is ${shown(source)}; expected ${expected}`);
 }
 
-/** A file, some bytes at a time. */
+/** A file, chunk by chunk. */
 async function* slices(blob, size) {
   for (let at = 0; at < size; at += PIECE) yield new Uint8Array(await blob.slice(at, at + PIECE).arrayBuffer());
 }
 
-/** A ReadableStream, which not every engine can iterate by itself. */
+/** A ReadableStream, chunk by chunk; not every engine can iterate one directly. */
 async function* read(reader) {
   let ended = false;
   try {
@@ -82,7 +82,7 @@ async function* read(reader) {
   }
 }
 
-/** A view of bytes without a copy; undefined for anything else. */
+/** A view of the bytes without a copy; undefined for any other value. */
 function bytesOf(value) {
   try {
     if (value instanceof ArrayBuffer) return new Uint8Array(value);

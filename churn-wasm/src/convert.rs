@@ -1,7 +1,8 @@
-//! JavaScript values in, JavaScript values out.
+//! Conversions between JavaScript values and values of the core.
 //!
-//! Options, rows and results cross as JSON text, read and written by the same structs as everywhere: an unknown key or a value
-//! of the wrong type is refused with its name, and numbers keep their bits. Columns of numbers cross as typed arrays.
+//! Options, rows and results are passed as JSON text, which is read and written by the same structs as everywhere. An unknown
+//! key or a value of the wrong type is refused with its name, and numbers keep their bits. Columns of numbers are passed as
+//! typed arrays.
 
 use std::io::{self, Write};
 
@@ -32,7 +33,7 @@ extern "C" {
     pub(crate) fn today() -> String;
 }
 
-/// A plain object or array; a missing value is null.
+/// Converts a result to a plain object or array. A missing value is null.
 pub(crate) fn results(value: &impl Serialize) -> Result<JsValue> {
     let mut text = Vec::new();
     let written = value.serialize(&mut Serializer::with_formatter(&mut text, Numbers));
@@ -41,7 +42,7 @@ pub(crate) fn results(value: &impl Serialize) -> Result<JsValue> {
     js_sys::JSON::parse(&text).map_err(|error| Failure::thrown(&error))
 }
 
-/// Numbers as the standard library writes them: the writer of serde_json has tables of its own for it.
+/// Writes numbers as the standard library does, because the number writer of serde_json would add tables to the binary.
 struct Numbers;
 
 impl Formatter for Numbers {
@@ -50,7 +51,7 @@ impl Formatter for Numbers {
     }
 }
 
-/// JSON text of what the caller handed over; undefined is an empty object.
+/// Returns the JSON text of a value from the caller. Undefined is an empty object.
 fn text(value: &JsValue) -> Result<String> {
     match value.is_undefined() {
         true => Ok("{}".to_owned()),
@@ -58,7 +59,7 @@ fn text(value: &JsValue) -> Result<String> {
     }
 }
 
-/// A struct of the core, by its own names.
+/// Reads a struct of the core from an object with the same names.
 pub(crate) fn config<T: FromJson>(value: &JsValue, name: &str) -> Result<T> {
     read(&text(value)?, name)
 }
@@ -67,12 +68,12 @@ fn read<T: FromJson>(text: &str, name: &str) -> Result<T> {
     churn::from_json(text).map_err(|error| wrong(name, error))
 }
 
-/// What a value is of which a struct was to be read.
+/// Returns the error for a value that a struct cannot be read from.
 fn wrong(name: &str, error: JsonError) -> Failure {
     Failure::parameter(format!("{name}: {error}"))
 }
 
-/// Options whose keys belong to several readers.
+/// Options whose keys belong to several structs.
 pub(crate) struct Options(Vec<(String, Json)>);
 
 impl Options {
@@ -91,7 +92,7 @@ impl Options {
         Some(self.0.swap_remove(at).1)
     }
 
-    /// A text that may be left out.
+    /// Takes an optional text.
     pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>> {
         match self.take(key) {
             None | Some(Json::Null) => Ok(None),
@@ -100,23 +101,23 @@ impl Options {
         }
     }
 
-    /// A setting that may be left out.
+    /// Takes an optional setting.
     pub(crate) fn setting<T: FromJson>(&mut self, key: &str) -> Result<Option<T>> {
         self.take(key).map(|value| T::from_json(&value).map_err(|error| wrong(key, error))).transpose()
     }
 
-    /// A day that may be left out.
+    /// Takes an optional day.
     pub(crate) fn day(&mut self, key: &str) -> Result<Option<Day>> {
         let day = self.text(key)?.map(|text| text.parse());
         day.transpose().map_err(|error: churn::Error| Failure::parameter(format!("{key}: {error}")))
     }
 
-    /// Everything that was not taken.
+    /// Reads a struct from all options that were not taken.
     pub(crate) fn rest<T: FromJson>(self) -> Result<T> {
         T::from_json(&Json::Object(self.0)).map_err(|error| wrong("options", error))
     }
 
-    /// Nothing may be left.
+    /// Checks that no option is left.
     pub(crate) fn end(self, known: &str) -> Result<()> {
         match self.0.first() {
             None => Ok(()),
@@ -125,12 +126,12 @@ impl Options {
     }
 }
 
-/// A column of numbers; NaN is handed on.
+/// Reads a column of numbers. NaN is kept.
 pub(crate) fn numbers(value: &JsValue, name: &str) -> Result<Vec<f64>> {
     to_numbers(value, name).map_err(|error| Failure::thrown(&error))
 }
 
-/// An array of texts for JavaScript.
+/// Builds a JavaScript array of texts.
 pub(crate) fn text_array<'a>(texts: impl Iterator<Item = &'a str>) -> JsValue {
     let (mut all, mut lengths) = (String::new(), Vec::new());
     for text in texts {
@@ -140,7 +141,7 @@ pub(crate) fn text_array<'a>(texts: impl Iterator<Item = &'a str>) -> JsValue {
     split_texts(&all, &lengths)
 }
 
-/// Settings and the rows of a joined table, which take their own way: they are no settings.
+/// Splits the options from the rows of a joined table, which are not settings.
 pub(crate) fn with_attributes(options: &JsValue) -> Result<(Options, Option<Table>)> {
     let parts = split_attributes(options).map_err(|error| Failure::thrown(&error))?;
     let attributes = parts.get(1);
@@ -148,7 +149,7 @@ pub(crate) fn with_attributes(options: &JsValue) -> Result<(Options, Option<Tabl
     Ok((Options::new(&parts.get(0))?, joined))
 }
 
-/// The rows of an array, some thousand at a time, as the keys and values of objects, with their numbers from 1.
+/// Reads the rows of an array, some thousand at a time. `each` gets the row number from 1, and the keys and values of the row.
 pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Vec<(String, Json)>) -> Result<()>) -> Result<()> {
     let mut row = 0;
     while let Some(text) = some_rows(value, row as f64).map_err(|error| Failure::thrown(&error))? {
@@ -164,7 +165,7 @@ pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Vec<(String, Jso
     Ok(())
 }
 
-/// A table of an array of rows, or of an object of columns.
+/// Reads a table from an array of rows or from an object of columns.
 pub(crate) fn table(value: &JsValue) -> Result<Table> {
     let columns = match named_columns(value).map_err(|error| Failure::thrown(&error))? {
         None => columns_of_rows(value)?,
@@ -198,7 +199,7 @@ fn columns_of_rows(value: &JsValue) -> Result<Vec<Column>> {
     names.into_iter().zip(values).map(column).collect()
 }
 
-/// A column of its name and values.
+/// Reads a column from its name and values.
 fn named_column(entry: JsValue) -> Result<Column> {
     let entry: Array = entry.unchecked_into();
     let (name, values) = (entry.get(0).as_string().unwrap_or_default(), entry.get(1));
@@ -209,7 +210,7 @@ fn named_column(entry: JsValue) -> Result<Column> {
     column(name, values)
 }
 
-/// One kind of value a column; missing ones go with every kind.
+/// Builds a column. All values must be of one kind; missing values are allowed in every kind.
 fn column(name: String, values: Vec<Value>) -> Result<Column> {
     let present = || values.iter().filter(|value| !matches!(value, Value::Missing(())));
     let data = if present().all(|value| matches!(value, Value::Number(_))) {

@@ -1,4 +1,4 @@
-//! Reading, features and labels.
+//! Reading of logs, features and labels.
 
 use churn::{Customer, CustomerId, Day, FeatureConfig, FromJson, Json, Merge, Transaction};
 #[cfg(feature = "training")]
@@ -13,7 +13,7 @@ use crate::source::Source;
 #[cfg(feature = "training")]
 use crate::watch::Watch;
 
-/// A log in memory.
+/// A log of events in memory.
 #[wasm_bindgen]
 pub struct Events(pub(crate) churn::Events);
 
@@ -26,7 +26,7 @@ pub fn read_csv(source: &JsValue, options: &JsValue, observe: &JsValue) -> Resul
     Ok(Events(churn::Events::from_csv_observed(Source::new(source)?, &options, &watch)?))
 }
 
-/// A CSV log that arrives piece by piece.
+/// Reader for a CSV log that arrives in pieces.
 #[cfg(feature = "training")]
 #[wasm_bindgen]
 pub struct CsvReading(Option<churn::CsvReading>);
@@ -34,13 +34,13 @@ pub struct CsvReading(Option<churn::CsvReading>);
 #[cfg(feature = "training")]
 #[wasm_bindgen]
 impl CsvReading {
-    /// Begins to read.
+    /// Creates a reader.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &JsValue) -> Result<CsvReading> {
         Ok(CsvReading(Some(churn::CsvReading::new(&config(options, "options")?)?)))
     }
 
-    /// Takes the next bytes.
+    /// Reads the next bytes.
     pub fn push(&mut self, bytes: &JsValue, observe: &JsValue) -> Result<()> {
         let reading = self.0.as_mut().ok_or_else(ended)?;
         let (watch, _guard) = Watch::start(observe, false)?;
@@ -55,7 +55,7 @@ impl CsvReading {
         }
     }
 
-    /// Takes the end.
+    /// Ends the reading and returns the log.
     pub fn finish(&mut self, observe: &JsValue) -> Result<Events> {
         let reading = self.0.take().ok_or_else(ended)?;
         let (watch, _guard) = Watch::start(observe, false)?;
@@ -68,7 +68,8 @@ fn ended() -> Failure {
     Failure::parameter("this log has been read to its end; expected another one")
 }
 
-/// Takes an array of `{customer_id, event_date, amount, event_type, order_id}`; the option `merge` is that of `readCsv`.
+/// Creates a log from an array of `{customer_id, event_date, amount, event_type, order_id}`. The option `merge` is the same as
+/// in `readCsv`.
 #[wasm_bindgen(js_name = eventsFromRows)]
 pub fn events_from_rows(array: &JsValue, options: &JsValue) -> Result<Events> {
     let mut options = Options::new(options)?;
@@ -87,7 +88,7 @@ pub fn events_from_rows(array: &JsValue, options: &JsValue) -> Result<Events> {
         Ok(())
     })?;
     let rows = all.into_iter().map(|(id, mut transaction)| {
-        // By day orders are not read, as everywhere.
+        // With `merge: "day"`, order ids are ignored, as in all other readers.
         transaction.order_id = transaction.order_id.filter(|_| merge == Merge::None);
         (id, transaction)
     });
@@ -110,7 +111,7 @@ impl Events {
         self.0.customers() as f64
     }
 
-    /// The customer ids in byte order.
+    /// The customer ids, in byte order.
     #[wasm_bindgen(getter)]
     pub fn customer_ids(&self) -> JsValue {
         text_array(self.0.customer_ids())
@@ -128,25 +129,25 @@ impl Events {
         self.0.last_day().to_string()
     }
 
-    /// The distinct event types in byte order.
+    /// The distinct event types, in byte order.
     #[wasm_bindgen(getter)]
     pub fn event_types(&self) -> JsValue {
         text_array(self.0.event_types())
     }
 
-    /// One event of this log, in rows of its source: `row`, `order` or `day`.
+    /// The rows of the source that form one event: `row`, `order` or `day`.
     #[wasm_bindgen(getter)]
     pub fn unit(&self) -> String {
         self.0.unit().name().to_owned()
     }
 
-    /// What was read and what was left out.
+    /// The report on the rows that were read and those that were left out.
     #[wasm_bindgen(getter)]
     pub fn report(&self) -> Result<JsValue> {
         results(self.0.report())
     }
 
-    /// A customer with every event of theirs, as `predictOne` takes it; undefined if there is none.
+    /// Returns a customer with all their events, in the form that `predictOne` accepts; undefined if there is no such customer.
     pub fn customer(&self, customer_id: &str) -> Result<JsValue> {
         let transactions: Vec<Event<'_>> = self
             .0
@@ -161,7 +162,7 @@ impl Events {
     }
 }
 
-/// A customer as `predictOne` takes one.
+/// A customer in the form that `predictOne` accepts.
 #[derive(Serialize)]
 struct One<'a> {
     customer_id: &'a str,
@@ -175,11 +176,11 @@ struct Event<'a> {
     event_type: Option<&'a str>,
 }
 
-/// Customers × features.
+/// A table of customers × features.
 #[wasm_bindgen]
 pub struct FeatureTable(pub(crate) churn::FeatureTable);
 
-/// The features of every customer with an event by `as_of`, or by the last day of the log.
+/// Computes the features of every customer with an event up to `as_of`, by default the last day of the log.
 #[wasm_bindgen]
 pub fn features(events: &Events, options: &JsValue) -> Result<FeatureTable> {
     let mut options = Options::new(options)?;
@@ -190,13 +191,13 @@ pub fn features(events: &Events, options: &JsValue) -> Result<FeatureTable> {
 
 #[wasm_bindgen]
 impl FeatureTable {
-    /// The number of rows, one a customer.
+    /// The number of rows, one per customer.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> f64 {
         self.0.rows() as f64
     }
 
-    /// The customers, one a row.
+    /// The customer ids, one per row.
     #[wasm_bindgen(getter)]
     pub fn customer_ids(&self) -> JsValue {
         text_array(self.0.customer_ids())
@@ -214,36 +215,37 @@ impl FeatureTable {
         results(&self.0.scales())
     }
 
-    /// The configuration with everything that was fitted filled in.
+    /// The configuration, including all fitted values.
     #[wasm_bindgen(getter)]
     pub fn fitted_config(&self) -> Result<JsValue> {
         results(&self.0.fitted_config())
     }
 
-    /// The day that the features were seen from.
+    /// The day at which the features were computed.
     #[wasm_bindgen(getter)]
     pub fn as_of(&self) -> Option<String> {
         self.0.as_of().map(|day| day.to_string())
     }
 
-    /// All values, row by row; NaN where missing.
+    /// Returns all values, row by row. Missing values are NaN.
     #[wasm_bindgen(js_name = toFloat64Array)]
     pub fn to_float64_array(&self) -> Vec<f64> {
         self.0.values().iter().copied().collect()
     }
 
-    /// One column; NaN where missing, the index of its level for a category. Undefined if there is none.
+    /// Returns one column; undefined if there is none of this name. Missing values are NaN; a category is the index of its
+    /// level.
     pub fn column(&self, name: &str) -> Option<Vec<f64>> {
         let at = self.0.names().position(|known| known == name)?;
         Some(self.0.values().column(at).to_vec())
     }
 
-    /// A customer's features in the order of the names; undefined if there is no such customer.
+    /// Returns the features of a customer in the order of the names; undefined if there is no such customer.
     pub fn row(&self, customer_id: &str) -> Option<Vec<f64>> {
         self.0.row(customer_id).map(|row| row.to_vec())
     }
 
-    /// The rows at these places, in this order.
+    /// Returns a table with the rows at these indices, in this order.
     pub fn select(&self, places: &[u32]) -> Result<FeatureTable> {
         let places: Vec<usize> = places.iter().map(|&place| place as usize).collect();
         match places.iter().find(|&&place| place >= self.0.rows()) {
@@ -254,21 +256,21 @@ impl FeatureTable {
         }
     }
 
-    /// The table as CSV.
+    /// Returns the table as CSV.
     #[wasm_bindgen(js_name = toCsv)]
     pub fn to_csv(&self) -> Result<String> {
         csv(|writer| self.0.write_csv(writer))
     }
 }
 
-/// What the core writes, as text.
+/// Returns the output of a writer of the core as text.
 pub(crate) fn csv(write: impl FnOnce(&mut Vec<u8>) -> churn::Result<()>) -> Result<String> {
     let mut bytes = Vec::new();
     write(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| Failure::parameter("what was written is not UTF-8"))
 }
 
-/// Who churned at a cutoff: `{customer_id, churned}`, two columns.
+/// Labels the customers who churned after a cutoff. Returns `{customer_id, churned}`, two columns.
 #[cfg(feature = "training")]
 #[wasm_bindgen]
 pub fn labels(events: &Events, options: &JsValue) -> Result<JsValue> {
@@ -283,13 +285,13 @@ pub fn labels(events: &Events, options: &JsValue) -> Result<JsValue> {
     Ok(table.into())
 }
 
-/// Sets a key of a fresh object, which cannot fail.
+/// Sets a key of a new object, which cannot fail.
 #[cfg(feature = "training")]
 fn set(object: &js_sys::Object, key: &str, value: &JsValue) {
     let _ = js_sys::Reflect::set(object, &key.into(), value);
 }
 
-/// A customer as they came over the border.
+/// Reads a customer from a JavaScript value.
 pub(crate) fn customer(value: &JsValue) -> Result<Customer> {
     config(value, "customer")
 }

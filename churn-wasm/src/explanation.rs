@@ -1,4 +1,4 @@
-//! What each feature adds, in numbers and in words.
+//! Explanations: the contributions of the features, in numbers and in words.
 
 use wasm_bindgen::prelude::*;
 
@@ -18,54 +18,54 @@ impl Explanation {
         self.0.margin().len() as f64
     }
 
-    /// The customers.
+    /// The customer ids.
     #[wasm_bindgen(getter)]
     pub fn customer_ids(&self) -> JsValue {
         text_array(self.0.customer_ids())
     }
 
-    /// The features.
+    /// The names of the features.
     #[wasm_bindgen(getter)]
     pub fn names(&self) -> JsValue {
         text_array(self.0.names())
     }
 
-    /// Customers × features, row by row.
+    /// The contributions, customers × features, row by row.
     #[wasm_bindgen(getter)]
     pub fn contributions(&self) -> Vec<f64> {
         self.0.contributions().iter().copied().collect()
     }
 
-    /// The margin where nothing is known of the customer.
+    /// The margin of a customer without any known feature.
     #[wasm_bindgen(getter)]
     pub fn base(&self) -> f64 {
         self.0.base()
     }
 
-    /// base + the sum of the row.
+    /// The margin of each customer: base + the sum of the row.
     #[wasm_bindgen(getter)]
     pub fn margin(&self) -> Vec<f64> {
         self.0.margin().to_vec()
     }
 
-    /// The calibrated probabilities that the margins lead to.
+    /// The calibrated probabilities that result from the margins.
     #[wasm_bindgen(getter)]
     pub fn churn_probability(&self) -> Vec<f64> {
         self.0.churn_probabilities().to_vec()
     }
 
-    /// What margin and contributions are measured in.
+    /// The unit of margin and contributions.
     #[wasm_bindgen(getter)]
     pub fn output(&self) -> Result<JsValue> {
         results(&self.0.output())
     }
 
-    /// The strongest reasons of a customer in words.
+    /// Returns the strongest reasons of a customer in words.
     pub fn reasons(&self, row: f64) -> Result<JsValue> {
         results(&self.0.reasons(checked_row(row, self.0.margin().len())?))
     }
 
-    /// The reasons of a list of customers, in which one that most share is said once; all customers, or those of some rows.
+    /// Returns the reasons of all customers, or of some rows. A reason that most of them share is returned only once.
     #[wasm_bindgen(js_name = listReasons)]
     pub fn list_reasons(&self, rows: Option<Vec<u32>>) -> Result<JsValue> {
         let count = self.0.margin().len();
@@ -76,12 +76,12 @@ impl Explanation {
         results(&self.0.list_reasons(&rows?))
     }
 
-    /// The features by the mean size of their contributions.
+    /// Returns the features by the mean absolute value of their contributions.
     pub fn importance(&self) -> Result<JsValue> {
         results(&self.0.importance())
     }
 
-    /// The value of a feature and what it adds, customer by customer, two numbers each.
+    /// Returns the value and the contribution of a feature for each customer, two numbers each.
     pub fn dependence(&self, feature: &str) -> Result<Vec<f64>> {
         Ok(self.0.dependence(feature)?.into_iter().flat_map(|(value, adds)| [value, adds]).collect())
     }

@@ -1,5 +1,5 @@
-//! churn for JavaScript. Every function converts, makes one call of the core, and converts; what it means stands in the
-//! documentation of the `churn` crate, what it takes and gives in `types.d.ts`.
+//! churn for JavaScript. Each function converts its arguments, makes one call of the core, and converts the result. The
+//! documentation of the `churn` crate explains the functions; `types.d.ts` describes their arguments and results.
 
 mod convert;
 pub mod error;

@@ -1,4 +1,4 @@
-//! Models: the document, scores, and what may be asked of them.
+//! Models: the model document, predictions and explanations.
 
 use churn::{ChangeConfig, Day, ExplainConfig, Input, Prediction, SlippingConfig, Table, Value};
 use std::collections::BTreeMap;
@@ -14,16 +14,16 @@ use crate::explanation::Explanation;
 #[wasm_bindgen]
 pub struct Model(pub(crate) churn::Model);
 
-/// A trained model, and the document that it was read from: a build that trains nothing writes none.
+/// A trained model with the document that it was read from, because a build without training cannot write one.
 #[cfg(not(feature = "training"))]
 #[wasm_bindgen]
 pub struct Model(pub(crate) churn::Model, String);
 
-/// The risk of many customers.
+/// Predictions for many customers.
 #[wasm_bindgen]
 pub struct Predictions(pub(crate) churn::Predictions);
 
-/// When to look, whom to score, and columns to join.
+/// Options of scoring: the day, the joined columns, and which customers are scored.
 struct Seen {
     as_of: Option<Day>,
     joined: Option<(Table, String)>,
@@ -32,7 +32,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Takes `as_of`, `attributes` and `attributes_id` out of the options.
+    /// Takes `as_of`, `attributes`, `attributes_id`, `include_inactive` and `allow` out of the options.
     fn new(value: &JsValue) -> Result<(Seen, Options)> {
         let (mut options, joined) = with_attributes(value)?;
         let as_of = options.day("as_of")?;
@@ -55,7 +55,7 @@ const SEEN: &str = "as_of, attributes, attributes_id, include_inactive or allow"
 
 #[wasm_bindgen]
 impl Model {
-    /// Reads a model document from anywhere.
+    /// Reads a model document from any source.
     #[wasm_bindgen(js_name = fromJson)]
     pub fn from_json(text: &str) -> Result<Model> {
         let model = churn::Model::from_json(text)?;
@@ -65,7 +65,7 @@ impl Model {
         return Ok(Model(model, text.to_owned()));
     }
 
-    /// The model document.
+    /// Returns the model document.
     #[wasm_bindgen(js_name = toJson)]
     pub fn to_json(&self) -> String {
         #[cfg(feature = "training")]
@@ -74,31 +74,31 @@ impl Model {
         return self.1.clone();
     }
 
-    /// The learner.
+    /// The name of the learner.
     #[wasm_bindgen(getter)]
     pub fn kind(&self) -> String {
         self.0.kind().name().to_owned()
     }
 
-    /// How it was judged on rows that it had not seen.
+    /// The evaluation on rows that were not used for training.
     #[wasm_bindgen(getter)]
     pub fn evaluation(&self) -> Result<JsValue> {
         results(self.0.evaluation())
     }
 
-    /// What it was trained on.
+    /// The description of the training data.
     #[wasm_bindgen(getter)]
     pub fn training(&self) -> Result<JsValue> {
         results(self.0.training())
     }
 
-    /// The settings it was fitted with.
+    /// The settings that the model was fitted with.
     #[wasm_bindgen(getter)]
     pub fn parameters(&self) -> Result<JsValue> {
         results(self.0.parameters())
     }
 
-    /// Where the risk bands begin.
+    /// The lower bounds of the risk bands.
     #[wasm_bindgen(getter)]
     pub fn thresholds(&self) -> Result<JsValue> {
         results(self.0.thresholds())
@@ -110,43 +110,43 @@ impl Model {
         results(self.0.labels())
     }
 
-    /// The same in a sentence.
+    /// The definition of churn in one sentence.
     #[wasm_bindgen(getter)]
     pub fn definition(&self) -> String {
         self.0.definition()
     }
 
-    /// One event of the log that it learned from, in rows of its source: `row`, `order` or `day`.
+    /// The rows of the source that formed one event of the training log: `row`, `order` or `day`.
     #[wasm_bindgen(getter)]
     pub fn event_unit(&self) -> String {
         self.0.event_unit().name().to_owned()
     }
 
-    /// The features that it takes, in order.
+    /// The features that the model uses, in order.
     #[wasm_bindgen(getter)]
     pub fn feature_specs(&self) -> Result<JsValue> {
         results(&self.0.feature_specs())
     }
 
-    /// The cutoffs it learned from, oldest first.
+    /// The cutoffs of the training rows, oldest first.
     #[wasm_bindgen(getter)]
     pub fn cutoffs(&self) -> Result<JsValue> {
         results(&self.0.cutoffs())
     }
 
-    /// What a reader of its results must know.
+    /// The warnings about the results of the model.
     #[wasm_bindgen(getter)]
     pub fn warnings(&self) -> Result<JsValue> {
         results(&self.0.warnings())
     }
 
-    /// The findings of training, worst first; null for a document of a version that did not check.
+    /// The findings of the training, worst first; null for a document of an older version that did not check.
     #[wasm_bindgen(getter)]
     pub fn findings(&self) -> Result<JsValue> {
         results(&self.0.findings())
     }
 
-    /// The stamp of the audit.
+    /// The stamp of the leakage audit.
     #[wasm_bindgen(getter)]
     pub fn audit(&self) -> Result<JsValue> {
         results(&self.0.audit())
@@ -158,45 +158,46 @@ impl Model {
         self.0.calibration().to_owned()
     }
 
-    /// The version of the library that trained it.
+    /// The version of the library that trained the model.
     #[wasm_bindgen(getter)]
     pub fn library_version(&self) -> String {
         self.0.library_version().to_owned()
     }
 
-    /// The features of a log as this model takes them.
+    /// Computes the features of a log as this model uses them.
     pub fn features(&self, events: &Events, options: &JsValue) -> Result<FeatureTable> {
         let (seen, rest) = Seen::new(options)?;
         rest.end(SEEN)?;
         Ok(FeatureTable(self.0.features(seen.input(events), seen.as_of)?))
     }
 
-    /// The columns of a table as this model takes them.
+    /// Reads the columns of a table as this model uses them.
     #[wasm_bindgen(js_name = tableFeatures)]
     pub fn table_features(&self, rows: &JsValue, customer_id: Option<String>) -> Result<FeatureTable> {
         Ok(FeatureTable(self.0.table_features(&table(rows)?, customer_id.as_deref())?))
     }
 
-    /// The risk of each customer that the definition of churn covers at the end of `as_of`, or of the last day of the log.
+    /// Predicts the risk of the customers that the definition of churn covers at the end of `as_of`, by default the last day of
+    /// the log.
     pub fn predict(&self, events: &Events, options: &JsValue) -> Result<Predictions> {
         let (seen, rest) = Seen::new(options)?;
         rest.end(SEEN)?;
         Ok(Predictions(self.0.predict(seen.input(events), seen.as_of)?))
     }
 
-    /// The risk of every row of a table.
+    /// Predicts the risk of every row of a table.
     #[wasm_bindgen(js_name = predictTable)]
     pub fn predict_table(&self, rows: &JsValue, customer_id: Option<String>) -> Result<Predictions> {
         Ok(Predictions(self.0.predict_table(&table(rows)?, customer_id.as_deref())?))
     }
 
-    /// The risk of every row of a feature table.
+    /// Predicts the risk of every row of a feature table.
     #[wasm_bindgen(js_name = predictFeatures)]
     pub fn predict_features(&self, table: &FeatureTable) -> Result<Predictions> {
         Ok(Predictions(self.0.predict_features(&table.0)?))
     }
 
-    /// The risk of one customer at the end of `as_of`, or of today (UTC).
+    /// Predicts the risk of one customer at the end of `as_of`, by default today (UTC).
     #[wasm_bindgen(js_name = predictOne)]
     pub fn predict_one(&self, one: &JsValue, options: &JsValue) -> Result<JsValue> {
         let mut options = Options::new(options)?;
@@ -208,7 +209,7 @@ impl Model {
         results(&self.0.predict_one(&customer(one)?, as_of)?)
     }
 
-    /// The risk of one customer at the end of `as_of`, or of today (UTC), with its reasons.
+    /// Predicts the risk of one customer at the end of `as_of`, by default today (UTC), with its reasons.
     #[wasm_bindgen(js_name = explainOne)]
     pub fn explain_one(&self, one: &JsValue, options: &JsValue) -> Result<JsValue> {
         let mut options = Options::new(options)?;
@@ -220,7 +221,7 @@ impl Model {
         results(&self.0.explainer(&config)?.explain_one(&customer(one)?, as_of)?)
     }
 
-    /// The customers whose risk rose most since an earlier day.
+    /// Returns the customers whose risk rose most since an earlier day.
     #[wasm_bindgen(js_name = slippingAway)]
     pub fn slipping_away(&self, events: &Events, options: &JsValue) -> Result<JsValue> {
         let (seen, rest) = Seen::new(options)?;
@@ -228,20 +229,20 @@ impl Model {
         results(&self.0.slipping_away(seen.input(events), seen.as_of, &config)?)
     }
 
-    /// Why every customer has the risk they have.
+    /// Explains the risk of every customer.
     pub fn explain(&self, events: &Events, options: &JsValue) -> Result<Explanation> {
         let (seen, rest) = Seen::new(options)?;
         let config: ExplainConfig = rest.rest()?;
         Ok(Explanation(self.0.explain_with(&self.0.features(seen.input(events), seen.as_of)?, &config)?))
     }
 
-    /// Why every row of a feature table has the risk it has.
+    /// Explains the risk of every row of a feature table.
     #[wasm_bindgen(js_name = explainFeatures)]
     pub fn explain_features(&self, table: &FeatureTable, options: &JsValue) -> Result<Explanation> {
         Ok(Explanation(self.0.explain_with(&table.0, &config(options, "options")?)?))
     }
 
-    /// The risk of a customer if these features had these values.
+    /// Predicts the risk of a customer with changed feature values.
     #[wasm_bindgen(js_name = whatIf)]
     pub fn what_if(&self, table: &FeatureTable, customer_id: &str, changes: &JsValue) -> Result<JsValue> {
         let changes: BTreeMap<String, Value> = config(changes, "changes")?;
@@ -249,7 +250,7 @@ impl Model {
         results(&self.0.what_if(&table.0, customer_id, &changes)?)
     }
 
-    /// The smallest changes of a customer's features that take the risk below a threshold.
+    /// Returns the smallest changes of a customer's features that take the risk below a threshold.
     #[wasm_bindgen(js_name = smallestChanges)]
     pub fn smallest_changes(&self, table: &FeatureTable, customer_id: &str, options: &JsValue) -> Result<JsValue> {
         let config: ChangeConfig = config(options, "options")?;
@@ -265,62 +266,62 @@ impl Predictions {
         self.0.len() as f64
     }
 
-    /// The customers.
+    /// The customer ids.
     #[wasm_bindgen(getter)]
     pub fn customer_id(&self) -> JsValue {
         text_array(self.0.customer_ids())
     }
 
-    /// Their calibrated probabilities of churn.
+    /// The calibrated probability of churn of each customer.
     #[wasm_bindgen(getter)]
     pub fn churn_probability(&self) -> Vec<f64> {
         self.0.churn_probabilities().to_vec()
     }
 
-    /// Their bands.
+    /// The risk band of each customer.
     #[wasm_bindgen(getter)]
     pub fn risk_segment(&self) -> JsValue {
         text_array(self.0.risk_segments().map(churn::Segment::name))
     }
 
-    /// The day that the customers were looked at.
+    /// The day at which the customers were scored.
     #[wasm_bindgen(getter)]
     pub fn as_of(&self) -> Option<String> {
         self.0.as_of().map(|day| day.to_string())
     }
 
-    /// The number of customers that the definition of churn covers, and of those it leaves out.
+    /// The number of customers that the definition of churn covers, and of those that it does not cover.
     #[wasm_bindgen(getter)]
     pub fn coverage(&self) -> Result<JsValue> {
         results(&self.0.coverage())
     }
 
-    /// Whether each customer is covered; null unless the others were asked for.
+    /// True for each customer that the definition covers; null unless the others were also scored.
     #[wasm_bindgen(getter)]
     pub fn covered(&self) -> Result<JsValue> {
         results(&self.0.covered())
     }
 
-    /// The findings about the data that was scored.
+    /// The findings about the scored data.
     #[wasm_bindgen(getter)]
     pub fn findings(&self) -> Result<JsValue> {
         results(&self.0.findings())
     }
 
-    /// One object a customer.
+    /// Returns one object per customer.
     #[wasm_bindgen(js_name = toRows)]
     pub fn to_rows(&self) -> Result<JsValue> {
         results(&self.0.iter().collect::<Vec<Prediction>>())
     }
 
-    /// `customer_id,churn_probability,risk_segment` as CSV.
+    /// Returns `customer_id,churn_probability,risk_segment` as CSV.
     #[wasm_bindgen(js_name = toCsv)]
     pub fn to_csv(&self) -> Result<String> {
         csv(|writer| self.0.write_csv(writer))
     }
 }
 
-/// A row that is there.
+/// Checks that a row exists, and returns its index.
 pub(crate) fn checked_row(row: f64, rows: usize) -> Result<usize> {
     let at = row as usize;
     match at as f64 == row && at < rows {

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use crate::convert::config;
 use crate::error::Result;
 
-/// The band of a probability.
+/// Returns the risk band of a probability.
 #[wasm_bindgen]
 pub fn segment(probability: f64, thresholds: &JsValue) -> Result<String> {
     let thresholds: Thresholds = config(thresholds, "thresholds")?;

@@ -1,4 +1,4 @@
-//! What only the full build takes: files, columns of outcomes, and the clock.
+//! Inputs that only the full build reads: files, columns of outcomes, and the clock.
 
 use std::io::{self, Read};
 
@@ -23,7 +23,7 @@ extern "C" {
     pub(crate) fn now() -> f64;
 }
 
-/// A column of numbers that may be left out.
+/// Reads an optional column of numbers.
 pub(crate) fn optional_numbers(value: &JsValue, name: &str) -> Result<Option<Vec<f64>>> {
     match value.is_null() || value.is_undefined() {
         true => Ok(None),
@@ -31,19 +31,19 @@ pub(crate) fn optional_numbers(value: &JsValue, name: &str) -> Result<Option<Vec
     }
 }
 
-/// A column of outcomes: booleans, or 1 and 0.
+/// Reads a column of outcomes: booleans, or 1 and 0.
 pub(crate) fn outcomes(value: &JsValue, name: &str) -> Result<Vec<bool>> {
     let bytes = to_outcomes(value, name).map_err(|error| Failure::thrown(&error))?;
     Ok(bytes.into_iter().map(|byte| byte == 1).collect())
 }
 
-/// A column of texts.
+/// Reads a column of texts.
 pub(crate) fn texts(value: &JsValue, name: &str) -> Result<Vec<String>> {
     let array = to_texts(value, name).map_err(|error| Failure::thrown(&error))?;
     Ok(array.iter().map(|item| item.as_string().unwrap_or_default()).collect())
 }
 
-/// Text, bytes, or in a worker a Blob, read piece by piece: a file is never held as a whole.
+/// Text, bytes, or (in a worker) a Blob. A Blob is read in pieces, so that a file is never held in memory as a whole.
 pub(crate) enum Source {
     Text(io::Cursor<Vec<u8>>),
     Bytes { bytes: Uint8Array, at: u32 },
@@ -75,7 +75,7 @@ impl Read for Source {
         match self {
             Source::Text(text) => text.read(buffer),
             Source::Bytes { bytes, at } => {
-                // An observer can take the bytes away, or make their buffer smaller.
+                // An observer can detach the bytes, or shrink their buffer.
                 let left =
                     bytes.length().checked_sub(*at).ok_or_else(|| io::Error::other("the bytes were taken away"))?;
                 let count = left.min(u32::try_from(buffer.len()).unwrap_or(u32::MAX));

@@ -1,4 +1,4 @@
-//! Training, judging and the report.
+//! Training, evaluation and reports.
 
 use churn::report::Report;
 use churn::{CompareConfig, EvaluationConfig, ExplainConfig, Input, TableConfig, Thresholds, TrainConfig};
@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::source::outcomes;
 use crate::watch::Watch;
 
-/// Trains a model on events.
+/// Trains a model on a log of events.
 #[wasm_bindgen]
 pub fn train(events: &Events, options: &JsValue, observe: &JsValue) -> Result<Model> {
     let config: TrainConfig = config(options, "options")?;
@@ -19,7 +19,7 @@ pub fn train(events: &Events, options: &JsValue, observe: &JsValue) -> Result<Mo
     Ok(Model(churn::train_observed(&events.0, &config, &watch)?))
 }
 
-/// Trains a model on a table with one row a customer.
+/// Trains a model on a table with one row per customer.
 #[wasm_bindgen(js_name = trainTable)]
 pub fn train_table(rows: &JsValue, options: &JsValue, observe: &JsValue) -> Result<Model> {
     let config: TableConfig = config(options, "options")?;
@@ -27,54 +27,54 @@ pub fn train_table(rows: &JsValue, options: &JsValue, observe: &JsValue) -> Resu
     Ok(Model(churn::train_table_observed(&table(rows)?, &config, &watch)?))
 }
 
-/// Judges probabilities against what happened.
+/// Evaluates probabilities against the outcomes.
 #[wasm_bindgen]
 pub fn evaluate(churned: &JsValue, probabilities: &JsValue, options: &JsValue) -> Result<JsValue> {
     let config: EvaluationConfig = config(options, "options")?;
     results(&churn::evaluate(&outcomes(churned, "churned")?, &numbers(probabilities, "probabilities")?, &config)?)
 }
 
-/// The curves of the same predictions.
+/// Computes the evaluation curves of probabilities and outcomes.
 #[wasm_bindgen]
 pub fn curves(churned: &JsValue, probabilities: &JsValue, options: &JsValue) -> Result<JsValue> {
     let config: EvaluationConfig = config(options, "options")?;
     results(&churn::curves(&outcomes(churned, "churned")?, &numbers(probabilities, "probabilities")?, &config)?)
 }
 
-/// Compares the probabilities that two models give the same customers.
+/// Compares the probabilities of two models for the same customers.
 #[wasm_bindgen]
 pub fn compare(churned: &JsValue, a: &JsValue, b: &JsValue, options: &JsValue) -> Result<JsValue> {
     let config: CompareConfig = config(options, "options")?;
     results(&churn::compare(&outcomes(churned, "churned")?, &numbers(a, "a")?, &numbers(b, "b")?, &config)?)
 }
 
-/// Compares two models on a log, at the last cutoff whose outcome it tells.
+/// Compares two models on a log, at the last cutoff whose outcome the log contains.
 #[wasm_bindgen(js_name = compareModels)]
 pub fn compare_models(a: &Model, b: &Model, events: &Events, options: &JsValue) -> Result<JsValue> {
     let config: CompareConfig = config(options, "options")?;
     results(&churn::compare_models(&a.0, &b.0, &events.0, &config)?)
 }
 
-/// The findings of a log beside a definition of churn, worst first.
+/// Checks a log against a definition of churn. Returns the findings, worst first.
 #[wasm_bindgen]
 pub fn check(events: &Events, options: &JsValue) -> Result<JsValue> {
     let definition: churn::LabelConfig = config(options, "options")?;
     results(&churn::check(&events.0, &definition)?)
 }
 
-/// Settings proposed from the pauses between events.
+/// Proposes settings from the pauses between events.
 #[wasm_bindgen]
 pub fn suggest(events: &Events) -> Result<JsValue> {
     results(&churn::suggest(&events.0)?)
 }
 
-/// All codes of findings with severity and meaning.
+/// Returns all codes of findings, with severity and meaning.
 #[wasm_bindgen(js_name = findingCodes)]
 pub fn finding_codes() -> Result<JsValue> {
     results(&churn::finding_codes())
 }
 
-/// The four bands with the churn rate that was observed in each.
+/// Returns the four risk bands, each with its observed churn rate.
 #[wasm_bindgen(js_name = segmentTable)]
 pub fn segment_table(churned: &JsValue, probabilities: &JsValue, thresholds: &JsValue) -> Result<JsValue> {
     let thresholds: Thresholds = config(thresholds, "thresholds")?;
@@ -102,7 +102,7 @@ impl ReportOptions {
     }
 }
 
-/// The report on a model and on the customers of a log, as one self-contained HTML page.
+/// Returns the report on a model and on the customers of a log, as one self-contained HTML page.
 #[wasm_bindgen]
 pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<String> {
     let ReportOptions { title, source, as_of, event, allow } = ReportOptions::new(options)?;
@@ -117,7 +117,7 @@ pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<Strin
     Ok(report.to_html())
 }
 
-/// The report on a model alone.
+/// Returns the report on a model alone.
 #[wasm_bindgen(js_name = modelReport)]
 pub fn model_report(model: &Model, options: &JsValue) -> Result<String> {
     let ReportOptions { title, source, .. } = ReportOptions::new(options)?;

@@ -1,4 +1,4 @@
-//! The caller's function that watches long work.
+//! The caller's function that observes long work.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -11,19 +11,21 @@ use crate::error::{Failure, Result};
 use crate::source::now;
 
 thread_local! {
-    // Observers are shared between threads, JavaScript's functions are not: the function waits here for the one thread.
+    // Observers are shared between threads, but JavaScript functions are not. So the function is stored here, for the only
+    // thread.
     static WATCHER: RefCell<Option<Function>> = const { RefCell::new(None) };
     static STOPPED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls the function with stage, steps done and steps in all; false stops the work.
+/// Observer that calls the function with stage, steps done and total steps. If it returns false, the work stops.
 pub(crate) struct Watch {
-    /// Whether the core may read a clock: only a time budget needs it, and the times would end up in the model document.
+    /// True if the core may read a clock. Only a time budget needs it, and measured times would be stored in the model
+    /// document.
     pub(crate) clock: bool,
 }
 
 impl Watch {
-    /// Watches with this function, or with none, until the guard is dropped; then whatever was watching before goes on.
+    /// Sets the observing function, or none, until the guard is dropped. Then the previous function observes again.
     pub(crate) fn start(observe: &JsValue, clock: bool) -> Result<(Watch, Guard)> {
         let function = match observe.is_undefined() || observe.is_null() {
             true => None,
@@ -36,7 +38,7 @@ impl Watch {
     }
 }
 
-/// The function that watched before, and whether it has stopped its work: an observer may start work of its own.
+/// The previous function, and whether it has stopped its work. Both are kept because an observer may start work of its own.
 pub(crate) struct Guard(Option<Function>, bool);
 
 impl Drop for Guard {
@@ -48,10 +50,10 @@ impl Drop for Guard {
 
 impl Observer for Watch {
     fn progress(&self, stage: &'static str, done: u64, total: u64) {
-        // The function may call this module again, so it is not held meanwhile.
+        // The function may call this module again, so it is not borrowed during the call.
         let Some(function) = WATCHER.with_borrow(Option::clone) else { return };
         let answer = function.call3(&JsValue::NULL, &stage.into(), &(done as f64).into(), &(total as f64).into());
-        // A function that throws is no longer watching.
+        // If the function throws, the work stops.
         if !matches!(answer, Ok(answer) if answer.as_bool() != Some(false)) {
             STOPPED.set(true);
         }

@@ -1,7 +1,7 @@
-//! Behavioural clusters: customers who act alike, by k-means on standardised features.
+//! Behavioural clusters of customers, by k-means on standardised features.
 //!
-//! The partition is smartcore's k-means (k-means++ start, Lloyd's iterations). Unlike everything else here its start
-//! depends on the word size of the target, so a 32-bit target may number or cut the clusters differently.
+//! The algorithm is smartcore's k-means (k-means++ start, Lloyd's iterations). Unlike everything else in this library, its
+//! start depends on the word size of the target. So a 32-bit target may number or divide the clusters differently.
 
 use smartcore::cluster::kmeans::{KMeans, KMeansParameters};
 use smartcore::linalg::basic::matrix::DenseMatrix;
@@ -9,19 +9,19 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::{FeatureTable, percentile};
 
-/// Customers grouped by behaviour, the largest cluster first.
+/// Clusters of customers by behaviour, the largest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clusters {
     /// The cluster of each row of the table, from 0.
     pub assignments: Vec<usize>,
-    /// Customers in each cluster.
+    /// Number of customers in each cluster.
     pub sizes: Vec<usize>,
-    /// Mean of each feature in each cluster over the values that are present, in the feature's own unit; NaN without any.
+    /// Mean of each feature in each cluster over the present values, in the feature's unit; NaN if there is no value.
     pub centers: Vec<Vec<f64>>,
 }
 
-/// Groups the rows of a feature table into at most `k` clusters. Missing values stand at the median; columns that do not
-/// vary and categorical columns are left out of the distance.
+/// Groups the rows of a feature table into at most `k` clusters. Missing values are replaced by the median. Columns that do
+/// not vary and categorical columns are left out of the distance.
 ///
 /// ```
 /// use churn::{Events, FeatureConfig, ReadOptions, cluster, features};

@@ -1,19 +1,20 @@
-//! Two models judged on the same customers: how much better the one is, and whether that may be chance.
+//! Comparison of two models on the same customers: the difference of their measures, with confidence intervals.
 //!
-//! The customers are the same, so the differences are paired: what makes a customer hard makes it hard for both models. The
-//! log-loss differs by the mean of the differences row by row, with their standard deviation over √n as standard error. The
-//! AUC differs with the standard error of DeLong, DeLong and Clarke-Pearson (1988), from midranks (Sun and Xu 2014): with
-//! V(i) the share of the others ranked below churner i, ties half, and V(j) the share of the churners ranked above other j,
+//! The customers are the same, so the differences are paired: a customer that is hard to predict is hard for both models.
+//! The difference of the log-loss is the mean of the differences row by row; its standard error is their standard deviation
+//! over √n. The standard error of the difference of the AUC is that of DeLong, DeLong and Clarke-Pearson (1988), computed
+//! from midranks (Sun and Xu 2014). Let V(i) be the share of the non-churners ranked below churner i, and V(j) the share of
+//! the churners ranked above non-churner j; ties count half. Then
 //!
 //! ```text
-//! variance = var over churners of (V_b − V_a) / churners + var over others of (V_b − V_a) / others
+//! variance = var over churners of (V_b − V_a) / churners + var over non-churners of (V_b − V_a) / non-churners
 //! ```
 //!
-//! The interval is difference ± z · standard error. One that holds 0 does not tell which model is better.
+//! The interval is difference ± z · standard error. If it contains 0, the data does not tell which model is better.
 //!
-//! By hand, two churners and two others. Model a ranks them 0.9, 0.4 against 0.6, 0.1: V = 1, ½ and ½, 1, AUC ¾. Model b
-//! puts both churners first: V = 1 throughout, AUC 1. Differences 0, ½ and ½, 0 have variance ⅛ each, so the standard error
-//! is √(⅛/2 + ⅛/2) = √⅛.
+//! Worked by hand, with two churners and two non-churners: model a gives 0.9, 0.4 to the churners and 0.6, 0.1 to the
+//! others, so V = 1, ½ and ½, 1, and the AUC is ¾. Model b ranks both churners first, so V = 1 throughout and the AUC is 1.
+//! The differences 0, ½ and ½, 0 have variance ⅛ each, so the standard error is √(⅛/2 + ⅛/2) = √⅛.
 //!
 //! ```
 //! use churn::{CompareConfig, compare};
@@ -31,10 +32,11 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::metrics::{Sorted, log_loss_of};
 use crate::objects::objects;
 
-/// How to compare.
+/// Settings for comparing two models.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CompareConfig {
-    /// Of such intervals the share that hold the true difference, above 0 and below 1; default 0.95.
+    /// The confidence level of the intervals: the share of them that contain the true difference. Above 0 and below 1; default
+    /// 0.95.
     pub confidence: f64,
 }
 
@@ -46,20 +48,20 @@ impl Default for CompareConfig {
     }
 }
 
-/// A measure of two models.
+/// One measure of two models, and their difference with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// That of the first model, as [`evaluate`](crate::evaluate) gives it.
+    /// The measure of the first model, as computed by [`evaluate`](crate::evaluate).
     pub a: f64,
-    /// That of the second model.
+    /// The measure of the second model.
     pub b: f64,
     /// b − a.
     pub difference: f64,
     /// The standard error of the difference.
     pub standard_error: f64,
-    /// difference − z · standard_error.
+    /// Lower bound of the interval: difference − z · standard_error.
     pub low: f64,
-    /// difference + z · standard_error.
+    /// Upper bound of the interval: difference + z · standard_error.
     pub high: f64,
 }
 
@@ -73,21 +75,21 @@ impl Difference {
     }
 }
 
-/// Two models on the same customers.
+/// The result of comparing two models on the same customers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     /// Customers judged.
     pub n: u64,
-    /// The log-loss; below 0 is better for b.
+    /// The log-loss. A difference below 0 means that b is better.
     pub log_loss: Difference,
-    /// The AUC; above 0 is better for b.
+    /// The AUC. A difference above 0 means that b is better.
     pub roc_auc: Difference,
 }
 
 objects! { Comparison { n, log_loss, roc_auc } }
 
-/// Compares the probabilities that two models give the same customers. Exchanging the models changes the signs and nothing
-/// else; the same probabilities twice differ by 0 with the interval [0, 0].
+/// Compares the probabilities that two models give to the same customers. Exchanging the models changes only the signs.
+/// Identical probabilities differ by 0 with the interval [0, 0].
 ///
 /// # Errors
 /// `shape_mismatch`, `too_few_rows` for none, `one_class` for fewer than two of either outcome, `invalid_probability`,
@@ -113,7 +115,7 @@ pub fn compare(churned: &[bool], a: &[f64], b: &[f64], config: &CompareConfig) -
 fn loss_error(churned: &[bool], a: &[f64], b: &[f64], mean: f64) -> f64 {
     let difference = |((&y, &a), &b): ((&bool, &f64), &f64)| log_loss_of(b, y) - log_loss_of(a, y);
     let mut squares: Vec<f64> = churned.iter().zip(a).zip(b).map(difference).map(|d| (d - mean) * (d - mean)).collect();
-    // The squares in rising order: neither the order of the rows nor that of the models changes a bit.
+    // The squares are added in rising order, so the sum does not depend on the order of the rows or of the models.
     squares.sort_unstable_by(f64::total_cmp);
     let n = squares.len() as f64;
     (squares.iter().sum::<f64>() / (n - 1.0) / n).sqrt()
@@ -123,19 +125,19 @@ fn loss_error(churned: &[bool], a: &[f64], b: &[f64], mean: f64) -> f64 {
 fn auc_error(churned: &[bool], a: &[f64], b: &[f64]) -> f64 {
     let differences: Vec<i128> =
         placements(churned, b).into_iter().zip(placements(churned, a)).map(|(b, a)| b - a).collect();
-    // Variance of the mean over one class. In integers until the division, so that no order changes a bit.
+    // Variance of the mean over one class. The sums are integers until the division, so they do not depend on the row order.
     let variance = |class: bool| {
         let own = || differences.iter().zip(churned).filter(move |row| *row.1 == class).map(|row| *row.0);
         let n = own().count() as i128;
         let (sum, squares) = own().fold((0, 0), |(sum, squares), d| (sum + d, squares + d * d));
-        // Placements count twice the rows of the other class.
+        // The placements are doubled (a tie counts 1, a win 2), so the other class is counted twice here too.
         let whole = 2.0 * (churned.len() as f64 - n as f64);
         (n * squares - sum * sum) as f64 / ((n * n * (n - 1)) as f64 * whole * whole)
     };
     (variance(true) + variance(false)).sqrt()
 }
 
-/// For each row how many of the other class it is on the right side of, counted twice, ties once.
+/// For each row, the number of rows of the other class that it is ranked correctly against. Counted twice, ties once.
 fn placements(churned: &[bool], scores: &[f64]) -> Vec<i128> {
     let mut rows: Vec<usize> = (0..scores.len()).collect();
     rows.sort_unstable_by(|&i, &j| scores[i].total_cmp(&scores[j]));
@@ -155,7 +157,7 @@ fn placements(churned: &[bool], scores: &[f64]) -> Vec<i128> {
     placements
 }
 
-/// z such that a standard normal variable lies within ±z with this probability: √2 · erf⁻¹(confidence), 1.96 for 0.95.
+/// The z for which a standard normal variable lies within ±z with this probability: √2 · erf⁻¹(confidence), 1.96 for 0.95.
 pub(crate) fn two_sided_z(confidence: f64) -> Result<f64> {
     if !(confidence > 0.0 && confidence < 1.0) {
         return Err(invalid_parameter("confidence", confidence, "above 0 and below 1"));
@@ -167,7 +169,7 @@ pub(crate) fn two_sided_z(confidence: f64) -> Result<f64> {
 mod tests {
     use super::*;
 
-    /// By mpmath, to 16 digits or more.
+    /// Expected values computed with mpmath, to 16 digits or more.
     #[test]
     fn quantiles() {
         for (confidence, z) in [

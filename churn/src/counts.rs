@@ -1,16 +1,16 @@
-//! Arithmetic on counts of rows. A `usize` has 32 bits in the browser, where the product of two counts of some ten thousand
-//! is too large for it already.
+//! Arithmetic on counts of rows. In the browser a `usize` has 32 bits, so the product of two counts above 65,535 would
+//! overflow.
 
 #![cfg_attr(not(feature = "train"), allow(dead_code, reason = "learning uses more of it than scoring"))]
 
 use std::ops::Range;
 
-/// `n · part / parts`, rounded down, whatever the product is. `part` is at most `parts`.
+/// Computes `n · part / parts`, rounded down, without overflow. `part` is at most `parts`.
 pub(crate) fn share(n: usize, part: usize, parts: usize) -> usize {
     (n as u128 * part as u128 / parts as u128) as usize
 }
 
-/// The i-th of so many stretches of n items that are as equally long as can be.
+/// The i-th of `parts` ranges that divide n items as evenly as possible.
 pub(crate) fn stretch(n: usize, i: usize, parts: usize) -> Range<usize> {
     share(n, i, parts)..share(n, i + 1, parts)
 }
@@ -19,7 +19,7 @@ pub(crate) fn stretch(n: usize, i: usize, parts: usize) -> Range<usize> {
 mod tests {
     use super::*;
 
-    /// At the largest counts there are, whose products overflow on every width.
+    /// The largest counts, whose products overflow on every word size.
     #[test]
     fn shares_of_large_counts() {
         assert_eq!(share(7, 2, 3), 4);

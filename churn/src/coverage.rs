@@ -1,8 +1,8 @@
-//! The customers that a definition of churn speaks of at a day, and the count of the others.
+//! The customers that a definition of churn covers on a day, and the number of the others.
 //!
-//! A model learns from the customers that its definition labels: by default those with an event in the 365 days before the
-//! cutoff. About anybody else it knows nothing, so `predict`, `explain`, segments, lists, clusters and the report take the
-//! covered customers and count the rest. [`LabelConfig::covers`] is the only place that decides.
+//! A model learns from the customers that its definition labels: by default the customers with an event in the 365 days
+//! before the cutoff. It knows nothing about other customers. So `predict`, `explain`, segments, lists, clusters and the
+//! report use the covered customers and count the rest. [`LabelConfig::covers`] is the only place that decides.
 //!
 //! Worked by hand: with `active_within_days` 365, a customer last seen on 2024-01-01 is covered on 2024-12-30, 364 days
 //! later, and no longer on 2024-12-31, 365 days later (2024 has a 29 February).
@@ -22,10 +22,10 @@ use crate::error::{Error, ErrorKind};
 use crate::labels::{LabelConfig, LabelKind};
 use crate::objects::objects;
 
-/// The number of customers of a day that a definition covers, and of those it leaves out.
+/// The number of customers that a definition covers on a day, and the number that it leaves out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
-    /// Customers that the definition would label at that day.
+    /// Customers that the definition would label on that day.
     pub covered: u64,
     /// Customers left out because their last event lies too long before the day (`active_within_days`).
     pub inactive: u64,
@@ -34,15 +34,15 @@ pub struct Coverage {
 objects! { Coverage { covered, inactive } }
 
 impl Coverage {
-    /// All customers seen by the day.
+    /// Number of all customers seen by the day.
     pub fn customers(&self) -> u64 {
         self.covered + self.inactive
     }
 }
 
 impl LabelConfig {
-    /// Tells if the definition covers, at the end of a day, a customer whose last event by then was on `last_event`: if such a
-    /// customer would be labelled at a cutoff on that day. The label rules `inactivity` and `provided` cover everybody.
+    /// Returns true if the definition covers, at the end of `as_of`, a customer whose last event so far was on `last_event`. So
+    /// a cutoff on that day would label the customer. The label rules `inactivity` and `provided` cover every customer.
     pub fn covers(&self, last_event: Day, as_of: Day) -> bool {
         let days_since = i64::from(as_of.number()) - i64::from(last_event.number());
         match (self.labels, self.active_within_days) {
@@ -51,7 +51,7 @@ impl LabelConfig {
         }
     }
 
-    /// A sentence on a customer who is not covered; none for one who is.
+    /// Returns a sentence for a customer who is not covered; none for a covered one.
     pub(crate) fn not_covered(&self, last_event: Day, as_of: Day) -> Option<String> {
         let within = self.active_within_days.filter(|_| !self.covers(last_event, as_of))?;
         Some(format!(
@@ -60,7 +60,7 @@ impl LabelConfig {
         ))
     }
 
-    /// The error where nobody is left to score.
+    /// The error for data without a covered customer.
     pub(crate) fn nobody_covered(&self, left_out: u64, as_of: Day) -> Error {
         let within = self.active_within_days.unwrap_or_default();
         let message = format!(

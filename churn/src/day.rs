@@ -1,4 +1,4 @@
-//! A calendar day: days since 1970-01-01 in UTC, the resolution of everything this library computes.
+//! A calendar day in UTC, which is the time resolution of this library.
 
 use std::fmt;
 
@@ -26,15 +26,15 @@ impl Day {
     /// 9999-12-31.
     pub const MAX: Day = Day(2_932_896);
 
-    /// The day with this number, if it lies in the years 1 to 9999.
+    /// Creates the day with this number; none outside the years 1 to 9999.
     pub fn new(number: i32) -> Option<Day> {
         (Day::MIN.0..=Day::MAX.0).contains(&number).then_some(Day(number))
     }
 
-    /// The proleptic Gregorian date, if there is such a day in the years 1 to 9999.
+    /// Creates the day of a proleptic Gregorian date; none if there is no such day in the years 1 to 9999.
     #[inline]
     pub fn from_ymd(year: i32, month: u32, day: u32) -> Option<Day> {
-        // Days of the year before each month, and before the month after December; of a leap year in the second row.
+        // Number of days of the year before each month, and before the next year; the second row is for leap years.
         const BEFORE: [[u16; 13]; 2] = [
             [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365],
             [0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366],
@@ -52,12 +52,12 @@ impl Day {
         Some(Day(Day::MIN.0 + years + start as i32 + day as i32 - 1))
     }
 
-    /// Days since 1970-01-01.
+    /// The number of days since 1970-01-01.
     pub fn number(self) -> i32 {
         self.0
     }
 
-    /// This day moved by a number of days, kept within [`Day::MIN`] and [`Day::MAX`].
+    /// Returns this day plus a number of days, limited to [`Day::MIN`] and [`Day::MAX`].
     pub fn plus(self, days: i32) -> Day {
         Day(self.0.saturating_add(days).clamp(Day::MIN.0, Day::MAX.0))
     }
@@ -75,25 +75,26 @@ impl Day {
         (year, month as u32, (doy - (153 * mp + 2) / 5 + 1) as u32)
     }
 
-    /// Months since year 0: consecutive calendar months differ by one. By products instead of divisions, since it is asked for
-    /// every event (Neri and Schneider 2023, "Euclidean affine functions and their application to calendar algorithms").
+    /// Number of months since year 0; consecutive calendar months differ by one. It is computed by multiplications instead of
+    /// divisions, because it is needed for every event (Neri and Schneider 2023, "Euclidean affine functions and their
+    /// application to calendar algorithms").
     #[inline]
     pub(crate) fn month_number(self) -> i32 {
-        // Years begin with March, so that the leap day is their last; the first of them is 0000-03-01.
+        // Years start with March, so that the leap day is the last day of a year. The first year starts on 0000-03-01.
         let quarters = 4 * (self.0 + 719_468) as u32 + 3;
         let (century, day_of_century) = (quarters / 146_097, quarters % 146_097 / 4);
         let product = 2_939_745 * u64::from(4 * day_of_century + 3);
         let (year, day_of_year) = ((product >> 32) as u32, product as u32 / 2_939_745 / 4);
         let month = (2141 * day_of_year + 197_913) >> 16;
-        // The months are 3..=14: January and February are the 13th and 14th of the year before.
+        // The months are 3..=14: January and February are months 13 and 14 of the year before.
         ((100 * century + year) * 12 + month - 1) as i32
     }
 
-    /// `YYYY-MM-DD` and nothing else.
+    /// Parses `YYYY-MM-DD` and nothing else.
     #[inline(always)]
     pub(crate) fn from_iso(text: &[u8]) -> Option<Day> {
-        // The first eight characters at once, less what a date has there: digits become 0..=9, the dashes 0. A byte beyond
-        // 9 (a dash: beyond 0) shows in its highest bit after the addition.
+        // The first eight characters at once, minus '0' or '-' as the position requires: digits become 0..=9, dashes 0. After
+        // the addition, the highest bit of a byte is set if a digit is above 9 or a dash is not 0.
         const ZERO_OR_DASH: u64 = u64::from_le_bytes(*b"0000-00-");
         const TO_HIGH: u64 = u64::from_le_bytes([0x76, 0x76, 0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f]);
         let text: &[u8; 10] = text.try_into().ok()?;

@@ -1,11 +1,12 @@
-//! The one error type: what went wrong ([`ErrorKind`], a stable code), where (a line), and what would be right (the message).
+//! The error type of the library: its kind with a stable code ([`ErrorKind`]), the line of the fault, and a message that says
+//! what was expected.
 
 use std::fmt;
 
 use crate::events::IngestReport;
 use crate::findings::Finding;
 
-/// The result of everything that data can make fail.
+/// The result of every function that can fail because of its input.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An error with a stable [`code`](Error::code), a message for people and, for data errors, the line it was found on.
@@ -29,7 +30,7 @@ struct Inner {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
-        /// What kind of thing went wrong. The codes are part of the interface and never change their meaning.
+        /// The kind of an error. The codes are part of the interface and never change their meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind { $($(#[$doc])* $name,)* }
@@ -38,7 +39,7 @@ macro_rules! kinds {
             /// Every kind, in the order of this list.
             pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$name,)*];
 
-            /// The stable snake_case code, the same in every language and in the REST answers.
+            /// The stable snake_case code. It is the same in every language and in the REST responses.
             pub fn code(self) -> &'static str {
                 match self { $(ErrorKind::$name => $code,)* }
             }
@@ -49,37 +50,37 @@ macro_rules! kinds {
 kinds! {
     /// The operating system could not read or write.
     Io = "io",
-    /// The input holds nothing.
+    /// The input is empty.
     EmptyFile = "empty_file",
-    /// A column that is needed is not in the header.
+    /// A required column is not in the header.
     MissingColumn = "missing_column",
-    /// A column that is needed stands in the header twice.
+    /// A required column is in the header twice.
     DuplicateColumn = "duplicate_column",
     /// The input is not UTF-8 text.
     NotUtf8 = "not_utf8",
     /// A quoted field is never closed.
     UnclosedQuote = "unclosed_quote",
-    /// One record is longer than any real one.
+    /// A record is longer than the largest size that is read.
     RecordTooLong = "record_too_long",
     /// Rows that cannot be read, in mode `fail`.
     BadRows = "bad_rows",
-    /// More unreadable rows than the share that may be skipped.
+    /// The share of bad rows is larger than the largest share that may be skipped.
     TooManyBadRows = "too_many_bad_rows",
-    /// Not one row could be used.
+    /// No row could be used.
     NoGoodRows = "no_good_rows",
-    /// More distinct event types, categories or columns than can mean anything.
+    /// More distinct event types, categories or columns than are supported.
     TooManyValues = "too_many_values",
-    /// A column has a type that cannot serve.
+    /// A column has an unsupported type.
     InvalidColumn = "invalid_column",
     /// A setting is out of its range or contradicts another.
     InvalidParameter = "invalid_parameter",
-    /// A cutoff whose past or future is not inside the data.
+    /// The past or the outcome window of a cutoff is not inside the data.
     CutoffOutsideData = "cutoff_outside_data",
-    /// Labels were asked for that the data does not carry.
+    /// Labels were requested, but the data has none.
     MissingLabels = "missing_labels",
-    /// No customer is left to look at.
+    /// No customer is left to work on.
     NoCustomers = "no_customers",
-    /// Too few rows to learn or to judge from.
+    /// Too few rows to train on or to evaluate on.
     TooFewRows = "too_few_rows",
     /// Only one class, or too few of one.
     OneClass = "one_class",
@@ -87,9 +88,9 @@ kinds! {
     ShapeMismatch = "shape_mismatch",
     /// A probability outside 0..1.
     InvalidProbability = "invalid_probability",
-    /// The features given are not those that the model was trained on.
+    /// The features differ from the features that the model was trained on.
     FeatureMismatch = "feature_mismatch",
-    /// The model document does not hold what explanations compare with.
+    /// The model document does not contain the background data that explanations need.
     MissingBackground = "missing_background",
     /// A finding of severity `error` that is not allowed.
     Finding = "finding",
@@ -97,9 +98,9 @@ kinds! {
     Leak = "leak",
     /// Not a model document, or a damaged one.
     InvalidDocument = "invalid_document",
-    /// A model document of a version that this library does not read.
+    /// The model document has a version that this library does not read.
     UnsupportedVersion = "unsupported_version",
-    /// The document's golden rows do not come out as written.
+    /// Scoring the golden rows of the document gives other probabilities than the document states.
     GoldenMismatch = "golden_mismatch",
     /// The observer asked to stop.
     Cancelled = "cancelled",
@@ -130,7 +131,7 @@ impl Error {
         &self.0.findings
     }
 
-    /// What kind of thing went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -140,12 +141,12 @@ impl Error {
         self.0.kind.code()
     }
 
-    /// The line (1-based, the header is line 1) or, for tables without lines, the row (1-based) at fault.
+    /// The line that caused the error (1-based, the header is line 1). For tables without lines, the row (1-based).
     pub fn line(&self) -> Option<u64> {
         self.0.line
     }
 
-    /// What had been read when reading failed for its rows.
+    /// The ingest report up to the failure, if reading failed because of bad rows.
     pub fn report(&self) -> Option<&IngestReport> {
         self.0.report.as_ref()
     }
@@ -171,7 +172,7 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// A setting out of its range: the name, what was given, what would be right.
+/// The error for a setting that is out of its range, with its name, the given value and the expected values.
 pub(crate) fn invalid_parameter(name: &str, given: impl fmt::Display, expected: &str) -> Error {
     Error::new(ErrorKind::InvalidParameter, format!("{name} is {given}; expected {expected}"))
 }

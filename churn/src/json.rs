@@ -1,7 +1,7 @@
-//! JSON text as a tree.
+//! A JSON parser that turns text into a tree of values.
 //!
-//! Documents, settings and rows are all read by way of it. Readers that serde derives go from the text to a struct at once,
-//! but each of them is a state machine of its own, and together they were the largest part of the browser module.
+//! Documents, settings and rows are all read through this tree. Readers derived by serde go directly from text to a struct.
+//! But each derived reader is a state machine of its own, and together they were the largest part of the WebAssembly module.
 
 use std::fmt;
 
@@ -34,31 +34,31 @@ pub enum Json {
     Text(String),
     /// A list.
     List(Vec<Json>),
-    /// The keys with their values as they stand there; a key that is repeated is listed again.
+    /// The keys with their values, in the order of the text. A repeated key is listed again.
     Object(Vec<(String, Json)>),
 }
 
-/// What is wrong with a JSON text, or with a value that was to be read from it.
+/// An error in a JSON text, or in a value read from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError(Box<Wrong>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wrong {
-    /// Keys and indices that lead to the value, as in `features[3].name`; empty for the whole.
+    /// The path of the value, as in `features[3].name`; empty for the whole text.
     path: String,
     what: String,
 }
 
-/// What reading JSON gives.
+/// The result of reading JSON.
 pub(crate) type JsonResult<T> = Result<T, JsonError>;
 
 impl JsonError {
-    /// An error of the value itself.
+    /// Creates an error at the value itself, with an empty path.
     pub fn new(what: impl Into<String>) -> Self {
         JsonError(Box::new(Wrong { path: String::new(), what: what.into() }))
     }
 
-    /// The same of the value that stands under this key of another.
+    /// Returns the error with this key in front of its path.
     pub(crate) fn at_key(mut self, key: &str) -> Self {
         let behind = &self.0.path;
         self.0.path = match behind.is_empty() || behind.starts_with('[') {
@@ -68,7 +68,7 @@ impl JsonError {
         self
     }
 
-    /// The same of the value that stands at this place of a list, counted from 0.
+    /// Returns the error with this list index, counted from 0, in front of its path.
     pub(crate) fn at_index(self, index: usize) -> Self {
         self.at_key(&format!("[{index}]"))
     }
@@ -87,10 +87,10 @@ impl fmt::Display for JsonError {
 impl std::error::Error for JsonError {}
 
 impl Json {
-    /// Reads one value that is the whole text. Lists and objects may stand 128 deep.
+    /// Reads a text that consists of one value. Lists and objects may be nested 128 levels deep.
     ///
     /// # Errors
-    /// With line and column where the text is no JSON, or has a number beyond the range of doubles.
+    /// An error with line and column if the text is not valid JSON, or has a number beyond the range of doubles.
     pub fn parse(text: &str) -> Result<Json, JsonError> {
         let mut parser = Parser { text, at: 0 };
         let value = parser.value(MOST_DEPTH)?;
@@ -101,13 +101,13 @@ impl Json {
         }
     }
 
-    /// The value of a key; nothing where this is no object, or one without the key.
+    /// Returns the value of a key, or `None` if this is not an object or does not have the key.
     pub fn get(&self, key: &str) -> Option<&Json> {
         let Json::Object(pairs) = self else { return None };
         pairs.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
-    /// What this is, for messages.
+    /// The name of the value's type, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Json::Null => "null",
@@ -144,7 +144,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn peek(&self) -> u8 {
-        // No JSON has a zero byte outside of texts, and there it is refused as well.
+        // 0 stands for the end of the text. That is safe: valid JSON has no zero byte, and one in the text is refused anyway.
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
@@ -207,7 +207,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What stands between brackets, with commas between.
+    /// Reads the items between two brackets, separated by commas. Calls `item` at the start of each.
     fn items(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> JsonResult<()>) -> JsonResult<()> {
         self.at += 1;
         self.blanks();
@@ -254,7 +254,7 @@ impl Parser<'_> {
             self.digits()?;
         }
         let text = &self.text[start..self.at];
-        // Minus zero is no whole number: it would lose its sign.
+        // −0 is read as a double, because an integer would lose its sign.
         if whole && text != "-0" {
             if let Ok(number) = text.parse() {
                 return Ok(Json::Unsigned(number));
@@ -308,12 +308,13 @@ impl Parser<'_> {
         }
     }
 
-    /// What follows `\u`: four digits, or two times four with `\u` between for what lies beyond 16 bits.
+    /// Reads the rest of a `\u` escape: four hexadecimal digits, or a surrogate pair (four digits, `\u`, four digits) for a
+    /// character beyond 16 bits.
     fn unicode(&mut self) -> JsonResult<char> {
         let mut code = self.hex4()?;
         if (0xd800..0xdc00).contains(&code) && self.take(b'\\') && self.take(b'u') {
             let low = self.hex4()?;
-            // Anything but the second half leaves half a character, which is none.
+            // If this is not a low surrogate, `code` stays a lone high surrogate, which is refused below.
             if (0xdc00..0xe000).contains(&low) {
                 code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
             }
@@ -421,7 +422,7 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    /// Another reader of the same format says the same of texts good and bad, to the last bit.
+    /// serde_json accepts and refuses the same texts and reads the same values, to the last bit.
     #[test]
     fn agrees_with_another_reader() {
         let seeds = [

@@ -1,9 +1,9 @@
-//! Two models judged by what the customers of a log did.
+//! Comparison of two models by the outcomes of the customers of a log.
 //!
-//! Both look at the customers at the last day whose outcome the log tells, so they are judged by the same customers and the
-//! differences are paired ([`compare`](crate::compare())). It is a fair test only where the outcomes lie after everything
-//! that either model has learned from: a log that goes on for a horizon longer than theirs. [`Judgement::in_sample`] says
-//! where it does not.
+//! Both models score the customers at the last cutoff whose outcome window lies inside the log. So they are evaluated on the
+//! same customers, and the differences are paired ([`compare`](crate::compare())). The test is fair only if the outcomes lie
+//! after all data that either model was trained on: the log must go on for a horizon after the training data.
+//! [`Judgement::in_sample`] is true if it does not.
 
 use serde::Serialize;
 
@@ -15,14 +15,14 @@ use crate::labels::{LabelConfig, LabelKind, labels};
 use crate::model::Model;
 use crate::objects::objects;
 
-/// Two models on the labelled customers of a log.
+/// The comparison of two models on the labelled customers of a log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {
-    /// Log-loss and AUC with intervals.
+    /// Log-loss and AUC of both models, with intervals of the difference.
     pub comparison: Comparison,
-    /// The day that the customers were looked at.
+    /// The day at whose end the customers were scored.
     pub cutoff: Day,
-    /// True if a model has learned from the outcomes that it is judged by, which flatters it.
+    /// True if a model was trained on outcomes that it is evaluated on, so its measures are too good.
     pub in_sample: bool,
     /// Messages for a reader of the result.
     pub warnings: Vec<String>,
@@ -30,11 +30,11 @@ pub struct Judgement {
 
 objects! { Judgement { comparison, cutoff, in_sample, warnings } }
 
-/// Compares two models on a log, at the last cutoff whose outcome window lies wholly inside it, on the customers that the
-/// definition of the first one covers.
+/// Compares two models on a log, at the last cutoff whose outcome window lies wholly inside it. The customers are those that
+/// the definition of the first model covers.
 ///
 /// # Errors
-/// `feature_mismatch` if the models mean different things by churn (but for whom they cover); those of
+/// `feature_mismatch` if the definitions of churn differ in more than the customers that they cover; the errors of
 /// [`labels`](crate::labels()), [`Model::predict`] and [`compare`](crate::compare()).
 pub fn compare_models<'a>(
     a: &Model,
@@ -59,7 +59,7 @@ pub fn compare_models<'a>(
     let (history, outcome) = events.split_at(cutoff);
     let truth = labels(&history, &outcome, definition)?;
     let (from_a, from_b) = (a.predict(input, Some(cutoff))?, b.predict(input, Some(cutoff))?);
-    // Labels and predictions are in the byte order of the ids, and everybody who has a label has a prediction.
+    // Labels and predictions are both in byte order of the ids, and every labelled customer has a prediction.
     let mut predicted = from_a.customer_ids().zip(from_a.churn_probabilities()).zip(from_b.churn_probabilities());
     let (mut churned, mut p_a, mut p_b) = (Vec::new(), Vec::new(), Vec::new());
     for (id, outcome) in truth.iter() {
@@ -90,7 +90,7 @@ pub fn compare_models<'a>(
     Ok(Judgement { comparison, cutoff, in_sample, warnings })
 }
 
-/// The question that a definition asks, whomever it covers.
+/// The definition without the condition that decides who is covered.
 fn question(labels: &LabelConfig) -> LabelConfig {
     LabelConfig { active_within_days: None, ..labels.clone() }
 }

@@ -1,4 +1,4 @@
-//! Who churned: the definitions, and the label of each customer at a cutoff.
+//! The definitions of churn, and the label of each customer at a cutoff.
 //!
 //! With the default, `outcome_window`, a customer churned if no qualifying event falls into
 //! (cutoff + gap, cutoff + gap + horizon]. Worked by hand: cutoff 2024-01-03, horizon 30. Anna was last seen on
@@ -21,15 +21,15 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{Events, History, Outcome, Strings, shown};
 use crate::objects::{names, objects};
 
-/// How the label comes about.
+/// The rule that labels a customer as churned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelKind {
     /// No qualifying event in the window after the cutoff.
     #[default]
     OutcomeWindow,
-    /// Nothing for `threshold_days` up to the cutoff. The rule is computed from the very rows that recency is computed from,
-    /// so a model learns the rule and not the future: results made with it carry [`INACTIVITY_WARNING`].
+    /// No event in the last `threshold_days` up to the cutoff. The rule is computed from the same rows as recency, so a model
+    /// learns the rule and not the future. Results made with it carry [`INACTIVITY_WARNING`].
     Inactivity,
     /// The churn_label column.
     Provided,
@@ -40,13 +40,13 @@ names! { LabelKind { OutcomeWindow, Inactivity, Provided } }
 /// The definition of churn. Every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelConfig {
-    /// How the label comes about.
+    /// The rule that labels a customer as churned.
     pub labels: LabelKind,
-    /// `outcome_window`: days in which a customer may come back; 1 to 3650.
+    /// `outcome_window`: length in days of the window in which a customer may come back; 1 to 3650.
     pub horizon_days: i32,
-    /// `outcome_window`: days after the cutoff that do not count; 0 to 3650.
+    /// `outcome_window`: days between the cutoff and the window, whose events do not count; 0 to 3650.
     pub gap_days: i32,
-    /// `outcome_window`: only customers with an event in these last days before the cutoff; none for all.
+    /// `outcome_window`: only customers with an event in this many days up to the cutoff are labelled; none for all.
     pub active_within_days: Option<i32>,
     /// `outcome_window`: the event types that count as coming back; none for all.
     pub event_types: Option<Vec<String>>,
@@ -69,7 +69,7 @@ impl Default for LabelConfig {
     }
 }
 
-/// What every result made with `inactivity` labels says.
+/// The warning that every result with `inactivity` labels carries.
 pub const INACTIVITY_WARNING: &str = "The label is the inactivity rule: it is computed from the same events as the features, \
      so the model repeats the rule and its evaluation says nothing about the future. Use outcome_window to predict who will leave.";
 
@@ -136,7 +136,7 @@ impl LabelConfig {
     }
 }
 
-/// Who churned, for the customers that the definition covers.
+/// The label of each customer that the definition covers: churned or not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
     ids: Strings,
@@ -151,7 +151,7 @@ impl Labels {
         self.churned.len()
     }
 
-    /// How many churned.
+    /// Number of customers that churned.
     pub fn churned(&self) -> usize {
         self.churned.iter().filter(|&&churned| churned).count()
     }
@@ -213,7 +213,7 @@ pub fn labels(history: &History<'_>, outcome: &Outcome<'_>, config: &LabelConfig
     Ok(Labels { ids: events.ids().select(customers.iter().map(|&c| c as u32)), customers, churned })
 }
 
-/// Refuses a cutoff whose past or whose window is not inside the data.
+/// Returns an error if the past or the window of a cutoff is not inside the data.
 pub(crate) fn check_cutoff(events: &Events, cutoff: Day, config: &LabelConfig) -> Result<()> {
     let (first, last) = (events.first_day(), events.last_day());
     let end = i64::from(cutoff.number()) + i64::from(config.gap_days) + i64::from(config.horizon_days);
@@ -234,7 +234,7 @@ pub(crate) fn check_cutoff(events: &Events, cutoff: Day, config: &LabelConfig) -
     Err(Error::new(ErrorKind::CutoffOutsideData, message))
 }
 
-/// Which type numbers count as coming back.
+/// Returns a function that tells whether an event type, by its number, counts as coming back.
 fn qualifying<'a>(events: &Events, types: Option<&'a [String]>) -> Result<impl Fn(u16) -> bool + use<'a>> {
     let listed = match types {
         None => None,

@@ -1,10 +1,10 @@
-//! Which customers are about to leave, why, and what to do about it: from raw events to calibrated risk, without the leaks.
+//! Churn prediction from raw events: calibrated risk of each customer, explanations, and retention campaigns, without leakage.
 //!
 //! # The pipeline
 //!
-//! A log of events is cut at a day. What lies before it becomes features, what lies after it becomes the label, and the
-//! types make mixing them a compile error: [`features`](features()) takes a [`History`], [`labels`](labels()) a
-//! [`History`] and an [`Outcome`], and only [`Events::split_at`] makes either.
+//! A log of events is split at the end of a day, the cutoff. Features are computed from the events before it, labels from the
+//! events after it. The types make mixing them a compile error: [`features`](features()) takes a [`History`],
+//! [`labels`](labels()) takes a [`History`] and an [`Outcome`], and only [`Events::split_at`] creates them.
 //!
 //! ```
 //! use churn::{Events, FeatureConfig, LabelConfig, Model, ReadOptions, TrainConfig, features, labels, train};
@@ -52,27 +52,28 @@
 //!
 //! # Chapters
 //!
-//! | chapter | what is in it |
+//! | chapter | content |
 //! |---|---|
 //! | [`Events`], [`CsvReading`], [`check_csv`] | reading CSV, Arrow and Parquet; the ingest report; cutting at a day |
 //! | [`features`](features()), [`FeatureStream`], [`registry`] | the `rfm` and `behavioral` sets, in memory or in one pass over files of any size |
-//! | [`check`], [`suggest`], [`Finding`] | the data looked at before it is believed; settings proposed from it |
-//! | [`labels`](labels()), [`LabelConfig`], [`Coverage`] | what churn means, and whom a definition covers at a day |
+//! | [`check`], [`suggest`], [`Finding`] | checks of the data before it is used; settings proposed from it |
+//! | [`labels`](labels()), [`LabelConfig`], [`Coverage`] | definitions of churn, and the customers that a definition covers |
 //! | [`train`], [`train_table`], [`TrainConfig`] | cutoffs, learners, calibration, evaluation |
-//! | [`audit`] | the proof that no future reaches the features |
+//! | [`audit`] | the proof that no event after a cutoff reaches the features |
 //! | [`evaluate`], [`compare()`], [`compare_models`], [`segment_table`], [`Thresholds`] | measures, two models on the same rows or on a log, risk bands |
-//! | [`Model`], [`Model::slipping_away`] | scoring, the document, and whose risk rose lately |
-//! | [`Classifier`] | a learner by itself on a matrix, for cross-validation of one's own |
+//! | [`Model`], [`Model::slipping_away`] | scoring, the document, and the customers whose risk rose lately |
+//! | [`Classifier`] | a learner on a matrix, for your own cross-validation |
 //! | [`Model::explain`], [`Explanation`], [`Explainer`], [`Model::what_if`], [`Model::smallest_changes`] | Shapley values, reasons in words, what if |
-//! | [`profit`] | what contacting is worth: EMPC, MPC, profit curves, the budgeted list with its control group |
-//! | [`cluster`] | customers who act alike |
+//! | [`profit`] | profit of contacting customers: EMPC, MPC, profit curves, the budgeted list with its control group |
+//! | [`cluster`] | clusters of customers by behaviour |
 //!
 //! # The features
 //!
-//! D is the day they are seen from (as_of); "last w days" means D − w < day ≤ D. F and M are the scales: the 95th
-//! percentiles over the training customers. The example is a customer seen on 2024-03-31 with purchases of 40 that day and
-//! of 20 on 03-24, a refund of 10 on 03-17 and a login on 01-31: ages 0, 7, 14 and 60 days, places 29, 22 and 15 among the
-//! last 30 days. Alone in the log, the customer sets both scales: F = 4 events, M = 40 + 20 − 10 = 50.
+//! D is the as_of day, at whose end the features are computed; "last w days" means D − w < day ≤ D. F and M are the scales,
+//! the 95th percentiles over the training customers. The example is a customer on 2024-03-31 with purchases of 40 on that day
+//! and of 20 on 03-24, a refund of 10 on 03-17 and a login on 01-31. The ages of the events are 0, 7, 14 and 60 days, and their
+//! places x among the last 30 days are 29, 22 and 15. The customer is alone in the log, so the scales are F = 4 events and
+//! M = 40 + 20 − 10 = 50.
 //!
 //! | `rfm` | range | formula | example |
 //! |---|---|---|---|
@@ -123,87 +124,90 @@
 //! # Ok::<(), churn::Error>(())
 //! ```
 //!
-//! [`registry`] lists every name with unit, range and formula. Columns of a table with one row a customer (plan, country,
-//! age) become features by [`Input::with_attributes`].
+//! [`registry`] lists every feature with unit, range and formula. [`Input::with_attributes`] adds the columns of a table with
+//! one row per customer (plan, country, age) as features.
 //!
 //! # Same bits everywhere
 //!
-//! Sums are kept in integers and fixed point or added in a fixed order, exp and ln come from one library on every target,
-//! every random choice from a seed: the order of rows, chunks and threads never changes a bit, and nothing is left to the
-//! platform (but [`cluster`], which says so).
+//! Results have the same bits on every platform, for any order of the rows and any number of chunks and threads. Sums are
+//! integers or fixed-point numbers, or are added in a fixed order. exp and ln come from one library on every target. Every
+//! random choice comes from a seed. The only exception is [`cluster`], which depends on the word size.
 //!
 //! # Choices
 //!
-//! Where practice differs, this is what is done here.
+//! This section documents the choices of this library where common practice differs.
 //!
-//! - **Whom a model speaks of.** A model learns from the customers that its definition labels, by default those with an event
-//!   in the 365 days before a cutoff. [`Model::predict`], explanations, lists and the report take the customers that the
-//!   definition would label today and count the others; [`Input::include_inactive`] scores everybody.
-//! - **What may be known.** Joined columns with a `valid_from` are looked up as of each cutoff, and the audit covers them. Without it
-//!   they are a finding.
-//! - **The model in use is fitted on all labelled rows**; its evaluation is that of the same recipe fitted on the part that
-//!   the judged rows are not in. Scales, event types, calibration, rounds and depth of the judged recipe come from that
-//!   part alone.
-//! - **Out of time** a snapshot is learned from only if its outcome was known by the day that is judged: with a gap, the
-//!   one before it is not. Without a second snapshot, or with too few customers on a side, a stratified fifth of the
-//!   customers is held out instead, and a warning says so.
+//! - **Covered customers.** A model learns from the customers that its definition labels, by default those with an event in the
+//!   365 days before a cutoff. [`Model::predict`], explanations, lists and the report use the customers that the definition
+//!   would label on the day, and only count the others. [`Input::include_inactive`] scores all customers.
+//! - **Known values.** Joined columns with a `valid_from` are looked up as of each cutoff, and the audit covers them. Columns
+//!   without it are a finding.
+//! - **The final model is fitted on all labelled rows.** Its evaluation is that of the same recipe, fitted without the test
+//!   rows. Scales, event types, calibration, rounds and depth of the evaluated recipe come from the training part alone.
+//! - **Out-of-time test.** A snapshot is used for training only if its outcome was known by the day of the test. With a gap,
+//!   the snapshot just before the test is not used. Without a second snapshot, or with too few customers in either part, a
+//!   stratified fifth of the customers is held out instead, with a warning.
 //! - **Scales of stacked snapshots** are fitted over the rows of all of them together.
-//! - **The default** of a log is a random forest on [`FeatureSet::Behavioral`], of a table gradient boosting: what predicted best
-//!   out of time, and on unseen customers, on the data of `docs/accuracy.md`. The REST API keeps the defaults that it documents.
-//! - **Default cutoffs** are up to twelve, as long as a whole horizon of past lies before each; fewer where twelve would make more
-//!   than a million rows, but four.
-//! - **Calibration** is fitted on the scores of customers that a learner had not seen: of a forest those left out of each tree's
-//!   sample, which is drawn by customer; of the others those of five folds, of one from 50,000 rows on. Boosting's rounds,
-//!   depth and leaf penalty and the forest's depth are chosen on the same scores, unless they are set. A cutoff counts twice as
-//!   much as one that lies two cutoffs before it. The curve is isotonic from 1,000 customers of either outcome on, which rows of
-//!   the same customers at several cutoffs do not replace.
-//! - **No row outweighs the others.** Logistic regression cuts a number off ten median distances from its median, and where the
-//!   training rows end; the scores of Platt's curve are cut off in the same way when it is fitted.
+//! - **Default learner.** For a log it is a random forest on [`FeatureSet::Behavioral`], for a table gradient boosting. They
+//!   predicted best out of time, and on unseen customers, on the data of `docs/accuracy.md`. The REST API keeps the defaults
+//!   that it documents.
+//! - **Default cutoffs.** There are up to twelve, as long as there is a whole horizon of past before each. There are fewer if
+//!   twelve would make more than a million rows, but at least four.
+//! - **Calibration** is fitted on scores of customers that a learner was not trained on. For a forest they are the customers
+//!   left out of each tree's sample, which is drawn by customer. For the other learners they come from five folds, or from one
+//!   fold from 50,000 rows on. Boosting's rounds, depth and leaf penalty and the forest's depth are chosen on the same scores,
+//!   unless they are set. The weight of a cutoff is twice the weight of the cutoff two before it. The curve is isotonic from
+//!   1,000 customers of either outcome on; rows of the same customer at several cutoffs count once.
+//! - **Outliers.** Logistic regression clips a number at ten median distances from its median, and at the range of the training
+//!   rows. The scores for Platt's curve are clipped in the same way when it is fitted. So no row outweighs the others.
 //! - **`auto`** tries the three learners, on both feature sets of a log, and then some settings of the two best. A recipe is
-//!   judged by log-loss on customers that its fits had not seen, and at a later cutoff than they were learned from where
-//!   there are cutoffs enough; the rows of the evaluation are not touched. The best wins; a changed setting only where it
-//!   gains more than the standard error of the difference. Given settings are kept; [`Evaluation::candidates`] lists
-//!   everything that was tried.
-//! - **Contributions** add up to the margin: log-odds for logistic regression and boosting, for a forest the mean rate of its
-//!   trees, because that is what it sums; scaled into log-odds its values would no longer be those of anybody else. The
-//!   probability rises with the margin, so signs and order hold for it.
-//! - **Reasons** state facts, the customer's own value and the median of the training rows that stayed; a score is turned
-//!   back into what it was computed from. Features that speak of the same, such as counts over several windows, are one
-//!   reason: their contributions are added, and one that people count by speaks for all.
-//! - **The background** of an explanation is a hundred training rows in the document, without ids; `background_rows` 0 leaves
-//!   them out where no customer's numbers may travel.
-//! - **A budget is never exceeded**: each contact reserves its cost and the incentive, the most that it can come to.
+//!   evaluated by log-loss on customers that it was not fitted on, and at a later cutoff if there are enough cutoffs. The test
+//!   rows of the evaluation are not used. The best recipe wins; a changed setting wins only if it gains more than the standard
+//!   error of the difference. Given settings are kept. [`Evaluation::candidates`] lists everything that was tried.
+//! - **Contributions** add up to the margin: log-odds for logistic regression and boosting, the mean rate of the trees for a
+//!   forest. A forest sums rates; its contributions are not scaled to log-odds, so they can be compared with other
+//!   implementations. The probability rises with the margin, so signs and order hold for it too.
+//! - **Reasons** state facts: the customer's own value, and the median of the training rows that stayed. A score is converted
+//!   back to the quantity that it was computed from. Features with the same theme, such as counts over several windows, are
+//!   one reason: their contributions are added, and the reason is worded by a feature that people would count by.
+//! - **The background** of an explanation is a hundred training rows in the document, without ids. Set `background_rows` to 0
+//!   if no customer's data may leave with the model.
+//! - **A budget is never exceeded**, because each contact reserves the cost of the contact and of the incentive, its largest
+//!   possible cost.
 //! - **The control group** is drawn by the customer's id and a seed, so it does not depend on the order of rows.
-//! - **Blank lines** of a CSV file are no rows. Spaces around dates and numbers are ignored, those of ids are kept.
-//! - **A customer whose labels differ** makes the later rows bad; with `skip`, all labelled rows of the customer are left out.
-//! - **An event** is a row, unless rows are lines of orders: with a column `order_id`, the rows of a customer that share their
-//!   order, day and event type are one event, and with [`Merge::Day`] those that share their day and type, whatever their
-//!   order. Its amount is the exact sum of those that are there, added as the decimals that were written, and none where none
-//!   is; a row without an order id is an event by itself. The [`IngestReport`] counts rows that share their customer, day and
-//!   type with another. A model knows what an event was and counts the transactions of one customer in the same way
-//!   ([`Model::event_unit`]).
-//! - **Amounts** are doubles within ±10^12. Their sums are exact to 2^-56 a term, in any order.
-//! - **A category that training had not seen** is a missing value. More than 255 levels are refused: that is an id.
+//! - **Blank lines** of a CSV file are not rows. Spaces around dates and numbers are ignored; spaces of ids are kept.
+//! - **Conflicting labels** of a customer make the later rows bad; with `skip`, all labelled rows of the customer are left out.
+//! - **An event** is a row, unless rows are lines of orders. With a column `order_id`, the rows of a customer that share their
+//!   order, day and event type are one event; with [`Merge::Day`], the rows that share their day and type, even if their orders
+//!   differ. The amount of an event is the exact sum of the present amounts, added as decimals, and none if no row has an
+//!   amount. A row without an order id is an event by itself. The [`IngestReport`] counts rows that share their customer, day
+//!   and type with another row. A model stores the unit of its events, and merges the transactions of a customer in the same
+//!   way ([`Model::event_unit`]).
+//! - **Amounts** are doubles within ±10^12. Their sums are exact to 2^-56 per term, in any order.
+//! - **A category that was not in the training rows** is a missing value. More than 255 levels are an error: the column is an
+//!   id.
 //!
 //! # What it does not do
 //!
-//! No time zones but UTC, and no time of day: events have days. No feature is invented from free text. It does not know
-//! whether contacting a customer changes anything: that takes a control group, which [`profit::contact_list`] draws. A
-//! contribution says what the model goes by, not what causes churn. The core reads no clock, no environment
-//! and no network.
+//! It supports no time zone but UTC, and no time of day: events have days. It computes no features from free text. It does not
+//! know the effect of contacting a customer: that takes a control group, which [`profit::contact_list`] draws. A contribution
+//! describes the model, not the causes of churn. The core does not access the clock, the environment or the network.
 //!
 //! # Cargo features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | content |
 //! |---|---|---|
 //! | `train` | yes | training, [`Classifier`], [`audit`]; without it a model that was trained elsewhere is loaded, scores and explains, and [`Model::evaluation`] is the JSON of the document |
-//! | `date-formats` | yes | [`ReadOptions::date_format`], by jiff; without it the standard forms of a date alone |
-//! | `parallel` | yes | all cores, by rayon; [`use_threads`] for libraries that others fork |
+//! | `date-formats` | yes | [`ReadOptions::date_format`], with jiff; without it only the standard date formats |
+//! | `parallel` | yes | work on all cores, with rayon; [`use_threads`] for libraries in programs that fork |
 //! | `report` | yes | the HTML page of [`report`]; includes `train` |
 //! | `clusters` | yes | behavioural clusters by k-means |
 //! | `arrow`, `parquet` | no | events from record batches and Parquet files |
 //!
-//! None of them changes a number.
+//! No Cargo feature changes a result.
+
+// On docs.rs the items of a feature bear its name.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "clusters")]
 mod clusters;

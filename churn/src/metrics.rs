@@ -1,9 +1,11 @@
-//! How good predictions are: [`evaluate`] and the curves behind the numbers.
+//! Evaluation of predictions: [`evaluate`] and the curves behind the numbers.
 //!
-//! Nothing depends on the order of the rows: they are sorted by probability first, and rows of equal probability are
-//! treated alike (half credit in the AUC, a share of the boundary in the lift, their mean outcome in the bins).
-//! Worked by hand: y = 0,1,1,0,1,0 and ŷ = 0,0,1,1,1,1 have two true positives among four predicted (precision ½) and
-//! three actual ones (recall ⅔).
+//! No measure depends on the order of the rows. They are sorted by probability first, and rows of equal probability are
+//! treated alike: they get half credit in the AUC, a proportional share at the boundary of the lift, and their mean outcome
+//! in the bins.
+//!
+//! Worked by hand: y = 0,1,1,0,1,0 and ŷ = 0,0,1,1,1,1 give two true positives. There are four predicted positives
+//! (precision ½) and three actual positives (recall ⅔).
 //!
 //! ```
 //! use churn::{EvaluationConfig, evaluate};
@@ -21,12 +23,12 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::objects::objects;
 use crate::segments::check_probability;
 
-/// How to evaluate.
+/// Settings for evaluating predictions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EvaluationConfig {
     /// A customer with this probability or more is predicted to churn; default 0.5.
     pub threshold: f64,
-    /// Equal-mass bins of the expected calibration error; default 10.
+    /// The number of equal-mass bins of the expected calibration error; default 10.
     pub bins: usize,
 }
 
@@ -45,35 +47,35 @@ pub struct Metrics {
     pub n: u64,
     /// Share that churned.
     pub base_rate: f64,
-    /// Share predicted rightly at the threshold.
+    /// Share predicted correctly at the threshold.
     pub accuracy: f64,
-    /// Of those predicted to churn, the share that did; 0 if none was.
+    /// Share of the customers predicted to churn that did; 0 if none was predicted to.
     pub precision: f64,
-    /// Of those that churned, the share predicted.
+    /// Share of the churners that were predicted to churn.
     pub recall: f64,
-    /// Of those that stayed, the share predicted to stay.
+    /// Share of the customers who stayed that were predicted to stay.
     pub specificity: f64,
     /// Harmonic mean of precision and recall; 0 if both are.
     pub f1: f64,
-    /// Probability that one who churned is ranked above one who stayed; ties count half.
+    /// Probability that a churner is ranked above a customer who stayed; ties count half.
     pub roc_auc: f64,
     /// Average precision: Σ (recall step) · precision over falling thresholds.
     pub pr_auc: f64,
-    /// Mean of −ln of the probability given to what happened; probabilities are clipped to 1e-15.
+    /// Mean of −ln(probability of the observed outcome); probabilities are clipped to 1e-15.
     pub log_loss: f64,
     /// Mean squared difference of probability and outcome.
     pub brier: f64,
     /// Expected calibration error over equal-mass bins: Σ share · |mean probability − observed rate|.
     pub ece: f64,
-    /// Churn rate of the tenth with the highest probabilities over the base rate.
+    /// Churn rate of the tenth of the customers with the highest probabilities, divided by the base rate.
     pub lift_10: f64,
-    /// Predicted to churn and did.
+    /// True positives: customers predicted to churn who did.
     pub tp: u64,
-    /// Predicted to churn and stayed.
+    /// False positives: customers predicted to churn who stayed.
     pub fp: u64,
-    /// Predicted to stay and did.
+    /// True negatives: customers predicted to stay who did.
     pub tn: u64,
-    /// Predicted to stay and churned; `fn` in files.
+    /// False negatives: customers predicted to stay who churned; `fn` in files.
     #[serde(rename = "fn")]
     pub fn_: u64,
 }
@@ -101,14 +103,14 @@ pub struct Bin {
 
 objects! { Bin { customers, predicted, observed } }
 
-/// The curves behind the numbers, thinned to what a plot can show.
+/// The curves behind the measures, thinned to about 200 points for plotting.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curves {
     /// False positive rate and recall, from (0, 0) to (1, 1).
     pub roc: Vec<Point>,
     /// Recall and precision by falling threshold.
     pub precision_recall: Vec<Point>,
-    /// Share of customers contacted, riskiest first, and share of the churners among them, in steps of 5 %.
+    /// Share of customers contacted, highest risk first, and the share of all churners among them, in steps of 5 %.
     pub gain: Vec<Point>,
     /// The bins of the expected calibration error.
     pub reliability: Vec<Bin>,
@@ -116,7 +118,7 @@ pub struct Curves {
 
 objects! { Curves { roc, precision_recall, gain, reliability } }
 
-/// Judges probabilities against what happened.
+/// Evaluates predicted probabilities against the observed outcomes.
 ///
 /// # Errors
 /// `shape_mismatch`, `too_few_rows` for none, `one_class`, `invalid_probability`, `invalid_parameter`.
@@ -168,7 +170,7 @@ pub fn evaluate(churned: &[bool], probabilities: &[f64], config: &EvaluationConf
 /// The curves of the same predictions.
 ///
 /// # Errors
-/// Those of [`evaluate`].
+/// The errors of [`evaluate`].
 pub fn curves(churned: &[bool], probabilities: &[f64], config: &EvaluationConfig) -> Result<Curves> {
     let sorted = Sorted::new(churned, probabilities)?;
     let (positives, negatives) = (sorted.positives as f64, sorted.negatives() as f64);
@@ -203,7 +205,7 @@ pub fn roc_auc(churned: &[bool], scores: &[f64]) -> Result<f64> {
     Ok(Sorted::unchecked(churned, scores)?.roc_auc())
 }
 
-/// −ln of the probability given to what happened.
+/// −ln(probability of the observed outcome), with the probability clipped to 1e-15.
 pub(crate) fn log_loss_of(p: f64, churned: bool) -> f64 {
     let p = p.clamp(1e-15, 1.0 - 1e-15);
     -libm::log(if churned { p } else { 1.0 - p })
@@ -219,7 +221,7 @@ pub(crate) fn thinned<P: Copy>(points: Vec<P>) -> Vec<P> {
     (0..=MOST).map(|i| points[counts::share(last, i, MOST)]).collect()
 }
 
-/// Rows by rising probability, those that stayed first among equals.
+/// Rows by rising probability; of equal ones, non-churners first.
 pub(crate) struct Sorted {
     rows: Vec<(f64, bool)>,
     positives: usize,
@@ -242,7 +244,7 @@ impl Sorted {
         if churned.is_empty() {
             return Err(Error::new(ErrorKind::TooFewRows, "nothing to evaluate: there is no row"));
         }
-        // Adding 0 makes the two zeros one, so that they tie.
+        // Adding 0 turns −0 into 0, so that the two tie.
         let mut rows: Vec<(f64, bool)> = scores.iter().map(|s| s + 0.0).zip(churned.iter().copied()).collect();
         sort_rows(&mut rows);
         let positives = churned.iter().filter(|&&y| y).count();
@@ -285,7 +287,8 @@ impl Sorted {
         self.rows.iter().map(|&(p, y)| log_loss_of(p, y)).sum::<f64>() / self.rows.len() as f64
     }
 
-    /// Mann–Whitney: pairs ranked rightly, ties half. Counted in integers, divided once.
+    /// The AUC as the Mann–Whitney statistic: the share of correctly ranked pairs, ties half. It is counted in integers and
+    /// divided once.
     pub(crate) fn roc_auc(&self) -> f64 {
         let (mut above, mut twice) = (0u128, 0u128);
         self.ties(|pos, neg| {
@@ -316,7 +319,7 @@ impl Sorted {
         captured
     }
 
-    /// Equal-mass bins as numpy's array_split makes them, each row standing for the mean outcome of its equals.
+    /// Equal-mass bins, split like numpy's array_split. Each row counts with the mean outcome of the rows of its probability.
     fn bins(&self, bins: usize) -> Result<Vec<Bin>> {
         if !(1..=1000).contains(&bins) {
             return Err(invalid_parameter("bins", bins, "1 to 1000"));
@@ -345,7 +348,7 @@ impl Sorted {
     }
 }
 
-/// Probabilities with their outcomes, the lowest first.
+/// Sorts probabilities with their outcomes, lowest probability first.
 #[inline(never)]
 pub(crate) fn sort_rows(rows: &mut [(f64, bool)]) {
     rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

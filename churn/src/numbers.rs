@@ -1,6 +1,6 @@
-//! Numbers as people write them.
+//! Formatting of numbers for people.
 
-/// 1234567 → `1,234,567`.
+/// Formats a count with thousands separators: 1234567 → `1,234,567`.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
@@ -13,7 +13,7 @@ pub(crate) fn count(n: u64) -> String {
     grouped
 }
 
-/// Fixed decimals with thousands separators and a true minus; a dash for what is no number.
+/// Formats a number with fixed decimals, thousands separators and a true minus sign; NaN and infinities are a dash.
 pub(crate) fn decimal(value: f64, places: usize) -> String {
     if !value.is_finite() {
         return "–".to_owned();
@@ -23,7 +23,7 @@ pub(crate) fn decimal(value: f64, places: usize) -> String {
     let sign = if value < 0.0 && text.bytes().any(|c| matches!(c, b'1'..=b'9')) { "−" } else { "" };
     match whole.parse() {
         Ok(whole) => format!("{sign}{}{fraction}", count(whole)),
-        // Beyond 2^64 nobody counts digits.
+        // Beyond 2^64 the number is written with an exponent.
         Err(_) => format!("{value:.1e}"),
     }
 }

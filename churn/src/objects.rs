@@ -1,19 +1,19 @@
-//! Structs read from JSON, all in one way: every struct from an object, never from a list of its values; an unknown key, a key
-//! given twice and a value of the wrong type are refused with the path that leads there.
+//! Readers of structs and enums from JSON. A struct is read from an object, never from a list of its values. An unknown key, a
+//! key given twice and a value of the wrong type are errors that state the path of the value.
 
 use std::collections::BTreeMap;
 
 use crate::json::{Json, JsonError, JsonResult};
 
-/// What can be read from JSON.
+/// A type that can be read from JSON.
 pub trait FromJson: Sized {
     /// Reads a value.
     ///
     /// # Errors
-    /// What was expected, what was found, and where.
+    /// An error that states the expected value, the value found, and its path.
     fn from_json(json: &Json) -> Result<Self, JsonError>;
 
-    /// What a key that is not there stands for.
+    /// The value of a missing key; `None` if the key is required.
     fn missing() -> Option<Self> {
         None
     }
@@ -30,7 +30,7 @@ pub trait FromJson: Sized {
 /// ```
 ///
 /// # Errors
-/// Those of [`Json::parse`], and the path of a value that does not fit.
+/// The errors of [`Json::parse`]; an error with the path of a value that does not fit the type.
 pub fn from_json<T: FromJson>(text: &str) -> Result<T, JsonError> {
     T::from_json(&Json::parse(text)?)
 }
@@ -40,7 +40,8 @@ pub fn from_json<T: FromJson>(text: &str) -> Result<T, JsonError> {
 pub(crate) struct Object<'a>(&'a [(String, Json)]);
 
 impl<'a> Object<'a> {
-    /// An object whose keys are all known, each at most once; 64 are the most that can be known.
+    /// An object whose keys are all known, each at most once. At most 64 keys can be known, because a bit mask marks the seen
+    /// ones.
     pub(crate) fn of(json: &'a Json, known: &[&str]) -> JsonResult<Self> {
         let Object(pairs) = Object::any(json)?;
         let mut seen = 0u64;
@@ -59,7 +60,7 @@ impl<'a> Object<'a> {
         Ok(Object(pairs))
     }
 
-    /// An object with whatever keys.
+    /// An object with any keys.
     pub(crate) fn any(json: &'a Json) -> JsonResult<Self> {
         match json {
             Json::Object(pairs) => Ok(Object(pairs)),
@@ -80,7 +81,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The value of a key, or what it is where the key is missing.
+    /// The value of a key, or `otherwise` if the key is missing.
     #[inline(never)]
     pub(crate) fn field_or<T: FromJson>(self, key: &str, otherwise: T) -> JsonResult<T> {
         match self.get(key) {
@@ -90,15 +91,16 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Readers of structs. `Name { keys }` needs every key whose type does not say what a missing one is, `key = value` says it
-/// for one, `@default Name { keys }` takes all that is missing from the default value; `field as "key"` is a key of another name.
+/// Implements [`FromJson`] for structs. With `Name { keys }` a key is required unless its type has a [`FromJson::missing`]
+/// value; `key = value` gives the value of one missing key. `@default Name { keys }` takes all missing keys from the type's
+/// default. `field as "key"` reads a field from a key of another name.
 macro_rules! objects {
     ($($(@$default:ident)? $type:ident { $($field:ident $(as $key:literal)? $(= $otherwise:expr)?),* $(,)? })*) => {
         $(
             impl $type {
                 pub(crate) const KEYS: &'static [&'static str] = &[$(crate::objects::key!($field $($key)?)),*];
 
-                /// Reads the struct's own keys of an object that may have others.
+                /// Reads the struct's keys from an object that may have other keys too.
                 pub(crate) fn of_object(object: crate::objects::Object<'_>) -> crate::json::JsonResult<Self> {
                     crate::objects::objects!(read object $type $($default)? { $($field $(as $key)? $(= $otherwise)?),* })
                 }
@@ -140,7 +142,7 @@ macro_rules! field {
     };
 }
 
-/// Readers of enums without values, by their names in snake case.
+/// Implements [`FromJson`] for enums without values, which are written as their names in snake case.
 macro_rules! names {
     ($($type:ident { $($name:ident),* $(,)? })*) => {
         $(
@@ -155,7 +157,7 @@ macro_rules! names {
     };
 }
 
-/// What serde reads is read in the same way.
+/// Implements serde's `Deserialize` by way of [`FromJson`], so both accept the same input.
 macro_rules! deserialized {
     ($($type:ty),*) => {
         $(
@@ -171,7 +173,7 @@ macro_rules! deserialized {
 
 pub(crate) use {deserialized, field, key, names, objects};
 
-/// Which of these names, given in camel case, a text is in snake case.
+/// Returns the index of the name, given in camel case, whose snake case form the text is.
 pub(crate) fn named(json: &Json, names: &[&str]) -> JsonResult<usize> {
     let found = match json {
         Json::Text(text) => names.iter().position(|name| snake_case(name) == *text),
@@ -191,7 +193,7 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// The name of a case and what stands with it: `"name"`, or `{"name": value}`.
+/// Returns the name of an enum variant and its value, from `"name"` or `{"name": value}`.
 pub(crate) fn case(json: &Json) -> JsonResult<(&str, &Json)> {
     match json {
         Json::Text(name) => Ok((name, &Json::Null)),
@@ -308,7 +310,7 @@ impl<T: FromJson> FromJson for (T, T) {
     }
 }
 
-/// Of a key that is repeated the last counts. One that is missing is an empty map.
+/// If a key is repeated, its last value counts. A missing key is read as an empty map.
 impl<T: FromJson> FromJson for BTreeMap<String, T> {
     fn from_json(json: &Json) -> JsonResult<Self> {
         let Json::Object(pairs) = json else { return Err(json.expected("an object")) };

@@ -1,14 +1,14 @@
-//! Order for lists that are short, or put in order once.
+//! Sorting of lists that are short, or that are sorted only once.
 //!
-//! The standard library's sorts are several kilobytes of machine code for every type and comparison that they are used with.
-//! Here the sorting itself is there once, on places; lists of as many items as there are rows are left to the standard library.
+//! The standard library's sorts take several kilobytes of machine code for every type and comparison. Here the sort itself
+//! exists once, on indices. Lists with one item per row still use the standard library.
 
 use std::cmp::Ordering;
 
-/// Sorts by a comparison; equal items keep their order.
+/// Sorts by a comparison. The sort is stable.
 pub(crate) fn sort_by<T>(items: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
     let mut from = places(items.len(), &mut |a, b| compare(&items[a], &items[b]) == Ordering::Greater);
-    // Round by round of places that take each other's items.
+    // Applies the permutation cycle by cycle.
     for start in 0..items.len() {
         let mut at = start;
         while from[at] != start {
@@ -26,7 +26,7 @@ pub(crate) fn sort<T: Ord>(items: &mut [T]) {
     sort_by(items, T::cmp);
 }
 
-/// The places of the items in order: merge sort from below.
+/// Returns the indices of the items in sorted order, by bottom-up merge sort.
 fn places(n: usize, greater: &mut dyn FnMut(usize, usize) -> bool) -> Vec<usize> {
     let mut sorted: Vec<usize> = (0..n).collect();
     let mut merged = Vec::with_capacity(n);

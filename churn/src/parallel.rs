@@ -1,4 +1,5 @@
-//! Work on every core where the `parallel` feature is on, in order where it is off; the results come back in order either way.
+//! Functions that spread work over all cores if the `parallel` feature is on, and run it on the calling thread if it is off.
+//! The results are in order either way.
 
 #![cfg_attr(not(feature = "train"), allow(dead_code, reason = "learning uses more of it than scoring"))]
 
@@ -9,7 +10,7 @@ pub use own::{Threads, use_threads};
 mod own {
     use std::sync::{Arc, OnceLock};
 
-    /// Threads that work is spread over, instead of those that the process shares.
+    /// A set of threads to spread work over, instead of the pool that the process shares.
     ///
     /// ```
     /// let threads = churn::Threads::new(2);
@@ -18,26 +19,26 @@ mod own {
     #[derive(Clone, Debug)]
     pub struct Threads(Option<Arc<rayon::ThreadPool>>);
 
-    /// The source of threads, if there is one. Beside tables of constants the only state of the process: whoever loads this
-    /// library into processes of others must be able to reach every call with it.
+    /// The source of threads, if one was set. Apart from tables of constants it is the only global state of the library: a
+    /// host that loads the library into a foreign process must be able to set the threads of every call.
     static SOURCE: OnceLock<fn() -> Threads> = OnceLock::new();
 
-    /// Makes all work that begins outside of a pool of rayon's go to the threads that `source` gives at that moment. The
-    /// first source that is set stays.
+    /// Sends all work that starts outside of a rayon pool to the threads that `source` returns at that moment. Only the first
+    /// call has an effect.
     ///
-    /// It is made for libraries that are loaded into programs that fork, as the Python package is. The threads of a pool do
-    /// not exist in a forked process, and work that is handed to it never ends there: the source must give other threads in
-    /// another process. Without a source work goes to rayon's global pool.
+    /// It is meant for libraries that are loaded into programs that fork, such as the Python package. The threads of a pool do
+    /// not exist in a forked process, so work sent to that pool would never finish there. The source must therefore return
+    /// other threads in another process. Without a source, work goes to rayon's global pool.
     pub fn use_threads(source: fn() -> Threads) {
-        // A fork in the middle of the first use would leave these half filled in the child, which would wait for ever.
+        // These are filled on first use. A fork in the middle would leave them locked in the child, which would wait for ever.
         crate::features::fill_tables();
         let _ = crate::events::Spread::default();
         let _ = SOURCE.set(source);
     }
 
     impl Threads {
-        /// So many threads, or as many as rayon chooses for 0: one a core, or what `RAYON_NUM_THREADS` says. One thread is the
-        /// one that calls, and so it is where the system gives no more.
+        /// Creates a set of `count` threads. 0 takes rayon's default: one per core, or the value of `RAYON_NUM_THREADS`. With
+        /// 1, work runs on the calling thread, and so it does if the system cannot start more threads.
         pub fn new(count: usize) -> Threads {
             if count == 1 {
                 return Threads(None);
@@ -52,12 +53,12 @@ mod own {
         }
     }
 
-    /// The threads of the source, for work that does not run in a pool already.
+    /// The threads of the source; none if there is no source or the work runs in a pool already.
     pub(super) fn threads() -> Option<Threads> {
         SOURCE.get().filter(|_| rayon::current_thread_index().is_none()).map(|source| source())
     }
 
-    /// Does work that spreads: in the pool of the source, if there is one.
+    /// Runs work that uses rayon, in the pool of the source if there is one.
     pub(super) fn spread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         match threads() {
             Some(Threads(Some(pool))) => pool.install(work),
@@ -65,7 +66,7 @@ mod own {
         }
     }
 
-    /// A scope that begins on this thread.
+    /// Runs a rayon scope whose body runs on the calling thread.
     pub(super) fn scope<'scope, T>(work: impl FnOnce(&rayon::Scope<'scope>) -> T) -> T {
         match threads() {
             Some(Threads(Some(pool))) => pool.in_place_scope(work),
@@ -84,7 +85,7 @@ pub(crate) fn threads() -> usize {
 
 /// `f(0), f(1), …, f(n - 1)`.
 pub(crate) fn map<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
-    // With one thread the pool would only be a detour.
+    // With one thread, going through the pool would only cost time.
     #[cfg(feature = "parallel")]
     if n > 1 && threads() > 1 {
         use rayon::prelude::*;
@@ -103,7 +104,8 @@ pub(crate) fn map_mut<I: Send, T: Send>(items: &mut [I], f: impl Fn(usize, &mut 
     items.iter_mut().enumerate().map(|(i, item)| f(i, item)).collect()
 }
 
-/// Does `there` on the other cores and `here`, which cannot leave this thread, beside it; one after the other on one core.
+/// Runs `there` on the other cores and `here`, which cannot leave this thread, at the same time. On one core they run one
+/// after the other.
 pub(crate) fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
     #[cfg(feature = "parallel")]
     if threads() > 1 {
@@ -117,8 +119,8 @@ pub(crate) fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl Fn
     (there(), here())
 }
 
-/// Does work that spreads over the cores many times over: on a thread of the pool, which need not wait for another to wake
-/// each time.
+/// Runs work that spreads over the cores many times, on a thread of the pool. So it need not wait for a pool thread to wake
+/// up each time.
 pub(crate) fn inside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     #[cfg(feature = "parallel")]
     if threads() > 1 {
@@ -127,7 +129,7 @@ pub(crate) fn inside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     work()
 }
 
-/// Sorts by a key that no two items share, so that there is one order only.
+/// Sorts by a comparison in which no two items are equal. So the order is unique, and an unstable parallel sort is safe.
 pub(crate) fn sort_unstable_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T) -> std::cmp::Ordering + Sync) {
     #[cfg(feature = "parallel")]
     if threads() > 1 {
@@ -138,9 +140,9 @@ pub(crate) fn sort_unstable_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T
     items.sort_unstable_by(compare);
 }
 
-/// Calls `f(first, rows)` for the blocks of some hundred rows of `width` values, beginning with that row.
+/// Calls `f(first, rows)` for blocks of up to 512 rows of `width` values, where `first` is the index of the block's first row.
 pub(crate) fn for_each_block(rows: &mut [f64], width: usize, f: impl Fn(usize, &mut [f64]) + Sync + Send) {
-    // Rows a task: enough that handing it out costs nothing beside it.
+    // Rows per task: enough work that the cost of starting the task does not matter.
     const ROWS: usize = 512;
     if width == 0 {
         return;
@@ -148,7 +150,7 @@ pub(crate) fn for_each_block(rows: &mut [f64], width: usize, f: impl Fn(usize, &
     for_each_chunk(rows, ROWS * width, |first, chunk| f(first / width, chunk));
 }
 
-/// Calls `f(first, items)` for stretches of so many items, beginning with that one.
+/// Calls `f(first, items)` for chunks of up to `size` items, where `first` is the index of the chunk's first item.
 pub(crate) fn for_each_chunk<T: Send>(items: &mut [T], size: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
     let chunk = |(i, chunk): (usize, &mut [T])| f(i * size, chunk);
     #[cfg(feature = "parallel")]

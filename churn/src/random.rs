@@ -1,13 +1,13 @@
-//! The random generator: xoshiro256++ (Blackman and Vigna 2019), seeded by SplitMix64.
+//! The random number generator: xoshiro256++ (Blackman and Vigna 2019), seeded by SplitMix64.
 //!
-//! A seed must give the same numbers on every platform and in every release, so the generator is fixed here and not taken
-//! from a crate that may change its own.
+//! A seed must give the same numbers on every platform and in every release. So the generator is implemented here and not
+//! taken from a crate, which may change its generator.
 
 #![cfg_attr(not(feature = "train"), allow(dead_code, reason = "learning uses more of it than scoring"))]
 
 pub(crate) struct Random([u64; 4]);
 
-/// The finaliser of SplitMix64: a bijection of 64 bits that spreads every bit.
+/// The finaliser of SplitMix64: a bijection of 64 bits that mixes all bits.
 pub(crate) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -15,7 +15,7 @@ pub(crate) fn mix(mut z: u64) -> u64 {
 }
 
 impl Random {
-    /// The stream number `stream` of this seed; streams are independent, so work can be split without sharing a generator.
+    /// Creates stream number `stream` of this seed. Streams are independent, so work can be split without sharing a generator.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut state = mix(seed) ^ mix(stream.wrapping_add(0x9e37_79b9_7f4a_7c15));
         Random(std::array::from_fn(|_| {
@@ -37,7 +37,8 @@ impl Random {
         result
     }
 
-    /// Uniform in 0..n, by the high half of a product (Lemire 2019, without its rejection step: the bias is below n / 2^64).
+    /// A uniform number in 0..n, as the high half of a product (Lemire 2019, without the rejection step: the bias is below
+    /// n / 2^64).
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }

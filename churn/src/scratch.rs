@@ -1,9 +1,9 @@
-//! Room for a moment's work.
+//! Temporary buffers.
 
-/// Values that fit on the stack.
+/// Largest number of values in a buffer on the stack.
 const SMALL: usize = 128;
 
-/// Calls `f` with `n` of these values: on the stack where they are at most 128, so that small work allocates nothing.
+/// Calls `f` with a buffer of `n` of these values. Up to 128 values are on the stack, so that small work does not allocate.
 pub(crate) fn with_buffer<T: Copy, R>(n: usize, value: T, f: impl FnOnce(&mut [T]) -> R) -> R {
     if n <= SMALL { f(&mut [value; SMALL][..n]) } else { f(&mut vec![value; n]) }
 }

@@ -1,4 +1,4 @@
-//! Risk bands on the calibrated probability, with the rate that was observed in each.
+//! Risk bands of the calibrated probability, and the observed churn rate in each.
 
 use serde::Serialize;
 
@@ -9,13 +9,13 @@ use crate::objects::{FromJson, deserialized, objects};
 /// A risk band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Segment {
-    /// Below `medium`.
+    /// Probabilities below `medium`.
     Low,
-    /// From `medium` to below `high`.
+    /// Probabilities from `medium` to below `high`.
     Medium,
-    /// From `high` to below `critical`.
+    /// Probabilities from `high` to below `critical`.
     High,
-    /// From `critical` up.
+    /// Probabilities of `critical` and above.
     Critical,
 }
 
@@ -23,7 +23,7 @@ impl Segment {
     /// All four, from low to critical.
     pub const ALL: [Segment; 4] = [Segment::Low, Segment::Medium, Segment::High, Segment::Critical];
 
-    /// The name as it is written in files and answers.
+    /// The name as it is written in files and responses.
     pub fn name(self) -> &'static str {
         match self {
             Segment::Low => "Low",
@@ -43,7 +43,7 @@ impl FromJson for Segment {
 
 deserialized!(Segment);
 
-/// Where the bands begin.
+/// Lower bounds of the risk bands; the band Low begins at 0.
 ///
 /// ```
 /// use churn::{Segment, Thresholds};
@@ -53,11 +53,11 @@ deserialized!(Segment);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Thresholds {
-    /// Default 0.3.
+    /// The lower bound of the band Medium; default 0.3.
     pub medium: f64,
-    /// Default 0.5.
+    /// The lower bound of the band High; default 0.5.
     pub high: f64,
-    /// Default 0.7.
+    /// The lower bound of the band Critical; default 0.7.
     pub critical: f64,
 }
 
@@ -98,7 +98,7 @@ impl Thresholds {
         }
     }
 
-    /// Where the band begins and where the next one does.
+    /// Returns the lower bound of the band, and the lower bound of the next one (1 for Critical).
     pub fn bounds(&self, segment: Segment) -> (f64, f64) {
         match segment {
             Segment::Low => (0.0, self.medium),
@@ -121,13 +121,13 @@ pub(crate) fn check_probability(probability: f64) -> Result<()> {
 pub struct SegmentRow {
     /// The band.
     pub segment: Segment,
-    /// Where it begins.
+    /// The lower bound of the band.
     pub from: f64,
-    /// Where the next one begins.
+    /// The lower bound of the next band; 1 for the last one.
     pub to: f64,
     /// Customers in it.
     pub customers: u64,
-    /// Of them, how many churned.
+    /// Number of them that churned.
     pub churned: u64,
     /// churned / customers; none without a customer.
     pub observed_rate: Option<f64>,
@@ -137,7 +137,7 @@ pub struct SegmentRow {
 
 objects! { SegmentRow { segment, from, to, customers, churned, observed_rate, mean_probability } }
 
-/// The four bands with the churn rate that was observed beside the one that was predicted.
+/// The four bands, each with its observed churn rate and its mean predicted probability.
 ///
 /// # Errors
 /// `shape_mismatch`, `invalid_probability`, `invalid_parameter`.
@@ -151,7 +151,7 @@ pub fn segment_table(churned: &[bool], probabilities: &[f64], thresholds: &Thres
         );
         return Err(Error::new(ErrorKind::ShapeMismatch, message));
     }
-    // In rising order, so that the mean does not depend on the order of the rows.
+    // Sorted, so that the means do not depend on the order of the rows.
     let mut sorted: Vec<(f64, bool)> = probabilities.iter().copied().zip(churned.iter().copied()).collect();
     crate::metrics::sort_rows(&mut sorted);
     for &(probability, _) in &sorted {

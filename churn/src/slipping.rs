@@ -1,7 +1,7 @@
-//! The customers who are slipping away: covered by the model, and their risk rose most since a day before.
+//! The customers who are slipping away: covered customers whose risk rose most since an earlier day.
 //!
-//! A list by risk alone is headed by customers who left long ago, all for the same reason. Here stands who was well a while
-//! ago and no longer is: the risk then and now, the facts that changed, and what is at stake.
+//! A list by risk alone starts with customers who left long ago, all for the same reason. This list has the customers whose
+//! risk was lower a while ago: with the risk then and now, the facts that changed, and the value at risk.
 
 use serde::Serialize;
 
@@ -15,19 +15,19 @@ use crate::model::Model;
 use crate::objects::objects;
 use crate::segments::Segment;
 
-/// Days over which amounts are summed to a customer's value.
+/// Number of days over which amounts are summed to a customer's value.
 const YEAR: i32 = 365;
 
 /// Settings of the search for customers who are slipping away.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SlippingConfig {
-    /// Days between the two looks, 1 to 3650; none for a third of the horizon.
+    /// Number of days between the two days that are compared, 1 to 3650; none for a third of the horizon.
     pub days: Option<i32>,
-    /// The most customers to list, 0 to 10^6; default 20.
+    /// Largest number of customers to list, 0 to 10^6; default 20.
     pub customers: usize,
-    /// The most changes in words of each; 0 to 100, default 2.
+    /// Largest number of changes in words per customer; 0 to 100, default 2.
     pub changes: usize,
-    /// The word for one event; default `event`.
+    /// The word for an event; default `event`.
     pub event: String,
 }
 
@@ -48,7 +48,7 @@ pub struct Slipping {
     pub probability_before: f64,
     /// The probability of churn now.
     pub churn_probability: f64,
-    /// The band of the probability now.
+    /// The risk band of the probability now.
     pub risk_segment: Segment,
     /// The facts that raised the risk most, with their values then and now, strongest first.
     pub changes: Vec<String>,
@@ -58,25 +58,26 @@ pub struct Slipping {
 
 objects! { Slipping { customer_id, probability_before, churn_probability, risk_segment, changes, value_at_risk } }
 
-/// The customers who are slipping away at a day.
+/// The list of the customers who are slipping away at a day.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SlippingList {
-    /// The day that the customers are looked at.
+    /// The day at whose end the customers are scored.
     pub as_of: Day,
-    /// The earlier day.
+    /// The earlier day that it is compared with.
     pub before: Day,
-    /// The customers whose risk rose, the largest rise first; of equal ones the most valuable, then by id.
+    /// The customers whose risk rose, the largest rise first; ties by value, then by id.
     pub customers: Vec<Slipping>,
 }
 
 objects! { SlippingList { as_of, before, customers } }
 
 impl Model {
-    /// The customers covered at both days whose risk rose most between them, at the end of `as_of` or of the last day of the
+    /// Finds the customers, covered on both days, whose risk rose most up to the end of `as_of`, by default the last day of the
     /// log.
     ///
     /// # Errors
-    /// `invalid_parameter`, and those of [`Model::features`]; nobody covered at the earlier day is an empty list.
+    /// `invalid_parameter`, and the errors of [`Model::features`]. If no customer is covered on the earlier day, the list is
+    /// empty.
     pub fn slipping_away<'a>(
         &self,
         input: impl Into<Input<'a>>,
@@ -113,7 +114,7 @@ impl Model {
         let values = values(input, as_of, &now);
         let (p_now, p_then) = (self.predict_features(&now)?, self.predict_features(&then)?);
         let (p_now, p_then) = (p_now.churn_probabilities(), p_then.churn_probabilities());
-        // Both tables are in the byte order of the ids.
+        // Both tables are in byte order of the ids, so `search` can be used.
         let mut rose: Vec<(f64, usize, usize)> = Vec::new();
         for (row, id) in now.ids.iter().enumerate() {
             if let Some(earlier) = then.ids.search(id) {
@@ -140,7 +141,7 @@ impl Model {
     }
 }
 
-/// The amounts of a year of the customers of a table, at least 0; none in a log without amounts.
+/// The sum of a year's amounts of each customer of a table, at least 0; none in a log without amounts.
 fn values(input: Input<'_>, as_of: Day, table: &FeatureTable) -> Option<Vec<f64>> {
     let (history, _) = input.events.split_at(as_of);
     let since = as_of.plus(-YEAR).number();

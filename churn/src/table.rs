@@ -1,4 +1,4 @@
-//! A table with one row a customer: columns that are joined to the features, or a whole training set with its label.
+//! A table with one row per customer: columns to join to the features, or a whole training set with its label.
 
 use std::io::Read;
 
@@ -10,16 +10,16 @@ use crate::events::{Records, Strings, day_of_text, header, parse_decimal, shown}
 use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, deserialized};
 
-/// A categorical column with more levels than this is an id or a name, not a category.
+/// Largest number of levels of a categorical column. A column with more is an id or a name, not a category.
 pub const MAX_LEVELS: usize = 255;
 
-/// The column of a joined table that says from which day a row holds.
+/// The column of a joined table with the day from which a row is valid.
 pub(crate) const VALID_FROM: &str = "valid_from";
 
-/// Numbers beyond this are refused, so that no sum or square of them overflows.
+/// Largest absolute value of a number. Larger ones are refused, so that sums and squares do not overflow.
 pub(crate) const MAX_NUMBER: f64 = 1e100;
 
-/// More columns than this are refused.
+/// Largest number of columns.
 pub(crate) const MAX_COLUMNS: usize = 10_000;
 
 /// One value of a column.
@@ -32,7 +32,7 @@ pub enum Value {
     Number(f64),
     /// A category.
     Text(String),
-    /// Not known.
+    /// A missing value.
     Missing(()),
 }
 
@@ -55,18 +55,18 @@ deserialized!(Value);
 pub struct Column {
     /// The header name.
     pub name: String,
-    /// The values, one a row.
+    /// The values, one per row.
     pub data: ColumnData,
 }
 
 /// The values of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ColumnData {
-    /// Numbers, NaN where missing.
+    /// Numbers; NaN if missing.
     Numeric(Vec<f64>),
-    /// True or false, none where missing.
+    /// True or false; none if missing.
     Boolean(Vec<Option<bool>>),
-    /// Categories, none where missing.
+    /// Categories; none if missing.
     Categorical(Vec<Option<String>>),
 }
 
@@ -89,7 +89,7 @@ impl ColumnData {
     }
 }
 
-/// A table with one row a customer.
+/// A table with one row per customer.
 ///
 /// ```
 /// use churn::{ColumnData, Table};
@@ -102,13 +102,13 @@ impl ColumnData {
 pub struct Table {
     rows: usize,
     columns: Vec<Column>,
-    /// Of columns read from text, by position: the fields as they stood in the file, where their values do not say it
-    /// (`007`, `1.0`, ids of more digits than a double holds). Customer ids are kept byte for byte.
+    /// The original fields of columns read from text, by position, if they cannot be derived from the values (`007`, `1.0`, ids
+    /// with more digits than a double has). They are needed because customer ids are kept byte for byte.
     texts: Vec<(usize, Strings)>,
 }
 
 impl Table {
-    /// A table of these columns.
+    /// Creates a table of these columns.
     ///
     /// # Errors
     /// `shape_mismatch` if they differ in length, `duplicate_column`, `too_many_values` above 10,000 columns,
@@ -151,10 +151,10 @@ impl Table {
     }
 
     /// Reads a CSV file with a header. A column is numeric if every value is a number, boolean if every value is `true` or
-    /// `false`, categorical otherwise; blank fields are missing.
+    /// `false`, and categorical otherwise. Blank fields are missing values.
     ///
     /// # Errors
-    /// Those of the CSV reader; `bad_rows` for a row with another number of fields than the header.
+    /// The errors of the CSV reader; `bad_rows` for a row with another number of fields than the header.
     pub fn from_csv(reader: impl Read, delimiter: char) -> Result<Table> {
         let mut records = Records::new(reader, delimiter)?;
         let names = header(&mut records)?;
@@ -189,7 +189,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Some of the rows, in this order.
+    /// Returns a table of these rows, in this order.
     #[cfg(feature = "train")]
     pub(crate) fn select(&self, rows: &[usize]) -> Table {
         let data = |data: &ColumnData| match data {
@@ -209,7 +209,7 @@ impl Table {
         self.rows
     }
 
-    /// The columns in their order.
+    /// The columns, in order.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
@@ -217,7 +217,7 @@ impl Table {
     /// The values of a column.
     ///
     /// # Errors
-    /// `missing_column`, with the names that are there.
+    /// `missing_column`, with the names of the columns.
     pub fn column(&self, name: &str) -> Result<&ColumnData> {
         self.columns.iter().find(|column| column.name == name).map(|column| &column.data).ok_or_else(|| {
             let names: Vec<&str> = self.columns.iter().take(30).map(|column| column.name.as_str()).collect();
@@ -228,8 +228,7 @@ impl Table {
         })
     }
 
-    /// The customer ids in a column: text as it stood in the file, or numbers as their digits; without a column the row
-    /// numbers from 1.
+    /// The customer ids in a column: text as in the file, or numbers as their digits. Without a column, the row numbers from 1.
     pub(crate) fn customer_ids(&self, column: Option<&str>) -> Result<Strings> {
         let Some(name) = column else {
             return Ok((1..=self.rows)
@@ -262,10 +261,10 @@ impl Table {
         Ok(ids)
     }
 
-    /// The day from which each row holds, if the table has a column `valid_from`.
+    /// The day from which each row is valid, if the table has a column `valid_from`.
     ///
     /// # Errors
-    /// `invalid_column` for a value that is no date, with its row.
+    /// `invalid_column` for a value that is not a date, with its row.
     pub(crate) fn valid_from(&self) -> Result<Option<Vec<Day>>> {
         let Ok(column) = self.column(VALID_FROM) else { return Ok(None) };
         let day = |row: usize| {
@@ -288,7 +287,7 @@ impl Table {
     }
 }
 
-/// The category that a value stands for; none where it is missing.
+/// The category of a value; none if it is missing.
 pub(crate) fn level(value: &Value) -> Option<String> {
     match value {
         Value::Missing(()) => None,

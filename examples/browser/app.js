@@ -1,4 +1,4 @@
-// The page: from a file to what to do, step by step. What takes time runs in the worker (worker.js).
+// The page: from a file to a contact list, step by step. Long work runs in the worker (worker.js).
 import { campaign } from "./campaign.js";
 import { call, ready, stop } from "./client.js";
 import { customerList, open } from "./customers.js";
@@ -11,7 +11,7 @@ import { explainError, size, stages } from "./words.js";
 
 const OURS = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false], ["order_id", "Order", false]];
 
-// The file, what a look at it found, and the model that was brought along.
+// The file, the results of its inspection, and a model file that the visitor added.
 let chosen;
 let model;
 
@@ -50,7 +50,7 @@ async function choose(file) {
   setup();
 }
 
-/** The form that says what the columns mean, filled in with a guess. */
+/** The form for the meaning of the columns, filled in with a guess. */
 function setup() {
   const { file, header, body, columns } = chosen;
   by("file-name").textContent = `${file.name}, ${size(file.size)}`;
@@ -81,7 +81,7 @@ function setup() {
   by("setup").scrollIntoView({ block: "start", behavior: "smooth" });
 }
 
-/** What the form says, in the words of the library. */
+/** The values of the form, as options of the library. */
 function asked() {
   const { header, columns, delimiter } = chosen;
   const mapped = Object.fromEntries(OURS.flatMap(([key]) => (columns[key] >= 0 ? [[key, header[columns[key]]]] : [])));
@@ -96,17 +96,17 @@ function asked() {
   };
 }
 
-// Settings of reading and of learning that a finding may suggest and this page can apply.
+// Settings of reading and training that a finding may suggest and this page can apply.
 const READING = ["last_day", "first_day", "merge"];
 const LEARNING = ["horizon_days", "event_types"];
 
-/** The request with suggested settings. */
+/** The request with the suggested settings applied. */
 const mended = (request, settings) => {
   const pick = (names) => Object.fromEntries(Object.entries(settings).filter(([name]) => names.includes(name)));
   return { ...request, read: { ...request.read, ...pick(READING) }, learn: { ...request.learn, ...pick(LEARNING) } };
 };
 
-/** The buttons beside findings: what a model has learned is not learned again. */
+/** The buttons beside findings. A loaded model is not trained again. */
 const mending = (request) => ({
   may: (name) => READING.includes(name) || (LEARNING.includes(name) && request.model === undefined),
   apply: (settings) => run(mended(request, settings)),
@@ -200,7 +200,7 @@ by("setup").onsubmit = (event) => {
 by("stop").onclick = () => stop();
 
 const drop = by("drop");
-// The whole page takes a file, so that one dropped beside the box does not replace the page.
+// The whole page accepts a dropped file, so that a file dropped beside the box does not replace the page.
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   drop.classList.add("over");

@@ -1,4 +1,4 @@
-// What to do about it: a budget, whom to contact, and what that is expected to earn.
+// The campaign: a budget, the customers to contact, and the expected profit.
 import * as charts from "./charts.js";
 import { call } from "./client.js";
 import { card, download, h } from "./dom.js";

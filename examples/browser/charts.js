@@ -1,4 +1,4 @@
-// Charts as SVG: an axis each way, a line or bars, and a sentence for those who cannot see them.
+// Charts as SVG: two axes, a line or bars, and a sentence for people who cannot see them.
 import { s } from "./dom.js";
 import { count, percent } from "./words.js";
 
@@ -6,7 +6,7 @@ const [W, H, LEFT, RIGHT, TOP, BOTTOM] = [380, 260, 66, 14, 12, 40];
 export const px = (x) => LEFT + x * (W - LEFT - RIGHT);
 export const py = (y) => H - BOTTOM - y * (H - TOP - BOTTOM);
 
-/** Axes, their titles, and the marks between them, which `px` and `py` place by shares of the width and the height. */
+/** Axes, their titles, and the marks between them. `px` and `py` convert shares of the width and the height to positions. */
 export function frame(label, xTitle, yTitle, ticks, ...marks) {
   const text = (x, y, words, anchor, name) => s("text", { x, y, "text-anchor": anchor, class: name }, words);
   return s("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": label, class: "chart" },
@@ -36,7 +36,7 @@ export function reliability({ reliability: bins }) {
   return frame("Predicted risk against the share that really left, in ten groups of equal size.", "risk that was predicted", "share that left", { x: shares, y: shares }, diagonal(), line(bins.map((bin) => [bin.predicted, bin.observed])), dots);
 }
 
-/** Bars of shares, one a group. */
+/** Bars of shares, one per group. */
 export function bars(groups, label, xTitle, yTitle) {
   const most = Math.max(...groups.map((group) => group.share), 0.01);
   const top = [0.1, 0.2, 0.25, 0.5, 0.75, 1].find((limit) => limit >= most) ?? 1;
@@ -60,7 +60,7 @@ export function profitCurve({ points, best }) {
     line(points.map((point) => [point.share, at(point.profit)])), s("circle", { cx: px(best.share), cy: py(at(best.profit)), r: 5, class: "dot" }));
 }
 
-/** What each feature adds to the risk of one customer: bars to either side of nothing. */
+/** The contribution of each feature to the risk of one customer: bars to the left or right of zero. */
 export function contributions(features) {
   const shown = features.filter((feature) => feature.adds !== 0).sort((a, b) => Math.abs(b.adds) - Math.abs(a.adds)).slice(0, 8);
   const most = Math.max(...shown.map((feature) => Math.abs(feature.adds)), 1e-9);

@@ -1,4 +1,4 @@
-// The customers: a list that is sorted, searched and paged in the worker, and one of them looked at closely.
+// The customers: a list that is sorted, searched and paged in the worker, and a dialog with the details of one customer.
 import * as charts from "./charts.js";
 import { call } from "./client.js";
 import { band, by, card, h, reasonList, sharedReason, table } from "./dom.js";
@@ -6,7 +6,7 @@ import { count, decimal, money, percent } from "./words.js";
 
 const PAGE = 15;
 
-/** The list as a card of its own. */
+/** The list as a separate card. */
 export function customerList({ today }) {
   const view = { sort: today.has_values ? "value_at_risk" : "churn_probability", descending: true, segment: "", search: "", offset: 0, count: PAGE };
   const columns = [
@@ -33,7 +33,7 @@ export function customerList({ today }) {
     view.offset = Math.max(0, view.offset + by);
     show();
   }
-  // Answers to older questions are not shown.
+  // Results of older requests are not shown.
   let asked = 0;
   async function show() {
     const mine = ++asked;

@@ -1,21 +1,21 @@
-// What checks found, worst first: what it means, and the settings that mend it. The library writes the findings; this shows them.
+// Shows the findings of the library, worst first: their meaning and the settings that correct them.
 import { h } from "./dom.js";
 import { count } from "./words.js";
 
 const MARKS = { error: "Error", warning: "Warning", note: "Note" };
-// So many are shown at once; the others on request.
+// The number of findings shown at first; the others are shown on request.
 const SHOWN = 3;
 
-/** A suggested setting in words, such as `last_day = 2024-12-23`. */
+/** A suggested setting as text, such as `last_day = 2024-12-23`. */
 const setting = ([name, value]) => `${name} = ${Array.isArray(value) ? value.join(", ") : value}`;
 
 /** A message as a sentence. */
 const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
 
-/** The suggested settings that `may` be applied here. */
+/** The suggested settings that `may` accepts, and that can be applied here. */
 const usable = (finding, may) => Object.entries(finding.suggestion ?? {}).filter(([name]) => may(name));
 
-/** A list. `apply(settings)` makes a button of a suggestion whose settings all pass `may`; both may be left out. */
+/** A list of findings. With `apply(settings)`, a suggestion whose settings all pass `may` gets a button; both are optional. */
 export function findingList(findings, { apply, may = () => true } = {}) {
   const item = (finding) => {
     const settings = Object.entries(finding.suggestion ?? {});
@@ -31,11 +31,11 @@ export function findingList(findings, { apply, may = () => true } = {}) {
   return h("div", {}, list(first), more.length > 0 && h("details", {}, h("summary", {}, `${count(more.length)} more`), list(more)));
 }
 
-/** The panel above results; nothing where nothing was found. */
+/** The panel above results; nothing if there are no findings. */
 export const findingPanel = (findings, options) => findings?.length > 0 &&
   h("section", { class: "card checks-found", id: "findings", "aria-labelledby": "findings-title" }, h("h2", { id: "findings-title" }, "Read this first"), findingList(findings, options));
 
-/** Findings of several checks as one list, worst first, none twice. */
+/** Findings of several checks as one list, worst first, without duplicates. */
 export function together(...lists) {
   const all = lists.flatMap((list) => list ?? []);
   const order = Object.keys(MARKS);
@@ -43,5 +43,5 @@ export function together(...lists) {
   return once.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
 
-/** The codes that would have to be allowed to go on. */
+/** The codes that must be allowed to continue. */
 export const stopping = (findings) => [...new Set((findings ?? []).filter((finding) => finding.severity === "error").map((finding) => finding.code))];

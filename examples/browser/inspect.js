@@ -1,10 +1,10 @@
-// A first look at a file: what separates its fields, what its columns are called, and which of them are the ones we need.
+// A first inspection of a file: its separator, the names of its columns, and a guess at the columns that the library needs.
 
 const HEAD = 1 << 18;
 
 const failed = (code, message) => Object.assign(new Error(message), { code });
 
-/** Header, first rows, separator, and a guess at columns and date format. */
+/** Returns header, first rows, separator, and a guess at columns and date format. */
 export async function inspect(file) {
   if (file.size === 0) throw failed("empty_file", "the file has no bytes");
   const bytes = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
@@ -12,7 +12,7 @@ export async function inspect(file) {
   if (starts(0x50, 0x4b, 3, 4) || starts(0xd0, 0xcf, 0x11, 0xe0)) throw failed("spreadsheet", "a zip or an Office file");
   if (starts(0xff, 0xfe) || starts(0xfe, 0xff)) throw failed("not_utf8", "the file is UTF-16");
   const zeros = bytes.reduce((n, byte) => n + (byte === 0), 0);
-  // Text of 16 bits a letter without its mark has a zero in every other byte.
+  // UTF-16 text without a byte order mark has a zero in every other byte.
   if (zeros > bytes.length / 4 && zeros < bytes.length * 0.6) throw failed("not_utf8", "the file is UTF-16 without a mark");
   if (zeros > 0) throw failed("binary", "the file holds bytes that no text has");
   const text = new TextDecoder("utf-8").decode(bytes).replace(/^\ufeff/, "");
@@ -29,7 +29,7 @@ export async function inspect(file) {
   return { header, body, delimiter, columns };
 }
 
-/** The character that gives the first lines the same number of fields, and the most of them. */
+/** The separator that splits the first lines into equal numbers of fields, and into the most fields. */
 function separator(text) {
   let best = [",", 0];
   for (const candidate of [",", ";", "\t", "|"]) {
@@ -41,7 +41,7 @@ function separator(text) {
   return best[0];
 }
 
-/** The first records, by RFC 4180. */
+/** The first records, parsed by RFC 4180. */
 function records(text, delimiter, most) {
   const rows = [];
   let [row, field, quoted] = [[], "", false];
@@ -88,7 +88,7 @@ function guessColumns(header, body) {
   return found;
 }
 
-/** Ways that dates are written: as people read them, and as the library is told. null is ISO. */
+/** Date formats: the label for people, and the format for the library. null is ISO. */
 export const dateFormats = [
   [null, "2024-12-31", /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?$/],
   ["%d.%m.%Y", "31.12.2024", /^\d{1,2}\.\d{1,2}\.\d{4}$/],
@@ -104,14 +104,14 @@ export const dateFormats = [
   ["%d-%b-%y", "31-Dec-24", /^\d{1,2}-[A-Za-z]{3}-\d{2}$/],
 ];
 
-/** The place in the list of the format that nearly all values of a column have; undefined where none does. */
+/** The index in the list of the date format that nearly all values of a column have; undefined if there is none. */
 export function dateFormat(body, column) {
   const values = body.map((row) => (row[column] ?? "").trim()).filter((text) => text !== "");
   if (values.length === 0) return undefined;
   const fits = (pattern) => values.filter((text) => pattern.test(text)).length >= 0.8 * values.length;
   const at = dateFormats.findIndex(([, , pattern]) => fits(pattern));
   if (at < 0) return undefined;
-  // Day or month first: a number above 12 tells.
+  // A number above 12 shows whether the day or the month comes first.
   if (/%d\/%m/.test(dateFormats[at][0] ?? "") && values.some((text) => Number(text.split("/")[1]) > 12)) return at + 1;
   return at;
 }

@@ -1,4 +1,4 @@
-// What was found, section by section.
+// The results, section by section.
 import * as charts from "./charts.js";
 import { band, card, h, table } from "./dom.js";
 import { count, decimal, learners, money, percent, plural } from "./words.js";
@@ -7,7 +7,7 @@ const SEGMENTS = ["Low", "Medium", "High", "Critical"];
 
 const figure = (title, chart, caption) => h("figure", {}, h("h3", {}, title), chart, h("figcaption", {}, caption));
 
-/** The sentence to take along, and four numbers. */
+/** The main result in a sentence, and four numbers. */
 export function headline({ today, model, source }) {
   const { evaluation, labels } = model;
   const { metrics } = evaluation;
@@ -18,7 +18,7 @@ export function headline({ today, model, source }) {
     h("p", { class: "eyebrow" }, `${source} · as of ${today.as_of}`),
     h("h2", { id: "found", tabindex: "-1", class: "found" },
       `${plural(atRisk, "customer")} of ${count(today.customers)} ${atRisk === 1 ? "is" : "are"} more likely to stay away${after} than to come back.`),
-    // A model of a version that did not check has no findings, but may have warnings.
+    // A model of an older version without checks has no findings, but may have warnings.
     !model.findings && model.warnings.map((warning) => h("div", { class: "alert", role: "note" }, h("p", {}, warning))),
     h("dl", { class: "tiles" },
       tile("At high or critical risk", count(atRisk), `${percent(atRisk / Math.max(1, today.customers))} of the customers of today`),
@@ -29,7 +29,7 @@ export function headline({ today, model, source }) {
       tile("How well it ranks", decimal(metrics.roc_auc, 2), `AUC; recency alone ${evaluation.recency_auc === null ? "–" : decimal(evaluation.recency_auc, 2)}, a coin 0.50`)));
 }
 
-/** What was read, and what was refused. */
+/** The rows that were read, and the rows that were refused. */
 export function reading({ read, today }) {
   const facts = [
     ["Rows", count(read.rows)], ["Used", count(read.good)], ["Left out", count(read.bad)], ["Customers", count(read.customers)],
@@ -51,7 +51,7 @@ export function badRows({ bad, bad_rows: rows }) {
     bad > shown.length && h("p", { class: "quiet" }, `and ${count(bad - shown.length)} more`));
 }
 
-/** Churn by when customers first came. */
+/** Churn by the quarter of the first event of the customers. */
 export function cohorts({ cohorts: found, model }) {
   const { base_rate } = model.training;
   const words = h("p", {}, model.definition);
@@ -67,7 +67,7 @@ export function cohorts({ cohorts: found, model }) {
       table("Churn by cohort", ["First event", "Customers", "Left"], groups.map((group) => [group.name, count(group.customers), percent(group.share)]))));
 }
 
-/** How good it is. */
+/** The quality of the model. */
 export function evaluation({ model }) {
   const { evaluation: found } = model;
   const { metrics, curves, logistic_regression: plain, recency_auc } = found;
@@ -95,7 +95,7 @@ export function evaluation({ model }) {
     model.audit && h("p", { class: "quiet" }, `No future reached the past: ${count(model.audit.events_deleted)} later events were deleted and ${count(model.audit.values_compared)} feature values computed again, with identical bits.`));
 }
 
-/** The risk bands with what was observed in them. */
+/** The risk bands with the churn rates observed in them. */
 export function segments({ model, today }) {
   const rows = model.evaluation.segments;
   const share = (name) => (today.counts[name] ?? 0) / Math.max(1, today.customers);

@@ -1,10 +1,11 @@
-// A shop that never was: customers of several kinds, each with a rhythm, some of whom leave. The same seed gives the same log.
+// A fictitious shop with several kinds of customers. Each kind buys at its own intervals, and some customers leave. The same
+// seed gives the same log.
 
 const FIRST = Date.UTC(2023, 0, 1) / 86_400_000;
 const DAYS = 800;
 const CUSTOMERS = 3000;
 
-// Share of the customers, days between purchases, a typical amount, and how many leave in a year.
+// Share of the customers, days between purchases, typical amount, and the share that leaves in a year.
 const KINDS = [
   { share: 0.2, pace: 9, amount: 28, leave: 0.25 },
   { share: 0.35, pace: 24, amount: 45, leave: 0.45 },
@@ -12,7 +13,7 @@ const KINDS = [
   { share: 0.15, pace: 14, amount: 120, leave: 0.35 },
 ];
 
-/** SplitMix32: fast, and good enough for a story. */
+/** SplitMix32: fast, and good enough for sample data. */
 function generator(seed) {
   let state = seed >>> 0;
   return () => {
@@ -37,7 +38,7 @@ export function sampleLog(seed) {
     const pace = kind.pace * (0.6 + 0.9 * random());
     const spend = kind.amount * (0.5 + random());
     let day = random() < 0.4 ? wait(20) : random() * (DAYS - 120);
-    // The day of leaving, and whether it is sudden or slow.
+    // The day of leaving, and whether the customer leaves suddenly or slowly.
     const leaves = day + wait(365 / kind.leave);
     const fades = random() < 0.6;
     while (day < DAYS) {

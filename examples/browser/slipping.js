@@ -1,13 +1,13 @@
-// Who is slipping away: the customers whose risk rose most, with what changed.
+// The customers who are slipping away: those whose risk rose most, with the facts that changed.
 import { band, card, h } from "./dom.js";
 import { count, money, percent, plural } from "./words.js";
 
-// So many rows are shown; the others on request.
+// The number of rows shown at first; the others are shown on request.
 const SHOWN = 10;
 
 const dayNumber = (day) => Math.round(Date.parse(day) / 86_400_000);
 
-/** The list as the library made it; `open(customer_id)` looks at one of them, where that can be done. */
+/** The list of the library. `open(customer_id)`, if given, shows the details of one customer. */
 export function slippingAway({ as_of, before, customers }, open) {
   const days = dayNumber(as_of) - dayNumber(before);
   const valued = customers.some((one) => typeof one.value_at_risk === "number");

@@ -31,7 +31,7 @@ export const stages = {
   score: "Scoring today's customers",
 };
 
-/** What went wrong, for somebody who runs a shop: a sentence, and what to do. */
+/** An error in words for a shop owner: a sentence, and the action to take. */
 export function explainError(error) {
   const { code, message } = error;
   const technical = message;

@@ -1,14 +1,14 @@
-// Everything that takes time, away from the page. It keeps the log, the model and the customers of today.
+// All long work, outside the thread of the page. It holds the log, the model and the scored customers.
 import { ChurnError, features, labels, Model, modelReport, profit, readCsv, report, train, version } from "./churn-wasm/full/browser.js";
 import { serve } from "./churn-wasm/worker/host-browser.js";
 import { sampleLog } from "./sample.js";
 
 const state = { events: undefined, model: undefined, table: undefined, source: "", event: "event", allow: [] };
-// The customers of today, column by column.
+// The scored customers, column by column.
 let today;
 
 const begin = {
-  /** Reads, learns or takes the loaded model, scores; everything but the customers themselves comes back. */
+  /** Reads, trains (or uses the loaded model) and scores. It returns everything except the customers themselves. */
   analyse({ file, name, read, learn, model, event, allow = [] }, progress) {
     forget();
     Object.assign(state, { event, allow });
@@ -22,7 +22,7 @@ const begin = {
     return { ...summary(), slipping, version: version() };
   },
 
-  /** A model document: what it says of itself, or why it is none. */
+  /** Reads a model document: returns its description, or the reason why it is invalid. */
   checkModel(text) {
     const model = Model.fromJson(text);
     const { kind, definition, evaluation, training, library_version } = model;
@@ -31,9 +31,9 @@ const begin = {
   },
 };
 
-// What is asked of the customers of today.
+// The requests about the scored customers.
 const ask = {
-  /** Some customers in an order, with the reasons of those that are shown. */
+  /** One page of the customers in a given order, with the reasons of those on the page. */
   page({ sort, descending, segment, search, offset, count }) {
     const rows = select(segment, search);
     order(rows, sort, descending);
@@ -54,7 +54,7 @@ const ask = {
     try {
       changes = state.model.smallestChanges(state.table, id, {}).slice(0, 3);
     } catch (error) {
-      // The lowest band has none below it, and a document may not say what is possible.
+      // The lowest band has no band below it, and a document may not have the possible changes.
       if (error.code === "internal") throw error;
     }
     return {
@@ -69,14 +69,14 @@ const ask = {
     };
   },
 
-  /** The risk if these events came on top of what is known, and if features had these values. */
+  /** The risk if these events were added to the known ones, and if features had these values. */
   whatIf({ id, events, as_of, changes }) {
     if (changes) return state.model.whatIf(state.table, id, changes).after;
     const customer = state.events.customer(id);
     return state.model.predictOne({ ...customer, transactions: [...customer.transactions, ...events] }, { as_of });
   },
 
-  /** What a campaign is expected to earn, and whom it contacts. */
+  /** The expected profit of a campaign, and the customers it contacts. */
   campaign(config) {
     const list = profit.contactList(today.ids, today.p, today.value, config);
     const { clv, incentive_cost, contact_cost, success_rate } = config;
@@ -103,7 +103,7 @@ const ask = {
   },
 };
 
-/** A worker that took the place of another holds nothing yet. */
+/** A worker that replaced another one has no data yet. */
 const held = (run) => (...args) => {
   if (!today) throw new ChurnError("worker_lost", "the worker holds no customers");
   return run(...args);
@@ -119,7 +119,7 @@ function forget() {
   today = undefined;
 }
 
-/** Scores the customers that the model covers, with their silence and their value. */
+/** Scores the customers that the model covers, with the days since their last event and their value. */
 function score() {
   const { events, model } = state;
   const as_of = events.last_day;
@@ -142,7 +142,7 @@ function score() {
   today = {
     as_of, ids, p, segment, findings,
     silent: pick(days),
-    // More refunds than purchases are worth nothing.
+    // If refunds exceed purchases, the value is 0.
     value: hasAmounts ? pick(amounts).map((amount) => Math.max(0, amount)) : undefined,
     gone: coverage.inactive,
     contacts: [],
@@ -181,7 +181,7 @@ function summary() {
   };
 }
 
-/** Churn by when customers first came, at the last cutoff whose outcome is known. */
+/** Churn by the quarter of the first event, at the last cutoff whose outcome is known. */
 function cohorts() {
   const { events, model } = state;
   const definition = model.labels;
@@ -192,7 +192,7 @@ function cohorts() {
     found = labels(events, { ...definition, cutoff });
   } catch (error) {
     if (error.code === "internal") throw error;
-    // The model comes from another log, whose cutoffs this one does not cover.
+    // The model comes from another log, and this log does not cover its cutoffs.
     return undefined;
   }
   const table = features(events, { as_of: cutoff });
@@ -202,7 +202,7 @@ function cohorts() {
   const groups = new Map();
   let at = 0;
   found.customer_id.forEach((id, i) => {
-    // Both are in the same order, and whoever has a label has features.
+    // Both are in the same order, and every customer with a label has features.
     while (ids[at] !== id) at++;
     const first = new Date(last - tenure[at] * 86_400_000);
     const name = `${first.getUTCFullYear()} Q${1 + Math.floor(first.getUTCMonth() / 3)}`;
@@ -252,7 +252,7 @@ function order(rows, sort, descending) {
   if (keys) rows.sort((a, b) => sign * (keys[a] - keys[b]) || (today.value ? today.value[b] - today.value[a] : 0) || a - b);
 }
 
-/** All customers with their first reasons, some thousand at a time. */
+/** All customers with their first reasons, in batches of some thousand. */
 function customersCsv() {
   const parts = [];
   const rows = Uint32Array.from(today.ids.keys());
@@ -279,7 +279,7 @@ function csv(header, rows) {
 function csvLines(rows) {
   const field = (value) => {
     const text = value === undefined || value === null ? "" : String(value);
-    // A spreadsheet would run what begins like a formula.
+    // A spreadsheet would execute a text that begins like a formula.
     const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };

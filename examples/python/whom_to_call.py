@@ -1,6 +1,6 @@
 """From a frame of transactions to the list of whom to call.
 
-    pip install churn pandas
+    pip install openchurn pandas
     python examples/python/whom_to_call.py [transactions.csv] [--budget 500]
 
 Without a file a log is made up. A file must have the columns customer_id, event_date and amount. Writes contacts.csv.

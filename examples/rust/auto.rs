@@ -26,7 +26,7 @@ impl Observer for Clock {
     }
 }
 
-/// What one way of training gave on the judged rows of a data set.
+/// Result of one way of training on the judged rows of a data set.
 #[derive(Default)]
 struct Outcome {
     losses: Vec<f64>,

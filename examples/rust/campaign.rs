@@ -73,7 +73,7 @@ fn judge(name: &str, events: &Events, cutoff: &str, active: i32) -> Result<()> {
     Ok(())
 }
 
-/// What contacting a customer has earned, once it is known whether they would have churned.
+/// Profit of contacting a customer, once it is known whether they would have churned.
 fn realised(campaign: &Campaign, churned: bool, value: f64) -> f64 {
     let Campaign { incentive_cost, contact_cost, success_rate, .. } = *campaign;
     if churned { success_rate * (value - incentive_cost) - contact_cost } else { -incentive_cost - contact_cost }

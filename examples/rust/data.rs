@@ -9,12 +9,12 @@ use churn::{
     Transaction, features, labels,
 };
 
-/// What an example's parts give, or why not.
+/// Result of the parts of an example.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Customers × features with labels.
 pub struct Customers {
-    /// What the set is called.
+    /// Name of the data set.
     pub name: &'static str,
     /// A row a customer.
     pub table: Table,
@@ -32,7 +32,7 @@ impl Customers {
         (!self.customer_id.is_empty()).then_some(self.customer_id)
     }
 
-    /// How to train on these columns.
+    /// Settings for training on these columns.
     pub fn config(&self, learning: LearnConfig) -> TableConfig {
         TableConfig {
             label: self.label.to_owned(),
@@ -62,7 +62,7 @@ pub fn read_contributors(folder: &Path, name: &str) -> Result<Events> {
     Ok(Events::from_csv(file, &ReadOptions::default())?)
 }
 
-/// What one event of Online Retail is.
+/// Unit of an event of Online Retail.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Retail {
     /// A line of an invoice, as in the file.

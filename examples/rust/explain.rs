@@ -75,7 +75,7 @@ fn explain(customers: &Customers, kind: ModelKind, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// How far the contributions are from adding up, at most.
+/// Largest difference between the margin and the sum of base and contributions.
 fn gap(explanation: &Explanation) -> f64 {
     let sums = explanation.contributions().rows().into_iter().map(|row| explanation.base() + row.sum());
     sums.zip(explanation.margin()).map(|(sum, margin)| (sum - margin).abs()).fold(0.0, f64::max)

@@ -35,7 +35,8 @@ use files::Folder;
 use progress::Progress;
 use summary::say;
 
-/// Who is about to leave: reads a log of transactions, trains a model, scores every customer and writes a report.
+/// Lists the customers who are about to leave: reads a log of transactions, trains a model, scores every customer and writes
+/// a report.
 #[derive(Parser)]
 #[command(name = "quickstart")]
 struct Arguments {
@@ -95,13 +96,13 @@ struct Arguments {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// What one event is called in the reasons [default: purchase if all have amounts of 0 or more, else event]
+    /// Word for one event in the reasons [default: purchase if all have amounts of 0 or more, else event]
     #[arg(long, value_name = "WORD")]
     event: Option<String>,
-    /// What contacting a customer costs
+    /// Cost of contacting a customer
     #[arg(long, value_name = "X", default_value_t = Campaign::default().contact_cost)]
     contact_cost: f64,
-    /// What the incentive costs that a contacted customer is offered
+    /// Cost of the incentive that a contacted customer is offered
     #[arg(long, value_name = "X", default_value_t = Campaign::default().incentive_cost)]
     incentive_cost: f64,
     /// Share of those who would leave that accept the incentive and stay
@@ -142,7 +143,7 @@ fn delimiter(text: &str) -> std::result::Result<char, &'static str> {
     }
 }
 
-/// What stops the work: a stable code and one clear message.
+/// An error that ends the program: a stable code and one clear message.
 struct Failure {
     code: &'static str,
     message: String,
@@ -177,7 +178,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Which option helps, where one does.
+/// Option that avoids the error, if there is one.
 fn hint(code: &str) -> &'static str {
     match code {
         "missing_column" => {
@@ -269,7 +270,7 @@ impl Arguments {
         }
     }
 
-    /// What an event is called: a purchase, if all that the log holds are amounts paid.
+    /// Word for an event: a purchase, if the log holds nothing but amounts paid.
     fn event_word(&self, events: &Events) -> String {
         let purchases = || events.iter().all(|(_, _, amount, _)| amount.is_some_and(|amount| amount >= 0.0));
         self.event.clone().unwrap_or_else(|| if purchases() { "purchase" } else { "event" }.to_owned())

@@ -99,7 +99,7 @@ def test_the_version_is_that_of_the_packages() -> None:
     from importlib.metadata import version
 
     manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
-    assert re.search(r'^version = "(.*)"$', manifest, re.MULTILINE)[1] == churn.__version__ == version("churn")  # type: ignore[index]
+    assert re.search(r'^version = "(.*)"$', manifest, re.MULTILINE)[1] == churn.__version__ == version("openchurn")  # type: ignore[index]
 
 
 def test_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

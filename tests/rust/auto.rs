@@ -40,7 +40,7 @@ fn table_config(learning: LearnConfig) -> TableConfig {
     TableConfig { learning, ..TableConfig::default() }
 }
 
-/// What holds for every list of candidates of which none failed.
+/// Asserts the properties of every list of candidates of which none failed.
 fn check(model: &Model, sets: &[Option<FeatureSet>]) {
     let candidates = &model.evaluation().candidates;
     let chosen = &candidates[0];
@@ -104,7 +104,7 @@ fn a_table_is_searched_by_groups_of_customers() {
     assert!(single.evaluation().candidates.is_empty() && single.evaluation().search_protocol.is_none());
 }
 
-/// Where the log-odds are a sum, nothing beats logistic regression by more than luck, and the search does not lose to it.
+/// If the log-odds are a sum, nothing beats logistic regression by more than luck, and the search does not lose to it.
 #[test]
 fn where_the_default_is_right_it_is_kept() {
     let model = train_table(&table(2000), &table_config(learning())).expect("both classes");
@@ -113,7 +113,7 @@ fn where_the_default_is_right_it_is_kept() {
     assert!(evaluation.metrics.log_loss < evaluation.logistic_regression.log_loss + 0.005);
 }
 
-/// Whatever becomes of the customers after the last cutoff, which is judged, the search finds the same.
+/// The search finds the same, no matter what the customers do after the last cutoff, by which the model is judged.
 #[test]
 fn the_search_does_not_see_what_is_judged() {
     let cutoffs: Vec<_> = ["2023-08-01", "2023-11-01", "2024-02-01", "2024-05-01"].map(day).to_vec();

@@ -76,7 +76,7 @@ fn old_documents_load_and_score_as_ever() {
     say(&format!("vectors/documents: {} documents, {} rows", DOCUMENTS.len(), rows.len()));
 }
 
-/// What a document says of itself survives reading and writing.
+/// The description of a model in its document survives reading and writing.
 #[test]
 fn old_documents_are_written_again_as_they_were() {
     for (kind, _) in DOCUMENTS {

@@ -302,7 +302,7 @@ fn explanations_are_refused_with_a_code() {
     }
 }
 
-/// What a document may say of backgrounds, typical values and trees, and what not.
+/// Backgrounds, typical values and trees that a document may hold, and those that are refused.
 #[test]
 fn broken_documents_are_refused() {
     let good = |kind| {
@@ -408,7 +408,7 @@ fn chain(depth: usize, value: f64, covers: impl Fn(usize) -> (f64, f64)) -> Json
     tree
 }
 
-/// Whatever covers a document may have, contributions are numbers and add up.
+/// Contributions are finite and add up for all covers that a document may have.
 #[test]
 fn extreme_covers_still_add_up() {
     for (left, right) in

@@ -14,6 +14,7 @@ mod orders;
 mod outliers;
 mod peers;
 mod properties;
+mod prose;
 mod quotes;
 mod real_data;
 mod robustness;

@@ -5,7 +5,7 @@ use churn::{EvaluationConfig, compare, evaluate, profit};
 use churn_tests::{Xorshift, near};
 use proptest::prelude::*;
 
-/// What a result says, every number in full: equal texts are equal bits.
+/// Text of a result with every number in full: equal texts are equal bits.
 fn text<T: serde::Serialize>(found: churn::Result<T>) -> Result<String, &'static str> {
     found.map(|found| serde_json::to_string(&found).expect("finite numbers")).map_err(|error| error.code())
 }
@@ -168,7 +168,7 @@ proptest! {
     }
 }
 
-/// What is not a number is out of every range; JSON cannot hold it, so no vector can.
+/// NaN is out of every range; JSON cannot hold it, so no vector can.
 #[test]
 fn settings_of_money_that_are_not_numbers_are_refused() {
     const NAN: f64 = f64::NAN;

@@ -299,7 +299,7 @@ fn transactions_without_orders_stand_for_themselves() {
     assert_ne!(lines.to_bits(), apart.to_bits());
 }
 
-/// What makes a log fail makes a customer alone fail, in the same words.
+/// An event that makes a log fail makes a customer alone fail, in the same words.
 #[test]
 fn an_event_that_is_too_large_is_refused_everywhere() {
     let lines = order_lines(13, 200, 500);

@@ -203,7 +203,7 @@ fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool").install(work)
 }
 
-/// What training and scoring give: the document and the bits of the predictions.
+/// The document and the bits of the predictions that training and scoring give.
 fn outcome(csv: &str, model: ModelKind, feature_set: FeatureSet, seed: u64) -> (String, Vec<(String, u64)>) {
     let events = read(csv);
     let config = TrainConfig {

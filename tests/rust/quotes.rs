@@ -69,7 +69,7 @@ fn one(text: &str, delimiter: char) -> Option<(Option<Vec<String>>, usize)> {
     }
 }
 
-/// What is wrong with a record of customer, date and note; or its customer.
+/// Fault of a record of customer, date and note, or else its customer.
 fn judged((line, fields): &Record) -> Result<String, (u64, BadRowReason)> {
     match fields.as_deref() {
         None => Err((*line, BadRowReason::TextAfterQuote)),
@@ -202,7 +202,7 @@ fn no_row_is_lost_where_a_file_is_cut() {
     assert!(compared >= 6 && malformed > 500, "{compared} files compared, {malformed} malformed rows");
 }
 
-/// Where the closing quote stands more than 1 MiB behind it, the record counts as too long, wherever the blocks were cut.
+/// If the closing quote comes more than 1 MiB later, the record counts as too long, wherever the blocks were cut.
 #[test]
 fn a_quote_that_closes_too_late_is_named() {
     let row = format!("b,{DATE},x\n");

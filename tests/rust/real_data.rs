@@ -209,7 +209,7 @@ fn published_expected_maximum_profit() {
     assert_eq!((found.empc, found.fraction), (number(&published["empc"]), number(&published["fraction"])));
 }
 
-/// What somebody gets who sets nothing, judged on the 90 days that follow the log. BG/NBD (lifetimes 0.11.3, as
+/// The model that nobody configured, judged on the 90 days that follow the log. BG/NBD (lifetimes 0.11.3, as
 /// `examples/python/bgnbd.py` fits it) has the log-loss given on the same customers.
 #[test]
 fn the_default_is_ahead_of_bgnbd_on_cdnow() {

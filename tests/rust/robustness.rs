@@ -571,7 +571,7 @@ fn records_are_split_as_the_csv_crate_splits_them() {
     assert!(compared > FILES / 2 && events > FILES, "too few files could be compared");
 }
 
-/// Where we differ from the `csv` crate on purpose.
+/// Intended differences from the `csv` crate.
 #[test]
 fn documented_differences_of_csv_splitting() {
     let read = |text: &str| Events::from_csv(text.as_bytes(), &ReadOptions::default());

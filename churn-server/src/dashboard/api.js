@@ -1,8 +1,8 @@
-// The one door to the server: the token, queries, and errors with the codes of the API.
+// All access to the server: the token, requests, and errors with the codes of the API.
 
 const base = new URL("api/v1/churn/v2/", document.baseURI);
 const KEY = "churn-token";
-// Where the browser keeps nothing (blocked cookies), the token lasts as long as the page.
+// If the browser cannot store data (blocked cookies), the token is kept as long as the page is open.
 let kept = "";
 try {
   kept = sessionStorage.getItem(KEY) ?? "";
@@ -26,7 +26,7 @@ export class ApiError extends Error {
   }
 }
 
-// Told when the server no longer takes the token that it took before.
+// Called when the server refuses a token that it accepted before.
 let refused = () => {};
 export const whenRefused = (work) => (refused = work);
 let accepted = false;
@@ -34,7 +34,7 @@ let accepted = false;
 const headers = () => (kept ? { authorization: `Bearer ${kept}` } : {});
 const unreachable = () => new ApiError(0, "unreachable", "The server cannot be reached. It may be starting again; this page goes on trying.");
 
-/** A path below the base, whose ids may hold any text: at`organizations/${id}/models`. */
+/** A path under the base path; ids in it are escaped: at`organizations/${id}/models`. */
 export const at = (parts, ...ids) => String.raw({ raw: parts }, ...ids.map((id) => encodeURIComponent(id)));
 
 function address(path, query = {}) {
@@ -82,7 +82,7 @@ export const put = async (path, body) => json(await call("PUT", path, { body }))
 export const remove = async (path) => json(await call("DELETE", path));
 export const file = async (path, query) => (await call("GET", path, { query })).blob();
 
-/** Sends a form with a file; `progress` is told the share that is sent. fetch knows no such thing. */
+/** Sends a form with a file. `progress` is called with the share that is sent, which fetch does not report. */
 export function upload(path, form, progress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();

@@ -1,4 +1,4 @@
-// The dashboard: signing in, the organization, and the part that is shown. All that it shows comes from the API.
+// The dashboard: sign-in, the organization, and the current part. All its data comes from the API.
 import { get, post, token, whenRefused } from "./api.js";
 import { customers } from "./customers.js";
 import { data } from "./data.js";
@@ -10,7 +10,7 @@ import { settings } from "./settings.js";
 const PARTS = { customers, models, data, settings };
 const ROLES = ["read", "write", "admin"];
 
-// Who is signed in, which organizations they may see, and what ends the part that is shown.
+// The session, its organizations, and the function that ends the current part.
 let session;
 let organizations = [];
 let leave = new AbortController();
@@ -22,7 +22,7 @@ const decode = (text) => {
     return "";
   }
 };
-/** The address holds the organization and the part, so that it can be kept and sent: #acme/models. */
+/** The address holds the organization and the part, so that it can be saved and shared: #acme/models. */
 const place = () => location.hash.slice(1).split("/").map(decode);
 const address = (org, part) => `#${encodeURIComponent(org)}/${part}`;
 
@@ -51,11 +51,11 @@ async function listOrganizations() {
     organizations = [];
     complain(error, "The organizations cannot be listed.");
   }
-  // A token of one organization may come before the organization does: its first upload makes it.
+  // The organization of a token may not exist yet: its first upload creates it.
   if (organizations.length === 0 && session.organization_id && session.organization_id !== "*") organizations = [{ organization_id: session.organization_id }];
 }
 
-/** What is around the parts. */
+/** The frame around the parts. */
 function frame(signedIn) {
   by("account").hidden = by("parts").hidden = !signedIn;
   if (!signedIn) return;
@@ -160,6 +160,6 @@ by("skip").onclick = (event) => {
   by("main").focus();
 };
 window.addEventListener("hashchange", show);
-// A token that expires while the page is open leads back to the form.
+// If the token expires while the page is open, the sign-in form is shown again.
 whenRefused(start);
 start();

@@ -11,7 +11,7 @@ import { slippingAway } from "./slipping.js";
 import { count, decimal, money, percent, plural } from "./words.js";
 
 const PAGE = 20;
-// Where the server must look through all customers, it turns pages up to here.
+// The largest offset of pages for which the server must search all customers.
 const FAR = 10_000;
 
 export async function customers(view) {
@@ -40,14 +40,14 @@ export async function customers(view) {
   look = live(signal, refresh, await refresh());
 }
 
-/** What is being scored now. */
+/** The running predictions. */
 async function drawWork(view, root, running) {
   const jobs = running.length > 0 ? (await list(view.org, "jobs", view.signal, { kind: "predict_bulk", limit: 20 })).jobs.filter(underway) : [];
   root.hidden = jobs.length === 0;
   root.replaceChildren(...jobs.map((job) => h("section", { class: "card slim" }, h("h3", {}, "Scoring"), progress(job))));
 }
 
-/** The newest scoring, if findings stopped it. */
+/** The newest batch, if findings stopped it. */
 function drawStopped(view, root, batch, look) {
   const findings = batch?.status === "failed" ? batch.error?.findings : undefined;
   const key = findings ? batch.batch_id : "";
@@ -65,7 +65,7 @@ function drawStopped(view, root, batch, look) {
       : h("p", {}, "Mend the file, or score it again and choose to go on anyway."))] : []));
 }
 
-/** The question what to score: a data set that is here, or a file. */
+/** The dialog that asks what to score: an uploaded data set, or a file. */
 const scoring = (view, look) => doing("Scoring did not start.", async () => {
   const { datasets } = await list(view.org, "datasets", view.signal);
   const usable = datasets.filter((one) => one.status !== "error");
@@ -116,7 +116,7 @@ async function drawBatch(view, { batch: root, people, bands }, batch) {
     if (error.status === 404) return undefined;
     throw error;
   };
-  // A batch of an older version has no such list.
+  // A batch of an older version does not have this list.
   const slipping = await get(at`organizations/${org}/slipping-away`, { batch_id: batch.batch_id }, signal).catch(none);
   const model = await get(at`organizations/${org}/models/${batch.model_id}`, {}, signal).catch(none);
   const { segments: counts, customers: all } = batch;
@@ -162,7 +162,7 @@ function customerList(view, batch) {
     wanted.offset = Math.max(0, wanted.offset + by);
     show();
   }
-  // An older question that is still under way is given up.
+  // An older request that is still running is cancelled.
   let asked = new AbortController();
   view.signal.addEventListener("abort", () => asked.abort());
   async function show() {
@@ -219,7 +219,7 @@ const customerRow = (one, reasons) => h("tr", {},
   h("td", { class: "number", "data-name": "Expected profit" }, one.expected_profit === null ? "–" : money(one.expected_profit)),
   h("td", { class: "wide" }, reasonList(reasons.slice(0, 2))));
 
-/** One customer in the dialog. */
+/** The details of one customer in the dialog. */
 function open(one) {
   const dialog = by("dialog");
   const adds = one.reasons.map((reason) => ({ name: reason.feature, adds: reason.contribution }));

@@ -1,4 +1,4 @@
-// Data sets and jobs: upload, what becomes of it, and the work under way.
+// Data sets and jobs: uploads, their states, and the running jobs.
 import { at, file, get, post, remove, upload } from "./api.js";
 import { by, card, download, h } from "./dom.js";
 import { findingList, stopping } from "./findings.js";
@@ -36,7 +36,7 @@ export async function data(view) {
   look = live(signal, refresh, await refresh());
 }
 
-/** A list of the organization; empty where the organization is still to come with its first upload. */
+/** A list of the organization; empty if the organization does not exist before its first upload. */
 export async function list(org, name, signal, query) {
   try {
     return await get(at`organizations/${org}/${name}`, { limit: 50, ...query }, signal);
@@ -48,13 +48,13 @@ export async function list(org, name, signal, query) {
 
 export const underway = ({ status }) => status === "queued" || status === "running";
 
-/** A table whose rows come later; on a phone its rows become cards. */
+/** A table whose rows are added later; on a phone its rows become cards. */
 export function grid(caption, id, head, body) {
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h("table", { class: "grid", id }, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name || h("span", { class: "unseen" }, "What can be done"))))), body));
 }
 
-/** A cell that says on a phone what it is, and is left out there if it says nothing. */
+/** A cell that shows its label on a phone, and is left out there if it is empty. */
 export const cell = (name, ...content) => h("td", { "data-name": name, class: content[0] === "–" && "none" }, ...content);
 export const actions = (...buttons) => h("td", { class: "actions" }, h("div", {}, ...buttons));
 export const button = (words, work, name = words) => h("button", { type: "button", class: "button small", onclick: work, "data-action": name }, words);
@@ -144,7 +144,7 @@ function datasetRow(view, one, look) {
     actions(buttons));
 }
 
-/** The findings that stopped the features of a data set, and what can be done about them. */
+/** The findings that stopped the features of a data set, and the possible actions. */
 function stopped(view, { dataset_id, error }, look) {
   if (!error.findings) return undefined;
   const make = (body, allow) => doing("The features were not made.", async () => {
@@ -166,7 +166,7 @@ function showFindings(findings) {
   dialog.showModal();
 }
 
-/** How far a job is, in words and as a bar. */
+/** The progress of a job, in words and as a bar. */
 export function progress(job) {
   if (!underway(job)) return job.status === "completed" ? "done" : percent(job.progress);
   const words = job.status === "queued" ? job.stage ?? "waiting for a worker" : stages[job.stage] ?? "working";
@@ -186,7 +186,7 @@ function jobRow(view, job, look) {
     }))));
 }
 
-/** The four steps, with what is next. */
+/** The four steps, with the next one marked. */
 function drawSteps(view, list, { datasets, models, batches }, look) {
   const usable = datasets.filter((one) => one.status !== "error");
   const features = datasets.find((one) => one.status === "features_ready");

@@ -1,4 +1,4 @@
-// Segment sizes over time: one stacked bar for each scored batch, the oldest on the left.
+// Segment sizes over time: one stacked bar for each batch of predictions, the oldest on the left.
 import { band, h, s, table } from "./dom.js";
 import { frame, px, py } from "./charts.js";
 import { count, percent, plural } from "./words.js";
@@ -29,13 +29,13 @@ export function history(batches) {
   return frame(label, "scored", "customers", { x, y }, bars);
 }
 
-/** A round number that is not below `most` and is even, so that its half is whole. */
+/** A round number that is not below `most` and is even, so that its half is an integer. */
 function ceiling(most) {
   const power = 10 ** Math.floor(Math.log10(most));
   return [1, 2, 4, 6, 8, 10].map((times) => times * power).find((limit) => limit >= most && limit % 2 === 0) ?? 2;
 }
 
-/** The same numbers for those who read rather than look. */
+/** The same numbers as a table. */
 export const historyTable = (batches) =>
   table("Risk bands by batch", ["Scored", ...[...SEGMENTS].reverse().map(band), "At risk"],
     [...batches].reverse().map(({ name, counts }) => {

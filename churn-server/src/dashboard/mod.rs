@@ -1,7 +1,7 @@
-//! The dashboard at `/`: one page and its modules, held in the program. It has no data of its own: a browser that opens it
-//! asks the API with the token that the visitor gives.
+//! The dashboard at `/`: one page and its modules, embedded in the program. It has no data of its own: the browser calls the
+//! API with the token that the visitor enters.
 //!
-//! What draws charts, tables and evaluations is the code of the browser page (`examples/browser`), so both look alike.
+//! Charts, tables and evaluations are drawn by the code of the browser page (`examples/browser`), so both look alike.
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -10,7 +10,7 @@ use axum::routing::get;
 
 const PAGE: &str = include_str!("index.html");
 
-/// Name, type and text of everything that the page loads, from `/assets/`.
+/// Name, content type and text of all files that the page loads from `/assets/`.
 const ASSETS: [(&str, &str, &str); 16] = [
     ("app.js", SCRIPT, include_str!("app.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
@@ -33,12 +33,12 @@ const ASSETS: [(&str, &str, &str); 16] = [
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// What the page may do: load its own scripts and styles, and talk to its own server. Text from the data that found its way
-/// into the page as markup could neither run nor send anything.
+/// Content security policy of the page: it may load its own scripts and styles, and call its own server. Injected markup in the
+/// data can neither run code nor send anything.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `/` and `/assets/…`.
+/// Routes for `/` and `/assets/…`.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let page = Router::new().route("/", get(|| answer("text/html; charset=utf-8", PAGE)));
     ASSETS.iter().fold(page, |router, &(name, kind, text)| {
@@ -46,7 +46,7 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     })
 }
 
-/// A new version of the program is a new version of the page, so browsers ask each time.
+/// Browsers revalidate each time, because a new version of the program brings a new version of the page.
 async fn answer(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache"), (CONTENT_SECURITY_POLICY, POLICY)], text)
 }

@@ -1,4 +1,4 @@
-// Models: training, the versions with their evaluation, which of them answers, and the comparison of two.
+// Models: training, the versions with their evaluation, the active version, and the comparison of two versions.
 import { at, file, get, post, put, remove } from "./api.js";
 import { actions, button, cell, grid, list, progress, underway } from "./data.js";
 import { by, card, download, h, table } from "./dom.js";
@@ -78,7 +78,7 @@ function training(view, look) {
   return form;
 }
 
-/** Fills the form of a training in for another attempt: on the same data, in spite of findings or with another horizon. */
+/** Fills in the training form for another attempt: on the same data, in spite of findings or with another horizon. */
 function again({ model_type, dataset_id }, { allow = "", horizon_days }) {
   const form = by("train");
   const set = (name, value) => {
@@ -97,7 +97,7 @@ function again({ model_type, dataset_id }, { allow = "", horizon_days }) {
   form.querySelector(".primary").focus({ preventScroll: true });
 }
 
-/** The findings that stopped a training, and what can be done about them. */
+/** The findings that stopped a training, and the possible actions. */
 function stopped(view, model) {
   const { findings } = model.error;
   if (!findings) return undefined;
@@ -135,7 +135,7 @@ function modelRow(view, one, choose, look) {
     actions(buttons));
 }
 
-/** What can be done with the roles: going back, and the challenger beside the active one. */
+/** The actions on roles: roll back, and the challenger of the active version. */
 function drawRoles(view, root, models, { traffic_share: share }, look) {
   const [active, challenger] = ["active", "challenger"].map((role) => models.find((one) => one.role === role));
   const signature = JSON.stringify([active?.model_id, challenger?.model_id, share]);
@@ -161,7 +161,7 @@ function drawRoles(view, root, models, { traffic_share: share }, look) {
   ].filter(Boolean));
 }
 
-/** Two versions on the same customers, with the interval of the difference. */
+/** The comparison of two versions on the same customers, with the interval of the difference. */
 function comparison({ a, b, customers, cutoff, log_loss: loss, roc_auc: auc, verdict, warnings }) {
   const [one, other] = [`version ${a.version}`, `version ${b.version}`];
   const row = (name, m) => [name, decimal(m.a, 4), decimal(m.b, 4), decimal(m.difference, 4), `${decimal(m.low, 4)} to ${decimal(m.high, 4)}`];

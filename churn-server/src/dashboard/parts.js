@@ -1,8 +1,8 @@
-// What the parts of the dashboard share: messages, questions, times, states, and work that is repeated.
+// Shared by the parts of the dashboard: messages, dialogs, times, states, and repeated work.
 import { by, h } from "./dom.js";
 import { count, plural } from "./words.js";
 
-/** An error as the visitor sees it: what it means, then the code and the message of the API. */
+/** An error as shown to the visitor: its meaning, then the code and the message of the API. */
 export function complain(error, title = "That did not work.") {
   if (error.name === "AbortError") return;
   const places = Array.isArray(error.details) ? error.details : error.details?.bad_rows;
@@ -16,15 +16,15 @@ export function complain(error, title = "That did not work.") {
 
 export const quiet = () => by("message").replaceChildren();
 
-/** A sentence for those who listen to the page. */
+/** A sentence for screen readers. */
 export const say = (text) => (by("status").textContent = text);
 
 export const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;
 
-/** What must be known of what follows, a note each. */
+/** Notes about the content below, one element each. */
 export const notes = (warnings) => (warnings ?? []).map((warning) => h("div", { class: "alert", role: "note" }, h("p", {}, sentence(warning))));
 
-/** Runs what a button starts: the button rests meanwhile, and what goes wrong is shown. */
+/** Runs the action of a button: the button is disabled meanwhile, and an error is shown. */
 export const doing = (title, work) => async (event) => {
   event.preventDefault();
   const button = event.submitter ?? event.currentTarget;
@@ -39,7 +39,7 @@ export const doing = (title, work) => async (event) => {
   }
 };
 
-/** A question in the dialog; the promise tells what was answered: undefined, or the fields of the form. */
+/** Asks a question in the dialog; the promise resolves to the fields of the form, or undefined if it was cancelled. */
 export function ask(title, content, action) {
   return new Promise((resolve) => {
     const dialog = by("dialog");
@@ -49,7 +49,7 @@ export function ask(title, content, action) {
       content, h("p", { class: "buttons" }, h("button", { class: "button primary" }, action)));
     dialog.replaceChildren(form);
     dialog.addEventListener("close", () => {
-      // What was asked or shown, a key perhaps, does not stay in the page.
+      // The content of the dialog, which may include a key, does not stay in the page.
       dialog.replaceChildren();
       resolve(answer);
     }, { once: true });
@@ -57,8 +57,8 @@ export function ask(title, content, action) {
   });
 }
 
-/** Repeats `work` until the part is left: after `wait` milliseconds, then after as many as it gives. Nothing is asked while the
- *  page is hidden, and less and less often while the server does not answer. Returns what makes it happen at once. */
+/** Repeats `work` until the part is left: after `wait` milliseconds, then after the number that it returns. It pauses while the
+ *  page is hidden, and slows down while the server does not answer. Returns a function that runs `work` at once. */
 export function live(signal, work, wait) {
   let [failures, asked] = [0, false];
   let rise = () => {};
@@ -95,7 +95,7 @@ export function live(signal, work, wait) {
   };
 }
 
-/** Replaces the rows of a table and leaves alone those that stayed the same, so that focus and selection live on. */
+/** Replaces the rows of a table and keeps unchanged rows, so that focus and selection are preserved. */
 export function keepRows(body, rows, key, draw) {
   const old = new Map([...body.children].map((row) => [row.dataset.key, row]));
   const wanted = rows.map((row) => {
@@ -105,7 +105,7 @@ export function keepRows(body, rows, key, draw) {
     const drawn = draw(row);
     drawn.dataset.key = name;
     drawn.dataset.state = state;
-    // What was being pressed is pressed again in the new row.
+    // The button that had the focus gets it again in the new row.
     const held = there?.contains(document.activeElement) && document.activeElement.dataset.action;
     if (held) queueMicrotask(() => drawn.querySelector(`[data-action="${held}"]`)?.focus());
     return drawn;
@@ -131,10 +131,10 @@ export function took(from, to) {
   return seconds < 120 ? `${Math.round(seconds)} s` : plural(Math.round(seconds / 60), "minute");
 }
 
-/** The end of an id, which tells apart (ids of one hour begin alike), with the whole of it on request. */
+/** The end of an id, with the whole id on request. The end distinguishes ids; those of one hour begin alike. */
 export const shortId = (id) => h("code", { title: id }, String(id).slice(-6));
 
-/** A state as a word with a mark, so that colour is never alone. */
+/** A state as a word with a mark, so that the meaning never depends on colour alone. */
 export const state = (name) => h("span", { class: `state is-${marks[name] ?? "other"}` }, h("i", { "aria-hidden": "true" }), String(name).replaceAll("_", " "));
 
 const marks = {
@@ -144,7 +144,7 @@ const marks = {
   error: "bad", failed: "bad",
 };
 
-/** Shows how much there is: nothing in words, a table, and whether older rows are left out. */
+/** Shows a list: a text if it is empty, otherwise a table, with a note if older rows are left out. */
 export function fill(body, none, note, total) {
   const shown = body.children.length;
   none.hidden = shown > 0;
@@ -152,7 +152,7 @@ export function fill(body, none, note, total) {
   note.textContent = total > shown ? `The newest ${count(shown)} of ${count(total)}.` : "";
 }
 
-/** What is there to see when nothing is. */
+/** The text shown for an empty list. */
 export const nothing = (words, ...more) => h("div", { class: "nothing" }, h("p", {}, words), ...more);
 
 export const option = (value, words, selected) => h("option", { value, selected }, words);

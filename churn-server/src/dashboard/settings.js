@@ -1,4 +1,4 @@
-// Settings of the organization: how files are read, where the risk bands begin, what contacting is worth; and the API keys.
+// Settings of the organization: reading of files, thresholds of the risk bands, costs of contacting; and the API keys.
 import { at, get, patch, post, remove } from "./api.js";
 import { actions, button, cell, grid } from "./data.js";
 import { by, card, h } from "./dom.js";
@@ -22,7 +22,7 @@ export async function settings(view) {
   root.replaceChildren(...[reading, bands, worth].map((form) => form(current, save)), await keys(view));
 }
 
-/** A form of its own with its own button. `values` gives what is to be saved. */
+/** A separate form with its own button. `values` returns the settings to save. */
 function form(title, words, fields, save, values) {
   const done = h("span", { class: "quiet", role: "status" });
   const made = h("form", { class: "card", oninput: () => (done.textContent = ""), onsubmit: doing("Nothing was changed.", async () => {

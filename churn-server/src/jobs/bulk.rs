@@ -1,8 +1,9 @@
-//! From rows to a file of predictions.
+//! Bulk prediction: from rows to a file of predictions.
 //!
-//! The file lists the customers by falling risk, equal ones by their id. So the segments follow one another, a page of any of
-//! them is a few rows side by side, and because the index of every hundredth row is kept with the batch, such a page is one
-//! small read from storage, however large the file is. The expected profit rises with the risk, so this is its order too.
+//! The file lists the customers by risk, highest first, and equal risks by id. So the segments follow one another, and a page
+//! of any segment is a few adjacent rows. The byte offset of every hundredth row is stored with the batch, so such a page is
+//! one small read from storage, whatever the size of the file. The expected profit increases with the risk, so the order by
+//! profit is the same.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -21,51 +22,51 @@ use crate::state::AppState;
 use crate::storage::{Location, put_written};
 use crate::store::{BatchMade, Job, SegmentCounts};
 
-/// So many rows lie between two places of the index.
+/// Number of rows between two entries of the page index.
 pub const PAGE_ROWS: u64 = 100;
 
-/// Reasons of a customer.
+/// Number of reasons per customer.
 const REASONS: usize = 3;
 
-/// Customers who are slipping away that are kept with a batch: as many as somebody calls in a week.
+/// Number of customers slipping away that a batch keeps: as many as one person can call in a week.
 const SLIPPING: usize = 50;
 
-/// What the handler is told: everything as it was when the job was accepted, so that another attempt makes the same file.
+/// Payload of a bulk prediction: the state when the job was accepted, so that another attempt makes the same file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BulkPayload {
-    /// Where the rows are.
+    /// Location of the rows in the storage.
     pub input_key: String,
-    /// How they are read.
+    /// Options for reading the rows.
     pub read: ReadOptions,
-    /// The day that customers are looked at; none for the last day of the rows.
+    /// The as-of day of the scoring. None for the last day of the rows.
     pub as_of: Option<Day>,
-    /// Whether customers are scored who have been away for longer than any that the model has learned from.
+    /// True to also score customers inactive for longer than any customer that the model has learned from.
     pub include_inactive: bool,
-    /// Codes of findings that may not stop the job.
+    /// Codes of findings that do not stop the job.
     #[serde(default)]
     pub allow: Vec<String>,
     /// The active model.
     pub model_id: String,
-    /// The challenger, and the share of the customers that it scores.
+    /// Id of the challenger, and its share of the customers.
     pub challenger: Option<(String, f64)>,
-    /// Where the segments begin.
+    /// Lower bounds of the risk segments.
     pub thresholds: Thresholds,
-    /// What expected profits go by.
+    /// Campaign for the expected profits.
     pub campaign: Campaign,
 }
 
-/// A row of the file; its fields are the columns.
+/// A row of the file. Its fields are the columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictionRow {
-    /// Who.
+    /// Id of the customer.
     pub customer_id: String,
     /// The calibrated probability of churn.
     pub churn_probability: f64,
-    /// Its band.
+    /// Risk segment of the probability.
     pub risk_segment: Segment,
-    /// The version of the model that says so.
+    /// Version of the model that made the prediction.
     pub model_version: i64,
-    /// What contacting the customer is expected to earn.
+    /// Expected profit of contacting the customer.
     pub expected_profit: f64,
     /// The strongest reason, in words.
     pub reason_1: String,
@@ -73,12 +74,12 @@ pub struct PredictionRow {
     pub reason_2: String,
     /// The third.
     pub reason_3: String,
-    /// The reasons for programs: a JSON list of feature, value and contribution of each.
+    /// The reasons for programs: a JSON list with feature, value and contribution of each reason.
     pub reason_values: String,
 }
 
 impl PredictionRow {
-    /// The reasons with their numbers.
+    /// Returns the reasons with their numbers.
     pub fn reasons(&self) -> Vec<Reason> {
         let values: Vec<(String, Option<f64>, f64)> = serde_json::from_str(&self.reason_values).unwrap_or_default();
         let texts = [&self.reason_1, &self.reason_2, &self.reason_3];
@@ -93,7 +94,7 @@ impl PredictionRow {
     }
 }
 
-/// The customers that one model speaks of.
+/// The customers that one model scored.
 struct Scored {
     version: i64,
     customer_ids: Vec<String>,
@@ -102,7 +103,7 @@ struct Scored {
 }
 
 impl Scored {
-    /// Scores and explains the customers of a feature table of the model.
+    /// Scores and explains the customers of a feature table.
     fn new(hot: &Hot, table: &FeatureTable, observer: &dyn Observer) -> Result<Self> {
         observer.progress("score", 0, 1);
         let predictions = hot.model().predict_features(table)?;
@@ -116,7 +117,7 @@ impl Scored {
     }
 }
 
-/// All that are scored, and what must be known of those who are not.
+/// All scored customers, and the findings about the others.
 struct Scores {
     as_of: Day,
     models: Vec<Scored>,
@@ -125,8 +126,8 @@ struct Scores {
     slipping: SlippingList,
 }
 
-/// Lets each model score the customers it speaks of: its share, and of those the ones that its definition of churn covers,
-/// unless the others are asked for too.
+/// Lets each model score its share of the customers. Customers that its definition of churn does not cover are scored only on
+/// request.
 fn score(
     events: &Events,
     told: &BulkPayload,
@@ -140,7 +141,7 @@ fn score(
     for hot in std::iter::once(active).chain(challenger.map(|(hot, _)| hot)) {
         let is_challenger = hot.id() != active.id();
         let own = |id: &str| challenger.is_some_and(|(hot, share)| challenged(hot.id(), id, *share)) == is_challenger;
-        // Everybody, so that those who are left out of this model's share can be counted.
+        // All customers, so that the inactive ones of this model's share can be counted.
         let all = hot.model().features(input.include_inactive(true), Some(as_of))?;
         let covered = hot.model().coverage_of(&all);
         let ids: Vec<&str> = all.customer_ids().collect();
@@ -150,7 +151,7 @@ fn score(
         (inactive, customers) = (inactive + away, customers + share.len() as u64);
         let coverage = Coverage { covered: share.len() as u64 - away, inactive: away };
         for finding in hot.model().scoring_findings(&all, coverage, told.include_inactive) {
-            // Two models say the same of the data.
+            // Both models report the same findings about the data.
             if !findings.contains(&finding) {
                 findings.push(finding);
             }
@@ -171,11 +172,11 @@ fn score(
     Ok(Scores { as_of, models, inactive, findings, slipping })
 }
 
-/// The customers whose risk rose most, as the active model sees them.
+/// Returns the customers whose risk rose most, according to the active model.
 fn slipping_away(input: Input<'_>, told: &BulkPayload, active: &Hot, as_of: Day) -> Result<SlippingList> {
     let config = SlippingConfig { customers: SLIPPING, ..SlippingConfig::default() };
     let mut found = match active.model().slipping_away(input, Some(as_of), &config) {
-        // Nobody is covered: all that are scored have been away for longer.
+        // No customer is covered: all scored customers have been inactive for longer.
         Err(error) if error.kind() == ErrorKind::NoCustomers => {
             return Ok(SlippingList { as_of, before: as_of, customers: Vec::new() });
         }
@@ -187,7 +188,7 @@ fn slipping_away(input: Input<'_>, told: &BulkPayload, active: &Hot, as_of: Day)
     Ok(found)
 }
 
-/// Scores the customers, explains them, and writes the file.
+/// Scores and explains the customers, and writes the file.
 pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
     let told: BulkPayload = payload(job)?;
     let active = Hot::load(state, &job.org_id, &told.model_id).await?;
@@ -213,7 +214,7 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
     Ok(Made::Batch { id: job.subject_id.clone(), made })
 }
 
-/// Counts the bytes that go through.
+/// Counts the bytes written.
 struct Counted<'a> {
     inner: &'a mut dyn Write,
     bytes: u64,
@@ -249,7 +250,7 @@ fn write_file(
 
     let mut segments: SegmentCounts = Segment::ALL.into_iter().map(|segment| (segment, 0)).collect();
     let (mut page_index, mut sum) = (Vec::new(), 0.0);
-    // It writes the names of the fields before the first row.
+    // The writer puts a header row before the first row.
     let mut csv = csv::Writer::from_writer(Counted { inner: writer, bytes: 0 });
     for (place, &(p, customer_id, scored, row)) in order.iter().enumerate() {
         if (place as u64).is_multiple_of(PAGE_ROWS) {
@@ -257,7 +258,7 @@ fn write_file(
                 return Err(Failure::cancelled());
             }
             observer.progress("write", place as u64, order.len() as u64);
-            // What the writer still holds belongs to the rows before.
+            // Bytes that are still in the buffer belong to the previous rows.
             csv.flush().map_err(|error| broken(error.into()))?;
             page_index.push(csv.get_ref().bytes);
         }

@@ -1,4 +1,4 @@
-//! What a running job and its worker say to each other: progress in one direction, the wish to stop in the other.
+//! Communication between a running job and its worker: the job reports progress, the worker may ask it to stop.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,34 +6,34 @@ use std::time::{Duration, Instant};
 
 use churn::Observer;
 
-/// Why a job is to stop before its end.
+/// Reason why a job must stop early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stop {
-    /// Somebody asked for it.
+    /// A caller cancelled the job.
     Cancelled = 1,
-    /// The process goes down; another will do the job.
+    /// The process shuts down; another one will run the job.
     Shutdown = 2,
-    /// Another worker has the job.
+    /// Another worker has taken the job.
     Lost = 3,
 }
 
-/// Shared by a handler and the heartbeat of its job.
+/// State shared by a handler and the heartbeat of its job.
 #[derive(Debug)]
 pub struct Control {
-    /// The bits of a number from 0 to 1.
+    /// Bits of a number from 0 to 1.
     progress: AtomicU64,
     stage: Mutex<Option<&'static str>>,
-    /// Bytes of the file that is read; 0 while that is not known.
+    /// Bytes of the file that is read; 0 if unknown.
     bytes: AtomicU64,
     stop: AtomicU8,
-    /// Where the stages of the work lie between 0 and 1: name, from, to.
+    /// Range of each stage within the progress from 0 to 1: name, from, to.
     plan: &'static [(&'static str, f64, f64)],
     started: Instant,
 }
 
 impl Control {
-    /// For a job whose stages take about these parts of its time.
+    /// Creates the state of a job with the given stages.
     pub fn new(plan: &'static [(&'static str, f64, f64)]) -> Self {
         Control {
             progress: AtomicU64::new(0f64.to_bits()),
@@ -45,23 +45,23 @@ impl Control {
         }
     }
 
-    /// The stage `"read"` counts bytes, and there are so many.
+    /// Sets the total number of bytes of the stage `"read"`.
     pub fn reads(&self, bytes: u64) {
         self.bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// How far the job is, 0 to 1, and at what.
+    /// Returns the progress from 0 to 1, and the current stage.
     pub fn state(&self) -> (f64, Option<&'static str>) {
         let stage = *self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         (f64::from_bits(self.progress.load(Ordering::Relaxed)), stage)
     }
 
-    /// Asks the job to stop; the first reason counts.
+    /// Asks the job to stop. Only the first reason is kept.
     pub fn stop(&self, why: Stop) {
         let _ = self.stop.compare_exchange(0, why as u8, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Why the job is to stop, if it is.
+    /// Returns the reason to stop, if there is one.
     pub fn stopped(&self) -> Option<Stop> {
         match self.stop.load(Ordering::Relaxed) {
             0 => None,
@@ -78,7 +78,7 @@ impl Observer for Control {
         if let Some(&(_, from, to)) = self.plan.iter().find(|(name, ..)| *name == stage) {
             let total = if stage == "read" { self.bytes.load(Ordering::Relaxed) } else { total };
             let share = if total == 0 { 0.0 } else { (done as f64 / total as f64).min(1.0) };
-            // Bits of numbers from 0 up are in the order of the numbers, and progress never falls: some stages come twice.
+            // The bits of non-negative numbers sort like the numbers. Progress never falls, even if a stage runs twice.
             self.progress.fetch_max((from + share * (to - from)).to_bits(), Ordering::Relaxed);
         }
     }

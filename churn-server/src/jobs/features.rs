@@ -1,4 +1,4 @@
-//! From the rows of a data set to its file of features.
+//! Feature engineering: from the rows of a data set to its file of features.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use crate::state::AppState;
 use crate::storage::{Location, put_written};
 use crate::store::Job;
 
-/// What the handler is told.
+/// Payload of a feature job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FeaturesPayload {
-    /// Where the rows are.
+    /// Location of the rows in the storage.
     pub file_key: String,
-    /// How they are read.
+    /// Options for reading the rows.
     pub read: ReadOptions,
-    /// The definition of churn for the check of the rows; none where they are too many to be held in memory for it, and for a job
-    /// of a version that did not check.
+    /// Definition of churn for the check of the rows. None if there are too many rows to hold in memory, and for a job of an
+    /// older version that did not check.
     #[serde(default)]
     pub definition: Option<LabelConfig>,
-    /// Codes of findings that may not stop the job.
+    /// Codes of findings that do not stop the job.
     #[serde(default)]
     pub allow: Vec<String>,
 }
 
-/// What was found out on the way.
+/// Facts about the data set, collected while the features were made.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) customers: i64,
@@ -60,7 +60,7 @@ impl Facts {
     }
 }
 
-/// The log of a file in storage.
+/// Reads the log of a file in storage.
 pub(super) async fn read(
     state: &AppState,
     file_key: &str,
@@ -74,7 +74,7 @@ pub(super) async fn read(
     blocking(move || Ok(Events::from_csv_observed(reader, &options, &*observer)?)).await
 }
 
-/// The `rfm` features of every customer at the last day of the rows, as CSV.
+/// Writes the `rfm` features of every customer at the last day of the rows as CSV.
 pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
     let FeaturesPayload { file_key, read: options, definition, allow } = payload(job)?;
     let at: Location = file_key.parse()?;
@@ -98,7 +98,7 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
     Ok(Made::Features { dataset_id: job.subject_id.clone(), features_key: at.to_string(), facts })
 }
 
-/// The features and the findings of a log that is held in memory.
+/// Returns the features and the findings of a log that is held in memory.
 fn checked(
     reader: impl Read,
     options: &ReadOptions,
@@ -115,8 +115,8 @@ fn checked(
     Ok((table, facts))
 }
 
-/// The features of a log of any length: it is read once to know its last day and again for the features, so that memory grows
-/// with the customers and not with the rows.
+/// Returns the features of a log of any length. The log is read twice: once to find its last day, and once for the features. So
+/// memory grows with the number of customers and not with the rows.
 fn streamed(
     first: impl Read,
     again: impl Read,

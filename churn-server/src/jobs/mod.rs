@@ -1,15 +1,15 @@
-//! Work in the background: a durable queue, the workers that take jobs from it, and what they do.
+//! Background jobs: a durable queue, the workers that take jobs from it, and the handlers.
 //!
-//! The queue is the table `jobs` ([`crate::store::Job`] and its statements). The queues on crates.io that keep their jobs in
-//! both SQLite and PostgreSQL were read first; the best of them, apalis 1.0.0, does not fit. On SQLite its migrations make a
-//! table `Jobs`, which is the very name of ours; what a worker says of a job is fenced by the worker (`lock_by`) and not by the
-//! attempt; a job that failed is taken again at once, without a pause; a job whose worker died is put back however many
-//! attempts it had; its heartbeats stop while all slots are busy, so that long jobs run twice; and acceptance could not be one
-//! transaction with the rows that speak of the job.
+//! The queue is the table `jobs` ([`crate::store::Job`] and its statements). The queues on crates.io that support both SQLite
+//! and PostgreSQL were reviewed. The best of them, apalis 1.0.0, does not fit. On SQLite its migrations create a table `Jobs`,
+//! which is the name of our table. Updates of a worker are fenced by the worker (`lock_by`) and not by the attempt. A failed
+//! job is taken again at once, without a pause. A job whose worker died is queued again, however many attempts it had.
+//! Heartbeats stop while all slots are busy, so that long jobs run twice. And a job cannot be accepted in one transaction with
+//! the rows that refer to it.
 //!
-//! What is promised: an accepted job is run at least once, by one worker at a time as far as anybody can see; handlers may be
-//! killed at any moment and begin again, because they write files under names that depend on the job alone and everything
-//! that others can see changes in the transaction that ends the job.
+//! Guarantees: an accepted job runs at least once, and as far as anybody can see by one worker at a time. A handler may be
+//! killed at any moment and start again. Its file names depend on the job alone, and everything that others can see changes in
+//! the transaction that ends the job.
 
 mod bulk;
 mod control;
@@ -32,7 +32,7 @@ use crate::state::AppState;
 use crate::storage::{ErrorKind as StorageErrorKind, StorageError};
 use crate::store::{BatchMade, FeaturesMade, Job, JobKind, Tx};
 
-/// Why a job did not make what it was to make.
+/// Reason why a job has no result.
 #[derive(Debug)]
 pub struct Failure {
     error: ApiError,
@@ -41,60 +41,60 @@ pub struct Failure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FailureKind {
-    /// Another attempt would end the same.
+    /// Another attempt would fail too.
     Permanent,
     /// Another attempt may succeed.
     Transient,
-    /// Another attempt succeeds once what is named here is back.
+    /// Another attempt succeeds once the named service is reachable again.
     Away(&'static str),
-    /// It was asked to stop.
+    /// The job was cancelled.
     Cancelled,
 }
 
-/// The result of a handler.
+/// Result of a handler.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
-    /// One that another attempt would not cure.
+    /// Creates a failure that another attempt would not fix.
     pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
         let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
         Failure { error, kind: FailureKind::Permanent }
     }
 
-    /// One that another attempt may cure.
+    /// Creates a failure that another attempt may fix.
     pub fn transient(error: ApiError) -> Self {
         Failure { error, kind: FailureKind::Transient }
     }
 
-    /// The job was stopped.
+    /// Creates the failure of a cancelled job.
     pub fn cancelled() -> Self {
         let error = ApiError::conflict("cancelled", "the job was cancelled");
         Failure { error, kind: FailureKind::Cancelled }
     }
 
-    /// What a job comes to that waits for features which cannot be made: their reason.
+    /// Returns the failure of a job that waited for features which could not be made. It has the same reason.
     pub(crate) fn of_features(&self) -> Self {
         let message = format!("the features that it waited for could not be made: {}", self.error.message());
         let error = ApiError::new(self.error.status(), self.error.code(), message);
         Failure { error: error.with_details(self.error.details().clone()), kind: self.kind }
     }
 
-    /// What to say of it.
+    /// Returns the error.
     pub fn error(&self) -> &ApiError {
         &self.error
     }
 
-    /// Whether the job was stopped.
+    /// Returns true if the job was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.kind == FailureKind::Cancelled
     }
 
-    /// Whether another attempt may succeed.
+    /// Returns true if another attempt may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, FailureKind::Transient | FailureKind::Away(_))
     }
 
-    /// What the job waits for, as its stage says it, if something is away that has to come back.
+    /// Returns the stage name of the wait if the job must wait for an unreachable service.
     pub fn waits_for(&self) -> Option<&'static str> {
         match self.kind {
             FailureKind::Away(stage) => Some(stage),
@@ -102,7 +102,7 @@ impl Failure {
         }
     }
 
-    /// The same for good, after the patience with what is away has come to its end.
+    /// Returns the permanent failure after waiting too long for an unreachable service.
     pub(crate) fn out_of_patience(&self, waited: std::time::Duration) -> Self {
         let message = format!("{}; it was waited for during {} seconds", self.error.message(), waited.as_secs());
         Failure { error: ApiError::new(self.error.status(), self.error.code(), message), kind: FailureKind::Permanent }
@@ -129,14 +129,14 @@ impl From<StorageError> for Failure {
             | StorageErrorKind::InvalidKey
             | StorageErrorKind::InvalidRange => FailureKind::Permanent,
             StorageErrorKind::Body | StorageErrorKind::Other => FailureKind::Transient,
-            // It does not answer, or a key or a right has to be mended.
+            // The storage does not respond, or its key or permissions must be fixed.
             _ => FailureKind::Away("waiting for storage"),
         };
         Failure { error: error.into(), kind }
     }
 }
 
-/// What went wrong on this side may go right another time; what is wrong with a request stays wrong.
+/// A server error may pass, so another attempt may succeed. An error of the request stays.
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let kind = match error.status() {
@@ -148,7 +148,7 @@ impl From<ApiError> for Failure {
     }
 }
 
-/// What a job has made: its files are in storage, its rows are not yet written.
+/// Result of a job: its files are in storage, but its rows are not written yet.
 pub(crate) enum Made {
     Features { dataset_id: String, features_key: String, facts: features::Facts },
     Model { id: String, document_key: String, model: Box<churn::Model>, activate: Option<bool> },
@@ -156,7 +156,7 @@ pub(crate) enum Made {
 }
 
 impl Made {
-    /// Writes the rows that say so, in the transaction that ends the job.
+    /// Writes the rows of the result, in the transaction that ends the job.
     async fn write(&self, tx: &mut Tx, org_id: &str) -> ApiResult<()> {
         match self {
             Made::Features { dataset_id, features_key, facts } => {
@@ -183,7 +183,7 @@ impl Made {
     }
 }
 
-/// The stages of a kind of job, and where between 0 and 1 each lies: about the shares of its time.
+/// Stages of a kind of job with their ranges between 0 and 1, roughly by their share of the time.
 fn plan(kind: JobKind) -> &'static [(&'static str, f64, f64)] {
     match kind {
         JobKind::ProcessFeatures => {
@@ -205,7 +205,7 @@ fn plan(kind: JobKind) -> &'static [(&'static str, f64, f64)] {
     }
 }
 
-/// Does what the job says.
+/// Runs the handler of the job.
 async fn handle(state: &AppState, job: &Job, control: &std::sync::Arc<Control>) -> Result<Made> {
     match job.kind {
         JobKind::ProcessFeatures => features::run(state, job, control).await,
@@ -214,7 +214,7 @@ async fn handle(state: &AppState, job: &Job, control: &std::sync::Arc<Control>) 
     }
 }
 
-/// What a handler was told when its job was accepted.
+/// Parses the payload that was stored when the job was accepted.
 fn payload<T: serde::de::DeserializeOwned>(job: &Job) -> Result<T> {
     serde_json::from_str(&job.payload).map_err(|error| {
         let message = format!("what the job {} was told cannot be read by this version: {error}", job.id);
@@ -222,7 +222,7 @@ fn payload<T: serde::de::DeserializeOwned>(job: &Job) -> Result<T> {
     })
 }
 
-/// Runs work of a job on a thread that may block.
+/// Runs work of a job on a thread for blocking work.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,

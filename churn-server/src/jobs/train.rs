@@ -1,4 +1,4 @@
-//! From a data set to a model.
+//! Training: from a data set to a model.
 
 use std::sync::Arc;
 
@@ -12,24 +12,24 @@ use crate::state::AppState;
 use crate::storage::{Location, put_bytes};
 use crate::store::Job;
 
-/// What the handler is told: everything as it was when the job was accepted, so that another attempt makes the same model.
+/// Payload of a training: the state when the job was accepted, so that another attempt makes the same model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrainPayload {
-    /// Where the rows are.
+    /// Location of the rows in the storage.
     pub file_key: String,
-    /// How they are read.
+    /// Options for reading the rows.
     pub read: ReadOptions,
-    /// How to train.
+    /// Training settings.
     pub config: TrainConfig,
-    /// Whether the model is put to use at once; none: if there is no other.
+    /// True to activate the model after the training, false not to. None to activate it if there is no active model.
     pub activate: Option<bool>,
-    /// The data set, whose number of customers may not have been known then.
+    /// The data set. Its number of customers may have been unknown when the job was accepted.
     #[serde(default)]
     pub dataset_id: Option<String>,
 }
 
-/// Whether the table of a training fits into what this server sets aside for one. A data set whose features are not made yet
-/// does not tell its customers, and is looked at again when they are.
+/// Checks that the table of a training fits into the limit of this server. The number of customers is unknown before the
+/// features of the data set are made; the check is repeated after that.
 ///
 /// # Errors
 /// `training_too_large`.
@@ -48,7 +48,7 @@ pub(crate) fn check_size(config: &TrainConfig, customers: Option<i64>, limit: u6
     Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "training_too_large", message).with_details(details))
 }
 
-/// Trains, and writes the document; judged out of time where the log is long enough for two cutoffs.
+/// Trains the model and writes its document. The model is evaluated out of time if the log is long enough for two cutoffs.
 pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
     let TrainPayload { file_key, read, config, activate, dataset_id } = payload(job)?;
     if let Some(id) = dataset_id {

@@ -1,4 +1,4 @@
-//! The loop that takes jobs and does them: the same in the server and in `churn-server worker`.
+//! The loop that takes jobs from the queue and runs them, both in the server and in `churn-server worker`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,32 +14,32 @@ use crate::state::AppState;
 use crate::store::{Beat, Job};
 use crate::time::Stamp;
 
-/// The longest pause between two looks for a storage or database that is away.
+/// Maximum pause between two attempts while storage or database are unreachable.
 const LONGEST_LOOK: Duration = Duration::from_secs(300);
 
-/// An attempt that has worked for so long had all that it needs: what is away now has gone away since.
+/// An attempt that ran this long had reached all services it needs, so the outage has begun since.
 const WORKED: Duration = Duration::from_secs(60);
 
-/// A pause that doubles with every failure, up to the longest.
+/// Returns a pause that doubles with every failure, up to a maximum.
 fn doubled(first: Duration, failures: i64, longest: Duration) -> Duration {
     (first * (1 << failures.clamp(0, 16))).min(longest)
 }
 
-/// How a worker works.
+/// Options of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    /// Jobs at a time.
+    /// Maximum number of simultaneous jobs.
     pub slots: usize,
-    /// How long a job of a worker that has died waits for the next one.
+    /// Time after which the job of a dead worker is given to another one.
     pub lease: Duration,
-    /// How often the lease is renewed, and progress shown.
+    /// Interval at which the lease is renewed and the progress is written.
     pub beat: Duration,
-    /// How often the queue is looked at while nothing is due; jobs of the same process are seen at once.
+    /// Interval between two reads of the queue while no job is due. Jobs accepted in the same process are seen at once.
     pub poll: Duration,
-    /// The first pause after a failure that may pass; it doubles each time, up to a minute, and up to five minutes where
-    /// storage or database are away.
+    /// First pause after a transient failure. It doubles each time, up to a minute, or up to five minutes if storage or
+    /// database are unreachable.
     pub backoff: Duration,
-    /// How long jobs may take to stop when the process does.
+    /// Time that jobs get to stop at shutdown.
     pub grace: Duration,
 }
 
@@ -56,7 +56,7 @@ impl Default for WorkerOptions {
     }
 }
 
-/// Takes jobs and does them.
+/// Takes jobs from the queue and runs them.
 #[derive(Clone, Debug)]
 pub struct Worker {
     state: AppState,
@@ -65,12 +65,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker with a name that no other has, living or dead.
+    /// Creates a worker with a name that is unique for all time.
     pub fn new(state: AppState, options: WorkerOptions) -> Self {
         Worker { state, name: crate::extract::new_id().into(), options }
     }
 
-    /// Works until it is told to stop; then the jobs that it has stop soon and are handed back.
+    /// Works until it is told to stop. Then its jobs stop soon and return to the queue.
     pub async fn run(self, shutdown: CancellationToken) {
         let slots = Arc::new(Semaphore::new(self.options.slots.max(1)));
         let tasks = TaskTracker::new();
@@ -94,7 +94,7 @@ impl Worker {
                 }
                 Ok(None) => failed = 0,
                 Err(error) => {
-                    // Said once: it may last for hours.
+                    // Logged only once, because it may last for hours.
                     if failed == 0 {
                         tracing::warn!(%error, "the queue cannot be read; it is tried again");
                     }
@@ -116,7 +116,7 @@ impl Worker {
         tracing::info!(worker = %self.name, "worker stopped");
     }
 
-    /// Does one job, and says how it ended.
+    /// Runs one job and writes its end.
     async fn work(&self, job: Job, shutdown: CancellationToken) {
         let started = Instant::now();
         tracing::info!(job = %job.id, kind = %job.kind, organization = %job.org_id, attempt = job.attempts, "job begins");
@@ -124,7 +124,7 @@ impl Worker {
         let heart = tokio::spawn(self.clone().keep(job.clone(), control.clone(), shutdown.clone()));
         let result = {
             let (state, job, control) = (self.state.clone(), job.clone(), control.clone());
-            // A task of its own: a panic ends the job, not the worker.
+            // A task of its own, so that a panic ends the job but not the worker.
             tokio::spawn(async move { handle(&state, &job, &control).await }).await
         };
         let result = match result {
@@ -133,7 +133,7 @@ impl Worker {
         };
         let outcome = self.end(&job, &result, &control, started, &shutdown).await;
         heart.abort();
-        // Another job may have waited for this one, and requests too.
+        // Another job, and requests, may have waited for this one.
         self.state.wake.notify_one();
         self.state.waiting.wake();
         let seconds = started.elapsed().as_secs_f64();
@@ -149,8 +149,8 @@ impl Worker {
         }
     }
 
-    /// Writes how a job ended. What was made should not be thrown away for a connection that is lost: while the database is
-    /// away it is tried again with growing pauses, and after another failure once.
+    /// Writes the end of a job. A lost connection should not discard its result. While the database is unreachable, the write
+    /// is retried with growing pauses; after any other failure it is retried once.
     async fn end(
         &self,
         job: &Job,
@@ -186,7 +186,7 @@ impl Worker {
     }
 
     async fn complete(&self, job: &Job, made: &super::Made) -> crate::error::Result<&'static str> {
-        // A training may put its model to use, which answers from the moment that the job is seen to have ended.
+        // A training may activate its model, which answers requests from the moment the end of the job is visible.
         let _changing = self.state.serving.changing(&job.org_id);
         let Some(mut tx) = self.state.store.speak_for_job(job, &self.name).await? else { return Ok("lost") };
         made.write(&mut tx, &job.org_id).await?;
@@ -194,7 +194,7 @@ impl Worker {
         Ok("completed")
     }
 
-    /// Ends or hands back a job that made nothing.
+    /// Ends a job without a result, or returns it to the queue.
     async fn settle(
         &self,
         job: &Job,
@@ -235,7 +235,7 @@ impl Worker {
         Ok(if said { outcome } else { "lost" })
     }
 
-    /// The heartbeat of a job: holds the lease, shows the progress, brings the wish to stop.
+    /// Heartbeat of a job: renews the lease, writes the progress, and reads requests to stop.
     async fn keep(self, job: Job, control: Arc<Control>, shutdown: CancellationToken) {
         let mut pulse = tokio::time::interval(self.options.beat);
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

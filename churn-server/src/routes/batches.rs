@@ -1,4 +1,4 @@
-//! What came of bulk predictions: files, pages, customers with their reasons, segments over time.
+//! Results of bulk predictions: files, pages, customers with their reasons, segment sizes over time.
 
 use std::collections::BTreeMap;
 
@@ -47,27 +47,28 @@ struct BatchAnswer {
     status: BatchStatus,
     dataset_id: Option<String>,
     model_id: String,
-    /// The version that was active when it was accepted.
+    /// Version of the model that was active when the batch was accepted.
     model_version: i64,
     challenger_id: Option<String>,
-    /// The day that the customers were looked at.
+    /// The as-of day: customers are scored from their events up to this day.
     #[schema(format = Date)]
     as_of: Option<String>,
-    /// Customers that are scored.
+    /// Number of customers scored.
     customers: Option<i64>,
-    /// Customers who have been away for longer than any that the model has learned from; `findings` say whether they are
-    /// scored.
+    /// Number of customers inactive for longer than any customer that the model has learned from. `findings` says whether they
+    /// are scored.
     inactive_customers: Option<i64>,
-    /// The findings of scoring, worst first; null before it is completed, and in a batch of a version that did not check.
+    /// Findings of the scoring, worst first. Null before the batch is completed, and for a batch of an older version that did
+    /// not check.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
-    /// The messages of the findings that are warnings or errors, and what older batches say in their place.
+    /// Messages of the findings that are warnings or errors. For batches of older versions: their own warnings.
     warnings: Vec<String>,
-    /// Customers by segment: Low, Medium, High, Critical.
+    /// Number of customers per segment: Low, Medium, High, Critical.
     #[schema(value_type = Option<Object>)]
     segments: Option<SegmentCounts>,
     mean_probability: Option<f64>,
-    /// The path of the file in this API, once it is there.
+    /// Path of the file in this API; null until the file is there.
     file_url: Option<String>,
     error: Option<Failure>,
     created_at: Stamp,
@@ -112,7 +113,7 @@ struct BatchList {
     batches: Vec<BatchAnswer>,
 }
 
-/// The batch of a path.
+/// Path parameter of a batch.
 #[derive(Debug, Deserialize)]
 struct BatchPath {
     batch_id: Uuid,
@@ -134,7 +135,7 @@ async fn list(
 
 /// One batch
 ///
-/// With `wait` the answer comes when it has ended.
+/// With `wait`, the response is delayed until the batch has ended or the waiting time is over.
 #[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}", tag = "predictions", params(WaitQuery), responses((status = 200, body = BatchAnswer)))]
 async fn get(
     tenant: Tenant<Read>,
@@ -154,7 +155,7 @@ async fn get(
 
 /// Delete a batch
 ///
-/// With its job, which is stopped if it still works, its predictions, and the file that was sent along to be scored.
+/// Also deletes its job (which is stopped if it still runs), its predictions, and the file that was uploaded to be scored.
 #[utoipa::path(delete, path = "/organizations/{org_id}/prediction-batches/{batch_id}", tag = "predictions", responses((status = 204)))]
 async fn delete(
     tenant: Tenant<Admin>,
@@ -170,7 +171,8 @@ async fn delete(
 
 /// The predictions of a batch as a file
 ///
-/// The riskiest customer first: customer_id, churn_probability, risk_segment, model_version, expected_profit, and reasons.
+/// One row per customer, highest risk first. Columns: customer_id, churn_probability, risk_segment, model_version,
+/// expected_profit, and reasons.
 #[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}/file", tag = "predictions",
     responses((status = 200, content_type = "text/csv", body = String)))]
 async fn file(
@@ -183,11 +185,11 @@ async fn file(
     download(&state, key, &format!("predictions_{batch_id}.csv"), "text/csv").await
 }
 
-/// Which part of a batch.
+/// Filter for the predictions of a batch.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ResultsQuery {
-    /// Only this segment: Low, Medium, High or Critical.
+    /// Only predictions in this segment: Low, Medium, High or Critical.
     #[param(value_type = Option<String>, example = "Critical")]
     risk_segment: Option<Segment>,
 }
@@ -240,7 +242,7 @@ async fn results(
     }))
 }
 
-/// What customers are sorted by.
+/// Sort key of the customer list.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Sort {
@@ -250,7 +252,7 @@ enum Sort {
     CustomerId,
 }
 
-/// Rising or falling.
+/// Sort direction: ascending or descending.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Direction {
@@ -258,22 +260,22 @@ enum Direction {
     Desc,
 }
 
-/// Which customers.
+/// Filter and sort order of the customer list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CustomersQuery {
-    /// The batch; default the newest that is completed.
+    /// The batch. Default: the newest completed batch.
     batch_id: Option<Uuid>,
-    /// Only this segment: Low, Medium, High or Critical.
+    /// Only customers in this segment: Low, Medium, High or Critical.
     #[param(value_type = Option<String>, example = "Critical")]
     risk_segment: Option<Segment>,
-    /// Only customers whose id contains this, in upper or lower case.
+    /// Only customers whose id contains this text, ignoring case.
     #[param(max_length = 200)]
     search: Option<String>,
-    /// By what; default churn_probability.
+    /// Sort key. Default: churn_probability.
     #[param(inline)]
     sort: Option<Sort>,
-    /// Default desc, and asc for customer_id.
+    /// Sort direction. Default: desc, but asc for customer_id.
     #[param(inline)]
     order: Option<Direction>,
 }
@@ -286,7 +288,7 @@ struct CustomerAnswer {
     #[schema(value_type = String, example = "Critical")]
     risk_segment: Segment,
     model_version: i64,
-    /// What contacting the customer is expected to earn, by the organization's campaign.
+    /// Expected profit of contacting the customer, computed with the organization's campaign.
     expected_profit: f64,
     reasons: Vec<ReasonAnswer>,
 }
@@ -297,9 +299,9 @@ struct SharedReasonAnswer {
     #[schema(example = "recency_score")]
     feature: String,
     raises_risk: bool,
-    /// How many of the page share it.
+    /// Number of customers of the page that share the reason.
     customers: u64,
-    /// The direction and their values in words.
+    /// Direction of the reason and the values of these customers, in words.
     #[schema(
         example = "raises the risk: last event 208 to 372 days ago; for half of those who stayed it was 31 days or less"
     )]
@@ -307,7 +309,8 @@ struct SharedReasonAnswer {
 }
 
 impl SharedReasonAnswer {
-    /// Of the rows of a page, if they were scored by one model that is still here.
+    /// Returns the shared reason of the rows of a page. None if there is none, if two models scored the rows, or if the model
+    /// no longer exists.
     async fn of(state: &AppState, batch: &Batch, rows: &[PredictionRow]) -> Option<Self> {
         if rows.iter().any(|row| row.model_version != batch.model_version) {
             return None;
@@ -329,13 +332,13 @@ struct CustomerList {
     total: u64,
     limit: i64,
     offset: i64,
-    /// The reason that comes first for at least 80 % of at least five customers of this page; null where there is none, where
-    /// two models scored the batch, and where the model is no longer here.
+    /// The reason that comes first for at least 80 % of at least five customers of this page. Null if there is none, if two
+    /// models scored the batch, or if the model no longer exists.
     shared_reason: Option<SharedReasonAnswer>,
     customers: Vec<CustomerAnswer>,
 }
 
-/// The customers with their risk, the reasons for it, and what contacting them is expected to earn
+/// The customers with their risk, the reasons for it, and the expected profit of contacting them
 #[utoipa::path(get, path = "/organizations/{org_id}/prediction-customers", tag = "predictions",
     params(CustomersQuery, Page), responses((status = 200, body = CustomerList)))]
 async fn customers(
@@ -349,7 +352,7 @@ async fn customers(
     if query.search.as_ref().is_some_and(|search| search.chars().count() > 200) {
         return Err(ApiError::bad_request("invalid_query", "search has more than 200 characters"));
     }
-    // The expected profit rises with the risk: their orders are one.
+    // The expected profit increases with the risk, so both sort keys give the same order.
     let order = match (query.sort.unwrap_or_default(), query.order) {
         (Sort::CustomerId, Some(Direction::Desc)) => Order::IdFalling,
         (Sort::CustomerId, _) => Order::IdRising,
@@ -383,31 +386,31 @@ async fn customers(
 #[derive(Debug, Serialize, ToSchema)]
 struct SlippingAnswer {
     customer_id: String,
-    /// The probability of churn at the earlier day.
+    /// Probability of churn on the earlier day.
     #[schema(example = 0.12)]
     probability_before: f64,
-    /// The probability of churn at the day of the batch.
+    /// Probability of churn on the day of the batch.
     #[schema(example = 0.67)]
     churn_probability: f64,
     #[schema(value_type = String, example = "High")]
     risk_segment: Segment,
-    /// The facts that raised the risk most, now and then, strongest first.
+    /// Facts that raised the risk most, each with its value now and on the earlier day, strongest first.
     #[schema(example = json!(["last event 41 days ago; 30 days earlier: 11 days ago"]))]
     changes: Vec<String>,
-    /// The amounts of the last 365 days times the probability; null in a log without amounts.
+    /// Sum of the amounts of the last 365 days, times the probability of churn; null for a log without amounts.
     value_at_risk: Option<f64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct SlippingAnswers {
     batch_id: String,
-    /// The day that the customers are looked at.
+    /// The as-of day: customers are scored from their events up to this day.
     #[schema(format = Date)]
     as_of: String,
-    /// The earlier day, a third of the horizon before.
+    /// The earlier day, a third of the horizon before `as_of`.
     #[schema(format = Date)]
     before: String,
-    /// The version of the model that both probabilities come from: the one that was active.
+    /// Version of the model that computed both probabilities: the active one.
     model_version: i64,
     total: u64,
     limit: i64,
@@ -415,18 +418,18 @@ struct SlippingAnswers {
     customers: Vec<SlippingAnswer>,
 }
 
-/// The batch that is looked at.
+/// Selects the batch.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct SlippingQuery {
-    /// The batch; default the newest that is completed.
+    /// The batch. Default: the newest completed batch.
     batch_id: Option<Uuid>,
 }
 
 /// The customers who are slipping away
 ///
-/// The customers whose risk rose most within a third of the horizon, the largest rise first, with what changed. Customers that the
-/// model's definition of churn does not cover at either day are left out. The 50 largest rises are kept with a batch.
+/// Returns the customers whose risk rose most within a third of the horizon, largest rise first, with what changed. Only
+/// customers that the model's definition of churn covers on both days are listed. A batch keeps the 50 largest rises.
 #[utoipa::path(get, path = "/organizations/{org_id}/slipping-away", tag = "predictions",
     params(SlippingQuery, Page), responses((status = 200, body = SlippingAnswers)))]
 async fn slipping_away(
@@ -468,7 +471,7 @@ async fn slipping_away(
     }))
 }
 
-/// A batch that is named, or the newest that is completed.
+/// Returns the named batch, or the newest completed one if none is named.
 async fn completed_batch(state: &AppState, org_id: &str, named: Option<Uuid>) -> Result<Batch> {
     state.store.organization(org_id).await?;
     let Some(id) = named else {
@@ -481,7 +484,7 @@ async fn completed_batch(state: &AppState, org_id: &str, named: Option<Uuid>) ->
     state.store.batch(org_id, &id.to_string()).await
 }
 
-/// The segments of one batch.
+/// Segment sizes of one batch.
 #[derive(Debug, Serialize, ToSchema)]
 struct SegmentPoint {
     batch_id: String,
@@ -490,7 +493,7 @@ struct SegmentPoint {
     created_at: Stamp,
     model_version: i64,
     customers: i64,
-    /// Customers by segment: Low, Medium, High, Critical.
+    /// Number of customers per segment: Low, Medium, High, Critical.
     #[schema(value_type = Object)]
     segments: SegmentCounts,
     mean_probability: Option<f64>,
@@ -501,11 +504,11 @@ struct SegmentHistory {
     points: Vec<SegmentPoint>,
 }
 
-/// How many of the newest batches.
+/// Length of the segment history.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {
-    /// At most so many, 1 to 1000.
+    /// Maximum number of batches, 1 to 1000. The newest are taken.
     #[param(minimum = 1, maximum = 1000, default = 50)]
     limit: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! Many customers, scored in the background.
+//! Bulk prediction: many customers, scored by a background job.
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
@@ -26,44 +26,44 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(predict_bulk))
 }
 
-/// What to score.
+/// Parameters of a bulk prediction.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct BulkQuery {
-    /// Score this data set; then no file is sent.
+    /// Data set to score. If it is given, no file is uploaded.
     dataset_id: Option<Uuid>,
-    /// The day that customers are looked at, at the latest tomorrow; default the last day of the rows.
+    /// The as-of day of the scoring, at most tomorrow. Default: the last day of the rows.
     #[param(value_type = Option<String>, format = Date)]
     as_of: Option<Day>,
-    /// Whether customers are scored who have been away for longer than any that the model has learned from, by default 365
-    /// days: what it says of them is a guess.
+    /// If true, also score customers inactive for longer than any customer that the model has learned from, by default 365
+    /// days. Their scores are guesses.
     #[serde(default)]
     #[param(default = false)]
     include_inactive: bool,
-    /// Codes of findings, separated by commas, that may not stop the scoring although they are errors.
+    /// Codes of findings, separated by commas, that do not stop the scoring even if they are errors.
     #[param(example = "isolated_last_day")]
     allow: Option<String>,
 }
 
-/// The form of a file that is scored.
+/// Form that uploads a file to score.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described: the fields are read as they come")]
 struct BulkForm {
     /// A CSV file of transactions, as for a data set.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// As the parameter of this name.
+    /// Same as the query parameter `as_of`.
     #[schema(value_type = Option<String>, format = Date)]
     as_of: Option<String>,
-    /// As the parameter of this name.
+    /// Same as the query parameter `include_inactive`.
     #[schema(default = "false", example = "false")]
     include_inactive: Option<String>,
-    /// As the parameter of this name.
+    /// Same as the query parameter `allow`.
     #[schema(example = "isolated_last_day")]
     allow: Option<String>,
 }
 
-/// A batch is on its way.
+/// Response to an accepted bulk prediction.
 #[derive(Debug, Serialize, ToSchema)]
 struct BulkStarted {
     success: bool,
@@ -75,11 +75,11 @@ struct BulkStarted {
 
 /// Predict many customers
 ///
-/// In the background, with the models that are in use now: a CSV file of transactions, or a data set that is there. While the
-/// first model of the organization is being trained it is waited for. Customers
-/// who have been away for longer than any that the model has learned from are left out and counted, unless
-/// `include_inactive` asks for them. Rows far away from all others stop the scoring with the code `finding`, unless `allow` has
-/// theirs; what else was found stands in the `findings` of the batch.
+/// Runs in the background with the models that are currently in use. The rows come from a CSV file of transactions or from an
+/// existing data set. While the first model of the organization is being trained, the request waits for it. Customers inactive
+/// for longer than any customer that the model has learned from are left out and counted, unless `include_inactive` is true.
+/// Rows far away from all others stop the job with the code `finding`, unless `allow` lists the code of the finding. All other
+/// findings are in `findings` of the batch.
 #[utoipa::path(post, path = "/organizations/{org_id}/predict-bulk", tag = "predictions", params(BulkQuery),
     request_body(content = Option<BulkForm>, content_type = "multipart/form-data"),
     responses((status = 202, body = BulkStarted)))]

@@ -1,4 +1,4 @@
-//! Data sets: files in, how they stand, and out again.
+//! Data sets: upload, status, download and deletion.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -36,23 +36,24 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described: the fields are read as they come")]
 struct UploadForm {
-    /// A CSV file with a header; customer_id and event_date are needed, amount, event_type and churn_label are understood.
+    /// A CSV file with a header. The columns customer_id and event_date are required; amount, event_type and churn_label are
+    /// optional.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// Whether the column churn_label is there: true, false, 1, 0, True, False.
+    /// True if the file has the column churn_label: true, false, 1, 0, True, False.
     #[schema(default = "false", example = "false")]
     has_churn_label: Option<String>,
 }
 
-/// A data set has been taken.
+/// Response to an upload.
 #[derive(Debug, Serialize, ToSchema)]
 struct UploadAnswer {
     success: bool,
     dataset_id: String,
-    /// The path of the file in this API, which needs the same token.
+    /// Path of the file in this API. A download needs the same token.
     #[schema(example = "/api/v1/churn/v2/organizations/acme/datasets/019ab0c4-9a4e-7d60-8d5c-1f0e8d3b2a10/file")]
     file_url: String,
-    /// Rows without the header.
+    /// Number of rows, without the header.
     #[schema(example = 1000)]
     row_count: i64,
     status: DatasetStatus,
@@ -62,8 +63,8 @@ struct UploadAnswer {
 
 /// Upload a data set
 ///
-/// The file goes to storage while its header and rows are checked, and counts only once all of it is there: what broke off
-/// or was refused leaves nothing behind. A first upload creates the organization.
+/// The file is streamed to storage while its header and rows are checked. It counts only once it is complete: an upload that
+/// breaks off or is refused leaves nothing behind. The first upload creates the organization.
 #[utoipa::path(post, path = "/organizations/{org_id}/upload-dataset", tag = "data sets",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 200, body = UploadAnswer)))]
@@ -105,12 +106,12 @@ async fn upload(
             return Err(ApiError::bad_request("invalid_multipart", "the form has no field \"file\""));
         };
         if has_label && !checked_label {
-            // The form said so after the file: look at it again.
+            // The form named the label column only after the file, so the file is checked again.
             let reader = storage.get(&at).await?.reader();
             let options = with_label(options, true);
             stored.csv = state.cpu.run(move || churn::check_csv(reader, &options)).await??;
         }
-        // A name is for people: one that cannot be kept is none.
+        // The file name is only informative: one that cannot be stored is dropped.
         let filename = filename.as_deref().filter(|name| checked_text("filename", name, 255).is_ok());
         let report = &stored.csv.report;
         let new = NewDataset {
@@ -147,7 +148,7 @@ async fn upload(
     }))
 }
 
-/// How a file is read that has, or need not have, the column of labels.
+/// Adds the column `churn_label` to the reading options if the file has labels and the options name no label column.
 fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
     if has_label && read.columns.churn_label.is_none() {
         read.columns.churn_label = Some("churn_label".to_owned());
@@ -155,19 +156,19 @@ fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
     read
 }
 
-/// The options by which the rows of a data set are read: those of the organization, with what was given for this data set.
+/// Returns the options for reading the rows of a data set: those of the organization, overridden by those of the data set.
 ///
 /// # Errors
-/// `invalid_body` for options that are none.
+/// `invalid_body` for invalid options.
 pub(crate) fn read_options(read: ReadOptions, dataset: &Dataset) -> Result<ReadOptions> {
     let own = dataset.read_options.as_ref().map(|own| &own.0);
     Ok(with_label(changed(read, own)?, dataset.has_churn_label))
 }
 
-/// Options of reading with the keys of `changes` replaced.
+/// Returns the reading options with the keys of `changes` replaced.
 ///
 /// # Errors
-/// `invalid_body` for options that are none.
+/// `invalid_body` for invalid options.
 pub(super) fn changed(read: ReadOptions, changes: Option<&Map<String, Value>>) -> Result<ReadOptions> {
     let Some(changes) = changes else { return Ok(read) };
     let Ok(Value::Object(mut all)) = serde_json::to_value(read) else {
@@ -180,7 +181,7 @@ pub(super) fn changed(read: ReadOptions, changes: Option<&Map<String, Value>>) -
     })
 }
 
-/// A data set and how it stands.
+/// A data set and its status.
 #[derive(Debug, Serialize, ToSchema)]
 struct DatasetAnswer {
     dataset_id: String,
@@ -192,24 +193,25 @@ struct DatasetAnswer {
     row_count: i64,
     bad_rows: i64,
     bytes: i64,
-    /// Customers in the features, once they are made.
+    /// Number of customers in the features; null until the features are made.
     customers: Option<i64>,
-    /// Columns of the features.
+    /// Number of feature columns.
     features: Option<i64>,
     #[schema(format = Date)]
     first_day: Option<String>,
     #[schema(format = Date)]
     last_day: Option<String>,
-    /// The newest job that made its features, or tries to.
+    /// Id of the newest job that made, or tries to make, its features.
     job_id: Option<String>,
-    /// The path of the file in this API.
+    /// Path of the file in this API.
     download_url: String,
-    /// The path of its features, once they are made.
+    /// Path of the features in this API; null until they are made.
     features_url: Option<String>,
-    /// The findings of the check before its features were made, worst first; null before, and for a log that is too large to be checked.
+    /// Findings of the check before the features were made, worst first. Null before that check, and for a log that is too
+    /// large to be checked.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
-    /// Options of reading that were given for this data set.
+    /// Reading options that were given for this data set.
     #[schema(value_type = Object, example = json!({"last_day": "2024-12-23"}))]
     read_options: Map<String, Value>,
     error: Option<Failure>,
@@ -217,24 +219,24 @@ struct DatasetAnswer {
     updated_at: Stamp,
 }
 
-/// Why something in the background failed.
+/// Reason why a background job failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Failure {
-    /// The stable code.
+    /// Stable error code.
     #[schema(example = "bad_rows")]
     pub code: String,
-    /// What was found, where, and what would be right.
+    /// Description of the error: what was found, its location, and what was expected.
     pub message: String,
-    /// The line of the file at fault.
+    /// Line of the file that caused the error.
     pub line: Option<i64>,
-    /// With the code `finding`: what stopped it, whose codes `allow` takes.
+    /// With the code `finding`: the findings that stopped the job. The parameter `allow` accepts their codes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     pub findings: Vec<Finding>,
 }
 
 impl Failure {
-    /// From the columns of a row.
+    /// Builds a failure from the columns of a row; None if the row has no error.
     pub(super) fn of(
         code: Option<String>,
         message: Option<String>,
@@ -246,7 +248,7 @@ impl Failure {
     }
 }
 
-/// The path of a data set in this API.
+/// Returns the path of a data set in this API.
 fn path_of(org_id: &str, id: &str) -> String {
     format!("{}/organizations/{org_id}/datasets/{id}", super::BASE)
 }
@@ -287,11 +289,11 @@ struct DatasetList {
     datasets: Vec<DatasetAnswer>,
 }
 
-/// Which data sets are asked for.
+/// Filter of the data set list.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Filter {
-    /// Only those that stand so.
+    /// Only data sets with this status.
     #[param(inline)]
     status: Option<DatasetStatus>,
 }
@@ -313,7 +315,7 @@ async fn list(
 
 /// One data set
 ///
-/// With `wait` the answer comes when its features are made, or cannot be.
+/// With `wait`, the response is delayed until its features are made, cannot be made, or the waiting time is over.
 #[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", params(WaitQuery), responses((status = 200, body = DatasetAnswer)))]
 async fn get(
     tenant: Tenant<Read>,
@@ -361,8 +363,8 @@ async fn features(
 
 /// Delete a data set
 ///
-/// With its features, the batches that scored it and their predictions, and the jobs of all of these; jobs that still work
-/// are stopped. Models that learned from it stay; a training that is under way ends as cancelled.
+/// Also deletes its features, the batches that scored it with their predictions, and the jobs of all of these. Jobs that still
+/// run are stopped. Models trained on it stay; a training in progress ends as cancelled.
 #[utoipa::path(delete, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", responses((status = 204)))]
 async fn delete(
     tenant: Tenant<Admin>,

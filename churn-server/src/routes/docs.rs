@@ -1,4 +1,4 @@
-//! The description of the API, made from the handlers, and the page that shows it.
+//! The OpenAPI description, generated from the handlers, and the page that shows it.
 
 use axum::Router;
 use utoipa::OpenApi as _;
@@ -11,7 +11,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::error::ErrorBody;
 use crate::state::AppState;
 
-/// What stands above the operations.
+/// General part of the API description: title, license, and the schema of errors.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -24,19 +24,19 @@ use crate::state::AppState;
 )]
 struct Start;
 
-/// The empty description.
+/// Returns the API description without operations.
 pub(super) fn start() -> OpenApi {
     Start::openapi()
 }
 
-/// The page at `/docs` and the text at `/openapi.json`, both from this program alone.
+/// Routes of the Swagger UI at `/docs` and of the description at `/openapi.json`. Nothing is loaded from other servers.
 pub(super) fn page(openapi: OpenApi) -> Router<AppState> {
-    // "none": no service of others is asked whether the description is valid.
+    // "none": the description is not sent to an external validator.
     let config = Config::default().validator_url("none").persist_authorization(true);
     SwaggerUi::new("/docs").url("/openapi.json", openapi).config(config).into()
 }
 
-/// What may happen to any request.
+/// Error responses of every operation.
 const ANY: &[(&str, &str)] = &[
     ("400", "A parameter or the body cannot be what is meant"),
     ("429", "Too many requests with this token, or too many open jobs; Retry-After says when to come again"),
@@ -45,14 +45,14 @@ const ANY: &[(&str, &str)] = &[
     ("503", "Database or storage are away, or the answer took too long"),
     ("507", "A disk, or the storage, is full (`storage_full`)"),
 ];
-/// To those that need a token.
+/// Error responses of operations that need a token.
 const WITH_TOKEN: &[(&str, &str)] = &[
     ("401", "No token, or one that is not taken here"),
     ("403", "The token does not open this organization, or its role is too low"),
 ];
-/// To those that name something.
+/// Error responses of operations with an id in the path.
 const WITH_PATH: &[(&str, &str)] = &[("404", "There is no such organization, or nothing of this id in it")];
-/// To those that bring something.
+/// Error responses of operations with a request body.
 const WITH_BODY: &[(&str, &str)] = &[
     ("413", "The body is larger, or the log has more rows, than what is taken"),
     (
@@ -62,10 +62,10 @@ const WITH_BODY: &[(&str, &str)] = &[
     ("422", "The body can be read but not used: a field or a row is wrong, details say where"),
 ];
 
-/// To those that bring a form.
+/// Error responses of operations that take a form.
 const WITH_FORM: &[(&str, &str)] = &[("408", "The form comes too slowly (`upload_too_slow`)")];
 
-/// Adds what all operations have in common: parameters of the path, errors, and a token where one is needed.
+/// Adds what all operations have in common: path parameters, errors, and the token where one is needed.
 pub(super) fn complete(openapi: &mut OpenApi, needs_token: bool) {
     let components = openapi.components.get_or_insert_with(Components::new);
     components.security_schemes.insert(
@@ -111,7 +111,7 @@ pub(super) fn complete(openapi: &mut OpenApi, needs_token: bool) {
     }
 }
 
-/// The parameters that the path names: ids.
+/// Adds the ids in the path as parameters of the operation.
 fn parameters(path: &str, operation: &mut Operation) {
     for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
         let known = operation.parameters.get_or_insert_default();

@@ -1,4 +1,4 @@
-//! The findings of checks, and the codes that may not stop the work.
+//! Checks of data sets: their findings, and the finding codes that a caller allows.
 
 use axum::extract::State;
 use churn::{
@@ -23,37 +23,37 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(check_dataset))
 }
 
-/// A finding as the description of the API shows it; the library writes it.
+/// Schema of a finding in the API description. The library serializes the findings themselves.
 #[derive(ToSchema)]
 #[schema(as = Finding)]
 #[expect(dead_code, reason = "it is only described: the library writes findings")]
 pub(super) struct FindingSchema {
-    /// Stable, in snake_case.
+    /// Stable code in snake_case.
     #[schema(example = "isolated_last_day")]
     code: String,
     /// `note`, `warning` or `error`; an error stops the work unless its code is allowed.
     #[schema(example = "error")]
     severity: String,
-    /// The finding and what would mend it, with the numbers.
+    /// The finding and how to fix it, with the numbers.
     message: String,
-    /// The numbers by name.
+    /// Numbers behind the finding, by name.
     #[schema(value_type = Object)]
     evidence: Value,
-    /// The settings that would mend it by name; empty where no setting does.
+    /// Settings that would fix the finding, by name; empty if no setting does.
     #[schema(value_type = Object, example = json!({"last_day": "2024-12-23"}))]
     suggestion: Value,
 }
 
-/// The messages of warnings and errors.
+/// Returns the messages of the findings that are warnings or errors.
 pub(super) fn warnings(findings: &[Finding]) -> Vec<String> {
     let loud = findings.iter().filter(|finding| finding.severity > Severity::Note);
     loud.map(|finding| finding.message.clone()).collect()
 }
 
-/// The codes of a parameter, separated by commas.
+/// Parses a list of finding codes, separated by commas.
 ///
 /// # Errors
-/// `invalid_parameter` for one that no finding has, with the valid ones.
+/// `invalid_parameter` for an unknown code; the details list the valid ones.
 pub(super) fn allowed(codes: Option<&str>) -> Result<Vec<String>> {
     let codes = codes.unwrap_or_default().split(',').map(str::trim).filter(|code| !code.is_empty());
     let allow: Vec<String> = codes.map(str::to_owned).collect();
@@ -65,7 +65,7 @@ pub(super) fn allowed(codes: Option<&str>) -> Result<Vec<String>> {
     Ok(allow)
 }
 
-/// The settings of training on a data set: those of the organization, and over them those of one request.
+/// Returns the training settings for a data set: those of the organization, overridden by those of one request.
 ///
 /// # Errors
 /// `invalid_parameter`.
@@ -82,7 +82,7 @@ pub(super) fn train_config(
     Ok(config)
 }
 
-/// The definition of churn of a check, where it differs from the settings of the organization.
+/// Definition of churn for the check, where it differs from the settings of the organization.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CheckQuery {
@@ -98,13 +98,13 @@ struct CheckQuery {
 #[derive(Debug, Serialize, ToSchema)]
 struct CheckAnswer {
     dataset_id: String,
-    /// The definition of churn that it was checked beside.
+    /// Definition of churn that the check used.
     #[schema(value_type = Object, example = json!({"labels": "outcome_window", "horizon_days": 90, "gap_days": 0}))]
     definition: LabelConfig,
-    /// Worst first.
+    /// Findings, worst first.
     #[schema(value_type = Vec<FindingSchema>)]
     findings: Vec<Finding>,
-    /// Settings proposed from the pauses between events; null where too few customers came back.
+    /// Settings proposed from the pauses between events; null if too few customers came back.
     #[schema(value_type = Option<SuggestionSchema>)]
     suggestion: Option<Suggestion>,
 }
@@ -118,17 +118,17 @@ struct SuggestionSchema {
     horizon_days: i32,
     /// The shortest of the usual spans within which 95 % of the pauses end.
     active_within_days: i32,
-    /// The share of the pauses that each of the usual horizons covers.
+    /// Share of the pauses that each of the usual horizons covers.
     #[schema(value_type = Vec<Object>, example = json!([{"horizon_days": 90, "share": 0.86}]))]
     shares: Value,
-    /// Customers with a pause at all.
+    /// Number of customers with at least one pause.
     customers: u64,
 }
 
 /// Check a data set
 ///
-/// Looks at its days, rows and pauses beside a definition of churn without learning anything, and proposes settings. The rows
-/// are read into memory while the request waits; `process-features` checks them in the background.
+/// Checks the days, rows and pauses of the data set against a definition of churn, and proposes settings. No model is trained.
+/// The rows are read into memory while the request waits; `process-features` checks them in the background.
 #[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}/check", tag = "data sets", params(CheckQuery), responses(
     (status = 200, body = CheckAnswer),
     (status = 413, description = "The log has more rows than may be held in memory (`too_many_rows`)", body = crate::error::ErrorBody),

@@ -1,4 +1,4 @@
-//! Whether the server lives, whether it can work, and how busy it is. No token is needed, and no organization is named.
+//! Health, readiness and metrics of the server. These routes need no token and belong to no organization.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,28 +41,28 @@ struct Readiness {
     /// `ready` or `not_ready`.
     #[schema(example = "ready")]
     status: &'static str,
-    /// `ok`, or the code of what is the matter: `unavailable`, `storage_full`, `internal`.
+    /// `ok`, or an error code: `unavailable`, `storage_full`, `internal`.
     #[schema(example = "ok")]
     database: String,
-    /// `ok`, or the code of what is the matter: `storage_unavailable`, `storage_denied`, `storage_type_refused`,
-    /// `storage_full`, `storage_public`, `storage_not_ours`, `storage_error`.
+    /// `ok`, or an error code: `storage_unavailable`, `storage_denied`, `storage_type_refused`, `storage_full`,
+    /// `storage_public`, `storage_not_ours`, `storage_error`.
     #[schema(example = "ok")]
     storage: String,
 }
 
-/// How long an answer of `/readyz` is given again: who asks often must not keep the storage busy.
+/// Time for which a result of `/readyz` is reused, so that frequent requests do not load the storage.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How long database and storage may take to say that they are well.
+/// Timeout for the checks of database and storage.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Database and storage can be reached, and written to
 ///
-/// Nothing is changed by asking: no bucket is made and no file written. Details stand in the log.
+/// The check changes nothing: no bucket is created and no file is written. Details are in the log.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
     let (database, storage) = {
-        // One asks, and the others wait for its answer.
+        // One request runs the checks; the others wait for its result.
         let mut known = state.ready.lock().await;
         match &*known {
             Some((at, found)) if at.elapsed() < FRESH => found.clone(),
@@ -82,7 +82,7 @@ async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) 
     (code, Json(Readiness { status, database, storage }))
 }
 
-/// `ok`, or the code of what is the matter.
+/// Runs a check and returns `ok` or the error code.
 async fn word<E: Coded>(what: &str, check: impl Future<Output = Result<(), E>>) -> String {
     match tokio::time::timeout(PATIENCE, check).await {
         Ok(Ok(())) => "ok".to_owned(),
@@ -114,16 +114,16 @@ impl Coded for StorageError {
     }
 }
 
-/// What a process tells of itself that only runs jobs.
+/// Routes of a process that only runs jobs: `/healthz` and `/metrics`.
 pub fn worker(state: AppState) -> Router {
     Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics_text)).with_state(state)
 }
 
-/// How often `/metrics` looks at the queue at most: anybody may ask.
+/// Minimum time between two looks at the queue for `/metrics`, because anybody may request it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Takes the measures that belong to no request: the line of jobs, which is that of all processes on this database, and
-/// whether the database is there.
+/// Sets the gauges that belong to no request: the job queue (shared by all processes on this database) and whether database and
+/// storage can be reached.
 async fn measure(state: &AppState) {
     static LOOKED: Mutex<Option<Instant>> = Mutex::new(None);
     let away = state.store.away_for();
@@ -158,7 +158,7 @@ async fn metrics_text(State(state): State<AppState>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder().render())
 }
 
-/// What collects the metrics of this process; the first call sets it up.
+/// Returns the metrics recorder of this process. The first call installs it.
 pub fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
@@ -169,7 +169,7 @@ pub fn recorder() -> &'static PrometheusHandle {
             .expect("there are buckets")
             .build_recorder();
         let handle = recorder.handle();
-        // Another recorder can only be that of a program which embeds this one; its numbers then go there.
+        // Another recorder is installed only if a program embeds this server; the metrics then go to that recorder.
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("metrics go to a recorder that was there before; /metrics stays empty");
         }

@@ -1,4 +1,4 @@
-//! Jobs: what works in the background, how far it is, and how to stop it.
+//! Background jobs: list, progress, cancellation.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,25 +29,26 @@ struct JobAnswer {
     organization_id: String,
     kind: JobKind,
     status: JobStatus,
-    /// 0 to 1.
+    /// Progress from 0 to 1.
     #[schema(minimum = 0, maximum = 1, example = 0.42)]
     progress: f64,
-    /// What is being done, or waited for: `waiting for features`, `waiting for storage`, `waiting for storage or database`.
+    /// Current stage, or what the job waits for: `waiting for features`, `waiting for storage`, `waiting for storage or
+    /// database`.
     #[schema(example = "fit")]
     stage: Option<String>,
-    /// The data set, model or batch that it is about.
+    /// Id of the data set, model or batch that the job works on.
     subject_id: String,
-    /// How often it was begun.
+    /// Number of attempts so far.
     attempts: i64,
-    /// How often it may be begun.
+    /// Maximum number of attempts.
     max_attempts: i64,
-    /// The job whose end it waits for.
+    /// Id of the job that must end first.
     waits_for: Option<String>,
-    /// Since when it waits for a storage or database that is away; such waiting counts as no attempt.
+    /// Time since which the job has waited for an unreachable storage or database. Such waiting does not count as an attempt.
     away_since: Option<Stamp>,
-    /// Whether somebody asked to stop it.
+    /// True if a caller asked to stop the job.
     cancel_requested: bool,
-    /// What went wrong last; a job that waits for another attempt has one too.
+    /// The last error. A job that waits for another attempt has one too.
     error: Option<Failure>,
     created_at: Stamp,
     started_at: Option<Stamp>,
@@ -85,19 +86,19 @@ struct JobList {
     jobs: Vec<JobAnswer>,
 }
 
-/// Which jobs.
+/// Filter of the job list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct JobFilter {
-    /// Only of this kind.
+    /// Only jobs of this kind.
     #[param(inline)]
     kind: Option<JobKind>,
-    /// Only those that stand so.
+    /// Only jobs with this status.
     #[param(inline)]
     status: Option<JobStatus>,
 }
 
-/// The job of a path.
+/// Path parameter of a job.
 #[derive(Debug, Deserialize)]
 struct JobPath {
     job_id: Uuid,
@@ -120,7 +121,7 @@ async fn list(
 
 /// One job
 ///
-/// With `wait` the answer comes when it has ended.
+/// With `wait`, the response is delayed until the job has ended or the waiting time is over.
 #[utoipa::path(get, path = "/organizations/{org_id}/jobs/{job_id}", tag = "jobs", params(WaitQuery), responses((status = 200, body = JobAnswer)))]
 async fn get(
     tenant: Tenant<Read>,
@@ -140,7 +141,7 @@ async fn get(
 
 /// Stop a job
 ///
-/// One that waits is cancelled at once, one that runs within seconds.
+/// A waiting job is cancelled at once, a running job within seconds.
 #[utoipa::path(post, path = "/organizations/{org_id}/jobs/{job_id}/cancel", tag = "jobs", responses(
     (status = 202, body = JobAnswer),
     (status = 409, description = "It has ended already (`job_finished`)", body = ErrorBody),

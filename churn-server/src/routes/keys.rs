@@ -1,4 +1,4 @@
-//! API keys of an organization: made, listed, taken back.
+//! API keys of an organization: create, list, revoke.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,14 +19,14 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
 }
 
-/// An API key, without the key.
+/// An API key without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 struct KeyAnswer {
     key_id: String,
     #[schema(example = "crm")]
     name: String,
     role: Role,
-    /// How the key begins.
+    /// First characters of the key.
     #[schema(example = "churn_AbCd")]
     prefix: String,
     created_at: Stamp,
@@ -66,25 +66,25 @@ async fn list(tenant: Tenant<Admin>, State(state): State<AppState>, Query(page):
     Ok(Json(KeyList { total: found.total, limit: page.limit, offset: page.offset, api_keys }))
 }
 
-/// A new API key.
+/// Request to create an API key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewKey {
-    /// For people.
+    /// Name of the key, for people.
     #[schema(min_length = 1, max_length = 200, example = "crm")]
     name: String,
     role: Role,
-    /// Until when it opens; for ever if left out.
+    /// Time at which the key expires. A key without it never expires.
     #[serde(default)]
     expires_at: Option<Stamp>,
 }
 
-/// A key that has just been made.
+/// Response to the creation of a key.
 #[derive(Debug, Serialize, ToSchema)]
 struct MadeKey {
     #[serde(flatten)]
     about: KeyAnswer,
-    /// The key. It is shown this once and kept as a digest only.
+    /// The key itself. It is shown only this once; the server stores only its digest.
     #[schema(example = "churn_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE")]
     key: String,
 }
@@ -107,7 +107,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(MadeKey { about: row.into(), key })))
 }
 
-/// Makes a key and keeps its digest.
+/// Creates a key and stores its digest.
 ///
 /// # Errors
 /// `unavailable`, `internal`.
@@ -126,9 +126,9 @@ pub async fn make(
     Ok((store.api_key(org_id, &id).await?, key))
 }
 
-/// Take a key back
+/// Revoke a key
 ///
-/// At once on this server, within ten seconds on others.
+/// Takes effect at once on this server, within ten seconds on others.
 #[utoipa::path(delete, path = "/organizations/{org_id}/api-keys/{key_id}", tag = "api keys", responses((status = 204)))]
 async fn revoke(
     tenant: Tenant<Admin>,

@@ -1,4 +1,4 @@
-//! The routes, and what every request passes through: its id and log line, limits, headers, errors of one form.
+//! The routes, and the middleware of every request: request id and log line, limits, headers, uniform errors.
 
 mod batches;
 mod bulk;
@@ -41,18 +41,19 @@ use crate::error::{ApiError, Result};
 use crate::state::AppState;
 use crate::storage::Location;
 
-/// Where the API begins.
+/// Path prefix of the API.
 pub const BASE: &str = "/api/v1/churn/v2";
 
-/// Scripts, styles and pictures of our own alone; the pages of `/docs` and of the dashboard set styles from scripts.
+/// Content security policy: scripts, styles and pictures of this server only. The pages of `/docs` and of the dashboard set
+/// styles from scripts.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
      object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The page that works in the browser alone compiles WebAssembly and runs it in a worker.
+/// Content security policy of the page that works in the browser alone. It compiles WebAssembly and runs it in a worker.
 const BROWSER_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
      img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The routes with their description.
+/// Builds the routes and their API description.
 fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
     let api = OpenApiRouter::new()
         .merge(organizations::router())
@@ -71,12 +72,12 @@ fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
     (router, openapi)
 }
 
-/// The description of the API, as `/openapi.json` gives it.
+/// Returns the API description that `/openapi.json` serves.
 pub fn openapi(state: &AppState) -> utoipa::openapi::OpenApi {
     described(state).1
 }
 
-/// Everything that the server answers.
+/// Builds the router of the whole server.
 pub fn app(state: AppState) -> Router {
     health::recorder();
     let (router, openapi) = described(&state);
@@ -96,7 +97,7 @@ pub fn app(state: AppState) -> Router {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         })
         .layer(RequestBodyTimeoutLayer::new(config.upload_idle))
-        // Around the layer before, whose bodies do not say how long they are.
+        // Outside of the previous layer, because bodies inside it do not report their length.
         .layer(middleware::from_fn(bodies::keep))
         .layer(middleware::from_fn_with_state(config.request_timeout, timeout))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
@@ -111,7 +112,7 @@ pub fn app(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// The folder of the browser page at `/browser/`, if there is one.
+/// Serves the folder of the browser page at `/browser/`, if one is set.
 fn browser(folder: Option<&Path>) -> Router<AppState> {
     let Some(folder) = folder else { return Router::new() };
     let missing = service_fn(|request: Request| async move {
@@ -124,7 +125,7 @@ fn browser(folder: Option<&Path>) -> Router<AppState> {
     Router::new().nest_service("/browser", files)
 }
 
-/// Which pages of other sites may call.
+/// Builds the CORS layer for the allowed origins.
 fn cors(origins: &[String]) -> CorsLayer {
     let allowed = match origins.iter().any(|origin| origin == "*") {
         true => AllowOrigin::any(),
@@ -143,7 +144,8 @@ fn cors(origins: &[String]) -> CorsLayer {
         .max_age(Duration::from_secs(3600))
 }
 
-/// Gives up on answers that do not come. Forms may take any time: they carry files, and their senders must not fall silent.
+/// Ends requests that exceed the time limit. Forms have no limit because they carry files; the body timeout ends those whose
+/// sender falls silent.
 async fn timeout(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let is_form = headers
@@ -158,22 +160,22 @@ async fn timeout(State(limit): State<Duration>, request: Request, next: Next) ->
             ApiError::unavailable(message).into_response()
         }),
     };
-    // A refusal may leave a part of the body unread, and then the connection cannot carry another request: its sender must
-    // know before sending one.
+    // After an error response, part of the body may be unread, and the connection cannot carry another request. The header
+    // tells the client before it sends one.
     if has_body && !response.status().is_success() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// Takes an object away that no row speaks of, or none any more; the sweep takes what cannot be removed now.
+/// Deletes an object that no row refers to. If that fails, the sweep deletes it later.
 pub(crate) async fn discard(state: &AppState, at: &Location) {
     if let Err(error) = state.storage.delete(at).await {
         tracing::warn!(%error, %at, "a file could not be removed yet");
     }
 }
 
-/// Takes the files of rows away that were deleted just now: as long as a row speaks of a file, it is there.
+/// Deletes the files of rows that were just deleted. A file exists as long as a row refers to it.
 async fn discard_all(state: &AppState, keys: Vec<String>) {
     for key in keys {
         match key.parse() {
@@ -183,7 +185,7 @@ async fn discard_all(state: &AppState, keys: Vec<String>) {
     }
 }
 
-/// An object of storage as a file to keep.
+/// Sends an object of the storage as a file download.
 ///
 /// # Errors
 /// Those of the storage.

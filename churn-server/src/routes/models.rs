@@ -1,4 +1,4 @@
-//! Models: their versions, which of them is in use, and how two of them compare.
+//! Models: their versions, their roles, and comparisons of two models.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -36,33 +36,34 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(activate))
 }
 
-/// A model in short.
+/// Summary of a model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ModelSummary {
     model_id: String,
-    /// 1 for the first of the organization, rising.
+    /// Version within the organization, starting at 1.
     version: i64,
-    /// What was asked for.
+    /// Requested model type.
     #[schema(example = "auto")]
     model_type: String,
-    /// What came of it.
+    /// Model type that was trained; for `auto`, the one that was selected.
     #[schema(example = "gradient_boosting")]
     kind: Option<String>,
     status: ModelStatus,
-    /// What it is used for, if it is.
+    /// Role of the model; null if it is not in use.
     role: Option<ModelRole>,
     dataset_id: String,
     job_id: String,
-    /// Labelled rows that it learned from.
+    /// Number of labelled rows that the model was trained on.
     training_samples: Option<i64>,
     churn_rate: Option<f64>,
-    /// How good it is on rows that it had not seen: accuracy, precision, recall, f1, roc_auc, pr_auc, log_loss, brier, ece, …
+    /// Metrics on rows that were not used for training: accuracy, precision, recall, f1, roc_auc, pr_auc, log_loss, brier, ece,
+    /// …
     #[schema(value_type = Option<Object>)]
     metrics: Option<Metrics>,
-    /// The AUC of recency alone, the baseline to beat.
+    /// AUC of recency alone, the baseline to beat.
     recency_auc: Option<f64>,
-    /// The findings of training about the data and the result, worst first; null before it is completed, and for a model of
-    /// a version that did not check.
+    /// Findings of the training about the data and the result, worst first. Null before the training is completed, and for a
+    /// model of an older version that did not check.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
     error: Option<Failure>,
@@ -99,20 +100,20 @@ struct ModelList {
     limit: i64,
     offset: i64,
     models: Vec<ModelSummary>,
-    /// The share of the customers that the challenger scores.
+    /// Share of the customers that the challenger scores.
     traffic_share: f64,
 }
 
-/// Which models.
+/// Filter of the model list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ModelFilter {
-    /// Only those that stand so.
+    /// Only models with this status.
     #[param(inline)]
     status: Option<ModelStatus>,
 }
 
-/// The model of a path.
+/// Path parameter of a model.
 #[derive(Debug, Deserialize)]
 struct ModelPath {
     model_id: Uuid,
@@ -138,25 +139,25 @@ async fn list(
     }))
 }
 
-/// A model, and what its document says of it; empty before it is completed.
+/// A model with the details of its document. The details are empty before the training is completed.
 #[derive(Debug, Serialize, ToSchema)]
 struct ModelDetails {
     #[serde(flatten)]
     summary: ModelSummary,
-    /// How it was judged: protocol, metrics, curves, segments, importance, candidates.
+    /// Evaluation of the model: protocol, metrics, curves, segments, importance, candidates.
     evaluation: Option<Value>,
-    /// What it was trained on: rows, customers, base rate, fingerprint.
+    /// Training data of the model: rows, customers, base rate, fingerprint.
     training: Option<Value>,
-    /// The settings that it was fitted with, what was chosen filled in.
+    /// Settings that the model was fitted with, including the values chosen automatically.
     parameters: Option<Value>,
-    /// The messages of the findings that are warnings or errors, and what older models say in their place.
+    /// Messages of the findings that are warnings or errors. For older models: their own warnings.
     warnings: Vec<String>,
-    /// What churn means here, in a sentence.
+    /// Definition of churn of the model, in one sentence.
     definition: Option<String>,
-    /// The days that it learned from.
+    /// Cutoff days of the training rows.
     #[schema(value_type = Vec<String>)]
     cutoffs: Vec<Day>,
-    /// What it goes by.
+    /// Names of the features that the model uses.
     features: Vec<String>,
 }
 
@@ -234,7 +235,7 @@ async fn activate(
 
 /// Go back to the model that was in use before
 ///
-/// Again goes one further back.
+/// A second call goes back one model further.
 #[utoipa::path(post, path = "/organizations/{org_id}/models/rollback", tag = "models", responses(
     (status = 200, body = ModelSummary),
     (status = 409, description = "The active model took over from no other (`nothing_to_roll_back`)", body = ErrorBody),
@@ -249,13 +250,13 @@ async fn roll_back(tenant: Tenant<Admin>, State(state): State<AppState>) -> Resu
     Ok(Json(state.store.model(&tenant.org_id, &id).await?.into()))
 }
 
-/// A challenger.
+/// Request to set the challenger.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewChallenger {
-    /// A completed model that is not the active one.
+    /// Id of a completed model that is not the active one.
     model_id: Uuid,
-    /// The share of the customers that it scores, 0 to 1; which ones is decided by a hash of their ids.
+    /// Share of the customers that the challenger scores, 0 to 1. A hash of the customer id decides which ones.
     #[schema(minimum = 0, maximum = 1, example = 0.1)]
     traffic_share: f64,
 }
@@ -313,50 +314,50 @@ async fn end_challenge(tenant: Tenant<Admin>, State(state): State<AppState>) -> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What to compare.
+/// Parameters of the comparison.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CompareQuery {
-    /// The first model; default the active one.
+    /// The first model. Default: the active model.
     a: Option<Uuid>,
-    /// The second model; default the challenger.
+    /// The second model. Default: the challenger.
     b: Option<Uuid>,
-    /// The data set that tells what the customers did; default the newest whose features are ready.
+    /// The data set with the outcomes of the customers. Default: the newest one whose features are ready.
     dataset_id: Option<Uuid>,
-    /// Of such intervals the share that hold the true difference.
+    /// Confidence level: the share of such intervals that contain the true difference.
     #[param(minimum = 0, maximum = 1, default = 0.95)]
     confidence: Option<f64>,
 }
 
-/// Two models on the same customers.
+/// Comparison of two models on the same customers.
 #[derive(Debug, Serialize, ToSchema)]
 struct ComparisonAnswer {
     a: ModelSummary,
     b: ModelSummary,
     dataset_id: String,
-    /// The day that the customers were looked at; what they did after it is known.
+    /// Day at which the customers are scored. Their outcomes after it are known.
     #[schema(value_type = String, format = Date)]
     cutoff: Day,
     customers: u64,
-    /// Below 0 is better for b: a, b, difference, standard_error, low, high.
+    /// Difference in log-loss; below 0 means b is better. Fields: a, b, difference, standard_error, low, high.
     #[schema(value_type = Object)]
     log_loss: churn::Difference,
-    /// Above 0 is better for b: a, b, difference, standard_error, low, high.
+    /// Difference in ROC AUC; above 0 means b is better. Fields: a, b, difference, standard_error, low, high.
     #[schema(value_type = Object)]
     roc_auc: churn::Difference,
-    /// By the log-loss: whether its interval holds 0.
+    /// Verdict by the log-loss: there is a difference if its interval does not contain 0.
     #[schema(example = "no difference shown")]
     verdict: &'static str,
-    /// Whether a model has learned from the very outcomes that it is judged by. Then this says little: compare on a data set
-    /// that goes on later.
+    /// True if a model has learned from the outcomes that it is judged by. The comparison then says little: use a data set with
+    /// later days.
     in_sample: bool,
     warnings: Vec<String>,
 }
 
 /// Compare two models
 ///
-/// Both score the customers of a data set at the last day whose outcome is known there, by the definition of churn that
-/// both were trained with, and are compared with what the customers did, customer by customer.
+/// Both models score the customers of a data set at the last day whose outcome is known there. They use the definition of churn
+/// that both were trained with. Their scores are compared with the outcomes, customer by customer.
 #[utoipa::path(get, path = "/organizations/{org_id}/models/comparison", tag = "models", params(CompareQuery), responses(
     (status = 200, body = ComparisonAnswer),
     (status = 409, description = "The models mean different things by churn (`conflict`), or one is not completed (`model_not_ready`)", body = ErrorBody),

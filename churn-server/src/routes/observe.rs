@@ -1,4 +1,4 @@
-//! What is written down of every request: an id that the caller gets back, one line in the log, and two metrics.
+//! Observability of every request: an id that the caller gets back, one line in the log, and two metrics.
 
 use std::time::Instant;
 
@@ -9,10 +9,10 @@ use axum::response::Response;
 use tracing::{Instrument, field};
 use uuid::Uuid;
 
-/// The header of the id.
+/// Name of the header with the request id.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
-/// The caller's id if it is one that a log can hold, else a new one.
+/// Returns the caller's request id if it is safe to log, or else a new one.
 fn request_id(request: &Request) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
@@ -27,12 +27,12 @@ fn request_id(request: &Request) -> HeaderValue {
         .unwrap_or_else(|| HeaderValue::from_str(&Uuid::now_v7().to_string()).expect("a UUID can stand in a header"))
 }
 
-/// The outermost layer.
+/// Outermost middleware: sets the request id, writes the log line and records the metrics.
 pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let start = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
-    // The pattern, not the path: as many values as there are routes, and no organization among them.
+    // The route pattern, not the path: it has only as many values as there are routes, and names no organization.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!(
         "request",

@@ -1,4 +1,4 @@
-//! Organizations and what they settle; and what a token opens.
+//! Organizations and their settings, and the rights of a token.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,7 +24,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(change_settings))
 }
 
-/// What the token of this request opens.
+/// Rights of the token of this request.
 #[derive(Debug, Serialize, ToSchema)]
 struct Session {
     /// `open` if no token is needed, `token` if one is.
@@ -33,14 +33,14 @@ struct Session {
     /// The organization, or `*` for all; null if the token names none.
     organization_id: Option<String>,
     role: Role,
-    /// Of the server.
+    /// Version of the server.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// Whether the page that works in the browser alone is at `/browser/`.
+    /// True if `/browser/` serves the page that works in the browser alone.
     browser_page: bool,
 }
 
-/// What this token opens
+/// The rights of this token
 #[utoipa::path(get, path = "/session", tag = "organizations", responses((status = 200, body = Session)))]
 async fn session(Caller(principal): Caller, State(state): State<AppState>) -> Json<Session> {
     Json(Session {
@@ -82,7 +82,7 @@ struct OrganizationList {
     organizations: Vec<OrganizationAnswer>,
 }
 
-/// The organizations that this token opens
+/// The organizations that this token may access
 #[utoipa::path(get, path = "/organizations", tag = "organizations", params(Page), responses((status = 200, body = OrganizationList)))]
 async fn list(
     Caller(principal): Caller,
@@ -90,24 +90,24 @@ async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<OrganizationList>> {
     let page = page.check()?;
-    // A token that names no organization opens none: no id is empty.
+    // A token that names no organization has access to none, because no id is empty.
     let only = if principal.is_platform() { None } else { Some(principal.organization.as_deref().unwrap_or_default()) };
     let found = state.store.organizations(only, page).await?;
     let organizations = found.rows.into_iter().map(OrganizationAnswer::from).collect();
     Ok(Json(OrganizationList { total: found.total, limit: page.limit, offset: page.offset, organizations }))
 }
 
-/// A new organization.
+/// Request to create an organization.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewOrganization {
     #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$", example = "acme")]
     organization_id: String,
-    /// For people; default the id.
+    /// Name of the organization, for people. Default: the id.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, example = "Acme Inc")]
     name: Option<String>,
-    /// Any of the settings; the others have their defaults.
+    /// Settings to change; all others keep their defaults.
     #[serde(default)]
     #[schema(value_type = Option<Settings>)]
     settings: Option<Map<String, Value>>,
@@ -115,7 +115,7 @@ struct NewOrganization {
 
 /// Create an organization
 ///
-/// With a platform token, or with an admin token of that very organization. A first upload creates one too.
+/// Needs a platform token, or an admin token of that organization. A first upload creates an organization too.
 #[utoipa::path(post, path = "/organizations", tag = "organizations", request_body = NewOrganization, responses(
     (status = 201, body = OrganizationAnswer),
     (status = 409, description = "There is one of this id (`organization_exists`)", body = ErrorBody),
@@ -149,7 +149,7 @@ async fn get(tenant: Tenant<Read>, State(state): State<AppState>) -> Result<Json
 
 /// Change settings
 ///
-/// A key that is given is replaced whole, the others stay. Predictions go by the new thresholds at once.
+/// Each given key is replaced as a whole; the others stay. Predictions use the new thresholds at once.
 #[utoipa::path(patch, path = "/organizations/{org_id}/settings", tag = "organizations", request_body = Settings, responses(
     (status = 200, body = OrganizationAnswer),
 ))]

@@ -1,4 +1,4 @@
-//! One customer, scored at once.
+//! Prediction for one customer, answered at once.
 
 use axum::Extension;
 use axum::extract::State;
@@ -21,10 +21,11 @@ use crate::serving::Serving;
 use crate::state::AppState;
 use crate::time::today;
 
-/// Customers with more transactions are worked on beside the threads that answer requests.
+/// Maximum number of transactions that are scored on a thread that answers requests. More run on a separate thread.
 const MANY: usize = 1000;
 
-/// Bytes of a value of the request, such as one transaction: it is read as a tree, which takes up to 40 times as much memory.
+/// Maximum bytes of one value of the request, such as a transaction. It is parsed into a tree, which takes up to 40 times as
+/// much memory.
 const LONGEST: usize = 16_384;
 
 /// The routes of this file.
@@ -32,22 +33,22 @@ pub(super) fn router(max_body_bytes: usize) -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(predict)).layer(Extension(BodyLimit::of_transactions(max_body_bytes)))
 }
 
-/// A customer and everything known of them.
+/// A customer with all their known events.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PredictRequest {
     #[schema(schema_with = customer_id)]
     customer_id: Short<CustomerId>,
-    /// Their events in any order, each one that is listed counts; at least one on or before `as_of`.
+    /// Events of the customer in any order. Each listed event counts. At least one must be on or before `as_of`.
     #[schema(value_type = Vec<TransactionSchema>, min_items = 1)]
     transactions: Vec<Short<Transaction>>,
-    /// The day that the customer is looked at, at the latest tomorrow; events after it do not count. Default today in UTC.
+    /// The as-of day of the prediction, at most tomorrow. Events after it do not count. Default: today in UTC.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Date, example = "2026-10-15")]
     as_of: Option<Short<Day>>,
 }
 
-/// A value whose text has at most [`LONGEST`] bytes; one that is longer is refused before it becomes a tree.
+/// A value whose JSON text has at most [`LONGEST`] bytes. A longer one is refused before it is parsed into a tree.
 #[derive(Debug)]
 struct Short<T>(T);
 
@@ -61,24 +62,25 @@ impl<'de, T: FromJson> Deserialize<'de> for Short<T> {
     }
 }
 
-/// One event; further keys are ignored.
+/// One event. Unknown keys are ignored.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described: the core reads it")]
 struct TransactionSchema {
     /// `YYYY-MM-DD`, RFC 3339 or `YYYY-MM-DD HH:MM[:SS]`.
     #[schema(example = "2026-10-01")]
     event_date: String,
-    /// Within ±10^12; below 0 for a refund, left out for an event without one.
+    /// Amount within ±10^12. Negative for a refund; left out for an event without an amount.
     #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64, example = 12.5)]
     amount: Option<f64>,
     #[schema(schema_with = event_type)]
     event_type: Option<String>,
-    /// The events of one order, day and type are one event, whose amount is their sum; one without an order is one by itself.
+    /// Id of the order. Events with the same order, day and type count as one event whose amount is their sum. An event without
+    /// an order is counted by itself.
     #[schema(example = "536365")]
     order_id: Option<String>,
 }
 
-/// A text, or a whole number.
+/// Schema of a customer id: a string or a whole number.
 fn customer_id() -> Object {
     let types = SchemaType::from_iter([Type::String, Type::Integer]);
     ObjectBuilder::new()
@@ -89,7 +91,7 @@ fn customer_id() -> Object {
         .build()
 }
 
-/// The same, or null.
+/// Schema of an event type: a string, a whole number, or null.
 fn event_type() -> Object {
     let types = SchemaType::from_iter([Type::String, Type::Integer, Type::Null]);
     ObjectBuilder::new()
@@ -99,11 +101,11 @@ fn event_type() -> Object {
         .build()
 }
 
-/// What else to answer.
+/// Options of the prediction.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct PredictQuery {
-    /// Whether to say why.
+    /// If true, the response includes the reasons.
     #[serde(default)]
     #[param(default = false)]
     explain: bool,
@@ -114,12 +116,12 @@ struct PredictQuery {
 pub(super) struct ReasonAnswer {
     #[schema(example = "recency_score")]
     feature: String,
-    /// Of the feature; null where it is missing.
+    /// Value of the feature; null if it is missing.
     value: Option<f64>,
-    /// What it adds to the margin of the model.
+    /// Contribution to the margin of the model.
     contribution: f64,
     raises_risk: bool,
-    /// In words.
+    /// The reason in words.
     #[schema(
         example = "raises the risk: last event 94 days ago; for half of those who stayed it was 31 days or less; typical in High: 88 days"
     )]
@@ -137,25 +139,25 @@ impl From<Reason> for ReasonAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 struct PredictAnswer {
     customer_id: String,
-    /// Calibrated.
+    /// Calibrated probability of churn.
     #[schema(minimum = 0, maximum = 1, example = 0.23)]
     churn_probability: f64,
-    /// Low, Medium, High or Critical.
+    /// Risk segment: Low, Medium, High or Critical.
     #[schema(value_type = String, example = "Low")]
     risk_segment: Segment,
-    /// Whether the model's definition of churn covers the customer; where not, `warnings` says why the answer is a guess.
+    /// True if the model's definition of churn covers the customer. If false, `warnings` says why the probability is a guess.
     covered: bool,
-    /// The version of the model that says so.
+    /// Version of the model that made the prediction.
     model_version: i64,
     #[schema(value_type = String, format = Date)]
     as_of: Day,
-    /// Events after `as_of`, which do not count; left out if there are none.
+    /// Number of events after `as_of`, which do not count; left out if there are none.
     #[serde(skip_serializing_if = "is_zero")]
     transactions_after_as_of: u64,
-    /// What must be known of the answer; left out if there is nothing.
+    /// Warnings about the prediction; left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
-    /// The strongest first; with `explain` only.
+    /// Reasons, strongest first; only with `explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasons: Option<Vec<ReasonAnswer>>,
 }
@@ -166,8 +168,8 @@ fn is_zero(count: &u64) -> bool {
 
 /// Predict one customer
 ///
-/// From the events in the request alone, with the active model, or with the challenger for its share of the customers. While
-/// the first model of the organization is being trained it is waited for, as long as the time limit of requests allows.
+/// Uses only the events in the request. The active model answers, or the challenger for its share of the customers. While the
+/// first model of the organization is being trained, the request waits for it, within the time limit of requests.
 #[utoipa::path(post, path = "/organizations/{org_id}/predict", tag = "predictions", params(PredictQuery),
     request_body = PredictRequest, responses((status = 200, body = PredictAnswer)))]
 async fn predict(
@@ -197,7 +199,7 @@ fn score(state: &AppState, serving: &Serving, request: PredictRequest, explain: 
     let transactions: Vec<Transaction> = transactions.into_iter().map(|Short(transaction)| transaction).collect();
     let today = today();
     let as_of = as_of.map_or(today, |Short(day)| day);
-    // Tomorrow has begun somewhere.
+    // Tomorrow has already begun in some time zones.
     if as_of > today.plus(1) {
         let message = format!("as_of is {as_of}, which lies in the future; expected a day up to today, {today} in UTC");
         return Err(ApiError::bad_request("invalid_parameter", message));

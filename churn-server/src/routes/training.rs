@@ -1,4 +1,4 @@
-//! Features and models, made in the background.
+//! Feature engineering and training, run by background jobs.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -27,7 +27,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(process_features)).routes(routes!(train)).routes(routes!(training_status))
 }
 
-/// The features of a data set are on their way.
+/// Response to an accepted request for features.
 #[derive(Debug, Serialize, ToSchema)]
 struct FeaturesStarted {
     success: bool,
@@ -37,21 +37,21 @@ struct FeaturesStarted {
     job_id: String,
 }
 
-/// Findings that may not stop the work.
+/// Query parameter that allows findings.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AllowQuery {
-    /// Codes of findings, separated by commas, that may not stop the work although they are errors.
+    /// Codes of findings, separated by commas, that do not stop the work even if they are errors.
     #[param(example = "isolated_last_day")]
     pub allow: Option<String>,
 }
 
 /// Make the features of a data set
 ///
-/// In the background. While that is under way already, the answer is the job that does it. The rows are checked beside the
-/// organization's definition of churn, and `findings` of the data set say what was found; rows far away from all others stop
-/// the job with the code `finding`, unless `allow` has theirs. A JSON body has options of reading for this data set alone,
-/// such as the `last_day` that a finding suggests; they are kept and hold for training and scoring too.
+/// Runs in the background. If a job is making the features already, the response names that job. The rows are checked against
+/// the organization's definition of churn, and `findings` of the data set holds the result. Rows far away from all others stop
+/// the job with the code `finding`, unless `allow` lists the code of the finding. A JSON body sets reading options for this
+/// data set alone, such as the `last_day` that a finding suggests. They are stored and also used for training and scoring.
 #[utoipa::path(post, path = "/organizations/{org_id}/datasets/{dataset_id}/process-features", tag = "data sets", params(AllowQuery),
     request_body(content = Option<Value>, content_type = "application/json", description = "Options of reading for this data set: those of the organization's `read` that differ", example = json!({"last_day": "2024-12-23"})),
     responses((status = 202, body = FeaturesStarted)))]
@@ -73,7 +73,7 @@ async fn process_features(
     }
     let new = new_id();
     let job_id = match tx.take_for_features(&dataset.id, &new).await? {
-        // Somebody else was first.
+        // Another request was first.
         Some(under_way) => under_way,
         None => {
             let definition = train_config(&settings, &dataset, &Map::new())?.labels;
@@ -105,23 +105,24 @@ async fn process_features(
     Ok((StatusCode::ACCEPTED, Json(FeaturesStarted { success: true, message, dataset_id: dataset.id, job_id })))
 }
 
-/// What to train.
+/// Parameters of the training.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct TrainQuery {
     /// `logistic_regression`, `random_forest`, `gradient_boosting` or `auto`; default `logistic_regression`.
     #[param(example = "logistic_regression")]
     model_type: Option<String>,
-    /// The data set to train on; default the newest whose features are ready or being made.
+    /// The data set to train on. Default: the newest one whose features are ready or being made.
     dataset_id: Option<Uuid>,
-    /// Codes of findings, separated by commas, that may not stop the training although they are errors.
+    /// Codes of findings, separated by commas, that do not stop the training even if they are errors.
     #[param(example = "regular_payers")]
     allow: Option<String>,
-    /// `true`: the model is put to use as soon as it is trained; `false`: it is not; left out: if there is no other.
+    /// `true`: the model is put to use as soon as it is trained. `false`: it is not. Left out: it is put to use if no other
+    /// model is.
     activate: Option<bool>,
 }
 
-/// A model is on its way.
+/// Response to an accepted training.
 #[derive(Debug, Serialize, ToSchema)]
 struct TrainingStarted {
     success: bool,
@@ -136,11 +137,12 @@ struct TrainingStarted {
 
 /// Train a model
 ///
-/// In the background, on one data set, with the organization's settings of training; a JSON body overrides some of them. While
-/// the features of the data set are being made the training waits for them, and if they cannot be made it fails with their
-/// reason. A data set that was uploaded with labels trains on them unless the settings name other `labels`; otherwise a customer has
-/// churned who does not come back within `horizon_days`. Models are judged out of time where the log is long enough. Findings that
-/// are errors stop the training with the code `finding`, unless `allow` has theirs.
+/// Runs in the background on one data set, with the organization's training settings; a JSON body overrides some of them. While
+/// the features of the data set are being made, the training waits for them. If they cannot be made, the training fails with
+/// the same reason. A data set uploaded with labels is trained on these labels, unless the settings name other `labels`.
+/// Otherwise a customer has churned if they do not come back within `horizon_days`. Models are evaluated out of time if the log
+/// is long enough. Findings that are errors stop the training with the code `finding`, unless `allow` lists the code of the
+/// finding.
 #[utoipa::path(post, path = "/organizations/{org_id}/train", tag = "training", params(TrainQuery),
     request_body(content = Option<Value>, content_type = "application/json", description = "Settings of training, all keys side by side", example = json!({"horizon_days": 60})),
     responses(
@@ -173,7 +175,7 @@ async fn train(
     let (job_id, model_id) = (new_id(), new_id());
     let (org_id, dataset_id, max_attempts) = (&tenant.org_id, &dataset.id, state.config.job_attempts);
     let mut tx = state.store.begin().await?;
-    // As it stands now: the features may have come to an end since it was looked at.
+    // Checked again in the transaction, because the job of the features may have ended since the first check.
     let held = tx.hold_dataset(dataset_id).await?;
     check_features(&held, Features::MayBeUnderWay)?;
     let model = NewModel { id: &model_id, org_id, model_type: model_type.name(), dataset_id, job_id: &job_id };
@@ -197,7 +199,7 @@ async fn train(
     Ok((StatusCode::ACCEPTED, Json(started)))
 }
 
-/// The settings of a body that may be left out.
+/// Parses the settings in a body that may be empty.
 fn settings_of(body: &[u8], what: &str) -> Result<Option<Map<String, Value>>> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
@@ -213,7 +215,7 @@ fn settings_of(body: &[u8], what: &str) -> Result<Option<Map<String, Value>>> {
     }
 }
 
-/// Refuses options that the reader would refuse.
+/// Refuses reading options that the reader would refuse.
 fn check_options(read: churn::ReadOptions) -> Result<()> {
     let settings = Settings { read, ..Settings::default() };
     settings.check()
@@ -241,16 +243,16 @@ fn model_type(asked: Option<&str>, overrides: &Map<String, Value>) -> Result<Mod
     kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| unknown(format!("{name:?}")))
 }
 
-/// What the features of a data set must be like for a purpose.
+/// Requirement on the features of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Features {
-    /// They are there.
+    /// The features exist.
     Ready,
-    /// They are there, or a job is at them that can be waited for.
+    /// The features exist, or a job that can be waited for is making them.
     MayBeUnderWay,
 }
 
-/// The data set to train or compare on: the one that is named, or the newest whose features are as they must be.
+/// Returns the data set to train or compare on: the named one, or the newest one whose features meet the requirement.
 pub(super) async fn training_dataset(
     state: &AppState,
     org_id: &str,
@@ -279,7 +281,7 @@ pub(super) async fn training_dataset(
     Ok(dataset)
 }
 
-/// Refuses a data set whose features are not as they must be.
+/// Refuses a data set whose features do not meet the requirement.
 fn check_features(dataset: &Dataset, features: Features) -> Result<()> {
     let id = &dataset.id;
     let message = match dataset.status {
@@ -288,7 +290,7 @@ fn check_features(dataset: &Dataset, features: Features) -> Result<()> {
             let reason = dataset.error_message.as_deref().unwrap_or("its error says why");
             format!("the features of the data set {id} could not be made: {reason}")
         }
-        // A data set whose features are made anew still has those from before.
+        // A data set whose features are being made again still has the previous ones.
         _ if dataset.features_key.is_some() => return Ok(()),
         DatasetStatus::Processing => format!("the features of the data set {id} are still being made"),
         _ => format!("the data set {id} has no features yet: run process-features first"),
@@ -296,7 +298,7 @@ fn check_features(dataset: &Dataset, features: Features) -> Result<()> {
     Err(ApiError::conflict("features_not_ready", message))
 }
 
-/// How the newest training stands. Numbers are null before it is completed.
+/// Status of the newest training. Numbers are null before it is completed.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct TrainingStatus {
     /// `not_started`, `training`, `completed` or `failed`.
@@ -309,14 +311,15 @@ struct TrainingStatus {
     recall: Option<f64>,
     f1_score: Option<f64>,
     roc_auc: Option<f64>,
-    /// Labelled rows that it learned from.
+    /// Number of labelled rows that the model was trained on.
     training_samples: Option<i64>,
     churn_rate: Option<f64>,
     trained_at: Option<Stamp>,
     error_message: Option<String>,
-    /// 0 to 1.
+    /// Progress from 0 to 1.
     progress: f64,
-    /// What is being done, or waited for: `waiting for features`, `waiting for storage`, `waiting for storage or database`.
+    /// Current stage, or what the job waits for: `waiting for features`, `waiting for storage`, `waiting for storage or
+    /// database`.
     #[schema(example = "fit")]
     stage: Option<String>,
     job_id: Option<String>,
@@ -329,21 +332,21 @@ struct TrainingStatus {
     brier: Option<f64>,
     /// Expected calibration error.
     ece: Option<f64>,
-    /// Churn rate of the riskiest tenth over that of all.
+    /// Churn rate of the riskiest 10 % of the customers, divided by the churn rate of all.
     lift_10: Option<f64>,
-    /// The AUC of recency alone, the baseline to beat.
+    /// AUC of recency alone, the baseline to beat.
     recency_auc: Option<f64>,
-    /// What training found about the data and about the result, worst first; the findings that stopped it where it failed
-    /// with the code `finding`; null where nothing was checked.
+    /// Findings of the training about the data and the result, worst first. If the training failed with the code `finding`: the
+    /// findings that stopped it. Null if nothing was checked.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
-    /// The messages of the findings that are warnings or errors, and what older models say in their place.
+    /// Messages of the findings that are warnings or errors. For older models: their own warnings.
     warnings: Vec<String>,
 }
 
-/// How the newest training stands
+/// The status of the newest training
 ///
-/// With `wait` the answer comes when it has ended.
+/// With `wait`, the response is delayed until the training has ended or the waiting time is over.
 #[utoipa::path(get, path = "/organizations/{org_id}/training-status", tag = "training", params(WaitQuery), responses((status = 200, body = TrainingStatus)))]
 async fn training_status(
     tenant: Tenant<Read>,

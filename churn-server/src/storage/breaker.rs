@@ -1,7 +1,8 @@
-//! A storage that is away is not asked by everybody.
+//! Circuit breaker: protects an unreachable storage from many requests.
 //!
-//! After a request that found it away the others fail at once, for a pause that doubles up to half a minute; then one request
-//! tries, and what it finds decides. What the storage itself refuses is an answer and changes nothing.
+//! After a request that could not reach the storage, all others fail at once for a pause that doubles up to half a minute. Then
+//! one request is let through, and its result decides. An error that the storage itself returns is an answer and does not open
+//! the breaker.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,29 +15,29 @@ use super::{Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Resu
 /// The first pause, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// A storage behind a breaker.
+/// A storage behind a circuit breaker.
 #[derive(Debug)]
 pub struct Breaker {
     inner: Arc<dyn Storage>,
     away: Mutex<Option<Away>>,
 }
 
-/// Since the last request that found the storage away.
+/// State since the last request that could not reach the storage.
 #[derive(Clone, Copy, Debug)]
 struct Away {
     pause: Duration,
     until: Instant,
-    /// Whether a request has been let through since, to see.
+    /// True if a request was let through since then, as a test.
     tried: bool,
 }
 
 impl Breaker {
-    /// Nothing is known yet.
+    /// Creates a closed breaker.
     pub fn new(inner: Arc<dyn Storage>) -> Self {
         Breaker { inner, away: Mutex::new(None) }
     }
 
-    /// Lets a request pass, or says for how long none does.
+    /// Lets a request through, or returns an error with the rest of the pause.
     fn pass(&self) -> Result<()> {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(away) = &mut *away {
@@ -46,14 +47,14 @@ impl Breaker {
                 let error = StorageError::new(ErrorKind::Unavailable, message);
                 return Err(error.after(Some(away.until - now)));
             }
-            // This one tries; those that come meanwhile wait for what it finds.
+            // This request is the test; the others fail until its result is known.
             away.until = now + away.pause;
             away.tried = true;
         }
         Ok(())
     }
 
-    /// Learns from what a request came to.
+    /// Updates the breaker from the result of a request.
     fn learn<T>(&self, result: Result<T>) -> Result<T> {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {
@@ -61,12 +62,12 @@ impl Breaker {
                 let pause = match *away {
                     None => PAUSES.0,
                     Some(Away { pause, tried: true, .. }) => (pause * 2).min(PAUSES.1),
-                    // One of those that were under way when it went away.
+                    // This request was already in progress when the storage became unreachable.
                     Some(_) => return result,
                 };
                 *away = Some(Away { pause, until: Instant::now() + pause, tried: false });
             }
-            // The sender of a body failed: that says nothing of the storage.
+            // The sender of the body failed, which says nothing about the storage.
             Err(error) if error.kind() == ErrorKind::Body => (),
             _ => *away = None,
         }
@@ -77,7 +78,7 @@ impl Breaker {
 #[async_trait]
 impl Storage for Breaker {
     async fn prepare(&self) -> Result<()> {
-        // Whether it is well is asked of itself.
+        // Not blocked by the breaker: preparation and health checks always reach the storage.
         self.learn(self.inner.prepare().await)
     }
 
@@ -112,7 +113,7 @@ impl Storage for Breaker {
     }
 
     async fn check(&self, there: &[Location]) -> Result<()> {
-        // Whether it is well is asked of itself.
+        // Not blocked by the breaker: preparation and health checks always reach the storage.
         self.learn(self.inner.check(there).await)
     }
 

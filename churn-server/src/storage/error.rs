@@ -1,10 +1,10 @@
-//! What can go wrong with an object.
+//! Errors of the storage.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// The result of every operation on storage.
+/// Result of every storage operation.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
 /// The kinds of failure, each with a stable code.
@@ -12,27 +12,27 @@ pub type Result<T> = std::result::Result<T, StorageError>;
 pub enum ErrorKind {
     /// There is no such object.
     NotFound,
-    /// The object is larger than the caller allows, or than the backend does.
+    /// The object is larger than the caller or the backend allows.
     TooLarge,
-    /// A key that some backend could not hold.
+    /// The key is not valid in every backend.
     InvalidKey,
-    /// A range that begins behind the end of the object.
+    /// The range begins after the end of the object.
     InvalidRange,
-    /// The stream that was to be stored failed: most often the client went away.
+    /// The stream to be stored failed; most often the client disconnected.
     Body,
-    /// The backend refuses us: a wrong key, or one without the right.
+    /// The backend denies access: the key is wrong or lacks a permission.
     Denied,
-    /// The backend does not take files of this type: a list of types that it allows does not hold it.
+    /// The backend refuses files of this type: its list of allowed types does not contain it.
     TypeRefused,
-    /// The backend, or the disk, has no room left.
+    /// The backend or the disk is full.
     Full,
-    /// Everybody can read the buckets.
+    /// The buckets are public.
     Public,
-    /// The marker says that the files belong to another database, or there is none where there has to be one.
+    /// The marker says that the files belong to another database, or a required marker is missing.
     NotOurs,
-    /// The backend did not answer, or answered that it cannot now, also after several tries.
+    /// The backend did not respond, or responded that it is unavailable, even after retries.
     Unavailable,
-    /// Anything else: an answer that makes no sense.
+    /// Anything else, such as an invalid response.
     Other,
 }
 
@@ -72,7 +72,7 @@ impl ErrorKind {
     }
 }
 
-/// A failure: its kind, words for people, and what caused it.
+/// A storage error: its kind, a message for people, and its cause.
 #[derive(Debug)]
 pub struct StorageError {
     kind: ErrorKind,
@@ -96,18 +96,18 @@ impl StorageError {
         self
     }
 
-    /// The stream that was to be stored failed.
+    /// Creates the error for a failed stream that was to be stored.
     pub(crate) fn body(source: std::io::Error) -> Self {
         let message = format!("the upload broke off: {source}");
         StorageError::new(ErrorKind::Body, message).caused_by(source)
     }
 
-    /// More bytes came than are allowed.
+    /// Creates the error for more bytes than allowed.
     pub(crate) fn too_large(max_bytes: u64) -> Self {
         StorageError::new(ErrorKind::TooLarge, format!("more than the {max_bytes} bytes that are allowed"))
     }
 
-    /// The file system, or a stream from the backend, failed.
+    /// Creates the error for a failure of the file system or of a stream from the backend.
     pub(crate) fn io(what: impl fmt::Display, source: std::io::Error) -> Self {
         let kind = match source.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -118,7 +118,7 @@ impl StorageError {
         StorageError::new(kind, format!("{what}: {source}")).caused_by(source)
     }
 
-    /// What kind of failure it is.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -128,7 +128,7 @@ impl StorageError {
         self.kind.code()
     }
 
-    /// How long the backend asks to be left alone.
+    /// Time that the backend asks to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

@@ -1,8 +1,8 @@
-//! Objects as files of a folder: `<folder>/<bucket>/<key>`.
+//! Objects as files in a folder: `<folder>/<bucket>/<key>`.
 //!
-//! A file is written under `.partial/`, flushed to the disk, and only then renamed to its place, whose folder is flushed
-//! too: whatever is cut off, by an error or by the mains, the place holds the old file or the new one. A writer holds a lock
-//! on its partial file, which the system drops with the process; so [`Storage::sweep`] can tell what is abandoned.
+//! A file is written under `.partial/`, flushed to the disk, and only then renamed to its final path, whose folder is flushed
+//! too. So after an error or a power cut, the path has the old file or the new one. A writer holds a lock on its partial file,
+//! which the system releases with the process. So [`Storage::sweep`] can tell which files are abandoned.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, SeekFrom};
@@ -22,20 +22,20 @@ use super::{
 };
 use crate::private;
 
-/// Pieces are written and read together up to this size: each costs a hop to another thread.
+/// Buffer size for reads and writes: each of them costs a switch to another thread.
 const TOGETHER: usize = 256 << 10;
 
-/// The folder of files that are being written. No key begins with a point.
+/// Folder of partial files. No key begins with a point.
 const PARTIAL: &str = ".partial";
 
-/// Storage in a folder of this machine.
+/// Storage in a local folder.
 #[derive(Debug)]
 pub struct Local {
     folder: PathBuf,
 }
 
 impl Local {
-    /// The folder need not be there yet.
+    /// Creates the storage. The folder may be missing.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Local { folder: folder.into() }
     }
@@ -55,7 +55,7 @@ impl Local {
     }
 }
 
-/// A file that is gone when this is dropped, unless it was moved to its place.
+/// A partial file. It is removed on drop, unless it was moved to its final path.
 struct Partial {
     path: PathBuf,
     placed: bool,
@@ -72,14 +72,14 @@ impl Partial {
                 file => file?,
             };
             file.lock()?;
-            // A sweep may have come between making and locking it.
+            // A sweep may have removed the file before it was locked.
             if path.try_exists()? {
                 return Ok((Partial { path, placed: false }, file));
             }
         }
     }
 
-    /// Moves the file to its place, for good.
+    /// Moves the file to its final path and flushes the folders.
     fn place(mut self, root: &Path, target: &Path) -> io::Result<()> {
         let parent = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let mut new = parent;
@@ -99,24 +99,24 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.placed {
-            // What cannot be removed now is removed by the next sweep.
+            // A file that cannot be removed now is removed by the next sweep.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Whether a writer gives such names: 16 hexadecimal digits.
+/// Returns true for the name of a partial file: 16 hexadecimal digits.
 fn is_partial(name: &str) -> bool {
     name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Makes the names in a folder last.
+/// Flushes the entries of a folder to the disk.
 fn flush_folder(folder: &Path) -> io::Result<()> {
-    // Elsewhere folders cannot be opened, and need not be.
+    // Other systems cannot open folders, and need no flush.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Runs what blocks where that is allowed.
+/// Runs blocking file operations on a thread for blocking work.
 async fn blocking<T: Send + 'static>(what: String, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| StorageError::io(what, error)),
@@ -135,7 +135,7 @@ impl Storage for Local {
                 private::create_folder(&folder.join(bucket.name()))?;
             }
             flush_folder(&folder)?;
-            // Whether it may be written to shows when something is written.
+            // Creating a file shows whether the folder is writable.
             Partial::create(&folder).map(drop)
         })
         .await
@@ -194,7 +194,7 @@ impl Storage for Local {
     }
 
     async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>> {
-        // Only the folders that the prefix names whole are gone into; the rest of it selects.
+        // Only the complete folders in the prefix are searched; the rest of the prefix is a filter.
         let whole = match prefix.rsplit_once('/') {
             Some((folders, _)) => match Location::new(bucket, folders) {
                 Ok(at) => format!("{}/", at.key()),
@@ -238,7 +238,7 @@ impl Storage for Local {
             let mut swept = 0;
             for entry in entries {
                 let path = entry?.path();
-                // Nothing but what a writer has named.
+                // Only names of partial files.
                 if !path.file_name().and_then(|name| name.to_str()).is_some_and(is_partial) {
                     continue;
                 }
@@ -255,7 +255,7 @@ impl Storage for Local {
     }
 }
 
-/// Calls `found` for every file below a folder, with its key. What vanishes meanwhile is not there.
+/// Calls `found` with the key of every file below a folder. Files that disappear meanwhile are skipped.
 fn walk(folder: &Path, key: &str, found: &mut dyn FnMut(String, u64, SystemTime)) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),

@@ -1,26 +1,26 @@
-//! Where an object is: a bucket, and a key that every backend can hold.
+//! Location of an object: a bucket, and a key that is valid in every backend.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::error::{ErrorKind, Result, StorageError};
 
-/// The buckets of the product.
+/// The buckets of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Bucket {
-    /// What was uploaded, as it came.
+    /// Uploaded files, unchanged.
     Datasets,
-    /// What was made of it: features and predictions.
+    /// Files made from them: features and predictions.
     Utils,
     /// Model documents.
     Models,
 }
 
 impl Bucket {
-    /// Every bucket.
+    /// All buckets.
     pub const ALL: [Bucket; 3] = [Bucket::Datasets, Bucket::Utils, Bucket::Models];
 
-    /// The type of the files that it is for, which a list of allowed types therefore holds.
+    /// Content type of the files in this bucket. If the bucket has a list of allowed types, the list must contain it.
     pub fn content_type(self) -> &'static str {
         match self {
             Bucket::Datasets | Bucket::Utils => "text/csv",
@@ -28,7 +28,7 @@ impl Bucket {
         }
     }
 
-    /// The name in every backend.
+    /// Name in every backend.
     pub fn name(self) -> &'static str {
         match self {
             Bucket::Datasets => "datasets",
@@ -44,13 +44,13 @@ impl fmt::Display for Bucket {
     }
 }
 
-/// Bytes of a key: S3 and Supabase allow 1024, with the names of the buckets around it.
+/// Maximum bytes of a key: S3 and Supabase allow 1024, including the names of the buckets.
 const MAX_KEY: usize = 900;
 
-/// Bytes of one of its segments: a file system allows 255, with room for more at the end.
+/// Maximum bytes of one segment of a key: a file system allows 255, with some reserve.
 const MAX_SEGMENT: usize = 200;
 
-/// A bucket and a key in it. The text form, `datasets/org_1/raw/2.csv`, is what the database keeps.
+/// A bucket and a key in it. The database stores the text form, `datasets/org_1/raw/2.csv`.
 ///
 /// ```
 /// use churn_server::storage::{Bucket, Location};
@@ -67,8 +67,8 @@ pub struct Location {
 }
 
 impl Location {
-    /// A key is made of segments of ASCII letters, digits, `_`, `-` and `.`, with `/` between them; none is empty, none
-    /// begins with a point. So it is a path in every file system and needs no escaping in any URL.
+    /// Creates a location. A key has segments of ASCII letters, digits, `_`, `-` and `.`, separated by `/`. No segment is empty
+    /// or begins with a point. So a key is a path in every file system and needs no escaping in a URL.
     ///
     /// # Errors
     /// `invalid_key`.
@@ -85,44 +85,44 @@ impl Location {
         Ok(Location { bucket, key })
     }
 
-    /// The CSV file of a data set, as it was uploaded.
+    /// Location of the CSV file of a data set, as it was uploaded.
     ///
     /// # Errors
-    /// `invalid_key` if an id cannot stand in one.
+    /// `invalid_key` if an id is not a valid segment.
     pub fn dataset(org_id: &str, dataset_id: &str) -> Result<Location> {
         Location::new(Bucket::Datasets, format!("org_{}/raw/{}.csv", segment(org_id)?, segment(dataset_id)?))
     }
 
-    /// The features that were made of a data set.
+    /// Location of the features of a data set.
     ///
     /// # Errors
-    /// `invalid_key` if an id cannot stand in one.
+    /// `invalid_key` if an id is not a valid segment.
     pub fn features(org_id: &str, dataset_id: &str) -> Result<Location> {
         let (org_id, dataset_id) = (segment(org_id)?, segment(dataset_id)?);
         Location::new(Bucket::Utils, format!("org_{org_id}/features/features_{dataset_id}.csv"))
     }
 
-    /// The predictions of a batch.
+    /// Location of the predictions of a batch.
     ///
     /// # Errors
-    /// `invalid_key` if an id cannot stand in one.
+    /// `invalid_key` if an id is not a valid segment.
     pub fn predictions(org_id: &str, batch_id: &str) -> Result<Location> {
         let (org_id, batch_id) = (segment(org_id)?, segment(batch_id)?);
         Location::new(Bucket::Utils, format!("org_{org_id}/predictions/predictions_{batch_id}.csv"))
     }
 
-    /// A model document.
+    /// Location of a model document.
     ///
     /// # Errors
-    /// `invalid_key` if an id cannot stand in one.
+    /// `invalid_key` if an id is not a valid segment.
     pub fn model(org_id: &str, model_id: &str) -> Result<Location> {
         Location::new(Bucket::Models, format!("{}/{}.json", segment(org_id)?, segment(model_id)?))
     }
 
-    /// The same key behind a prefix, which is empty or ends with `/`.
+    /// Returns the location with a prefix before the key. The prefix is empty or ends with `/`.
     ///
     /// # Errors
-    /// `invalid_key` if the two together are none.
+    /// `invalid_key` if the result is not a valid key.
     pub fn behind(&self, prefix: &str) -> Result<Location> {
         Location::new(self.bucket, format!("{prefix}{}", self.key))
     }
@@ -145,7 +145,7 @@ fn is_segment(text: &str) -> bool {
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.'))
 }
 
-/// An id stays within its segment, so that none reaches the folder of another organization.
+/// Checks that an id is a single segment, so that it cannot lead to the folder of another organization.
 fn segment(id: &str) -> Result<&str> {
     if is_segment(id) {
         return Ok(id);

@@ -1,4 +1,4 @@
-//! Objects in memory, for tests: the plainest thing that keeps the promises of the trait.
+//! Objects in memory, for tests: the simplest implementation that keeps the guarantees of the trait.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Bucket, ByteStream, Content, Head, Listed, Location, Result, Storage, clip, next_piece, not_found};
 
-/// Storage that ends with the process.
+/// Storage that is lost with the process.
 #[derive(Debug, Default)]
 pub struct Memory {
     objects: RwLock<BTreeMap<Location, (Bytes, SystemTime)>>,

@@ -1,7 +1,7 @@
-//! Where files are kept: one trait, and a backend for a folder, for memory, for Supabase Storage and for S3.
+//! Storage of files: one trait, with backends for a folder, for memory, for Supabase Storage and for S3.
 //!
-//! Every backend keeps the same promises, and one test suite holds all of them to it: an object appears whole or not at
-//! all, streams pass through without being held, and what is listed is sorted.
+//! All backends give the same guarantees, and one test suite checks them: an object appears completely or not at all, streams
+//! pass through without being held in memory, and lists are sorted.
 
 mod breaker;
 mod error;
@@ -35,34 +35,34 @@ pub use s3::{S3, S3Config};
 pub use supabase::{Supabase, SupabaseConfig};
 pub use upload::{UploadError, Uploaded, put_written, store_csv};
 
-/// Bytes in pieces, as they come.
+/// A stream of bytes.
 pub type ByteStream<'a> = stream::BoxStream<'a, io::Result<Bytes>>;
 
 /// Size and age of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was written, by the clock of the backend.
+    /// Time of the last write, by the clock of the backend.
     pub modified: SystemTime,
 }
 
-/// An object in a list.
+/// An entry in a list of objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Where it is.
+    /// Location of the object.
     pub location: Location,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When it was written, by the clock of the backend.
+    /// Time of the last write, by the clock of the backend.
     pub modified: SystemTime,
 }
 
-/// What an object holds, or a range of it.
+/// Content of an object, or of a range of it.
 pub struct Content {
-    /// Bytes that the stream gives.
+    /// Number of bytes in the stream.
     pub size: u64,
-    /// Them.
+    /// The bytes.
     pub stream: ByteStream<'static>,
 }
 
@@ -71,7 +71,7 @@ impl Content {
         Content { size: bytes.len() as u64, stream: stream::once(async { Ok(bytes) }).boxed() }
     }
 
-    /// The whole of it, for what is known to be small.
+    /// Reads the whole content, for objects that are known to be small.
     ///
     /// # Errors
     /// `payload_too_large` beyond `max_bytes`; `storage_error` if the stream breaks off.
@@ -90,7 +90,7 @@ impl Content {
         Ok(all.freeze())
     }
 
-    /// A reader for code that blocks. It is made within the runtime and read on a thread of `spawn_blocking`.
+    /// Returns a reader for blocking code. Create it within the runtime, and read it on a thread of `spawn_blocking`.
     pub fn reader(self) -> impl io::Read + Send {
         SyncIoBridge::new(StreamReader::new(self.stream))
     }
@@ -102,74 +102,73 @@ impl fmt::Debug for Content {
     }
 }
 
-/// A place for objects.
+/// A storage for objects.
 #[async_trait]
 pub trait Storage: fmt::Debug + Send + Sync {
-    /// Makes sure that the buckets are there, creating them where that is possible. Cheap to repeat.
+    /// Makes sure that the buckets exist, and creates them if that is possible. Cheap to repeat.
     ///
     /// # Errors
     /// `storage_denied` and `storage_unavailable`, with what to do about it.
     async fn prepare(&self) -> Result<()>;
 
-    /// Writes a stream, replacing what was there, and returns how many bytes it had. All or nothing: until this returns, the
-    /// object is absent or the old one, and it stays so if the stream fails, is longer than `max_bytes`, the future is
+    /// Writes a stream, replacing an existing object, and returns its number of bytes. The write is atomic: until it returns,
+    /// the object is absent or the old one. It stays so if the stream fails or is longer than `max_bytes`, or if the future is
     /// dropped or the process killed.
     ///
     /// # Errors
     /// `upload_broken`, `payload_too_large`, and those of the backend.
     async fn put(&self, at: &Location, content_type: &str, body: ByteStream<'_>, max_bytes: u64) -> Result<u64>;
 
-    /// The object as a stream.
+    /// Returns the object as a stream.
     ///
     /// # Errors
     /// `object_not_found`, and those of the backend.
     async fn get(&self, at: &Location) -> Result<Content>;
 
-    /// A range of the object, cut at its end.
+    /// Returns a range of the object, cut at its end.
     ///
     /// # Errors
-    /// `invalid_range` for one that is empty or begins behind the end; `object_not_found`; those of the backend.
+    /// `invalid_range` for a range that is empty or begins after the end; `object_not_found`; those of the backend.
     async fn get_range(&self, at: &Location, range: Range<u64>) -> Result<Content>;
 
-    /// Size and age.
+    /// Returns the size and age of the object.
     ///
     /// # Errors
     /// `object_not_found`, and those of the backend.
     async fn head(&self, at: &Location) -> Result<Head>;
 
-    /// Removes the object; false if there was none.
+    /// Deletes the object; returns false if there was none.
     ///
     /// # Errors
     /// Those of the backend.
     async fn delete(&self, at: &Location) -> Result<bool>;
 
-    /// The objects whose keys begin with this text (all for an empty one), in the order of the bytes of their keys.
+    /// Returns the objects whose keys begin with `prefix` (all for an empty one), sorted by the bytes of their keys.
     ///
     /// # Errors
     /// Those of the backend.
     async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>>;
 
-    /// Looks whether files can be read and written and nobody else can read them, and changes nothing. Each of the objects in
-    /// `there` is known to be there.
+    /// Checks that files can be read and written and that nobody else can read them. Changes nothing. The objects in `there`
+    /// are known to exist.
     ///
     /// # Errors
-    /// What stands in the way: `storage_denied`, `storage_full`, `storage_public`, `storage_unavailable`.
+    /// The obstacle: `storage_denied`, `storage_full`, `storage_public`, `storage_unavailable`.
     async fn check(&self, there: &[Location]) -> Result<()>;
 
-    /// Removes what writers that were killed have left, and says how many such files there were. Writers at work are left
-    /// alone.
+    /// Removes what killed writers left behind, and returns the number of such files. Active writers are not disturbed.
     ///
     /// # Errors
     /// Those of the backend.
     async fn sweep(&self) -> Result<u64>;
 
-    /// Whether the backend could not be reached when it was last asked.
+    /// Returns true if the backend could not be reached by the last request.
     fn is_away(&self) -> bool {
         false
     }
 }
 
-/// Writes bytes that are in memory.
+/// Writes bytes from memory.
 ///
 /// # Errors
 /// Those of [`Storage::put`].
@@ -184,26 +183,26 @@ pub async fn put_bytes(
     storage.put(at, content_type, stream::once(async { Ok(bytes) }).boxed(), size).await
 }
 
-/// Which backend, and how it is reached.
+/// The backend, and how to reach it.
 #[derive(Clone, Debug)]
 pub enum StorageConfig {
-    /// Nothing outlives the process.
+    /// In memory; nothing outlives the process.
     Memory,
-    /// A folder of this machine.
+    /// A local folder.
     Local {
-        /// Created if it is not there.
+        /// Created if it is missing.
         folder: std::path::PathBuf,
     },
-    /// Supabase Storage by its REST API.
+    /// Supabase Storage, through its REST API.
     Supabase(SupabaseConfig),
-    /// S3, or what speaks like it.
+    /// S3 or a compatible service.
     S3(S3Config),
 }
 
-/// The storage of a configuration. Nothing is asked of the backend yet; [`Storage::prepare`] does.
+/// Opens the storage of a configuration. Nothing is sent to the backend yet; [`Storage::prepare`] does that.
 ///
 /// # Errors
-/// `storage_error` for an address that is none.
+/// `storage_error` for an invalid address.
 pub fn open(config: &StorageConfig) -> Result<Arc<dyn Storage>> {
     Ok(match config {
         StorageConfig::Memory => Arc::new(Memory::default()),
@@ -213,7 +212,7 @@ pub fn open(config: &StorageConfig) -> Result<Arc<dyn Storage>> {
     })
 }
 
-/// The next piece of a body, within what may still come.
+/// Returns the next piece of a body, within its limit.
 pub(crate) async fn next_piece(body: &mut ByteStream<'_>, size: &mut u64, max_bytes: u64) -> Result<Option<Bytes>> {
     let Some(piece) = body.try_next().await.map_err(StorageError::body)? else {
         return Ok(None);
@@ -226,7 +225,7 @@ pub(crate) fn not_found(at: &Location) -> StorageError {
     StorageError::new(ErrorKind::NotFound, format!("there is no object {at}"))
 }
 
-/// What a range is of an object of this size.
+/// Cuts a range to an object of this size.
 pub(crate) fn clip(at: &Location, range: Range<u64>, size: u64) -> Result<Range<u64>> {
     if range.start >= range.end || range.start >= size {
         let Range { start, end } = range;

@@ -1,15 +1,15 @@
-//! Trying again: exponential backoff with full jitter, so that many clients that failed together do not come back together.
+//! Retries: exponential backoff with full jitter, so that many clients that failed together do not retry together.
 
 use std::time::Duration;
 
-/// How often, and how long between.
+/// Number of retries, and the waits between them.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
-    /// Tries after the first.
+    /// Number of attempts after the first.
     pub retries: u32,
-    /// The longest wait before the second try; it doubles with each.
+    /// Maximum wait before the second attempt. It doubles with each attempt.
     pub first: Duration,
-    /// No wait is longer, whatever the backend asks for.
+    /// Upper limit of every wait, whatever the backend asks for.
     pub longest: Duration,
 }
 
@@ -20,8 +20,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The wait before the try that follows so many failed ones; none when it is enough. What the backend asks for is the
-    /// least.
+    /// Returns the wait after this many failed attempts, or None if no attempt is left. It is at least as long as the backend
+    /// asks for.
     pub(crate) fn wait(&self, failed: u32, asked: Option<Duration>) -> Option<Duration> {
         if failed > self.retries {
             return None;

@@ -1,8 +1,8 @@
-//! S3, and what speaks like it (MinIO, Ceph, R2, Supabase under `/storage/v1/s3`), by the `object_store` crate, which signs,
-//! retries and takes up broken downloads.
+//! S3 and compatible services (MinIO, Ceph, R2, Supabase under `/storage/v1/s3`). The `object_store` crate signs requests,
+//! retries them and resumes interrupted downloads.
 //!
-//! A short object is sent in one request, a longer one in parts that become an object together. Unfinished parts of a killed
-//! process are invisible; a lifecycle rule (`AbortIncompleteMultipartUpload`) of the bucket clears them away.
+//! A short object is sent in one request, a longer one as a multipart upload. Unfinished parts of a killed process are
+//! invisible; a lifecycle rule of the bucket (`AbortIncompleteMultipartUpload`) removes them.
 
 use std::fmt;
 use std::ops::Range;
@@ -24,36 +24,36 @@ use super::{
     not_found,
 };
 
-/// Bytes of a part; 10,000 of them are allowed.
+/// Bytes of a part; an upload may have 10,000 parts.
 const PART: usize = 8 << 20;
 
-/// Parts under way at once.
+/// Number of parts that are uploaded at once.
 const PARTS: usize = 2;
 
-/// How S3 is reached.
+/// Connection settings of S3.
 #[derive(Clone)]
 pub struct S3Config {
-    /// The address of what is not Amazon's own, such as `https://<project>.supabase.co/storage/v1/s3`.
+    /// Address of a service other than Amazon's own, such as `https://<project>.supabase.co/storage/v1/s3`.
     pub endpoint: Option<String>,
     /// The region.
     pub region: String,
-    /// The key's name.
+    /// Id of the access key.
     pub access_key_id: String,
-    /// The key.
+    /// Secret of the access key.
     pub secret_access_key: String,
-    /// What the names of the buckets begin with: those of Amazon are shared by the whole world.
+    /// Prefix of the bucket names, because bucket names at Amazon are unique worldwide.
     pub bucket_prefix: String,
-    /// Whether `http://` will do.
+    /// Allows `http://` addresses.
     pub allow_http: bool,
-    /// Whether buckets may be readable by everybody.
+    /// Allows public buckets.
     pub allow_public: bool,
-    /// How failures that may pass are met.
+    /// Retries after transient failures.
     pub backoff: Backoff,
 }
 
 impl fmt::Debug for S3Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the keys.
+        // The keys are not printed.
         f.debug_struct("S3Config")
             .field("endpoint", &self.endpoint)
             .field("region", &self.region)
@@ -65,7 +65,7 @@ impl fmt::Debug for S3Config {
 pub struct S3 {
     buckets: [(String, Arc<AmazonS3>); Bucket::ALL.len()],
     endpoint: Option<String>,
-    /// Asks without a key.
+    /// Client that sends requests without a key.
     stranger: reqwest::Client,
     allow_public: bool,
 }
@@ -77,10 +77,10 @@ impl fmt::Debug for S3 {
 }
 
 impl S3 {
-    /// A client; nothing is sent yet.
+    /// Creates a client; nothing is sent yet.
     ///
     /// # Errors
-    /// `storage_error` if a setting cannot be right.
+    /// `storage_error` if a setting is invalid.
     pub fn new(config: &S3Config) -> Result<Self> {
         let bucket = |bucket: Bucket| -> Result<(String, Arc<AmazonS3>)> {
             let name = format!("{}{bucket}", config.bucket_prefix);
@@ -143,7 +143,7 @@ impl Storage for S3 {
         for (name, store) in &self.buckets {
             let found = store.list_with_delimiter(Some(&Path::from("no-such-folder"))).await;
             if let Err(error) = found {
-                // A missing bucket is no kind of its own to the crate; the code is one of S3.
+                // The crate has no error kind for a missing bucket, so the error code of S3 is used.
                 if error.to_string().contains("NoSuchBucket") {
                     let message = format!("there is no bucket {name:?}: create it, private, and start again");
                     return Err(StorageError::new(ErrorKind::Denied, message).caused_by(error));
@@ -173,7 +173,7 @@ impl Storage for S3 {
         let mut upload = Upload(Some(store.put_multipart_opts(&path, options).await.map_err(writing)?));
         let mut under_way = FuturesUnordered::new();
         loop {
-            // All parts but the last have the same size: some servers insist on it.
+            // All parts but the last have the same size, because some servers require it.
             while part.len() >= PART {
                 if under_way.len() == PARTS {
                     under_way.try_next().await.map_err(writing)?;
@@ -204,7 +204,7 @@ impl Storage for S3 {
         {
             return Ok(content(result));
         }
-        // What is wrong with it is not told apart: the size does.
+        // The error does not say what is wrong with the range, but the size of the object does.
         let range = super::clip(at, range, self.meta(at).await?.size)?;
         let result = self.open(at, Some(GetRange::Bounded(range))).await;
         result.map(content).map_err(|error| failed_at("reading", at, error))
@@ -216,7 +216,7 @@ impl Storage for S3 {
     }
 
     async fn delete(&self, at: &Location) -> Result<bool> {
-        // S3 does not say whether there was something to delete.
+        // S3 does not report whether there was an object to delete.
         match self.head(at).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             head => head?,
@@ -229,7 +229,7 @@ impl Storage for S3 {
     }
 
     async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>> {
-        // Whole folders only are asked for: that is what a prefix means to the crate.
+        // For the crate a prefix is a whole folder, so only folders are requested.
         let folders = prefix.rsplit_once('/').map(|(folders, _)| Path::from(folders));
         let metas = self.store(bucket).list(folders.as_ref()).try_collect::<Vec<_>>().await;
         let metas = metas.map_err(|error| failed(format_args!("listing {bucket}"), error))?;
@@ -252,7 +252,7 @@ impl Storage for S3 {
         for at in there {
             let Some(endpoint) = &self.endpoint else { continue };
             let (name, _) = &self.buckets[at.bucket() as usize];
-            // Without a signature: a bucket that answers this answers everybody. No answer says nothing about it.
+            // The request is not signed: a bucket that answers it is public. A failed request proves nothing.
             let url = format!("{endpoint}/{name}/{}", at.key());
             if self.stranger.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
                 let message = format!(
@@ -266,12 +266,12 @@ impl Storage for S3 {
     }
 
     async fn sweep(&self) -> Result<u64> {
-        // Unfinished parts cannot be told from those of a writer at work: a lifecycle rule of the bucket removes them.
+        // Unfinished parts look the same as those of an active writer. A lifecycle rule of the bucket removes them.
         Ok(0)
     }
 }
 
-/// Parts that are taken back when this is dropped before they became an object.
+/// A multipart upload that is aborted if it is dropped before it is complete.
 struct Upload(Option<Box<dyn MultipartUpload>>);
 
 impl Upload {
@@ -306,16 +306,16 @@ fn failed(what: impl fmt::Display, error: object_store::Error) -> StorageError {
     StorageError::new(kind, format!("{what}: {error}")).caused_by(error)
 }
 
-/// What the crate leaves in the words of an error.
+/// Derives the error kind from the error message, because the crate gives no more.
 fn by_words(words: &str) -> ErrorKind {
     let has = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
     match () {
         () if has(&["status code: 401", "status code: 403"]) => ErrorKind::Denied,
         () if has(&["status code: 413", "EntityTooLarge"]) => ErrorKind::TooLarge,
         () if has(&["status code: 415", "InvalidMimeType"]) => ErrorKind::TypeRefused,
-        // MinIO and Ceph have codes of their own for it.
+        // MinIO and Ceph have their own codes for a full storage.
         () if has(&["status code: 507", "StorageFull", "QuotaExceeded", "ENOSPC", "No space left"]) => ErrorKind::Full,
-        // What is left after the retries: no answer, 429 or 5xx.
+        // Everything else, after the retries: no response, 429 or 5xx.
         () => ErrorKind::Unavailable,
     }
 }

@@ -1,8 +1,8 @@
-//! Supabase Storage by its REST API, `<SUPABASE_URL>/storage/v1`.
+//! Supabase Storage through its REST API, `<SUPABASE_URL>/storage/v1`.
 //!
-//! Its HTTP status is nearly always 400; the true one stands in the body. Up to [`RESUMABLE_FROM`] bytes are sent in one
-//! request; what is longer is first written to a file without a name, because a resumable upload must say its length, and
-//! then sent in chunks. Everything is tried again after 429, 5xx and broken connections; every request may be repeated.
+//! The HTTP status of an error is nearly always 400; the real status is in the body. Up to [`RESUMABLE_FROM`] bytes are sent in
+//! one request. A longer file is first written to an unnamed temporary file, because a resumable upload must announce its
+//! length, and then sent in chunks. Requests are retried after 429, 5xx and broken connections; every request may be repeated.
 
 use std::fmt;
 use std::ops::Range;
@@ -24,32 +24,32 @@ use super::{
     Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError, next_piece, tus,
 };
 
-/// Longer uploads are resumable ones. It is also the size of their chunks, the only one that Supabase takes.
+/// Uploads with more bytes than this are resumable. It is also the size of their chunks, the only size that Supabase accepts.
 pub(super) const RESUMABLE_FROM: usize = 6 << 20;
 
-/// Bytes of an error that are read.
+/// Maximum bytes of an error body that are read.
 const MAX_ERROR: usize = 64 << 10;
 
-/// Objects that a list gives at once.
+/// Objects per page of a list.
 const PAGE: usize = 1000;
 
-/// How Supabase is reached.
+/// Connection settings of Supabase.
 #[derive(Clone)]
 pub struct SupabaseConfig {
     /// `SUPABASE_URL`: `https://<project>.supabase.co`.
     pub url: String,
-    /// The anonymous or service key, a token (`eyJ…`) or of the new kind (`sb_secret_…`, `sb_publishable_…`).
+    /// The anonymous or service key: a JWT (`eyJ…`) or a key of the new kind (`sb_secret_…`, `sb_publishable_…`).
     pub key: String,
-    /// Whether buckets may be public.
+    /// Allows public buckets.
     pub allow_public: bool,
-    /// The folder on whose disk long uploads are kept until they are sent.
+    /// Folder for long uploads until they are sent.
     pub spool: PathBuf,
-    /// How failures that may pass are met.
+    /// Retries after transient failures.
     pub backoff: Backoff,
 }
 
 impl SupabaseConfig {
-    /// No public buckets, the folder of the system for temporary files, the usual patience.
+    /// Creates settings without public buckets, with the system's folder for temporary files and the default retries.
     pub fn new(url: impl Into<String>, key: impl Into<String>) -> Self {
         let (url, key) = (url.into(), key.into());
         SupabaseConfig { url, key, allow_public: false, spool: std::env::temp_dir(), backoff: Backoff::default() }
@@ -58,7 +58,7 @@ impl SupabaseConfig {
 
 impl fmt::Debug for SupabaseConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the key.
+        // The key is not printed.
         f.debug_struct("SupabaseConfig").field("url", &self.url).finish_non_exhaustive()
     }
 }
@@ -77,15 +77,15 @@ impl fmt::Debug for Supabase {
     }
 }
 
-/// What came instead of success.
+/// A failed request.
 pub(super) struct Failure {
-    /// The true status; none if there was no answer.
+    /// The real status; None if there was no response.
     pub(super) status: Option<u16>,
     pub(super) error: StorageError,
 }
 
 impl Failure {
-    /// Whether it may pass.
+    /// Returns true if the failure may be transient.
     pub(super) fn may_pass(&self) -> bool {
         self.error.kind() == ErrorKind::Unavailable
     }
@@ -97,7 +97,7 @@ impl From<Failure> for StorageError {
     }
 }
 
-/// The body of an error.
+/// Body of an error response.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Refusal {
@@ -109,10 +109,10 @@ struct Refusal {
 }
 
 impl Supabase {
-    /// A client; nothing is sent yet.
+    /// Creates a client; nothing is sent yet.
     ///
     /// # Errors
-    /// `storage_error` if the address or the key cannot be one.
+    /// `storage_error` if the address or the key is invalid.
     pub fn new(config: &SupabaseConfig) -> Result<Self> {
         let wrong = |message: String| StorageError::new(ErrorKind::Other, message);
         let url = reqwest::Url::parse(&config.url)
@@ -136,7 +136,7 @@ impl Supabase {
         format!("{}{path}", self.base)
     }
 
-    /// A request with the key: a token in both headers, a key of the new kind, which is no token, in one.
+    /// Creates a request with the key. A JWT goes into both headers, a key of the new kind into one, because it is not a JWT.
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, self.address(path)).header("apikey", &self.config.key);
         if self.config.key.starts_with("sb_") { request } else { request.bearer_auth(&self.config.key) }
@@ -159,7 +159,7 @@ impl Supabase {
         }
     }
 
-    /// Sends a request, again and again while its failure may pass.
+    /// Sends a request, and retries it while its failure may be transient.
     async fn send(&self, what: &str, request: impl Fn() -> RequestBuilder) -> std::result::Result<Response, Failure> {
         let mut failed = 0;
         loop {
@@ -172,7 +172,7 @@ impl Supabase {
         }
     }
 
-    /// Waits before the next try, or gives the failure back when it is enough.
+    /// Waits before the next attempt, or returns the failure if no attempt is left.
     pub(super) async fn pause(&self, failed: u32, failure: Failure) -> std::result::Result<(), Failure> {
         let Some(wait) = self.config.backoff.wait(failed, failure.error.retry_after()) else {
             return Err(failure);
@@ -198,7 +198,7 @@ impl Supabase {
         Ok(response)
     }
 
-    /// The content of an answer that begins at `start`; a connection that breaks is taken up where it broke.
+    /// Returns the content of a response that begins at `start`. A broken connection is resumed where it broke.
     fn content(&self, at: &Location, start: u64, response: Response) -> Result<Content> {
         let Some(size) = number(response.headers(), CONTENT_LENGTH) else {
             return Err(StorageError::new(ErrorKind::Other, format!("reading {at}: an answer without a length")));
@@ -237,7 +237,7 @@ impl Supabase {
         Ok(())
     }
 
-    /// One level of a folder: the names within and, of objects, size and age.
+    /// Lists one level of a folder: the names in it and, for objects, size and age.
     async fn list_folder(&self, bucket: Bucket, folder: &str) -> Result<Vec<Entry>> {
         let mut entries: Vec<Entry> = Vec::new();
         loop {
@@ -256,7 +256,7 @@ impl Supabase {
     }
 }
 
-/// An object on its way here.
+/// A download in progress.
 struct Reading {
     storage: Supabase,
     at: Location,
@@ -322,7 +322,7 @@ struct Info {
     last_modified: Option<String>,
 }
 
-/// `2026-11-24T16:09:37.123Z`.
+/// Parses a time such as `2026-11-24T16:09:37.123Z`.
 fn timestamp(text: Option<String>) -> SystemTime {
     let time = text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
     time.map_or(SystemTime::UNIX_EPOCH, SystemTime::from)
@@ -347,7 +347,7 @@ impl Storage for Supabase {
             let body = json!({"id": name, "name": name, "public": false});
             let request = || self.request(Method::POST, "/bucket").json(&body);
             match self.send(&format!("creating the bucket {name}"), request).await {
-                // Another server was faster.
+                // Another server has created the bucket.
                 Ok(_) | Err(Failure { status: Some(409), .. }) => (),
                 Err(failure) if failure.error.kind() == ErrorKind::Denied => {
                     let message = format!(
@@ -386,7 +386,7 @@ impl Storage for Supabase {
         loop {
             if head.len() >= 256 << 10 {
                 file.write_all(&head).await.map_err(failed)?;
-                // A buffer that has held megabytes is not kept.
+                // The buffer has grown to megabytes, so it is replaced.
                 head = BytesMut::new();
             }
             match next_piece(&mut body, &mut size, max_bytes).await? {
@@ -419,7 +419,8 @@ impl Storage for Supabase {
         let request = || self.request(Method::HEAD, &format!("/object/authenticated/{at}"));
         let response = match self.send(&what, request).await {
             Ok(response) => response,
-            // A HEAD has no body to say what is wrong; this has, and serves as well where nothing is.
+            // A HEAD response has no body with the reason. This request has one, and its answer is also sufficient if there is
+            // no error.
             Err(Failure { status: Some(400..500), .. }) => {
                 let request = || self.request(Method::GET, &format!("/object/info/{at}"));
                 let info: Info = parse(&what, self.send(&what, request).await?).await?;
@@ -449,7 +450,7 @@ impl Storage for Supabase {
     }
 
     async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>> {
-        // What is asked for is a folder; the rest of the prefix selects within.
+        // Only a folder can be requested; the rest of the prefix is a filter.
         let folder = prefix.rsplit_once('/').map_or(String::new(), |(folders, _)| format!("{folders}/"));
         let mut folders = vec![folder];
         let mut listed = Vec::new();
@@ -496,12 +497,12 @@ impl Storage for Supabase {
     }
 
     async fn sweep(&self) -> Result<u64> {
-        // Files without a name end with the process, and Supabase drops unfinished uploads after a day.
+        // Unnamed files end with the process, and Supabase drops unfinished uploads after a day.
         Ok(0)
     }
 }
 
-/// What an answer that is no success means.
+/// Converts an error response.
 async fn failure(what: &str, mut response: Response) -> Failure {
     let http_status = response.status().as_u16();
     let retry_after = number(response.headers(), RETRY_AFTER).map(Duration::from_secs);
@@ -527,7 +528,7 @@ async fn failure(what: &str, mut response: Response) -> Failure {
         413 => ErrorKind::TooLarge,
         415 => ErrorKind::TypeRefused,
         507 => ErrorKind::Full,
-        // Its server words what its disk says.
+        // The server passes on the error message of its disk.
         500.. if refusal.message.contains("ENOSPC") || refusal.message.contains("no space left") => ErrorKind::Full,
         416 => ErrorKind::InvalidRange,
         401 | 403 => ErrorKind::Denied,
@@ -558,12 +559,12 @@ pub(super) fn number(headers: &HeaderMap, name: impl reqwest::header::AsHeaderNa
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// `Tue, 24 Nov 2026 16:09:37 GMT`.
+/// Parses a time such as `Tue, 24 Nov 2026 16:09:37 GMT`.
 fn http_date(text: &str) -> Option<SystemTime> {
     Some(jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?.into())
 }
 
-/// The innermost cause: the outer ones say that a request failed.
+/// Returns the innermost cause, because the outer ones only say that a request failed.
 fn root_of(error: &dyn std::error::Error) -> String {
     let mut root = error;
     while let Some(source) = root.source() {

@@ -1,5 +1,5 @@
-//! Resumable uploads to Supabase (the TUS protocol, version 1.0.0): announced with their length, sent in chunks, taken up at
-//! the byte that the server has when a connection breaks. The object appears with the last byte.
+//! Resumable uploads to Supabase (the TUS protocol, version 1.0.0). An upload is announced with its length and sent in chunks.
+//! After a broken connection it continues at the byte that the server has reached. The object appears with the last byte.
 
 use std::io::SeekFrom;
 
@@ -13,10 +13,10 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use super::supabase::{Failure, RESUMABLE_FROM, Supabase, number};
 use super::{ErrorKind, Location, Result, Storage, StorageError};
 
-/// Times that an upload is begun anew because the server has forgotten it.
+/// Maximum number of restarts of an upload that the server has forgotten.
 const RESTARTS: u32 = 3;
 
-/// Sends a file.
+/// Uploads a file.
 pub(super) async fn upload(
     storage: &Supabase,
     at: &Location,
@@ -24,7 +24,7 @@ pub(super) async fn upload(
     file: &mut tokio::fs::File,
     size: u64,
 ) -> Result<()> {
-    // If the last answer is lost, an object that was not there before tells that the upload is complete.
+    // If the last response is lost, a new object shows that the upload is complete.
     let was_there = match storage.head(at).await {
         Ok(_) => true,
         Err(error) if error.kind() == ErrorKind::NotFound => false,
@@ -37,7 +37,7 @@ pub(super) async fn upload(
                 upload.complete = true;
                 return Ok(());
             }
-            // All bytes are there, but nobody has said that they became an object.
+            // All bytes have arrived, but the server has not confirmed the object.
             Sent::Arrived if !was_there => match storage.head(at).await {
                 Ok(head) if head.size == size => {
                     upload.complete = true;
@@ -52,7 +52,7 @@ pub(super) async fn upload(
     Err(StorageError::new(ErrorKind::Unavailable, format!("writing {at}: the upload was lost {RESTARTS} times")))
 }
 
-/// Announces an upload; returns the server's name for it.
+/// Announces an upload; returns its id on the server.
 async fn create(storage: &Supabase, at: &Location, content_type: &str, size: u64) -> Result<String> {
     let metadata = [
         ("bucketName", at.bucket().name()),
@@ -76,7 +76,7 @@ async fn create(storage: &Supabase, at: &Location, content_type: &str, size: u64
             Err(failure) => return Err(failure.error),
         }
     };
-    // Behind a proxy the address may have another scheme, host or prefix: only what is ours to name counts.
+    // Behind a proxy the address may have another scheme, host or prefix, so only the id is used.
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let id = location.and_then(|location| location.split_once("/upload/resumable/")).map(|(_, id)| id.to_owned());
     let sound = |id: &String| id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'=' | b'.'));
@@ -90,17 +90,17 @@ fn tus(storage: &Supabase, method: Method, path: &str) -> RequestBuilder {
     storage.request(method, path).header("tus-resumable", "1.0.0").header("x-upsert", "true")
 }
 
-/// What has become of the bytes.
+/// Result of sending the bytes.
 enum Sent {
-    /// The server has said that it has them all.
+    /// The server has confirmed all bytes.
     Acknowledged,
-    /// It has them all, but its answer to the last chunk was lost.
+    /// The server has all bytes, but its response to the last chunk was lost.
     Arrived,
-    /// It does not know the upload any more.
+    /// The server does not know the upload any more.
     Forgotten,
 }
 
-/// An upload under way; it is taken back when this is dropped before its end.
+/// An upload in progress. It is cancelled if it is dropped before its end.
 struct Upload<'a> {
     storage: &'a Supabase,
     at: &'a Location,
@@ -137,7 +137,7 @@ impl Upload<'_> {
                     (offset, failed) = (reached, 0);
                 }
                 Err(Failure { status: Some(404 | 410), .. }) => return Ok(Sent::Forgotten),
-                // 409: it has another number of bytes than we think; 423: it still works on what came before.
+                // 409: the server has another offset than we expect; 423: it is still processing the previous bytes.
                 Err(failure) if failure.may_pass() || matches!(failure.status, Some(409 | 423)) => {
                     failed += 1;
                     self.storage.pause(failed, failure).await?;
@@ -153,7 +153,7 @@ impl Upload<'_> {
         Ok(Sent::Acknowledged)
     }
 
-    /// How many bytes the server has; nothing if it does not know the upload.
+    /// Asks how many bytes the server has. None if it does not know the upload.
     async fn reached(&self, failed: &mut u32) -> Result<Option<u64>> {
         loop {
             let what = &format!("asking how much of {} has arrived", self.at);
@@ -163,7 +163,7 @@ impl Upload<'_> {
                         StorageError::new(ErrorKind::Other, format!("{what}: an answer without Upload-Offset"))
                     });
                 }
-                // A HEAD has no body with the true status: any refusal may be that it is gone.
+                // A HEAD response has no body with the real status, so any error may mean that the upload is gone.
                 Err(Failure { status: Some(400..=423), .. }) => return Ok(None),
                 Err(failure) if failure.may_pass() => {
                     *failed += 1;
@@ -178,7 +178,7 @@ impl Upload<'_> {
 impl Drop for Upload<'_> {
     fn drop(&mut self) {
         if let (false, Ok(runtime)) = (self.complete, tokio::runtime::Handle::try_current()) {
-            // Where this fails, the server forgets the upload after a day.
+            // If this fails, the server drops the upload after a day.
             let request = self.request(Method::DELETE);
             runtime.spawn(async move { request.send().await.map(drop) });
         }

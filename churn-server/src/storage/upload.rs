@@ -1,4 +1,4 @@
-//! Streams that are looked at, or made, by code that blocks, on their way into storage.
+//! Streams into the storage that blocking code checks or produces on the way.
 
 use std::io::{self, Read, Write};
 use std::pin::pin;
@@ -11,32 +11,32 @@ use tokio::sync::mpsc;
 use super::{ErrorKind, Location, Storage, StorageError};
 use churn::{CheckedCsv, ReadOptions, check_csv};
 
-/// Pieces that wait between two threads: few, because each upload under way holds so many.
+/// Maximum number of pieces queued between two threads. It is small because every upload in progress holds as many.
 const WAITING: usize = 4;
 
-/// Bytes that a writer collects before it hands them over.
+/// Bytes that a writer collects before it sends them on.
 const TOGETHER: usize = 256 << 10;
 
-/// A CSV file that is stored and sound.
+/// A CSV file that is stored and valid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Uploaded {
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Its rows, those that are bad, and its first and last day.
+    /// Number of rows and of bad rows, and the first and last day.
     pub csv: CheckedCsv,
 }
 
-/// Why an upload was not taken. Nothing of it is kept.
+/// Reason why an upload was refused. Nothing of it is kept.
 #[derive(Debug)]
 pub enum UploadError {
-    /// The file is not a log of events that these options allow.
+    /// The file is not a valid log of events under the given options.
     Csv(churn::Error),
-    /// It could not be stored, or did not arrive whole.
+    /// The file could not be stored, or did not arrive completely.
     Storage(StorageError),
 }
 
 impl UploadError {
-    /// The stable code of the error within.
+    /// The stable code of the inner error.
     pub fn code(&self) -> &'static str {
         match self {
             UploadError::Csv(error) => error.code(),
@@ -56,12 +56,12 @@ impl std::fmt::Display for UploadError {
 
 impl std::error::Error for UploadError {}
 
-/// Stores a CSV file while its header and every row of it are checked. The object appears only when all of it has come and
-/// been found good by the options: with the default ones no row may be bad, with `skip` so many as they say. The memory does
-/// not depend on the size of the file. The checking takes a thread that may block for as long as the upload lasts.
+/// Stores a CSV file while its header and all rows are checked. The object appears only after all of it has arrived and passed
+/// the check: with the default options no row may be bad, with `skip` as many as the options allow. Memory does not depend on
+/// the size of the file. The check occupies a thread for blocking work during the whole upload.
 ///
 /// # Errors
-/// What the file, or storing it, deserves.
+/// The error of the file, or of storing it.
 pub async fn store_csv<E>(
     storage: &dyn Storage,
     at: &Location,
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// Gives a body on, piece by piece, while it is checked; it does not end before the check has.
+/// Passes a body on piece by piece while it is checked. Its stream ends only after the check.
 struct Tee<S> {
     body: std::pin::Pin<Box<S>>,
     pieces: mpsc::Sender<Bytes>,
@@ -107,13 +107,13 @@ where
     S: Stream<Item = Result<Bytes, E>>,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// The next piece, and itself if there may be more; nothing at the end.
+    /// Returns the next piece, and itself if there may be more; None at the end.
     async fn next(mut self) -> Option<(io::Result<Bytes>, Option<Self>)> {
         let piece = match self.body.next().await.transpose() {
             Ok(piece) => piece,
             Err(error) => return Some((Err(io::Error::other(error)), None)),
         };
-        // The check has given up if it does not listen any more.
+        // A closed channel means that the check has already failed.
         if let Some(piece) = piece
             && self.pieces.send(piece.clone()).await.is_ok()
         {
@@ -130,7 +130,7 @@ where
     }
 }
 
-/// Reads what is sent.
+/// Reader for the pieces of a channel.
 struct Received {
     pieces: mpsc::Receiver<Bytes>,
     piece: Bytes,
@@ -156,10 +156,11 @@ impl Read for Received {
     }
 }
 
-/// Stores what a function writes. It runs on a thread that may block; its object appears only if it returns `Ok`.
+/// Stores the output of a function, which runs on a thread for blocking work. The object appears only if the function returns
+/// `Ok`.
 ///
 /// # Errors
-/// Its own error, or that of the storage.
+/// The error of the function, or of the storage.
 pub async fn put_written<T, E>(
     storage: &dyn Storage,
     at: &Location,
@@ -175,7 +176,7 @@ where
     let writing = tokio::task::spawn_blocking(move || {
         let mut writer = Sent { pieces, piece: BytesMut::new() };
         let result = write(&mut writer);
-        // Only what was written whole is handed over whole.
+        // Only complete output is passed on completely.
         result.and_then(|value| match writer.flush() {
             Ok(()) => Ok(value),
             Err(error) => Err(E::from(StorageError::body(error))),
@@ -205,7 +206,7 @@ where
     }
 }
 
-/// Sends what is written, in pieces of some size.
+/// Writer that sends its output to a channel in pieces.
 struct Sent {
     pieces: mpsc::Sender<Bytes>,
     piece: BytesMut,

@@ -1,4 +1,4 @@
-//! API keys: their digests, and to whom they open what.
+//! API keys: their digests, organizations and roles.
 
 use sqlx::FromRow;
 
@@ -10,51 +10,51 @@ use crate::time::Stamp;
 /// A row of `api_keys`.
 #[derive(Clone, Debug, PartialEq, FromRow)]
 pub struct ApiKey {
-    /// Its id.
+    /// Id of the key.
     pub id: String,
-    /// The organization that it opens.
+    /// The organization that the key gives access to.
     pub org_id: String,
-    /// For people.
+    /// Name of the key, for people.
     pub name: String,
-    /// What it allows.
+    /// Role of the key.
     pub role: Role,
-    /// How the key begins.
+    /// First characters of the key.
     pub prefix: String,
-    /// Since when.
+    /// Time of creation.
     pub created_at: Stamp,
-    /// Until when, if not for ever.
+    /// Time of expiry; None for a key that never expires.
     pub expires_at: Option<Stamp>,
-    /// Since when no more.
+    /// Time of revocation; None if the key was not revoked.
     pub revoked_at: Option<Stamp>,
 }
 
-/// A key to be kept; of the key itself only its digest.
+/// A key to be stored. Of the key itself only the digest is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewApiKey<'a> {
-    /// Its id.
+    /// Id of the key.
     pub id: &'a str,
-    /// The organization that it opens.
+    /// The organization that the key gives access to.
     pub org_id: &'a str,
-    /// For people.
+    /// Name of the key, for people.
     pub name: &'a str,
-    /// What it allows.
+    /// Role of the key.
     pub role: Role,
-    /// How the key begins.
+    /// First characters of the key.
     pub prefix: &'a str,
     /// SHA-256 of the key, in hexadecimal.
     pub digest: &'a str,
-    /// Until when, if not for ever.
+    /// Time of expiry; None for a key that never expires.
     pub expires_at: Option<Stamp>,
 }
 
 impl Store {
-    /// The key of this digest, revoked and expired ones too.
+    /// Returns the key with this digest, even if it is revoked or expired.
     pub async fn api_key_by_digest(&self, digest: &str) -> Result<Option<ApiKey>> {
         const SQL: &str = "SELECT * FROM api_keys WHERE digest = $1";
         Ok(on_pool!(self.up()?, db => sqlx::query_as::<_, ApiKey>(SQL).bind(digest).fetch_optional(db).await)?)
     }
 
-    /// A key of an organization.
+    /// Returns a key of an organization.
     ///
     /// # Errors
     /// `key_not_found`.
@@ -66,7 +66,7 @@ impl Store {
         })
     }
 
-    /// The keys of an organization, newest first.
+    /// Returns the keys of an organization, newest first.
     pub async fn api_keys(&self, org_id: &str, page: Page) -> Result<Paged<ApiKey>> {
         const COUNT: &str = "SELECT COUNT(*) FROM api_keys WHERE org_id = $1";
         const SQL: &str =
@@ -80,7 +80,7 @@ impl Store {
 }
 
 impl Tx {
-    /// A new key.
+    /// Inserts a new key.
     pub async fn insert_api_key(&mut self, new: &NewApiKey<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO api_keys (id, org_id, name, role, prefix, digest, created_at, expires_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -90,7 +90,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes a key back; one that was taken back already keeps its time.
+    /// Revokes a key. A key that is already revoked keeps its time.
     pub async fn revoke_api_key(&mut self, id: &str) -> Result<()> {
         const SQL: &str = "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
         on_tx!(self, db => sqlx::query(SQL).bind(id).bind(Stamp::now()).execute(db).await.map(drop))?;

@@ -1,7 +1,7 @@
-//! Whether the database can be reached, so that nobody waits for one that is away.
+//! Monitors whether the database can be reached, so that no request waits for an unreachable one.
 //!
-//! A connection of its own asks PostgreSQL every second. While that fails, whoever needs the database is told so at once,
-//! instead of waiting for a connection from the pool. SQLite is a file: it is never away.
+//! A separate connection pings PostgreSQL every second. While that fails, every use of the database fails at once instead of
+//! waiting for a connection from the pool. SQLite is a file, so it is always reachable.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,24 +14,24 @@ use super::{Pool, Store};
 use crate::error::{ApiError, Result};
 use crate::serving::clock;
 
-/// How often it is asked.
+/// Interval between two pings.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long an answer may take.
+/// Timeout of a ping.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known of the way to the database.
+/// State of the connection to the database.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
-    /// Since when it is away, in milliseconds of [`clock`]; 0 while it is there.
+    /// Time since which the database has been unreachable, in milliseconds of [`clock`]; 0 while it is reachable.
     away_since: AtomicU64,
 }
 
 impl Store {
-    /// The connections, if the database can be reached.
+    /// Returns the connection pool if the database can be reached.
     ///
     /// # Errors
-    /// `unavailable`, at once.
+    /// `unavailable`, without waiting.
     pub(super) fn up(&self) -> Result<&Pool> {
         match self.away_for() {
             None => Ok(&self.pool),
@@ -39,7 +39,7 @@ impl Store {
         }
     }
 
-    /// How long the database has been away, if it is.
+    /// Returns the time for which the database has been unreachable, or None if it is reachable.
     pub fn away_for(&self) -> Option<Duration> {
         match self.reach.away_since.load(Ordering::Relaxed) {
             0 => None,
@@ -47,7 +47,7 @@ impl Store {
         }
     }
 
-    /// Looks after the database until the server stops.
+    /// Monitors the database until the server stops.
     pub async fn watch(self, stop: CancellationToken) {
         let Pool::Postgres(pool) = &self.pool else { return };
         let options = pool.connect_options();
@@ -84,7 +84,7 @@ impl Store {
     }
 }
 
-/// Asks over the connection that there is, or over a new one: the old one may have been cut by a restart that is over.
+/// Pings over the existing connection, or over a new one, because a restart of the database may have cut the old one.
 async fn ask(connection: &mut Option<PgConnection>, options: &PgConnectOptions) -> sqlx::Result<()> {
     if let Some(known) = connection
         && known.ping().await.is_ok()

@@ -1,4 +1,4 @@
-//! Batches of predictions: what was scored, with which model, and what came of it.
+//! Batches of predictions: their input, their model and their results.
 
 use std::collections::BTreeMap;
 
@@ -10,123 +10,123 @@ use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
 text_enum! {
-    /// How a batch stands.
+    /// Status of a batch.
     BatchStatus {
-        /// Its job waits or works.
+        /// The job is waiting or running.
         Processing = "processing",
-        /// Its file is in storage.
+        /// The file is in storage.
         Completed = "completed",
-        /// It could not be scored; the error says why.
+        /// The batch could not be scored; the error says why.
         Failed = "failed",
-        /// Somebody stopped it.
+        /// The batch was cancelled.
         Cancelled = "cancelled",
     }
 }
 
-/// Customers by segment.
+/// Number of customers per segment.
 pub type SegmentCounts = BTreeMap<Segment, u64>;
 
 /// A row of `prediction_batches`.
 #[derive(Clone, Debug, PartialEq, FromRow)]
 pub struct Batch {
-    /// Its id.
+    /// Id of the batch.
     pub id: String,
-    /// Whose it is.
+    /// Organization of the batch.
     pub org_id: String,
-    /// The job that scores it.
+    /// The job that scores the batch.
     pub job_id: String,
-    /// The data set that is scored, if it is one.
+    /// The data set that is scored; None for an uploaded file.
     pub dataset_id: Option<String>,
-    /// Where the rows are.
+    /// Location of the input rows in the storage.
     pub input_key: String,
-    /// The model that was active when it was accepted.
+    /// The model that was active when the batch was accepted.
     pub model_id: String,
-    /// Its version.
+    /// Version of that model.
     pub model_version: i64,
     /// The challenger, if there was one.
     pub challenger_id: Option<String>,
-    /// The day that the customers are looked at; known once it is done.
+    /// The as-of day; known once the batch is completed.
     pub as_of: Option<String>,
-    /// How it stands.
+    /// Status of the batch.
     pub status: BatchStatus,
-    /// Where the predictions are.
+    /// Location of the predictions in the storage.
     pub file_key: Option<String>,
-    /// Customers scored.
+    /// Number of customers scored.
     pub customers: Option<i64>,
-    /// Customers who have been away for longer than any that the model has learned from.
+    /// Number of customers inactive for longer than any customer that the model has learned from.
     pub inactive_customers: Option<i64>,
-    /// What a reader must know, as versions before findings wrote it.
+    /// Warnings of a version that had no findings yet.
     pub warnings: Option<JsonText<Vec<String>>>,
-    /// The findings of scoring, worst first.
+    /// Findings of the scoring, worst first.
     pub findings: Option<JsonText<Vec<Finding>>>,
     /// The customers whose risk rose most.
     pub slipping: Option<JsonText<SlippingList>>,
-    /// Of them in each segment.
+    /// Number of scored customers per segment.
     pub segments: Option<JsonText<SegmentCounts>>,
     /// Mean of the probabilities.
     pub mean_probability: Option<f64>,
-    /// Where in the file every hundredth row begins.
+    /// Byte offset of every hundredth row of the file.
     pub page_index: Option<JsonText<Vec<u64>>>,
-    /// Why it could not be scored.
+    /// Code of the error that stopped the scoring.
     pub error_code: Option<String>,
-    /// The same in words.
+    /// Message of that error.
     pub error_message: Option<String>,
-    /// The line of the file at fault.
+    /// Line of the file that caused the error.
     pub error_line: Option<i64>,
-    /// The findings that stopped it.
+    /// Findings that stopped the scoring.
     pub error_findings: Option<JsonText<Vec<Finding>>>,
-    /// When it was accepted.
+    /// Time at which the batch was accepted.
     pub created_at: Stamp,
-    /// When it ended.
+    /// Time at which the batch ended.
     pub finished_at: Option<Stamp>,
 }
 
-/// A batch that is to be scored.
+/// A batch to be scored.
 #[derive(Clone, Debug)]
 pub struct NewBatch<'a> {
-    /// Its id.
+    /// Id of the batch.
     pub id: &'a str,
-    /// Whose it is.
+    /// Organization of the batch.
     pub org_id: &'a str,
-    /// The job that scores it.
+    /// The job that scores the batch.
     pub job_id: &'a str,
-    /// The data set that is scored, if it is one.
+    /// The data set that is scored; None for an uploaded file.
     pub dataset_id: Option<&'a str>,
-    /// Where the rows are.
+    /// Location of the input rows in the storage.
     pub input_key: &'a str,
     /// The active model.
     pub model_id: &'a str,
-    /// Its version.
+    /// Version of the active model.
     pub model_version: i64,
     /// The challenger.
     pub challenger_id: Option<&'a str>,
 }
 
-/// What scoring a batch made.
+/// Result of scoring a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchMade {
-    /// Where the predictions are.
+    /// Location of the predictions in the storage.
     pub file_key: String,
-    /// The day that the customers were looked at.
+    /// The as-of day of the scoring.
     pub as_of: churn::Day,
-    /// Customers scored.
+    /// Number of customers scored.
     pub customers: u64,
-    /// Customers who have been away for longer than any that the model has learned from.
+    /// Number of customers inactive for longer than any customer that the model has learned from.
     pub inactive_customers: u64,
-    /// The findings of scoring, worst first.
+    /// Findings of the scoring, worst first.
     pub findings: Vec<Finding>,
     /// The customers whose risk rose most.
     pub slipping: SlippingList,
-    /// Of them in each segment.
+    /// Number of scored customers per segment.
     pub segments: SegmentCounts,
     /// Mean of the probabilities.
     pub mean_probability: f64,
-    /// Where in the file every hundredth row begins.
+    /// Byte offset of every hundredth row of the file.
     pub page_index: Vec<u64>,
 }
 
 impl Store {
-    /// A batch of an organization.
+    /// Returns a batch of an organization.
     ///
     /// # Errors
     /// `batch_not_found`.
@@ -137,7 +137,7 @@ impl Store {
         found.ok_or_else(|| not_found(org_id, id))
     }
 
-    /// The batches of an organization, newest first.
+    /// Returns the batches of an organization, newest first.
     ///
     /// # Errors
     /// Those of the database.
@@ -156,14 +156,14 @@ impl Store {
 }
 
 impl Tx {
-    /// A new batch that a job is to score.
+    /// Inserts a new batch that a job will score.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn insert_batch(&mut self, new: &NewBatch<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO prediction_batches (id, org_id, job_id, dataset_id, input_key, model_id, \
              model_version, challenger_id, status, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'processing', $9)";
-        // Of a data set it is that of the data set.
+        // The file of a data set belongs to the data set.
         if new.dataset_id.is_none() {
             self.keep_file(new.input_key).await?;
         }
@@ -174,7 +174,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Its predictions are in storage.
+    /// Marks a batch as completed; its predictions are in storage.
     ///
     /// # Errors
     /// Those of the database.
@@ -192,7 +192,7 @@ impl Tx {
         Ok(())
     }
 
-    /// It could not be scored, or is not to be.
+    /// Marks a batch as failed or cancelled.
     ///
     /// # Errors
     /// Those of the database.
@@ -207,15 +207,15 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets a batch and its job. Records the files that no row refers to any more, its predictions and what was scored
-    /// unless that is a data set, and returns their keys.
+    /// Deletes a batch and its job. Records the files that no row refers to any more: the predictions, and the input unless it
+    /// is a data set. Returns the keys of these files.
     ///
     /// # Errors
     /// `batch_not_found`.
     pub async fn delete_batch(&mut self, org_id: &str, id: &str) -> Result<Vec<String>> {
         const JOB: &str = "DELETE FROM jobs WHERE org_id = $1 AND kind = 'predict_bulk' AND subject_id = $2";
         const BATCH: &str = "DELETE FROM prediction_batches WHERE org_id = $1 AND id = $2 RETURNING *";
-        // The job first: a worker that ends it takes its locks in this order too.
+        // The job is deleted first, because a worker that ends it takes its locks in the same order.
         on_tx!(self, db => sqlx::query(JOB).bind(org_id).bind(id).execute(db).await.map(drop))?;
         let gone: Option<Batch> =
             on_tx!(self, db => sqlx::query_as(BATCH).bind(org_id).bind(id).fetch_optional(db).await)?;

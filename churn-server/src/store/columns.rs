@@ -1,4 +1,4 @@
-//! What columns hold beyond text and numbers: names of states, JSON, and pages of rows.
+//! Column types beyond text and numbers: enums as text, JSON, and pages of rows.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Encode, Type};
 
-/// Declares an enum of names that is the same text in SQL, JSON and paths.
+/// Declares an enum whose variants have the same name in SQL, JSON and paths.
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -77,7 +77,7 @@ macro_rules! text_enum {
 
 pub(crate) use text_enum;
 
-/// A value that a text column holds as JSON.
+/// A value that a text column stores as JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonText<T>(pub T);
 
@@ -112,15 +112,15 @@ where
     }
 }
 
-/// Which part of a list is asked for.
+/// Page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
-    /// At most so many, 1 to 1000.
+    /// Maximum number of entries, 1 to 1000.
     #[param(minimum = 1, maximum = 1000, default = 50)]
     pub limit: i64,
-    /// After so many.
+    /// Number of entries to skip.
     #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64, default = 0)]
     pub offset: i64,
 }
@@ -132,7 +132,7 @@ impl Default for Page {
 }
 
 impl Page {
-    /// The same page if it is one.
+    /// Returns the page if it is valid.
     ///
     /// # Errors
     /// `invalid_query`.
@@ -148,11 +148,11 @@ impl Page {
     }
 }
 
-/// A part of a list, and how long the whole is.
+/// A page of a list, with the length of the whole list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Paged<T> {
-    /// Of the whole list.
+    /// Length of the whole list.
     pub total: i64,
-    /// Those asked for.
+    /// Rows of the page.
     pub rows: Vec<T>,
 }

@@ -1,4 +1,4 @@
-//! A whole database into an empty one, of either kind: from SQLite to PostgreSQL when one machine is not enough, or back.
+//! Copies a whole database into an empty one of either kind: from SQLite to PostgreSQL when one machine is not enough, or back.
 
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -6,10 +6,10 @@ use super::installation::lock_for_server;
 use super::{Pool, Store, Tx, on_tx, sqlite_file, without_password};
 use crate::error::{ApiError, Result};
 
-/// Rows that are held at once.
+/// Number of rows that are held in memory at once.
 const PAGE: i64 = 1000;
 
-/// What a column holds. The migrations use no other types.
+/// Type of a column. The migrations use no other types.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Text,
@@ -30,11 +30,11 @@ struct Table {
     columns: Vec<(String, Kind)>,
 }
 
-/// Copies every row of one database, the name of the installation too, into another that has none, and returns the number of
-/// rows by table. All or nothing. Files are not touched: they belong to whichever of the two a server starts on next.
+/// Copies all rows of one database, including the name of the installation, into an empty one. Returns the number of rows per
+/// table. All or nothing. Files are not touched: they belong to whichever of the two databases a server starts on next.
 ///
 /// # Errors
-/// A sentence: a database cannot be reached, a server runs on it, or there is something in the second one already.
+/// A sentence: a database cannot be reached, a server runs on it, or the second one is not empty.
 pub async fn copy_database(from: &str, to: &str) -> std::result::Result<Vec<(String, u64)>, String> {
     if from == to {
         return Err("--from and --to are the same database".to_owned());
@@ -56,7 +56,7 @@ async fn copy(source: &Store, target: &Store) -> Result<Vec<(String, u64)>> {
     let tables = tables().await?;
     let mut read = source.begin().await?;
     if matches!(read, Tx::Postgres(_)) {
-        // One state of all tables.
+        // All tables are read from one snapshot.
         let sql = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
         on_tx!(&mut read, db => sqlx::query(sql).execute(db).await.map(drop))?;
     }
@@ -92,8 +92,8 @@ async fn copy(source: &Store, target: &Store) -> Result<Vec<(String, u64)>> {
     Ok(copied)
 }
 
-/// The tables and their columns, in an order in which every row finds those that it refers to: that of the migrations. They
-/// are the same in both kinds of databases, so one in memory tells them.
+/// Returns the tables and their columns in the order of the migrations, in which every row follows the rows that it refers to.
+/// The tables are the same in both kinds of databases, so they are read from one in memory.
 async fn tables() -> Result<Vec<Table>> {
     const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
          AND name <> '_sqlx_migrations' ORDER BY rowid";

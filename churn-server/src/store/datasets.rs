@@ -1,4 +1,4 @@
-//! Data sets: uploaded files, and what became of them.
+//! Data sets: uploaded files and their features.
 
 use churn::{Day, Finding};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
 text_enum! {
-    /// How a data set stands.
+    /// Status of a data set.
     DatasetStatus {
         /// The file is in storage.
         Uploaded = "uploaded",
@@ -25,96 +25,96 @@ text_enum! {
 /// A row of `datasets`.
 #[derive(Clone, Debug, PartialEq, FromRow)]
 pub struct Dataset {
-    /// Its id.
+    /// Id of the data set.
     pub id: String,
-    /// Whose it is.
+    /// Organization of the data set.
     pub org_id: String,
-    /// What the file was called by who sent it.
+    /// File name that the sender gave the file.
     pub filename: Option<String>,
-    /// How it stands.
+    /// Status of the data set.
     pub status: DatasetStatus,
-    /// Whether it has the column of labels.
+    /// True if the file has the label column.
     pub has_churn_label: bool,
-    /// Rows of the file without its header.
+    /// Number of rows of the file, without the header.
     pub row_count: i64,
-    /// Of them, how many could not be read.
+    /// Number of rows that could not be read.
     pub bad_rows: i64,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: i64,
-    /// Where the file is, as [`Location`](crate::storage::Location) writes it.
+    /// Location of the file, in the text form of [`Location`](crate::storage::Location).
     pub file_key: String,
-    /// Where its features are.
+    /// Location of the features.
     pub features_key: Option<String>,
-    /// Customers in the features.
+    /// Number of customers in the features.
     pub customers: Option<i64>,
-    /// Columns of the features.
+    /// Number of feature columns.
     pub features: Option<i64>,
-    /// First day of an event, `YYYY-MM-DD`.
+    /// Day of the first event, `YYYY-MM-DD`.
     pub first_day: Option<String>,
-    /// Last day of an event.
+    /// Day of the last event, `YYYY-MM-DD`.
     pub last_day: Option<String>,
-    /// The newest job that made its features, or tries to.
+    /// The newest job that made, or tries to make, its features.
     pub job_id: Option<String>,
-    /// Why its features could not be made.
+    /// Code of the error that stopped the features.
     pub error_code: Option<String>,
-    /// The same in words.
+    /// Message of that error.
     pub error_message: Option<String>,
-    /// The line of the file at fault.
+    /// Line of the file that caused the error.
     pub error_line: Option<i64>,
-    /// The findings that stopped the features.
+    /// Findings that stopped the features.
     pub error_findings: Option<JsonText<Vec<Finding>>>,
-    /// The findings of the check before the features were made; none where it was not checked.
+    /// Findings of the check before the features were made; None if it was not checked.
     pub findings: Option<JsonText<Vec<Finding>>>,
-    /// Options of reading that differ from those of the organization.
+    /// Reading options that differ from those of the organization.
     pub read_options: Option<JsonText<Map<String, Value>>>,
-    /// When it was uploaded.
+    /// Time of the upload.
     pub created_at: Stamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Stamp,
 }
 
-/// A file that has been stored and is to become a data set.
+/// A stored file that becomes a data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewDataset<'a> {
-    /// Its id, which its key in storage carries.
+    /// Id of the data set; its key in the storage contains it.
     pub id: &'a str,
-    /// Whose it is.
+    /// Organization of the data set.
     pub org_id: &'a str,
-    /// What the file was called by who sent it.
+    /// File name that the sender gave the file.
     pub filename: Option<&'a str>,
-    /// Whether it has the column of labels.
+    /// True if the file has the label column.
     pub has_churn_label: bool,
-    /// Rows of the file without its header.
+    /// Number of rows of the file, without the header.
     pub row_count: i64,
-    /// Of them, how many could not be read.
+    /// Number of rows that could not be read.
     pub bad_rows: i64,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: i64,
-    /// Where the file is.
+    /// Location of the file.
     pub file_key: &'a str,
 }
 
-/// What the job of features found out.
+/// Result of the job that makes features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeaturesMade<'a> {
-    /// Where the features are.
+    /// Location of the features.
     pub features_key: &'a str,
-    /// Customers in the features.
+    /// Number of customers in the features.
     pub customers: i64,
-    /// Columns of the features.
+    /// Number of feature columns.
     pub features: i64,
-    /// First day of an event.
+    /// Day of the first event.
     pub first_day: Day,
-    /// Last day of an event.
+    /// Day of the last event.
     pub last_day: Day,
-    /// Rows that were left out.
+    /// Number of rows that were left out.
     pub bad_rows: i64,
-    /// The findings of the check; none for a log that is too large to be checked.
+    /// Findings of the check; None for a log that is too large to be checked.
     pub findings: Option<&'a [Finding]>,
 }
 
 impl Store {
-    /// A data set of an organization.
+    /// Returns a data set of an organization.
     ///
     /// # Errors
     /// `dataset_not_found`.
@@ -124,7 +124,7 @@ impl Store {
         found.ok_or_else(|| not_found(org_id, id))
     }
 
-    /// The data sets of an organization, newest first.
+    /// Returns the data sets of an organization, newest first.
     pub async fn datasets(&self, org_id: &str, status: Option<DatasetStatus>, page: Page) -> Result<Paged<Dataset>> {
         const COUNT: &str = "SELECT COUNT(*) FROM datasets WHERE org_id = $1 AND ($2 IS NULL OR status = $2)";
         const SQL: &str = "SELECT * FROM datasets WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
@@ -140,7 +140,7 @@ impl Store {
 }
 
 impl Tx {
-    /// A new data set; its file is in storage already.
+    /// Inserts a new data set, whose file is already in storage.
     pub async fn insert_dataset(&mut self, new: &NewDataset<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO datasets (id, org_id, filename, status, has_churn_label, row_count, bad_rows, bytes, \
              file_key, created_at, updated_at) VALUES ($1, $2, $3, 'uploaded', $4, $5, $6, $7, $8, $9, $9)";
@@ -152,14 +152,14 @@ impl Tx {
         Ok(())
     }
 
-    /// Keeps options of reading that differ for this data set from those of the organization.
+    /// Stores reading options of a data set that differ from those of the organization.
     pub async fn dataset_read_options(&mut self, id: &str, options: &Map<String, Value>) -> Result<()> {
         const SQL: &str = "UPDATE datasets SET read_options = $2 WHERE id = $1";
         on_tx!(self, db => sqlx::query(SQL).bind(id).bind(JsonText(options)).execute(db).await.map(drop))?;
         Ok(())
     }
 
-    /// A job has been accepted that makes its features.
+    /// Marks a data set as being processed by the accepted job.
     pub async fn dataset_processing(&mut self, id: &str, job_id: &str) -> Result<()> {
         const SQL: &str = "UPDATE datasets SET status = 'processing', job_id = $2, updated_at = $3, \
              error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
@@ -167,7 +167,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Its features are in storage.
+    /// Marks the features of a data set as ready; they are in storage.
     pub async fn dataset_ready(&mut self, id: &str, made: &FeaturesMade<'_>) -> Result<()> {
         const SQL: &str = "UPDATE datasets SET status = 'features_ready', features_key = $2, customers = $3, features = $4, \
              first_day = $5, last_day = $6, bad_rows = $7, updated_at = $8, findings = $9, \
@@ -181,7 +181,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Its features could not be made, for a reason that lies in the data or in the settings.
+    /// Marks a data set as failed, for a reason in the data or in the settings.
     pub async fn dataset_failed(&mut self, id: &str, error: &ApiError) -> Result<()> {
         const SQL: &str = "UPDATE datasets SET status = 'error', updated_at = $2, error_code = $3, error_message = $4, \
              error_line = $5, error_findings = $6 WHERE id = $1";
@@ -191,7 +191,7 @@ impl Tx {
         Ok(())
     }
 
-    /// The job that made its features was called off: it stands as if none had been asked for.
+    /// Resets the status of a data set after its job was cancelled, as if no features had been requested.
     pub async fn dataset_cancelled(&mut self, id: &str) -> Result<()> {
         const SQL: &str = "UPDATE datasets SET updated_at = $2, \
              status = CASE WHEN features_key IS NULL THEN 'uploaded' ELSE 'features_ready' END \
@@ -200,7 +200,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Keeps a data set as it stands until the end of the transaction, so that what is accepted speaks of one that is there.
+    /// Locks a data set until the end of the transaction, so that an accepted job refers to an existing one.
     ///
     /// # Errors
     /// `dataset_not_found` if it was deleted meanwhile.
@@ -210,20 +210,20 @@ impl Tx {
         held.ok_or_else(|| deleted(id))
     }
 
-    /// Forgets a data set, its batches, and the jobs of these; trainings on it are stopped, their models stay. Records the
-    /// files that no row refers to any more, and returns their keys.
+    /// Deletes a data set, its batches, and their jobs. Stops trainings on it; models stay. Records the files that no row
+    /// refers to any more, and returns their keys.
     ///
     /// # Errors
     /// `dataset_not_found`.
     pub async fn delete_dataset(&mut self, org_id: &str, id: &str) -> Result<Vec<String>> {
         const DATASET: &str = "DELETE FROM datasets WHERE org_id = $1 AND id = $2 RETURNING file_key, features_key";
         const BATCHES: &str = "DELETE FROM prediction_batches WHERE org_id = $1 AND dataset_id = $2 RETURNING file_key";
-        // Jobs before what they are about: a worker that ends one takes its locks in this order too.
+        // Jobs are deleted before their subjects, because a worker that ends a job takes its locks in the same order.
         self.delete_jobs_on_dataset(org_id, id).await?;
         let gone: Option<(String, Option<String>)> =
             on_tx!(self, db => sqlx::query_as(DATASET).bind(org_id).bind(id).fetch_optional(db).await)?;
         let (file_key, features_key) = gone.ok_or_else(|| not_found(org_id, id))?;
-        // Nothing more is accepted from here on; this takes what was accepted since the first time.
+        // No more jobs are accepted from here on. This deletes those accepted since the first call.
         self.delete_jobs_on_dataset(org_id, id).await?;
         let batches: Vec<Option<String>> =
             on_tx!(self, db => sqlx::query_scalar(BATCHES).bind(org_id).bind(id).fetch_all(db).await)?;
@@ -237,7 +237,7 @@ fn not_found(org_id: &str, id: &str) -> ApiError {
     ApiError::not_found("dataset_not_found", format!("the organization {org_id:?} has no data set {id:?}"))
 }
 
-/// What is said where it was there a moment ago.
+/// Returns the error for a data set that was deleted meanwhile.
 pub(super) fn deleted(id: &str) -> ApiError {
     ApiError::not_found("dataset_not_found", format!("the data set {id:?} was deleted just now"))
 }

@@ -1,11 +1,12 @@
-//! The files that this database is about to have, or to be rid of: the table `pending_files`.
+//! Files that are about to be written or removed: the table `pending_files`.
 //!
-//! A file is recorded before it is written, and the record is taken back in the transaction that writes the row which refers
-//! to it; a file is recorded in the transaction that deletes its last row, before it is removed. So whatever a crash leaves
-//! behind is on record, and only what is on record is ever removed from storage: nothing is deleted for being unknown.
+//! A file is recorded before it is written. The transaction that writes the row which refers to the file deletes the record.
+//! The transaction that deletes the last row of a file records it again, before it is removed. So everything that a crash
+//! leaves behind is on record, and only files on record are ever removed from storage: no file is deleted because it is
+//! unknown.
 //!
-//! A file that is to be removed is doomed first. No row can refer to it from then on, whatever its writer still believes; so
-//! a clock that jumps can make an upload fail, but cannot take away a file that was accepted.
+//! A file to be removed is first marked as doomed. From then on no row can refer to it, whatever its writer assumes. So a clock
+//! that jumps can make an upload fail, but cannot remove a file that was accepted.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::{Pool, Store, Tx, on_pool, on_tx};
 use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
-/// True where a row refers to the file: one line for each column that holds a key.
+/// SQL condition: a row refers to the file. One line for each column that holds a key.
 const REFERRED: &str = "(EXISTS (SELECT 1 FROM datasets WHERE datasets.file_key = pending_files.key) \
      OR EXISTS (SELECT 1 FROM datasets WHERE datasets.features_key = pending_files.key) \
      OR EXISTS (SELECT 1 FROM models WHERE models.document_key = pending_files.key) \
@@ -26,13 +27,13 @@ const REFERRED: &str = "(EXISTS (SELECT 1 FROM datasets WHERE datasets.file_key 
 /// A file on record.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct PendingFile {
-    /// Where it is, as [`Location`](crate::storage::Location) writes it.
+    /// Location of the file, in the text form of [`Location`](crate::storage::Location).
     pub key: String,
     /// `written` or `deleted`.
     pub reason: String,
-    /// When it was recorded, or last renewed, by the clock of the database.
+    /// Time of the record or its last renewal, by the clock of the database.
     pub recorded_at: Stamp,
-    /// Whether it is older than the grace time, and no row refers to it: the next sweep removes it.
+    /// True if the file is older than the grace time and no row refers to it. The next sweep removes it.
     pub due: bool,
 }
 
@@ -41,7 +42,8 @@ fn statement(pool: &Pool, text: &str) -> AssertSqlSafe<String> {
 }
 
 impl Store {
-    /// Records that a file is about to be written. False while one of this key is being removed: that takes a moment.
+    /// Records that a file is about to be written. Returns false while a file of this key is being removed, which takes a
+    /// moment.
     ///
     /// # Errors
     /// Those of the database.
@@ -56,7 +58,7 @@ impl Store {
         Ok(rows > 0)
     }
 
-    /// Says that the file is still being written. False if it is not on record any more.
+    /// Renews the record of a file that is still being written. Returns false if the file is no longer on record.
     ///
     /// # Errors
     /// Those of the database.
@@ -67,8 +69,8 @@ impl Store {
         Ok(rows > 0)
     }
 
-    /// Whether the file is on record and no row refers to it: such a file may be removed at once by who wrote it, or deleted
-    /// the row.
+    /// Returns true if the file is on record and no row refers to it. The code that wrote it, or deleted its row, may then
+    /// remove it at once.
     ///
     /// # Errors
     /// Those of the database.
@@ -78,7 +80,7 @@ impl Store {
         Ok(rows > 0)
     }
 
-    /// The files on record, those that are due first, and the oldest of them.
+    /// Returns the files on record: those that are due first, and the oldest of them first.
     ///
     /// # Errors
     /// Those of the database.
@@ -91,15 +93,15 @@ impl Store {
         Ok(on_pool!(self.pool(), db => sqlx::query_as(sql).bind(millis(grace)).fetch_all(db).await)?)
     }
 
-    /// Dooms the files that have been on record for longer than the grace time and that no row refers to, and returns their
-    /// keys with those that were doomed before and are still on record.
+    /// Marks as doomed the files that have been on record for longer than the grace time and that no row refers to. Returns the
+    /// keys of all doomed files that are still on record.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn doom_files(&self, grace: Duration) -> Result<Vec<String>> {
-        // What a clock that has gone back since would keep for ever.
+        // Without this, a clock that was set back would keep such a record for ever.
         const FUTURE: &str = "UPDATE pending_files SET recorded_at = {now} WHERE recorded_at > {now}";
-        // A file that is made anew while its row is there, by a job that failed: the row keeps it.
+        // A failed job may write a file again whose row exists; the row keeps the file.
         const KEPT: &str = "DELETE FROM pending_files WHERE recorded_at < {now} - $1 AND {referred}";
         const DOOM: &str =
             "UPDATE pending_files SET doomed = TRUE WHERE NOT doomed AND recorded_at < {now} - $1 AND NOT {referred}";
@@ -116,7 +118,7 @@ impl Store {
         })?)
     }
 
-    /// Forgets a doomed file, which is not in storage any more.
+    /// Deletes the record of a doomed file that is no longer in storage.
     ///
     /// # Errors
     /// Those of the database.
@@ -126,7 +128,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets every file on record, so that none of them is ever removed; returns how many there were.
+    /// Deletes the records of all files, so that none of them is ever removed. Returns their number.
     ///
     /// # Errors
     /// Those of the database.
@@ -135,7 +137,7 @@ impl Store {
         Ok(on_pool!(self.pool(), db => sqlx::query(SQL).execute(db).await.map(|done| done.rows_affected()))?)
     }
 
-    /// Whether any row refers to a file.
+    /// Returns true if any row refers to a file.
     ///
     /// # Errors
     /// Those of the database.
@@ -148,10 +150,10 @@ impl Store {
 }
 
 impl Tx {
-    /// Takes back the record of a file to which this transaction makes a row refer.
+    /// Deletes the record of a file that a row of this transaction refers to.
     ///
     /// # Errors
-    /// `unavailable` if it is not on record: it was given up meanwhile, and has to be written again.
+    /// `unavailable` if the file is not on record: it was given up meanwhile, and has to be written again.
     pub(super) async fn keep_file(&mut self, key: &str) -> Result<()> {
         const SQL: &str = "DELETE FROM pending_files WHERE key = $1 AND NOT doomed";
         let rows = on_tx!(self, db => sqlx::query(SQL).bind(key).execute(db).await.map(|done| done.rows_affected()))?;
@@ -161,7 +163,7 @@ impl Tx {
         }
     }
 
-    /// Records files whose rows this transaction deletes.
+    /// Records the files whose rows this transaction deletes.
     ///
     /// # Errors
     /// Those of the database.
@@ -181,7 +183,7 @@ impl Tx {
 mod tests {
     use super::*;
 
-    /// A new column that holds a key must be asked before a file is removed.
+    /// A new column with keys must be part of the check before a file is removed.
     #[tokio::test]
     async fn every_column_of_keys_keeps_its_files() {
         let store = Store::open("sqlite::memory:", 1).await.expect("opens");

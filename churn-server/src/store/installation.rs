@@ -1,4 +1,4 @@
-//! The name of this database, which its storage carries as a marker; and who may change the two, one at a time.
+//! The name of this database, which its storage has in a marker, and the lock for changes of the two.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use crate::error::{ApiError, Result};
 use crate::private;
 use crate::time::Stamp;
 
-/// How often a lock that is taken is tried.
+/// Interval between two attempts to take a lock.
 const TRY_EVERY: Duration = Duration::from_millis(50);
 
-/// The number of the lock in PostgreSQL: any that nothing else in the database takes.
+/// Number of the advisory lock in PostgreSQL; nothing else in the database uses it.
 const LOCK: i64 = 0x6368_7572_6e5f_6f6e;
 
 /// The row of `installation`.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct InstallationRow {
-    /// The name: a UUID, made once.
+    /// Name of the database: a UUID, created once.
     pub id: String,
-    /// What the marker says; none before there was one.
+    /// Token in the marker; None before there was a marker.
     pub token: Option<String>,
-    /// What it is going to say, where a change was begun and not ended.
+    /// Next token of the marker, if a change was begun and not completed.
     pub next_token: Option<String>,
 }
 
-/// The only process that may sweep, or change the marker, until this is dropped.
+/// Exclusive right to sweep or to change the marker, until it is dropped.
 #[derive(Debug)]
 pub struct Alone {
     _turn: OwnedMutexGuard<()>,
@@ -43,8 +43,8 @@ enum Lock {
 }
 
 impl Alone {
-    /// Makes sure that the turn has not ended meanwhile: PostgreSQL gives it to another process when the connection breaks,
-    /// of which a process that stood still knows nothing.
+    /// Checks that the lock is still held. PostgreSQL gives it to another process if the connection breaks, which a process
+    /// that was stopped does not notice.
     ///
     /// # Errors
     /// `unavailable`, `internal`.
@@ -57,10 +57,10 @@ impl Alone {
 }
 
 impl Store {
-    /// Waits for a turn alone, over all processes on this database; none after that time.
+    /// Waits for the exclusive lock among all processes on this database. Returns None after `patience`.
     ///
     /// # Errors
-    /// Those of the database; `internal` where the lock file cannot be written.
+    /// Those of the database; `internal` if the lock file cannot be written.
     pub async fn alone(&self, patience: Duration) -> Result<Option<Alone>> {
         let wait = async {
             let turn = std::sync::Arc::clone(&self.turn).lock_owned().await;
@@ -89,7 +89,7 @@ impl Store {
         }
     }
 
-    /// The row, which the first call makes.
+    /// Returns the row; the first call creates it.
     ///
     /// # Errors
     /// Those of the database.
@@ -106,7 +106,7 @@ impl Store {
         Ok(on_pool!(self.pool(), db => sqlx::query_as(SQL).fetch_one(db).await)?)
     }
 
-    /// Keeps what the marker is going to say, before it does.
+    /// Stores the next token before the marker gets it.
     ///
     /// # Errors
     /// Those of the database.
@@ -116,7 +116,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps what the marker says.
+    /// Stores the token that the marker has now.
     ///
     /// # Errors
     /// Those of the database.
@@ -127,10 +127,10 @@ impl Store {
     }
 }
 
-/// Makes this process the only server on an SQLite file until the result is dropped; nothing to do for another database.
+/// Makes this process the only server on an SQLite file until the result is dropped. Does nothing for other databases.
 ///
 /// # Errors
-/// A sentence if another process is.
+/// A sentence if another process is the server.
 pub fn lock_for_server(url: &str) -> std::result::Result<Option<File>, String> {
     let Some(file) = sqlite_file(url)? else { return Ok(None) };
     let at = beside(&file, "server.lock");
@@ -153,7 +153,7 @@ fn beside(file: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// A lock that ends with the process; none if another process has it.
+/// Takes a file lock that ends with the process. Returns None if another process has it.
 fn lock_file(path: &Path) -> std::io::Result<Option<File>> {
     let file = private::open_file(File::options().create(true).truncate(false).write(true), path)?;
     match file.try_lock() {

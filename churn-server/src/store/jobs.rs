@@ -1,15 +1,15 @@
-//! The queue: one row of the table `jobs` is the acceptance, the place in the line, the lease, the progress and the end of a
-//! job.
+//! The job queue: one row of the table `jobs` per job, from its acceptance to its end, with its place in the queue, lease and
+//! progress.
 //!
-//! Organizations take turns: a free worker takes the oldest job of the one whose turn was longest ago, so that a thousand jobs
-//! of one do not delay the first of another. A job may wait for another: it is claimed once that one has made what it was to
-//! make, and ends with it if it cannot.
+//! Organizations take turns: a free worker takes the oldest job of the organization whose turn was longest ago, so that a
+//! thousand jobs of one do not delay the first of another. A job may wait for another job: it can be claimed once that one is
+//! completed, and fails with it.
 //!
-//! A job is accepted in the same transaction as the rows that speak of it, and it ends in the same transaction as the rows of
-//! what it has made, so nothing is ever half accepted or half done. A worker that takes a job holds it by a lease, which its
-//! heartbeat renews; where the heartbeat stops (a killed process, a lost machine) the lease runs out and another worker takes
-//! the job. Every word of a worker about its job is fenced by its name and the number of the attempt: one that was away for
-//! too long cannot speak for a job that somebody else has. The clock is that of the database, so those of the machines do not
+//! A job is accepted in the same transaction as the rows that refer to it, and ends in the same transaction as the rows of its
+//! result. So nothing is ever half accepted or half done. A worker holds a job by a lease that its heartbeat renews. If the
+//! heartbeat stops (a killed process, a lost machine), the lease expires and another worker takes the job. Every write of a
+//! worker about its job is fenced by its name and the number of the attempt. So a worker that was stopped for too long cannot
+//! write about a job that another worker has. All times are by the clock of the database, so the clocks of the machines do not
 //! matter.
 
 use std::time::Duration;
@@ -25,129 +25,129 @@ use crate::jobs::Failure;
 use crate::time::Stamp;
 
 text_enum! {
-    /// What a job does.
+    /// Kind of a job.
     JobKind {
-        /// From the rows of a data set to its file of features.
+        /// Makes the feature file of a data set.
         ProcessFeatures = "process_features",
-        /// From a data set to a model.
+        /// Trains a model on a data set.
         Train = "train",
-        /// From rows to a file of predictions.
+        /// Scores rows into a file of predictions.
         PredictBulk = "predict_bulk",
     }
 }
 
 text_enum! {
-    /// How a job stands.
+    /// Status of a job.
     JobStatus {
-        /// It waits for a worker.
+        /// The job waits for a worker.
         Queued = "queued",
-        /// A worker has it.
+        /// A worker runs the job.
         Running = "running",
-        /// It has made what it was to make.
+        /// The job has made its result.
         Completed = "completed",
-        /// It cannot.
+        /// The job cannot succeed.
         Failed = "failed",
-        /// Somebody stopped it.
+        /// The job was cancelled.
         Cancelled = "cancelled",
     }
 }
 
-/// A job as its row has it.
+/// A row of `jobs`.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Job {
-    /// Its id.
+    /// Id of the job.
     pub id: String,
-    /// Whose it is.
+    /// Organization of the job.
     pub org_id: String,
-    /// What is to be done.
+    /// Kind of the job.
     pub kind: JobKind,
-    /// The data set, model or batch that it is about.
+    /// Id of the data set, model or batch that the job works on.
     pub subject_id: String,
-    /// What the handler needs to know, as JSON.
+    /// Input of the handler, as JSON.
     pub payload: String,
-    /// How it stands.
+    /// Status of the job.
     pub status: JobStatus,
-    /// 0 to 1.
+    /// Progress from 0 to 1.
     pub progress: f64,
-    /// What is being done.
+    /// Current stage.
     pub stage: Option<String>,
-    /// How often it was begun.
+    /// Number of attempts so far.
     pub attempts: i64,
-    /// How often it may be begun.
+    /// Maximum number of attempts.
     pub max_attempts: i64,
-    /// Not 0 if somebody asked to stop it.
+    /// Not 0 if a caller asked to stop the job.
     pub cancel_requested: i64,
-    /// The job that it waits for.
+    /// Id of the job that must end first.
     pub waits_for: Option<String>,
-    /// Since when it waits for a storage or database that is away.
+    /// Time since which the job has waited for an unreachable storage or database.
     pub away_since: Option<Stamp>,
-    /// How often it has found them away.
+    /// Number of attempts during that wait that found them unreachable.
     pub looks: i64,
-    /// The code of what went wrong last.
+    /// Code of the last error.
     pub error_code: Option<String>,
-    /// The same in words.
+    /// Message of that error.
     pub error_message: Option<String>,
-    /// The line of the file that is at fault.
+    /// Line of the file that caused the error.
     pub error_line: Option<i64>,
-    /// The findings that stopped it.
+    /// Findings that stopped the job.
     pub error_findings: Option<JsonText<Vec<Finding>>>,
-    /// When it was accepted.
+    /// Time at which the job was accepted.
     pub created_at: Stamp,
-    /// When it was first begun.
+    /// Time at which the first attempt began.
     pub started_at: Option<Stamp>,
-    /// When it ended.
+    /// Time at which the job ended.
     pub finished_at: Option<Stamp>,
 }
 
-/// A job that is to be accepted.
+/// A job to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewJob<'a> {
-    /// Its id.
+    /// Id of the job.
     pub id: &'a str,
-    /// Whose it is.
+    /// Organization of the job.
     pub org_id: &'a str,
-    /// What is to be done.
+    /// Kind of the job.
     pub kind: JobKind,
-    /// The data set, model or batch that it is about.
+    /// Id of the data set, model or batch that the job works on.
     pub subject_id: &'a str,
-    /// How often it may be begun.
+    /// Maximum number of attempts.
     pub max_attempts: u32,
 }
 
-/// How long the line is.
+/// Length of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct QueueDepth {
-    /// Jobs that wait for a worker, for another job, or for storage or database.
+    /// Number of jobs that wait for a worker, for another job, or for storage or database.
     pub queued: i64,
-    /// Jobs that a worker has.
+    /// Number of jobs that a worker runs.
     pub running: i64,
-    /// Of those that wait, how many do so because storage or database are away.
+    /// Number of waiting jobs that wait because storage or database are unreachable.
     pub away: i64,
-    /// Organizations with jobs that wait.
+    /// Number of organizations with waiting jobs.
     pub organizations: i64,
-    /// For how many milliseconds the job that has waited longest could have been begun.
+    /// Longest time in milliseconds that a job has waited since it could have been started.
     pub longest_wait: i64,
 }
 
-/// What a heartbeat learned.
+/// Result of a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// The job goes on.
+    /// The job continues.
     GoOn,
-    /// Somebody asked to stop it.
+    /// A caller asked to stop the job.
     Cancel,
-    /// Another worker has it, or it has ended: stop, and say nothing more about it.
+    /// Another worker has the job, or it has ended: stop, and write nothing more about it.
     Lost,
 }
 
-/// Jobs that a worker may take.
+/// SQL condition: a worker may take the job.
 const DUE: &str = "(status = 'queued' AND run_at <= {now} AND waits_for IS NULL)";
 
-/// A statement with the clock of the database, in milliseconds, in place of `{now}`, in place of `{lock}` what keeps two
-/// workers from waiting for the same row, and in place of `{due}` what may be taken.
+/// Builds a statement: `{now}` becomes the clock of the database in milliseconds, `{lock}` the clause that keeps two workers
+/// from waiting for the same row, and `{due}` the condition of a job that may be taken.
 pub(super) fn sql(postgres: bool, text: &str) -> AssertSqlSafe<String> {
     let (now, lock) = match postgres {
-        // SQLite has one writer at a time: a statement that changes rows has chosen them alone.
+        // SQLite has one writer at a time, so a statement that changes rows needs no further lock.
         false => ("CAST(unixepoch('subsec') * 1000 AS INTEGER)", ""),
         true => ("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)", "FOR UPDATE OF jobs SKIP LOCKED"),
     };
@@ -163,7 +163,7 @@ impl Tx {
         sql(matches!(self, Tx::Postgres(_)), text)
     }
 
-    /// Accepts a job, with what its handler needs to know.
+    /// Inserts a job with the input of its handler.
     ///
     /// # Errors
     /// Those of the database.
@@ -179,7 +179,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets a job that was accepted in this transaction wait for the one that makes the features it needs.
+    /// Makes a job of this transaction wait for the job that makes the features it needs.
     ///
     /// # Errors
     /// Those of the database.
@@ -189,7 +189,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Refuses what was accepted in this transaction if the organization then has more open jobs than it may.
+    /// Returns an error if the organization now has more open jobs than allowed, so that this transaction is rolled back.
     ///
     /// # Errors
     /// `too_many_jobs`.
@@ -202,7 +202,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks a data set as one whose features the job is to make; or returns the job that is at it already.
+    /// Marks a data set as processed by the job, or returns the id of the job that already processes it.
     ///
     /// # Errors
     /// Those of the database.
@@ -220,11 +220,12 @@ impl Tx {
         who.flatten().map(Some).ok_or_else(|| deleted(dataset_id))
     }
 
-    /// Ends a job without what it was to make, and those that wait for that.
+    /// Ends a job without a result, and the jobs that wait for it.
     async fn end_job(&mut self, job: &Job, failure: &Failure) -> Result<()> {
         const WAITING: &str = "SELECT * FROM jobs WHERE waits_for = $1 AND status = 'queued' ORDER BY id";
         self.end_one_job(job, failure).await?;
-        // After the row of the data set, which whoever begins to wait holds until it is seen here.
+        // The row of the data set was changed before. A transaction that adds a waiting job holds that row, so its job is
+        // visible here.
         let waiting: Vec<Job> = on_tx!(self, db => sqlx::query_as(WAITING).bind(&job.id).fetch_all(db).await)?;
         let reason = failure.of_features();
         for job in &waiting {
@@ -233,7 +234,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends a job without what it was to make, and says so of its subject.
+    /// Ends a job without a result, and updates its data set, model or batch.
     async fn end_one_job(&mut self, job: &Job, failure: &Failure) -> Result<()> {
         let status = if failure.is_cancelled() { JobStatus::Cancelled } else { JobStatus::Failed };
         let sql = self.sql(
@@ -252,7 +253,7 @@ impl Tx {
         }
     }
 
-    /// Stops jobs that have been asked to: at once if they wait; one that runs learns it from its next heartbeat.
+    /// Stops jobs that were cancelled: waiting ones at once, while running ones see it at their next heartbeat.
     async fn stop_jobs(&mut self, asked: &[Job]) -> Result<()> {
         for job in asked.iter().filter(|job| job.status == JobStatus::Queued) {
             self.end_job(job, &Failure::cancelled()).await?;
@@ -260,8 +261,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets the jobs of a data set and of its batches, wherever they stand: a worker that has one learns from its next
-    /// heartbeat that it has it no more. Stops the trainings on it.
+    /// Deletes the jobs of a data set and of its batches, whatever their status. A worker that runs one sees at its next
+    /// heartbeat that it has lost it. Stops the trainings on the data set.
     ///
     /// # Errors
     /// Those of the database.
@@ -276,7 +277,7 @@ impl Tx {
         self.stop_jobs(&trainings).await
     }
 
-    /// Ends a job that has made what it was to make, in the transaction of [`Store::speak_for_job`] that also says what.
+    /// Ends a job with a result, in the transaction of [`Store::speak_for_job`] that also writes the result.
     ///
     /// # Errors
     /// Those of the database.
@@ -297,12 +298,12 @@ impl Store {
         sql(matches!(self.pool(), Pool::Postgres(_)), text)
     }
 
-    /// Takes a job of the organization whose turn was longest ago: the one that has waited longest, or whose worker has died.
+    /// Takes a job of the organization whose turn was longest ago: the job that has waited longest, or one whose worker died.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn claim_job(&self, worker: &str, lease: Duration) -> Result<Option<Job>> {
-        // Where nothing is due nothing is written: SQLite would lock the whole database for it.
+        // If nothing is due, nothing is written, because SQLite would lock the whole database for it.
         let due = self.sql("SELECT id FROM jobs WHERE {due} OR (status = 'running' AND lease_until < {now}) LIMIT 1");
         let found: Option<(String,)> = on_pool!(self.up()?, db => sqlx::query_as(due).fetch_optional(db).await)?;
         if found.is_none() {
@@ -328,8 +329,8 @@ impl Store {
         Ok(Some(job))
     }
 
-    /// Ends one job whose worker died and that is not to be tried again: every attempt killed its process, or somebody had
-    /// asked to stop it. False if there is none.
+    /// Ends one job whose worker died and that must not be tried again, because it has no attempt left or was cancelled.
+    /// Returns false if there is none.
     async fn bury_job(&self) -> Result<bool> {
         let mut tx = self.begin().await?;
         let dead = tx.sql(
@@ -352,7 +353,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Renews the lease and shows the progress.
+    /// Renews the lease and writes the progress.
     ///
     /// # Errors
     /// Those of the database.
@@ -378,13 +379,14 @@ impl Store {
         })
     }
 
-    /// Begins what a worker says of its job. None if another has it by now, or it has ended: nothing may be said.
+    /// Begins a transaction in which a worker writes about its job. Returns None if another worker has the job or it has ended;
+    /// then nothing may be written.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn speak_for_job(&self, job: &Job, worker: &str) -> Result<Option<Tx>> {
         let mut tx = self.begin().await?;
-        // An update, because it also keeps the row until the end of the transaction.
+        // An update, because it also locks the row until the end of the transaction.
         let sql =
             "UPDATE jobs SET worker = worker WHERE id = $1 AND worker = $2 AND attempts = $3 AND status = 'running'";
         let rows = on_tx!(&mut tx, db => sqlx::query(sql)
@@ -393,7 +395,7 @@ impl Store {
         Ok((rows > 0).then_some(tx))
     }
 
-    /// Ends a job that cannot succeed, and says so of what it was about. False if the worker has lost it.
+    /// Ends a job that cannot succeed, and updates its data set, model or batch. Returns false if the worker has lost the job.
     ///
     /// # Errors
     /// Those of the database.
@@ -404,7 +406,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives a job back to be tried again after some time. False if the worker has lost it.
+    /// Returns a job to the queue for another attempt after some time. Returns false if the worker has lost the job.
     ///
     /// # Errors
     /// Those of the database.
@@ -422,8 +424,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives a job back that found storage or database away, to look again after some time. The attempt does not count.
-    /// `anew` says that it had worked for a while, so that the time away begins now. False if the worker has lost it.
+    /// Returns a job to the queue that found storage or database unreachable, for another attempt after some time. The attempt
+    /// does not count. `anew` is true if the job had worked for a while, so that the outage begins now. Returns false if the
+    /// worker has lost the job.
     ///
     /// # Errors
     /// Those of the database.
@@ -450,8 +453,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Hands a job back that this process will not finish, because it stops: the attempt does not count. False if the worker
-    /// has lost it.
+    /// Returns a job to the queue because this process stops; the attempt does not count. Returns false if the worker has lost
+    /// the job.
     ///
     /// # Errors
     /// Those of the database.
@@ -464,7 +467,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Stops a job: at once if it waits, at the next heartbeat if it runs.
+    /// Cancels a job: at once if it waits, at the next heartbeat if it runs.
     ///
     /// # Errors
     /// `job_not_found`; `job_finished`.
@@ -487,7 +490,7 @@ impl Store {
         }
     }
 
-    /// A job of an organization.
+    /// Returns a job of an organization.
     ///
     /// # Errors
     /// `job_not_found`.
@@ -498,7 +501,7 @@ impl Store {
         job.ok_or_else(|| ApiError::not_found("job_not_found", format!("there is no job {id:?} of this organization")))
     }
 
-    /// The jobs of an organization, newest first.
+    /// Returns the jobs of an organization, newest first.
     ///
     /// # Errors
     /// Those of the database.
@@ -522,7 +525,7 @@ impl Store {
         Ok(Paged { total, rows })
     }
 
-    /// How long the line is, over all organizations: for `/metrics`.
+    /// Returns the length of the queue over all organizations, for `/metrics`.
     ///
     /// # Errors
     /// Those of the database.

@@ -1,7 +1,7 @@
-//! Metadata in SQL: what there is and how it stands. Files are in storage; a row is written after the file it speaks of.
+//! Metadata in SQL: all objects and their status. Files are in storage; a row is written after the file it refers to.
 //!
 //! One set of statements serves SQLite and PostgreSQL: `$1` placeholders, text, 64-bit integers, doubles and booleans. Reads
-//! go through the [`Pool`], changes through a [`Tx`], so that what belongs together is accepted together or not at all.
+//! use the [`Pool`] and changes use a [`Tx`], so that changes that belong together are made together or not at all.
 
 mod api_keys;
 mod away;
@@ -41,25 +41,25 @@ pub use organizations::{Organization, Settings};
 use crate::error::{ApiError, Result};
 use crate::private;
 
-/// How long a request waits for one of the connections to PostgreSQL. That a database is away is noticed by
-/// [`Store::watch`]; this is for those who come before that.
+/// Maximum time that a request waits for a connection to PostgreSQL. [`Store::watch`] detects an unreachable database; this
+/// limit is for requests before that.
 const ACQUIRE: Duration = Duration::from_secs(3);
 
-/// Connections to either database.
+/// Connection pool of either database.
 #[derive(Clone, Debug)]
 pub enum Pool {
-    /// A file or memory.
+    /// SQLite in a file or in memory.
     Sqlite(SqlitePool),
-    /// A server.
+    /// A PostgreSQL server.
     Postgres(PgPool),
 }
 
-/// A transaction of either database; dropped without [`Tx::commit`] it changes nothing.
+/// A transaction of either database. Dropped without [`Tx::commit`], it changes nothing.
 #[derive(Debug)]
 pub enum Tx {
-    /// Of SQLite.
+    /// A transaction of SQLite.
     Sqlite(Transaction<'static, Sqlite>),
-    /// Of PostgreSQL.
+    /// A transaction of PostgreSQL.
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -92,7 +92,8 @@ macro_rules! on_tx {
 pub(crate) use {on_pool, on_tx};
 
 impl Tx {
-    /// Begins a change. SQLite takes its write lock at once: a read that later wants to write could only be refused.
+    /// Begins a transaction. SQLite takes its write lock at once, because a transaction that begins with a read could fail to
+    /// get it later.
     pub(crate) async fn begin(pool: &Pool) -> Result<Tx> {
         Ok(match pool {
             Pool::Sqlite(pool) => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
@@ -100,7 +101,7 @@ impl Tx {
         })
     }
 
-    /// Makes everything since [`Store::begin`] last.
+    /// Commits all changes since [`Store::begin`].
     ///
     /// # Errors
     /// `unavailable`, `internal`.
@@ -113,13 +114,13 @@ impl Tx {
     }
 }
 
-/// The database of the server. Cloning one is cheap.
+/// The database of the server. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
-    /// The file of SQLite, if it is one.
+    /// File of the SQLite database, if it is one.
     file: Option<Arc<Path>>,
-    /// The turn of those who work alone, within this process.
+    /// Exclusive lock within this process; see [`Store::alone`].
     turn: Arc<tokio::sync::Mutex<()>>,
     reach: Arc<away::Reach>,
 }
@@ -136,11 +137,11 @@ impl Store {
             make_private(file).map_err(|error| failed(&error))?;
         }
         let pool = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            // One more than one: the sweep keeps its lock on a connection while it works on another.
+            // At least two: the sweep holds its lock on one connection while it works on another.
             let options = PgPoolOptions::new().max_connections(connections.max(2)).acquire_timeout(ACQUIRE);
             Pool::Postgres(options.connect(url).await.map_err(|error| failed(&error))?)
         } else if url.starts_with("sqlite:") {
-            // FULL: with less, a power cut could take back a commit whose upload was already acknowledged.
+            // FULL: with less, a power cut could undo a commit whose upload was already acknowledged.
             let connect = SqliteConnectOptions::from_str(url)
                 .map_err(|error| failed(&error))?
                 .create_if_missing(true)
@@ -149,7 +150,7 @@ impl Store {
                 .busy_timeout(Duration::from_secs(30))
                 .foreign_keys(true);
             let options = SqlitePoolOptions::new().acquire_timeout(Duration::from_secs(30));
-            // A database in memory lives and dies with its one connection.
+            // A database in memory exists only as long as its one connection.
             let options = match &file {
                 None => options.max_connections(1).idle_timeout(None).max_lifetime(None),
                 Some(_) => options.max_connections(connections),
@@ -162,12 +163,12 @@ impl Store {
         Ok(Store { pool, file: file.map(Arc::from), turn: Arc::default(), reach: Arc::default() })
     }
 
-    /// The connections.
+    /// The connection pool.
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// Begins a change, which may wait for another.
+    /// Begins a transaction, which may have to wait for another one.
     ///
     /// # Errors
     /// `unavailable`, `internal`.
@@ -175,7 +176,7 @@ impl Store {
         Tx::begin(self.up()?).await
     }
 
-    /// Whether the database answers, and has room on its disk where that is one of this machine. Changes nothing.
+    /// Checks that the database responds, and that the disk of a local database has free space. Changes nothing.
     ///
     /// # Errors
     /// `unavailable`, `storage_full`, `internal`.
@@ -195,13 +196,13 @@ impl Store {
         Ok(())
     }
 
-    /// Closes the connections once they are given back.
+    /// Closes the connections once they are returned.
     pub async fn close(&self) {
         on_pool!(&self.pool, db => db.close().await);
     }
 }
 
-/// The file of an SQLite database; none for one in memory, and for PostgreSQL.
+/// Returns the file of an SQLite database; None for one in memory, and for PostgreSQL.
 fn sqlite_file(url: &str) -> std::result::Result<Option<PathBuf>, String> {
     if !url.starts_with("sqlite:") || url.contains(":memory:") || url.contains("mode=memory") {
         return Ok(None);
@@ -217,7 +218,7 @@ fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
-/// Lets nobody else read an SQLite file, which is made if it is not there; what SQLite makes beside it has the same rights.
+/// Makes an SQLite file private, and creates it if it is missing. SQLite gives the files beside it the same permissions.
 fn make_private(file: &Path) -> std::io::Result<()> {
     private::create_folder(&folder_of(file))?;
     private::open_file(std::fs::File::options().create(true).append(true), file)?;
@@ -229,7 +230,7 @@ fn make_private(file: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A database's address as it may be shown: without its password.
+/// Returns the address of a database without its password.
 fn without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}…{}", &url[..scheme + 3], &url[at..]),
@@ -237,7 +238,7 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// Turns the violation of a unique key into 409, everything else into what it is.
+/// Converts a violation of a unique key into 409, and any other error as usual.
 pub(crate) fn conflict(error: sqlx::Error, code: &'static str, message: impl FnOnce() -> String) -> ApiError {
     match &error {
         sqlx::Error::Database(database) if database.is_unique_violation() => ApiError::conflict(code, message()),

@@ -1,4 +1,4 @@
-//! Models: a version each, which of them is in use, and which was before.
+//! Models: their versions, their roles, and the history of activations.
 
 use churn::{Finding, Metrics};
 use sqlx::FromRow;
@@ -9,23 +9,23 @@ use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
 text_enum! {
-    /// How a model stands.
+    /// Status of a model.
     ModelStatus {
-        /// A job is at it.
+        /// A job is training the model.
         Training = "training",
-        /// Its document is in storage.
+        /// The document is in storage.
         Completed = "completed",
-        /// It could not be trained; the error says why.
+        /// The model could not be trained; the error says why.
         Failed = "failed",
     }
 }
 
 text_enum! {
-    /// What a model is used for.
+    /// Role of a model in use.
     ModelRole {
-        /// It scores the customers.
+        /// Scores the customers.
         Active = "active",
-        /// It scores the share of the customers that the organization has set.
+        /// Scores the share of the customers that the organization has set.
         Challenger = "challenger",
     }
 }
@@ -33,73 +33,73 @@ text_enum! {
 /// A row of `models`.
 #[derive(Clone, Debug, PartialEq, FromRow)]
 pub struct ModelRow {
-    /// Its id.
+    /// Id of the model.
     pub id: String,
-    /// Whose it is.
+    /// Organization of the model.
     pub org_id: String,
-    /// 1 for the first of the organization, rising.
+    /// Version within the organization, starting at 1.
     pub version: i64,
-    /// What was asked for.
+    /// Requested model type.
     pub model_type: String,
-    /// What came of it: with `auto` the learner that won.
+    /// Model type that was trained; for `auto`, the learner that won.
     pub kind: Option<String>,
-    /// How it stands.
+    /// Status of the model.
     pub status: ModelStatus,
-    /// What it is used for, if it is.
+    /// Role of the model, if it is in use.
     pub role: Option<ModelRole>,
-    /// What it was trained on.
+    /// Data set that the model was trained on.
     pub dataset_id: String,
-    /// The job that trained it.
+    /// Job that trained the model.
     pub job_id: String,
-    /// Where its document is.
+    /// Location of the model document.
     pub document_key: Option<String>,
-    /// Labelled rows.
+    /// Number of labelled rows.
     pub training_samples: Option<i64>,
-    /// Share of them that churned.
+    /// Share of these rows that churned.
     pub churn_rate: Option<f64>,
-    /// The AUC of recency alone on the judged rows.
+    /// AUC of recency alone on the evaluated rows.
     pub recency_auc: Option<f64>,
-    /// How good it is on rows that it had not seen.
+    /// Metrics on rows that were not used for training.
     pub metrics: Option<JsonText<Metrics>>,
-    /// What a reader of its results must know.
+    /// Warnings about the results of the model.
     pub warnings: Option<JsonText<Vec<String>>>,
-    /// The findings of its training, worst first; none where nothing was checked.
+    /// Findings of the training, worst first; None if nothing was checked.
     pub findings: Option<JsonText<Vec<Finding>>>,
-    /// Why it could not be trained.
+    /// Code of the error that stopped the training.
     pub error_code: Option<String>,
-    /// The same in words.
+    /// Message of that error.
     pub error_message: Option<String>,
-    /// The line of the file at fault.
+    /// Line of the file that caused the error.
     pub error_line: Option<i64>,
-    /// The findings that stopped the training.
+    /// Findings that stopped the training.
     pub error_findings: Option<JsonText<Vec<Finding>>>,
-    /// When its training was asked for.
+    /// Time at which the training was requested.
     pub created_at: Stamp,
-    /// When it was done.
+    /// Time at which the training was completed.
     pub trained_at: Option<Stamp>,
 }
 
-/// A model that is to be trained.
+/// A model to be trained.
 #[derive(Clone, Debug)]
 pub struct NewModel<'a> {
-    /// Its id.
+    /// Id of the model.
     pub id: &'a str,
-    /// Whose it is.
+    /// Organization of the model.
     pub org_id: &'a str,
-    /// What was asked for.
+    /// Requested model type.
     pub model_type: &'a str,
-    /// What it is to be trained on.
+    /// Data set to train on.
     pub dataset_id: &'a str,
-    /// The job that trains it.
+    /// Job that trains the model.
     pub job_id: &'a str,
 }
 
-/// The models that an organization's predictions go by.
+/// The models that score the customers of an organization.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InUse {
-    /// Scores the customers.
+    /// The active model.
     pub active: ModelRow,
-    /// Scores some of them instead.
+    /// The challenger, which scores a share of the customers.
     pub challenger: Option<ModelRow>,
 }
 
@@ -107,7 +107,7 @@ fn model_not_found(org_id: &str, id: &str) -> ApiError {
     ApiError::not_found("model_not_found", format!("the organization {org_id:?} has no model {id:?}"))
 }
 
-/// What a request for a prediction is told before there is a model.
+/// Returns the error for a prediction before there is a model.
 pub(crate) fn no_model(org_id: &str) -> ApiError {
     let message = format!(
         "the organization {org_id:?} has no model yet: train one first with POST /organizations/{org_id}/train, and see \
@@ -117,7 +117,7 @@ pub(crate) fn no_model(org_id: &str) -> ApiError {
 }
 
 impl Store {
-    /// A model of an organization.
+    /// Returns a model of an organization.
     ///
     /// # Errors
     /// `model_not_found`.
@@ -128,7 +128,7 @@ impl Store {
         found.ok_or_else(|| model_not_found(org_id, id))
     }
 
-    /// The models of an organization, newest first.
+    /// Returns the models of an organization, newest first.
     ///
     /// # Errors
     /// Those of the database.
@@ -145,7 +145,7 @@ impl Store {
         Ok(Paged { total, rows })
     }
 
-    /// The model of this role.
+    /// Returns the model with this role.
     ///
     /// # Errors
     /// Those of the database.
@@ -154,7 +154,7 @@ impl Store {
         Ok(on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).bind(role.name()).fetch_optional(db).await)?)
     }
 
-    /// Moves whenever what predictions go by changes.
+    /// Returns the serving generation. It is incremented whenever anything changes that predictions use.
     ///
     /// # Errors
     /// `organization_not_found`.
@@ -164,7 +164,7 @@ impl Store {
         found.ok_or_else(|| organization_not_found(org_id))
     }
 
-    /// The models that predictions go by.
+    /// Returns the models in use.
     ///
     /// # Errors
     /// `no_model`.
@@ -183,8 +183,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Takes the organization's row until the end of the transaction, so that versions and roles change one after the other,
-    /// and lets every server see that what predictions go by has changed.
+    /// Locks the organization's row until the end of the transaction, so that versions and roles change one after the other.
+    /// Increments the serving generation, so that every server sees the change.
     ///
     /// # Errors
     /// Those of the database.
@@ -194,7 +194,7 @@ impl Tx {
         Ok(())
     }
 
-    /// A new model that a job is to train; its version is the next one.
+    /// Inserts a new model that a job will train. It gets the next version.
     ///
     /// # Errors
     /// Those of the database.
@@ -210,7 +210,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Its document is in storage.
+    /// Marks a training as completed; the document is in storage.
     ///
     /// # Errors
     /// Those of the database.
@@ -228,7 +228,7 @@ impl Tx {
         Ok(())
     }
 
-    /// It could not be trained.
+    /// Marks a training as failed.
     ///
     /// # Errors
     /// Those of the database.
@@ -240,8 +240,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Puts a model to use in the place of the one that is; does nothing if it is in use already. With `only_first` it is
-    /// put to use only if none is.
+    /// Activates a model in place of the active one. Does nothing if it is already active. With `only_first`, it is activated
+    /// only if no other model is active.
     ///
     /// # Errors
     /// `model_not_found`; `model_not_ready`.
@@ -282,12 +282,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Puts the model back to use that the active one took over from; its id. Again goes one further back.
+    /// Activates the model that was active before the current one, and returns its id. A second call goes one further back.
     ///
     /// # Errors
     /// `nothing_to_roll_back`.
     pub async fn roll_back_model(&mut self, org_id: &str) -> Result<String> {
-        // The newest change that stands and was made to the active model.
+        // The newest activation of the active model that is not undone.
         const LAST: &str = "SELECT activations.id, activations.previous_id FROM activations JOIN models \
              ON models.id = activations.model_id WHERE activations.org_id = $1 AND models.role = 'active' \
              AND activations.previous_id IS NOT NULL AND NOT activations.undone ORDER BY activations.created_at DESC, \
@@ -305,7 +305,7 @@ impl Tx {
         Ok(previous)
     }
 
-    /// Lets a model score a share of the customers beside the active one.
+    /// Makes a model the challenger, which scores a share of the customers.
     ///
     /// # Errors
     /// `no_model`; `model_not_found`; `model_not_ready`; `conflict` if it is the active one.
@@ -338,7 +338,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets the active model score all customers; false if there was no challenger.
+    /// Makes the active model score all customers. Returns false if there was no challenger.
     ///
     /// # Errors
     /// Those of the database.

@@ -1,4 +1,4 @@
-//! Organizations: who there is, and what they have settled.
+//! Organizations and their settings.
 
 use churn::profit::Campaign;
 use churn::{ReadOptions, Thresholds, TrainConfig};
@@ -12,37 +12,38 @@ use crate::time::Stamp;
 /// An organization.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Organization {
-    /// As it stands in paths.
+    /// Id, as used in paths.
     pub id: String,
-    /// For people.
+    /// Name for people.
     pub name: String,
-    /// What it has settled.
+    /// Settings of the organization.
     pub settings: JsonText<Settings>,
-    /// Moves whenever what predictions go by changes.
+    /// Incremented whenever anything changes that predictions use.
     pub serving_generation: i64,
-    /// The share of the customers that the challenger scores.
+    /// Share of the customers that the challenger scores.
     pub traffic_share: f64,
-    /// Since when.
+    /// Time of creation.
     pub created_at: Stamp,
 }
 
-/// What an organization can settle. Every key has a default.
+/// Settings of an organization. Every key has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// With labels `inactivity`: days without an event after which a customer counts as churned, 1 to 3650.
     #[schema(minimum = 1, maximum = 3650, default = 30)]
     pub churn_threshold_days: i32,
-    /// Where the risk segments begin: 0 ≤ medium < high < critical ≤ 1.
+    /// Lower bounds of the risk segments: 0 ≤ medium < high < critical ≤ 1.
     #[schema(value_type = Object, example = json!({"medium": 0.3, "high": 0.5, "critical": 0.7}))]
     pub thresholds: Thresholds,
-    /// What a retention campaign costs and how well it works; expected profits go by it.
+    /// Costs and success rate of a retention campaign, used for the expected profits.
     #[schema(value_type = Object, example = json!({"clv": 200.0, "incentive_cost": 10.0, "contact_cost": 1.0, "success_rate": 0.3}))]
     pub campaign: Campaign,
-    /// Options of reading CSV files: names of columns, date format, delimiter, what bad rows do, which rows are one event.
+    /// Options for reading CSV files: column names, date format, delimiter, treatment of bad rows, and which rows form one
+    /// event.
     #[schema(value_type = Object, example = json!({"columns": {"event_date": "InvoiceDate"}, "on_bad_row": "skip"}))]
     pub read: ReadOptions,
-    /// Settings of training that differ from the defaults, all keys side by side.
+    /// Training settings that differ from the defaults, all keys side by side.
     #[schema(value_type = Object, example = json!({"horizon_days": 60, "feature_set": "behavioral"}))]
     pub train: Map<String, Value>,
 }
@@ -60,10 +61,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The settings with the keys of `changes` replaced.
+    /// Returns the settings with the keys of `changes` replaced.
     ///
     /// # Errors
-    /// `invalid_body` for a key or a type that is none, `invalid_parameter` for a value out of its range.
+    /// `invalid_body` for an unknown key or a wrong type, `invalid_parameter` for a value out of its range.
     pub fn changed(&self, changes: Map<String, Value>) -> Result<Settings> {
         let mut all = match serde_json::to_value(self) {
             Ok(Value::Object(all)) => all,
@@ -79,7 +80,7 @@ impl Settings {
     }
 
     /// # Errors
-    /// `invalid_parameter` for what is out of its range.
+    /// `invalid_parameter` for a value out of its range.
     pub fn check(&self) -> Result<()> {
         if !(1..=3650).contains(&self.churn_threshold_days) {
             let message = format!("churn_threshold_days is {}; expected 1 to 3650", self.churn_threshold_days);
@@ -96,8 +97,8 @@ impl Settings {
         self.train_config(&Map::new()).map(drop)
     }
 
-    /// How to train: the documented defaults of the API (logistic regression on the features `rfm`), over them the settings of
-    /// the organization, and over those the ones of a request.
+    /// Returns the training settings: the documented defaults of the API (logistic regression on the features `rfm`),
+    /// overridden by the settings of the organization, and these by those of a request.
     ///
     /// # Errors
     /// `invalid_parameter`.
@@ -108,7 +109,7 @@ impl Settings {
                 return Err(ApiError::bad_request("invalid_parameter", message));
             }
         }
-        // What the API documents, and not the defaults of the library.
+        // The defaults that the API documents, not those of the library.
         let documented = [("model", "logistic_regression"), ("feature_set", "rfm")];
         let mut keys: Map<String, Value> =
             documented.map(|(key, name)| (key.to_owned(), name.into())).into_iter().collect();
@@ -123,7 +124,7 @@ impl Settings {
 }
 
 impl Store {
-    /// The organization of this id.
+    /// Returns the organization with this id.
     ///
     /// # Errors
     /// `organization_not_found`.
@@ -135,7 +136,7 @@ impl Store {
         found.ok_or_else(|| organization_not_found(id))
     }
 
-    /// All organizations, or the one, by id.
+    /// Returns all organizations, or only one, sorted by id.
     pub async fn organizations(&self, only: Option<&str>, page: Page) -> Result<Paged<Organization>> {
         const COUNT: &str = "SELECT COUNT(*) FROM organizations WHERE $1 IS NULL OR id = $1";
         const SQL: &str = "SELECT id, name, settings, serving_generation, traffic_share, created_at FROM organizations \
@@ -149,7 +150,7 @@ impl Store {
 }
 
 impl Tx {
-    /// A new organization.
+    /// Inserts a new organization.
     ///
     /// # Errors
     /// `organization_exists`.
@@ -162,7 +163,7 @@ impl Tx {
             })
     }
 
-    /// Makes sure that there is such an organization.
+    /// Creates the organization if it does not exist.
     pub async fn ensure_organization(&mut self, id: &str) -> Result<()> {
         const SQL: &str = "INSERT INTO organizations (id, name, settings, created_at) VALUES ($1, $1, $2, $3) \
              ON CONFLICT (id) DO NOTHING";
@@ -171,7 +172,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Replaces the settings; predictions go by them from the next one on.
+    /// Replaces the settings. The next prediction uses them.
     pub async fn set_settings(&mut self, id: &str, settings: &Settings) -> Result<()> {
         const SQL: &str =
             "UPDATE organizations SET settings = $2, serving_generation = serving_generation + 1 WHERE id = $1";
@@ -179,7 +180,7 @@ impl Tx {
         Ok(())
     }
 
-    /// The organization as this transaction sees it.
+    /// Returns the organization as this transaction sees it.
     ///
     /// # Errors
     /// `organization_not_found`.

@@ -1,7 +1,7 @@
-//! The tables, and the way to them from every database that there ever was.
+//! The tables, and the migrations from every earlier version of the database.
 //!
-//! Migrations are appended, never edited: their checksums stand in every database that has run them. A test holds those that
-//! have been published to their checksums.
+//! Migrations are appended, never edited, because every database stores the checksums of those it has run. A test compares the
+//! published migrations with their checksums.
 
 use sqlx::migrate::{MigrateError, Migrator};
 
@@ -9,16 +9,16 @@ use super::{Pool, Tx, on_pool, on_tx};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// The checksum of the first migration before it was published, when batches had no `inactive_customers` and `warnings`.
+/// Checksum of the first migration before its publication, when batches had no `inactive_customers` and `warnings`.
 const EARLY: &str = "e2b499e515b161e4b73a6182813dcb4d835c7d73edd61dbc3a11302b128ad61f62da9c276a9dd9e0e3d1ad3f42ca46c1";
 
-/// The statements from there to the first migration as it is.
+/// Statements from that version to the published first migration.
 const FROM_EARLY: [&str; 2] = [
     "ALTER TABLE prediction_batches ADD COLUMN inactive_customers BIGINT",
     "ALTER TABLE prediction_batches ADD COLUMN warnings TEXT",
 ];
 
-/// Brings the tables up to date.
+/// Updates the tables to the current version.
 ///
 /// # Errors
 /// A sentence that says what to do.
@@ -40,7 +40,7 @@ pub(super) async fn migrate(pool: &Pool) -> Result<(), String> {
     })
 }
 
-/// Takes a database of before the first publication to the first migration as it was published.
+/// Updates a database from before the first publication to the published first migration.
 async fn from_early(pool: &Pool) -> crate::error::Result<()> {
     let there = match pool {
         Pool::Sqlite(_) => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'",
@@ -54,7 +54,7 @@ async fn from_early(pool: &Pool) -> crate::error::Result<()> {
     }
     let Some(now) = MIGRATIONS.iter().find(|migration| migration.version == 1) else { return Ok(()) };
     let mut tx = Tx::begin(pool).await?;
-    // The update keeps the row, so that of two servers that start at once one does it.
+    // The update locks the row, so that only one of two servers starting at once does it.
     let sql = "UPDATE _sqlx_migrations SET checksum = $1 WHERE version = 1 AND checksum = $2";
     let (to, from) = (now.checksum.to_vec(), unhex(EARLY));
     let early =
@@ -77,7 +77,7 @@ fn unhex(text: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// SHA-384 of the migrations as they were published.
+    /// SHA-384 of the migrations when they were published.
     const PUBLISHED: [(i64, &str); 1] =
         [(1, "4b859ca703fcebefa70187d67be30043e318916a41cc95d9e71928e0f78304eba1ca2ad9cdfbb4eb9a5a437dedd153f6")];
 

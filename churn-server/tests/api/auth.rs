@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{BASE, SECRET, Server, claims, now, sign, sign_with, token, unsigned};
 
-/// Who may do what, by hand from the API's description: read, write or admin. `any` needs a token and no organization.
+/// Rights needed for each route, by hand from the API's description: read, write or admin. `any` needs a token and no
+/// organization.
 const OPERATIONS: &[(&str, &str, &str)] = &[
     ("GET", "/session", "any"),
     ("GET", "/organizations", "any"),

@@ -105,7 +105,7 @@ fn is_root() -> bool {
     false
 }
 
-/// Where initdb and pg_ctl are.
+/// Folder of initdb and pg_ctl.
 fn binaries() -> Option<PathBuf> {
     let debian =
         std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));

@@ -149,7 +149,7 @@ async fn the_description_names_every_answer() {
     assert!(page.contains("swagger-ui") && !page.contains("https://"), "{page}");
 }
 
-/// What is left of a body that was refused cannot be told from the next request.
+/// The rest of a refused body cannot be told from the next request.
 #[tokio::test]
 async fn a_refused_body_ends_its_connection() {
     let server = Server::open().await;

@@ -106,7 +106,7 @@ async fn what_is_wrong_with_a_request_is_said() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
 }
 
-/// What a file takes is taken here: ids and types that are whole numbers, and further columns.
+/// Everything that a file may hold is accepted here: ids and types that are whole numbers, and further columns.
 #[tokio::test]
 async fn numbers_are_ids_and_further_keys_are_ignored() {
     let server = Server::open().await;

@@ -67,12 +67,12 @@ impl Server {
         Server { app: routes::app(state.clone()), state }
     }
 
-    /// Where everything is allowed.
+    /// Starts a server that allows everything.
     pub(crate) async fn open() -> Server {
         Server::with(&[]).await
     }
 
-    /// Where tokens are needed.
+    /// Starts a server that needs tokens.
     pub(crate) async fn locked() -> Server {
         Server::with(&[("SECRET_KEY", SECRET)]).await
     }

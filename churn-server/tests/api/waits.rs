@@ -154,7 +154,7 @@ async fn a_training_that_would_not_fit_is_refused_at_the_door() {
     trained(&server, "", None).await;
 }
 
-/// So many days, a horizon apart.
+/// Days, a horizon apart.
 fn cutoffs(count: i32) -> Vec<Day> {
     (0..count).map(|number| Day::new(19_800 + number).expect("a day")).collect()
 }

@@ -40,7 +40,7 @@ fn as_over_rest() -> TrainConfig {
     TrainConfig { features: FeatureConfig::default(), learning, ..TrainConfig::default() }
 }
 
-/// What the library makes of the log by itself.
+/// The model that the library itself trains on the log.
 pub(crate) fn model() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| train(&events(), &as_over_rest()).expect("trains")).clone()

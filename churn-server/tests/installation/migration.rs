@@ -28,7 +28,7 @@ async fn restore_sqlite(folder: &TempDir, name: &str, dump: &str) -> String {
     url
 }
 
-/// What the fixture holds, by the statements of this version.
+/// Contents of the fixture, read by the statements of this version.
 async fn is_the_first(store: &Store) {
     let organization = store.organization(ORG).await.expect("is there");
     assert_eq!((organization.name.as_str(), organization.settings.0.churn_threshold_days), ("Acme Inc", 45));

@@ -24,7 +24,7 @@ async fn ask(state: &AppState, request: Request<Body>) -> (u16, Value) {
     (status, serde_json::from_slice(&bytes).expect("is JSON"))
 }
 
-/// What `/readyz` says now; it says the same for a second.
+/// The present answer of `/readyz`, which repeats it for a second.
 async fn ready(state: &AppState) -> (u16, Value) {
     tokio::time::sleep(Duration::from_millis(1050)).await;
     let (status, body) = ask(state, Request::get("/readyz").body(Body::empty()).expect("is a request")).await;

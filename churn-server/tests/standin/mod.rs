@@ -25,7 +25,7 @@ pub(crate) const ANON_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.Y
 pub(crate) const SECRET_KEY: &str = "sb_secret_0123456789abcdef";
 pub(crate) const PUBLISHABLE_KEY: &str = "sb_publishable_0123456789abcdef";
 
-/// What goes wrong with one request.
+/// Fault of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// This HTTP status, with a wait in seconds.
@@ -36,7 +36,7 @@ pub(crate) enum Fault {
     Ignored,
     /// The request is done, and the connection closed without an answer.
     Unanswered,
-    /// So many bytes of the body are taken, then the connection is closed.
+    /// Number of bytes of the body that are taken before the connection is closed.
     Takes(usize),
     /// The connection breaks after so many bytes of the answer.
     Gives(usize),
@@ -79,7 +79,7 @@ struct World {
 
 /// The server; it ends with this.
 pub(crate) struct Standin {
-    /// What `SUPABASE_URL` is to be.
+    /// Value for `SUPABASE_URL`.
     pub(crate) url: String,
     world: Arc<Mutex<World>>,
     task: tokio::task::JoinHandle<()>,
@@ -488,7 +488,7 @@ impl World {
         }
     }
 
-    /// What is looked at before an object is taken.
+    /// Checks that are made before an object is accepted.
     fn check(
         &self,
         bucket: &str,

@@ -3,7 +3,7 @@ import { startClient } from "./client.js";
 
 export { ChurnError } from "../js/error.js";
 
-/** Starts the worker. `worker` makes one of one's own, whose script calls `serve`. */
+/** Starts the worker. `worker` creates a custom worker, whose script calls `serve`. */
 export function startWorker({ worker = ours, ...options } = {}) {
   return startClient(() => {
     const started = worker();
@@ -22,5 +22,5 @@ export function startWorker({ worker = ours, ...options } = {}) {
   }, options);
 }
 
-/** Bundlers look for this form. */
+/** Bundlers look for an expression of this form. */
 const ours = () => new Worker(new URL("./thread-browser.js", import.meta.url), { type: "module" });

@@ -2,7 +2,7 @@
 import { classes, functions, parameter, profit } from "../js/calls.js";
 import { ChurnError, aOrAn, className, shown, wordsOf, wrong } from "../js/error.js";
 
-/** Starts a worker and those that stand by. `spawn` makes one: `{ post, listen, terminate }`. */
+/** Starts a worker and the standby workers. `spawn` creates one: `{ post, listen, terminate }`. */
 export async function startClient(spawn, { module, standby = 0 } = {}) {
   if (!Number.isInteger(standby) || standby < 0) throw wrong(`standby is ${shown(standby)}; expected a number of workers`);
   const ready = [];
@@ -15,7 +15,7 @@ export async function startClient(spawn, { module, standby = 0 } = {}) {
     const loaded = new Promise((resolve, reject) => {
       worker.calls.set(0, { resolve, reject });
     });
-    // Who waits for it is told below.
+    // Avoids an unhandled rejection; the code below handles the failure.
     loaded.catch(() => undefined);
     port.listen((message) => receive(worker, message), (error) => end(worker, internal(error)));
     try {
@@ -42,14 +42,14 @@ export async function startClient(spawn, { module, standby = 0 } = {}) {
     else if (error.foreign) call.reject(Object.assign(new Error(error.message), { name: error.name }));
     else if (error.code && error.code !== "internal") call.reject(new ChurnError(error.code, error.message, error));
     else {
-      // What has no code is no answer: whatever the worker holds may be broken.
+      // An error without a code is a fault of the worker: its objects may be in an invalid state.
       const reason = internal(error);
       call.reject(reason);
       end(worker, reason);
     }
   }
 
-  /** Tells the observer, and stops the work if it says so. */
+  /** Calls the observer, and stops the work if it returns false. */
   function watch(worker, call, progress) {
     let goesOn = true;
     try {
@@ -60,7 +60,7 @@ export async function startClient(spawn, { module, standby = 0 } = {}) {
     }
     if (goesOn) return;
     if (call.flag) Atomics.store(call.flag, 0, 1);
-    // Nothing else reaches a worker that works.
+    // A busy worker can be reached in no other way.
     else end(worker, call.thrown?.error ?? new ChurnError("cancelled", "stopped by the observer, and with it the worker and what it held"));
   }
 
@@ -77,7 +77,7 @@ export async function startClient(spawn, { module, standby = 0 } = {}) {
   let count = 0;
   let hiring;
 
-  /** The worker that answers; a fresh one where the last was lost. */
+  /** The current worker; a new one if the last was lost. */
   async function employ() {
     if (closed) throw wrong("the worker has been closed; expected a call before close()");
     if (current) return current;
@@ -119,7 +119,7 @@ export async function startClient(spawn, { module, standby = 0 } = {}) {
       forget.register(this, { worker, id }, this);
     }
 
-    /** Where the object of this class is: `{ worker, id }`. */
+    /** The location of the object of this class: `{ worker, id }`. */
     static place(value, name, kind) {
       if (typeof value !== "object" || value === null || !(#kind in value) || value.#kind !== kind) {
         const elsewhere = className(value) === kind ? " that this worker did not make" : "";
@@ -146,7 +146,7 @@ export async function startClient(spawn, { module, standby = 0 } = {}) {
   const made = Object.fromEntries(Object.keys(classes).map((kind) => [kind, Object.defineProperty(class extends Remote {}, "name", { value: kind })]));
   const received = (worker, result) => (result?.handle ? new made[result.kind](OURS, worker, result.handle) : result?.value);
 
-  /** A call by its parameters: what is checked here is what would not survive the way. */
+  /** A call with its parameters. It checks only arguments that cannot be sent to the worker. */
   async function invoke(message, parameters, args, target) {
     const at = target && Remote.place(target.value, "this", target.kind);
     const places = [];
@@ -210,16 +210,16 @@ export async function startClient(spawn, { module, standby = 0 } = {}) {
     ...group(functions),
     ...made,
     profit: Object.freeze(group(profit, "profit.")),
-    /** Calls a function of one's own worker by name. */
+    /** Calls a function of a custom worker by name. */
     call: async (name, args = [], observe = undefined) => send(await employ(), { name, args, own: true }, observe),
-    /** Ends whatever the worker does. The next call is answered by another one, which holds no data. */
+    /** Stops the work of the worker. Another worker, which holds no data, answers the next call. */
     stop: () => current && end(current, new ChurnError("cancelled", "stopped, and with it the worker and what it held")),
     close,
     [Symbol.dispose ?? Symbol.for("Symbol.dispose")]: close,
   };
 }
 
-/** A source as it is sent: streams are handed over, everything else is copied, and a file is not even read. */
+/** A source as it is sent: streams are transferred, other values are copied, and a file is sent without being read. */
 function sent(source, transfer) {
   if (typeof Response !== "undefined" && source instanceof Response) {
     if (!source.ok) throw wrong(`the response has the status ${source.status}; expected a log`);

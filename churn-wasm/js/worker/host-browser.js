@@ -1,8 +1,8 @@
-// For a Web Worker of one's own: `serve({ mine })` answers the package's calls, and by `call` one's own functions.
+// For a custom Web Worker: `serve({ mine })` answers the package's calls, and calls of custom functions made with `call`.
 import * as api from "../full/browser.js";
 import { serve as serveOn } from "./host.js";
 
-/** Answers the calls of whoever started this worker. */
+/** Answers the calls of the client that started this worker. */
 export function serve(own) {
   const port = {
     post: (message, transfer) => self.postMessage(message, transfer),

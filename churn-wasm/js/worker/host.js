@@ -1,7 +1,7 @@
-// The worker's side: calls come in as messages, objects stay here under numbers.
+// The worker's side: calls arrive as messages, and objects stay here under numeric ids.
 import { classes, functions, parameter, profit } from "../js/calls.js";
 
-/** Answers the calls of a client. `own` are functions of the caller's, which get the arguments and an observer. */
+/** Answers the calls of a client. `own` are custom functions, which get the arguments and an observer. */
 export function serve(port, api, own = {}) {
   const objects = new Map();
   let count = 0;
@@ -31,12 +31,12 @@ export function serve(port, api, own = {}) {
       if (kind === "observe") return observe;
       return kind in classes ? objects.get(args[i]) : args[i];
     });
-    // A file can be read at once where the engine waits for it; a stream only as it comes.
+    // A file can be read synchronously if the engine supports it; a stream can only be read as it arrives.
     const isStream = name === "readCsv" && typeof args[0] === "object" && args[0] !== null && needsStream(args[0]);
     return isStream ? api.readCsvStream(...values) : found.run(...values);
   }
 
-  /** Tells the client how far a call is, at most some times a second: it has more to do than to listen. */
+  /** Reports the progress of a call to the client, at most a few times a second, so that the client is not overloaded. */
   function observer(id, flag) {
     let [last, lastStage] = [0, ""];
     return (stage, done, total) => {
@@ -67,7 +67,7 @@ export function serve(port, api, own = {}) {
       port.post({ id: message.id, result }, message.own ? [] : buffers(result.value));
     } catch (error) {
       const { code, line, report, findings } = error ?? {};
-      // What a stream of the caller's throws is neither ours nor a fault of the worker.
+      // An exception of the caller's stream is neither an error of the package nor a fault of the worker.
       const foreign = code === undefined && /^readCsv/.test(message.name);
       port.post({ id: message.id, error: { name: error?.name, message: String(error?.message ?? error), code, line, report, findings, foreign } });
     }
@@ -78,7 +78,7 @@ const needsStream = (source) =>
   (typeof ReadableStream !== "undefined" && source instanceof ReadableStream)
   || (typeof Blob !== "undefined" && source instanceof Blob && typeof FileReaderSync === "undefined");
 
-/** Columns are handed over, not copied. */
+/** The buffers of columns, which are transferred and not copied. */
 function buffers(value) {
   const all = ArrayBuffer.isView(value) ? [value] : typeof value === "object" && value !== null ? Object.values(value) : [];
   return [...new Set(all.filter((one) => ArrayBuffer.isView(one)).map((one) => one.buffer))];

@@ -4,7 +4,8 @@ import { startClient } from "./client.js";
 
 export { ChurnError } from "../js/error.js";
 
-/** Starts the thread. `worker` makes one of one's own, whose script calls `serve`. It keeps no process alive that has nothing to do. */
+/** Starts the thread. `worker` creates a custom thread, whose script calls `serve`. An idle thread does not keep the process
+ *  alive. */
 export function startWorker({ worker = ours, ...options } = {}) {
   return startClient(() => {
     const started = worker();

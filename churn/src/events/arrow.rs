@@ -1,4 +1,4 @@
-//! Rows from Arrow record batches, by the same rules as CSV.
+//! Reading rows from Arrow record batches, by the same rules as CSV.
 
 use std::borrow::Borrow;
 use std::ops::Range;
@@ -26,10 +26,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 use crate::progress::{Observer, have_read};
 
-/// Rows that one core turns into ours at a time.
+/// Number of rows that one core converts at a time.
 const PIECE: usize = 8192;
 
-/// Reads all batches into a sink; rows are numbered from 1 across them.
+/// Reads all batches into a sink. Rows are numbered from 1 across the batches.
 pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
     batches: impl IntoIterator<Item = Result<B>>,
     options: &ReadOptions,
@@ -54,7 +54,7 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
             });
             intake.take(&mut parsed, sink)
         };
-        // The next batch, which the caller's iterator may have to decode, is made beside the work on this one.
+        // The next batch, which the caller's iterator may have to decode, is read in parallel to the work on this one.
         let (taken, next) = parallel::beside(take, || batches.next().transpose());
         taken?;
         ahead = next?;
@@ -62,7 +62,7 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
     intake.finish(sink)
 }
 
-/// The columns of a batch that hold a log.
+/// The columns of a batch that belong to a log.
 struct Columns {
     wants: Wants,
     customers: Text,
@@ -152,7 +152,7 @@ fn cast(name: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     })
 }
 
-/// A column of strings, or of whole numbers as their digits; null reads as empty.
+/// A column of strings, or of whole numbers as their digits. Null is read as empty.
 enum Text {
     Small(StringArray),
     Large(LargeStringArray),
@@ -189,7 +189,8 @@ impl Text {
     }
 }
 
-/// The digits of whole numbers that came as floats, as an integer column with gaps does from pandas; NaN is null.
+/// Converts a float column of whole numbers to their digits. pandas makes floats of an integer column with missing values;
+/// NaN is null.
 fn whole_numbers((name, array): (&str, &ArrayRef)) -> Result<LargeStringArray> {
     let doubles = cast(name, array, &DataType::Float64)?;
     let doubles: &Float64Array = doubles.as_primitive();
@@ -208,7 +209,7 @@ fn whole_numbers((name, array): (&str, &ArrayRef)) -> Result<LargeStringArray> {
     doubles.iter().enumerate().map(text).collect()
 }
 
-/// A column of numbers as doubles; null reads as null.
+/// Converts a column of numbers to doubles; null stays null.
 fn numbers((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
     match array.data_type() {
         decimal if decimal.is_decimal() => decimals((name, array)),
@@ -217,7 +218,7 @@ fn numbers((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
     }
 }
 
-/// A column of labels as doubles: numbers or booleans.
+/// Converts a column of labels, numbers or booleans, to doubles.
 fn labels((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
     match array.data_type() {
         DataType::Boolean => cast(name, array, &DataType::Float64),
@@ -225,14 +226,14 @@ fn labels((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
     }
 }
 
-/// Each decimal as the double nearest to it. Arrow's own conversion multiplies by a power of ten and rounds twice.
+/// Converts each decimal to the nearest double. Arrow's own conversion multiplies by a power of ten and rounds twice.
 fn decimals((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
     // Below 2^53 and up to 10^22 both parts of the quotient are exact doubles, so one division rounds correctly.
     const EXACT: u128 = 1 << 53;
     if let DataType::Decimal128(_, scale @ 0..=22) = array.data_type() {
         let values: &Decimal128Array = array.as_primitive();
         if values.iter().flatten().all(|value| value.unsigned_abs() <= EXACT) {
-            // 10^22 by exact steps: powi may round on the way.
+            // Powers up to 10^22 by exact multiplications; powi may round in between.
             let divisor = (0..*scale).fold(1.0, |power, _| power * 10.0);
             let doubles: Float64Array = values.iter().map(|value| value.map(|value| value as f64 / divisor)).collect();
             return Ok(Arc::new(doubles));
@@ -240,13 +241,13 @@ fn decimals((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
     }
     let digits = cast(name, array, &DataType::Utf8)?;
     let digits = digits.as_string::<i32>();
-    // Arrow writes plain digits; should it ever not, the row is refused as no number.
+    // Arrow writes plain digits. If it ever did not, the row would be refused as not a number.
     let doubles: Float64Array =
         digits.iter().map(|text| text.map(|text| text.parse::<f64>().unwrap_or(f64::NAN))).collect();
     Ok(Arc::new(doubles))
 }
 
-/// A column of dates in one of the types that have a day.
+/// A column of dates, in one of the supported types.
 enum Dates {
     Day(Date32Array),
     Second(TimestampSecondArray),
@@ -268,7 +269,7 @@ impl Dates {
                     TimeUnit::Microsecond => 1_000_000,
                     TimeUnit::Nanosecond => 1_000_000_000,
                 };
-                // Floor, not truncation: a moment before 1970 belongs to the day it lies in.
+                // Floor division, not truncation, so that times before 1970 get the right day.
                 let ticks = cast(name, array, &DataType::Int64)?;
                 let ticks = ticks.as_primitive::<Int64Type>().iter();
                 Dates::Second(ticks.map(|t| t.map(|t| t.div_euclid(per_second))).collect())
@@ -276,7 +277,7 @@ impl Dates {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
                 Dates::Text(Text::new((name, array))?)
             }
-            // Digits such as 19970101 are a date only in a caller-given format.
+            // Integers such as 19970101 are dates only in a format given by the caller.
             other if other.is_integer() => Dates::Text(Text::new((name, array))?),
             other => return Err(unfit(name, other, "dates, timestamps or strings")),
         })

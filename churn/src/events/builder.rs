@@ -1,4 +1,4 @@
-//! Collects rows in any order into the canonical one: customers by the bytes of their id, rows by day.
+//! Collects rows in any order and puts them into the canonical order: customers in byte order of their ids, rows by day.
 
 use super::columns::{Column, Columns};
 use super::ids::{Names, Spread, Table};
@@ -10,10 +10,10 @@ use super::{Day, Events};
 use crate::error::Result;
 use crate::parallel;
 
-/// Rows of memory that are taken over together.
+/// Number of rows from memory that are taken over together.
 pub(super) const ROWS_TOGETHER: usize = 8192;
 
-/// Collects rows in any order into the canonical one.
+/// Collects rows in any order and puts them into the canonical order.
 pub(super) struct Builder {
     pub(super) spread: Spread,
     shards: Vec<BuilderShard>,
@@ -29,7 +29,7 @@ impl Default for Builder {
     }
 }
 
-/// The rows of some of the customers.
+/// The rows of the customers of a shard.
 #[derive(Default)]
 pub(super) struct BuilderShard {
     ids: Names,
@@ -37,19 +37,19 @@ pub(super) struct BuilderShard {
     by_day: bool,
     rows: Pile,
     labels: Vec<Option<bool>>,
-    /// Rows that carried a label, with their lines: a conflict found later takes them back.
+    /// The rows with a label and their lines, which are needed to remove the rows if a conflict is found later.
     labelled: Vec<(usize, u64)>,
     conflicts: Vec<u32>,
 }
 
-/// Rows in the order they came in, in layers of one size that are taken off one by one: what a layer leaves free is what
-/// the next one on another pile takes, so that moving rows needs no memory beside them.
+/// Rows in input order, in layers of equal size that are removed one by one. A freed layer makes room for a layer of another
+/// pile, so moving rows from pile to pile needs hardly any additional memory.
 #[derive(Default)]
 struct Pile(Vec<Columns>);
 
-/// Rows of a layer.
+/// Number of rows of a layer.
 const LAYER: usize = 1 << 12;
-/// About as many rows of a bucket, which is put in order at once.
+/// Approximate number of rows of a bucket, which is sorted as a whole.
 const BUCKET: usize = 1 << 16;
 
 impl Pile {
@@ -73,7 +73,7 @@ impl Pile {
         self.0[row / LAYER].customers[row % LAYER]
     }
 
-    /// Takes everything off: calls `f(row, customer, order, day, event type, amount)`.
+    /// Removes all rows, and calls `f(row, customer, order, day, event type, amount)` for each.
     fn clear(&mut self, mut f: impl FnMut(usize, u32, u32, i32, u16, f64)) {
         let mut row = 0;
         for layer in std::mem::take(&mut self.0) {
@@ -167,7 +167,7 @@ fn conflicting_row(ids: &Names, line: u64, customer: u32) -> BadRow {
 }
 
 impl Builder {
-    /// An empty piece for rows of memory.
+    /// An empty piece for rows from memory.
     pub(super) fn piece(&self) -> Parsed {
         let wants = self.wants().of_source(EventUnit::Order);
         Parsed { rows: Rows::new(wants, ROWS_TOGETHER), ..Parsed::default() }
@@ -179,10 +179,10 @@ impl Builder {
     }
 
     /// # Errors
-    /// `bad_rows` for an event whose rows add up to no amount.
+    /// `bad_rows` for an event whose sum of amounts is out of range.
     pub(super) fn finish(self, mut report: IngestReport) -> Result<Events> {
         let Builder { mut shards, type_names, .. } = self;
-        // An order without an id is numbered too; only a row that has one counts.
+        // The empty order id gets a number too, but does not count as an order.
         let has_orders = |shard: &BuilderShard| shard.orders.texts().any(|id| !id.is_empty());
         let unit = if shards.iter().any(|shard| shard.by_day) {
             EventUnit::Day
@@ -202,7 +202,7 @@ impl Builder {
         }
         let rank = |number: u16| if number == NO_TYPE { NO_TYPE } else { type_rank[usize::from(number)] };
 
-        // Customers whose every row was withdrawn are gone.
+        // Customers whose rows were all removed are left out.
         let mut numbers = parallel::map(shards.len(), |s| {
             let mut counts = vec![0u32; shards[s].ids.len()];
             shards[s].rows.customers().for_each(|c| counts[c as usize] += 1);
@@ -215,7 +215,7 @@ impl Builder {
         let labelled = shards.iter().any(|shard| shard.labels.iter().any(Option::is_some));
         let labels = labelled.then(|| order.iter().map(label).collect());
 
-        // Where the rows of each customer start; the counts become the customers' places in the order.
+        // Compute the start of each customer's rows, and replace the counts by the customers' positions in the order.
         let mut starts = Vec::with_capacity(order.len() + 1);
         let mut total = 0;
         for (place, &(s, c)) in order.iter().enumerate() {
@@ -264,8 +264,8 @@ impl Builder {
 }
 
 impl Events {
-    /// The same log with one event for the rows of a customer that share their day and event type, as
-    /// [`Merge::Day`](super::Merge::Day) reads it.
+    /// Returns the log with the rows of a customer that share their day and event type merged into one event, as with
+    /// [`Merge::Day`](super::Merge::Day).
     ///
     /// ```
     /// use churn::{Events, ReadOptions};
@@ -278,7 +278,7 @@ impl Events {
     /// ```
     ///
     /// # Errors
-    /// `bad_rows` for an event whose rows add up to no amount.
+    /// `bad_rows` for an event whose sum of amounts is out of range.
     pub fn merged_by_day(&self) -> Result<Events> {
         let mut buckets = Buckets::new(&self.starts);
         for customer in 0..self.customers() {
@@ -307,14 +307,14 @@ impl Events {
     }
 }
 
-/// Rows dealt out by the place of their customer, so that those of neighbours are put in order together, in the cache.
+/// Rows partitioned by the position of their customer. A bucket is sorted as a whole, and fits into the cache.
 struct Buckets {
     buckets: Vec<Pile>,
-    /// Customers of a bucket, as a power of two.
+    /// Binary logarithm of the number of customers of a bucket.
     shift: u32,
 }
 
-/// The columns in the canonical order, the days that they span, and what rows shared before they were merged.
+/// The columns in the canonical order, the first and the last day, and the counts of similar rows before merging.
 struct Sorted {
     days: Column<i32>,
     types: Column<u16>,
@@ -322,8 +322,8 @@ struct Sorted {
     first: i32,
     last: i32,
     counts: Counts,
-    /// Where rows are merged, where those of each customer end, and begin for the next one; the customer, the day and the sum
-    /// of an event that is none.
+    /// If rows were merged, the end of each customer's rows, which is the start of the next customer's. `Err` with the
+    /// customer, the day and the sum of an event whose sum is out of range.
     ends: std::result::Result<Option<Vec<usize>>, (usize, i32, f64)>,
 }
 
@@ -341,7 +341,8 @@ impl Buckets {
         self.buckets[(customer >> self.shift) as usize].push(customer, order, day, event_type, amount);
     }
 
-    /// Each customer's rows by everything that tells rows apart, those of one event as one; `starts` is where they start.
+    /// Sorts each customer's rows by all columns, and merges the rows of an event. `starts` are the starts of the customers'
+    /// rows.
     fn sort<O: Order>(mut self, starts: &[usize], by_day: bool) -> Sorted {
         let merges = by_day || size_of::<O>() > 0;
         let (customers, rows) = (starts.len() - 1, starts[starts.len() - 1]);
@@ -388,18 +389,18 @@ impl Buckets {
     }
 }
 
-/// The rows of a bucket in order.
+/// The sorted rows of a bucket.
 struct Ordered<O> {
     rows: Vec<Row<O>>,
     counts: Counts,
-    /// Where rows are merged, the number that each customer kept.
+    /// If rows are merged, the number of rows of each customer after merging.
     kept: Vec<usize>,
-    /// The customer, the day and the sum of the first event whose rows add up to no amount.
+    /// The customer, the day and the sum of the first event whose sum is out of range.
     failed: Option<(usize, i32, f64)>,
 }
 
-/// The rows of a bucket, whose customers begin with `first`: customer by customer, each from its start. With `merged`, those of
-/// one event as one, by day or by order.
+/// Sorts the rows of a bucket, customer by customer, each from its start. `first` is the first customer of the bucket. With
+/// `merged`, merges the rows of an event, by day if true, else by order.
 fn in_order<O: Order>(mut bucket: Pile, first: usize, starts: &[usize], merged: Option<bool>) -> Ordered<O> {
     let from = starts[0];
     let mut next: Vec<usize> = starts.iter().map(|start| start - from).collect();

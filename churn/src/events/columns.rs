@@ -1,21 +1,21 @@
-//! Columns of events, as narrow as their values allow: most logs need half of the memory that the widest would.
+//! Columns of events, stored as narrow as their values allow. Most logs need half of the memory of the wide form.
 //!
-//! A column begins narrow and is made wide at the first value that does not fit; what is read from it is what was put in,
-//! bit for bit, either way.
+//! A column starts narrow and is made wide at the first value that does not fit. Reading returns exactly the bits that were
+//! written.
 
 use super::rows::NO_TYPE;
 
-/// A value that may have a narrow form.
+/// A type of values with a narrow form that can represent some of them.
 pub(super) trait Value: Copy {
     type Narrow: Copy;
 
-    /// The narrow form, if that says everything.
+    /// The narrow form, if it represents the value exactly.
     fn narrow(self) -> Option<Self::Narrow>;
 
     fn wide(narrow: Self::Narrow) -> Self;
 }
 
-/// A day, from 1880 to 2059 in two bytes.
+/// A day; from 1880 to 2059 it fits in two bytes.
 impl Value for i32 {
     type Narrow = i16;
 
@@ -30,7 +30,7 @@ impl Value for i32 {
     }
 }
 
-/// The number of an event type, of up to 255 types in one byte.
+/// The number of an event type; with up to 255 types it fits in one byte.
 impl Value for u16 {
     type Narrow = u8;
 
@@ -48,7 +48,7 @@ impl Value for u16 {
     }
 }
 
-/// An amount, or NaN; as hundredths in four bytes where it is the double nearest to so many.
+/// An amount, or NaN; in four bytes as an integer of hundredths if it is the double nearest to such a number.
 impl Value for f64 {
     type Narrow = i32;
 
@@ -57,7 +57,7 @@ impl Value for f64 {
         if self.is_nan() {
             return Some(i32::MIN);
         }
-        // Rounded; a number beyond the range becomes the nearest within, and is found to differ.
+        // Rounds to the nearest integer. The cast saturates, so a number out of range fails the comparison below.
         let hundredths = (self * 100.0 + 0.5f64.copysign(self)) as i32;
         (f64::wide(hundredths).to_bits() == self.to_bits()).then_some(hundredths)
     }
@@ -68,7 +68,7 @@ impl Value for f64 {
     }
 }
 
-/// Values in their narrow form, or in their wide one.
+/// A column of values, all in the narrow form or all in the wide form.
 #[derive(Clone, Debug)]
 pub(super) enum Column<T: Value> {
     Narrow(Vec<T::Narrow>),
@@ -110,7 +110,7 @@ impl<T: Value> Column<T> {
         }
     }
 
-    /// Gives back the room that no value took.
+    /// Frees the unused capacity.
     pub(super) fn shrink(&mut self) {
         match self {
             Column::Narrow(values) => values.shrink_to_fit(),
@@ -127,14 +127,14 @@ impl<T: Value> Column<T> {
     }
 }
 
-/// The rows of some customers, who are numbers here.
+/// Rows as columns; customers are numbers.
 #[derive(Default)]
 pub(super) struct Columns {
     pub(super) customers: Vec<u32>,
     pub(super) days: Column<i32>,
     pub(super) types: Column<u16>,
     pub(super) amounts: Column<f64>,
-    /// As many as up to the last row with an order: a log without orders has none.
+    /// The orders up to the last row that has one, so a log without orders needs no memory for them.
     orders: Vec<u32>,
 }
 
@@ -165,7 +165,7 @@ impl Columns {
         self.amounts.push(amount);
     }
 
-    /// The order of a row, 0 where it has none.
+    /// The order of a row; 0 if it has none.
     #[inline(always)]
     pub(super) fn order(&self, row: usize) -> u32 {
         self.orders.get(row).copied().unwrap_or(0)
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_is_put_in_comes_out() {
-        // 1880-04-15 and 2059-09-18 are the first and the last day of two bytes.
+        // 1880-04-15 and 2059-09-18 are the first and the last day that fit in two bytes.
         for (days, narrow) in [
             (vec![0, -32_768, 32_767], true),
             (vec![1, -32_769], false),
@@ -200,7 +200,7 @@ mod tests {
         }
         for (amounts, narrow) in [
             (vec![0.0, 0.01, -0.07, 0.29, 19.99, 1e7, f64::NAN], true),
-            // The largest that four bytes hold, and one beyond.
+            // The largest amount that fits in four bytes, and the next one.
             (vec![21_474_836.47, -21_474_836.47], true),
             (vec![1.0, 21_474_836.48], false),
             (vec![-21_474_836.48, f64::NAN], false),
@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    /// Every amount of up to a million in hundredths is the double that its text is.
+    /// Every amount of up to a million in hundredths is the double that its text is parsed to.
     #[test]
     fn hundredths_are_what_their_texts_are() {
         for cents in (0..100_000_000).step_by(997) {

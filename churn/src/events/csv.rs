@@ -1,4 +1,4 @@
-//! A CSV log: which columns hold what, and from records to checked rows.
+//! Reading a CSV log: finds the columns, and converts records to checked rows.
 
 use std::io::Read;
 
@@ -19,10 +19,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 use crate::progress::{Observer, have_read};
 
-/// Blocks that a thread gets before the rows are taken over.
+/// Number of blocks per thread in a round of parsing, after which the rows are taken over.
 const BLOCKS_PER_THREAD: usize = 8;
 
-/// The names of a header record, in order, trimmed.
+/// Reads the header record and returns its names, trimmed, in order.
 pub(crate) fn header<R: Read>(records: &mut Records<R>) -> Result<Vec<String>> {
     let Some(record) = records.next()? else {
         return Err(Error::new(ErrorKind::EmptyFile, "the file is empty: expected a header line with column names"));
@@ -42,7 +42,7 @@ pub(crate) fn header<R: Read>(records: &mut Records<R>) -> Result<Vec<String>> {
         .collect()
 }
 
-/// The position of a column, by the caller's name for it (then it must be there) or its own.
+/// Finds the index of a column, by the caller's name for it (then it is required) or by its default name.
 pub(crate) fn find_column(names: &[String], mapped: Option<&str>, own: &str, required: bool) -> Result<Option<usize>> {
     let name = mapped.unwrap_or(own);
     let mut found = names.iter().enumerate().filter(|(_, n)| *n == name).map(|(i, _)| i);
@@ -64,7 +64,7 @@ pub(crate) fn find_column(names: &[String], mapped: Option<&str>, own: &str, req
     }
 }
 
-/// Where the columns of a log stand.
+/// The indices of the columns of a log.
 pub(crate) struct Positions {
     pub(crate) customer: usize,
     pub(crate) date: usize,
@@ -92,7 +92,7 @@ impl Positions {
     }
 }
 
-/// Turns blocks into rows.
+/// Parses blocks of records into rows.
 struct RowParser {
     dates: DateParser,
     at: Positions,
@@ -104,11 +104,11 @@ struct RowParser {
 }
 
 impl RowParser {
-    /// Parses a block into what held the rows of an earlier one.
+    /// Parses a block, and reuses the memory of `parsed`.
     fn parse(&self, text: &mut [u8], parsed: &mut Parsed) {
         parsed.clear();
         parsed.rows.wants = self.wants;
-        // Looked at once for all fields: a separator is never part of another character.
+        // Checked once for all fields. That is valid because a separator byte is never part of another UTF-8 character.
         let is_utf8 = text.is_ascii() || std::str::from_utf8(text).is_ok();
         let done = match memchr(b'"', text) {
             None => self.without_quotes(text, is_utf8, parsed),
@@ -118,7 +118,7 @@ impl RowParser {
         parsed.rows.deal(&self.spread, self.shards);
     }
 
-    /// Where there is no quote, every separator ends a field: they are found all at once.
+    /// Parses a block without quotes. Every separator then ends a field, so all separators are found in one pass.
     fn without_quotes(&self, text: &[u8], is_utf8: bool, parsed: &mut Parsed) -> Result<()> {
         let mut separators = std::mem::take(&mut parsed.separators);
         let n = separators::positions(text, self.delimiter, &mut separators);
@@ -127,7 +127,7 @@ impl RowParser {
         done
     }
 
-    /// The rows between these separators.
+    /// Parses the rows between these separators.
     fn between(&self, text: &[u8], separators: &[u32], is_utf8: bool, parsed: &mut Parsed) -> Result<()> {
         let ends_record = |end: &u32| text[*end as usize] == b'\n';
         let (mut rest, mut start) = (separators, 0);
@@ -171,7 +171,7 @@ impl RowParser {
         Ok(())
     }
 
-    /// Takes a record of so many fields; it starts behind the lines so far.
+    /// Parses a record with `fields` fields, which starts after the lines counted so far.
     #[inline(always)]
     fn record(
         &self,
@@ -183,7 +183,7 @@ impl RowParser {
     ) -> Result<()> {
         let get = |i| field(text, span(i));
         let get_or_empty = |at: Option<usize>| at.map_or(&[][..], get);
-        // What nearly all rows are: nothing to refuse, an ISO date, a plain amount, no label.
+        // The fast path, for nearly all rows: a valid row with an ISO date, a plain amount and no label.
         if fields == self.columns && is_utf8 && self.at.label.is_none() {
             let customer = get(self.at.customer);
             let amount = self.at.amount.map_or(Some(f64::NAN), |i| plain_amount(text, span(i)));
@@ -198,7 +198,7 @@ impl RowParser {
         self.any_record(text, fields, span, is_utf8, parsed)
     }
 
-    /// [`RowParser::record`] whatever it looks like.
+    /// The slow path of [`RowParser::record`], for any record.
     #[inline(never)]
     fn any_record(
         &self,
@@ -244,12 +244,12 @@ impl RowParser {
     }
 }
 
-/// Checks the header and every row of a CSV log and keeps none of them: what [`Events::from_csv`](crate::Events::from_csv)
-/// would find bad, in memory that does not grow with the file, on one thread. For a log that is passed on elsewhere while it
-/// is looked at, such as an upload.
+/// Checks the header and every row of a CSV log without keeping them. It finds the bad rows that
+/// [`Events::from_csv`](crate::Events::from_csv) would find, in memory that does not grow with the file, on one thread. It is
+/// meant for a log that is stored elsewhere at the same time, such as an upload.
 ///
-/// Labels of one customer are not compared with each other, event types are not counted, rows are not merged and what they
-/// share is not counted: all that would take memory for what was seen before. The churn_label column is checked where there is one.
+/// It does not compare the labels of one customer, count event types, merge rows or count similar rows, because that would
+/// take memory for the earlier rows. The churn_label column is checked if there is one.
 ///
 /// ```
 /// use churn::{OnBadRow, ReadOptions, check_csv};
@@ -265,7 +265,7 @@ impl RowParser {
 /// ```
 ///
 /// # Errors
-/// Those of [`Events::from_csv`](crate::Events::from_csv) but for the two named above.
+/// The errors of [`Events::from_csv`](crate::Events::from_csv), except those that need the comparisons named above.
 pub fn check_csv(reader: impl Read, options: &ReadOptions) -> Result<CheckedCsv> {
     let mut looker = Looker { spread: Spread::default(), days: [DaySpan(None)], names: Names::default() };
     let report = read_in_rounds(reader, options, &mut looker, &(), 1)?;
@@ -274,25 +274,25 @@ pub fn check_csv(reader: impl Read, options: &ReadOptions) -> Result<CheckedCsv>
     Ok(CheckedCsv { report, first_day: day(first), last_day: day(last) })
 }
 
-/// What [`check_csv`] finds in a log.
+/// The result of [`check_csv`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedCsv {
-    /// The rows that are good, and those that are not.
+    /// The counts of good and bad rows, and the bad rows.
     pub report: IngestReport,
-    /// The day of the first event of a good row.
+    /// The first day of the good rows.
     pub first_day: Day,
-    /// The day of the last one.
+    /// The last day of the good rows.
     pub last_day: Day,
 }
 
-/// A sink that keeps no row.
+/// A sink that keeps only the first and the last day.
 struct Looker {
     spread: Spread,
     days: [DaySpan; 1],
     names: Names,
 }
 
-/// The first and the last day.
+/// The first and the last day; none before the first row.
 struct DaySpan(Option<(i32, i32)>);
 
 impl Sink for Looker {
@@ -335,7 +335,7 @@ pub(crate) fn read<R: Read, S: Sink>(
     read_in_rounds(reader, options, sink, observer, together)
 }
 
-/// Reads a log, so many blocks at a time.
+/// Reads a log, `together` blocks at a time.
 fn read_in_rounds<R: Read, S: Sink>(
     reader: R,
     options: &ReadOptions,
@@ -348,7 +348,7 @@ fn read_in_rounds<R: Read, S: Sink>(
     rounds.finish(sink)
 }
 
-/// A log that is read round by round: blocks of it are parsed while the next ones are read.
+/// The reading of a log in rounds: the blocks of a round are parsed while those of the next are read.
 pub(super) struct Rounds<R> {
     parser: RowParser,
     intake: Intake,
@@ -356,12 +356,12 @@ pub(super) struct Rounds<R> {
     round: Round,
     ahead: Round,
     parsed: Vec<Parsed>,
-    /// Bytes read so far.
+    /// Number of bytes read so far.
     bytes: u64,
 }
 
 impl<R: Read> Rounds<R> {
-    /// Reads the header, and ahead as far as the first round.
+    /// Reads the header and the blocks of the first round.
     pub(super) fn start<S: Sink>(reader: R, options: &ReadOptions, sink: &mut S, together: usize) -> Result<Self> {
         let dates = DateParser::new(options.date_format.as_deref())?;
         let mut intake = Intake::new(options)?;
@@ -386,17 +386,17 @@ impl<R: Read> Rounds<R> {
         Ok(Rounds { parser, intake, blocks, round, ahead: Round::new(together), parsed, bytes })
     }
 
-    /// The source.
+    /// The source of the log.
     pub(super) fn reader(&mut self) -> &mut R {
         self.blocks.reader()
     }
 
-    /// The report, once everything was taken.
+    /// Returns the report, after all rounds were taken.
     pub(super) fn finish<S: Sink>(self, sink: &mut S) -> Result<IngestReport> {
         self.intake.finish(sink)
     }
 
-    /// Takes a round over and reads the next one; false after the last.
+    /// Parses a round into the sink, and reads the next one. Returns false after the last round.
     pub(super) fn take<S: Sink>(&mut self, sink: &mut S, observer: &dyn Observer) -> Result<bool> {
         have_read(observer, self.bytes)?;
         let Rounds { parser, intake, blocks, round: Round { texts, filled, end }, ahead, parsed, .. } = self;
@@ -407,7 +407,7 @@ impl<R: Read> Rounds<R> {
             parallel::map_mut(&mut both, |_, (text, parsed)| parser.parse(text, parsed));
             intake.take(parsed, sink)
         };
-        // A round that is not full is the last.
+        // A round that is not full is the last one.
         let is_last = *filled < together;
         let mut read_on = || if is_last { Ok(0) } else { ahead.fill(blocks) };
         let (taken, read) = if together == 1 { (take(), read_on()) } else { parallel::beside(take, read_on) };
@@ -423,7 +423,7 @@ impl<R: Read> Rounds<R> {
 struct Round {
     texts: Vec<Vec<u8>>,
     filled: usize,
-    /// What stands behind the last of them.
+    /// The state of the input after the last of these blocks.
     end: End,
 }
 
@@ -432,7 +432,7 @@ impl Round {
         Round { texts: vec![Vec::new(); blocks], filled: 0, end: End::Sound }
     }
 
-    /// Reads blocks, and returns their bytes.
+    /// Reads the blocks of a round, and returns the number of their bytes.
     fn fill<R: Read>(&mut self, blocks: &mut Blocks<R>) -> Result<u64> {
         let mut bytes = 0;
         self.filled = 0;
@@ -448,7 +448,7 @@ impl Round {
     }
 }
 
-/// A field as CSV: quoted where it must be.
+/// A field as CSV, quoted if necessary.
 pub(crate) fn quoted(field: &str) -> std::borrow::Cow<'_, str> {
     if memchr(b'"', field.as_bytes()).is_none() && !field.contains([',', '\n', '\r']) {
         return field.into();

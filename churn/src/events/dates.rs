@@ -1,4 +1,4 @@
-//! From the text of a date to its day.
+//! Parsing of dates to days.
 
 use super::Day;
 use crate::error::Result;
@@ -9,12 +9,12 @@ mod formats;
 #[cfg(feature = "date-formats")]
 use formats::Format;
 
-/// Reads `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`, or one caller-given strptime format instead of them.
+/// Parses `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`, or instead a strptime format given by the caller.
 pub(crate) struct DateParser {
     format: Option<(String, Format)>,
 }
 
-/// What a date looks like where no format is given.
+/// The expected form of a date if no format is given, for messages.
 pub(crate) const ISO: &str = "YYYY-MM-DD";
 
 impl DateParser {
@@ -26,7 +26,7 @@ impl DateParser {
         Ok(DateParser { format })
     }
 
-    /// What a date should look like, for messages.
+    /// The expected form of a date, for messages.
     pub(crate) fn expected(&self) -> String {
         match &self.format {
             Some((format, _)) => format!("the format {format}"),
@@ -34,13 +34,13 @@ impl DateParser {
         }
     }
 
-    /// The UTC calendar day, or nothing where the text is no date.
+    /// Returns the UTC calendar day, or `None` if the text is not a date.
     #[inline(always)]
     pub(crate) fn parse(&self, text: &[u8]) -> Option<Day> {
         self.parse_plain(text).or_else(|| self.parse_other(text))
     }
 
-    /// [`DateParser::parse`] of `YYYY-MM-DD` alone.
+    /// [`DateParser::parse`] for `YYYY-MM-DD` only.
     #[inline(always)]
     pub(crate) fn parse_plain(&self, text: &[u8]) -> Option<Day> {
         Day::from_iso(text).filter(|_| self.format.is_none())
@@ -55,8 +55,8 @@ impl DateParser {
     }
 }
 
-/// The UTC calendar day of `YYYY-MM-DD`, or of that with a time behind `T` or a space: `HH:MM[:SS[.f]]`, and after it
-/// `Z`, an offset from UTC or nothing, which is UTC as well.
+/// Parses `YYYY-MM-DD`, alone or with a time, to its UTC calendar day. The time follows after `T` or a space as
+/// `HH:MM[:SS[.f]]`, and may have `Z` or an offset from UTC. Without an offset it is UTC.
 pub(crate) fn day_of_text(text: &[u8]) -> Option<Day> {
     let text = text.trim_ascii();
     let (date, time) = text.split_at_checked(10)?;
@@ -72,8 +72,8 @@ pub(crate) fn day_of_text(text: &[u8]) -> Option<Day> {
     }
 }
 
-/// `HH:MM[:SS[.f]]` in seconds, and what stands behind it. A leap second is the last of its minute, so that the day is the one
-/// that it ends.
+/// Parses `HH:MM[:SS[.f]]` to seconds, and returns the rest of the text. A leap second counts as the last second of its
+/// minute, so it belongs to the day that it ends.
 fn seconds_of_day(time: &[u8]) -> Option<(i64, &[u8])> {
     let (hours, rest) = two_digits(time, 23)?;
     let (minutes, mut rest) = two_digits(rest.strip_prefix(b":")?, 59)?;
@@ -82,7 +82,7 @@ fn seconds_of_day(time: &[u8]) -> Option<(i64, &[u8])> {
         (seconds, rest) = two_digits(behind, 60)?;
         if let Some(fraction) = rest.strip_prefix(b".") {
             let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            // Nobody measures finer than a nanosecond.
+            // At most nanoseconds.
             if !(1..=9).contains(&digits) {
                 return None;
             }
@@ -92,7 +92,7 @@ fn seconds_of_day(time: &[u8]) -> Option<(i64, &[u8])> {
     Some((hours * 3600 + minutes * 60 + seconds.min(59), rest))
 }
 
-/// The offset of a zone in seconds: `Z`, `±HH:MM`, `±HHMM` or `±HH`.
+/// Parses the UTC offset of a zone to seconds: `Z`, `±HH:MM`, `±HHMM` or `±HH`; an empty zone is 0.
 fn offset(zone: &[u8]) -> Option<i64> {
     let (sign, zone) = match zone {
         [] | [b'Z' | b'z'] => return Some(0),
@@ -111,7 +111,7 @@ fn offset(zone: &[u8]) -> Option<i64> {
     Some(sign * (hours * 3600 + minutes * 60))
 }
 
-/// A number of two digits up to `most`, and what stands behind it.
+/// Parses a number of two digits up to `most`, and returns the rest of the text.
 fn two_digits(text: &[u8], most: i64) -> Option<(i64, &[u8])> {
     let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] = text else { return None };
     let number = i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
@@ -123,7 +123,7 @@ pub(crate) fn day_of_second(second: i64) -> Option<Day> {
     Day::new(i32::try_from(second.div_euclid(86_400)).ok()?)
 }
 
-/// A build without `date-formats` has no format.
+/// A type without values: a build without `date-formats` supports no formats.
 #[cfg(not(feature = "date-formats"))]
 enum Format {}
 

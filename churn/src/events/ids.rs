@@ -1,6 +1,6 @@
-//! Customer ids as numbers: a table made for short ids, and for batches, whose memory accesses it makes overlap.
+//! A hash table that numbers customer ids. It is made for short ids, and for batches, whose memory accesses it overlaps.
 //!
-//! An id of up to 11 bytes stands in its record itself; for a longer one a hash stands there, and the text decides.
+//! An id of up to 11 bytes is stored in its record itself. For a longer id the record has a hash, and the text is compared.
 
 use std::hash::BuildHasher;
 
@@ -8,17 +8,17 @@ use foldhash::fast::RandomState;
 
 use super::strings::{Strings, Texts};
 
-/// Ids that are looked up together: enough that their cache misses overlap, few enough to stay in registers' reach.
+/// Number of ids that are looked up together: enough that their cache misses overlap, and few enough to stay in the cache.
 const BATCH: usize = 64;
 
-/// An id of up to 11 bytes, or the hash of a longer one with its place among the long ids of its rows. The low 96 bits are
-/// in use: byte 11 is the length, or [`LONG`].
+/// An id of up to 11 bytes, or the hash of a longer one with its index among the long ids of its rows. The low 96 bits are
+/// used: byte 11 is the length, or [`LONG`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Id(u128);
 
 const SHORT: usize = 11;
 const LONG: u8 = 0xff;
-/// The place of a long id among those of its rows.
+/// The bits of the index of a long id among those of its rows.
 const PLACE: u128 = 0xff_ffff << 64;
 
 impl Id {
@@ -30,7 +30,7 @@ impl Id {
         }
         let word = |at: usize| u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes"));
         let half = |at: usize| u32::from_le_bytes(text[at..at + 4].try_into().expect("four bytes"));
-        // Two loads that overlap give any length between their width and twice that.
+        // Two overlapping loads read any length between their width and twice their width.
         let bytes = match n {
             8.. => u128::from(word(0)) | u128::from(word(n - 8)) << (8 * (n - 8)),
             4.. => u128::from(u64::from(half(0)) | u64::from(half(n - 4)) << (8 * (n - 4))),
@@ -55,23 +55,24 @@ impl Id {
         ((self.0 & PLACE) >> 64) as usize
     }
 
-    /// What a key holds of a long id: its mark and 56 bits of its hash.
+    /// The part of a long id that its key stores: the mark [`LONG`] and 56 bits of the hash.
     fn long_bits(self) -> u128 {
         u128::from(LONG) << 56 | self.0 & ((1 << 56) - 1)
     }
 }
 
-/// Spreads ids over slots and shards. It is seeded, so that no file can be made to collide; nothing depends on the seed.
+/// The hash function that spreads ids over slots and shards. It is seeded randomly, so that no file can be made to cause
+/// collisions. The results do not depend on the seed.
 #[derive(Clone, Default)]
 pub(crate) struct Spread(RandomState);
 
 impl Spread {
-    /// A long id that stands at this place among the long ids of its rows.
+    /// Creates a long id with this index among the long ids of its rows.
     pub(crate) fn long(&self, text: &[u8], place: usize) -> Id {
         Id(u128::from(self.0.hash_one(text)) | (place as u128) << 64 & PLACE | u128::from(LONG) << 88)
     }
 
-    /// The id of a text that stands alone.
+    /// The id of a single text.
     #[inline(always)]
     pub(crate) fn id(&self, text: &[u8]) -> Id {
         Id::short(text).unwrap_or_else(|| self.long(text, 0))
@@ -82,21 +83,21 @@ impl Spread {
         self.0.hash_one(if id.is_long() { id.0 & !PLACE } else { id.0 })
     }
 
-    /// Where the search for an id begins, and what its slot shows of it.
+    /// The part of the hash that gives the first slot of the search and is stored in the slot for comparison.
     #[inline(always)]
     fn tag(&self, id: Id) -> u32 {
         self.hash(id) as u32
     }
 
-    /// Which of a power of two of shards an id belongs to. The slots use the low half of the hash, the shards the high one.
+    /// The shard of an id; `shards` is a power of two. The slots use the low half of the hash, the shards the high half.
     #[inline(always)]
     pub(crate) fn shard(&self, id: Id, shards: usize) -> usize {
         ((self.hash(id) >> 40) as usize) & (shards - 1)
     }
 }
 
-/// The id of a record, in 12 bytes: a short id as in [`Id`]; for a long one the place of its text among the long ids of the
-/// table and 56 bits of its hash.
+/// The id of a record, in 12 bytes. A short id is stored as in [`Id`]; a long one as the index of its text among the long ids
+/// of the table and 56 bits of its hash.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key([u8; 12]);
 
@@ -116,13 +117,13 @@ impl Key {
         self.0[SHORT] == LONG
     }
 
-    /// The place of the text of a long one.
+    /// The index of the text of a long id.
     fn place(self) -> usize {
         u32::from_le_bytes(self.0[..4].try_into().expect("four bytes")) as usize
     }
 }
 
-/// What a table keeps for an id.
+/// The record of an id in a table.
 pub(crate) trait Record: Send + Sync {
     fn new(key: Key) -> Self;
 
@@ -139,7 +140,7 @@ impl Record for Key {
     }
 }
 
-/// A list that grows without being copied: what is there stays where it is.
+/// A list that grows without copying: existing items keep their addresses.
 #[derive(Clone)]
 struct Records<R> {
     chunks: Vec<Vec<R>>,
@@ -160,7 +161,7 @@ impl<R> Records<R> {
     fn push(&mut self, record: R) {
         match self.chunks.last_mut() {
             Some(last) if last.len() < CHUNK => last.push(record),
-            // Only the first one may stay small.
+            // Only the first chunk may be small.
             last => {
                 let room = if last.is_some() { CHUNK } else { 0 };
                 let mut chunk = Vec::with_capacity(room);
@@ -187,16 +188,16 @@ impl<R> std::ops::IndexMut<usize> for Records<R> {
     }
 }
 
-/// Texts as numbers.
+/// A table that numbers texts, without further data.
 pub(crate) type Names = Table<Key>;
 
-/// A record for each id, numbered 0, 1, 2, … in the order they were first seen.
+/// A hash table with a record for each id, numbered 0, 1, 2, … in the order in which they were first seen.
 ///
-/// A slot is 8 bytes, 32 bits of the hash and the record's number, so that the slots of a million ids stay in the cache of
-/// the machine; the id itself stands in the record, which is read in any case.
+/// A slot is 8 bytes: 32 bits of the hash, and the record's number. So the slots of a million ids stay in the cache of the
+/// machine. The id itself is in the record, which must be read anyway.
 #[derive(Clone)]
 pub(crate) struct Table<R> {
-    /// Number + 1 in the high half, 0 where the slot is free.
+    /// The hash slots, with number + 1 in the high half and the tag in the low half; 0 is a free slot.
     slots: Vec<u64>,
     records: Records<R>,
     /// The texts of the long ids.
@@ -253,12 +254,12 @@ impl<R: Record> Table<R> {
         (0..self.records.len()).map(|i| self.text(i))
     }
 
-    /// Gives back the memory that only finding ids needs.
+    /// Frees the memory that is only needed for finding ids.
     pub(crate) fn close(&mut self) {
         self.slots = Vec::new();
     }
 
-    /// The number of a text, which is UTF-8; a new one if it was not seen before.
+    /// The number of a text, which must be UTF-8; a new number if it was not seen before.
     #[inline(always)]
     pub(crate) fn number(&mut self, text: &[u8]) -> u32 {
         let id = self.spread.id(text);
@@ -274,9 +275,9 @@ impl<R: Record> Table<R> {
 
     /// Calls `update(i, number, record)` for the ids 0..n, in order; `long` holds the texts of the long ones.
     ///
-    /// Three steps for each batch, each a batch behind the other: the slots are called up from memory; they tell the records,
-    /// which are called up; the records are updated. So the many waits for memory of a batch overlap with each other and with
-    /// the work on the batches around it.
+    /// The work is a pipeline of three steps, each one batch behind the one before it. The first prefetches the slots; the
+    /// second reads the slots and prefetches the records; the third updates the records. So the memory accesses of a batch
+    /// overlap with each other and with the work on the neighbouring batches.
     #[inline(always)]
     pub(crate) fn visit(
         &mut self,
@@ -327,7 +328,7 @@ impl<R: Record> Table<R> {
         }
     }
 
-    /// Number + 1 of the first record whose slot has this tag, or 0 where a free slot comes before.
+    /// Number + 1 of the first record whose slot has this tag, or 0 if a free slot comes first.
     #[inline(always)]
     fn candidate(&self, tag: u32) -> u32 {
         let mask = self.slots.len().wrapping_sub(1);
@@ -370,7 +371,7 @@ impl<R: Record> Table<R> {
 
     #[cold]
     fn add(&mut self, id: Id, tag: u32, long: &str) -> u32 {
-        // At most three in four slots are taken, so that a free one is near.
+        // At most three quarters of the slots are used, so that a free one is near.
         if 4 * (self.records.len() + 1) > 3 * self.slots.len() {
             let mut larger = vec![0; (2 * self.slots.len()).max(64)];
             for &slot in self.slots.iter().filter(|&&slot| slot != 0) {
@@ -392,7 +393,7 @@ impl<R: Record> Table<R> {
     }
 }
 
-/// Puts a slot in the first free place.
+/// Stores a slot at the first free position.
 fn place(slots: &mut [u64], slot: u64) {
     let mask = slots.len() - 1;
     let mut at = slot as usize & mask;
@@ -402,7 +403,7 @@ fn place(slots: &mut [u64], slot: u64) {
     slots[at] = slot;
 }
 
-/// Asks for the memory of an item that is used soon.
+/// Prefetches the memory of an item that will be used soon.
 #[inline(always)]
 #[allow(unsafe_code, reason = "the one hot loop that waits for memory; the language asks for the word")]
 pub(crate) fn call_up<T>(item: &T) {

@@ -1,8 +1,8 @@
-//! What every source of rows shares: the options, the checks of a row, the report, and the door ([`Sink`]) to whatever
-//! keeps or sums the rows.
+//! The common part of all sources of rows: the options, the checks of a row, the report, and the interface ([`Sink`]) to the
+//! consumer of the rows.
 //!
-//! A bad row is counted with its line and reason and never reaches the sink. In mode `fail` the whole reading fails with
-//! them; in mode `skip` they are left out as long as their share stays within `max_bad_share`.
+//! A bad row is counted with its line and reason and never reaches the sink. In mode `fail`, reading fails with the bad rows.
+//! In mode `skip`, they are left out as long as their share is within `max_bad_share`.
 
 use serde::Serialize;
 
@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::objects::{names, objects};
 use crate::parallel;
 
-/// How to read a log. Every field has a default: the column names of this library, ISO dates, `fail` on the first bad row.
+/// Settings for reading a log. Every field has a default: the column names of this library, ISO dates, and `fail` for bad
+/// rows.
 ///
 /// ```
 /// let options: churn::ReadOptions = serde_json::from_str(
@@ -29,17 +30,17 @@ pub struct ReadOptions {
     pub columns: Columns,
     /// A strptime format (`%Y%m%d`, `%d-%b-%y`, …) used instead of `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`.
     pub date_format: Option<String>,
-    /// The one ASCII character between the fields of a CSV file.
+    /// The ASCII character between the fields of a CSV file.
     pub delimiter: char,
-    /// What a bad row does.
+    /// The handling of bad rows.
     pub on_bad_row: OnBadRow,
-    /// With `skip`: the largest share (0..1) of bad rows that is accepted.
+    /// With `skip`: the largest accepted share of bad rows (0..1).
     pub max_bad_share: f64,
-    /// The rows that are one event although they share no order. With `day` order ids are not read.
+    /// The rows that are merged into one event without sharing an order. With `day`, order ids are not read.
     pub merge: Merge,
-    /// The first day whose rows are used; earlier ones are left out and counted. None for all.
+    /// The first day whose rows are used; earlier rows are left out and counted. None for no limit.
     pub first_day: Option<Day>,
-    /// The last day whose rows are used; later ones are left out and counted. None for all.
+    /// The last day whose rows are used; later rows are left out and counted. None for no limit.
     pub last_day: Option<Day>,
 }
 
@@ -63,7 +64,7 @@ impl Default for ReadOptions {
 }
 
 impl ReadOptions {
-    /// One event of a source that has order ids, or has none.
+    /// The unit of an event for a source with or without order ids.
     pub(crate) fn unit(&self, has_orders: bool) -> EventUnit {
         match self.merge {
             Merge::Day => EventUnit::Day,
@@ -73,28 +74,28 @@ impl ReadOptions {
     }
 }
 
-/// The header names of the columns. A column left at `None` has the name of its field; of these, `customer_id` and
-/// `event_date` must be there and the others may be absent. A column that is named must be there.
+/// The header names of the columns. A column left at `None` has the name of its field; then `customer_id` and `event_date`
+/// are required, and the others are optional. A column with a given name is required.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Columns {
-    /// Who: an opaque string, kept byte for byte.
+    /// The column of the customer id, an opaque string that is kept byte for byte.
     pub customer_id: Option<String>,
-    /// When: taken to its UTC calendar day.
+    /// The column of the date or time of the event, which is reduced to its UTC calendar day.
     pub event_date: Option<String>,
-    /// How much: a decimal within ±10^12; negative for a refund, empty where there is none.
+    /// The column of the amount, a decimal within ±10^12; negative for a refund, empty if there is none.
     pub amount: Option<String>,
-    /// What kind of event, empty where unknown.
+    /// The column of the event type, empty if unknown.
     pub event_type: Option<String>,
-    /// The order that the row is a line of, empty where it is none: the rows of a customer that share their order, day and event
-    /// type are one event, whose amount is the sum of those that are there.
+    /// The column of the id of the order that the row is a line of, empty if there is none. The rows of a customer with the
+    /// same order, day and event type are one event. Its amount is the sum of the amounts that are present.
     pub order_id: Option<String>,
-    /// 0 or 1, the same in all rows of a customer.
+    /// The column of the label, 0 or 1, which must be the same in all rows of a customer.
     pub churn_label: Option<String>,
 }
 
 objects! { @default Columns { customer_id, event_date, amount, event_type, order_id, churn_label } }
 
-/// What a bad row does.
+/// The handling of bad rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBadRow {
@@ -106,7 +107,7 @@ pub enum OnBadRow {
 
 names! { OnBadRow { Fail, Skip } }
 
-/// Why a row is bad.
+/// The reason why a row is bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BadRowReason {
@@ -118,7 +119,7 @@ pub enum BadRowReason {
     InvalidAmount,
     /// More or fewer fields than the header has.
     WrongFieldCount,
-    /// Text stands behind the closing quote of a field.
+    /// There is text after the closing quote of a field.
     TextAfterQuote,
     /// The label is not 0 or 1.
     InvalidLabel,
@@ -135,44 +136,44 @@ names! {
     }
 }
 
-/// One row that was not used.
+/// A bad row, which was not used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BadRow {
     /// The line the row starts on (1-based; in a CSV file the header is line 1, in a table the first row is row 1).
     pub line: u64,
-    /// Why.
+    /// The reason.
     pub reason: BadRowReason,
-    /// The same in words, with what was found and what would be right.
+    /// The reason in words, with the value found and the expected form.
     pub message: String,
 }
 
 objects! { BadRow { line, reason, message } }
 
-/// What was read and what was refused.
+/// The result of reading a log: counts of the rows used, refused and left out, and the bad rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct IngestReport {
-    /// Data rows seen; `rows = good + bad + outside`.
+    /// Number of data rows read; `rows = good + bad + outside`.
     pub rows: u64,
-    /// Rows used.
+    /// Number of rows used.
     pub good: u64,
-    /// Rows left out.
+    /// Number of bad rows.
     pub bad: u64,
-    /// The bad rows by line, the first 1,000 of them; `bad` counts them all.
+    /// The first 1,000 bad rows, by line; `bad` counts all of them.
     pub bad_rows: Vec<BadRow>,
-    /// Rows used that share their customer, day and event type with another row. None where rows are not kept: in one pass over
-    /// a source, and where a source is only checked.
+    /// Number of used rows that share their customer, day and event type with another row. None if rows are not kept: in one
+    /// pass over a source, and if a source is only checked.
     pub rows_sharing_day: Option<u64>,
-    /// Rows used that equal another row in every column that is read: customer, day, amount, event type and order. Times of
-    /// one day are equal, as only the day is kept. None where `rows_sharing_day` is.
+    /// Number of used rows that equal another row in every column that is read: customer, day, amount, event type and order.
+    /// Different times of a day count as equal, because only the day is kept. None if `rows_sharing_day` is none.
     pub duplicate_rows: Option<u64>,
-    /// Rows used that became part of the event of another row, so that `good - merged_rows` are the events. In one pass, of
-    /// the rows up to as_of. None where a source is only checked.
+    /// Number of used rows that were merged into the event of another row, so the number of events is `good - merged_rows`. In
+    /// one pass over a source, only rows up to as_of count. None if a source is only checked.
     pub merged_rows: Option<u64>,
-    /// Rows left out because their day lies before `first_day` or after `last_day` of the options.
+    /// Number of rows left out because their day is before `first_day` or after `last_day` of the options.
     pub outside: u64,
-    /// The line of a row of the first day that is used. None where rows are not kept.
+    /// The line of a row of the first day that is used. None if rows are not kept.
     pub first_day_line: Option<u64>,
-    /// The line of a row of the last day that is used. None where rows are not kept.
+    /// The line of a row of the last day that is used. None if rows are not kept.
     pub last_day_line: Option<u64>,
 }
 
@@ -182,40 +183,41 @@ objects! {
     }
 }
 
-/// Amounts beyond this are refused, so that no sum of up to 2^32 of them can overflow its fixed-point accumulator.
+/// Largest absolute value of an amount. Larger ones are refused, so that a sum of up to 2^32 amounts cannot overflow its
+/// fixed-point accumulator.
 pub(crate) const MAX_AMOUNT: f64 = 1e12;
 
-/// Bad rows that a report lists: a file of nothing else must not fill the memory.
+/// Largest number of bad rows in a report, so that a file of only bad rows does not fill the memory.
 pub(crate) const REPORTED_BAD_ROWS: usize = 1000;
 
-/// Bad rows that the message of an error shows.
+/// Number of bad rows in the message of an error.
 const SHOWN_BAD_ROWS: usize = 10;
 
 pub(crate) type Refusal = (BadRowReason, String);
 
-/// What came of a piece of a source.
+/// The result of parsing a piece of a source.
 #[derive(Default)]
 pub(crate) struct Parsed {
     pub(crate) rows: Rows,
-    /// The first of the bad rows; their lines count from 0.
+    /// The first bad rows, with lines counted from 0 within the piece.
     pub(crate) refused: Vec<BadRow>,
     pub(crate) bad: u64,
-    /// Lines of the piece.
+    /// Number of lines of the piece.
     pub(crate) lines: u64,
     pub(crate) failed: Option<Error>,
-    /// Room for the positions of a block's separators.
+    /// A buffer for the positions of a block's separators.
     pub(crate) separators: Vec<u32>,
 }
 
 impl Parsed {
-    /// Forgets everything but the memory it stood in.
+    /// Clears the result, but keeps the allocated memory.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
         self.refused.clear();
         (self.bad, self.lines, self.failed) = (0, 0, None);
     }
 
-    /// Counts a bad row.
+    /// Counts a bad row, and keeps it if it is one of the first.
     #[cold]
     pub(crate) fn refuse(&mut self, line: u64, (reason, message): Refusal) {
         self.bad += 1;
@@ -225,13 +227,13 @@ impl Parsed {
     }
 }
 
-/// Hands rows to a sink and keeps the report.
+/// Passes rows to a sink and collects the report.
 pub(crate) struct Intake {
     on_bad_row: OnBadRow,
     max_bad_share: f64,
     report: IngestReport,
     lines: u64,
-    /// The first and the last day so far with the line of a row of each.
+    /// The first and the last day so far, each with the line of one of its rows.
     ends: Option<[(i32, u64); 2]>,
 }
 
@@ -255,17 +257,17 @@ impl Intake {
         })
     }
 
-    /// Lines that hold no rows.
+    /// Sets the number of lines before the first row.
     pub(crate) fn starts_after(&mut self, lines: u64) {
         self.lines = lines;
     }
 
-    /// Lines so far.
+    /// Number of lines so far.
     pub(crate) fn lines(&self) -> u64 {
         self.lines
     }
 
-    /// Takes the pieces that come next in the source.
+    /// Passes on the next pieces, in the order of the source.
     pub(crate) fn take<S: Sink>(&mut self, pieces: &mut [Parsed], sink: &mut S) -> Result<()> {
         let (shards, type_names) = sink.parts();
         let mut refused = Vec::new();
@@ -304,7 +306,7 @@ impl Intake {
         Ok(())
     }
 
-    /// The report, or the error that the bad rows amount to.
+    /// Returns the report, or an error if there are too many bad rows or no good ones.
     pub(crate) fn finish<S: Sink>(mut self, sink: &mut S) -> Result<IngestReport> {
         if self.on_bad_row == OnBadRow::Skip {
             for shard in sink.parts().0 {
@@ -351,7 +353,7 @@ pub(crate) fn conflict(customer: &str) -> Refusal {
     (BadRowReason::ConflictingLabel, message)
 }
 
-/// Text from the input as a message may show it: quoted, on one line, not long.
+/// Text from the input, formatted for a message: quoted, on one line, and shortened.
 pub(crate) fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut short: String = text.chars().take(40).collect();
@@ -373,7 +375,7 @@ pub(crate) fn date(dates: &DateParser, text: &[u8]) -> std::result::Result<Day, 
     })
 }
 
-/// Refuses text that is not UTF-8.
+/// Returns a refusal for text that is not UTF-8.
 pub(crate) fn utf8(text: &[u8], column: &str) -> std::result::Result<(), Refusal> {
     match std::str::from_utf8(text) {
         Ok(_) => Ok(()),
@@ -381,7 +383,7 @@ pub(crate) fn utf8(text: &[u8], column: &str) -> std::result::Result<(), Refusal
     }
 }
 
-/// A decimal number, NaN for an empty field: the bytes of `text` from `start` to `end`.
+/// Parses the bytes of `text` from `start` to `end` as a decimal number; an empty field is NaN.
 #[inline(always)]
 pub(crate) fn amount(text: &[u8], (start, end): Span) -> std::result::Result<f64, Refusal> {
     match plain_amount(text, (start, end)) {
@@ -390,10 +392,10 @@ pub(crate) fn amount(text: &[u8], (start, end): Span) -> std::result::Result<f64
     }
 }
 
-/// [`amount`] where it is plain: up to eight characters behind the sign, and some more text behind them.
+/// The fast path of [`amount`]: up to eight characters after the sign, with enough text after them to load eight bytes.
 #[inline(always)]
 pub(crate) fn plain_amount(text: &[u8], (start, end): Span) -> Option<f64> {
-    // Whether there is an amount and of what sign changes from row to row: branches on it would be guessed wrong.
+    // No branches, because the presence and the sign of an amount change from row to row and would be mispredicted.
     let (start, end) = (start as usize, end as usize);
     let is_negative = start < end && text[start] == b'-';
     let digits = start + usize::from(is_negative);
@@ -404,11 +406,11 @@ pub(crate) fn plain_amount(text: &[u8], (start, end): Span) -> Option<f64> {
     }
     let nan = u64::from(start == end) * f64::NAN.to_bits();
     let sign = u64::from(is_negative) << 63;
-    // There is one zero only.
+    // Adding 0 turns −0 into 0.
     Some(f64::from_bits(value.to_bits() | nan | sign) + 0.0)
 }
 
-/// [`amount`] whatever it looks like.
+/// The slow path of [`amount`], for any text.
 fn other_amount(text: &[u8]) -> std::result::Result<f64, Refusal> {
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
@@ -422,13 +424,13 @@ pub(crate) fn refused_amount(shown: &str) -> Refusal {
     (BadRowReason::InvalidAmount, message)
 }
 
-/// The amount if it is finite and within range, with one zero only.
+/// Returns the amount if it is finite and within range, with −0 turned into 0.
 pub(crate) fn checked_amount(amount: f64) -> std::result::Result<f64, f64> {
     if amount.abs() <= MAX_AMOUNT { Ok(amount + 0.0) } else { Err(amount) }
 }
 
-/// The number that the first `n` of eight characters are, the first one lowest: digits with at most one point among them,
-/// which is what most amounts look like. Some arithmetic on all of them at once instead of a step a digit. No digits are 0.
+/// Parses the first `n` of eight characters, the first one in the lowest byte: digits with at most one point, as in most
+/// amounts. It computes with all digits at once instead of one by one. Without digits the result is 0.
 #[inline(always)]
 fn plain_decimal(eight: u64, n: usize) -> Option<f64> {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -436,15 +438,15 @@ fn plain_decimal(eight: u64, n: usize) -> Option<f64> {
     if n > 8 {
         return None;
     }
-    // Each character less '0', so that digits are 0..=9 and the bytes behind the text are 0.
+    // Each character minus '0', so that digits are 0..=9, and the bytes after the text are 0.
     let used = u64::MAX.checked_shr(64 - 8 * n as u32).unwrap_or(0);
     let digits = (eight ^ (0x30 * ONES)) & used;
-    // The first byte that was a point (0x2e ^ 0x30 = 0x1e); without one it stands behind the text.
+    // The index of the first byte that was a point (0x2e ^ 0x30 = 0x1e); `n` if there is none.
     let from_point = digits ^ (0x1e * ONES);
     let points = from_point.wrapping_sub(ONES) & !from_point & (0x80 * ONES);
     let point = (points.trailing_zeros() as usize / 8).min(n);
     let count = n.max(point + 1);
-    // What stands before the point moves up by one and takes its place.
+    // The digits before the point move up by one byte, over the point.
     let before = (1u64 << (8 * point % 64)) - 1;
     let behind = digits & !before & !(0xff << (8 * point % 64));
     let packed = (digits & before) << 8 | behind;
@@ -452,18 +454,18 @@ fn plain_decimal(eight: u64, n: usize) -> Option<f64> {
     if count > 8 || is_point || (packed | packed.wrapping_add(0x76 * ONES)) & (0x80 * ONES) != 0 {
         return None;
     }
-    // Pairs, then fours, then all eight; the last digit stands in the highest byte.
+    // Combines pairs of digits, then fours, then all eight. The last digit is in the highest byte.
     let all = packed << (64 - 8 * count);
     let pairs = (all & 0x00ff_00ff_00ff_00ff).wrapping_mul(10) + (all >> 8 & 0x00ff_00ff_00ff_00ff);
     let fours = (pairs & 0x0000_ffff_0000_ffff).wrapping_mul(100) + (pairs >> 16 & 0x0000_ffff_0000_ffff);
     let value = (fours & 0xffff_ffff) * 10_000 + (fours >> 32);
-    // Both are exact, so the quotient is rounded once.
+    // Both numbers are exact doubles, so the quotient is rounded once.
     Some(value as f64 / POWERS[count - 1 - point])
 }
 
-/// `[+-]digits[.digits][e[+-]digits]`, correctly rounded. Not `inf`, `nan` or anything with a separator.
+/// Parses `[+-]digits[.digits][e[+-]digits]`, correctly rounded. Does not accept `inf`, `nan` or digit separators.
 pub(crate) fn parse_decimal(text: &[u8]) -> Option<f64> {
-    // Up to 15 digits and 22 decimals both parts of the quotient are exact doubles, so one division rounds correctly.
+    // Up to 15 digits and 22 decimals, both parts of the quotient are exact doubles, so one division rounds correctly.
     const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -504,7 +506,7 @@ pub(crate) fn label(text: &[u8]) -> std::result::Result<Option<bool>, Refusal> {
     }
 }
 
-/// Refused rows as they stand in the file.
+/// Sorts bad rows by their line.
 fn by_line(rows: &mut [BadRow]) {
     crate::order::sort_by(rows, |a, b| a.line.cmp(&b.line));
 }

@@ -1,10 +1,10 @@
-//! Rows that are one event: which rows they are, what their amounts add up to, and how many rows share what.
+//! Merging of rows into events: finds the rows of an event, adds up their amounts, and counts similar rows.
 //!
-//! Amounts are decimals that people wrote, so they are added as decimals: where every amount of an event is the double nearest to
-//! a decimal of up to eight places, these decimals are added, and their exact sum is rounded to a double once. 0.10 and 0.20
-//! make the double that "0.30" is. (Of the invoices of a real shop, with lines in pence, one in fifteen has another double as
-//! the sum of its doubles.) Where any amount is no such decimal, as 1/3 is not, the doubles themselves are added, each to the
-//! nearest 2^-55, as features are. Both are sums of integers, so the order of the rows cannot matter.
+//! Amounts are decimals in the source, so they are added as decimals. If every amount of an event is the double nearest to a
+//! decimal of up to eight places, these decimals are added, and their exact sum is rounded to a double once. So 0.10 and 0.20
+//! give the same double as "0.30". (In the invoices of a real shop, with lines in pence, the sum of doubles is another double
+//! for one invoice in fifteen.) If any amount is not such a decimal, for example 1/3, the doubles themselves are added, each
+//! rounded to a multiple of 2^-55, as for features. Both are sums of integers, so the order of the rows does not matter.
 
 use serde::Serialize;
 
@@ -13,27 +13,27 @@ use super::{Day, shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::objects::names;
 
-/// The rows that are one event although they share no order.
+/// The rows that are merged into one event without sharing an order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Merge {
-    /// None: a row without an order id is an event.
+    /// No rows: a row without an order id is an event by itself.
     #[default]
     None,
-    /// The rows of a customer that share their day and event type, whatever their order.
+    /// The rows of a customer that share their day and event type, even if their orders differ.
     Day,
 }
 
 names! { Merge { None, Day } }
 
-/// One event of a log, in rows of its source.
+/// The unit of an event: the rows of the source that are one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventUnit {
-    /// One row: the log has no order ids.
+    /// A row. The log has no order ids.
     #[default]
     Row,
-    /// The rows of an order that share their customer, day and event type; a row without an order id is one by itself.
+    /// The rows of an order that share their customer, day and event type. A row without an order id is an event by itself.
     Order,
     /// The rows that share their customer, day and event type.
     Day,
@@ -42,7 +42,7 @@ pub enum EventUnit {
 names! { EventUnit { Row, Order, Day } }
 
 impl EventUnit {
-    /// The name as it is written in files and answers.
+    /// The name as it is written in files and responses.
     pub fn name(self) -> &'static str {
         match self {
             EventUnit::Row => "row",
@@ -56,12 +56,13 @@ impl EventUnit {
     }
 }
 
-/// The exact sum of the amounts of an event, which may have none.
+/// The exact sum of the amounts of an event, which may have no amount.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sum {
-    /// In units of 10^-8: 2^60 amounts fit. [`NOTHING`] as long as there is no amount, [`NONE`] once one is no decimal.
+    /// The sum as a decimal in units of 10^-8, in which 2^60 amounts fit. [`NOTHING`] as long as there is no amount, [`NONE`]
+    /// after an amount that is not a decimal.
     decimals: i128,
-    /// In units of 2^-55: 2^32 amounts fit.
+    /// The sum of the doubles in units of 2^-55, in which 2^32 amounts fit.
     doubles: i128,
 }
 
@@ -69,8 +70,8 @@ const NOTHING: i128 = i128::MIN;
 const NONE: i128 = i128::MAX;
 const DOUBLE: f64 = (1u64 << 55) as f64;
 
-/// The scales that a decimal is looked for at, and what one of the last place is in units of 10^-8. Hundredths come first:
-/// most amounts are.
+/// The scales at which a decimal is searched, each with the value of its last place in units of 10^-8. Hundredths come
+/// first, because most amounts are hundredths.
 static SCALES: [(f64, i128); 3] = [(1e2, 1_000_000), (1e4, 10_000), (1e8, 1)];
 
 impl Default for Sum {
@@ -80,7 +81,7 @@ impl Default for Sum {
 }
 
 impl Sum {
-    /// Adds an amount; NaN is none.
+    /// Adds an amount; NaN stands for no amount.
     pub(crate) fn add(&mut self, amount: f64) {
         if !amount.is_nan() {
             let doubles = (amount * DOUBLE).round_ties_even() as i128;
@@ -97,7 +98,7 @@ impl Sum {
         };
     }
 
-    /// The sum, NaN without an amount; `Err` with a sum that is no amount.
+    /// Returns the sum, NaN without an amount; `Err` with the sum if it is out of range.
     pub(crate) fn value(self) -> std::result::Result<f64, f64> {
         if self.decimals == NOTHING {
             return Ok(f64::NAN);
@@ -105,7 +106,7 @@ impl Sum {
         if self.decimals == NONE {
             return super::checked_amount(self.doubles as f64 / DOUBLE);
         }
-        // Up to 2^53 both parts of the quotient are exact doubles, so it is rounded once.
+        // Up to 2^53, both parts of the quotient are exact doubles, so the quotient is rounded once.
         const EXACT: u128 = 1 << 53;
         let exact =
             SCALES.iter().find(|(_, unit)| self.decimals % unit == 0 && (self.decimals / unit).unsigned_abs() <= EXACT);
@@ -114,9 +115,10 @@ impl Sum {
     }
 }
 
-/// The decimal of up to eight places that a double is nearest to, in units of 10^-8.
+/// Returns the decimal of up to eight places whose nearest double this is, in units of 10^-8; none if there is none.
 fn decimal(amount: f64) -> Option<i128> {
-    /// Below it the product with the scale is off by less than half, so rounding it finds the decimal if there is one.
+    /// Below this limit the error of the product with the scale is less than a half, so rounding finds the decimal if there is
+    /// one.
     const MOST: f64 = 1e15;
     SCALES.iter().find_map(|&(scale, unit)| {
         let whole = (amount * scale + 0.5f64.copysign(amount)) as i64;
@@ -125,7 +127,7 @@ fn decimal(amount: f64) -> Option<i128> {
     })
 }
 
-/// The error that an event's sum is when it is no amount.
+/// The error for an event whose sum is out of range.
 pub(crate) fn too_large(customer: &str, day: i32, sum: f64) -> Error {
     let day = Day::new(day).expect("days of events are days");
     let message = format!(
@@ -135,9 +137,9 @@ pub(crate) fn too_large(customer: &str, day: i32, sum: f64) -> Error {
     Error::new(ErrorKind::BadRows, message)
 }
 
-/// The number of a row's order within its customer's shard, if the log has any.
+/// The number of a row's order within its customer's shard. Without orders it is a type of size 0.
 pub(super) trait Order: Copy + Ord + Send + Sync + Default {
-    /// 0 is a row without an order.
+    /// Creates it from a number; 0 is a row without an order.
     fn of(number: u32) -> Self;
 
     fn is_order(self) -> bool;
@@ -161,13 +163,13 @@ impl Order for u32 {
     }
 }
 
-/// A row of some customer. Without orders it has sixteen bytes.
+/// A row of a customer, in sixteen bytes if the log has no orders.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<O> {
     pub(super) day: i32,
     pub(super) event_type: u16,
     pub(super) order: O,
-    /// NaN where there is none.
+    /// NaN if there is no amount.
     pub(super) amount: f64,
 }
 
@@ -178,7 +180,7 @@ impl<O: Order> Default for Row<O> {
 }
 
 impl<O: Order> Row<O> {
-    /// The day and the type, as one number that orders as they do.
+    /// The day and the type as one number with the same order.
     #[inline(always)]
     fn day_and_type(&self) -> i64 {
         i64::from(self.day) << 16 | i64::from(self.event_type)
@@ -190,12 +192,12 @@ impl<O: Order> Row<O> {
     }
 }
 
-/// Rows that share something with another row of their customer.
+/// Counts of the rows that are similar to another row of their customer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counts {
-    /// Their day and event type.
+    /// Number of rows that share their day and event type.
     pub(super) sharing_day: u64,
-    /// Everything.
+    /// Number of rows that share everything.
     pub(super) duplicate: u64,
 }
 
@@ -205,13 +207,13 @@ impl Counts {
     }
 }
 
-/// Puts the rows of one customer in order, by everything that tells rows apart, and counts what they share.
+/// Sorts the rows of one customer by all columns, and counts similar rows.
 pub(super) fn sort<O: Order>(rows: &mut [Row<O>], counts: &mut Counts) {
     rows.sort_unstable_by(|a, b| {
         let days = a.day_and_type().cmp(&b.day_and_type());
         days.then_with(|| a.order.cmp(&b.order)).then_with(|| a.amount.total_cmp(&b.amount))
     });
-    // A row that is like the one before it counts, and so does the first of a run, without a branch.
+    // Counts each row that is like the one before it, and the first row of each run, without a branch.
     let (mut day_before, mut all_before) = (false, false);
     for pair in rows.windows(2) {
         let (a, b) = (&pair[0], &pair[1]);
@@ -223,8 +225,8 @@ pub(super) fn sort<O: Order>(rows: &mut [Row<O>], counts: &mut Counts) {
     }
 }
 
-/// Makes one row of those that are one event, in place, of the sorted rows of one customer, and returns how many are left, in
-/// their canonical order; `Err` with the day and the sum of an event whose sum is no amount.
+/// Merges the rows of each event in place, for the sorted rows of one customer. Returns the number of rows that are left, which
+/// are in canonical order; `Err` with the day and the sum of an event whose sum is out of range.
 pub(super) fn merge<O: Order>(rows: &mut [Row<O>], by_day: bool) -> std::result::Result<usize, (i32, f64)> {
     let (mut kept, mut from) = (0, 0);
     while from < rows.len() {
@@ -238,20 +240,20 @@ pub(super) fn merge<O: Order>(rows: &mut [Row<O>], by_day: bool) -> std::result:
         rows[kept] = event;
         (kept, from) = (kept + 1, to);
     }
-    // The numbers of orders follow the order of the file, which nothing may depend on.
+    // Sorted again, because the numbers of orders depend on the order of the file, and the result must not.
     rows[..kept]
         .sort_unstable_by(|a, b| a.day_and_type().cmp(&b.day_and_type()).then_with(|| a.amount.total_cmp(&b.amount)));
     Ok(kept)
 }
 
-/// The amount of an event that consists of these; `Err` with a sum that is none.
+/// Returns the amount of an event with these amounts; `Err` with the sum if it is out of range.
 pub(crate) fn sum(amounts: impl Iterator<Item = f64>) -> std::result::Result<f64, f64> {
     let mut sum = Sum::default();
     amounts.for_each(|amount| sum.add(amount));
     sum.value()
 }
 
-/// Refuses settings that name two kinds of events.
+/// Returns an error for settings that name two units of an event.
 pub(super) fn check(order_id: Option<&str>, merge: Merge) -> Result<()> {
     match (order_id, merge) {
         (Some(_), Merge::Day) => Err(crate::error::invalid_parameter(
@@ -278,17 +280,17 @@ mod tests {
         assert_eq!(total(&[0.1, 0.2]), 0.3);
         assert_eq!(total(&[0.1; 8]), 0.8);
         assert_eq!(total(&[12.75, -12.75]).to_bits(), 0.0f64.to_bits());
-        // Eight places, and five among hundredths.
+        // Eight places, and five places among hundredths.
         assert_eq!(total(&[0.000_000_01, 0.000_000_02]), 0.000_000_03);
         assert_eq!(total(&[1.005, 2.10, 0.000_25]), 3.105_25);
         assert_eq!(total(&[1e12, -0.01]), 999_999_999_999.99);
         assert!(total(&[f64::NAN]).is_nan() && total(&[]).is_nan());
         assert_eq!(total(&[f64::NAN, 5.0]), 5.0);
-        // No decimals: 1/3 twice is 2/3, rounded to 2^-55 as the features round it.
+        // Not decimals: twice 1/3 is 2/3, rounded to 2^-55 as for features.
         assert_eq!(total(&[1.0 / 3.0, 1.0 / 3.0]), 2.0 / 3.0);
         assert_eq!(total(&[1.0 / 3.0, 0.5]), 1.0 / 3.0 + 0.5);
-        // Beside one that is none the others count as doubles too: 6 times 2.55 is no decimal in doubles, and the double of 0.1
-        // is a little more than 0.1.
+        // Next to an amount that is not a decimal, the others count as doubles too: 6 · 2.55 in doubles is not a decimal, and
+        // the double of 0.1 is a little more than 0.1.
         assert_eq!(total(&[6.0 * 2.55, 0.1]), 6.0 * 2.55 + 0.1);
         assert_eq!(sum([1e12, 1e12].into_iter()), Err(2e12));
     }
@@ -306,7 +308,7 @@ mod tests {
         }
     }
 
-    /// Against integers of hundredths, which the texts of the sums come from.
+    /// Compares with sums of integer hundredths, converted to text and parsed.
     #[test]
     fn sums_of_hundredths_are_the_doubles_of_their_texts() {
         let mut random = crate::random::Random::new(12, 0);

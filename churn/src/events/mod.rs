@@ -1,8 +1,8 @@
-//! What comes in: events, one row each (customer, day, amount, type), and the two sides of a day.
+//! The log of events, one row each (customer, day, amount, type), and its split at the end of a day.
 //!
-//! [`Events`] holds a log in memory in one canonical order (customers by the bytes of their id, rows by day), so nothing
-//! computed from it depends on the order of the file. Features and labels reach the rows only through
-//! [`Events::split_at`]: it gives a [`History`] that cannot see past its day and an [`Outcome`] that cannot see before it.
+//! [`Events`] holds a log in memory in one canonical order (customers in byte order of their ids, rows by day). So nothing
+//! computed from it depends on the order of the file. Features and labels access the rows only through [`Events::split_at`],
+//! which returns a [`History`] without the events after its day and an [`Outcome`] without the events up to it.
 
 mod builder;
 mod columns;
@@ -56,7 +56,7 @@ use crate::json::{Json, JsonError, JsonResult};
 use crate::objects::{FromJson, Object, deserialized};
 use crate::progress::Observer;
 
-/// A log in memory.
+/// A log of events in memory.
 ///
 /// ```
 /// use churn::{Events, ReadOptions};
@@ -68,16 +68,16 @@ use crate::progress::Observer;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Events {
-    /// In byte order.
+    /// Sorted in byte order.
     ids: Strings,
     /// Rows `starts[c]..starts[c + 1]` belong to customer `c`.
     starts: Vec<usize>,
-    /// Rising within a customer.
+    /// The days of the rows, rising within a customer.
     days: Column<i32>,
-    /// NaN where there is none.
+    /// The amounts of the rows; NaN for a row without an amount.
     amounts: Column<f64>,
     types: Column<u16>,
-    /// In byte order.
+    /// Sorted in byte order.
     type_names: Strings,
     labels: Option<Vec<Option<bool>>>,
     first_day: Day,
@@ -86,22 +86,22 @@ pub struct Events {
     report: IngestReport,
 }
 
-/// One event of a [`Customer`] that is scored alone, or a row for [`Events::from_rows`]. Read from JSON, it may have further
-/// keys, which are ignored like further columns of a file, and an event type that is a whole number stands for its digits.
+/// An event of a [`Customer`] that is scored alone, or a row for [`Events::from_rows`]. In JSON, unknown keys are ignored like
+/// unknown columns of a file, and an event type may be a whole number, which is read as its digits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transaction {
-    /// When; from text, every form of a date that the CSV reader takes.
+    /// The day of the event. In JSON it may have any date format that the CSV reader accepts.
     pub event_date: Day,
-    /// How much, within ±10^12; none for an event that has no amount.
+    /// The amount, within ±10^12; none for an event without an amount.
     pub amount: Option<f64>,
-    /// What kind of event.
+    /// The event type.
     pub event_type: Option<String>,
-    /// The order that it is a line of: those of a customer that share their order, day and event type are one event. One without
-    /// an order id stands for itself.
+    /// The id of the order that it is a line of. The lines of a customer with the same order, day and event type are one
+    /// event. A transaction without an order id is an event by itself.
     pub order_id: Option<String>,
 }
 
-/// A day from any form of a date.
+/// A day that is read from any supported date format.
 struct AnyDate(Day);
 
 impl FromJson for AnyDate {
@@ -114,7 +114,7 @@ impl FromJson for AnyDate {
     }
 }
 
-/// A text, or the digits of a whole number.
+/// A text that is read from text, or from a whole number as its digits.
 struct Word(String);
 
 impl FromJson for Word {
@@ -125,7 +125,7 @@ impl FromJson for Word {
 
 impl FromJson for Transaction {
     fn from_json(json: &Json) -> JsonResult<Self> {
-        // A row may have further columns, as in a file.
+        // A row may have other keys, which are ignored like other columns of a file.
         let object = Object::any(json)?;
         let AnyDate(event_date) = object.field("event_date")?;
         let text = |word: Option<Word>| word.map(|Word(text)| text);
@@ -140,14 +140,14 @@ impl FromJson for Transaction {
 
 deserialized!(Transaction);
 
-/// A customer on their own: the id, every event known of them, and the values of joined columns if the model uses some.
+/// A single customer: the id, all known events, and the values of joined columns if the model uses some.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Customer {
-    /// Who. Read from JSON, text or a whole number: see [`CustomerId`].
+    /// The customer id. In JSON it may be text or a whole number: see [`CustomerId`].
     pub customer_id: String,
-    /// Their events in any order.
+    /// The events of the customer in any order.
     pub transactions: Vec<Transaction>,
-    /// Values of joined columns by name; those left out are missing.
+    /// The values of joined columns by name. Columns that are left out are missing values.
     pub attributes: std::collections::BTreeMap<String, crate::table::Value>,
 }
 
@@ -166,7 +166,7 @@ impl FromJson for Customer {
 deserialized!(Customer);
 
 impl Events {
-    /// Reads a CSV log. See [`ReadOptions`] for what can be mapped and what happens to bad rows.
+    /// Reads a CSV log. See [`ReadOptions`] for the names of columns and the handling of bad rows.
     ///
     /// # Errors
     /// `empty_file`, `missing_column`, `duplicate_column`, `not_utf8`, `unclosed_quote`, `record_too_long`, `bad_rows`,
@@ -178,18 +178,18 @@ impl Events {
     /// [`Events::from_csv`] with an observer of its progress (stage `"read"`, in bytes).
     ///
     /// # Errors
-    /// Those of [`Events::from_csv`], and `cancelled`.
+    /// The errors of [`Events::from_csv`], and `cancelled`.
     pub fn from_csv_observed(reader: impl Read, options: &ReadOptions, observer: &dyn Observer) -> Result<Events> {
         let mut builder = Builder::default();
         let report = read_csv(reader, options, &mut builder, observer)?;
         builder.finish(report)
     }
 
-    /// Takes Arrow record batches with the columns of [`Columns`]: ids as strings or whole numbers, dates as dates, timestamps
-    /// or strings, amounts as any number. Bad rows are numbered from 1 across the batches.
+    /// Reads Arrow record batches with the columns of [`Columns`]: ids as strings or whole numbers, dates as dates, timestamps
+    /// or strings, amounts as any number type. Bad rows are numbered from 1 across the batches.
     ///
     /// # Errors
-    /// As [`Events::from_csv`]; `invalid_column` for a column of a type that cannot serve.
+    /// The errors of [`Events::from_csv`]; `invalid_column` for a column of an unsupported type.
     #[cfg(feature = "arrow")]
     pub fn from_arrow<B>(batches: impl IntoIterator<Item = B>, options: &ReadOptions) -> Result<Events>
     where
@@ -198,10 +198,10 @@ impl Events {
         Events::from_arrow_observed(batches.into_iter().map(Ok), options, &())
     }
 
-    /// [`Events::from_arrow`] of a source that may fail, with an observer of its progress (stage `"read"`, in rows).
+    /// [`Events::from_arrow`] for a source that may fail, with an observer of its progress (stage `"read"`, in rows).
     ///
     /// # Errors
-    /// Those of [`Events::from_arrow`] and of the source, and `cancelled`.
+    /// The errors of [`Events::from_arrow`] and of the source, and `cancelled`.
     #[cfg(feature = "arrow")]
     pub fn from_arrow_observed<B>(
         batches: impl IntoIterator<Item = Result<B>>,
@@ -216,10 +216,10 @@ impl Events {
         builder.finish(report)
     }
 
-    /// Reads a Parquet file: only the columns that are needed, by the rules of [`Events::from_arrow`].
+    /// Reads a Parquet file by the rules of [`Events::from_arrow`]. Only the required columns are decoded.
     ///
     /// # Errors
-    /// As [`Events::from_arrow`]; `io` for a file that is no Parquet file.
+    /// The errors of [`Events::from_arrow`]; `io` for a file that is not a Parquet file.
     #[cfg(feature = "parquet")]
     pub fn from_parquet(
         file: impl ::parquet::file::reader::ChunkReader + 'static,
@@ -231,7 +231,7 @@ impl Events {
     /// [`Events::from_parquet`] with an observer of its progress (stage `"read"`, in rows).
     ///
     /// # Errors
-    /// Those of [`Events::from_parquet`], and `cancelled`.
+    /// The errors of [`Events::from_parquet`], and `cancelled`.
     #[cfg(feature = "parquet")]
     pub fn from_parquet_observed(
         file: impl ::parquet::file::reader::ChunkReader + 'static,
@@ -243,7 +243,7 @@ impl Events {
         builder.finish(report)
     }
 
-    /// Takes rows that are in memory already; those of one order are one event. The first bad one fails the whole.
+    /// Creates a log from rows in memory. The rows of an order are one event. The first bad row is an error.
     ///
     /// # Errors
     /// `bad_rows` with the row's number, counted from 1; `no_good_rows`; `too_many_values`.
@@ -292,8 +292,8 @@ impl Events {
         self.starts[self.customers()]
     }
 
-    /// Every event as (customer, day, amount, event type), in the canonical order: customers by the bytes of their id, then
-    /// by day. For looking at a log and for writing it elsewhere; features and labels come from [`Events::split_at`].
+    /// Iterates over the events as (customer, day, amount, event type), in the canonical order: customers in byte order of
+    /// their ids, then by day. It is meant for inspecting or exporting a log; features and labels use [`Events::split_at`].
     ///
     /// ```
     /// use churn::{Events, ReadOptions};
@@ -339,30 +339,30 @@ impl Events {
         self.type_names.iter()
     }
 
-    /// One event of this log, in rows of its source.
+    /// The unit of an event of this log.
     pub fn unit(&self) -> EventUnit {
         self.unit
     }
 
-    /// What was read and what was left out.
+    /// The report of reading the log, with the rows that were left out.
     pub fn report(&self) -> &IngestReport {
         &self.report
     }
 
-    /// Cuts the log at the end of a day: what was known by then, and what came after. Features are computed from the one,
-    /// labels from both, and neither can be made in another way.
+    /// Splits the log at the end of a day into the events up to it and the events after it. Features are computed from the
+    /// first, labels from both. There is no other way to create either part.
     pub fn split_at(&self, as_of: Day) -> (History<'_>, Outcome<'_>) {
         (History { events: self, as_of }, Outcome { events: self, as_of })
     }
 
-    /// A log of its own that holds only the events up to the end of a day, as if it had been written then.
+    /// Returns a new log with only the events up to the end of a day, as if it had been written then.
     ///
     /// # Errors
-    /// `no_customers` if nothing had happened yet.
+    /// `no_customers` if there is no event up to that day.
     pub fn truncated(&self, as_of: Day) -> Result<Events> {
         let (history, _) = self.split_at(as_of);
         let customers: Vec<usize> = history.customers().collect();
-        // A type that first occurs later is not known yet.
+        // A type that occurs only later is left out, because it was not known yet.
         let mut seen = vec![false; self.type_names.len()];
         for &customer in &customers {
             for number in history.of(customer).types().filter(|&number| number != NO_TYPE) {
@@ -407,7 +407,7 @@ impl Events {
         Ok(events)
     }
 
-    /// The churn_label column: a customer's label, or nothing where the log has none for them.
+    /// The churn_label column: the label of each customer, `None` for a customer without one.
     pub(crate) fn labels(&self) -> Option<&[Option<bool>]> {
         self.labels.as_deref()
     }
@@ -438,7 +438,7 @@ impl Events {
     }
 }
 
-/// The rows of one customer on one side of a day, by day.
+/// The rows of one customer up to a day, or after it, by day.
 pub(crate) struct Side<'a> {
     events: &'a Events,
     rows: Range<usize>,
@@ -449,7 +449,7 @@ impl<'a> Side<'a> {
         self.rows.len()
     }
 
-    /// Rising.
+    /// The days of the rows, rising.
     pub(crate) fn days(&self) -> impl Iterator<Item = i32> + 'a {
         let events = self.events;
         self.rows.clone().map(|row| events.days.get(row))
@@ -460,7 +460,7 @@ impl<'a> Side<'a> {
         Some(self.events.days.get(last))
     }
 
-    /// NaN where there is none.
+    /// The amounts of the rows; NaN for a row without an amount.
     pub(crate) fn amounts(&self) -> impl Iterator<Item = f64> + 'a {
         let events = self.events;
         self.rows.clone().map(|row| events.amounts.get(row))
@@ -472,7 +472,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What was known at the end of a day. Features are computed from this and nothing else.
+/// The events of a log up to the end of a day. Features are computed from this and nothing else.
 #[derive(Clone, Copy)]
 pub struct History<'a> {
     events: &'a Events,
@@ -480,7 +480,7 @@ pub struct History<'a> {
 }
 
 impl<'a> History<'a> {
-    /// The last day that is seen.
+    /// The last day of the history.
     pub fn as_of(&self) -> Day {
         self.as_of
     }
@@ -494,18 +494,18 @@ impl<'a> History<'a> {
         self.events
     }
 
-    /// The day of the last event of a customer who has a past.
+    /// The day of the last event of a customer who has an event in the history.
     pub(crate) fn last_event(&self, customer: usize) -> Day {
         self.of(customer).last_day().and_then(Day::new).expect("the customer has an event by then")
     }
 
-    /// The numbers of the customers with an event by then.
+    /// The numbers of the customers with an event in the history.
     pub(crate) fn customers(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.events.customers()).filter(|&c| self.of(c).len() > 0)
     }
 }
 
-/// What happened after the end of a day. Labels look here; features cannot.
+/// The events of a log after the end of a day. Labels use them; features have no access to them.
 #[derive(Clone, Copy)]
 pub struct Outcome<'a> {
     events: &'a Events,
@@ -518,7 +518,7 @@ impl<'a> Outcome<'a> {
         Side { events, rows: events.first_after(customer, self.as_of)..events.rows_of(customer).end }
     }
 
-    /// The last day before what this sees.
+    /// The last day before the outcome.
     pub fn as_of(&self) -> Day {
         self.as_of
     }
@@ -528,7 +528,7 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// A row of memory that cannot be taken, counted from 1.
+/// The error for a bad row in memory, counted from 1.
 pub(crate) fn bad_row(number: u64, message: &str) -> Error {
     Error::new(ErrorKind::BadRows, format!("row {number}: {message}")).at_line(number)
 }

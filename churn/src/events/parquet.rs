@@ -1,4 +1,4 @@
-//! Rows from a Parquet file: the needed columns only, decoded batch by batch.
+//! Rows from a Parquet file. Only the required columns are decoded, batch by batch.
 
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -10,7 +10,7 @@ use super::rows::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Observer;
 
-/// Rows decoded at a time.
+/// Number of rows decoded at a time.
 const BATCH: usize = 65_536;
 
 pub(crate) fn read<S: Sink>(

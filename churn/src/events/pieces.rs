@@ -1,4 +1,4 @@
-//! A CSV log that arrives piece by piece, from where nobody can be asked for more: a network, a stream of a browser.
+//! Reading of a CSV log that is pushed piece by piece, for example from a network or from a stream of a browser.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,11 +11,11 @@ use super::{Events, ReadOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Observer;
 
-/// Bytes that must have arrived before some are parsed: a round never needs more, so that the end of what has arrived is never taken
-/// for the end of the log. A block grows to twice the longest record, 2 MiB, and the first round needs three of them.
+/// Number of bytes that must be buffered before a round is parsed. A round never needs more, so the end of the buffer is never
+/// taken for the end of the log. A block grows to twice the longest record, 2 MiB, and the first round needs three blocks.
 const ENOUGH: usize = 8 << 20;
 
-/// Reads a CSV log that is handed over piece by piece, on one thread, with memory for 8 MiB of text beside the events.
+/// Reads a CSV log that is passed piece by piece, on one thread. It buffers up to 8 MiB of text in addition to the events.
 ///
 /// ```
 /// use churn::{CsvReading, ReadOptions};
@@ -40,28 +40,28 @@ impl fmt::Debug for CsvReading {
 }
 
 enum State {
-    /// The header has not been read.
+    /// The header has not been read yet.
     Waiting(VecDeque<u8>),
     Reading(Box<Rounds<VecDeque<u8>>>),
-    /// Reading has failed; the error has been told.
+    /// Reading has failed, and the error was returned.
     Failed,
 }
 
 impl CsvReading {
-    /// Begins to read.
+    /// Starts reading a log.
     ///
     /// # Errors
-    /// `invalid_parameter` for a date format or a share that is none.
+    /// `invalid_parameter` for an invalid date format or share.
     pub fn new(options: &ReadOptions) -> Result<Self> {
         DateParser::new(options.date_format.as_deref())?;
         Intake::new(options)?;
         Ok(CsvReading { options: options.clone(), builder: Builder::default(), state: State::Waiting(VecDeque::new()) })
     }
 
-    /// Takes the next bytes, in pieces of any length. After an error there is nothing left to read.
+    /// Adds the next bytes, in pieces of any length. After an error nothing more can be read.
     ///
     /// # Errors
-    /// Those of [`Events::from_csv`], and `cancelled`.
+    /// The errors of [`Events::from_csv`], and `cancelled`.
     pub fn push(&mut self, bytes: &[u8], observer: &dyn Observer) -> Result<()> {
         let pending = match &mut self.state {
             State::Waiting(pending) => pending,
@@ -72,10 +72,10 @@ impl CsvReading {
         self.parse(ENOUGH, observer)
     }
 
-    /// Takes the end of the log.
+    /// Ends the log and returns its events.
     ///
     /// # Errors
-    /// Those of [`Events::from_csv`], and `cancelled`.
+    /// The errors of [`Events::from_csv`], and `cancelled`.
     pub fn finish(mut self, observer: &dyn Observer) -> Result<Events> {
         self.parse(0, observer)?;
         let State::Reading(rounds) = self.state else { return Err(failed()) };
@@ -83,7 +83,7 @@ impl CsvReading {
         self.builder.finish(report)
     }
 
-    /// Parses as long as so many bytes are there, to the end if none are needed.
+    /// Parses as long as `enough` bytes are buffered; with 0, to the end of the buffer.
     fn parse(&mut self, enough: usize, observer: &dyn Observer) -> Result<()> {
         let found = self.try_parse(enough, observer);
         if found.is_err() {
@@ -115,8 +115,8 @@ fn failed() -> Error {
 mod tests {
     use super::*;
 
-    /// A log of more than two rounds of what is enough, with quoted line ends and a bad row, in pieces of several lengths: the same as at
-    /// once.
+    /// A log of more than twice the buffered bytes, with quoted line ends and a bad row, in pieces of several lengths. The
+    /// result is the same as that of reading it at once.
     #[test]
     fn pieces_of_any_length_are_the_whole() {
         let mut log = String::from("customer_id,event_date,amount\n");
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    /// A log that cannot be read says so once it is known, and then stays unreadable.
+    /// A log that cannot be read gives an error as soon as that is known, and gives errors from then on.
     #[test]
     fn errors_are_those_of_the_whole() {
         let code = |pieces: &[&str]| -> &'static str {

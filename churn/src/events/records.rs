@@ -1,13 +1,14 @@
-//! Records of a CSV stream (RFC 4180), block by block: no row is ever held twice, and memory does not grow with the file.
+//! Records of a CSV stream (RFC 4180), read block by block. No row is held twice, and memory does not grow with the file.
 //!
-//! LF or CRLF ends a record; blank lines are no records; a field that begins with a quote ends at the closing one, doubled
-//! quotes inside it are one, and it may hold delimiters and line ends. A quote elsewhere is an ordinary character.
+//! LF or CRLF ends a record. Blank lines are not records. A field that starts with a quote ends at the closing quote; doubled
+//! quotes inside it stand for one quote, and it may contain delimiters and line ends. A quote elsewhere is an ordinary
+//! character.
 //!
-//! Behind a closing quote stands a delimiter or a line end. Anything else (`"TV 32""`, where the last two quotes are one within
-//! the field, which then goes on to the next quote of the file) makes the record malformed: it ends with the line that the
-//! field begins on, so that whatever stands on the lines below is read as if nothing had happened.
+//! After a closing quote there must be a delimiter or a line end. Anything else makes the record malformed. An example is
+//! `"TV 32""`, where the last two quotes stand for one quote within the field, which then goes on to the next quote of the
+//! file. A malformed record ends with the line on which the faulty field begins, so the lines below are read normally.
 //!
-//! A block is cut at the end of a record before it is looked at, so that blocks can be parsed side by side.
+//! A block is cut at the end of a record before it is parsed, so that blocks can be parsed in parallel.
 
 use std::io::Read;
 
@@ -17,9 +18,9 @@ use super::ingest::{BadRowReason, Refusal, shown};
 use super::separators::Separators;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 
-/// A record longer than this is a damaged file, most often a quote that is never closed.
+/// The largest record in bytes. A longer one means that the file is damaged, most often by a quote that is never closed.
 const MAX_RECORD: usize = 1 << 20;
-/// Small enough that a block and the rows made of it stay in the cache of a core.
+/// Size of a block in bytes: small enough that a block and the rows parsed from it stay in the cache of a core.
 const BLOCK: usize = 1 << 17;
 /// Cuts a stream into blocks of whole records.
 pub(super) struct Blocks<R> {
@@ -29,10 +30,10 @@ pub(super) struct Blocks<R> {
     exhausted: bool,
 }
 
-/// What stands behind the last block.
+/// The state of the input after the last block.
 #[derive(PartialEq)]
 pub(super) enum End {
-    /// Nothing, or a block that is still to come.
+    /// No error: the input ends, or another block follows.
     Sound,
     TooLong,
     Unclosed,
@@ -78,7 +79,7 @@ impl<R: Read> Blocks<R> {
         Ok(blocks)
     }
 
-    /// Reads until the text has this length or the stream ends; at the end of the stream it ends in a line end.
+    /// Reads until the text has this length or the stream ends. At the end of the stream a missing line end is added.
     fn fill(&mut self, text: &mut Vec<u8>, length: usize) -> Result<()> {
         if self.exhausted || text.len() >= length {
             return Ok(());
@@ -94,7 +95,7 @@ impl<R: Read> Blocks<R> {
         Ok(())
     }
 
-    /// Fills `text` with the next records; with none at the end.
+    /// Fills `text` with the next whole records; at the end of the stream it is empty.
     pub(super) fn next(&mut self, text: &mut Vec<u8>) -> Result<End> {
         text.clear();
         text.append(&mut self.carry);
@@ -102,7 +103,7 @@ impl<R: Read> Blocks<R> {
         loop {
             self.fill(text, length)?;
             let end = last_end(text, self.delimiter);
-            // Blocks grow only while their first record has no end.
+            // A block grows only while its first record is not complete.
             let too_long = text.len() > MAX_RECORD + 1 && first_end(text, self.delimiter) > MAX_RECORD + 1;
             if end > 0 && !too_long {
                 self.carry.extend_from_slice(&text[end..]);
@@ -126,14 +127,14 @@ impl<R: Read> Blocks<R> {
         &mut self.reader
     }
 
-    /// Puts records back in front of what is still to come.
+    /// Puts records back in front of the remaining input.
     fn put_back(&mut self, mut text: Vec<u8>) {
         text.append(&mut self.carry);
         self.carry = text;
     }
 }
 
-/// Where the last whole record ends.
+/// Returns the end of the last whole record.
 fn last_end(text: &[u8], delimiter: u8) -> usize {
     if memchr(b'"', text).is_none() {
         return memrchr(b'\n', text).map_or(0, |at| at + 1);
@@ -143,7 +144,7 @@ fn last_end(text: &[u8], delimiter: u8) -> usize {
     walk.at
 }
 
-/// Where the first record ends, or the text if it has no end.
+/// Returns the end of the first record, or of the text if the record is not complete.
 fn first_end(text: &[u8], delimiter: u8) -> usize {
     let mut walk = Walk { more: true, ..Walk::new(text, delimiter) };
     match walk.next(text, &mut []) {
@@ -152,25 +153,25 @@ fn first_end(text: &[u8], delimiter: u8) -> usize {
     }
 }
 
-/// From where to where a field stands in its block.
+/// The start and the end of a field in its block.
 pub(super) type Span = (u32, u32);
 
 /// Walks over the records of a block.
 pub(super) struct Walk {
     delimiter: u8,
     separators: Separators,
-    /// Where the next record begins, and after how many line ends.
+    /// The position of the next record; `line` is the number of line ends before it.
     at: usize,
     pub(super) line: u32,
-    /// Whether the text goes on behind its end. Where it does not it was cut at the end of a record, and one that is open there
-    /// is malformed: what says so stands behind the cut.
+    /// True if more input may follow the text. If false, the text was cut at the end of a record. Then a record that is still
+    /// open at its end is malformed: the cut was made with knowledge of the text after it, which showed that.
     more: bool,
 }
 
 pub(super) enum Step {
-    /// A record of so many fields; where its quotes are not plain, only [`unquote`] tells its fields.
+    /// A record with `fields` fields. If it is not `plain`, [`unquote`] must be used to find its fields.
     Record { from: usize, to: usize, line: u32, fields: usize, plain: bool },
-    /// A record with text behind the closing quote of the field that begins at `open`.
+    /// A record with text after the closing quote of the field that begins at `open`.
     Malformed { open: usize, line: u32 },
     /// The block ends.
     End,
@@ -184,7 +185,7 @@ impl Walk {
         Walk { delimiter, separators: Separators::from(text, 0, delimiter), at: 0, line: 0, more: false }
     }
 
-    /// The next record; its fields are written to as many spans as there are.
+    /// Finds the next record. Its fields are written to `spans`, as far as there is room.
     #[inline(always)]
     pub(super) fn next(&mut self, text: &[u8], spans: &mut [Span]) -> Step {
         'records: while self.at < text.len() {
@@ -220,7 +221,7 @@ impl Walk {
                     self.at = next;
                     self.line += lines;
                     if fields == 1 && stop == from {
-                        // Nothing but the line end.
+                        // A blank line.
                         continue 'records;
                     }
                     return Step::Record { from, to: next, line, fields, plain: true };
@@ -230,7 +231,7 @@ impl Walk {
         Step::End
     }
 
-    /// The field that a quote begins.
+    /// Reads a field that starts with a quote.
     fn quoted(&mut self, text: &[u8], open: usize, lines: &mut u32) -> Quoted {
         debug_assert_eq!(text[open], b'"');
         let close = loop {
@@ -256,7 +257,7 @@ impl Walk {
         Quoted::Field { close, to: at + 1, ends_record: text[at] == b'\n' }
     }
 
-    /// A record with doubled quotes, or with text behind a closing one.
+    /// Reads a record with doubled quotes, or with text after a closing quote.
     #[cold]
     fn hard(&mut self, text: &[u8], from: usize, line: u32) -> Step {
         let mut fields = Fields::new(self.delimiter);
@@ -272,7 +273,7 @@ impl Walk {
                 match text.get(at + 1) {
                     Some(b'\n') if text[at] == b'\r' => (),
                     None if text[at] == b'\r' => break,
-                    // So late, it would be too long a record if it were one.
+                    // At this position the record would be too long in any case.
                     _ if self.more && at - from > MAX_RECORD => break,
                     _ => return self.malformed(text, from, open, line),
                 }
@@ -285,13 +286,13 @@ impl Walk {
         self.open(text, from, open, line)
     }
 
-    /// A record whose field that begins at `open` does not end in the text.
+    /// Handles a record whose field that begins at `open` does not end in the text.
     #[cold]
     fn open(&mut self, text: &[u8], from: usize, open: usize, line: u32) -> Step {
         if self.more { Step::Open } else { self.malformed(text, from, open, line) }
     }
 
-    /// A record that ends with the line that its faulty field begins on.
+    /// Ends a malformed record at the end of the line on which its faulty field begins.
     #[cold]
     fn malformed(&mut self, text: &[u8], from: usize, open: usize, line: u32) -> Step {
         let to = memchr(b'\n', &text[open..]).map_or(text.len(), |length| open + length + 1);
@@ -299,7 +300,7 @@ impl Walk {
         Step::Malformed { open, line }
     }
 
-    /// The next record begins at `to`.
+    /// Moves on to the next record, which begins at `to`.
     fn ends(&mut self, text: &[u8], from: usize, to: usize) {
         self.at = to;
         self.line += memchr_iter(b'\n', &text[from..to]).count() as u32;
@@ -308,7 +309,7 @@ impl Walk {
 }
 
 enum Quoted {
-    /// From behind its opening quote to `close`; the next field or record begins at `to`.
+    /// A complete field: it ends at `close`, and the next field or record begins at `to`.
     Field {
         close: usize,
         to: usize,
@@ -318,7 +319,7 @@ enum Quoted {
     Hard,
 }
 
-/// Reads a record character by character.
+/// A state machine that reads a record character by character.
 struct Fields {
     delimiter: u8,
     state: State,
@@ -333,7 +334,7 @@ enum State {
     QuoteInQuoted,
 }
 
-/// What a character is.
+/// The role of a character in its record.
 #[derive(PartialEq)]
 enum Part {
     Data,
@@ -362,7 +363,7 @@ impl Fields {
     }
 }
 
-/// Takes the quotes out of the record that stands there, in place, and tells where its fields are then.
+/// Removes the quotes of the record from `from` to `to` in place, and writes the spans of its fields.
 pub(super) fn unquote(text: &mut [u8], from: usize, to: usize, delimiter: u8, spans: &mut [Span]) {
     let mut fields = Fields::new(delimiter);
     let (mut start, mut end) = (from, from);
@@ -376,7 +377,7 @@ pub(super) fn unquote(text: &mut [u8], from: usize, to: usize, delimiter: u8, sp
                 end += 1;
             }
             part @ (Part::FieldEnd | Part::RecordEnd) => {
-                // The carriage return of a CRLF is part of the line end, unless quotes made it data.
+                // The carriage return of a CRLF is part of the line end, unless it is quoted.
                 let returns = part == Part::RecordEnd && was == State::Plain && end > start && text[end - 1] == b'\r';
                 if let Some(span) = spans.get_mut(fields.ended - 1) {
                     *span = (start as u32, (end - usize::from(returns)) as u32);
@@ -387,7 +388,7 @@ pub(super) fn unquote(text: &mut [u8], from: usize, to: usize, delimiter: u8, sp
     }
 }
 
-/// The refusal of a malformed record whose faulty field begins at `open`.
+/// The refusal for a malformed record whose faulty field begins at `open`.
 #[cold]
 pub(super) fn text_after_quote(text: &[u8], open: usize) -> Refusal {
     let line = text[open..].split(|&c| c == b'\n').next().unwrap_or(&[]);
@@ -399,17 +400,17 @@ pub(super) fn text_after_quote(text: &[u8], open: usize) -> Refusal {
     (BadRowReason::TextAfterQuote, message)
 }
 
-/// Reads the records of a stream one after the other.
+/// Reads the records of a stream one by one.
 pub(crate) struct Records<R> {
     blocks: Blocks<R>,
     text: Vec<u8>,
     walk: Walk,
     spans: Vec<Span>,
-    /// Lines before the block.
+    /// Number of lines before the block.
     lines: u64,
 }
 
-/// One record: the bytes of its fields.
+/// A record with the bytes of its fields.
 pub(crate) struct Record<'a> {
     /// The line that the record starts on, 1-based.
     pub(crate) line: u64,
@@ -439,7 +440,7 @@ impl<R: Read> Records<R> {
         Ok(Records { blocks, text: Vec::new(), walk, spans: vec![(0, 0); 32], lines: 0 })
     }
 
-    /// The next record, or nothing at the end of the stream; an error for a malformed one.
+    /// Reads the next record; `None` at the end of the stream, an error for a malformed record.
     pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>> {
         loop {
             let delimiter = self.blocks.delimiter;
@@ -450,7 +451,7 @@ impl<R: Read> Records<R> {
             }
             if let Step::Record { from, to, line, fields, plain } = step {
                 if fields > self.spans.len() {
-                    // More than ever before: once more, with room for all.
+                    // The record has more fields than any before. Read it again, with room for all.
                     self.spans.resize(fields, (0, 0));
                     let separators = Separators::from(&self.text, from, delimiter);
                     self.walk = Walk { delimiter, separators, at: from, line, more: false };
@@ -476,7 +477,7 @@ impl<R: Read> Records<R> {
         self.blocks.delimiter
     }
 
-    /// What is still to come, as blocks, and the lines before it.
+    /// Returns the remaining input as blocks, and the number of lines before it.
     pub(super) fn into_blocks(mut self) -> (Blocks<R>, u64) {
         self.text.drain(..self.walk.at);
         self.blocks.put_back(self.text);

@@ -1,4 +1,4 @@
-//! Checked rows on their way from a source to whatever keeps or sums them: columns side by side, some thousands at a time.
+//! Batches of some thousands of checked rows, as columns, which sources pass to sinks.
 
 use super::Day;
 use super::ids::{Id, Names, Record, Spread, Table};
@@ -8,21 +8,21 @@ use super::strings::Strings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 
-/// More kinds of event than this are no kinds: the column is some id.
+/// Largest number of event types. If there are more, the column is not a type but some id.
 pub(crate) const MAX_EVENT_TYPES: usize = 10_000;
 
 /// The type number of an event without a type.
 pub(crate) const NO_TYPE: u16 = u16::MAX;
 
-/// What a sink wants to know of a row besides customer, day and amount.
+/// The data that a sink needs of a row in addition to customer, day and amount.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Wants {
     pub(crate) types: bool,
-    /// The churn_label column, and the line of each row, for the message about labels that differ.
+    /// True for the churn_label column and the line of each row, which the message about differing labels needs.
     pub(crate) labels: bool,
-    /// Rows that are one event, as one: their orders where there are any, and the types that tell events apart.
+    /// True if rows of one event are merged. It needs their orders, if there are any, and their types.
     pub(crate) merges: bool,
-    /// One event, where the sink merges rows.
+    /// The unit of an event, if the sink merges rows.
     pub(crate) unit: EventUnit,
     /// The days whose rows are used.
     pub(crate) days: Days,
@@ -42,61 +42,61 @@ impl Default for Days {
 }
 
 impl Wants {
-    /// The wants for a source whose events are these.
+    /// The needs for a source with this unit of an event.
     pub(crate) fn of_source(self, unit: EventUnit) -> Wants {
         let unit = if self.merges { unit } else { EventUnit::Row };
         Wants { types: self.types || unit != EventUnit::Row, unit, ..self }
     }
 
-    /// The wants where the options leave days out.
+    /// The needs with the days of the options.
     pub(crate) fn within(self, options: &ReadOptions) -> Wants {
         let days = Days { first: options.first_day.unwrap_or(Day::MIN), last: options.last_day.unwrap_or(Day::MAX) };
         Wants { days, ..self }
     }
 }
 
-/// A row that is good, beside its customer.
+/// A good row, without its customer.
 pub(crate) struct GoodRow<'a> {
     pub(crate) day: Day,
-    /// NaN where there is none.
+    /// NaN if there is no amount.
     pub(crate) amount: f64,
-    /// Empty where there is none.
+    /// Empty if there is none.
     pub(crate) event_type: &'a [u8],
-    /// Empty where there is none.
+    /// Empty if there is none.
     pub(crate) order: &'a [u8],
     pub(crate) label: Option<bool>,
-    /// From the first line of the piece on.
+    /// The line, counted from the first line of the piece.
     pub(crate) line: u32,
 }
 
-/// Good rows of one piece of a source.
+/// The good rows of one piece of a source.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) wants: Wants,
     pub(crate) ids: Vec<Id>,
     pub(crate) long_ids: Strings,
     pub(crate) days: Vec<i32>,
-    /// NaN where there is none.
+    /// NaN if there is no amount.
     pub(crate) amounts: Vec<f64>,
-    /// Where wanted, as numbers of `type_names`; after [`Rows::number_types`] as numbers of the sink.
+    /// The event types, if needed, as numbers of `type_names`; after [`Rows::number_types`], as numbers of the sink.
     pub(crate) types: Vec<u16>,
     pub(crate) type_names: Names,
-    /// Where events are orders.
+    /// The order ids, if an event is an order.
     orders: Vec<Id>,
     long_orders: Strings,
     pub(crate) labels: Vec<Option<bool>>,
-    /// From `first_line` on.
+    /// The lines of the rows, counted from `first_line`.
     pub(crate) lines: Vec<u32>,
     pub(crate) first_line: u64,
-    /// Rows left out because of their day.
+    /// Number of rows left out because of their day.
     pub(crate) outside: u64,
-    /// Where there are several shards, the rows by shard, and where those of each end.
+    /// The indices of the rows by shard, if there are several; `shard_ends` has the end of each shard.
     order: Vec<u32>,
     shard_ends: Vec<usize>,
 }
 
 impl Rows {
-    /// Room for about so many rows.
+    /// Creates an empty batch with room for about `capacity` rows.
     pub(crate) fn new(wants: Wants, capacity: usize) -> Self {
         Rows {
             wants,
@@ -110,7 +110,7 @@ impl Rows {
         }
     }
 
-    /// Forgets the rows, but neither the memory they stood in nor the names of their types.
+    /// Removes the rows, but keeps the allocated memory and the names of the types.
     pub(crate) fn clear(&mut self) {
         let Rows { wants: _, ids, long_ids, days, amounts, types, type_names: _, .. } = self;
         let Rows { orders, long_orders, labels, lines, .. } = self;
@@ -130,7 +130,7 @@ impl Rows {
         self.ids.len()
     }
 
-    /// Adds a row of a customer, whose id is UTF-8 as the row's order is.
+    /// Adds a row of a customer. The id and the row's order must be UTF-8.
     #[inline(always)]
     pub(crate) fn push(&mut self, customer: &[u8], spread: &Spread, row: GoodRow<'_>) -> Result<()> {
         if row.day < self.wants.days.first || row.day > self.wants.days.last {
@@ -153,7 +153,7 @@ impl Rows {
         Ok(())
     }
 
-    /// The first and the last day of these rows, each with the line of a row of that day; none where lines are not kept.
+    /// The first and the last day of these rows, each with the line of a row of that day; none if lines are not kept.
     pub(crate) fn ends(&self) -> Option<[(i32, u64); 2]> {
         let line = |row: usize| self.first_line + u64::from(self.lines[row]);
         let row = |best: i32| self.days.iter().position(|&day| day == best).expect("the day of a row");
@@ -161,7 +161,7 @@ impl Rows {
         (self.lines.len() == self.days.len()).then(|| [(first, line(row(first))), (last, line(row(last)))])
     }
 
-    /// Deals the rows out to so many shards, a power of two.
+    /// Assigns the rows to `shards` shards, a power of two, by the hash of the customer.
     pub(crate) fn deal(&mut self, spread: &Spread, shards: usize) {
         if shards == 1 {
             return;
@@ -172,7 +172,7 @@ impl Rows {
         for shard in 0..shards {
             self.shard_ends[shard + 1] += self.shard_ends[shard];
         }
-        // Each end begins where its shard does and moves up row by row.
+        // Each end starts at the beginning of its shard and moves up row by row.
         self.order = vec![0; self.len()];
         for (row, &shard) in shard_of.iter().enumerate() {
             let end = &mut self.shard_ends[usize::from(shard)];
@@ -181,7 +181,7 @@ impl Rows {
         }
     }
 
-    /// Gives the types the numbers that they have in the whole log.
+    /// Replaces the numbers of the types by their numbers in the whole log.
     pub(crate) fn number_types(&mut self, names: &mut Names) -> Result<()> {
         let mut numbers = Vec::new();
         for name in self.type_names.texts() {
@@ -202,8 +202,8 @@ impl Rows {
         self.visit_ids((&self.ids, &self.long_ids), shard, table, update);
     }
 
-    /// The orders of the rows of a shard, in the order of [`Rows::visit`], by their numbers in the names from 1 on; 0 is a row
-    /// without an order, and there are no numbers at all where events are no orders.
+    /// The order numbers of the rows of a shard, in the order of [`Rows::visit`]: 1 + the number in `names`, or 0 for a row
+    /// without an order. The list is empty if an event is not an order.
     pub(crate) fn orders(&self, shard: usize, names: &mut Names) -> Vec<u32> {
         let mut numbers = Vec::new();
         if self.wants.unit == EventUnit::Order {
@@ -238,7 +238,7 @@ impl Rows {
     }
 }
 
-/// The id of a text that is UTF-8; a long one is kept with the rows.
+/// The id of a text, which must be UTF-8. The text of a long id is stored with the rows.
 #[inline(always)]
 fn id(text: &[u8], long: &mut Strings, spread: &Spread) -> Id {
     Id::short(text).unwrap_or_else(|| {
@@ -247,7 +247,7 @@ fn id(text: &[u8], long: &mut Strings, spread: &Spread) -> Id {
     })
 }
 
-/// Takes the good rows of a source.
+/// A consumer of the good rows of a source.
 pub(crate) trait Sink: Send {
     type Shard: Shard;
 
@@ -255,22 +255,22 @@ pub(crate) trait Sink: Send {
 
     fn spread(&self) -> &Spread;
 
-    /// The parts that share the customers among them, a power of two, and the names of the event types.
+    /// The shards, whose number is a power of two, and the names of the event types.
     fn parts(&mut self) -> (&mut [Self::Shard], &mut Names);
 }
 
-/// The part of a sink that some of the customers belong to.
+/// The part of a sink with the rows of some of the customers.
 pub(crate) trait Shard: Send {
-    /// Takes its rows out of these; those whose label differs from an earlier one of their customer are returned.
+    /// Takes the rows of this shard. Returns the rows whose label differs from an earlier label of the customer.
     fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow>;
 
-    /// Takes back accepted rows because labels of their customer differ: how many, and the first of them by line.
+    /// Removes accepted rows of customers whose labels differ. Returns their number, and the first of them by line.
     fn withdraw_conflicts(&mut self) -> (u64, Vec<BadRow>) {
         (0, Vec::new())
     }
 }
 
-/// How many shards share the customers: enough that every core has work when some are done early, a power of two.
+/// The number of shards, a power of two: enough that every core has work even if some shards are finished early.
 pub(crate) fn shards() -> usize {
     match parallel::threads() {
         1 => 1,
@@ -278,7 +278,7 @@ pub(crate) fn shards() -> usize {
     }
 }
 
-/// The number of an event type; an empty one has none.
+/// The number of an event type; [`NO_TYPE`] for an empty one.
 #[inline(always)]
 pub(crate) fn type_number(names: &mut Names, name: &[u8]) -> Result<u16> {
     if name.is_empty() {

@@ -1,10 +1,10 @@
-//! Where the separators of a text stand: 64 bytes become a word of bits, by the vector unit where every machine of the target
-//! has one, by arithmetic on eight bytes at a time elsewhere.
+//! Search for the separators of a text. 64 bytes are reduced to a word of bits: with vector instructions if every machine of
+//! the target has them, else with arithmetic on eight bytes at a time.
 
-/// Bytes that become one word.
+/// Number of bytes that are reduced to one word.
 pub(crate) const GROUP: usize = 64;
 
-/// Walks over the positions of delimiters, line ends and quotes.
+/// An iterator over the positions of delimiters, line ends and quotes.
 pub(crate) struct Separators {
     delimiter: u8,
     base: usize,
@@ -12,7 +12,7 @@ pub(crate) struct Separators {
 }
 
 impl Separators {
-    /// The separators from this position on.
+    /// Starts at this position.
     pub(crate) fn from(text: &[u8], position: usize, delimiter: u8) -> Self {
         let base = position / GROUP * GROUP;
         let hits = hits_at(text, base, delimiter) & (u64::MAX << (position % GROUP));
@@ -25,7 +25,7 @@ impl Separators {
         while self.hits == 0 {
             self.base += GROUP;
             if self.base >= text.len() {
-                // Stays beyond the end however often it is asked.
+                // Keeps the position, so that further calls also return the end.
                 self.base -= GROUP;
                 return text.len();
             }
@@ -37,10 +37,10 @@ impl Separators {
     }
 }
 
-/// Writes the positions of all separators of a text into a list that is as long as it ever had to be, and returns their
-/// number.
+/// Writes the positions of all separators of a text to the start of `found`, and returns their number. The list is only
+/// made longer, never shorter, so it need not be filled again.
 pub(crate) fn positions(text: &[u8], delimiter: u8, found: &mut Vec<u32>) -> usize {
-    /// Positions that are written without looking whether there are so many: most groups hold no more.
+    /// Number of positions that are written per group without testing if there are so many. Most groups have no more.
     const TOGETHER: usize = 8;
     let mut n = 0;
     for base in (0..text.len()).step_by(GROUP) {
@@ -52,7 +52,7 @@ pub(crate) fn positions(text: &[u8], delimiter: u8, found: &mut Vec<u32>) -> usi
         n += hits.count_ones() as usize;
         for room in room.chunks_exact_mut(TOGETHER) {
             for position in room {
-                // The added bit keeps the count of zeros defined where there is no further hit.
+                // The added bit gives a defined count of zeros if there is no further hit.
                 *position = base as u32 + (hits | 1 << 63).trailing_zeros();
                 hits &= hits.wrapping_sub(1);
             }
@@ -69,7 +69,7 @@ fn hits_at(text: &[u8], base: usize, delimiter: u8) -> u64 {
     match text.get(base..base + GROUP) {
         Some(group) => hits(group.try_into().expect("a whole group"), delimiter),
         None => {
-            // The delimiter is never 0, so the padding holds no separator.
+            // The delimiter is never 0, so the padding contains no separator.
             let mut group = [0; GROUP];
             let rest = text.get(base..).unwrap_or(&[]);
             group[..rest.len()].copy_from_slice(rest);
@@ -78,7 +78,7 @@ fn hits_at(text: &[u8], base: usize, delimiter: u8) -> u64 {
     }
 }
 
-/// Bit i is set where byte i is the delimiter, a line end or a quote.
+/// Returns a word in which bit i is set if byte i is the delimiter, a line end or a quote.
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[inline(always)]
 #[allow(unsafe_code, reason = "the one hot loop that needs the vector unit; the language asks for the word even here")]
@@ -110,7 +110,7 @@ fn hits(group: &[u8; GROUP], delimiter: u8) -> u64 {
     portable_hits(group, delimiter)
 }
 
-/// The same by plain arithmetic.
+/// The same as `hits`, by plain arithmetic.
 #[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "sse2"))))]
 fn portable_hits(group: &[u8; GROUP], delimiter: u8) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
@@ -123,7 +123,7 @@ fn portable_hits(group: &[u8; GROUP], delimiter: u8) -> u64 {
             !(((x & LOW) + LOW) | x | LOW)
         };
         let found = equal(delimiter) | equal(b'\n') | equal(b'"');
-        // The product moves bit 8k to bit 56 + k, and no two of its terms meet.
+        // The product moves bit 8k to bit 56 + k, and no two of its terms overlap.
         hits |= ((found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i);
     }
     hits

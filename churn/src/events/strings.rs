@@ -11,13 +11,13 @@ pub(crate) struct Strings {
     ends: Vec<usize>,
 }
 
-/// Whatever holds numbered texts.
+/// A collection of numbered texts.
 pub(crate) trait Texts: Sync {
     fn len(&self) -> usize;
 
     fn bytes(&self, index: usize) -> &[u8];
 
-    /// Asks for the memory that the text is found through.
+    /// Prefetches the memory that is read first to find the text.
     fn call_up(&self, _index: usize) {}
 }
 
@@ -60,12 +60,12 @@ impl Strings {
         sorted(&[self], |_, _| true).into_iter().map(|(_, i)| i).collect()
     }
 
-    /// The strings of these indices, in their order.
+    /// Returns the strings of these indices, in this order.
     pub(crate) fn select(&self, order: impl IntoIterator<Item = u32>) -> Strings {
         order.into_iter().map(|i| self.get(i as usize)).collect()
     }
 
-    /// The position of a string among strings in byte order.
+    /// Finds the index of a string by binary search. The list must be in byte order.
     pub(crate) fn search(&self, text: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
@@ -89,14 +89,14 @@ impl<'a> FromIterator<&'a str> for Strings {
     }
 }
 
-/// The chosen texts of several lists in byte order, as (list, index); of equal ones the first.
+/// Sorts the chosen texts of several lists in byte order, as (list, index). Of equal texts only the first is kept.
 pub(crate) fn sorted<T: Texts>(lists: &[&T], chosen: impl Fn(usize, usize) -> bool + Sync + Send) -> Vec<(u32, u32)> {
     let get = |(l, i): (u32, u32)| lists[l as usize].bytes(i as usize);
     let mut keyed: Vec<Keyed> = Vec::with_capacity(lists.iter().map(|list| list.len()).sum());
     for (l, list) in lists.iter().enumerate() {
         keyed.extend((0..list.len()).filter(|&i| chosen(l, i)).map(|i| (0, (l as u32, i as u32))));
     }
-    // The eight bytes behind what all texts begin with decide nearly all comparisons without touching the texts.
+    // The eight bytes after the common prefix decide nearly all comparisons without access to the texts.
     let first = keyed.first().map_or(&[][..], |&(_, at)| get(at));
     let common = keyed.iter().fold(first.len(), |common, &(_, at)| {
         let both = first[..common].iter().zip(get(at));
@@ -109,7 +109,8 @@ pub(crate) fn sorted<T: Texts>(lists: &[&T], chosen: impl Fn(usize, usize) -> bo
     keyed.into_iter().map(|(_, at)| at).collect()
 }
 
-/// Sorts by the keys, and where they are equal by the comparison. One function for lists of every kind: two sorts are large.
+/// Sorts by the keys, and by the comparison if the keys are equal. It is one function for lists of all types, because the
+/// code of two sorts is large.
 fn sort_keyed(keyed: &mut [Keyed], compare: &(dyn Fn((u32, u32), (u32, u32)) -> Ordering + Sync)) {
     parallel::sort_unstable_by(keyed, |a, b| a.0.cmp(&b.0));
     for same in keyed.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
@@ -117,10 +118,10 @@ fn sort_keyed(keyed: &mut [Keyed], compare: &(dyn Fn((u32, u32), (u32, u32)) -> 
     }
 }
 
-/// The key of a text, and where it is.
+/// The sort key of a text, and its (list, index).
 type Keyed = (u64, (u32, u32));
 
-/// The first eight bytes as a number that orders as they do.
+/// The first eight bytes as a number with the same order.
 fn leading(text: &[u8]) -> u64 {
     match text.first_chunk() {
         Some(first) => u64::from_be_bytes(*first),
@@ -128,7 +129,7 @@ fn leading(text: &[u8]) -> u64 {
     }
 }
 
-/// The texts at these places of several lists, in their order.
+/// Copies the texts at these positions of several lists, in this order.
 pub(crate) fn select<T: Texts>(lists: &[&T], order: &[(u32, u32)]) -> Strings {
     const TOGETHER: usize = 64;
     let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(order.len()));

@@ -1,10 +1,10 @@
-//! Ids and event types as data gives them: text, or a whole number, which stands for its digits. A library of tables that has
-//! no missing integers makes floats of a column of them, so 12346.0 is 12346.
+//! Ids and event types in data: text, or a whole number, which is read as its digits. Some table libraries convert a column of
+//! integers with missing values to floats, so 12346.0 is read as 12346.
 
 use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, deserialized};
 
-/// The id of a customer, from text or from a whole number.
+/// The id of a customer, read from text or from a whole number.
 ///
 /// ```
 /// use churn::{CustomerId, from_json};
@@ -17,7 +17,7 @@ use crate::objects::{FromJson, deserialized};
 pub struct CustomerId(pub String);
 
 impl CustomerId {
-    /// The digits of a whole number below 2^53; none for another.
+    /// Returns the digits of a whole number below 2^53; none for another number.
     pub fn of_number(number: f64) -> Option<CustomerId> {
         digits(number).map(CustomerId)
     }
@@ -31,7 +31,7 @@ impl FromJson for CustomerId {
 
 deserialized!(CustomerId);
 
-/// A text, or the digits of a whole number.
+/// Reads a text, or a whole number as its digits.
 pub(crate) fn word(json: &Json) -> JsonResult<String> {
     match json {
         Json::Text(text) => Ok(text.clone()),
@@ -42,7 +42,7 @@ pub(crate) fn word(json: &Json) -> JsonResult<String> {
     }
 }
 
-/// The digits of a whole number; none of one with a fraction, nor of one so large that its neighbours look the same.
+/// The digits of a whole number. None for a number with a fraction, or so large that doubles cannot represent every integer.
 pub(crate) fn digits(number: f64) -> Option<String> {
     const EXACT: f64 = (1u64 << 53) as f64;
     (number.fract() == 0.0 && number.abs() < EXACT).then(|| (number as i64).to_string())

@@ -1,4 +1,4 @@
-//! A model made ready to explain, once for any number of customers.
+//! An explainer: a model prepared once to explain any number of customers.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::model::{Learner, Logistic, Model, Prediction};
 use crate::parallel;
 use crate::progress::{Observer, step};
 
-/// Rows that go through the trees together, so that a tree stays in the cache.
+/// Number of rows that walk through each tree together, so that the tree stays in the cache.
 const BLOCK: usize = 128;
 
-/// A model with what its explanations need, prepared once: for one customer preparing takes longer than explaining.
+/// A model prepared for explanations. Prepare it once, because for a single customer preparing takes longer than explaining.
 ///
-/// It holds the model and tables of the size of the trees or some of it (at most about 64 MB), and can be kept and shared
-/// between threads.
+/// It contains the model and tables of about the size of its trees (at most about 64 MB). It can be kept and shared between
+/// threads.
 ///
 /// ```
 /// # use churn::*;
@@ -54,36 +54,36 @@ pub struct Explainer {
     base: f64,
 }
 
-/// The risk of one customer, and why.
+/// The predicted risk of one customer with its explanation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedPrediction {
-    /// The risk.
+    /// The predicted risk.
     #[serde(flatten)]
     pub prediction: Prediction,
     /// The strongest reasons in words, strongest first.
     pub reasons: Vec<Reason>,
-    /// The margin where nothing is known of the customer.
+    /// The base: the margin if all features are unknown.
     pub base: f64,
-    /// base + the sum of the contributions.
+    /// The margin, which is base + the sum of the contributions.
     pub margin: f64,
-    /// What each feature adds to the margin, in the order of [`Model::feature_specs`].
+    /// The contribution of each feature to the margin, in the order of [`Model::feature_specs`].
     pub contributions: Vec<f64>,
 }
 
-/// How contributions come about.
+/// The method that computes contributions.
 enum Method {
-    /// The terms of each feature, less these means.
+    /// Logistic regression: the terms of each feature, minus these means.
     Terms(Vec<f64>),
     PathDependent(PathDependent),
-    /// Against these rows.
+    /// Trees: compared with these background rows.
     Interventional(Array2<f64>),
 }
 
 impl Model {
-    /// Makes the model ready to explain.
+    /// Prepares the model for explanations.
     ///
     /// # Errors
-    /// `missing_background` for `interventional` if the model has kept no background rows; `invalid_parameter`.
+    /// `missing_background` for `interventional` if the model has no background rows; `invalid_parameter`.
     pub fn explainer(&self, config: &ExplainConfig) -> Result<Explainer> {
         config.check()?;
         let background = match config.feature_perturbation {
@@ -115,19 +115,19 @@ impl Model {
         Ok(Explainer { model: self.clone(), voice, method: Arc::new(method), base })
     }
 
-    /// Why each customer of a feature table ([`Model::features`], [`Model::table_features`]) has the risk they have: the
-    /// customers, in the order, of [`Model::predict_features`].
+    /// Explains the risk of each customer of a feature table ([`Model::features`], [`Model::table_features`]). The customers
+    /// and their order are those of [`Model::predict_features`].
     ///
     /// # Errors
-    /// Those of [`Model::predict_features`].
+    /// The errors of [`Model::predict_features`].
     pub fn explain(&self, table: &FeatureTable) -> Result<Explanation> {
         self.explain_with(table, &ExplainConfig::default())
     }
 
-    /// [`Model::explain`] against a background, or in other words.
+    /// [`Model::explain`] with other settings.
     ///
     /// # Errors
-    /// Those of [`Model::predict_features`] and of [`Model::explainer`].
+    /// The errors of [`Model::predict_features`] and of [`Model::explainer`].
     pub fn explain_with(&self, table: &FeatureTable, config: &ExplainConfig) -> Result<Explanation> {
         self.explain_observed(table, config, &())
     }
@@ -135,7 +135,7 @@ impl Model {
     /// [`Model::explain_with`] with an observer of its progress (stage `"explain"`, in rows).
     ///
     /// # Errors
-    /// Those of [`Model::explain_with`], and `cancelled`.
+    /// The errors of [`Model::explain_with`], and `cancelled`.
     pub fn explain_observed(
         &self,
         table: &FeatureTable,
@@ -145,7 +145,7 @@ impl Model {
         self.explainer(config)?.explain_observed(table, observer)
     }
 
-    /// The rows that the model has kept to explain against.
+    /// The background rows of the model.
     fn background(&self) -> Result<Array2<f64>> {
         let rows = &self.document.background;
         if rows.is_empty() {
@@ -159,12 +159,12 @@ impl Model {
 }
 
 impl Explainer {
-    /// The margin where nothing is known of the customer.
+    /// The base: the margin if all features are unknown.
     pub fn base(&self) -> f64 {
         self.base
     }
 
-    /// What margin and contributions are measured in.
+    /// The unit of the margin and the contributions.
     pub fn output(&self) -> Output {
         match self.model.document.learner {
             Learner::RandomForest { .. } => Output::Rate,
@@ -172,11 +172,11 @@ impl Explainer {
         }
     }
 
-    /// Why each customer of a feature table has the risk they have: the customers, in the order, of
+    /// Explains the risk of each customer of a feature table. The customers and their order are those of
     /// [`Model::predict_features`].
     ///
     /// # Errors
-    /// Those of [`Model::predict_features`].
+    /// The errors of [`Model::predict_features`].
     pub fn explain(&self, table: &FeatureTable) -> Result<Explanation> {
         self.explain_observed(table, &())
     }
@@ -184,10 +184,10 @@ impl Explainer {
     /// [`Explainer::explain`] with an observer of its progress (stage `"explain"`, in rows).
     ///
     /// # Errors
-    /// Those of [`Explainer::explain`], and `cancelled`.
+    /// The errors of [`Explainer::explain`], and `cancelled`.
     pub fn explain_observed(&self, table: &FeatureTable, observer: &dyn Observer) -> Result<Explanation> {
         let table = &*self.model.covered(table)?;
-        // Blocks between two words to the observer: a fraction of a second.
+        // Number of blocks between two calls of the observer, which take a fraction of a second.
         let together = match *self.method {
             Method::Interventional(_) => 2 * parallel::threads(),
             Method::Terms(_) | Method::PathDependent(_) => 64,
@@ -231,12 +231,13 @@ impl Explainer {
         })
     }
 
-    /// Writes what each feature of one row adds to the margin, and returns the margin; the probability is that of
-    /// [`Model::probability_of`]. The row has the features in the order of [`Model::feature_specs`], NaN where a value is missing,
-    /// the index of the level for a category; the bits are those of [`Explainer::explain`].
+    /// Writes the contribution of each feature of one row, and returns the margin. The probability is that of
+    /// [`Model::probability_of`]. The row has the features in the order of [`Model::feature_specs`]; a missing value is NaN, a
+    /// category is the index of its level. The contributions have the same bits as those of [`Explainer::explain`].
     ///
     /// # Errors
-    /// `feature_mismatch` for another number of features or contributions, or a category's value that is no index of a level.
+    /// `feature_mismatch` for another number of features or contributions, or a category's value that is not the index of a
+    /// level.
     pub fn explain_row(&self, row: &[f64], contributions: &mut [f64]) -> Result<f64> {
         self.model.check_row(row)?;
         self.check_contributions(contributions)?;
@@ -245,11 +246,11 @@ impl Explainer {
         Ok(self.model.prepared.scorer.margin(row))
     }
 
-    /// The strongest reasons of one row in words: what [`Explanation::reasons`] gives, for what [`Explainer::explain_row`] has
-    /// written.
+    /// The strongest reasons of one row in words, from the contributions of [`Explainer::explain_row`]. They are the same as
+    /// those of [`Explanation::reasons`].
     ///
     /// # Errors
-    /// Those of [`Explainer::explain_row`].
+    /// The errors of [`Explainer::explain_row`].
     pub fn reasons(&self, row: &[f64], contributions: &[f64]) -> Result<Vec<Reason>> {
         self.model.check_row(row)?;
         self.check_contributions(contributions)?;
@@ -257,11 +258,11 @@ impl Explainer {
         Ok(self.reasons_at(row, contributions, probability))
     }
 
-    /// The risk of one customer at the end of a day with its reasons: what [`Model::predict_one`] gives, and what
-    /// [`Explainer::reasons`] says of the same features.
+    /// Predicts and explains the risk of one customer at the end of a day. The prediction is that of [`Model::predict_one`],
+    /// the reasons are those of [`Explainer::reasons`].
     ///
     /// # Errors
-    /// Those of [`Model::predict_one`].
+    /// The errors of [`Model::predict_one`].
     pub fn explain_one(&self, customer: &Customer, as_of: Day) -> Result<ExplainedPrediction> {
         self.model.with_row_of(customer, as_of, |row, prediction| {
             let mut contributions = vec![0.0; row.len()];
@@ -285,7 +286,7 @@ impl Explainer {
         Err(Error::new(ErrorKind::FeatureMismatch, message))
     }
 
-    /// Adds the contributions of some rows of features to values that are 0.
+    /// Writes the contributions of some rows of features. The output must be filled with 0.
     fn contributions(&self, rows: &[f64], width: usize, contributions: &mut [f64]) {
         let learner = &self.model.document.learner;
         match (&*self.method, learner) {
@@ -314,8 +315,8 @@ fn trees(learner: &Learner) -> &[Tree] {
     }
 }
 
-/// What the terms of each feature are over a background; nothing where that is the training rows, over which every term is
-/// centred.
+/// The mean of the terms of each feature over a background. Without a background the reference is the training rows, over
+/// which every term is centred, so the means are 0.
 fn means(logistic: &Logistic, features: usize, background: Option<&Array2<f64>>) -> Vec<f64> {
     let mut means = vec![0.0; features];
     if let Some(background) = background {

@@ -1,26 +1,26 @@
-//! Exact Shapley values of trees against the rows of a background: how much each feature adds to the prediction of a row.
+//! Exact Shapley values of trees, compared with the rows of a background sample (interventional TreeSHAP).
 //!
-//! Against one background row a feature that is known has the row's value, one that is not the background's. The tree is
-//! walked with both at once; what a leaf counts for a feature is a ratio of factorials, and the values are the mean over the
-//! background (Lundberg et al. 2020, `interventional`).
+//! Compared with one background row, a known feature has the row's value, and an unknown one the background row's. The tree
+//! is walked with both rows at once. The weight of a leaf for a feature is a ratio of factorials. The values are the means
+//! over the background rows (Lundberg et al. 2020, `interventional`).
 
 use ndarray::{Array2, ArrayView1};
 
 use crate::model::tree::{MAX_DEPTH, Split, Tree};
 
-/// What the trees give on the mean of the background: where no feature is known.
+/// The sum of the trees, averaged over the background rows: the base, at which no feature is known.
 pub(super) fn base(trees: &[Tree], background: &Array2<f64>) -> f64 {
     let sum: f64 = trees.iter().flat_map(|tree| background.rows().into_iter().map(|row| tree.value(row))).sum();
     sum / background.nrows() as f64
 }
 
-/// Adds to the values beside each row of `width` features what they add to the sum of the trees.
+/// Adds, for each row of `width` features, the contributions of its features to the sum of the trees.
 pub(super) fn add(trees: &[Tree], background: &Array2<f64>, rows: &[f64], width: usize, contributions: &mut [f64]) {
     let weights = Weights::new();
     let mut sides = vec![Side::Both; width];
     let mut sums = vec![0.0; rows.len()];
     for tree in trees {
-        // Anew for each block: those of all trees at once could be more than fits.
+        // Computed again for each block, because those of all trees together could exceed the memory.
         let of_backgrounds: Vec<Vec<bool>> = background.rows().into_iter().map(|row| ways(tree, row)).collect();
         for (row, values) in rows.chunks_exact(width).zip(sums.chunks_exact_mut(width)) {
             let of_row = ways(tree, row.into());
@@ -34,13 +34,13 @@ pub(super) fn add(trees: &[Tree], background: &Array2<f64>, rows: &[f64], width:
     contributions.iter_mut().zip(sums).for_each(|(value, sum)| *value += sum / count);
 }
 
-/// Whether a row goes left, at each node.
+/// For each node, true if the row goes left there.
 fn ways(tree: &Tree, row: ArrayView1<'_, f64>) -> Vec<bool> {
     let left = |split: &Split| split.goes_left(row[split.feature as usize]);
     tree.nodes.iter().map(|node| node.split.as_ref().is_some_and(left)).collect()
 }
 
-/// Whose values of a feature lead on: they agree so far, or only the row's, or only the background's.
+/// The row whose value of a feature the current path follows: both as long as they agree, then only one of them.
 #[derive(Clone, Copy, PartialEq)]
 enum Side {
     Both,
@@ -48,7 +48,7 @@ enum Side {
     Background,
 }
 
-/// The walk of a row and a background row through a tree.
+/// The walk of a row and a background row through a tree at the same time.
 struct Pair<'a> {
     tree: &'a Tree,
     of_row: &'a [bool],
@@ -58,8 +58,9 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Adds what the features split on below a node give, and returns what the leaves below count for a feature that leads
-    /// here by the row's value, and against one that leads here by the background's. So many of each lead here.
+    /// Adds the contributions of the features that are split on below a node. `by_row` features lead to the node by the row's
+    /// value, and `by_background` features by the background row's. Returns the weighted sum of the leaves below, first with
+    /// the weights of a feature of the first kind, then with those of a feature of the second kind.
     fn below(&mut self, node: usize, by_row: usize, by_background: usize, values: &mut [f64]) -> (f64, f64) {
         let tree = self.tree;
         let Some(split) = &tree.nodes[node].split else {
@@ -85,15 +86,16 @@ impl Pair<'_> {
     }
 }
 
-/// The share of the orders of a + b features in which a given one of the a comes after all others of the a and before all of
-/// the b, (a − 1)!·b!/(a + b)!; and a!·(b − 1)!/(a + b)! for one of the b.
+/// Weights of leaves. The first is the share of the orders of a + b features in which a given one of the a features comes
+/// after all others of the a and before all of the b, (a − 1)!·b!/(a + b)!. The second is a!·(b − 1)!/(a + b)!, for one of
+/// the b features.
 struct Weights(Vec<(f64, f64)>);
 
 impl Weights {
     fn new() -> Self {
         let mut weights = Vec::with_capacity((MAX_DEPTH + 1) * (MAX_DEPTH + 1));
         for a in 0..=MAX_DEPTH {
-            // (a + b over b), one b after the other.
+            // The binomial coefficient (a + b choose b), updated for each b.
             let mut choices = 1.0;
             for b in 0..=MAX_DEPTH {
                 if b > 0 {

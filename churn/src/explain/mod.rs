@@ -1,12 +1,13 @@
-//! Why a customer has the risk they have: what each feature adds, in numbers and in words.
+//! Explanations of a customer's risk: the contribution of each feature, in numbers and in words.
 //!
-//! **Contributions** are Shapley values, exact for every learner: they add up, with the base, to the margin. What the margin
-//! is depends on the learner ([`Output`]): log-odds for logistic regression and boosting; for a forest, which averages
-//! rates, the rate itself. The probability is a rising function of the margin (the calibration), so a contribution above 0
-//! never lowers it and the order of contributions holds for it too; it is only not a sum.
+//! **Contributions** are Shapley values, exact for every learner: the base and the contributions add up to the margin. The
+//! margin depends on the learner ([`Output`]): it is the log-odds for logistic regression and boosting, and the rate for a
+//! forest, which averages rates. The probability is a rising function of the margin (the calibration). So a contribution
+//! above 0 never lowers the probability, and the order of contributions holds for it too. But contributions do not add up to
+//! the probability.
 //!
-//! **What is compared with** ([`FeaturePerturbation`]): by default the rows that the model was trained on, as trees and means
-//! remember them; or a background sample of them that the document keeps.
+//! **Reference** ([`FeaturePerturbation`]): by default the training rows, as summarised by the covers of the trees and by the
+//! means; or a background sample of the training rows that the document stores.
 //!
 //! Worked by hand: a logistic regression of one feature with mean 10, deviation 5, coefficient 0.8 and intercept −1 gives a
 //! customer with the value 20 the margin −1 + 0.8 · (20 − 10)/5 = 0.6: base −1, contribution 1.6.
@@ -54,28 +55,30 @@ use crate::features::FeatureSpec;
 use crate::objects::{names, objects};
 use reasons::Voice;
 
-/// What "without knowing a feature" means.
+/// The definition of the value of a model if a feature is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeaturePerturbation {
-    /// Trees: the training rows at each split, by the cover of its sides. Logistic regression: the training means.
+    /// Trees: the mean of both sides of a split, weighted by their training rows (cover). Logistic regression: the training
+    /// means.
     #[default]
     TreePathDependent,
-    /// The rows of the model's background sample, one after the other: what the model does if the feature alone is changed,
-    /// whether or not such customers exist. Takes a hundred walks where the other takes one.
+    /// The mean over the rows of the model's background sample, whose values replace the unknown ones. So it measures the
+    /// effect of changing the feature alone, even if no such customers exist. It takes one walk per background row (by default
+    /// a hundred), where the other takes one.
     Interventional,
 }
 
 names! { FeaturePerturbation { TreePathDependent, Interventional } }
 
-/// How to explain.
+/// Settings for explanations.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainConfig {
-    /// What a contribution compares with.
+    /// The reference that contributions compare with.
     pub feature_perturbation: FeaturePerturbation,
-    /// How many reasons in words a customer gets; 0 to 100, default 3.
+    /// Number of reasons in words per customer; 0 to 100, default 3.
     pub reasons: usize,
-    /// What one event of the log is called in words, such as `purchase` or `visit`; the plural takes an s. Default `event`.
+    /// The word for an event of the log, such as `purchase` or `visit`; the plural takes an s. Default `event`.
     pub event: String,
 }
 
@@ -99,7 +102,7 @@ impl ExplainConfig {
     }
 }
 
-/// What the margin and the contributions are measured in.
+/// The unit of the margin and the contributions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
@@ -111,12 +114,12 @@ pub enum Output {
 
 names! { Output { LogOdds, Rate } }
 
-/// The mean size of a feature's contributions.
+/// The importance of a feature: the mean absolute value of its contributions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureImportance {
     /// The feature.
     pub feature: String,
-    /// Mean of |contribution| over the customers explained, in the unit of the margin.
+    /// Mean of |contribution| over the explained customers, in the unit of the margin.
     pub mean_absolute: f64,
 }
 
@@ -137,7 +140,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The customers, in the order of the features they were computed from.
+    /// The customer ids, in the order of the feature table.
     pub fn customer_ids(&self) -> impl Iterator<Item = &str> {
         self.ids.iter()
     }
@@ -147,33 +150,33 @@ impl Explanation {
         self.specs.iter().map(|spec| spec.name.as_str())
     }
 
-    /// Customers × features: what each feature adds to the margin.
+    /// The contributions of the features to the margin, as customers × features.
     pub fn contributions(&self) -> &Array2<f64> {
         &self.contributions
     }
 
-    /// The margin where nothing is known of the customer.
+    /// The base: the margin if all features are unknown.
     pub fn base(&self) -> f64 {
         self.base
     }
 
-    /// base + the sum of the row, in the unit of [`Explanation::output`].
+    /// The margin of each customer, which is base + the sum of the row, in the unit of [`Explanation::output`].
     pub fn margin(&self) -> &[f64] {
         &self.margin
     }
 
-    /// The calibrated probabilities of churn that the margins lead to.
+    /// The calibrated probabilities of churn of the margins.
     pub fn churn_probabilities(&self) -> &[f64] {
         &self.probabilities
     }
 
-    /// What margin and contributions are measured in.
+    /// The unit of the margin and the contributions.
     pub fn output(&self) -> Output {
         self.output
     }
 
-    /// The strongest reasons of a customer in words, strongest first, for and against churn. Features of a log that speak of
-    /// the same, such as counts over several windows, are one reason; what adds nothing is none.
+    /// The strongest reasons of a customer in words, for and against churn, strongest first. Features of a log with the same
+    /// theme, such as counts over several windows, are one reason. A feature that adds nothing is not a reason.
     ///
     /// # Panics
     /// If there is no such row.
@@ -186,8 +189,8 @@ impl Explanation {
         self.voice.reasons(&self.specs, values, contributions, self.probabilities[row], most)
     }
 
-    /// The strongest changes since an explanation of an earlier day that raised the risk of a customer, in words. The rows are
-    /// the customer's in either explanation, `days` lie between them.
+    /// The strongest changes since an explanation of an earlier day that raised the risk of a customer, in words. `row` and
+    /// `row_before` are the customer's rows in the two explanations, which are `days` apart.
     pub(crate) fn changes(&self, row: usize, before: &Explanation, row_before: usize, days: i32) -> Vec<String> {
         let side =
             |of: &'_ Explanation, row: usize| (of.values.row(row).to_owned(), of.contributions.row(row).to_owned());
@@ -196,7 +199,7 @@ impl Explanation {
         self.voice.changes(&self.specs, then, now, days)
     }
 
-    /// The features by the mean size of their contributions, largest first: what the model looks at, over these customers.
+    /// The features by the mean absolute value of their contributions over these customers, largest first.
     pub fn importance(&self) -> Vec<FeatureImportance> {
         let rows = self.margin.len().max(1) as f64;
         let mean = |column: ArrayView1<'_, f64>| column.iter().map(|value| value.abs()).sum::<f64>() / rows;
@@ -208,8 +211,8 @@ impl Explanation {
         importance
     }
 
-    /// The value of a feature and what it adds, customer by customer: the points of a dependence plot. NaN where the value is
-    /// missing; the index of the level for a category.
+    /// The value and the contribution of a feature for each customer: the points of a dependence plot. A missing value is NaN;
+    /// a category is the index of its level.
     ///
     /// # Errors
     /// `missing_column` if the model has no such feature.

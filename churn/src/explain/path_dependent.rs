@@ -1,15 +1,17 @@
-//! Exact Shapley values of trees against the rows that they were grown on, by the cover of their nodes.
+//! Exact Shapley values of trees, compared with their training rows, by the cover of their nodes (path-dependent TreeSHAP).
 //!
-//! With only some features known, a tree gives the sum over its leaves of value · Π factor, a factor for each feature on the
-//! way: o = 1 or 0 where it is known (the row takes that way or not), and the share z of the training rows that did where it
-//! is not. If each is known with chance q, the factor is q·o + (1 − q)·z, and the Shapley value of a feature is the integral
-//! over q of what knowing it adds (Owen 1972): Σ value · (o − z) · ∫ Π of the other factors. That is a polynomial, so a
-//! Gauss–Legendre sum of half as many points as there are features on a way is exact; its terms are positive, so nothing
-//! cancels, and one walk gives the values of all features. They are those of TreeSHAP (Lundberg et al. 2020,
-//! `tree_path_dependent`); Yu et al. 2022 arrive at the same cost by another way.
+//! If only some features are known, the value of a tree is the sum over its leaves of value · Π factor. There is a factor for
+//! each feature on the path to the leaf. For a known feature it is o = 1 or 0 (the row takes the path or not). For an unknown
+//! one it is z, the share of the training rows that take it. If each feature is known with probability q, the factor is
+//! q·o + (1 − q)·z. The Shapley value of a feature is the integral over q of the effect of knowing it (Owen 1972):
+//! Σ value · (o − z) · ∫ Π of the other factors. The integrand is a polynomial in q. So a Gauss–Legendre sum is exact with half
+//! as many points as there are features on a path. Its terms are positive, so there is no cancellation, and one walk gives
+//! the values of all features. They are the values of TreeSHAP (Lundberg et al. 2020, `tree_path_dependent`); Yu et al. 2022
+//! reach the same cost in another way.
 //!
-//! Factors, and what a leaf credits a feature with, depend on the row only by whether it goes left at the node, right, or has
-//! left the way above: they are prepared, once for each of these three. The points stand side by side in short vectors.
+//! The factors, and the credit that a leaf gives a feature, depend on the row only by its state at a node: it goes left, goes
+//! right, or has left the path above. So they are prepared once for each of these three states. The values at the points of
+//! the quadrature are side by side in short vectors.
 
 use std::ops::Range;
 
@@ -17,16 +19,16 @@ use crate::model::VECTORS;
 use crate::model::tree::{Split, Tree};
 use crate::parallel;
 
-/// Tables of all trees are kept up to this size; those of a larger model are made anew for every block of rows.
+/// Largest size in bytes of the tables that are kept. The tables of a larger model are made again for every block of rows.
 const MOST_KEPT: usize = 64 << 20;
 
-/// Nodes from which on preparing is worth handing out to other cores.
+/// Number of nodes from which on the preparation is spread over the cores.
 const WORTH_SHARING: usize = 1 << 15;
 
-/// Trees, prepared.
+/// Trees, prepared for computing Shapley values.
 pub(super) struct PathDependent {
     grove: Box<dyn Grove>,
-    /// What the trees give where no feature is known.
+    /// The value of the trees if no feature is known.
     pub(super) base: f64,
 }
 
@@ -35,14 +37,15 @@ impl PathDependent {
         PathDependent::keeping(trees, MOST_KEPT)
     }
 
-    /// With tables of at most about so many bytes.
+    /// Prepares trees, with tables of at most about `most` bytes.
     pub(super) fn keeping(trees: &[Tree], most: usize) -> Self {
         let mut ways = Ways::default();
-        // Degree 2Q − 1 is exact, and what is integrated has a degree less than there are features on a way.
+        // Q points integrate polynomials up to degree 2Q − 1 exactly. The degree of the integrand is less than the number of
+        // features on a path.
         let grove = match trees.iter().map(|tree| most_features(tree, &mut ways)).max().unwrap_or(0) {
             0..=4 if VECTORS => prepare::<2>(trees, most, 2),
             0..=4 => prepare::<4>(trees, most, 2),
-            // Three points and an idle one fill a vector.
+            // Three points, and an idle one to fill the vector.
             5..=6 => prepare::<4>(trees, most, 3),
             7..=8 => prepare::<4>(trees, most, 4),
             9..=16 => prepare::<8>(trees, most, 8),
@@ -51,8 +54,8 @@ impl PathDependent {
         PathDependent { grove, base: trees.iter().map(expected).sum() }
     }
 
-    /// Adds to the values beside each row of `width` features what they add to the sum of the trees, which must be those that
-    /// were prepared.
+    /// Adds, for each row of `width` features, the contributions of its features to the sum of the trees. They must be the
+    /// trees that were prepared.
     pub(super) fn add(&self, trees: &[Tree], rows: &[f64], width: usize, contributions: &mut [f64]) {
         self.grove.add(trees, rows, width, contributions);
     }
@@ -64,14 +67,14 @@ trait Grove: Send + Sync {
 
 struct Walks<const Q: usize> {
     rule: Quadrature<Q>,
-    /// Of some trees each; none where they would be too large.
+    /// Tables of some trees each; none if they would be too large.
     kept: Option<Vec<Tables<Q>>>,
 }
 
 fn prepare<const Q: usize>(trees: &[Tree], most: usize, points: usize) -> Box<dyn Grove> {
     let rule = Quadrature::<Q>::new(points);
     let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
-    // About: half of the nodes are forks, and most of them have two ways.
+    // An estimate: half of the nodes are forks, and most of them have two states.
     let size = (nodes / 2).saturating_mul(size_of::<Fork>() + 2 * size_of::<Branch<Q>>());
     let kept = (size <= most).then(|| {
         let parts = if nodes < WORTH_SHARING { 1 } else { 4 * parallel::threads() };
@@ -109,7 +112,7 @@ impl<const Q: usize> Grove for Walks<Q> {
     }
 }
 
-/// The most features that any way down asks for.
+/// The largest number of distinct features on any path of a tree.
 fn most_features(tree: &Tree, ways: &mut Ways) -> usize {
     ways.fill(tree);
     let mut features = vec![0; tree.nodes.len()];
@@ -123,7 +126,7 @@ fn most_features(tree: &Tree, ways: &mut Ways) -> usize {
     features.into_iter().max().unwrap_or(0)
 }
 
-/// The mean of a tree over the rows that it was grown on.
+/// The mean of a tree over its training rows.
 fn expected(tree: &Tree) -> f64 {
     let mut share = vec![1.0; tree.nodes.len()];
     let mut sum = 0.0;
@@ -143,14 +146,14 @@ fn expected(tree: &Tree) -> f64 {
 /// The shares of a node's rows that go left and right.
 fn shares_of(tree: &Tree, split: &Split) -> [f64; 2] {
     let covers = [split.left, split.right].map(|child| tree.nodes[child as usize].cover);
-    // Of both children and not of the node, so that the shares add up to 1.
+    // Divided by the sum of both children and not by the node's cover, so that the shares add up to 1.
     covers.map(|cover| cover / (covers[0] + covers[1]))
 }
 
-/// How each node is reached. Parents stand before their children.
+/// The edges that lead to the nodes of a tree. Parents come before their children.
 #[derive(Default)]
 struct Ways {
-    /// The parent, the feature that it asks for, and the side that the node is on.
+    /// For each node: the parent, the feature of its split, and the side that the node is on.
     parents: Vec<(u32, u32, u8)>,
 }
 
@@ -165,7 +168,7 @@ impl Ways {
         }
     }
 
-    /// The nearest node on the way to this one, itself included, whose parent asks for the feature.
+    /// The nearest node on the path to this one, itself included, whose parent splits on the feature.
     fn above(&self, node: usize, feature: u32) -> Option<usize> {
         let mut at = node;
         while at > 0 {
@@ -183,63 +186,64 @@ impl Ways {
 const LEFT: u8 = 0;
 /// The row goes right.
 const RIGHT: u8 = 1;
-/// The row has left the way above, at a node that asks for the same feature.
+/// The row has left the path above, at a node that splits on the same feature.
 const GONE: u8 = 2;
 
-/// Trees, prepared. Forks are their splits: of each tree those with a split below them first, parents before children, then
-/// the others, whose children are both leaves: twigs.
+/// The prepared tables of trees. Forks are their splits. For each tree there are first the inner forks, which have a split
+/// below them, parents before children; then the twigs, which are forks with two leaves.
 struct Tables<const Q: usize> {
     walks: Vec<Walk>,
     forks: Vec<Fork>,
-    /// For each state of each inner fork.
+    /// A branch for each state of each inner fork.
     branches: Vec<Branch<Q>>,
-    /// For each state of each twig.
+    /// A twig for each state of each fork with two leaves.
     twigs: Vec<Twig<Q>>,
-    /// The features that each tree asks for.
+    /// The distinct features of each tree.
     features: Vec<u32>,
 }
 
-/// A tree's part of the tables.
+/// The part of the tables that belongs to one tree.
 struct Walk {
     forks: Range<usize>,
-    /// How many of them are no twigs.
+    /// Number of inner forks among them.
     inner: usize,
-    /// The values that are written down: of the forks, then of the leaves that are not on a twig.
+    /// Number of values that a walk stores: of the forks, then of the leaves that are not on a twig.
     values: usize,
     features: Range<usize>,
 }
 
 struct Fork {
     split: Split,
-    /// The place of the feature among those of the tree.
+    /// The index of the feature among those of the tree.
     feature: u32,
-    /// The nearest fork above that asks for the same feature, and its state if the row stays on the way; where there is none
-    /// the place behind the last fork, where [`LEFT`] stands.
+    /// The nearest fork above that splits on the same feature; `stays` is its state if the row stays on the path. If there is
+    /// none, it is the index after the last fork, whose state is always [`LEFT`].
     above: u32,
     stays: u8,
-    /// Where its branches or twigs begin.
+    /// The index of its first branch or twig.
     first: u32,
-    /// The places of the children's values.
+    /// The indices of the children's values.
     children: [u32; 2],
 }
 
-/// What an inner fork does to the product of factors on the way to its children (with a leaf's value multiplied in), and what
-/// the sum of the leaves below them counts for the feature.
+/// The two edges of an inner fork in one state. The factor of an edge multiplies the product of factors on the path (with the
+/// value of a leaf multiplied in). Its credit weights the sum of the leaves below for the feature.
 struct Branch<const Q: usize>([Edge<Q>; 2]);
 
-/// What the two leaves of a twig make of the product of factors on the way to it: their sum, and what counts for the feature.
+/// A fork with two leaves in one state. Both numbers are multiplied by the product of factors on the path to it: `sum` gives
+/// the sum of the leaves, `credit` the contribution to the feature.
 struct Twig<const Q: usize> {
     sum: [f64; Q],
     credit: [f64; Q],
 }
 
-/// What a walk writes down.
+/// The buffers of a walk.
 struct Notes<const Q: usize> {
-    /// Of each fork.
+    /// The state of each fork.
     states: Vec<u8>,
-    /// Going down the product of the factors, going up the sum of the leaves.
+    /// On the way down, the product of the factors; on the way up, the sum of the leaves.
     values: Vec<[f64; Q]>,
-    /// What counts for each feature of the tree.
+    /// The contribution to each feature of the tree, at each point of the quadrature.
     credits: Vec<[f64; Q]>,
 }
 
@@ -249,15 +253,15 @@ impl<const Q: usize> Default for Notes<Q> {
     }
 }
 
-/// What is written down while a tree is prepared.
+/// The buffers for preparing a tree.
 struct Draft<const Q: usize> {
     ways: Ways,
-    /// The nodes that are forks, in their order.
+    /// The nodes that are forks, in the order of the forks.
     order: Vec<u32>,
-    /// The place of each node in it.
+    /// The index of each node in `order`.
     place: Vec<u32>,
-    /// The share of the training rows that the feature of the edge into a node, there and above, has let through, and what
-    /// passes the edge if the row stays.
+    /// For the edge into each node: the share of the training rows that pass all edges of the same feature on the path, and the
+    /// edge of a row that stays on the path.
     edges: Vec<(f64, Edge<Q>)>,
 }
 
@@ -268,7 +272,7 @@ impl<const Q: usize> Default for Draft<Q> {
 }
 
 impl<const Q: usize> Tables<Q> {
-    /// Empty, with room for trees of so many nodes.
+    /// Creates empty tables with room for trees of this many nodes.
     fn with_room(nodes: usize) -> Self {
         let half = nodes / 2;
         Tables {
@@ -289,7 +293,7 @@ impl<const Q: usize> Tables<Q> {
         features.clear();
     }
 
-    /// Prepares a tree.
+    /// Prepares a tree and appends it.
     fn push(&mut self, tree: &Tree, rule: &Quadrature<Q>, draft: &mut Draft<Q>) {
         let Draft { ways, order, place, edges } = draft;
         ways.fill(tree);
@@ -372,7 +376,7 @@ impl<const Q: usize> Tables<Q> {
         });
     }
 
-    /// Adds the values of a row.
+    /// Adds the contributions of a row, in one walk down the tree and one back up.
     fn add(&self, walk: &Walk, row: &[f64], notes: &mut Notes<Q>, contributions: &mut [f64]) {
         let features = &self.features[walk.features.clone()];
         let forks = walk.forks.len();
@@ -403,7 +407,7 @@ impl<const Q: usize> Tables<Q> {
             plus(&mut credits[fork.feature as usize], &times(value, &twig.credit));
             *value = times(value, &twig.sum);
         }
-        // A fork has been a product; from here on it is the sum of the leaves below it.
+        // So far the value of a fork was the product of factors; from here on it is the sum of the leaves below it.
         for (i, fork) in inner.iter().enumerate().rev() {
             let branch = &self.branches[fork.first as usize + usize::from(states[i])];
             let (left, right) = (values[fork.children[0] as usize], values[fork.children[1] as usize]);
@@ -439,8 +443,8 @@ fn plus<const Q: usize>(sum: &mut [f64; Q], term: &[f64; Q]) {
     sum.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
 }
 
-/// Up to Q points and weights on 0..1, n of which integrate polynomials up to degree 2n − 1 exactly: the roots of the Legendre
-/// polynomial, by Newton's method. The others have no weight.
+/// Gauss–Legendre quadrature on 0..1 with n of up to Q points, exact for polynomials up to degree 2n − 1. The points are the
+/// roots of the Legendre polynomial, found by Newton's method. The other Q − n points have the weight 0.
 struct Quadrature<const Q: usize> {
     points: [f64; Q],
     weights: [f64; Q],
@@ -452,7 +456,7 @@ impl<const Q: usize> Quadrature<Q> {
     fn new(count: usize) -> Self {
         let (mut points, mut weights) = ([0.5; Q], [0.0; Q]);
         for i in 0..count {
-            // cos(π·(i + ¾)/(Q + ½)) by the first terms of the series of the sine: a start need not be exact.
+            // cos(π·(i + ¾)/(n + ½)) by the first terms of the series of the sine. A starting point need not be exact.
             let angle = std::f64::consts::PI * (0.5 - (i as f64 + 0.75) / (count as f64 + 0.5));
             let square = angle * angle;
             let mut x = angle * (1.0 - square / 6.0 * (1.0 - square / 20.0 * (1.0 - square / 42.0)));
@@ -473,20 +477,21 @@ impl<const Q: usize> Quadrature<Q> {
         Quadrature { points, weights, leaves: std::array::from_fn(|k| -weights[k] / (1.0 - points[k])) }
     }
 
-    /// Factors and credits of a row that stays on the way, where the edges of the feature let this share of the rows through:
-    /// q + (1 − q)·z and weight · (1 − z)/factor.
+    /// The edge of a row that stays on the path, if this share z of the training rows passes the edges of the feature: the
+    /// factors q + (1 − q)·z and the credits weight · (1 − z)/factor.
     fn stays(&self, share: f64) -> Edge<Q> {
         let factor = std::array::from_fn(|k| self.points[k] + (1.0 - self.points[k]) * share);
         Edge { factor, credit: std::array::from_fn(|k| self.weights[k] * (1.0 - share) / factor[k]) }
     }
 
-    /// Those of a row that leaves it: (1 − q)·z and weight · (0 − z)/factor.
+    /// The edge of a row that leaves the path: the factors (1 − q)·z and the credits weight · (0 − z)/factor.
     fn leaves(&self, share: f64) -> Edge<Q> {
         Edge { factor: self.points.map(|q| (1.0 - q) * share), credit: self.leaves }
     }
 }
 
-/// What passes an edge: the factor of the feature, and what a leaf behind it credits the feature with.
+/// An edge of a tree, for each point of the quadrature: the factor of the feature, and the credit that a leaf below gives
+/// the feature.
 #[derive(Clone, Copy)]
 struct Edge<const Q: usize> {
     factor: [f64; Q],
@@ -494,10 +499,10 @@ struct Edge<const Q: usize> {
 }
 
 impl<const Q: usize> Edge<Q> {
-    /// Where there is no edge: everything passes.
+    /// The neutral edge, which all rows pass.
     const NONE: Self = Edge { factor: [1.0; Q], credit: [0.0; Q] };
 
-    /// Takes back what an edge above of the same feature has done, given the inverse of its factor.
+    /// Undoes the effect of an edge above of the same feature, given the inverse of its factor and its credit.
     fn less(mut self, inverse: &[f64; Q], credit: &[f64; Q]) -> Self {
         self.factor = times(&self.factor, inverse);
         self.credit.iter_mut().zip(credit).for_each(|(own, above)| *own -= above);

@@ -13,37 +13,37 @@ use crate::segments::{Segment, Thresholds};
 /// One reason for a customer's risk.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reason {
-    /// The feature that is spoken of.
+    /// The feature of the reason.
     pub feature: String,
-    /// Its value as the model takes it; none where it is missing. For a category the index of its level.
+    /// The value of the feature; none if it is missing. For a category, the index of its level.
     pub value: Option<f64>,
-    /// What it adds to the margin, together with the features of a log that speak of the same: the counts over all windows,
-    /// for example, are one reason.
+    /// The contribution to the margin, including the other features of a log with the same theme. For example, the counts over
+    /// all windows are one reason.
     pub contribution: f64,
-    /// Whether it raises the risk or lowers it.
+    /// True if it raises the risk, false if it lowers it.
     pub raises_risk: bool,
-    /// The direction, the customer's value, the usual one and the typical one in the customer's risk segment in words, such as
-    /// `raises the risk: last event 94 days ago; for half of those who stayed it was 31 days or less; typical in Critical: 180
-    /// days`. The segment is by the thresholds that the model was trained with; it is left out where the model keeps no
-    /// typical value of it.
+    /// The reason in words: the direction, the customer's value, the usual value among customers who stayed, and the typical
+    /// value in the customer's risk segment. For example `raises the risk: last event 94 days ago; for half of those who
+    /// stayed it was 31 days or less; typical in Critical: 180 days`. The segment is by the thresholds that the model was
+    /// trained with. It is left out if the model has no typical value for it.
     pub text: String,
 }
 
 objects! { Reason { feature, value, contribution, raises_risk, text } }
 
-/// The words before a fact that say which way it moves the risk.
+/// The words for the direction of a reason.
 pub(super) fn direction(raises_risk: bool) -> &'static str {
     if raises_risk { "raises the risk" } else { "lowers the risk" }
 }
 
-/// How a model's features are put into words.
+/// The wordings of a model's features, with the data that they need.
 #[derive(Clone, Debug)]
 pub(super) struct Voice {
     wordings: Vec<Wording>,
     typical: Vec<Typical>,
     scales: Option<Scales>,
     base_rate: f64,
-    /// Those of the training, by which the typical values of segments were found.
+    /// The thresholds of the training, which define the segments of the typical values.
     thresholds: Thresholds,
     event: String,
     pub(super) most: usize,
@@ -90,7 +90,7 @@ impl Voice {
         groups.into_iter().map(reason).collect()
     }
 
-    /// The features that speak of the same, and what they add together.
+    /// Groups the features by theme, each group with the sum of its contributions.
     fn groups(&self, specs: &[FeatureSpec], contributions: ArrayView1<'_, f64>) -> Vec<(Vec<usize>, f64)> {
         let mut groups: Vec<(Vec<usize>, f64)> = Vec::new();
         for feature in 0..specs.len() {
@@ -107,7 +107,8 @@ impl Voice {
         groups
     }
 
-    /// The strongest feature of a group, of those that pull the way of the group and are plain if there are any.
+    /// The feature that words the reason of a group: the one with the largest contribution in the direction of the group. Plain
+    /// features come first.
     fn speaker(&self, features: &[usize], contributions: ArrayView1<'_, f64>, sum: f64) -> usize {
         let strength = |feature: usize| {
             let pull = contributions[feature] * sum.signum();
@@ -117,7 +118,7 @@ impl Voice {
         features.iter().copied().reduce(stronger).expect("a group has a feature")
     }
 
-    /// The strongest changes between two days that raised a customer's risk, in words: the value now and the value then.
+    /// The strongest changes between two days that raised a customer's risk, in words, with the value now and the value then.
     pub(super) fn changes(
         &self,
         specs: &[FeatureSpec],
@@ -145,8 +146,8 @@ impl Voice {
         groups.into_iter().map(change).collect()
     }
 
-    /// The values of a feature of one customer or more, and beside them the usual value and the typical one in their risk
-    /// segment, if they share one.
+    /// The values of a feature of one or more customers in words, with the usual value, and the typical value in their risk
+    /// segment if all have the same one.
     pub(super) fn fact(&self, feature: usize, spec: &FeatureSpec, values: &[f64], segment: Option<Segment>) -> String {
         let wording = &self.wordings[feature];
         let mut present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
@@ -170,12 +171,12 @@ impl Voice {
         }
     }
 
-    /// The segment of a probability, by the thresholds of the training.
+    /// The risk segment of a probability by the thresholds of the training.
     pub(super) fn segment(&self, probability: f64) -> Segment {
         self.thresholds.band(probability)
     }
 
-    /// A feature's value alone.
+    /// A feature's value in words, alone.
     pub(super) fn amount(&self, feature: usize, spec: &FeatureSpec, value: f64) -> String {
         match &spec.levels {
             _ if value.is_nan() => "missing".to_owned(),
@@ -187,7 +188,7 @@ impl Voice {
         }
     }
 
-    /// One level with its churn rate, or the first of several.
+    /// A level in words with its churn rate, or a list of the first levels if there are several.
     fn category(&self, feature: usize, wording: &Wording, levels: &[String], sorted: &[f64]) -> String {
         const MOST: usize = 3;
         let mut found: Vec<usize> = sorted.iter().map(|&level| level as usize).collect();
@@ -208,13 +209,13 @@ impl Voice {
         }
     }
 
-    /// The least and the greatest of some sorted values, and the side of the usual one that all of them are on.
+    /// The range of some sorted values in words, and their relation to the usual value if all are on the same side of it.
     fn number(&self, feature: usize, wording: &Wording, sorted: &[f64]) -> String {
         let quantity = |value: f64| wording.raw.quantity(value, self.scales);
         let in_words = |quantity| said(wording.measure, quantity, &self.event);
         let (mut low, mut high) = (quantity(sorted[0]), quantity(sorted[sorted.len() - 1]));
         if low.amount > high.amount {
-            // The score of a recency falls as the days rise.
+            // A recency score falls as the days rise, so the ends change places.
             (low, high) = (high, low);
         }
         let text = wording.fill(&between(&in_words(low), &in_words(high)), &self.event);
@@ -233,7 +234,7 @@ impl Voice {
     }
 }
 
-/// `12 days` and `40 days` are `12 to 40 days`.
+/// Joins the ends of a range: `12 days` and `40 days` become `12 to 40 days`.
 fn between(low: &str, high: &str) -> String {
     if low == high {
         return low.to_owned();
@@ -244,7 +245,7 @@ fn between(low: &str, high: &str) -> String {
     }
 }
 
-/// An amount, and whether it may be more or less.
+/// A quantity in words, marked if it is only a bound.
 fn said(measure: Measure, quantity: Quantity, event: &str) -> String {
     let amount = measure.say(quantity.amount, quantity.or, event);
     match quantity.or {

@@ -1,4 +1,4 @@
-//! The reasons of a list of customers: one that most of them share is said once.
+//! The reasons of a list of customers. A reason that most of them share is stated once.
 
 use serde::Serialize;
 
@@ -11,13 +11,13 @@ use crate::model::Model;
 use crate::objects::objects;
 use crate::segments::Segment;
 
-/// Shorter lists share no reason.
+/// Shorter lists have no shared reason.
 const LEAST_ROWS: usize = 5;
 
 /// The reasons of the customers of a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ListReasons {
-    /// The reason that most of the list share, to be said once above it; none where there is none.
+    /// The reason that most of the customers share, to be stated once above the list; none if there is none.
     pub shared: Option<SharedReason>,
     /// The reasons of each customer, strongest first, without the shared one.
     pub rows: Vec<Vec<Reason>>,
@@ -25,26 +25,26 @@ pub struct ListReasons {
 
 objects! { ListReasons { shared, rows } }
 
-/// A reason of most customers of a list.
+/// A reason that most customers of a list share.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SharedReason {
-    /// The feature that is spoken of.
+    /// The feature of the reason.
     pub feature: String,
-    /// Whether it raises their risk or lowers it.
+    /// True if it raises the risk, false if it lowers it.
     pub raises_risk: bool,
-    /// The customers whose strongest reason it is.
+    /// Number of customers whose strongest reason it is.
     pub customers: u64,
-    /// The direction and their values in words, such as `raises the risk: last event 208 to 372 days ago`, with the usual value
-    /// where all of theirs are on one side of it, and the typical one where all of them are in one risk segment.
+    /// The direction and the range of the values in words, such as `raises the risk: last event 208 to 372 days ago`. The usual
+    /// value is added if all values are on one side of it, and the typical one if all customers are in one risk segment.
     pub text: String,
 }
 
 objects! { SharedReason { feature, raises_risk, customers, text } }
 
 impl Explanation {
-    /// The reasons of the customers of a list, by their rows. Where the same feature in the same direction is the first
-    /// reason of at least 80 % of at least five customers, it is the shared one, and each customer has the next reasons in
-    /// its place.
+    /// The reasons of the customers of a list, given by their rows. If at least five customers are listed, and the same feature
+    /// in the same direction is the first reason of at least 80 % of them, it is the shared reason. Each customer then has
+    /// the next reasons instead.
     ///
     /// # Panics
     /// If there is no such row.
@@ -66,13 +66,12 @@ impl Explanation {
 }
 
 impl Model {
-    /// The reason that most customers of a list share, as of [`Explanation::list_reasons`]. Each customer is given by the
-    /// probability of churn and the reasons that this model gave, strongest first, such as those that were kept from an
-    /// earlier scoring.
+    /// The reason that most customers of a list share, as in [`Explanation::list_reasons`]. Each customer is given by the
+    /// probability of churn and the reasons of this model, strongest first. They may be stored from an earlier scoring.
     ///
     /// # Errors
     /// `missing_column` if the model has no such feature; `invalid_parameter` for a level that a category does not have, and
-    /// those of [`Model::explainer`].
+    /// the errors of [`Model::explainer`].
     pub fn shared_reason(
         &self,
         customers: &[(f64, Vec<Reason>)],
@@ -93,19 +92,19 @@ impl Model {
 }
 
 impl SharedReason {
-    /// Whether a reason is this one.
+    /// Returns true if a reason has the same feature and direction as this one.
     pub fn says(&self, reason: &Reason) -> bool {
         reason.feature == self.feature && reason.raises_risk == self.raises_risk
     }
 }
 
 impl Voice {
-    /// The reason that comes first for at least 80 % of at least five customers, with the values of those for whom it does.
+    /// The reason that is the first one of at least 80 % of at least five customers, with the values of these customers.
     fn shared(&self, specs: &[FeatureSpec], customers: &[(f64, Vec<Reason>)]) -> Option<SharedReason> {
         if customers.len() < LEAST_ROWS {
             return None;
         }
-        // At most a fifth do not share it, so one of any more than a fifth does.
+        // At most a fifth of the customers do not share it, so among any more than a fifth at least one does.
         customers[..=customers.len() / 5].iter().filter_map(|(_, reasons)| reasons.first()).find_map(|first| {
             let first_of = |(probability, reasons): &'_ (f64, Vec<Reason>)| {
                 let reason = reasons.first()?;

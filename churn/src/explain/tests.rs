@@ -87,7 +87,8 @@ fn interventional_by_hand() {
     }
 }
 
-/// Chains of 31 splits, each of eight features three times or more: a leaf stands behind each split, the next split behind it.
+/// Chains of 31 splits, with each of eight features three times or more. In the list of nodes, each split is followed by a
+/// leaf and then by the next split.
 #[test]
 fn tables_that_are_not_kept_give_the_same_bits() {
     let chain = |seed: u32| {

@@ -1,7 +1,7 @@
-//! What if: the risk with other values, and the smallest change that takes it below a threshold.
+//! What-if analysis: the risk with other feature values, and the smallest changes that take the risk below a threshold.
 //!
-//! Both move the values of features and nothing else. The features of a log move together: one more purchase today changes
-//! recency, frequency and engagement at once. For what an event would do, add it to the customer's transactions and ask
+//! Both change only the values of features. But the features of a log move together: one more purchase today changes
+//! recency, frequency and engagement at once. For the effect of an event, add it to the customer's transactions and call
 //! [`Model::predict_one`].
 
 use serde::Serialize;
@@ -17,25 +17,25 @@ use crate::objects::objects;
 use crate::order;
 use crate::table::Value;
 
-/// The risk of a customer as they are and as they might be.
+/// The risk of a customer before and after changes of features.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WhatIf {
-    /// As they are.
+    /// The risk with the present values.
     pub before: Prediction,
-    /// With the changes.
+    /// The risk with the changed values.
     pub after: Prediction,
 }
 
 objects! { WhatIf { before, after } }
 
-/// Which changes are looked for.
+/// Settings for the search for changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ChangeConfig {
-    /// The probability to get below, above 0 and at most 1; none for where the customer's own risk band begins.
+    /// The probability to get below, above 0 and at most 1; none for the lower bound of the customer's own risk band.
     pub below: Option<f64>,
-    /// The features that may be changed; none for those of the model that a business can influence
-    /// ([`FeatureInfo::actionable`](crate::FeatureInfo::actionable)). For a model of a table they must be named: nobody else
-    /// knows which columns can be moved.
+    /// The features that may be changed; none for the features of the model that a business can influence
+    /// ([`FeatureInfo::actionable`](crate::FeatureInfo::actionable)). For a model of a table they must be named, because the
+    /// library cannot know which columns can be influenced.
     pub features: Option<Vec<String>>,
 }
 
@@ -44,40 +44,41 @@ objects! { @default ChangeConfig { below, features } }
 /// A change that takes the risk below the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// What is changed: one feature, or several where one is not enough.
+    /// The changed features: one, or several if one is not enough.
     pub steps: Vec<Step>,
-    /// The probability after it.
+    /// The probability after the change.
     pub churn_probability: f64,
-    /// How far it is: the sum over the steps of the way divided by the whole range of the training rows (a category: 1).
+    /// The size of the change: the sum over the steps of |to − from| / (range of the feature in the training rows). A step of a
+    /// category, or from a missing value, counts 1.
     pub distance: f64,
 }
 
 objects! { Change { steps, churn_probability, distance } }
 
-/// One feature, changed.
+/// The change of one feature.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// The feature.
     pub feature: String,
-    /// Its value now; none where it is missing. For a category the index of its level.
+    /// The present value; none if it is missing. For a category, the index of its level.
     pub from: Option<f64>,
     /// The value to reach.
     pub to: f64,
-    /// Both in words.
+    /// Both values in words.
     pub text: String,
 }
 
 objects! { Step { feature, from, to, text } }
 
-/// Features of one change at most.
+/// Largest number of features of a change.
 const MOST_STEPS: usize = 3;
 
 impl Model {
-    /// The risk of a customer of a feature table if these features had these values.
+    /// Predicts the risk of a customer of a feature table if these features had these values.
     ///
     /// # Errors
     /// `no_customers` if the table has no such customer, `missing_column` for a feature that the model does not have,
-    /// `feature_mismatch` for a value of the wrong type, and those of [`Model::predict_features`].
+    /// `feature_mismatch` for a value of the wrong type, and the errors of [`Model::predict_features`].
     pub fn what_if(&self, table: &FeatureTable, customer_id: &str, changes: &[(&str, Value)]) -> Result<WhatIf> {
         let before = customer(self, table, customer_id)?;
         let note = self.note(table, customer_id);
@@ -99,14 +100,14 @@ impl Model {
         Ok(WhatIf { before: prediction(&before), after: prediction(&after) })
     }
 
-    /// The smallest changes of a customer's features that take the risk below a threshold, smallest first: for each feature
-    /// the nearest value that does it alone, within the range of the training rows; where none does, one change of up to
-    /// three features together (found greedily); nothing where that does not do it either.
+    /// Finds the smallest changes of a customer's features that take the risk below a threshold, smallest first. For each
+    /// feature it is the nearest value that does so alone, within the range of the training rows. If no single feature does,
+    /// it is one change of up to three features, found greedily. If that is not enough either, the list is empty.
     ///
     /// # Errors
     /// `no_customers` if the table has no such customer; `invalid_parameter` if the customer's risk is below the threshold
-    /// already, or the features must be named; `missing_column`; `missing_background` for a document without ranges; those of
-    /// [`Model::predict_features`].
+    /// already, or the features must be named; `missing_column`; `missing_background` for a document without ranges; the errors
+    /// of [`Model::predict_features`].
     pub fn smallest_changes(
         &self,
         table: &FeatureTable,
@@ -129,7 +130,7 @@ impl Model {
         Ok(search.changes(&row))
     }
 
-    /// The features that may be changed.
+    /// The indices of the features that may be changed.
     fn movable(&self, config: &ChangeConfig) -> Result<Vec<usize>> {
         let specs = &self.document.features;
         if let Some(names) = &config.features {
@@ -144,7 +145,7 @@ impl Model {
     }
 }
 
-/// The features of a customer of a table.
+/// The row of a customer of a feature table.
 fn customer(model: &Model, table: &FeatureTable, customer_id: &str) -> Result<Vec<f64>> {
     model.check_features(table)?;
     let row = table.row(customer_id).ok_or_else(|| {
@@ -197,16 +198,16 @@ impl Search<'_> {
         };
         let mut values = self.values(row, feature);
         let now = row[feature];
-        // By distance; where the value is missing every other is as far, and the first in order is taken.
+        // By distance. If the present value is missing, all distances are 0, and the smallest value comes first.
         let far = |value: f64| if now.is_nan() { 0.0 } else { (value - now).abs() };
         order::sort_by(&mut values, |&a, &b| far(a).total_cmp(&far(b)).then(a.total_cmp(&b)));
         let found = values.into_iter().find(|&value| below(value))?;
-        // A logistic regression changes smoothly between the candidates: halve the way to the threshold.
+        // A logistic regression changes smoothly between the candidates, so bisect for the threshold.
         let smooth = matches!(self.model.document.learner, Learner::LogisticRegression(_));
         if !smooth || now.is_nan() || self.table.specs[feature].levels.is_some() {
             return Some(found);
         }
-        // From outside the range of the training rows the way begins at its end.
+        // If the present value is outside the range of the training rows, the search starts at the end of the range.
         let (low, high) = self.model.document.typical[feature].range.unwrap_or((found, found));
         let (mut above, mut found) = (now.clamp(low, high), found);
         for _ in 0..60 {
@@ -216,8 +217,8 @@ impl Search<'_> {
         Some(found)
     }
 
-    /// The values of a feature between which the learner cannot tell a difference, one for each such stretch within the range
-    /// of the training rows; for a logistic regression its ends.
+    /// The candidate values of a feature within the range of the training rows. For trees they are the ends of the intervals in
+    /// which the prediction is constant; for a logistic regression, the ends of the range; for a category, the other levels.
     fn values(&self, row: &[f64], feature: usize) -> Vec<f64> {
         let spec = &self.table.specs[feature];
         let Typical { range, churn_rates, .. } = &self.model.document.typical[feature];
@@ -242,7 +243,7 @@ impl Search<'_> {
         values
     }
 
-    /// Feature by feature the value that lowers the risk most, until it is below the threshold.
+    /// Changes feature after feature to the value that lowers the risk most, until the risk is below the threshold.
     fn together(&self, row: &[f64]) -> Option<Change> {
         let mut changed = row.to_vec();
         let mut steps = Vec::new();

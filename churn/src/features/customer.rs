@@ -1,4 +1,4 @@
-//! The features of one customer, straight from their transactions: what a service computes at every request.
+//! The features of one customer, computed directly from the transactions, as a service does for every request.
 
 use super::registry::{self, Compute, View};
 use super::state::{Behavior, Clock, Rfm};
@@ -11,19 +11,19 @@ use crate::events::{
 use crate::order;
 use crate::scratch::with_buffer;
 
-/// A fitted configuration, prepared once.
+/// A fitted configuration, prepared once for computing the features of many customers.
 pub(crate) struct CustomerFeatures {
     windows: Windows,
     scales: Scales,
     behavioral: bool,
-    /// The event types with a column of their own in byte order, and which of the columns each has.
+    /// The event types that have their own column, in byte order, each with the index of its column.
     types: Vec<(String, usize)>,
     features: Vec<Compute>,
-    /// One event of the log that the model learned from.
+    /// The unit of an event in the training log of the model.
     unit: EventUnit,
 }
 
-/// An event of a customer: the day, the type, and the amount, NaN where there is none.
+/// An event of a customer: the day, the type, and the amount, which is NaN if there is none.
 type Event<'a> = (i32, &'a str, f64);
 
 impl CustomerFeatures {
@@ -47,8 +47,8 @@ impl CustomerFeatures {
         self.features.len()
     }
 
-    /// Writes the features of a customer at the end of a day: the bits, and the errors, of a log that holds nobody else. Lines
-    /// of an order are one event, and so is a day where the model learned from days.
+    /// Writes the features of a customer at the end of a day. Values and errors are the same as for a log of this customer
+    /// alone. Lines of an order are one event; if an event of the training log was a day, so are the rows of a day.
     pub(crate) fn fill(&self, customer: &Customer, as_of: Day, row: &mut [f64]) -> Result<()> {
         check_types(customer)?;
         let clock = Clock::new(as_of, self.windows);
@@ -78,7 +78,7 @@ impl CustomerFeatures {
                 match order_id.as_deref().filter(|order| !order.is_empty() && !by_day) {
                     None if !by_day && day <= clock.as_of => add(event),
                     None if !by_day => (),
-                    // Those after as_of too: a log refuses what adds up to no amount wherever it stands.
+                    // Events after as_of are summed too: a log refuses a sum that is out of range on any day.
                     order => lines.push((order.unwrap_or(""), event)),
                 }
             }
@@ -104,19 +104,19 @@ impl CustomerFeatures {
         })
     }
 
-    /// The count of a type: that of its column, or the one after them.
+    /// The index of the counter of a type: that of its column, or the one after all columns for other types.
     fn slot(&self, event_type: &str) -> usize {
         let found = self.types.binary_search_by(|(name, _)| name.as_str().cmp(event_type));
         found.map_or(self.types.len(), |at| self.types[at].1)
     }
 }
 
-/// The key that the lines of one event share.
+/// The key that the lines of one event have in common.
 fn key<'a>(&(order, (day, event_type, _)): &(&'a str, Event<'a>)) -> (i32, &'a str, &'a str) {
     (day, event_type, order)
 }
 
-/// Refuses what a log refuses: event types that are some id.
+/// Returns an error for too many distinct event types, as a log does: the column must be some id.
 fn check_types(customer: &Customer) -> Result<()> {
     if customer.transactions.len() <= MAX_EVENT_TYPES {
         return Ok(());

@@ -1,9 +1,9 @@
-//! Sums that do not depend on order: fixed-point integers.
+//! Sums that do not depend on the order of their terms, as fixed-point integers.
 
-/// A sum in units of 2^-55 held in 128 bits.
+/// A sum in units of 2^-55 as a 128-bit integer.
 ///
-/// A term of up to 10^12 is rounded once to a unit (an error of at most 2^-56, about 1.4e-17; terms of 1/8 and more are
-/// taken exactly) and 2^32 such terms fit, so adding in any order and any grouping gives the same integer.
+/// Each term, of up to 10^12, is rounded once to a unit. The error is at most 2^-56, about 1.4e-17; terms of 1/8 and more are
+/// exact. 2^32 such terms fit, so any order and any grouping of the additions gives the same integer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fixed(i128);
 
@@ -15,13 +15,13 @@ impl Fixed {
         self.merge(Fixed::of(term));
     }
 
-    /// One term.
+    /// Converts one term.
     #[inline(always)]
     pub(crate) fn of(term: f64) -> Fixed {
         debug_assert!(term.abs() <= crate::events::MAX_AMOUNT, "terms are checked where they come in");
-        // In two parts, the multiples of 2^48 and the rest, each below 2^53 and so exact; only the rest can have a fraction.
+        // In two parts: the multiples of 2^48 and the rest. Each is below 2^53 and so exact; only the rest can have a fraction.
         const PART: f64 = (1u64 << 48) as f64;
-        // Adding this rounds to a whole number, ties to even, and leaves it in the low bits.
+        // Adding this constant rounds to an integer, ties to even, and leaves the integer in the low bits of the mantissa.
         const WHOLE: f64 = 3.0 * (1u64 << 51) as f64;
         let units = term * UNITS;
         let high = (units * (1.0 / PART)) as i64;
@@ -30,18 +30,18 @@ impl Fixed {
         Fixed((i128::from(high) << 48) + i128::from(low))
     }
 
-    /// A sum of units that is known beforehand.
+    /// Converts a number of units.
     #[inline(always)]
     pub(crate) fn of_units(units: u64) -> Fixed {
         Fixed(i128::from(units))
     }
 
-    /// The units of a sum that fits.
+    /// The number of units.
     pub(crate) fn units(self) -> i128 {
         self.0
     }
 
-    /// The sum, or nothing, without a branch.
+    /// Returns the sum if the condition is true, else 0, without a branch.
     #[inline(always)]
     pub(crate) fn if_so(self, condition: bool) -> Fixed {
         Fixed(self.0 & -i128::from(condition))
@@ -58,7 +58,7 @@ impl Fixed {
     }
 }
 
-/// A sum that fits into 96 bits.
+/// A [`Fixed`] sum in 96 bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fixed96([u32; 3]);
 
@@ -69,7 +69,7 @@ impl Fixed96 {
         Fixed(i128::from(u64::from(low) | u64::from(middle) << 32) | i128::from(high as i32) << 64)
     }
 
-    /// The sum with a term, if that fits.
+    /// Returns the sum plus a term; none if the result does not fit.
     #[inline(always)]
     pub(crate) fn plus(self, term: Fixed) -> Option<Fixed96> {
         Fixed96::of(Fixed(self.wide().0 + term.0))
@@ -86,7 +86,7 @@ impl Fixed96 {
 mod tests {
     use super::*;
 
-    /// Against the conversion of the standard library.
+    /// Compares with the conversion of the standard library.
     #[test]
     fn a_term_is_rounded_once() {
         let mut random = crate::random::Random::new(3, 0);

@@ -1,7 +1,7 @@
-//! From a customer's past to numbers: the `rfm` set of eight features and the wider `behavioral` set.
+//! Features computed from a customer's past events: the `rfm` set of eight features and the wider `behavioral` set.
 //!
-//! Every feature is a sum, count, minimum or maximum over events on or before as_of, kept in integers and fixed-point
-//! sums: the bits do not depend on the order of the rows, on how they were chunked, or on the number of threads.
+//! Every feature is computed from sums, counts, minima and maxima over the events up to as_of. They are integers and
+//! fixed-point sums, so the bits do not depend on the order of the rows, on their chunks, or on the number of threads.
 //!
 //! A customer who bought for 10 on 2024-03-01, seen that day (worked by hand): recency 100 (0 days ago), tenure 0 days,
 //! one event at place 29 of the last 30 days, so activity_trend = (29 − 14.5)/2247.5 = 0.00645… and
@@ -51,36 +51,36 @@ use registry::View;
 pub(crate) use registry::features as computed;
 use state::{Behavior, Clock, Rfm};
 
-/// Makes the tables that the first use would make.
+/// Fills the lazily initialised tables, so that their first use does not.
 #[cfg(feature = "parallel")]
 pub(crate) fn fill_tables() {
     state::fill_decays();
 }
 
-/// Days that the behavioral counts and sums look back.
+/// Lengths in days of the windows of the behavioral counts and sums.
 pub const WINDOWS: [i32; 5] = [7, 30, 90, 180, 365];
 
-/// The longest recent window.
+/// The longest recent window in days.
 pub(crate) const MAX_RECENT_DAYS: i32 = 3650;
 
 /// Half-lives in days of the decayed counts and sums.
 pub const HALF_LIVES: [i32; 4] = [7, 30, 90, 180];
 
-/// Which features.
+/// A set of features.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeatureSet {
-    /// The eight of the product.
+    /// The eight `rfm` features.
     #[default]
     Rfm,
-    /// The eight and the wider set.
+    /// The `rfm` features and the wider `behavioral` ones.
     Behavioral,
 }
 
 names! { FeatureSet { Rfm, Behavioral } }
 
 impl FeatureSet {
-    /// The name as it is written in files and answers.
+    /// The name as it is written in files and responses.
     pub fn name(self) -> &'static str {
         match self {
             FeatureSet::Rfm => "rfm",
@@ -92,11 +92,11 @@ impl FeatureSet {
 /// The windows of the `rfm` features in days. "The last w days" means D − w < day ≤ D.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Windows {
-    /// Of engagement and trend: 2 to 3650, default 30.
+    /// The window of engagement and trend: 2 to 3650, default 30.
     pub recent_days: i32,
-    /// Of frequency and monetary: 1 to 3650, default 90.
+    /// The window of frequency and monetary: 1 to 3650, default 90.
     pub activity_days: i32,
-    /// Where recency reaches 0 and tenure counts in full: 1 to 36500, default 365.
+    /// The days after which recency is 0 and tenure counts in full: 1 to 36500, default 365.
     pub full_days: i32,
 }
 
@@ -108,29 +108,31 @@ impl Default for Windows {
     }
 }
 
-/// What a score of 100 stands for: the 95th percentiles (linear interpolation) over the customers they were fitted on.
+/// The scales of the scores, which are the values of a score of 100. Fitted scales are the 95th percentiles (linear
+/// interpolation) over the customers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Scales {
-    /// Of the events in the activity window; above 0.
+    /// The scale of the number of events in the activity window; above 0.
     pub frequency: f64,
-    /// Of the sum of amounts in the activity window; above 0.
+    /// The scale of the sum of amounts in the activity window; above 0.
     pub monetary: f64,
 }
 
 objects! { Scales { frequency, monetary } }
 
-/// Which features to compute, and how. With `scales` and `event_type_columns` left at `None` they are fitted on the customers given.
+/// Settings of the features to compute. If `scales` or `event_type_columns` are `None`, they are fitted on the given
+/// customers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureConfig {
-    /// Which features. Training with `auto` tries this set first, then the other.
+    /// The feature set. Training with `auto` tries this set first, then the other.
     pub feature_set: FeatureSet,
-    /// Windows of the rfm features.
+    /// The windows of the `rfm` features.
     pub windows: Windows,
-    /// Fitted before, or `None` to fit them now.
+    /// Scales that were fitted before, or `None` to fit them now.
     pub scales: Option<Scales>,
-    /// `behavioral`: the event types that get a column each, or `None` to take the most frequent.
+    /// `behavioral`: the event types that get their own column, or `None` for the most frequent types.
     pub event_type_columns: Option<Vec<String>>,
-    /// `behavioral`: how many event types get a column when they are chosen here; 0 to 1000.
+    /// `behavioral`: number of event types that get a column if the most frequent ones are taken; 0 to 1000.
     pub top_event_types: usize,
 }
 
@@ -180,18 +182,18 @@ impl FeatureConfig {
         Ok(())
     }
 
-    /// Whether types have columns at all.
+    /// Returns true if event types have columns.
     fn counts_types(&self) -> bool {
         self.feature_set == FeatureSet::Behavioral
     }
 }
 
-/// What a column of a feature table holds.
+/// Description of a column of a feature table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureSpec {
     /// The column name.
     pub name: String,
-    /// For a categorical column its levels, in byte order; a value is the index of its level.
+    /// The levels of a categorical column, in byte order; a value is the index of its level. None for a numeric column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub levels: Option<Vec<String>>,
 }
@@ -206,13 +208,13 @@ impl FeatureSpec {
 
 /// The result of joining a table.
 pub(crate) struct Joined {
-    /// Customers found in the table.
+    /// Number of customers found in the table.
     pub(crate) matched: u64,
-    /// For each joined column the values of those customers that are no level of it.
+    /// For each joined column, the number of values of these customers that are not a level of the column.
     pub(crate) unknown: Vec<u64>,
 }
 
-/// Customers × features.
+/// A table of features with one row per customer.
 #[derive(Clone, Debug)]
 pub struct FeatureTable {
     pub(crate) ids: Strings,
@@ -220,18 +222,18 @@ pub struct FeatureTable {
     pub(crate) values: Array2<f64>,
     pub(crate) as_of: Option<Day>,
     pub(crate) config: Option<FeatureConfig>,
-    /// Of features of events: the day number of each row's last event by as_of.
+    /// For features of events: the day number of each row's last event up to as_of.
     pub(crate) last_events: Option<Vec<i32>>,
-    /// The customers of the day with those who have been left out of this table.
+    /// The numbers of customers of the day that are covered, and that were left out of this table.
     pub(crate) coverage: Option<Coverage>,
-    /// True if customers that a model's definition does not cover are scored all the same.
+    /// True if a model should also score customers that its definition does not cover.
     pub(crate) include_inactive: bool,
-    /// The findings about the data they come from.
+    /// The findings about the data that the features were computed from.
     pub(crate) findings: Vec<Finding>,
 }
 
 impl FeatureTable {
-    /// Rows that do not come from events.
+    /// Creates a table of rows that do not come from events.
     pub(crate) fn of_columns(ids: Strings, specs: Vec<FeatureSpec>, values: Array2<f64>) -> Self {
         FeatureTable {
             ids,
@@ -246,7 +248,7 @@ impl FeatureTable {
         }
     }
 
-    /// The customers, one a row; for a log in byte order.
+    /// The customer ids, one per row; for a log in byte order.
     pub fn customer_ids(&self) -> impl Iterator<Item = &str> {
         self.ids.iter()
     }
@@ -261,32 +263,33 @@ impl FeatureTable {
         self.specs.iter().map(|spec| spec.name.as_str())
     }
 
-    /// What the columns hold.
+    /// The descriptions of the columns.
     pub fn specs(&self) -> &[FeatureSpec] {
         &self.specs
     }
 
-    /// Rows × columns; NaN where missing, the index of the level for a categorical column.
+    /// The values as rows × columns. A missing value is NaN; a value of a categorical column is the index of its level.
     pub fn values(&self) -> &Array2<f64> {
         &self.values
     }
 
-    /// The day that the features were seen from, if they come from events.
+    /// The day as of which the features were computed, if they come from events.
     pub fn as_of(&self) -> Option<Day> {
         self.as_of
     }
 
-    /// The scales used, fitted or given, if the features come from events.
+    /// The scales, fitted or given, if the features come from events.
     pub fn scales(&self) -> Option<Scales> {
         self.config.as_ref()?.scales
     }
 
-    /// The configuration with everything that was fitted filled in: what later data must be computed with.
+    /// The configuration with all fitted values filled in, which later data must be computed with. None if the features do not
+    /// come from events.
     pub fn fitted_config(&self) -> Option<&FeatureConfig> {
         self.config.as_ref()
     }
 
-    /// The rows at these places, in this order.
+    /// Returns a table of the rows with these indices, in this order.
     ///
     /// # Panics
     /// If there is no such row.
@@ -308,35 +311,36 @@ impl FeatureTable {
         }
     }
 
-    /// The customers of the day: those whom the model's definition of churn covers, and those it leaves out of this table.
-    /// Only of a table that [`Model::features`](crate::Model::features) made.
+    /// The numbers of customers of the day that the model's definition of churn covers, and that it leaves out of this table.
+    /// Present only in a table made by [`Model::features`](crate::Model::features).
     pub fn coverage(&self) -> Option<Coverage> {
         self.coverage
     }
 
-    /// The findings about the data that [`Model::features`](crate::Model::features) computed the table from.
+    /// The findings about the data from which [`Model::features`](crate::Model::features) computed the table.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// Lets a model score every row of the table, as [`Input::include_inactive`](crate::Input::include_inactive) does.
+    /// Returns the table with the setting that a model scores every row, as
+    /// [`Input::include_inactive`](crate::Input::include_inactive) does.
     pub fn include_inactive(self, include: bool) -> FeatureTable {
         FeatureTable { include_inactive: include, ..self }
     }
 
-    /// A customer's features in order.
+    /// Returns the features of a customer in order, or `None` for an unknown customer.
     pub fn row(&self, customer_id: &str) -> Option<ndarray::ArrayView1<'_, f64>> {
         self.ids.iter().position(|id| id == customer_id).map(|i| self.values.row(i))
     }
 
-    /// Appends the columns of a table, found by the ids in its column `customer_id`. With a column `valid_from` a customer has
-    /// a row for each change, and the one with the latest day up to [`FeatureTable::as_of`] counts; without it one row at
-    /// most. Customers who are not in it get missing values; rows of customers who are not here are left out. True and false
-    /// become 1 and 0.
+    /// Appends the columns of a table. Rows are matched by the ids in its column `customer_id`. With a column `valid_from`, a
+    /// customer has a row for each change, and the row with the latest day up to [`FeatureTable::as_of`] is used. Without it a
+    /// customer has at most one row. Customers that are not in the table get missing values; rows of other customers are
+    /// ignored. True and false become 1 and 0.
     ///
     /// # Errors
-    /// `missing_column`, `too_many_values` for a category with more than 255 levels, `duplicate_column`, `invalid_column` where
-    /// a customer stands in the table twice or a day is none.
+    /// `missing_column`, `too_many_values` for a category with more than 255 levels, `duplicate_column`, `invalid_column` if a
+    /// customer is in the table twice or a day cannot be read.
     pub fn join(&mut self, table: &Table, customer_id: &str) -> Result<()> {
         let specs = infer_specs(table, &[customer_id, VALID_FROM])?;
         self.join_as(table, customer_id, &specs).map(|_| ())
@@ -374,7 +378,7 @@ impl FeatureTable {
         let mut values = Vec::with_capacity(rows * (width + specs.len()));
         for (i, id) in self.ids.iter().enumerate() {
             values.extend(self.values.row(i));
-            // The last row of the customer that held by then.
+            // The last row of the customer that was valid by as_of.
             let after = order.partition_point(|&row| {
                 customer(row) < id || (customer(row) == id && from(row).is_none_or(|day| day <= as_of))
             });
@@ -398,7 +402,7 @@ impl FeatureTable {
         Ok(joined)
     }
 
-    /// Writes `customer_id` and the features as CSV; missing values are empty, categories are written by name.
+    /// Writes `customer_id` and the features as CSV. Missing values are empty; categories are written by name.
     ///
     /// # Errors
     /// `io`.
@@ -428,7 +432,7 @@ impl FeatureTable {
     }
 }
 
-/// The specs of a table's columns without those to leave out; levels in byte order.
+/// Derives the specs of a table's columns, except those to leave out. Levels are in byte order.
 pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<FeatureSpec>> {
     use crate::table::ColumnData;
     let columns = table.columns().iter().filter(|column| !leave_out.contains(&column.name.as_str()));
@@ -451,7 +455,7 @@ pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<Featu
         .collect()
 }
 
-/// The columns of these specs as numbers; a level that is not listed is missing.
+/// Converts the columns of these specs to numbers. A level that is not listed becomes a missing value.
 pub(crate) fn encode(table: &Table, specs: &[FeatureSpec]) -> Result<Array2<f64>> {
     let mut values = Array2::from_elem((table.rows(), specs.len()), f64::NAN);
     for (j, spec) in specs.iter().enumerate() {
@@ -481,7 +485,7 @@ pub(crate) fn encode_value(value: &Value, spec: &FeatureSpec) -> Result<f64> {
     }
 }
 
-/// How people say the values of a model's features: those computed from events first, then the joined ones.
+/// The wordings of a model's features: first of those computed from events, then of the joined ones.
 pub(crate) fn wordings(config: Option<&FeatureConfig>, specs: &[FeatureSpec]) -> Vec<Wording> {
     let types = config.and_then(|config| config.event_type_columns.as_deref()).unwrap_or(&[]);
     let computed =
@@ -491,10 +495,10 @@ pub(crate) fn wordings(config: Option<&FeatureConfig>, specs: &[FeatureSpec]) ->
     wordings
 }
 
-/// The features of every customer with an event by the history's day, in byte order of their ids.
+/// Computes the features of every customer with an event up to the history's day, in byte order of the ids.
 ///
 /// # Errors
-/// `invalid_parameter`; `no_customers` if nothing had happened by that day.
+/// `invalid_parameter`; `no_customers` if there is no event up to that day.
 pub fn features(history: &History<'_>, config: &FeatureConfig) -> Result<FeatureTable> {
     config.check()?;
     let customers: Vec<usize> = history.customers().collect();
@@ -505,7 +509,7 @@ pub fn features(history: &History<'_>, config: &FeatureConfig) -> Result<Feature
     compute(history, &customers, &fitted)
 }
 
-/// The configuration with scales and event types fitted on these customers at these days, where they are not given.
+/// Returns the configuration with scales and event types, if not given, fitted on these customers at these days.
 pub(crate) fn fit(snapshots: &[(History<'_>, &[usize])], config: &FeatureConfig) -> Result<FeatureConfig> {
     let mut fitted = config.clone();
     if config.scales.is_none() {
@@ -537,7 +541,7 @@ pub(crate) fn fit(snapshots: &[(History<'_>, &[usize])], config: &FeatureConfig)
     Ok(fitted)
 }
 
-/// The names of the `top` largest counts above 0; of equal ones the first in byte order.
+/// The names of the `top` largest counts above 0. Ties are in byte order of the names.
 fn most_frequent<'a>(counts: &[u64], name: impl Fn(usize) -> &'a str, top: usize) -> Vec<String> {
     let mut order: Vec<usize> = (0..counts.len()).filter(|&i| counts[i] > 0).collect();
     crate::order::sort_by(&mut order, |&a, &b| counts[b].cmp(&counts[a]).then_with(|| name(a).cmp(name(b))));
@@ -545,7 +549,7 @@ fn most_frequent<'a>(counts: &[u64], name: impl Fn(usize) -> &'a str, top: usize
     order.into_iter().map(|i| name(i).to_owned()).collect()
 }
 
-/// The scales over parts of the customers: their numbers of events in the activity window, and their amounts in it.
+/// Fits the scales over parts of the customers, given as numbers of events and sums of amounts in the activity window.
 fn fit_scales(parts: Vec<(Vec<f64>, Vec<f64>)>) -> Scales {
     let (events, amounts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     let scale = |parts: Vec<Vec<f64>>| match percentile(&mut parts.concat(), 0.95) {
@@ -555,7 +559,7 @@ fn fit_scales(parts: Vec<(Vec<f64>, Vec<f64>)>) -> Scales {
     Scales { frequency: scale(events), monetary: scale(amounts) }
 }
 
-/// The q-quantile by linear interpolation between the order statistics around q·(n − 1), as numpy computes it by default.
+/// The q-quantile by linear interpolation between the order statistics around q·(n − 1), which is numpy's default method.
 pub(crate) fn percentile(values: &mut [f64], q: f64) -> f64 {
     let position = q * (values.len() - 1) as f64;
     let below = position.floor() as usize;
@@ -566,7 +570,7 @@ pub(crate) fn percentile(values: &mut [f64], q: f64) -> f64 {
     if t < 0.5 { low + (high - low) * t } else { high - (high - low) * (1.0 - t) }
 }
 
-/// A customer's past, added up.
+/// The state of a customer after adding all events of the history.
 fn state<S: Default>(history: &History<'_>, customer: usize, clock: &Clock, add: fn(&mut S, &Clock, i32, f64)) -> S {
     let past = history.of(customer);
     let mut state = S::default();
@@ -576,12 +580,12 @@ fn state<S: Default>(history: &History<'_>, customer: usize, clock: &Clock, add:
     state
 }
 
-/// Values that stand row by row.
+/// Creates a matrix from values in row-major order.
 pub(crate) fn matrix(rows: usize, columns: usize, values: Vec<f64>) -> Array2<f64> {
     Array2::from_shape_vec((rows, columns), values).expect("as many values as rows times columns")
 }
 
-/// The features of these customers with a fitted configuration.
+/// Computes the features of these customers with a fitted configuration.
 pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &FeatureConfig) -> Result<FeatureTable> {
     let types = fitted.event_type_columns.as_deref().unwrap_or(&[]);
     let slots = type_slots(history.events().type_names(), types);
@@ -606,13 +610,13 @@ pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &Featu
     )
 }
 
-/// The slot of each type number: its place among the listed names, or the one after them.
+/// The slot of each type number: its index among the listed names, or the index after them for other types.
 fn type_slots(names: &impl Texts, listed: &[String]) -> Vec<usize> {
     let slot = |name: &[u8]| listed.iter().position(|l| l.as_bytes() == name).unwrap_or(listed.len());
     (0..names.len()).map(|number| slot(names.bytes(number))).collect()
 }
 
-/// One customer's states, filled in before their row is written.
+/// The states of one customer, filled in before the row of features is written.
 #[derive(Default)]
 struct Scratch {
     rfm: Rfm,
@@ -620,7 +624,8 @@ struct Scratch {
     types: Vec<u32>,
 }
 
-/// A table from states: `fill(i, scratch)` gives those of row `i`; `ahead` reads what the rows of a block will need.
+/// Creates a table from states. `fill(i, scratch)` fills in the states of row `i`. `ahead` reads the memory that the rows of a
+/// block will need, so that it is in the cache.
 fn tabulate(
     ids: Strings,
     as_of: Day,
@@ -628,7 +633,7 @@ fn tabulate(
     ahead: impl Fn(std::ops::Range<usize>) + Sync + Send,
     fill: impl Fn(usize, &mut Scratch) + Sync + Send,
 ) -> Result<FeatureTable> {
-    /// Rows whose states are read ahead together.
+    /// Number of rows whose states are read ahead together.
     const ROWS: usize = 64;
     let scales = fitted.scales.expect("a fitted configuration has scales");
     let types = fitted.event_type_columns.as_deref().unwrap_or(&[]);
@@ -639,7 +644,7 @@ fn tabulate(
     }
     let mut values = Array2::zeros((ids.len(), list.len()));
     let rows = values.as_slice_mut().expect("a new array is contiguous");
-    // Written by the threads that write the rows.
+    // Atomic, because the threads that write the rows write these too.
     let last_events: Vec<AtomicI32> = (0..ids.len()).map(|_| AtomicI32::new(0)).collect();
     let width = list.len();
     parallel::for_each_block(rows, width, |first, block| {

@@ -1,8 +1,8 @@
-//! Events whose rows are still coming in: in one pass the rows of an order may stand anywhere.
+//! Events whose rows are still being read. In one pass over the data, the rows of an order may be anywhere.
 //!
-//! What an event counts (how often, whether as a refund, what the largest is) hangs on the sum of its amounts, so it is counted
-//! when the last row has been read. Until then an event is kept by what its rows share, in 48 bytes, and each order by its id:
-//! with the room that tables keep free about 100 bytes an event of an order, 80 one of a day.
+//! The features of an event (its count, a refund, the largest amount) depend on the sum of its amounts. So it is counted after
+//! the last row has been read. Until then an event is stored under the key of its rows, in 48 bytes, and each order by its
+//! id. With the free room of hash tables that is about 100 bytes per event of an order, and 80 per event of a day.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use crate::error::Error;
 use crate::events::{EventUnit, Names, Rows, Spread, Sum, Table, Texts, too_large};
 
-/// The key that the rows of one event share, within the shard of their customer.
+/// The key that the rows of one event have in common, within the shard of their customer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) customer: u32,
@@ -21,14 +21,14 @@ pub(super) struct Key {
     pub(super) event_type: u16,
 }
 
-/// The order of rows that are one event by their day.
+/// The order number of rows that are merged by day.
 const DAY: u32 = u32::MAX;
 
-/// The events of some of the customers.
+/// The open events of the customers of a shard.
 pub(super) struct OpenEvents {
     orders: Names,
     sums: HashMap<Key, Sum, RandomState>,
-    /// Rows that became part of an event that was there.
+    /// Number of rows that were merged into an existing event.
     merged: u64,
 }
 
@@ -37,7 +37,8 @@ impl OpenEvents {
         OpenEvents { orders: Table::new(spread), sums: HashMap::default(), merged: 0 }
     }
 
-    /// The order of each row of a shard, as [`Rows::visit`] comes by them; 0, or nothing, for a row that is an event.
+    /// The order number of each row of a shard, in the order of [`Rows::visit`]. It is 0, or the iterator is empty, for rows
+    /// that are events by themselves.
     pub(super) fn orders(&mut self, shard: usize, rows: &Rows) -> impl Iterator<Item = u32> + use<> {
         let numbers = rows.orders(shard, &mut self.orders);
         let days = (rows.wants.unit == EventUnit::Day).then_some(DAY);
@@ -50,7 +51,7 @@ impl OpenEvents {
         self.merged += u64::from(self.sums.len() == known);
     }
 
-    /// Adds an event of another stream, whose customer and type have these numbers here.
+    /// Adds an event of another stream. `customer` and `event_type` are the numbers in this stream.
     pub(super) fn merge(&mut self, theirs: &OpenEvents, key: Key, sum: Sum, customer: u32, event_type: u16) {
         let order = match key.order {
             DAY => DAY,
@@ -63,19 +64,19 @@ impl OpenEvents {
         self.sums.iter().map(|(&key, &sum)| (key, sum))
     }
 
-    /// Rows that became part of another's event since this was asked last.
+    /// Returns the number of rows merged into existing events since the last call.
     pub(super) fn take_merged(&mut self) -> u64 {
         std::mem::take(&mut self.merged)
     }
 
-    /// Every event with its amount, in no order; the customer, the day and the sum of one whose sum is no amount.
+    /// Returns every event with its amount, in no particular order; `Err` with the sum if it is out of the range of amounts.
     pub(super) fn close(&mut self) -> impl Iterator<Item = (Key, Result<f64, f64>)> + use<> {
         self.orders.close();
         std::mem::take(&mut self.sums).into_iter().map(|(key, sum)| (key, sum.value()))
     }
 }
 
-/// An event whose rows add up to no amount: the first by customer and day is the error.
+/// The customer, the day and the sum of an event whose sum is out of range. The first by customer and day is reported.
 pub(super) type TooLarge = (String, i32, f64);
 
 pub(super) fn first_too_large(found: impl Iterator<Item = TooLarge>) -> Option<Error> {

@@ -1,54 +1,54 @@
-//! Every feature once: its name, unit, range and formula in words, and the code that computes it from a customer's state.
+//! The list of all features: name, unit, range and formula in words, and the code that computes each from a customer's state.
 //!
-//! The order of the list is the order of the columns. To add a feature, add one entry here (and to [`Behavior`] what it
-//! needs, if the state does not hold it yet) and a worked case to the vectors.
+//! The order of the list is the order of the columns. To add a feature, add one entry here, a worked case to the test vectors,
+//! and to [`Behavior`] any sum that it needs and that the state does not have yet.
 
 use super::state::{Behavior, Clock, Rfm};
 use super::wording::{Measure, Raw, Wording};
 use super::{FeatureSet, HALF_LIVES, Scales, WINDOWS, Windows};
 
-/// What a feature is.
+/// Description of a feature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureInfo {
     /// The column name, the same in every language.
     pub name: String,
-    /// What it is measured in.
+    /// The unit of the values.
     pub unit: &'static str,
-    /// The values it can take.
+    /// The range of the values.
     pub range: &'static str,
-    /// How it is computed, D being the as_of day.
+    /// The formula; D is the as_of day.
     pub formula: String,
-    /// True where the absence of a value means something (written as an empty field, null or NaN).
+    /// True if the feature can be missing, which has a meaning of its own (written as an empty field, null or NaN).
     pub may_be_missing: bool,
-    /// True where what the business does next can move it: an age cannot be moved, activity can.
+    /// True if the business can influence the feature: activity can be influenced, an age cannot.
     pub actionable: bool,
 }
 
-/// What one customer's features are computed from.
+/// The input of the features of one customer.
 pub(crate) struct View<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) rfm: &'a Rfm,
     pub(crate) behavior: &'a Behavior,
-    /// Events of each listed type, and of all others last.
+    /// Number of events of each listed type, and last of all other types.
     pub(crate) types: &'a [u32],
     pub(crate) scales: Scales,
 }
 
 pub(crate) type Compute = Box<dyn Fn(&View<'_>) -> f64 + Send + Sync>;
 
-/// A feature, its code, and how people say its value.
+/// A feature with its code and the wording of its value.
 pub(crate) struct Feature {
     pub(crate) info: FeatureInfo,
     pub(crate) compute: Compute,
     pub(crate) wording: Wording,
 }
 
-/// The features of a set, in order. `event_types` are the types that get a column of their own (`behavioral` only).
+/// Lists the features of a set, in order. `event_types` are the types that get their own column (`behavioral` only).
 pub fn registry(feature_set: FeatureSet, windows: &Windows, event_types: &[String]) -> Vec<FeatureInfo> {
     listed::<true>(feature_set, windows, event_types).into_iter().map(|feature| feature.info).collect()
 }
 
-/// The same with their code, but without the formulas in words.
+/// Lists the features of a set with their code, but without the formulas in words.
 pub(crate) fn features(feature_set: FeatureSet, windows: &Windows, event_types: &[String]) -> Vec<Feature> {
     listed::<false>(feature_set, windows, event_types)
 }
@@ -62,11 +62,11 @@ fn listed<const FORMULAS: bool>(feature_set: FeatureSet, windows: &Windows, even
     list.0
 }
 
-/// Formulas are for readers: a program that prints none has none of them in it.
+/// A list of features. The formulas are a compile-time option, so a program that prints none does not contain their text.
 struct List<const FORMULAS: bool>(Vec<Feature>);
 
 impl<const FORMULAS: bool> List<FORMULAS> {
-    /// Adds a feature; [`List::said`] must follow.
+    /// Adds a feature; a call of [`List::said`] must follow.
     fn add(
         &mut self,
         name: impl Into<String>,
@@ -90,37 +90,37 @@ impl<const FORMULAS: bool> List<FORMULAS> {
 }
 
 impl Feature {
-    /// How people say it: `{}` stands for the value, `{event}` and `{events}` for what the log is made of.
+    /// Sets the wording of the last feature: `{}` stands for the value, `{event}` and `{events}` for the word for an event.
     fn said(&mut self, text: impl Into<String>, measure: Measure) -> &mut Self {
         self.wording.text = text.into();
         self.wording.measure = measure;
         self
     }
 
-    /// The quantity behind a score.
+    /// Sets the quantity that the score of the last feature stands for.
     fn meaning(&mut self, raw: Raw) -> &mut Self {
         self.wording.raw = raw;
         self
     }
 
-    /// What its absence means.
+    /// Sets the meaning of a missing value.
     fn absent(&mut self, text: &str) -> &mut Self {
         self.wording.absent = text.to_owned();
         self
     }
 
-    /// What it speaks of, where other features speak of the same.
+    /// Sets the theme that the feature shares with other features.
     fn about(&mut self, theme: &'static str) -> &mut Self {
         self.wording.theme = theme;
         self
     }
 
-    /// People do not count that way.
+    /// Marks the feature as one that people would not count by, such as a decayed count.
     fn abstruse(&mut self) {
         self.wording.plain = false;
     }
 
-    /// Nothing that a business does moves it.
+    /// Marks the feature as one that the business cannot influence.
     fn given(&mut self) {
         self.info.actionable = false;
     }
@@ -137,7 +137,7 @@ fn days(from: i32, to: i32) -> f64 {
 fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
     let Windows { recent_days: recent, activity_days: activity, full_days: full } = *windows;
     let full_days = f64::from(full);
-    // The places 0..w-1 of the recent window have this mean and this sum of squared deviations from it.
+    // The mean of the places 0..w−1 in the recent window, and the sum of the squared deviations from it.
     let w = f64::from(recent);
     let middle = (w - 1.0) / 2.0;
     let spread = w * (w * w - 1.0) / 12.0;

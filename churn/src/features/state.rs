@@ -1,14 +1,14 @@
-//! A customer's whole past as a small struct: counts, minima, maxima and order-free sums.
+//! The state of a customer: the past as a small struct of counts, minima, maxima and sums that do not depend on order.
 //!
-//! Adding the events one by one, in any order, or merging the states of any parts gives the same bits. A state belongs to
-//! one as_of and one choice of windows, which the [`Clock`] holds.
+//! Adding the events one by one in any order, or merging the states of any parts, gives the same bits. A state belongs to
+//! one as_of and one choice of windows, which are in the [`Clock`].
 
 use super::fixed::{Fixed, Fixed96};
 use super::{HALF_LIVES, MAX_RECENT_DAYS, Windows};
 use crate::day::Day;
 use crate::events::{Key, Record};
 
-/// The day that states look back from, and how far.
+/// The as_of day of states, and the windows that look back from it.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     pub(crate) as_of: i32,
@@ -22,22 +22,22 @@ impl Clock {
     }
 }
 
-/// What the eight `rfm` features need.
+/// The state for the eight `rfm` features.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rfm {
     pub(crate) first: i32,
     pub(crate) last: i32,
     pub(crate) events: u32,
-    /// Events with an amount.
+    /// Number of events with an amount.
     pub(crate) with_amount: u32,
-    /// Events in the activity window (90 days).
+    /// Number of events in the activity window (default 90 days).
     pub(crate) activity: u32,
-    /// Events in the recent window (30 days).
+    /// Number of events in the recent window (default 30 days).
     pub(crate) recent: u32,
-    /// Sum of their places 0..29 in it.
+    /// Sum of the places of these events in the window: 0 for its first day, 29 for its last (by default).
     pub(crate) places: u64,
     pub(crate) amounts: Fixed,
-    /// Amounts in the activity window.
+    /// Sum of the amounts in the activity window.
     pub(crate) activity_amounts: Fixed,
 }
 
@@ -58,7 +58,7 @@ impl Default for Rfm {
 }
 
 impl Rfm {
-    /// Takes an event that is not after as_of; the amount is NaN where there is none.
+    /// Adds an event, which must not be after as_of. The amount is NaN if there is none.
     #[inline(always)]
     pub(crate) fn add(&mut self, clock: &Clock, day: i32, amount: f64) {
         debug_assert!(day <= clock.as_of, "events after as_of do not exist here");
@@ -95,8 +95,8 @@ impl Rfm {
     }
 }
 
-/// An [`Rfm`] with the id of its customer in one line of memory: sums have 96 bits and places 32, which is enough for all but
-/// the largest customers.
+/// An [`Rfm`] with the id of its customer in one cache line. Sums have 96 bits and places 32 bits, which is enough for all
+/// but the largest customers.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Compact {
@@ -136,7 +136,8 @@ impl Record for Compact {
 }
 
 impl Compact {
-    /// [`Rfm::add`]; where that is more than fits, everything so far is poured out and this begins anew.
+    /// Adds an event like [`Rfm::add`]. If the result does not fit, returns the whole state as an [`Rfm`] and starts again
+    /// empty.
     #[inline(always)]
     #[must_use]
     pub(crate) fn add(&mut self, clock: &Clock, day: i32, amount: f64) -> Option<Rfm> {
@@ -145,7 +146,7 @@ impl Compact {
         let in_activity = age < clock.windows.activity_days;
         let place = clock.windows.recent_days - 1 - age;
         let has_amount = !amount.is_nan();
-        // No branches: whether there is an amount and how old it is cannot be guessed.
+        // No branches, because the presence of an amount and its age cannot be predicted.
         let term = Fixed::of(if_so(has_amount, amount));
         let amounts = self.amounts.plus(term);
         let activity_amounts = self.activity_amounts.plus(term.if_so(in_activity));
@@ -177,7 +178,7 @@ impl Compact {
         self.events == 0
     }
 
-    /// Takes over a state, if it fits.
+    /// Stores a state and returns true; returns false if it does not fit.
     pub(crate) fn store(&mut self, rfm: &Rfm) -> bool {
         let (amounts, activity_amounts) = (Fixed96::of(rfm.amounts), Fixed96::of(rfm.activity_amounts));
         let (Some(amounts), Some(activity_amounts), true) = (amounts, activity_amounts, rfm.events <= MOST_EVENTS)
@@ -214,27 +215,27 @@ impl Compact {
     }
 }
 
-/// The number, or 0, without a branch.
+/// Returns the number if the condition is true, else 0, without a branch.
 #[inline(always)]
 fn if_so(condition: bool, number: f64) -> f64 {
     f64::from_bits(number.to_bits() & u64::from(condition).wrapping_neg())
 }
 
-/// Places of so many events fit into 32 bits.
+/// The largest number of events whose sum of places surely fits into 32 bits.
 const MOST_EVENTS: u32 = u32::MAX / MAX_RECENT_DAYS as u32;
 
-/// Ages in days at which the bands of [`Behavior`] end: every window of the features is made of whole bands.
+/// Ages in days at which the age bands of [`Behavior`] end. Every window of the features consists of whole bands.
 const BAND_ENDS: [i32; 6] = [7, 30, 90, 120, 180, 365];
 
-/// What the `behavioral` features need beyond [`Rfm`].
+/// The state for the `behavioral` features, in addition to [`Rfm`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Behavior {
-    /// Bit m: an event m calendar months before the month of as_of.
+    /// Bit m is set if there is an event m calendar months before the month of as_of.
     pub(crate) months: u64,
-    /// NaN without an amount.
+    /// The largest amount; NaN without an amount.
     pub(crate) largest: f64,
     pub(crate) refunds: u32,
-    /// Events by age, in bands.
+    /// Number of events in each age band.
     counts: [u32; BAND_ENDS.len()],
     amounts: [Fixed; BAND_ENDS.len()],
     pub(crate) decayed_counts: [Fixed; HALF_LIVES.len()],
@@ -256,7 +257,7 @@ impl Default for Behavior {
 }
 
 impl Behavior {
-    /// Takes an event that is not after as_of; the amount is NaN where there is none.
+    /// Adds an event, which must not be after as_of. The amount is NaN if there is none.
     #[inline(always)]
     pub(crate) fn add(&mut self, clock: &Clock, day: i32, amount: f64) {
         let age = clock.as_of - day;
@@ -283,7 +284,7 @@ impl Behavior {
         if months_ago < 64 {
             self.months |= 1 << months_ago;
         }
-        // max of a NaN and a number is the number.
+        // f64::max ignores a NaN argument.
         self.largest = self.largest.max(amount);
         self.refunds = self.refunds.saturating_add(u32::from(amount < 0.0));
     }
@@ -302,12 +303,12 @@ impl Behavior {
         self.refunds = self.refunds.saturating_add(other.refunds);
     }
 
-    /// Events of an age from `from` to below `to` days, both of them ends of bands or 0.
+    /// Number of events of an age from `from` to below `to` days. Both must be ends of bands, or 0.
     pub(crate) fn count(&self, from: i32, to: i32) -> u32 {
         bands(from, to).fold(0, |sum, band| sum.saturating_add(self.counts[band]))
     }
 
-    /// Their amounts.
+    /// Sum of the amounts of events of an age below `to` days.
     pub(crate) fn amount(&self, to: i32) -> f64 {
         let mut sum = Fixed::default();
         bands(0, to).for_each(|band| sum.merge(self.amounts[band]));
@@ -320,20 +321,20 @@ fn bands(from: i32, to: i32) -> std::ops::Range<usize> {
     upto(from)..upto(to)
 }
 
-/// What an event of some age counts, for each half-life: 2^(−age/half-life), and the same in units of [`Fixed`].
+/// The weights of an event of some age, for each half-life: 2^(−age/half-life), and the same in units of [`Fixed`].
 struct Decays {
     weights: [f64; HALF_LIVES.len()],
     units: [u64; HALF_LIVES.len()],
 }
 
-/// Makes the table that the first event would make.
+/// Fills the table of decays, which otherwise happens at the first event.
 #[cfg(feature = "parallel")]
 pub(super) fn fill_decays() {
     decays();
 }
 
-/// By age in days. Beyond the end even the largest amount decays to less than half a unit, which is nothing: 10^12 is below
-/// 2^40 and a unit 2^-55.
+/// The decays by age in days. Beyond the end of the table even the largest amount decays to less than half a unit, which
+/// rounds to 0: 10^12 is below 2^40, and a unit is 2^-55.
 fn decays() -> &'static [Decays] {
     static DECAYS: std::sync::OnceLock<Vec<Decays>> = std::sync::OnceLock::new();
     DECAYS.get_or_init(|| {

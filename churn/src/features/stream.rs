@@ -1,5 +1,5 @@
-//! Features in one pass over readers of any size: memory grows with the customers, never with the rows; where rows are merged
-//! into events, with the customers and the events.
+//! Features in one pass over readers of any size. Memory grows with the number of customers, not with the number of rows. If
+//! rows are merged into events, it grows with the numbers of customers and events.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -16,13 +16,13 @@ use crate::events::{
 use crate::parallel;
 use crate::progress::Observer;
 
-/// Takes rows from one or more sources and keeps one state a customer. Streams over parts of the rows can be filled apart
-/// (other files, other threads, other machines' partitions) and merged; the result has the same bits.
+/// Computes features in one pass over one or more sources, with one state per customer. Streams over parts of the rows (other
+/// files, threads or machines) can be filled separately and merged; the result has the same bits.
 ///
-/// The churn_label column is not read here: labels are no features. Where rows are lines of orders, or merged by day
-/// ([`ReadOptions`]), every event is kept until the end, in about 100 bytes: its rows may stand anywhere, in several sources
-/// too. A report counts the rows up to as_of that became part of an event of this stream; what rows share otherwise is not
-/// counted, which would take memory for each.
+/// The churn_label column is not read, because labels are not features. If rows are lines of orders, or are merged by day
+/// ([`ReadOptions`]), every event is kept until the end, in about 100 bytes, because its rows may be anywhere, even in several
+/// sources. The report counts the rows up to as_of that were merged into an event of this stream. It does not count other
+/// rows that share their columns, which would take memory for each row.
 ///
 /// ```
 /// use churn::{FeatureConfig, FeatureStream, ReadOptions};
@@ -45,32 +45,32 @@ pub struct FeatureStream {
     type_names: Names,
 }
 
-/// The states of some of the customers, and what adds to them.
+/// The states of the customers of a shard.
 pub(crate) struct States {
     clock: Clock,
     customers: Customers,
-    /// What did not fit into the records, by customer.
+    /// Parts of the states that did not fit into the compact records, by customer.
     poured: BTreeMap<u32, Rfm>,
     types: TypeCounts,
     open: OpenEvents,
 }
 
-/// A record a customer: as little as the feature set needs, so that an event changes few lines of memory.
+/// One record per customer, as small as the feature set allows, so that an event touches few cache lines.
 enum Customers {
     Rfm(Table<Compact>),
     Behavioral(Table<Wide>),
 }
 
-/// The record of a customer whose behavior is kept as well.
+/// The record of a customer for the behavioral set.
 struct Wide {
     compact: Compact,
     behavior: Behavior,
-    /// Events of the first types.
+    /// Number of events of the first types.
     types: [u32; FIRST_TYPES],
 }
 
 impl Wide {
-    /// Takes an event by as_of, and returns what did not fit into the compact part.
+    /// Adds an event up to as_of. Returns the state of the compact part if it did not fit any more.
     #[inline(always)]
     #[must_use]
     fn add(&mut self, clock: &Clock, (customer, types): (u32, &mut TypeCounts), event: (i32, u16, f64)) -> Option<Rfm> {
@@ -94,29 +94,29 @@ impl Record for Wide {
     }
 }
 
-/// Types that are counted in the record: none, and the first of the names.
+/// Number of types that are counted in the record itself: no type, and the first names.
 const FIRST_TYPES: usize = 8;
 
-/// Events of a customer of the other types; which types get a column is known only at the end.
+/// Counts of the events of the other types, by customer. Only at the end it is known which types get a column.
 #[derive(Default)]
 struct TypeCounts {
-    /// So many counts a customer.
+    /// Number of counters per customer.
     width: usize,
     counts: Vec<u32>,
-    /// Of the types beyond: by customer and type.
+    /// Counts of the types beyond `width`, by customer and type.
     rare: BTreeMap<(u32, u16), u32>,
 }
 
-/// Types that are counted in a row of numbers a customer; more would cost memory that most customers do not use.
+/// Largest number of counters per customer. More would take memory that most customers do not use.
 const MAX_WIDTH: usize = 32;
 
-/// The place of a type among the counts of a customer.
+/// The index of a type among the counters of a customer.
 #[inline(always)]
 fn place(number: u16) -> usize {
     usize::from(number.wrapping_add(1))
 }
 
-/// The type at a place.
+/// The type of a counter.
 fn type_at(place: usize) -> u16 {
     (place as u16).wrapping_sub(1)
 }
@@ -151,7 +151,7 @@ impl TypeCounts {
         self.counts.resize(customers * self.width, 0);
     }
 
-    /// Every count above 0 of a customer: type number and count.
+    /// Iterates over the counts above 0 of a customer, as type number and count.
     fn of(&self, customer: u32) -> impl Iterator<Item = (u16, u32)> {
         let from = customer as usize * self.width;
         let row = self.counts.get(from..from + self.width).unwrap_or(&[]);
@@ -171,7 +171,7 @@ impl States {
         States { clock, customers, poured, types, open: OpenEvents::new(spread) }
     }
 
-    /// Counts the events whose rows have all come, and returns those that are none.
+    /// Counts the open events after the last row. Returns the events whose sum is out of range.
     fn close(&mut self) -> Vec<TooLarge> {
         let mut failed = Vec::new();
         for (key, amount) in self.open.close() {
@@ -186,7 +186,7 @@ impl States {
         failed
     }
 
-    /// The number of a customer.
+    /// Returns the number of a customer; a new customer gets the next one.
     fn number(&mut self, id: &[u8]) -> u32 {
         match &mut self.customers {
             Customers::Rfm(table) => table.number(id),
@@ -194,7 +194,7 @@ impl States {
         }
     }
 
-    /// Adds an event by as_of of a customer who has a number.
+    /// Adds an event up to as_of of a customer, given by number.
     fn add(&mut self, customer: u32, day: i32, event_type: u16, amount: f64) {
         let States { clock, customers, poured, types, .. } = self;
         let over = match customers {
@@ -221,7 +221,7 @@ impl States {
         rfm
     }
 
-    /// Whether a customer has an event by as_of. One whose every event lies later has been numbered, but not counted.
+    /// Returns true if the customer has an event up to as_of. A customer with later events only has a number, but no state.
     fn is_seen(&self, customer: u32) -> bool {
         !self.compact(customer).is_empty() || self.poured.contains_key(&customer)
     }
@@ -233,7 +233,7 @@ impl States {
         }
     }
 
-    /// Every count above 0 of a customer: type number and count.
+    /// Iterates over the counts above 0 of a customer, as type number and count.
     fn types(&self, customer: u32) -> impl Iterator<Item = (u16, u32)> {
         let first: &[u32] = match &self.customers {
             Customers::Rfm(_) => &[],
@@ -243,7 +243,7 @@ impl States {
         first.filter(|&(_, count)| count > 0).chain(self.types.of(customer))
     }
 
-    /// Adds the states of a customer of another stream, whose types have these numbers here.
+    /// Adds the states of a customer of another stream. `numbers` maps its types to the numbers in this stream.
     fn merge(&mut self, id: &[u8], theirs: &States, customer: u32, numbers: &[u16]) {
         let ours = match &mut self.customers {
             Customers::Rfm(table) => table.number(id),
@@ -277,7 +277,7 @@ impl States {
     }
 }
 
-/// Keeps what did not fit into a record.
+/// Stores the state that did not fit into a record.
 #[inline(always)]
 fn pour(poured: &mut BTreeMap<u32, Rfm>, customer: u32, over: Option<Rfm>) {
     if let Some(rfm) = over {
@@ -306,7 +306,7 @@ impl Texts for States {
 }
 
 impl FeatureStream {
-    /// An empty stream of features seen from the end of a day.
+    /// Creates an empty stream for features as of the end of a day.
     ///
     /// # Errors
     /// `invalid_parameter`.
@@ -322,10 +322,11 @@ impl FeatureStream {
         })
     }
 
-    /// Takes all rows of a CSV source.
+    /// Reads all rows of a CSV source.
     ///
     /// # Errors
-    /// Those of [`Events::from_csv`](crate::Events::from_csv). After an error the stream holds a part of the rows: drop it.
+    /// The errors of [`Events::from_csv`](crate::Events::from_csv). After an error the stream holds a part of the rows: drop
+    /// it.
     pub fn read_csv(&mut self, reader: impl Read, options: &ReadOptions) -> Result<IngestReport> {
         self.read_csv_observed(reader, options, &())
     }
@@ -333,7 +334,7 @@ impl FeatureStream {
     /// [`FeatureStream::read_csv`] with an observer of its progress (stage `"read"`, in bytes).
     ///
     /// # Errors
-    /// Those of [`FeatureStream::read_csv`], and `cancelled`.
+    /// The errors of [`FeatureStream::read_csv`], and `cancelled`.
     pub fn read_csv_observed(
         &mut self,
         reader: impl Read,
@@ -344,7 +345,7 @@ impl FeatureStream {
         Ok(self.counted(report))
     }
 
-    /// Takes all rows of Arrow record batches.
+    /// Reads all rows of Arrow record batches.
     ///
     /// # Errors
     /// Those of `Events::from_arrow`. After an error the stream holds a part of the rows: drop it.
@@ -356,10 +357,10 @@ impl FeatureStream {
         self.read_arrow_observed(batches.into_iter().map(Ok), options, &())
     }
 
-    /// [`FeatureStream::read_arrow`] of a source that may fail, with an observer of its progress (stage `"read"`, in rows).
+    /// [`FeatureStream::read_arrow`] for a source that may fail, with an observer of its progress (stage `"read"`, in rows).
     ///
     /// # Errors
-    /// Those of [`FeatureStream::read_arrow`] and of the source, and `cancelled`.
+    /// The errors of [`FeatureStream::read_arrow`] and of the source, and `cancelled`.
     #[cfg(feature = "arrow")]
     pub fn read_arrow_observed<B>(
         &mut self,
@@ -374,7 +375,7 @@ impl FeatureStream {
         Ok(self.counted(report))
     }
 
-    /// Takes all rows of a Parquet file, reading only the columns that are needed.
+    /// Reads all rows of a Parquet file, decoding only the required columns.
     ///
     /// # Errors
     /// Those of `Events::from_parquet`. After an error the stream holds a part of the rows: drop it.
@@ -390,7 +391,7 @@ impl FeatureStream {
     /// [`FeatureStream::read_parquet`] with an observer of its progress (stage `"read"`, in rows).
     ///
     /// # Errors
-    /// Those of [`FeatureStream::read_parquet`], and `cancelled`.
+    /// The errors of [`FeatureStream::read_parquet`], and `cancelled`.
     #[cfg(feature = "parquet")]
     pub fn read_parquet_observed(
         &mut self,
@@ -402,13 +403,13 @@ impl FeatureStream {
         Ok(self.counted(report))
     }
 
-    /// A report with the rows of its source that were merged.
+    /// Returns the report with the number of rows of its source that were merged.
     fn counted(&mut self, report: IngestReport) -> IngestReport {
         let merged_rows = Some(self.shards.iter_mut().map(|shard| shard.open.take_merged()).sum());
         IngestReport { merged_rows, ..report }
     }
 
-    /// Adds what another stream holds.
+    /// Adds the states of another stream.
     ///
     /// # Errors
     /// `invalid_parameter` unless both have the same as_of and configuration; `too_many_values`.
@@ -442,11 +443,11 @@ impl FeatureStream {
         Ok(())
     }
 
-    /// The features of every customer with an event by as_of, in byte order of their ids: the same bits as
-    /// [`features`](crate::features()) over the same rows in memory.
+    /// Computes the features of every customer with an event up to as_of, in byte order of their ids. They have the same bits
+    /// as [`features`](crate::features()) of the same rows in memory.
     ///
     /// # Errors
-    /// `no_customers` if there is none; `bad_rows` for an event whose rows add up to no amount.
+    /// `no_customers` if there is none; `bad_rows` for an event whose sum of amounts is out of range.
     pub fn finish(self) -> Result<FeatureTable> {
         let FeatureStream { as_of, config: mut fitted, mut shards, type_names, .. } = self;
         let failed = parallel::map_mut(&mut shards, |_, shard| shard.close());
@@ -457,7 +458,7 @@ impl FeatureStream {
         if !shards.iter().any(seen) {
             return Err(Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}")));
         }
-        // The tables that find the ids make room for the features.
+        // The hash tables of the ids are not needed any more; their memory is freed for the features.
         for shard in &mut shards {
             match &mut shard.customers {
                 Customers::Rfm(table) => table.close(),
@@ -574,8 +575,8 @@ impl Shard for States {
 mod tests {
     use super::*;
 
-    /// Three amounts of 10^12 are 3 · 10^12 · 2^55 > 2^96 units, more than a record holds; their mean is 10^12, and with
-    /// three refunds of as much 0.
+    /// Three amounts of 10^12 are 3 · 10^12 · 2^55 > 2^96 units, more than fits into a record. Their mean is 10^12, and 0 with
+    /// three refunds of the same size.
     #[test]
     fn sums_outgrow_their_record() {
         let (config, options) = (FeatureConfig::default(), ReadOptions::default());

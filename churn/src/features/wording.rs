@@ -1,25 +1,25 @@
-//! How people say the value of a feature: "last purchase 94 days ago" for a recency score of 74.2.
+//! Wordings of feature values, such as "last purchase 94 days ago" for a recency score of 74.2.
 
 use super::Scales;
 use crate::numbers::decimal;
 
-/// The sentence of a feature.
+/// The wording of a feature.
 #[derive(Clone, Debug)]
 pub(crate) struct Wording {
-    /// `{}` stands for the value, `{event}` and `{events}` for what the log is made of.
+    /// The template: `{}` stands for the value, `{event}` and `{events}` for the word for an event.
     pub(crate) text: String,
     pub(crate) measure: Measure,
     pub(crate) raw: Raw,
-    /// What a missing value means.
+    /// The wording of a missing value.
     pub(crate) absent: String,
-    /// What it speaks of, where other features speak of the same, such as counts over other windows: together they are one
-    /// reason. Empty where no other does.
+    /// The theme that it shares with other features, such as counts over several windows. Features of a theme are one reason.
+    /// Empty if no other feature has the same theme.
     pub(crate) theme: &'static str,
-    /// Whether people count that way: of a theme, a feature that is plain speaks.
+    /// True if people would count by this feature. The reason of a theme is worded by one of its plain features.
     pub(crate) plain: bool,
 }
 
-/// What a quantity is counted in.
+/// The unit of a quantity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Measure {
     Days,
@@ -28,24 +28,24 @@ pub(crate) enum Measure {
     Money,
     Share,
     Number,
-    /// A number of which the sign matters.
+    /// A number whose sign matters.
     Signed,
 }
 
-/// The quantity behind a value.
+/// The relation of a feature's value to the quantity that is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Raw {
-    /// The value itself.
+    /// The quantity is the value itself.
     Value,
-    /// 100 is today, 0 is so many days ago or more.
+    /// A score: 100 is today, 0 is `full_days` days ago or more.
     DaysOfScore { full_days: f64 },
-    /// 100 is as many events as the frequency scale, or more.
+    /// A score: 100 is as many events as the frequency scale, or more.
     OfFrequencyScale,
-    /// 100 is as much as the monetary scale or more, 0 nothing or less.
+    /// A score: 100 is an amount of the monetary scale or more, 0 is an amount of 0 or less.
     OfMonetaryScale,
 }
 
-/// A quantity, and whether it may be larger or smaller than it says.
+/// A quantity that is exact or a bound.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Quantity {
     pub(crate) amount: f64,
@@ -60,7 +60,7 @@ pub(crate) enum Or {
 }
 
 impl Raw {
-    /// What a value stands for. Scores that hit an end of their range leave the quantity open beyond it.
+    /// Returns the quantity of a value. For a score at an end of its range the quantity is only a bound.
     pub(crate) fn quantity(self, value: f64, scales: Option<Scales>) -> Quantity {
         let of_scale = |scale: f64| match value {
             v if v >= 100.0 => Quantity { amount: scale, or: Or::More },
@@ -73,7 +73,7 @@ impl Raw {
             }
             (Raw::OfFrequencyScale, Some(scales)) => {
                 let Quantity { amount, or } = of_scale(scales.frequency);
-                // A share of the scale is a whole number of events but for rounding; the scale itself need not be.
+                // A score below 100 stands for a whole number of events, up to rounding; the scale itself need not be whole.
                 Quantity { amount: if or == Or::More { amount.ceil() } else { amount.round() }, or }
             }
             (Raw::OfMonetaryScale, Some(scales)) => match of_scale(scales.monetary) {
@@ -86,7 +86,7 @@ impl Raw {
 }
 
 impl Wording {
-    /// A column of which nothing but the name is known.
+    /// The wording of a joined column, of which only the name is known.
     pub(crate) fn of_column(name: &str) -> Self {
         let name = name.replace('{', "(").replace('}', ")");
         let absent = format!("{name} is missing");
@@ -100,12 +100,12 @@ impl Wording {
         }
     }
 
-    /// The sentence with a value in it.
+    /// The wording with a value filled in.
     pub(crate) fn fill(&self, value: &str, event: &str) -> String {
         with_event(&self.text, event).replacen("{}", value, 1)
     }
 
-    /// The sentence for a missing value.
+    /// The wording of a missing value.
     pub(crate) fn fill_absent(&self, event: &str) -> String {
         with_event(&self.absent, event)
     }
@@ -116,8 +116,8 @@ fn with_event(text: &str, event: &str) -> String {
 }
 
 impl Measure {
-    /// An amount in words, not more exact than it is read: money to the cent, numbers to two digits. `towards` says which
-    /// way a rounded bound must err to stay true.
+    /// Formats an amount with its unit, rounded for reading: money to the cent, numbers to two digits. `towards` is the
+    /// direction of rounding in which a bound stays true.
     pub(crate) fn say(self, amount: f64, towards: Or, event: &str) -> String {
         let counted =
             |unit: &str| format!("{} {unit}{}", digits(amount, 1, towards), if amount == 1.0 { "" } else { "s" });
@@ -134,7 +134,7 @@ impl Measure {
     }
 }
 
-/// Up to so many decimals, without trailing zeros.
+/// Formats a number with up to `decimals` decimals, without trailing zeros.
 fn digits(amount: f64, decimals: usize, towards: Or) -> String {
     let text = decimal(rounded(amount, decimals, towards), decimals);
     match text.contains('.') {
@@ -145,7 +145,7 @@ fn digits(amount: f64, decimals: usize, towards: Or) -> String {
 
 fn rounded(amount: f64, decimals: usize, towards: Or) -> f64 {
     let unit = 10f64.powi(decimals as i32);
-    // A hair of tolerance, so that 0.1 + 0.2 is not rounded up to 0.31.
+    // A small tolerance, so that 0.1 + 0.2 is not rounded up to 0.31.
     let (scaled, hair) = (amount * unit, 1e-9 * (amount * unit).abs());
     let whole = match towards {
         Or::Exactly => scaled.round(),
@@ -159,7 +159,7 @@ fn rounded(amount: f64, decimals: usize, towards: Or) -> f64 {
 mod tests {
     use super::*;
 
-    /// 365 · (1 − 74.2466 %) = 94 days; 45 % of a scale of 20 are 9 events; at the ends the quantity is open.
+    /// 365 · (1 − 74.2466 %) = 94 days; 45 % of a scale of 20 are 9 events; at the ends the quantity is a bound.
     #[test]
     fn quantities_behind_scores() {
         let scales = Some(Scales { frequency: 20.5, monetary: 400.0 });
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(say(Measure::Share, 0.335), "34 %");
         assert_eq!(say(Measure::Number, 100.0), "100");
         assert_eq!(say(Measure::Signed, 0.0102), "+0.01");
-        // A bound is rounded to the side on which it stays true.
+        // A bound is rounded in the direction in which it stays true.
         assert_eq!(Measure::Money.say(25.1049, Or::Less, ""), "25.11");
         assert_eq!(Measure::Money.say(25.1049, Or::More, ""), "25.10");
         assert_eq!(Measure::Number.say(0.1 + 0.2, Or::Less, ""), "0.3");

@@ -1,15 +1,15 @@
-//! Findings about a joined table: whether it speaks of the customers and the categories at all.
+//! Findings about a joined table: the shares of customers and of categories that it matches.
 
 use super::{Finding, percent};
 use crate::features::FeatureTable;
 
-/// Below this share of customers found in the table.
+/// There is a finding if the share of customers found in the table is below this.
 const FEW_MATCHED: f64 = 0.5;
-/// Above this share of values that no training row had.
+/// There is a finding if the share of values that no training row had is above this.
 const MANY_UNKNOWN: f64 = 0.1;
 
-/// The findings of the columns behind the first `computed` ones of a table, which were joined: `unknown` counts for each the
-/// values that were there and had no level; `matched` the customers found.
+/// The findings about the joined columns of a table, which come after the first `computed` columns. `unknown` is the number of
+/// values of each joined column that are not a level of it; `matched` is the number of customers found.
 pub(crate) fn joined(table: &FeatureTable, computed: usize, matched: u64, unknown: &[u64]) -> Vec<Finding> {
     let rows = table.rows() as u64;
     let mut findings = Vec::new();

@@ -1,4 +1,4 @@
-//! Findings about whom a model scores.
+//! Findings about the customers that a model scores.
 
 use super::{Finding, worst_first};
 use crate::coverage::Coverage;
@@ -8,9 +8,9 @@ use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::model::Model;
 
 impl Model {
-    /// The findings about scoring customers of a feature table of this model, worst first: those of its data, what holds for
-    /// every prediction of the model, and the customers that the definition of churn does not cover. `coverage` counts the
-    /// customers that were to be scored, which may be a part of the table.
+    /// The findings about scoring customers of a feature table of this model, worst first: the findings about its data, about
+    /// every prediction of the model, and about customers that the definition of churn does not cover. `coverage` counts the
+    /// customers to score, which may be a part of the table.
     pub fn scoring_findings(&self, table: &FeatureTable, coverage: Coverage, include_inactive: bool) -> Vec<Finding> {
         let mut findings = table.findings().to_vec();
         if self.labels().labels == LabelKind::Inactivity {

@@ -5,18 +5,18 @@ use crate::day::Day;
 use crate::events::{EventUnit, Events, NO_TYPE};
 use crate::labels::{LabelConfig, LabelKind};
 
-/// A gap is one that separates rows from a log from so many days on.
+/// A gap can isolate rows from a log only if it is longer than this many days.
 const ISOLATING_DAYS: i32 = 60;
-/// And from so many times the longest gap elsewhere.
+/// It must also be at least this multiple of the longest gap elsewhere.
 const ISOLATING_TIMES: i32 = 10;
-/// A window is thin with less than this share of the events a day of the time before.
+/// A window is thin if it has less than this share of the events per day before it.
 const THIN: f64 = 0.25;
-/// A log has events on nearly every day from this share of its days on.
+/// A log has events on nearly every day if at least this share of its days has events.
 const NEARLY_EVERY_DAY: f64 = 0.95;
-/// Shares of rows from which lines and duplicates are findings.
+/// Share of rows from which on order lines and duplicates are findings.
 const MANY_ROWS: f64 = 0.3;
 
-/// The days with events up to the end of a day, rising, and how many events each has.
+/// The days with events up to the end of a day, rising, with the number of events of each.
 struct Days {
     days: Vec<(i32, u64)>,
     rows: u64,
@@ -35,22 +35,22 @@ impl Days {
         Days { rows: days.iter().map(|day| day.1).sum(), days }
     }
 
-    /// Rows that may be far away from the others and still be called a handful: below 0.1 %, or up to three of some dozens.
+    /// Largest number of isolated rows for a finding: less than 0.1 % of the rows, or up to three in a log of some dozens.
     fn handful(&self) -> u64 {
         (self.rows.saturating_sub(1) / 1000).max(u64::min(3, self.rows / 20))
     }
 
-    /// The events from one day to another, both included.
+    /// Number of events from one day to another, both included.
     fn between(&self, from: i32, to: i32) -> u64 {
         let start = self.days.partition_point(|&(day, _)| day < from);
         self.days[start..].iter().take_while(|&&(day, _)| day <= to).map(|day| day.1).sum()
     }
 
-    /// The places of the first and the last day of the log without a handful of rows that lie far away.
+    /// The indices of the first and the last day of the log without a few isolated rows at its ends.
     fn body(&self) -> (usize, usize) {
         let gaps: Vec<i32> = self.days.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
         let handful = self.handful();
-        // The days that stay when a handful is taken off either end: their gaps are those of the log itself.
+        // The days that are left after removing a few rows at either end. Their gaps are the gaps of the log itself.
         let kept = |counts: &mut dyn Iterator<Item = &(i32, u64)>| {
             let mut rows = 0;
             counts
@@ -73,7 +73,7 @@ impl Days {
     }
 }
 
-/// Rows far away from all others.
+/// Findings about rows that are isolated at the start or the end of the log.
 pub(super) fn isolated(events: &Events, as_of: Day) -> Vec<Finding> {
     let days = Days::new(events, as_of);
     isolated_of(events, &days, days.body())
@@ -120,14 +120,14 @@ fn isolated_of(events: &Events, days: &Days, (first, last): (usize, usize)) -> V
     findings
 }
 
-/// Findings about the days: rows far away, thin outcome windows, gaps.
+/// Findings about the days: isolated rows, thin outcome windows, gaps.
 pub(super) fn of_days(events: &Events, as_of: Day, definition: &LabelConfig, cutoffs: &[Day]) -> Vec<Finding> {
     let days = Days::new(events, as_of);
     let body = days.body();
     let mut findings = isolated_of(events, &days, body);
-    // What follows looks at the log without those rows, which are reported already.
+    // The other checks use the log without the isolated rows, which are reported already.
     let (first, last) = (days.days[body.0].0, days.days[body.1].0);
-    // Definitions without a window have no use for one.
+    // Only definitions with an outcome window have one to check.
     if findings.is_empty() && definition.labels == LabelKind::OutcomeWindow {
         findings.extend(thin_window(&days, first, definition, cutoffs));
     }
@@ -135,17 +135,17 @@ pub(super) fn of_days(events: &Events, as_of: Day, definition: &LabelConfig, cut
     findings
 }
 
-/// The outcome window of the cutoffs with the fewest events a day beside the time before it.
+/// The finding about the outcome window with the fewest events per day relative to the time before it.
 fn thin_window(days: &Days, first: i32, definition: &LabelConfig, cutoffs: &[Day]) -> Option<Finding> {
     let length = definition.horizon_days;
     let rate = |from: i32, to: i32| days.between(from, to) as f64 / f64::from(to - from + 1);
     let thin = |cutoff: &Day| {
         let (from, to) = (definition.window_start(*cutoff).number(), definition.window_end(*cutoff).number());
         let earliest = first.max(cutoff.number() - length + 1);
-        // The horizon before may be thin itself; then the whole past tells what is usual.
+        // The horizon before the cutoff may be thin itself; then the whole past is the reference.
         let before = rate(earliest, cutoff.number()).max(rate(first.min(earliest), cutoff.number()));
         let within = rate(from, to);
-        // A thinned half of the window is enough: prebooked events and exports that stop early leave a dense part.
+        // A thin second half of the window is enough: exports that stop early, and prebooked events, leave a dense first half.
         let later = rate(from + (to - from + 1) / 2, to);
         let least = within.min(later);
         (earliest <= cutoff.number() && before > 0.0 && least < THIN * before)
@@ -170,7 +170,7 @@ fn thin_window(days: &Days, first: i32, definition: &LabelConfig, cutoffs: &[Day
     )
 }
 
-/// The last day on which the two weeks up to it held at least half of so many events a day.
+/// The last day for which the two weeks up to it have at least half of the usual events per day.
 fn dense_until(days: &Days, first: i32, usual: f64, last: i32) -> Day {
     const SPAN: i32 = 14;
     let is_dense = |day: i32| days.between(day - SPAN + 1, day) as f64 >= 0.5 * usual * f64::from(SPAN);
@@ -214,7 +214,7 @@ pub(super) fn of_rows(events: &Events, as_of: Day) -> Vec<Finding> {
             day_rows.sort_unstable();
             let several = |group: &[(u16, u64)]| if group.len() > 1 { group.len() as u64 } else { 0 };
             sharing += day_rows.chunk_by(|a, b| a.0 == b.0).map(several).sum::<u64>();
-            // Without an amount two rows of a day may be two visits, whose times are not kept.
+            // Without an amount, two equal rows of a day may be two visits, because their times are not kept.
             let with_amount = |group: &&[(u16, u64)]| !f64::from_bits(group[0].1).is_nan();
             equal += day_rows.chunk_by(|a, b| a == b).filter(with_amount).map(several).sum::<u64>();
         }
@@ -259,7 +259,7 @@ pub(super) fn of_rows(events: &Events, as_of: Day) -> Vec<Finding> {
     findings
 }
 
-/// The beginnings of words that say that a customer leaves or takes money back.
+/// Prefixes of words that mean that a customer leaves or takes money back.
 const LEAVING: [&str; 14] = [
     "cancel",
     "churn",
@@ -277,12 +277,13 @@ const LEAVING: [&str; 14] = [
     "suspend",
 ];
 
-/// Words that say so as a whole, because other words begin like them.
+/// Words that mean the same only as a whole, because other words have the same prefix.
 const LEAVING_WORDS: [&str; 8] = ["close", "closed", "closes", "closing", "closure", "return", "returned", "returns"];
 
-/// Tells if a type's name says that a customer leaves or takes money back.
+/// Returns true if the name of an event type means that a customer leaves or takes money back.
 fn says_leaving(name: &str) -> bool {
-    // `subscription_cancelled`, `OrderRefunded`, `opt-out`: words by case and by whatever is no letter.
+    // Splits names such as `subscription_cancelled`, `OrderRefunded` and `opt-out` into words, at changes of case and at
+    // characters that are not letters.
     let mut words: Vec<String> = vec![String::new()];
     let mut before = ' ';
     for c in name.chars() {
@@ -300,7 +301,7 @@ fn says_leaving(name: &str) -> bool {
     words.iter().chain(&pairs).any(says)
 }
 
-/// Event types of those who leave that count as coming back.
+/// The finding about event types of leaving customers that count as coming back.
 pub(super) fn of_types(events: &Events, definition: &LabelConfig) -> Option<Finding> {
     let counts = |name: &&str| definition.event_types.as_ref().is_none_or(|types| types.iter().any(|t| t == name));
     let (leaving, staying): (Vec<&str>, Vec<&str>) =
@@ -357,7 +358,7 @@ mod tests {
         }
     }
 
-    /// Ten days with a hundred rows each, then nothing for 61 days and a row: a handful is max(1000/1000, 3) rows.
+    /// Ten days with a hundred rows each, then a gap of 61 days and a row. Up to max(1000/1000, 3) rows can be isolated.
     #[test]
     fn a_row_is_isolated_by_sixty_days_and_ten_gaps() {
         let days = |far: &[(i32, u64)]| {
@@ -370,7 +371,7 @@ mod tests {
         assert_eq!(days(&[(70, 1), (500, 2)]).body(), (0, 9), "two far days");
         let days = Days { rows: 1001, days: std::iter::once((-100, 1)).chain((0..10).map(|day| (day, 100))).collect() };
         assert_eq!(days.body(), (1, 10));
-        // The log itself pauses for 7 days: ten times that is 70.
+        // The log itself has gaps of 7 days, so a gap of 70 days is needed.
         let pausing =
             |gap: i32| Days { rows: 1001, days: (0..10).map(|i| (7 * i, 100)).chain([(63 + gap, 1)]).collect() };
         assert_eq!(pausing(69).body(), (0, 10));

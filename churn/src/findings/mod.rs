@@ -1,9 +1,9 @@
-//! Checks of the data before it is believed, and of the results before they are used.
+//! Checks of the data before it is used, and of the results.
 //!
-//! A [`Finding`] has a stable code, a severity, a sentence with the numbers, the numbers for programs, and the settings that
-//! would mend it. [`check`] looks at a log; [`train`](crate::train) looks at the log and at what came of it and keeps its
-//! findings in the model; [`Model::predict`](crate::Model::predict) looks at the log that it scores. An `error` stops training
-//! and scoring, unless its code is allowed on purpose. [`finding_codes`] lists all of them.
+//! A [`Finding`] has a stable code, a severity, a message with the numbers, the numbers for programs, and the settings that
+//! would fix the problem. [`check`] checks a log. [`train`](crate::train) checks the log and the results, and stores its
+//! findings in the model. [`Model::predict`](crate::Model::predict) checks the log that it scores. An `error` stops training
+//! and scoring, unless its code is explicitly allowed. [`finding_codes`] lists all codes.
 //!
 //! ```
 //! use churn::{Events, LabelConfig, ReadOptions, Severity, check};
@@ -44,22 +44,22 @@ use crate::json::Json;
 use crate::labels::{LabelConfig, LabelKind};
 use crate::objects::{names, objects};
 
-/// The weight of a finding.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Good to know.
+    /// Information without a problem.
     Note,
-    /// Results may be wrong or mean something else than they seem to.
+    /// Results may be wrong or misleading.
     Warning,
-    /// Results would be wrong: training and scoring stop unless the code is allowed.
+    /// Results would be wrong. Training and scoring stop unless the code is allowed.
     Error,
 }
 
 names! { Severity { Note, Warning, Error } }
 
 impl Severity {
-    /// The name as it is written in files and answers.
+    /// The name as it is written in files and responses.
     pub fn name(self) -> &'static str {
         match self {
             Severity::Note => "note",
@@ -72,28 +72,28 @@ impl Severity {
 /// One result of a check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// One of [`finding_codes`].
+    /// The code, one of [`finding_codes`].
     pub code: String,
-    /// Its weight.
+    /// The severity.
     pub severity: Severity,
-    /// The finding and what would mend it, in a sentence or two with the numbers.
+    /// The finding and a remedy, in one or two sentences with the numbers.
     pub message: String,
-    /// The numbers by name.
+    /// The numbers of the finding by name.
     pub evidence: BTreeMap<String, Json>,
-    /// The settings that would mend it by name; empty where no setting does.
+    /// The settings that would fix the problem, by name; empty if no setting does.
     pub suggestion: BTreeMap<String, Json>,
 }
 
 objects! { Finding { code, severity, message, evidence, suggestion } }
 
-/// A code that a finding can have.
+/// Description of a code of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FindingInfo {
-    /// Stable, snake_case.
+    /// The stable code in snake_case.
     pub code: &'static str,
-    /// The weight of findings with this code.
+    /// The severity of findings with this code.
     pub severity: Severity,
-    /// Its meaning in a sentence.
+    /// The meaning of the code in a sentence.
     pub meaning: &'static str,
 }
 
@@ -135,13 +135,13 @@ findings! {
     few_customers Note "So few customers were judged that the AUC is known only roughly.";
 }
 
-/// All codes that a finding can have, with severity and meaning.
+/// All codes of findings, with severity and meaning.
 pub fn finding_codes() -> &'static [FindingInfo] {
     CODES
 }
 
 impl Finding {
-    /// A finding whose severity is the declared one.
+    /// Creates a finding with the severity that is declared for the code.
     pub(crate) fn new(code: &str, message: String) -> Finding {
         let info = CODES.iter().find(|info| info.code == code).expect("every code is declared");
         Finding {
@@ -164,7 +164,7 @@ impl Finding {
     }
 }
 
-/// A value of evidence or of a setting.
+/// A type that can be a value of evidence or of a setting.
 pub(crate) trait IntoJson {
     fn into_json(self) -> Json;
 }
@@ -215,11 +215,11 @@ impl<T: IntoJson> IntoJson for Vec<T> {
     }
 }
 
-/// Checks a log before anything is learned from it: its days, its rows and its pauses against a definition of churn, at the
-/// cutoff that the last outcome window leaves. Worst first.
+/// Checks a log before training: its days, its rows and its pauses against a definition of churn, at the last possible
+/// cutoff. Returns the findings, worst first.
 ///
 /// # Errors
-/// `invalid_parameter` for a definition that no data could make right.
+/// `invalid_parameter` for a definition that is invalid for any data.
 pub fn check(events: &Events, definition: &LabelConfig) -> Result<Vec<Finding>> {
     definition.check()?;
     let last = events.last_day();
@@ -230,11 +230,11 @@ pub fn check(events: &Events, definition: &LabelConfig) -> Result<Vec<Finding>> 
     Ok(check_log(events, last, definition, &cutoffs))
 }
 
-/// [`check`] of a log whose features are to be computed at its last day. They do not depend on the definition of churn, so only
-/// findings about that day stop the work: rows far away from all others.
+/// [`check`] for a log whose features are to be computed at its last day. Features do not depend on the definition of churn, so
+/// only findings about that day are errors: isolated rows.
 ///
 /// # Errors
-/// `finding`, unless `allow` holds the code; `invalid_parameter` for a code that no finding has; those of [`check`].
+/// `finding`, unless `allow` has the code; `invalid_parameter` for an unknown code; the errors of [`check`].
 pub fn check_for_features(events: &Events, definition: &LabelConfig, allow: &[String]) -> Result<Vec<Finding>> {
     check_allowed(allow)?;
     let findings = check(events, definition)?;
@@ -242,7 +242,7 @@ pub fn check_for_features(events: &Events, definition: &LabelConfig, allow: &[St
     Ok(findings)
 }
 
-/// The findings of the events up to the end of a day. Worst first.
+/// The findings about the events up to the end of a day, worst first.
 pub(crate) fn check_log(events: &Events, as_of: Day, definition: &LabelConfig, cutoffs: &[Day]) -> Vec<Finding> {
     let mut findings = log::of_days(events, as_of, definition, cutoffs);
     findings.extend(log::of_rows(events, as_of));
@@ -254,7 +254,7 @@ pub(crate) fn check_log(events: &Events, as_of: Day, definition: &LabelConfig, c
     findings
 }
 
-/// The findings of a log that change whom a model scores and how: rows far away from all others.
+/// The findings about a log that affect which customers a model scores and how: isolated rows.
 pub(crate) fn check_scored(events: &Events, as_of: Day) -> Vec<Finding> {
     log::isolated(events, as_of)
 }
@@ -264,7 +264,7 @@ pub(crate) fn worst_first(findings: &mut [Finding]) {
     crate::order::sort_by(findings, |a, b| b.severity.cmp(&a.severity).then(rank(a).cmp(&rank(b))));
 }
 
-/// Refuses codes that no finding has.
+/// Returns an error for unknown codes.
 pub(crate) fn check_allowed(allow: &[String]) -> Result<()> {
     match allow.iter().find(|code| CODES.iter().all(|info| info.code != **code)) {
         None => Ok(()),
@@ -276,7 +276,7 @@ pub(crate) fn check_allowed(allow: &[String]) -> Result<()> {
     }
 }
 
-/// Refuses findings that are errors, unless they are allowed.
+/// Returns an error for findings that are errors, unless they are allowed.
 ///
 /// # Errors
 /// `finding`, with the messages and the codes to allow.
@@ -294,7 +294,7 @@ pub(crate) fn stop(findings: &[Finding], allow: &[String]) -> Result<()> {
     Err(Error::new(ErrorKind::Finding, message).with_findings(stopping.into_iter().cloned().collect()))
 }
 
-/// A share in percent, for messages.
+/// Formats a share in percent, for messages.
 fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }

@@ -1,7 +1,7 @@
-//! Findings about the pauses between a customer's events, and a horizon proposed from them.
+//! Findings about the pauses between a customer's events, and a proposal of a horizon from them.
 //!
-//! A pause lies between two successive days with events of one customer. Every customer with a pause counts the same,
-//! whatever the number of events: pauses of one customer share the weight 1.
+//! A pause is the time between two successive days with events of one customer. Every customer with a pause has the total
+//! weight 1, which is divided among the customer's pauses. So the number of events does not matter.
 
 use serde::Serialize;
 
@@ -12,15 +12,15 @@ use crate::events::Events;
 use crate::labels::LabelConfig;
 use crate::objects::objects;
 
-/// Horizons that are looked at.
+/// The usual horizons, in days.
 const HORIZONS: [i32; 10] = [7, 14, 30, 60, 90, 120, 180, 270, 365, 730];
-/// The proposed horizon covers this share of the pauses.
+/// Share of the pauses that the proposed horizon covers.
 const COVERED: f64 = 0.8;
-/// The proposed `active_within_days` covers this share.
+/// Share of the pauses that the proposed `active_within_days` covers.
 const NEARLY_ALL: f64 = 0.95;
-/// A horizon that covers less is too short.
+/// A horizon that covers a smaller share of the pauses is too short.
 const TOO_FEW: f64 = 0.5;
-/// A horizon whose tenth part covers this share is too long.
+/// A horizon is too long if its tenth part covers this share of the pauses.
 const NEEDLESS: f64 = 0.95;
 
 /// The share of pauses that end within a horizon.
@@ -28,7 +28,7 @@ const NEEDLESS: f64 = 0.95;
 pub struct HorizonShare {
     /// The horizon in days.
     pub horizon_days: i32,
-    /// The share (0..1) of pauses of at most so many days, each customer weighted the same.
+    /// The share (0..1) of pauses of at most `horizon_days` days, with equal weight for each customer.
     pub share: f64,
 }
 
@@ -37,15 +37,15 @@ objects! { HorizonShare { horizon_days, share } }
 /// Settings proposed for a log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Suggestion {
-    /// The shortest of the usual horizons within which 80 % of the pauses end, as far as the log is long enough to learn from
-    /// it (three horizons).
+    /// The shortest of the usual horizons within which 80 % of the pauses end, limited to horizons for which the log is long
+    /// enough (three horizons).
     pub horizon_days: i32,
-    /// The shortest of the usual spans within which 95 % of the pauses end, at least twice the horizon: customers who have been
-    /// away for longer hardly come back.
+    /// The shortest of the usual horizons within which 95 % of the pauses end, at least twice the horizon. Customers who have
+    /// been away for longer rarely come back.
     pub active_within_days: i32,
     /// The share of pauses that each usual horizon covers.
     pub shares: Vec<HorizonShare>,
-    /// Customers with a pause at all.
+    /// Number of customers with at least one pause.
     pub customers: u64,
 }
 
@@ -53,12 +53,12 @@ objects! { Suggestion { horizon_days, active_within_days, shares, customers } }
 
 /// The pauses of a log.
 struct Pauses {
-    /// Length in days and weight, by length.
+    /// Length in days and weight of each pause, sorted by length.
     pauses: Vec<(i32, f64)>,
     customers: u64,
-    /// Customers with two pauses or more.
+    /// Number of customers with two pauses or more.
     repeated: u64,
-    /// Of them, how many have pauses that are all nearly equal, and the median pause of each.
+    /// The median pause of each of them whose pauses are all nearly equal.
     regular: Vec<i32>,
 }
 
@@ -83,7 +83,7 @@ impl Pauses {
                 repeated += 1;
                 own.sort_unstable();
                 let median = own[own.len() / 2];
-                // A twentieth, and the days by which months differ.
+                // Nearly equal: within a twentieth, or within the difference of the lengths of months.
                 if own[own.len() - 1] - own[0] <= i32::max(4, median / 20) {
                     regular.push(median);
                 }
@@ -93,7 +93,7 @@ impl Pauses {
         Pauses { pauses, customers, repeated, regular }
     }
 
-    /// The share of pauses of at most so many days.
+    /// The share of pauses of at most `days` days.
     fn within(&self, days: i32) -> f64 {
         let sum = |pauses: &[(i32, f64)]| pauses.iter().map(|pause| pause.1).sum::<f64>();
         let upto = self.pauses.partition_point(|&(pause, _)| pause <= days);
@@ -104,7 +104,7 @@ impl Pauses {
 /// Proposes `horizon_days` and `active_within_days` from the pauses between the events of the customers who came back.
 ///
 /// # Errors
-/// `too_few_rows` if fewer than 20 customers have come back at all.
+/// `too_few_rows` if fewer than 20 customers have come back.
 pub fn suggest(events: &Events) -> Result<Suggestion> {
     const FEWEST: u64 = 20;
     let pauses = Pauses::new(events, events.last_day());
@@ -130,7 +130,7 @@ pub fn suggest(events: &Events) -> Result<Suggestion> {
     })
 }
 
-/// Findings about a horizon beside the pauses.
+/// Findings about the horizon compared with the pauses.
 pub(super) fn of_pauses(events: &Events, as_of: Day, definition: &LabelConfig) -> Vec<Finding> {
     const FEWEST: u64 = 20;
     let pauses = Pauses::new(events, as_of);
@@ -141,7 +141,7 @@ pub(super) fn of_pauses(events: &Events, as_of: Day, definition: &LabelConfig) -
     if let Some(finding) = regular_payers(&pauses, horizon) {
         return vec![finding];
     }
-    // Pauses of a type that does not count are not what the definition waits for.
+    // Pauses are over all event types, so they do not fit a definition for which only some types count.
     if definition.event_types.is_some() {
         return Vec::new();
     }
@@ -185,9 +185,9 @@ pub(super) fn of_pauses(events: &Events, as_of: Day, definition: &LabelConfig) -
     findings
 }
 
-/// Constant pauses about as long as the horizon or longer.
+/// The finding about constant pauses that are about as long as the horizon or longer, such as regular payments.
 fn regular_payers(pauses: &Pauses, horizon: i32) -> Option<Finding> {
-    /// The share of customers, or of pauses, that makes a log one of payments.
+    /// Share of customers, or of pauses, from which on a log consists of regular payments.
     const MANY_CUSTOMERS: f64 = 0.25;
     const MANY_PAUSES: f64 = 0.5;
     const FEWEST: usize = 10;
@@ -197,7 +197,8 @@ fn regular_payers(pauses: &Pauses, horizon: i32) -> Option<Finding> {
     let (mut customers, mut median) = (long.len(), long.get(long.len() / 2).copied().unwrap_or(0));
     let mut share = customers as f64 / pauses.repeated.max(1) as f64;
     if customers < FEWEST || share < MANY_CUSTOMERS {
-        // With one pause a customer, the pauses of all tell: half of them within a twentieth of the median.
+        // If customers have only one pause each, the pauses of all customers are compared: half of them must be within a
+        // twentieth of the median.
         let middle = pauses.pauses.get(pauses.pauses.len() / 2)?.0;
         let near = i32::max(4, middle / 20);
         let alike = pauses.pauses.iter().filter(|(pause, _)| (pause - middle).abs() <= near).count();
@@ -222,7 +223,7 @@ fn regular_payers(pauses: &Pauses, horizon: i32) -> Option<Finding> {
     )
 }
 
-/// A horizon that an interval of so many days does not reach: a third more, rounded up to ten days.
+/// A horizon that is longer than an interval of days: a third more, rounded up to ten days.
 fn longer_than(interval: i32) -> i32 {
     (interval + interval / 3 + 9) / 10 * 10
 }

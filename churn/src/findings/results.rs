@@ -1,4 +1,4 @@
-//! Findings about what was learned: the columns, the churn rates of the cutoffs, and the judgement of the model.
+//! Findings about the results of training: the columns, the churn rates of the cutoffs, and the evaluation of the model.
 
 use super::{Finding, percent};
 use crate::day::Day;
@@ -8,27 +8,27 @@ use crate::metrics::roc_auc;
 use crate::model::{Evaluation, Protocol};
 use crate::segments::SegmentRow;
 
-/// An AUC above this is too good for one column.
+/// An AUC of a single column above this is suspicious.
 const SEPARATES: f64 = 0.97;
-/// An AUC above this is too good for a model.
+/// An AUC of a model above this is suspicious.
 const TOO_GOOD: f64 = 0.995;
-/// Rows that a column is looked at on.
+/// Largest number of rows on which a column is checked.
 const MOST_ROWS: usize = 20_000;
-/// With fewer of either outcome a column may separate by chance.
+/// Smallest number of rows of either outcome for the check, because a column may separate fewer rows by chance.
 const FEWEST_OF_A_CLASS: usize = 10;
 
 /// The input of the findings about results.
 pub(crate) struct Judged<'a> {
     pub(crate) evaluation: &'a Evaluation,
-    /// Outcomes of the judged rows.
+    /// Outcomes of the test rows.
     pub(crate) y: &'a [bool],
-    /// Their probabilities.
+    /// Predicted probabilities of the test rows.
     pub(crate) p: &'a [f64],
-    /// True if the labels have a time, so that judging out of time is possible.
+    /// True if the labels have a time, so that an out-of-time test is possible.
     pub(crate) labels_have_time: bool,
 }
 
-/// The findings of the rows that are learned from: columns that separate, churn rates that move.
+/// The findings about the training rows: columns that separate the outcomes, and churn rates that change.
 pub(crate) fn of_rows(data: &Dataset, rates: &[(Day, u64, u64)], recency_auc: Option<f64>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     findings.extend(base_rate_moves(rates));
@@ -38,7 +38,7 @@ pub(crate) fn of_rows(data: &Dataset, rates: &[(Day, u64, u64)], recency_auc: Op
              from, or the horizon is shorter than everybody's pauses"
         );
         findings.push(Finding::new("recency_separates", message).evidence("recency_auc", auc));
-        // Every column that knows the last event would be named for the same reason.
+        // Every column that depends on the last event would be reported for the same reason.
         return Ok(findings);
     }
     let churned = data.y.iter().filter(|&&y| y).count();
@@ -70,7 +70,7 @@ pub(crate) fn of_rows(data: &Dataset, rates: &[(Day, u64, u64)], recency_auc: Op
             "the column {name:?} alone ranks the outcome with AUC {auc:.3}: it very likely holds the outcome, or something that \
              is known only after it"
         );
-        // Only a table says which of its columns are learned from.
+        // Only training on a table has the setting leave_out.
         let is_table = rates.is_empty();
         if is_table {
             message.push_str(&format!(". leave_out = [{name:?}] learns without it."));
@@ -81,12 +81,12 @@ pub(crate) fn of_rows(data: &Dataset, rates: &[(Day, u64, u64)], recency_auc: Op
     Ok(findings)
 }
 
-/// The churn rate of each row's level, learned from the rows of the other half, so that a rare level does not tell its own
-/// outcome. Missing values are a level of their own.
+/// The churn rate of each row's level, computed from the other half of the rows, so that a rare level does not use its own
+/// outcome. Missing values are a separate level.
 fn cross_fitted_rates(values: &[f64], y: &[bool], levels: usize) -> Vec<f64> {
     let level = |value: f64| if value.is_nan() { levels } else { value as usize };
     let mut sums = [vec![(0.0, 0.0); levels + 1], vec![(0.0, 0.0); levels + 1]];
-    // Halves by a mixed row number, since rows may stand in a pattern.
+    // The halves are chosen by a hash of the row number, because the order of the rows may have a pattern.
     let half = |row: usize| (crate::random::mix(row as u64) & 1) as usize;
     for (row, (&value, &churned)) in values.iter().zip(y).enumerate() {
         let sum = &mut sums[half(row)][level(value)];
@@ -104,9 +104,9 @@ fn cross_fitted_rates(values: &[f64], y: &[bool], levels: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The rate of the last cutoff beside that of all earlier ones.
+/// The finding about the churn rate of the last cutoff compared with that of all earlier ones.
 fn base_rate_moves(rates: &[(Day, u64, u64)]) -> Option<Finding> {
-    /// Smaller moves are of no consequence.
+    /// Smallest change that is reported.
     const LEAST: f64 = 0.02;
     let (&(last, customers, churned), earlier) = rates.split_last()?;
     let (before, churned_before) = earlier.iter().fold((0, 0), |sum, row| (sum.0 + row.1, sum.1 + row.2));
@@ -137,7 +137,7 @@ fn base_rate_moves(rates: &[(Day, u64, u64)]) -> Option<Finding> {
     )
 }
 
-/// The findings of a judged model.
+/// The findings about an evaluated model.
 pub(crate) fn of_results(judged: &Judged<'_>) -> Vec<Finding> {
     let Judged { evaluation, y, p, labels_have_time } = judged;
     let metrics = &evaluation.metrics;
@@ -193,7 +193,8 @@ fn constant(p: &[f64]) -> Option<Finding> {
     })
 }
 
-/// The slope of the outcomes on the log-odds of the probabilities: 1 where they are right, below 1 where too extreme.
+/// The finding about the calibration slope, which is the slope of the outcomes on the log-odds of the probabilities. It is 1 if
+/// they are correct, and below 1 if they are too extreme.
 fn slope(y: &[bool], p: &[f64]) -> Option<Finding> {
     const FLATTEST: f64 = 0.5;
     const STEEPEST: f64 = 2.0;
@@ -209,7 +210,7 @@ fn slope(y: &[bool], p: &[f64]) -> Option<Finding> {
     Some(Finding::new("calibration_off", message).evidence("slope", slope).evidence("standard_error", error))
 }
 
-/// A band whose observed rate lies outside by more than two standard errors of a rate at its edge.
+/// The finding about a band whose observed rate is outside by more than two standard errors of a rate at its bound.
 fn band_off(row: &SegmentRow) -> Option<Finding> {
     let observed = row.observed_rate?;
     let error = |rate: f64| (rate * (1.0 - rate) / row.customers as f64).sqrt();
@@ -236,7 +237,7 @@ fn band_off(row: &SegmentRow) -> Option<Finding> {
     )
 }
 
-/// The half-width of the 95 % interval of an AUC by Hanley and McNeil (1982).
+/// The finding about too few customers, by the half-width of the 95 % interval of the AUC (Hanley and McNeil 1982).
 fn few_customers(auc: f64, y: &[bool]) -> Option<Finding> {
     const WIDE: f64 = 0.05;
     let churned = y.iter().filter(|&&y| y).count() as f64;
@@ -311,7 +312,7 @@ mod tests {
         assert!(few_customers(0.8, &many).is_none());
     }
 
-    /// A category with a level for each row tells nothing about another row.
+    /// A category with a different level for each row has no information about other rows.
     #[test]
     fn a_level_does_not_tell_its_own_outcome() {
         let y: Vec<bool> = (0..200).map(|i| i % 3 == 0).collect();

@@ -1,4 +1,4 @@
-//! What a model keeps of its training rows: how they are distributed, and some of them.
+//! The data about the training rows that a model stores: typical values, histograms, and a sample of the rows.
 
 use ndarray::Array2;
 
@@ -9,11 +9,11 @@ use crate::parallel;
 use crate::random::Random;
 use crate::segments::Segment;
 
-/// A segment has a typical value from so many rows with a value on.
+/// Smallest number of rows with a value for which a segment has a typical value.
 const LEAST_OF_A_SEGMENT: usize = 20;
 
 impl Typical {
-    /// Of every feature of a data set, whose rows are in these risk segments.
+    /// The typical values of every feature of a data set. `segments` are the risk segments of its rows.
     pub(crate) fn of(data: &Dataset, segments: &[Segment]) -> Vec<Typical> {
         parallel::map(data.specs.len(), |feature| {
             let present =
@@ -43,7 +43,7 @@ impl Typical {
     }
 }
 
-/// The typical value of a feature in each risk segment; none where too few of its rows have a value.
+/// The typical value of a feature in each risk segment; none if too few of the segment's rows have a value.
 fn by_segment(data: &Dataset, feature: usize, segments: &[Segment]) -> Vec<Option<f64>> {
     let typical = |segment: Segment| {
         let column = data.x.column(feature);
@@ -61,13 +61,14 @@ fn by_segment(data: &Dataset, feature: usize, segments: &[Segment]) -> Vec<Optio
     Segment::ALL.into_iter().map(typical).collect()
 }
 
-/// The value of which half of the values or more are at most it, and half or more at least it; there is a value.
+/// The lower median: at least half of the values are at most this value, and at least half are this value or more. The list
+/// must not be empty.
 fn lower_median(values: &mut [f64]) -> f64 {
     let middle = (values.len() - 1) / 2;
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-/// The first of the most common of so many levels.
+/// The most common of `levels` levels; of equally common ones, the first.
 fn most_common(values: &[f64], levels: usize) -> f64 {
     let mut counts = vec![0u64; levels];
     values.iter().for_each(|&value| counts[value as usize] += 1);
@@ -76,7 +77,7 @@ fn most_common(values: &[f64], levels: usize) -> f64 {
 }
 
 impl Histogram {
-    /// Deciles of a numeric column, counts of the levels of a categorical one.
+    /// The distribution of a column: deciles of a numeric one, counts of the levels of a categorical one.
     pub(crate) fn of(x: &Array2<f64>, feature: usize, spec: &FeatureSpec) -> Self {
         let mut present: Vec<f64> = x.column(feature).iter().copied().filter(|v| !v.is_nan()).collect();
         let missing = (x.nrows() - present.len()) as u64;
@@ -94,7 +95,7 @@ impl Histogram {
     }
 }
 
-/// Some training rows, drawn by seed, in their order; null where a value is missing.
+/// Some training rows, drawn by the seed, in their order. A missing value is none.
 pub(crate) fn background(data: &Dataset, config: &LearnConfig) -> Vec<Vec<Option<f64>>> {
     const STREAM: u64 = 0xbac6;
     let mut rows: Vec<usize> = (0..data.y.len()).collect();
@@ -108,7 +109,7 @@ pub(crate) fn background(data: &Dataset, config: &LearnConfig) -> Vec<Vec<Option
 mod tests {
     use super::*;
 
-    /// A column in the segment Low, with a level list where it has levels.
+    /// The typical value in the segment Low of a column, which is categorical if `levels` is given.
     fn low(values: &[f64], levels: Option<usize>) -> Option<f64> {
         let levels = levels.map(|levels| (0..levels).map(|level| format!("{level}")).collect());
         let data = Dataset {
@@ -123,8 +124,8 @@ mod tests {
         found[0]
     }
 
-    /// Of 1 to 20 the lower median is 10; 19 values are too few; of 20 values beside 20 missing ones half of the rows have
-    /// one, beside 21 fewer.
+    /// The lower median of 1 to 20 is 10. 19 values are too few. With 20 values and 20 missing ones, half of the rows have a
+    /// value, which is enough; with 21 missing ones it is less than half.
     #[test]
     fn typical_values_by_hand() {
         let to = |last: i32| (1..=last).rev().map(f64::from);
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(number(&missing(21).chain(to(20)).collect::<Vec<f64>>()), None);
     }
 
-    /// Two levels ten times each: the first.
+    /// Of two levels with ten rows each, the first is typical.
     #[test]
     fn typical_levels_by_hand() {
         let rows = |of: [(f64, usize); 3]| -> Vec<f64> {

@@ -1,22 +1,24 @@
-//! The calibrations, fitted.
+//! Fitting of the calibrations.
 //!
-//! Fitted on scores of rows that the model had not seen (cross-fitting). Platt (1999): p = sigmoid(slope · score + offset)
-//! with his smoothed targets. Isotonic: pool-adjacent-violators, each block drawn to the base rate by one pseudo-row; linear
-//! between blocks, and all but flat within: a thousandth of the way to its neighbours, so that customers with different
-//! scores keep their order.
+//! They are fitted on scores of rows that the learner was not trained on (cross-fitting).
+//!
+//! **Platt** (1999): p = sigmoid(slope · score + offset), with his smoothed targets.
+//!
+//! **Isotonic**: pool-adjacent-violators, with each block shrunk to the base rate by one pseudo-row. The curve is linear
+//! between blocks. Within a block it is nearly flat: it rises by a thousandth of the distance to its neighbours, so that
+//! customers with different scores keep their order.
 
-use super::fence::Fence;
-use super::newton::Problem;
+use super::linear::{Fence, Problem};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::calibration::{Calibration, CalibrationKind};
 use crate::model::logit;
 use crate::progress::{Observer, heed};
 
-/// Customers of either outcome. Rows of one customer at several cutoffs say much the same, and a curve that bends wherever
-/// they do follows their chance.
+/// Smallest number of customers of either outcome for the isotonic curve. Customers count, not rows: rows of one customer at
+/// several cutoffs are nearly the same, and a curve that follows them would overfit.
 const ENOUGH_FOR_ISOTONIC: usize = 1000;
 
-/// What became of the rows that were scored.
+/// The outcomes of the scored rows, with their customers and weights.
 pub(super) struct Outcomes<'a> {
     pub(super) churned: &'a [bool],
     /// Rows of one customer share a number.
@@ -25,7 +27,7 @@ pub(super) struct Outcomes<'a> {
 }
 
 impl Outcomes<'_> {
-    /// The number of customers with this outcome in some of these rows.
+    /// The number of customers that have a row with this outcome among these rows.
     fn customers(&self, rows: &[usize], churned: bool) -> usize {
         let with = rows.iter().filter(|&&row| self.churned[row] == churned);
         let mut customers: Vec<u32> = with.map(|&row| self.customers[row]).collect();
@@ -36,7 +38,7 @@ impl Outcomes<'_> {
 }
 
 impl Calibration {
-    /// Fits to the scores of unseen rows; those without a score (NaN) are left out.
+    /// Fits a calibration to the scores of unseen rows. Rows without a score (NaN) are left out.
     pub(super) fn fit(
         kind: CalibrationKind,
         scores: &[f64],
@@ -64,7 +66,7 @@ impl Calibration {
 }
 
 fn platt(scores: &[f64], churned: &[bool], weights: &[f64], observer: &dyn Observer) -> Result<Calibration> {
-    // One score far from all others would flatten the curve for everybody.
+    // A single score far from all others would flatten the curve for all rows.
     let fence = Fence::of(scores.iter().copied());
     let scores: Vec<f64> = scores.iter().map(|&score| fence.clamp(score)).collect();
     let positives = churned.iter().filter(|&&y| y).count() as f64;
@@ -73,7 +75,7 @@ fn platt(scores: &[f64], churned: &[bool], weights: &[f64], observer: &dyn Obser
     let y: Vec<f64> = churned.iter().map(|&y| if y { yes } else { no }).collect();
     let fill = |rows: std::ops::Range<usize>, out: &mut [f64]| out[..rows.len()].copy_from_slice(&scores[rows]);
     let fitted = Problem { fill: &fill, columns: 1, y: &y, weights, l2: 0.0, observer }.minimum()?;
-    // A score that ranks worse than chance is worth nothing; turning it round would be worth less.
+    // A score that ranks worse than chance has no use, and reversing it would be worse. So the slope may not be negative.
     if fitted[1] > 0.0 {
         return Ok(Calibration::Platt { slope: fitted[1], offset: fitted[0] });
     }
@@ -81,7 +83,7 @@ fn platt(scores: &[f64], churned: &[bool], weights: &[f64], observer: &dyn Obser
     Ok(Calibration::Platt { slope: 0.0, offset: logit(rate) })
 }
 
-/// The slope of the outcomes on the log-odds of probabilities, by logistic regression, with its standard error; none where
+/// The slope of a logistic regression of the outcomes on the log-odds of the probabilities, with its standard error. None if
 /// the probabilities or the outcomes do not vary.
 pub(crate) fn slope_of_log_odds(churned: &[bool], probabilities: &[f64]) -> Option<(f64, f64)> {
     let scores: Vec<f64> = probabilities.iter().map(|p| logit(p.clamp(1e-6, 1.0 - 1e-6))).collect();
@@ -93,7 +95,7 @@ pub(crate) fn slope_of_log_odds(churned: &[bool], probabilities: &[f64]) -> Opti
     let fill = |rows: std::ops::Range<usize>, out: &mut [f64]| out[..rows.len()].copy_from_slice(&scores[rows]);
     let fitted =
         Problem { fill: &fill, columns: 1, y: &y, weights: &weights, l2: 0.0, observer: &() }.minimum().ok()?;
-    // The information of intercept and slope at the minimum.
+    // The Fisher information of intercept and slope at the minimum.
     let (mut a, mut b, mut c) = (0.0, 0.0, 0.0);
     for score in &scores {
         let p = crate::model::sigmoid(fitted[0] + fitted[1] * score);
@@ -133,7 +135,7 @@ fn isotonic(scores: &[f64], churned: &[bool], weights: &[f64]) -> Calibration {
             blocks.pop();
         }
     }
-    // The pseudo-row may not undo the order of the blocks.
+    // The shrinkage by the pseudo-row must not change the order of the blocks.
     let mut floor = 0.0;
     let values: Vec<f64> = blocks
         .iter()

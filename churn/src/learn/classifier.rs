@@ -1,4 +1,4 @@
-//! A learner by itself: fitted on a matrix, without evaluation, for those who judge it themselves.
+//! A learner fitted on a matrix, without evaluation, for callers who evaluate it themselves.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::fit::{Fitted, Rows, fit_rows};
+use super::fit::{Fitted, fit_rows};
+use super::rows::Rows;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
 use crate::model::calibration::Calibration;
@@ -18,11 +19,12 @@ use crate::table::{MAX_COLUMNS, MAX_NUMBER};
 
 const FORMAT: &str = "churn-classifier";
 
-/// A fitted learner on numeric features, and its calibration: what cross-validation, benchmarks and other frameworks need.
+/// A fitted learner on numeric features with its calibration, for cross-validation, benchmarks and other frameworks.
 ///
-/// Nothing is held out and nothing is judged; [`train_table`](crate::train_table) does that, and explains. Where calibration
-/// is `none` and nothing is left to be chosen (forest: `max_depth`; boosting: `rounds`, `max_depth` and `leaf_l2` are given),
-/// each row is learned from once and even a few will do. Otherwise calibration and settings are found on five folds.
+/// It holds out no rows and has no evaluation; [`train_table`](crate::train_table) does that and supports explanations. If
+/// calibration is `none` and no setting is left to be chosen (forest: `max_depth` is given; boosting: `rounds`, `max_depth`
+/// and `leaf_l2` are given), there is a single fit, and even a few rows are enough. Otherwise calibration and settings are
+/// found on five folds.
 ///
 /// ```
 /// use churn::{Classifier, LearnConfig};
@@ -55,7 +57,7 @@ impl std::fmt::Debug for Classifier {
     }
 }
 
-/// The classifier as it stands in a file.
+/// The classifier as it is stored in a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Document {
     format: String,
@@ -70,8 +72,8 @@ struct Document {
 objects! { Document { format, format_version, library_version, features, parameters, learner, calibration } }
 
 impl Classifier {
-    /// Fits a learner to `x` (rows × features, NaN where missing), the features' `names`, and `y` (one a row, whether it
-    /// churned), with a weight above 0 and at most 10^9 for each row or 1 for all.
+    /// Fits a learner. `x` is rows × features, with NaN for a missing value; `names` are the names of the features; `y` is true
+    /// for each row that churned. Each row may have a weight above 0 and at most 10^9; without weights it is 1.
     ///
     /// # Errors
     /// `shape_mismatch` unless names, `y` and weights fit `x`; `invalid_column` for a number that is infinite or beyond
@@ -91,7 +93,7 @@ impl Classifier {
     /// [`Classifier::fit`] with an observer of its progress (stages `"cross-fit"`, `"trees"`, `"fit"`).
     ///
     /// # Errors
-    /// Those of [`Classifier::fit`], and `cancelled`.
+    /// The errors of [`Classifier::fit`], and `cancelled`.
     pub fn fit_observed(
         x: &Array2<f64>,
         names: &[String],
@@ -168,7 +170,8 @@ impl Classifier {
         Classifier { document: Arc::new(document), scorer: Arc::new(scorer) }
     }
 
-    /// The probability of churn of each row of `x` (rows × features in the order of [`Classifier::names`], NaN where missing).
+    /// Predicts the probability of churn of each row of `x`: rows × features in the order of [`Classifier::names`], with NaN
+    /// for a missing value.
     ///
     /// # Errors
     /// `shape_mismatch` for another number of features; `invalid_column` for a number that is infinite or beyond ±10^100.
@@ -182,22 +185,23 @@ impl Classifier {
         Ok(self.scorer.probabilities(x))
     }
 
-    /// The features, in order.
+    /// The names of the features, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.document.features.iter().map(|spec| spec.name.as_str())
     }
 
-    /// The settings it was fitted with, with everything that was chosen filled in.
+    /// The settings that it was fitted with. Settings that fitting chose are filled in.
     pub fn parameters(&self) -> &LearnConfig {
         &self.document.parameters
     }
 
-    /// One versioned JSON text (`"format": "churn-classifier"`).
+    /// Returns the classifier as a versioned JSON text (`"format": "churn-classifier"`).
     pub fn to_json(&self) -> String {
         serde_json::to_string(&*self.document).expect("a document has string keys and finite numbers")
     }
 
-    /// Reads what [`Classifier::to_json`] wrote, from any source, trusted or not: every index, shape and size is checked.
+    /// Reads a text written by [`Classifier::to_json`], from any source, trusted or not. Every index, shape and size is
+    /// checked.
     ///
     /// # Errors
     /// `invalid_document`, `unsupported_version`.
@@ -214,7 +218,7 @@ impl Classifier {
 }
 
 fn check_numbers<'a>(x: &Array2<f64>, name: impl Fn(usize) -> &'a String) -> Result<()> {
-    // A plain pass first: nearly always there is nothing to find.
+    // A fast pass first, because there is nearly always nothing to find.
     if !x.iter().any(|value| value.abs() > MAX_NUMBER) {
         return Ok(());
     }
@@ -237,7 +241,7 @@ mod tests {
         (0..n).map(|i| format!("f{i}")).collect()
     }
 
-    /// Nothing to choose, nothing to calibrate.
+    /// Settings without calibration, and with nothing left to be chosen.
     fn bare(model: ModelKind) -> LearnConfig {
         LearnConfig {
             model,
@@ -250,7 +254,7 @@ mod tests {
         }
     }
 
-    /// Ten rows of which the feature tells all.
+    /// Ten rows whose first feature determines the outcome.
     fn ten() -> (Array2<f64>, Vec<bool>) {
         let x = Array2::from_shape_fn((10, 2), |(i, j)| if j == 0 { i as f64 } else { f64::NAN });
         (x, (0..10).map(|i| i >= 6).collect())
@@ -280,7 +284,7 @@ mod tests {
         assert!(Classifier::fit(&x, &names(2), &y, None, &bare(ModelKind::GradientBoosting)).is_ok());
     }
 
-    /// A bare fit and a calibrated one have the same trees where the settings are given: folds change the calibration only.
+    /// A bare fit and a calibrated one have the same trees if the settings are given: folds change only the calibration.
     #[test]
     fn folds_do_not_change_the_learner() {
         let x = Array2::from_shape_fn((300, 3), |(i, j)| ((i * (7 + j) * 31) % 101) as f64);
@@ -320,7 +324,8 @@ mod tests {
         assert_eq!(fitted.probabilities(&Array2::zeros((1, 3))).expect_err("three").code(), "shape_mismatch");
     }
 
-    /// So many rows that blocks, groups of features and trees are shared out.
+    /// The results are the same with one thread and with several. There are enough rows that blocks, groups of features and
+    /// trees are spread over the threads.
     #[cfg(feature = "parallel")]
     #[test]
     fn threads_do_not_change_a_bit() {
@@ -347,7 +352,7 @@ mod tests {
         }
     }
 
-    /// Each of these changes makes a document that must not be believed.
+    /// Each of these changes makes an invalid document.
     #[test]
     fn hostile_documents_are_refused() {
         let (x, y) = ten();

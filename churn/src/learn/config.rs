@@ -1,4 +1,4 @@
-//! The settings of training, as structs and as one flat map of keys.
+//! The settings of training, as structs and as a flat map of keys.
 
 use serde::Serialize;
 
@@ -12,8 +12,8 @@ use crate::labels::{LabelConfig, LabelKind};
 use crate::model::{LearnConfig, ModelKind};
 use crate::objects::{FromJson, Object, deserialized};
 
-/// How to train on events. As JSON or keyword arguments all keys stand side by side: those of [`LabelConfig`],
-/// [`FeatureConfig`] and [`LearnConfig`], and the ones below.
+/// Settings for training on events. In JSON and in keyword arguments, the keys of [`LabelConfig`], [`FeatureConfig`] and
+/// [`LearnConfig`] and the keys below are on one level.
 ///
 /// ```
 /// let config: churn::TrainConfig = serde_json::from_str(
@@ -24,23 +24,23 @@ use crate::objects::{FromJson, Object, deserialized};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TrainConfig {
-    /// What churn means.
+    /// The definition of churn.
     #[serde(flatten)]
     pub labels: LabelConfig,
-    /// The features; by default the set `behavioral`.
+    /// The settings of the features; the default set is `behavioral`.
     #[serde(flatten)]
     pub features: FeatureConfig,
-    /// How to learn; by default a random forest.
+    /// The settings of the learner; the default is a random forest.
     #[serde(flatten)]
     pub learning: LearnConfig,
-    /// How many cutoffs to stack, 1 to 1000; none for up to twelve, as many as the log has room for (down to
-    /// four where twelve would make more than a million rows).
+    /// Number of cutoffs to stack, 1 to 1000. None for as many as the log has room for, up to twelve (down to four if twelve
+    /// would make more than a million rows).
     pub snapshots: Option<usize>,
-    /// The cutoffs themselves.
+    /// The cutoffs themselves, instead of their number.
     pub cutoffs: Option<Vec<Day>>,
-    /// Whether to audit that no future reaches the features (default true).
+    /// True to audit that no event after a cutoff reaches the features (default true).
     pub audit: bool,
-    /// Codes of findings that may not stop training ([`finding_codes`](crate::finding_codes)).
+    /// Codes of findings that must not stop training ([`finding_codes`](crate::finding_codes)).
     pub allow: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Reads settings from JSON, all keys side by side.
+    /// Reads settings from JSON, with all keys on one level.
     ///
     /// # Errors
     /// `invalid_parameter`, naming an unknown key or a value of the wrong type.
@@ -68,7 +68,7 @@ impl TrainConfig {
             .map_err(|error| invalid_parameter("the configuration", error, "settings of TrainConfig"))
     }
 
-    /// Refuses settings that no data could make right, as training does before it looks at the data.
+    /// Checks the settings that are invalid for any data, as training does before it reads the data.
     ///
     /// # Errors
     /// `invalid_parameter`, naming the setting.
@@ -79,9 +79,9 @@ impl TrainConfig {
         self.learning.check()
     }
 
-    /// The most values that the table of training can have for a log of so many customers: one of each feature for every
-    /// customer at each cutoff. Training holds a small multiple of them in memory, eight bytes each; who trains for others can
-    /// refuse in advance what would not fit.
+    /// The largest number of values in the training table for a log of this many customers: one value of each feature for
+    /// each customer at each cutoff. Training holds a small multiple of them in memory, at eight bytes each. So a service can
+    /// refuse a training in advance that would not fit.
     ///
     /// ```
     /// use churn::TrainConfig;
@@ -103,7 +103,7 @@ impl TrainConfig {
         };
         let count = |set| registry(set, &features.windows, &types).len();
         let columns = match self.learning.model {
-            // It tries both sets.
+            // `auto` tries both sets.
             ModelKind::Auto => count(FeatureSet::Rfm).max(count(FeatureSet::Behavioral)),
             _ => count(features.feature_set),
         };
@@ -111,18 +111,19 @@ impl TrainConfig {
     }
 }
 
-/// How to train on a table with one row a customer. As JSON or keyword arguments all keys stand side by side.
+/// Settings for training on a table with one row per customer. In JSON and in keyword arguments, the keys of [`LearnConfig`]
+/// and the keys below are on one level.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TableConfig {
     /// The label column: 0/1, true/false or yes/no.
     pub label: String,
-    /// The column of customer ids; none if each row is another customer.
+    /// The column of customer ids; none if each row is a different customer.
     pub customer_id: Option<String>,
     /// A column of row weights above 0.
     pub weight: Option<String>,
-    /// Columns that are not learned from.
+    /// Columns that are not used as features.
     pub leave_out: Vec<String>,
-    /// How to learn; by default gradient boosting.
+    /// The settings of the learner; the default is gradient boosting.
     #[serde(flatten)]
     pub learning: LearnConfig,
 }

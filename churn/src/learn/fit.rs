@@ -1,56 +1,23 @@
-//! A learner with its settings, fitted once on everything and, for calibration and comparison, on folds.
+//! Fits a learner on all rows and, for calibration and the choice of settings, on folds.
 
-use ndarray::Array2;
-
-use super::bins::{Binned, bin};
-use super::boosting::Booster;
 use super::calibration::Outcomes;
-use super::forest::{self, Customers, ForestParameters};
-use super::growth::Growth;
+use super::folds::{MANY_ROWS, folds};
+use super::rows::{Rows, TrainingSet};
 use super::snapshot::Dataset;
+use super::trees::{Binned, Booster, Customers, ForestParameters, Growth, bin, fit_forest};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::features::FeatureSpec;
 use crate::metrics::log_loss_of;
 use crate::model::calibration::{Calibration, CalibrationKind};
 use crate::model::learner::{ClassWeight, LearnConfig, Learner, ModelKind, rate_logit};
 use crate::model::{Logistic, sigmoid};
 use crate::parallel;
 use crate::progress::{Observer, heed, step};
-use crate::random::{Random, mix};
 
-/// Rows to learn from, out of a data set that also holds others.
-#[derive(Clone, Copy)]
-pub(crate) struct TrainingSet<'a> {
-    pub(crate) x: &'a Array2<f64>,
-    pub(crate) specs: &'a [FeatureSpec],
-    /// Binned for the tree learners; empty for logistic regression.
-    pub(crate) binned: &'a Binned,
-    pub(crate) y: &'a [bool],
-    pub(crate) weights: &'a [f64],
-    pub(crate) rows: &'a [u32],
-}
-
-impl TrainingSet<'_> {
-    pub(crate) fn weight(&self, row: u32) -> f64 {
-        self.weights[row as usize]
-    }
-
-    /// The weighted share of churners.
-    pub(crate) fn rate(&self) -> f64 {
-        let (mut churned, mut total) = (0.0, 0.0);
-        for &row in self.rows {
-            total += self.weight(row);
-            churned += if self.y[row as usize] { self.weight(row) } else { 0.0 };
-        }
-        churned / total
-    }
-}
-
-/// What a fit gives: the learner and its calibration.
+/// The result of a fit: the learner and its calibration.
 pub(crate) struct Fitted {
     pub(crate) learner: Learner,
     pub(crate) calibration: Calibration,
-    /// The settings with everything that was chosen filled in.
+    /// The settings, with chosen ones filled in.
     pub(crate) config: LearnConfig,
 }
 
@@ -60,19 +27,17 @@ impl Fitted {
     }
 }
 
-pub(crate) const FOLDS: usize = 5;
-/// From so many rows on one fold is scored instead of all five, since a fifth of them is plenty to calibrate by; and a tree of
-/// a forest is grown on so many rows at most, since a hundred such samples see them all.
-const MANY_ROWS: usize = 50_000;
-/// Cutoffs in which a row's weight in calibration falls by half.
+/// Largest number of rows that a tree of a forest is grown on: a hundred such samples cover many more rows well.
+const ROWS_OF_A_TREE: usize = 50_000;
+/// Number of cutoffs in which the weight of a row in calibration falls by half.
 const CALIBRATION_HALF_LIFE: f64 = 2.0;
 const LEAST_ROWS: usize = 50;
 const LEAST_OF_A_CLASS: usize = 5;
 const MOST_ROUNDS: usize = 100;
-/// Rounds without improvement after which boosting stops.
+/// Number of rounds without improvement after which boosting stops.
 const PATIENCE: usize = 15;
 
-/// Refuses what cannot be learned from.
+/// Returns an error if there are too few rows, or too few of either outcome, to train on.
 pub(crate) fn check_enough(y: &[bool], what: &str) -> Result<()> {
     let churned = y.iter().filter(|&&y| y).count();
     if y.len() < LEAST_ROWS {
@@ -89,43 +54,7 @@ pub(crate) fn check_enough(y: &[bool], what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Rows dealt into `folds` parts of about equal size and churn rate, all rows of a customer in the same.
-pub(crate) fn deal(y: &[bool], groups: &[u32], folds: usize, seed: u64) -> Vec<u8> {
-    let most = groups.iter().max().map_or(0, |&g| g as usize + 1);
-    let mut churns = vec![None; most];
-    for (&group, &churned) in groups.iter().zip(y) {
-        let ever = &mut churns[group as usize];
-        *ever = Some(ever.unwrap_or(false) || churned);
-    }
-    let mut fold_of = vec![0u8; most];
-    let mut random = Random::new(seed, mix(folds as u64));
-    let mut dealt = 0;
-    for class in [true, false] {
-        let mut members: Vec<usize> = (0..most).filter(|&g| churns[g] == Some(class)).collect();
-        random.shuffle(&mut members);
-        for group in members {
-            fold_of[group] = (dealt % folds) as u8;
-            dealt += 1;
-        }
-    }
-    groups.iter().map(|&g| fold_of[g as usize]).collect()
-}
-
-/// Rows to learn from, with all that is known of them.
-#[derive(Clone, Copy)]
-pub(crate) struct Rows<'a> {
-    pub(crate) x: &'a Array2<f64>,
-    pub(crate) specs: &'a [FeatureSpec],
-    pub(crate) y: &'a [bool],
-    /// Rows of one customer share a number.
-    pub(crate) groups: &'a [u32],
-    /// The number of cutoffs after that of each row.
-    pub(crate) ages: &'a [u16],
-    /// One each if none.
-    pub(crate) weights: Option<&'a [f64]>,
-}
-
-/// Fits a learner on all rows of a data set, calibrated on scores of rows that its fold's learner had not seen.
+/// Fits a learner on all rows of a data set. It is calibrated on scores of rows that the learner of a fold was not fitted on.
 pub(crate) fn fit(
     data: &Dataset,
     weights: Option<&[f64]>,
@@ -136,7 +65,7 @@ pub(crate) fn fit(
     fit_rows(&Rows { x, specs, y, groups, ages, weights }, config, observer)
 }
 
-/// [`fit`] on borrowed rows. Where nothing is to be chosen and nothing to be calibrated, no fold is fitted.
+/// [`fit`] on borrowed rows. If there is no setting to choose and no calibration, no fold is fitted.
 pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Observer) -> Result<Fitted> {
     config.check()?;
     let given = data.weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
@@ -155,7 +84,7 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
     let rows: Vec<u32> = (0..data.y.len() as u32).collect();
     let set = |rows| TrainingSet { x: data.x, specs: data.specs, binned: &binned, y: data.y, weights: &weights, rows };
     let unseen = config.calibration != CalibrationKind::None || chooses(config, rows.len());
-    // A forest's trees leave customers out by themselves.
+    // A forest needs no folds, because the sample of each tree leaves out customers.
     let parts = match unseen && config.model != ModelKind::RandomForest {
         true => folds(data, config.seed)?,
         false => Vec::new(),
@@ -170,14 +99,14 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
             return Err(invalid_parameter("model", "auto", "a learner; auto is resolved before fitting"));
         }
     };
-    // Rates move: what happened lately says more of what will be.
+    // Churn rates change over time, so recent rows have more weight.
     let weight = |row: usize| given[row] * libm::exp2(f64::from(data.ages[row]) / -CALIBRATION_HALF_LIFE);
     let outcomes = Outcomes { churned: data.y, customers: data.groups, weight: &weight };
     let calibration = Calibration::fit(config.calibration, &scores, &outcomes, observer)?;
     Ok(Fitted { learner, calibration, config })
 }
 
-/// Whether the settings leave something to be chosen on unseen rows.
+/// Returns true if a setting is left to be chosen on unseen rows.
 fn chooses(config: &LearnConfig, rows: usize) -> bool {
     match config.model {
         ModelKind::LogisticRegression | ModelKind::Auto => false,
@@ -186,46 +115,28 @@ fn chooses(config: &LearnConfig, rows: usize) -> bool {
     }
 }
 
-/// The rows that each fold learns from, and those it does not see; of many rows the first fold alone.
-fn folds(data: &Rows<'_>, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
-    let fold_of = deal(data.y, data.groups, FOLDS, seed);
-    let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
-    let mut parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
-    for (learn, _) in &parts {
-        let churned = learn.iter().filter(|&&row| data.y[row as usize]).count();
-        if churned == 0 || churned == learn.len() {
-            let message = "too few different customers: each fifth of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
-            return Err(Error::new(ErrorKind::OneClass, message));
-        }
-    }
-    if data.y.len() >= MANY_ROWS {
-        parts.truncate(1);
-    }
-    Ok(parts)
-}
-
-/// One fit: the whole set and its folds.
+/// The work of one fit: the whole set and its folds.
 struct Job<'a> {
     config: &'a LearnConfig,
     all: TrainingSet<'a>,
     /// Rows of one customer share a number.
     groups: &'a [u32],
-    /// The weights that came with the rows, before those of the classes.
+    /// The weights given with the rows, without the weights of the classes.
     given: &'a [f64],
-    /// True if something is to be found on rows that a learner has not seen.
+    /// True if scores of unseen rows are needed, for calibration or for choosing settings.
     unseen: bool,
     folds: Vec<Fold<'a>>,
     observer: &'a dyn Observer,
 }
 
-/// The rows that a fold learns from, and those it has not seen.
+/// The training rows and the held-out rows of a fold.
 struct Fold<'a> {
     set: TrainingSet<'a>,
     held_out: &'a [u32],
 }
 
-/// The learner fitted on all rows, the score of each row by learners that had not seen its customer (NaN where there is
-/// none), and the settings as chosen.
+/// The learner fitted on all rows, the score of each row by learners that were not fitted on its customer (NaN if there is
+/// none), and the chosen settings.
 type Outcome = (Learner, Vec<f64>, LearnConfig);
 
 impl Job<'_> {
@@ -251,8 +162,8 @@ impl Job<'_> {
         }
     }
 
-    /// Where no depth is asked for, the trees are grown to the deepest, judged at several depths at once on the customers whom
-    /// each has not seen (a node knows what it would give as a leaf), and cut at the best.
+    /// Fits a forest. If no depth is given, the trees are grown to the largest depth, evaluated at several depths on their
+    /// unseen customers, and cut at the best depth. That takes one fit, because a node stores its value as a leaf.
     fn forest(&self) -> Result<Outcome> {
         let mut config = self.config.clone();
         let (rows, features) = self.all.x.dim();
@@ -260,7 +171,8 @@ impl Job<'_> {
         let deepest = depths[depths.len() - 1];
         let judged = if self.unseen { &depths[..] } else { &[] };
         let customers = Customers::of(self.groups);
-        // Rows of one customer at several cutoffs say much the same: a leaf rests on the rows that five have on average.
+        // Rows of one customer at several cutoffs are nearly the same, so the smallest leaf is the average number of rows of
+        // five customers.
         let of_five = 5.0 * rows as f64 / customers.count() as f64;
         let drawn = config.features_per_split.unwrap_or((features as f64).sqrt().ceil() as usize);
         let parameters = ForestParameters {
@@ -272,11 +184,11 @@ impl Job<'_> {
             },
             features_per_split: drawn.clamp(1, features),
             depths: judged,
-            // Whoever sets the depth has the whole sample.
-            most_rows: if config.max_depth.is_some() { usize::MAX } else { MANY_ROWS },
+            // With a given depth the sample is not limited.
+            most_rows: if config.max_depth.is_some() { usize::MAX } else { ROWS_OF_A_TREE },
             seed: config.seed,
         };
-        let (mut trees, mut scores) = forest::fit(&self.all, &customers, &parameters, self.observer)?;
+        let (mut trees, mut scores) = fit_forest(&self.all, &customers, &parameters, self.observer)?;
         let losses = parallel::map_mut(&mut scores, |_, scores| {
             scores.iter_mut().for_each(|score| *score = rate_logit(*score));
             self.loss(scores)
@@ -290,13 +202,14 @@ impl Job<'_> {
         Ok((Learner::RandomForest { trees }, scores, config))
     }
 
-    /// Log-loss of the rows that have a score.
+    /// The weighted sum of the log-loss of the rows that have a score.
     fn loss(&self, scores: &[f64]) -> f64 {
         let scored = (0..scores.len()).filter(|&row| !scores[row].is_nan());
         scored.map(|row| self.given[row] * log_loss_of(sigmoid(scores[row]), self.all.y[row])).sum()
     }
 
-    /// Where depth and leaf penalty are not asked for, the recipe with the best log-loss on the folds' unseen rows is taken.
+    /// Fits boosting. If depth or leaf penalty are not given, the recipe with the best log-loss on the held-out rows of the
+    /// folds is chosen.
     fn boosting(&self) -> Result<Outcome> {
         let mut best: Option<(f64, usize, Vec<f64>, LearnConfig)> = None;
         for config in boosting_recipes(self.config, self.all.rows.len()) {
@@ -315,8 +228,8 @@ impl Job<'_> {
         Ok((Learner::GradientBoosting { base: booster.base, trees: booster.trees }, scores, config))
     }
 
-    /// Boosts the folds side by side; where the rounds are not fixed, they end when the log-loss of the held-out rows of all
-    /// folds together has not improved for a while, and the best round counts. Without folds there is nothing to find.
+    /// Boosts all folds at the same time. If the number of rounds is not given, boosting stops when the total log-loss of the
+    /// held-out rows has not improved for some rounds, and the best round is chosen. Without folds nothing is computed.
     fn boost_folds(&self, config: &LearnConfig) -> Result<(f64, usize, Vec<f64>)> {
         let start = |set| Booster::new(set, Self::boosting_growth(config), config.learning_rate);
         let mut boosters: Vec<Booster<'_>> = Vec::new();
@@ -347,23 +260,24 @@ impl Job<'_> {
     }
 }
 
-/// Depths that are tried where none is asked for.
+/// The depths that are tried if none is given.
 const FOREST_DEPTHS: [usize; 4] = [4, 6, 8, 10];
 const BOOSTING_DEPTHS: [usize; 3] = [2, 3, 5];
 const BOOSTING_L2: f64 = 1.0;
 const SMALL_BOOSTING_L2: f64 = 0.1;
 
-/// The depths at which a forest is judged.
+/// The depths at which a forest is evaluated.
 fn forest_depths(config: &LearnConfig, rows: usize) -> Vec<usize> {
     config.max_depth.map_or_else(|| possible_depths(&FOREST_DEPTHS, rows), |depth| vec![depth])
 }
 
-/// What boosting tries: each depth where none is asked for, and at the deepest a small leaf penalty where none is asked for.
+/// The recipes that boosting tries: each depth if none is given, and a small leaf penalty at the largest depth if none is
+/// given.
 fn boosting_recipes(config: &LearnConfig, rows: usize) -> Vec<LearnConfig> {
     let LearnConfig { max_depth, leaf_l2, .. } = *config;
     let mut depths = max_depth.map_or_else(|| possible_depths(&BOOSTING_DEPTHS, rows), |depth| vec![depth]);
     let deepest = depths[depths.len() - 1];
-    // Where the classes are nearly separable, the full penalty keeps leaves from being as sure as they should.
+    // If the classes are nearly separable, the full penalty keeps the leaf values too small.
     let mut penalties = leaf_l2.map_or_else(|| vec![BOOSTING_L2, SMALL_BOOSTING_L2], |l2| vec![l2]);
     if rows >= MANY_ROWS {
         depths = vec![deepest];
@@ -374,7 +288,7 @@ fn boosting_recipes(config: &LearnConfig, rows: usize) -> Vec<LearnConfig> {
     at_full.chain(penalties[1..].iter().map(|&l2| recipe(deepest, l2))).collect()
 }
 
-/// Of these depths the ones at which a leaf can still hold two rows; the shallowest in any case.
+/// The depths at which a leaf can still have two rows; the smallest depth in any case.
 fn possible_depths(depths: &[usize], rows: usize) -> Vec<usize> {
     depths
         .iter()

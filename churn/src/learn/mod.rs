@@ -1,27 +1,17 @@
-//! Learning: from labelled snapshots or a labelled table to a model, judged on rows that it had not seen.
+//! Training: fits a model on labelled snapshots or a labelled table, and evaluates it on rows that it was not fitted on.
 
-mod auto;
 mod background;
-mod bins;
-mod boosting;
-mod budget;
 mod calibration;
 mod classifier;
 mod config;
-mod design;
-mod fence;
 mod fit;
-mod forest;
-mod gain;
-mod gradients;
-mod grow;
-mod growth;
-mod histogram;
-mod link;
-mod logistic;
-mod newton;
+mod folds;
+mod holdout;
+mod linear;
+mod rows;
+mod search;
 mod snapshot;
-mod split;
+mod trees;
 
 use std::borrow::Cow;
 
@@ -31,14 +21,13 @@ pub use classifier::Classifier;
 pub use config::{TableConfig, TrainConfig};
 pub use snapshot::audit;
 
-use auto::{Found, SearchRows, SearchSet, search};
 use background::background;
-use budget::Timer;
 pub(crate) use calibration::slope_of_log_odds;
 use fit::{Fitted, check_enough, fit};
+use holdout::{EventRows, Split, holdout};
+use search::{Found, SearchRows, SearchSet, Timer, search};
 pub(crate) use snapshot::Dataset;
 use snapshot::{Snapshots, choose_cutoffs};
-use split::{EventRows, Split, holdout};
 
 use crate::counts::share;
 use crate::day::Day;
@@ -61,11 +50,12 @@ use crate::random::{Random, mix};
 use crate::segments::{Segment, segment_table};
 use crate::table::{ColumnData, Table};
 
-/// Trains a model on events: labels and features at some cutoffs, judged as [`Evaluation`] says, fitted on all of them.
+/// Trains a model on events, with labels and features at some cutoffs. The recipe is evaluated as described in
+/// [`Evaluation`]; the model is then fitted on the rows of all cutoffs.
 ///
 /// # Errors
-/// `invalid_parameter`, `cutoff_outside_data`, `missing_labels`, `no_customers`, `too_few_rows` (50), `one_class` (fewer
-/// than 5 of either), `leak` from the audit, and those of joining a table.
+/// `invalid_parameter`, `cutoff_outside_data`, `missing_labels`, `no_customers`, `too_few_rows` (fewer than 50), `one_class`
+/// (fewer than 5 of either outcome), `leak` from the audit, and the errors of joining a table.
 pub fn train<'a>(input: impl Into<Input<'a>>, config: &TrainConfig) -> Result<Model> {
     train_observed(input, config, &())
 }
@@ -73,7 +63,7 @@ pub fn train<'a>(input: impl Into<Input<'a>>, config: &TrainConfig) -> Result<Mo
 /// [`train`] with an observer of its progress (stages `"audit"`, `"features"`, `"cross-fit"`, `"trees"`, `"fit"`, …).
 ///
 /// # Errors
-/// Those of [`train`], and `cancelled`.
+/// The errors of [`train`], and `cancelled`.
 pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, observer: &dyn Observer) -> Result<Model> {
     let input = input.into();
     config.check()?;
@@ -84,7 +74,7 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     let timer = Timer::start(&config.learning, observer)?;
     let allow = [&config.allow[..], input.allow].concat();
     check_allowed(&allow)?;
-    // Rows far away from all others come before the cutoffs, which they would move.
+    // Isolated rows are checked before the cutoffs are chosen, because they would move the cutoffs.
     stop(&check_scored(input.events, input.events.last_day()), &allow)?;
     let cutoffs = choose_cutoffs(input.events, &config.labels, config.snapshots, config.cutoffs.as_deref())?;
     let by_default = config.snapshots.is_none() && config.cutoffs.is_none();
@@ -111,7 +101,7 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
         findings.push(Finding::new("inactivity_rule", INACTIVITY_WARNING.to_owned()));
     }
     let split = rows.split(&data, &feature_config)?;
-    // Labels that look at no future leave nothing to delete: a stamp would say nothing.
+    // Labels without an outcome window use no later events, so an audit would prove nothing.
     let audited = match config.audit && config.labels.labels == LabelKind::OutcomeWindow {
         true => {
             let mut stamp = audit(input.events, &cutoffs, |events, cutoff| {
@@ -137,11 +127,11 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     Ok(Model::new(document))
 }
 
-/// Trains a model on a table with one row a customer, judged on a stratified fifth of the customers.
+/// Trains a model on a table with one row per customer. The recipe is evaluated on a stratified fifth of the customers.
 ///
 /// # Errors
-/// `missing_column`, `invalid_column` for a label or weight that is none, `too_many_values` for a category with more than
-/// 255 levels, `too_few_rows`, `one_class`, `invalid_parameter`.
+/// `missing_column`, `invalid_column` for an invalid label or weight, `too_many_values` for a category with more than 255
+/// levels, `too_few_rows`, `one_class`, `invalid_parameter`.
 pub fn train_table(table: &Table, config: &TableConfig) -> Result<Model> {
     train_table_observed(table, config, &())
 }
@@ -149,7 +139,7 @@ pub fn train_table(table: &Table, config: &TableConfig) -> Result<Model> {
 /// [`train_table`] with an observer of its progress.
 ///
 /// # Errors
-/// Those of [`train_table`], and `cancelled`.
+/// The errors of [`train_table`], and `cancelled`.
 pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn Observer) -> Result<Model> {
     config.learning.check()?;
     let timer = Timer::start(&config.learning, observer)?;
@@ -191,21 +181,21 @@ fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
     Ok(weights.clone())
 }
 
-/// Everything that training needs once the rows are chosen.
+/// The data for training after the rows are chosen.
 struct Parts {
     data: Dataset,
     weights: Option<Vec<f64>>,
     split: Split,
     recency: Option<usize>,
-    /// Cutoff, labelled customers and churners, oldest first.
+    /// Cutoff, number of labelled customers and number of churners, oldest first.
     rates: Vec<(Day, u64, u64)>,
     labels_have_time: bool,
     findings: Vec<Finding>,
-    /// With `auto`.
+    /// The result of the search, with `auto`.
     found: Option<Found>,
 }
 
-/// Judges the recipe, fits it on all rows, and writes both down.
+/// Evaluates the recipe, fits it on all rows, and creates the document.
 fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<Document> {
     let Parts { data, weights, split, recency, rates, labels_have_time, mut findings, found } = parts;
     let config = &found.as_ref().map_or(config, |found| &found.learning).clone();
@@ -256,7 +246,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
     })
 }
 
-/// One of each feature, some at a time.
+/// The histogram of each feature, with some computed in parallel between two calls of the observer.
 fn histograms(data: &Dataset, observer: &dyn Observer) -> Result<Vec<Histogram>> {
     let (count, together) = (data.specs.len(), parallel::threads());
     let mut histograms = Vec::with_capacity(count);
@@ -312,7 +302,7 @@ fn probabilities(fitted: &Fitted, x: &Array2<f64>) -> Vec<f64> {
     Scorer::new(&fitted.learner, &fitted.calibration).probabilities(x)
 }
 
-/// Permutation importance (Breiman 2001) on at most 2,000 rows, three shuffles a feature.
+/// Permutation importance (Breiman 2001) on at most 2,000 test rows, with three shuffles per feature.
 fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
     const MOST_ROWS: usize = 2_000;
     const SHUFFLES: u64 = 3;
@@ -345,7 +335,7 @@ fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
     importance
 }
 
-/// A few rows of the training data, spread over it, with the probabilities that the model gives them.
+/// A few evenly spread rows of the training data, with the model's probabilities.
 fn golden_rows(data: &Dataset, fitted: &Fitted) -> Vec<Golden> {
     const ROWS: usize = 8;
     (0..ROWS)

@@ -1,4 +1,4 @@
-//! All customers at one day, stacked over several days: the rows that models learn from, and the audit that no future
+//! Snapshots: the customers at a cutoff, stacked over several cutoffs as training rows, and the audit that no later event
 //! reaches them.
 
 use ndarray::{Array2, Axis, concatenate};
@@ -15,7 +15,7 @@ use crate::progress::{Observer, step};
 use crate::table::{Table, VALID_FROM, Value, level};
 
 impl Input<'_> {
-    /// What the joined columns hold; none without a table.
+    /// The specs of the joined columns; empty without a table.
     pub(crate) fn attribute_specs(&self) -> Result<Vec<FeatureSpec>> {
         match self.attributes {
             Some((table, customer_id)) => infer_specs(table, &[customer_id, VALID_FROM]),
@@ -25,7 +25,7 @@ impl Input<'_> {
 }
 
 impl Table {
-    /// The labels in a column: 0/1, true/false or yes/no.
+    /// Reads the labels in a column: 0/1, true/false or yes/no.
     pub(crate) fn labels(&self, name: &str) -> Result<Vec<bool>> {
         let data = self.column(name)?;
         (0..self.rows())
@@ -48,14 +48,14 @@ impl Table {
     }
 }
 
-/// Rows × features with a label each, and whose rows they are.
+/// A data set: rows × features, with the label and the customer of each row.
 #[derive(Clone)]
 pub(crate) struct Dataset {
     pub(crate) x: Array2<f64>,
     pub(crate) y: Vec<bool>,
     /// Rows of one customer share a number.
     pub(crate) groups: Vec<u32>,
-    /// The number of cutoffs after that of each row; 0 for all rows of a table.
+    /// The number of cutoffs after the cutoff of each row; 0 for all rows of a table.
     pub(crate) ages: Vec<u16>,
     pub(crate) specs: Vec<FeatureSpec>,
 }
@@ -68,8 +68,8 @@ pub(crate) struct Snapshots<'a> {
 }
 
 impl<'a> Snapshots<'a> {
-    /// With `skip_empty`, cutoffs without a customer to label are left out as long as one is left. The observer is asked
-    /// before each cutoff whether the work goes on.
+    /// Labels the customers at each cutoff. With `skip_empty`, cutoffs without a customer to label are left out as long as one
+    /// cutoff is left. The observer can cancel the work before each cutoff.
     pub(crate) fn new(
         input: Input<'a>,
         config: &LabelConfig,
@@ -99,7 +99,7 @@ impl<'a> Snapshots<'a> {
         self.parts.iter().map(|part| part.0).collect()
     }
 
-    /// Scales and event types fitted on the customers of these parts.
+    /// Returns the configuration with scales and event types fitted on the customers of these cutoffs.
     pub(crate) fn fit(&self, parts: std::ops::Range<usize>, config: &FeatureConfig) -> Result<FeatureConfig> {
         config.check()?;
         let seen: Vec<_> = self.parts[parts]
@@ -109,7 +109,7 @@ impl<'a> Snapshots<'a> {
         features::fit(&seen, config)
     }
 
-    /// The rows of these parts, one below the other.
+    /// The data set of these cutoffs, one below the other.
     pub(crate) fn dataset(
         &self,
         parts: std::ops::Range<usize>,
@@ -136,8 +136,8 @@ impl<'a> Snapshots<'a> {
         Ok(Dataset { x, y, groups, ages, specs: tables.swap_remove(0).specs })
     }
 
-    /// Joins the columns of the rows that held by each cutoff, with the later rows of the table and without them, and demands
-    /// the same bits. Nothing to compare without a table, or without days in it.
+    /// Audits the joined columns: joins the rows that were valid at each cutoff, with and without the later rows of the
+    /// table, and requires the same bits. Without a table, or without days in it, there is nothing to compare.
     pub(crate) fn audit_attributes(
         &self,
         joined: &[FeatureSpec],
@@ -169,12 +169,12 @@ impl<'a> Snapshots<'a> {
         Ok(())
     }
 
-    /// Cutoff, labelled customers and churners of each part, oldest first.
+    /// Cutoff, number of labelled customers and number of churners of each part, oldest first.
     pub(crate) fn rates(&self) -> Vec<(Day, u64, u64)> {
         self.parts.iter().map(|(day, labels)| (*day, labels.len() as u64, labels.churned() as u64)).collect()
     }
 
-    /// The findings of the last part about the joined table.
+    /// The findings about the joined table at the last cutoff.
     pub(crate) fn check_attributes(&self, fitted: &FeatureConfig, joined: &[FeatureSpec]) -> Result<Vec<Finding>> {
         let (Some((attributes, customer_id)), Some((cutoff, labels))) = (self.input.attributes, self.parts.last())
         else {
@@ -196,13 +196,13 @@ impl<'a> Snapshots<'a> {
         Ok(findings)
     }
 
-    /// The labels of these parts, one below the other.
+    /// The labels of these cutoffs, one below the other.
     pub(crate) fn churned(&self, parts: std::ops::Range<usize>) -> Vec<bool> {
         self.parts[parts].iter().flat_map(|(_, labels)| labels.churned.iter().copied()).collect()
     }
 
-    /// The number of parts whose outcome window had closed by the cutoff of part `at`: what a model made that day could have
-    /// learnt from.
+    /// The number of cutoffs whose outcome window had closed by cutoff number `at`. A model made on that day could have been
+    /// trained on them.
     pub(crate) fn known_by(&self, at: usize, config: &LabelConfig) -> usize {
         let day = self.parts[at].0;
         self.parts[..at].iter().take_while(|(cutoff, _)| config.window_end(*cutoff) <= day).count()
@@ -210,7 +210,7 @@ impl<'a> Snapshots<'a> {
 }
 
 impl Dataset {
-    /// The rows of a table with its label column.
+    /// Creates a data set from a table with a label column.
     pub(crate) fn from_table(
         table: &Table,
         label: &str,
@@ -237,7 +237,7 @@ impl Dataset {
         Ok(Dataset { x: features::encode(table, &specs)?, y, groups, ages, specs })
     }
 
-    /// Some of the rows.
+    /// Returns a data set of some of the rows.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         Dataset {
             x: self.x.select(Axis(0), rows),
@@ -249,16 +249,16 @@ impl Dataset {
     }
 }
 
-/// The most cutoffs that are taken of a log of so many customers where no number is asked for: twelve, or fewer where
-/// those would make more than a million rows, but four.
+/// The default for the largest number of cutoffs of a log with this many customers: twelve, or fewer if they would make more
+/// than a million rows, but at least four.
 pub(super) fn most_by_default(customers: u64) -> usize {
     const ROWS: u64 = 1_000_000;
     ((ROWS / customers.max(1)) as usize).clamp(4, 12)
 }
 
-/// The cutoffs to learn from, oldest first. With `inactivity` and `provided` that is one, the last day of the log. Otherwise
-/// those asked for; or `count` of them, the last as late as the data allows and each a horizon before the next; or up to
-/// [`most_by_default`], as long as a whole horizon of past lies before each.
+/// Chooses the cutoffs to train on, oldest first. With `inactivity` and `provided` it is one, the last day of the log.
+/// Otherwise they are the requested ones; or `count` cutoffs, the last as late as the data allows and each a horizon before
+/// the next; or up to [`most_by_default`], as long as there is a whole horizon of past before each.
 pub(crate) fn choose_cutoffs(
     events: &Events,
     config: &LabelConfig,
@@ -298,8 +298,8 @@ pub(crate) fn choose_cutoffs(
     Ok(cutoffs)
 }
 
-/// Deletes everything after each cutoff, computes the features again, and demands the same bits: whatever `features` does,
-/// it may not have seen the future.
+/// Audits a feature computation for leaks: deletes all events after each cutoff, computes the features again, and requires
+/// the same bits. So `features` cannot have used the future, however it works.
 ///
 /// ```
 /// use churn::{Events, FeatureConfig, ReadOptions, audit, features};
@@ -314,8 +314,8 @@ pub(crate) fn choose_cutoffs(
 /// ```
 ///
 /// # Errors
-/// `leak` with the first customer and feature that differ; whatever `features` returns; `no_customers` for a cutoff before
-/// the data.
+/// `leak` with the first customer and feature that differ; the errors of `features`; `no_customers` for a cutoff before the
+/// data.
 pub fn audit(
     events: &Events,
     cutoffs: &[Day],

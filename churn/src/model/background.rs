@@ -1,4 +1,4 @@
-//! What explanations compare a customer with: a sample of the training rows, and what is usual among those who stayed.
+//! The data that explanations compare a customer with: a sample of the training rows, and typical values of each feature.
 
 use serde::Serialize;
 
@@ -7,23 +7,23 @@ use crate::objects::objects;
 use crate::segments::Segment;
 use crate::table::MAX_NUMBER;
 
-/// A document has no more background rows.
+/// The largest number of background rows in a document.
 pub(crate) const MAX_BACKGROUND: usize = 10_000;
 
-/// How a feature is distributed over the training rows.
+/// Typical values of a feature in the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Typical {
-    /// Numeric: the lower median among the rows that stayed and have a value; none without such a row. Half of those who
-    /// stayed or more have at most this value, and half or more at least this one.
+    /// Numeric: the lower median over the rows that stayed and have a value; none without such a row. At least half of these
+    /// rows have at most this value, and at least half have this value or more.
     pub stayed_median: Option<f64>,
-    /// Numeric: the least and the greatest value of any row.
+    /// Numeric: the smallest and the largest value over all rows.
     pub range: Option<(f64, f64)>,
-    /// Categorical: the share that churned of the rows of each level; none without a row.
+    /// Categorical: for each level, the churn rate of its rows; none for a level without rows.
     pub churn_rates: Vec<Option<f64>>,
-    /// The typical value in each risk segment ([`Segment::ALL`]), over the rows whose predicted probability lies in it by the
-    /// thresholds of the training: the lower median of a numeric feature, the index of the most common level of a categorical
-    /// one (of equally common levels the first). None where fewer than 20 rows or less than half of the segment's rows have
-    /// a value. Empty in documents of versions that did not keep it.
+    /// The typical value in each risk segment ([`Segment::ALL`]), over the training rows whose predicted probability lies in
+    /// the segment by the training's thresholds. It is the lower median of a numeric feature, and the index of the most
+    /// common level of a categorical one (of equally common levels the first). None if fewer than 20 rows, or less than half
+    /// of the segment's rows, have a value. Empty in documents of versions that did not store it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_segment: Vec<Option<f64>>,
 }
@@ -31,12 +31,12 @@ pub struct Typical {
 objects! { Typical { stayed_median, range, churn_rates, by_segment = Vec::new() } }
 
 impl Typical {
-    /// The typical value in a risk segment; none where none is kept.
+    /// The typical value in a risk segment; none if the document has none.
     pub(crate) fn in_segment(&self, segment: Segment) -> Option<f64> {
         *self.by_segment.get(segment as usize)?
     }
 
-    /// Whether it can be that of a feature, when it comes from a document.
+    /// Returns true if the values are valid for the feature. Used to check values that come from a document.
     pub(crate) fn fits(&self, spec: &FeatureSpec) -> bool {
         let (low, high) = self.range.unwrap_or((0.0, 0.0));
         let size = |value: f64| value.abs() <= MAX_NUMBER;

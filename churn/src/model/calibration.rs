@@ -1,4 +1,4 @@
-//! From scores to frequencies: of the customers given 0.3, three in ten leave.
+//! Calibration: turns scores into probabilities that match frequencies. Of the customers given 0.3, three in ten churn.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::sigmoid;
 use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, Object, case, names};
 
-/// How scores become probabilities.
+/// The method that calibrates scores to probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationKind {
@@ -15,7 +15,7 @@ pub enum CalibrationKind {
     Auto,
     /// A logistic curve.
     Platt,
-    /// A rising step-free curve.
+    /// A rising, piecewise linear curve.
     Isotonic,
     /// None: the learner's own probabilities.
     None,

@@ -1,7 +1,7 @@
 //! The model document: one versioned JSON text that every language reads and writes.
 //!
-//! Nothing in it is trusted when it is read: unknown keys are refused, every index and length is checked against the
-//! others, children of a tree's node must stand behind it (so no walk can loop), and the golden rows are scored.
+//! A document is not trusted when it is read. Unknown keys are refused. Every index and length is checked against the others.
+//! The children of a tree's node must come after it, so no walk can loop. The golden rows are scored and compared.
 
 use serde::Serialize;
 
@@ -23,32 +23,32 @@ use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER};
 
 pub(crate) const FORMAT: &str = "churn-model";
 
-/// The version of the document that this library writes, and the newest that it reads.
+/// The version of the model document that this library writes, and the newest version that it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// What a model was trained on.
+/// Summary of the training data of a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Training {
-    /// Labelled rows: customers, once for each cutoff.
+    /// Number of labelled rows; a customer has one row for each cutoff.
     pub rows: u64,
-    /// Different customers.
+    /// Number of distinct customers.
     pub customers: u64,
-    /// Rows that churned.
+    /// Number of rows that churned.
     pub churned: u64,
     /// churned / rows.
     pub base_rate: f64,
-    /// 64 bits that depend on every value and label, in hexadecimal: the same for the same training data.
+    /// A 64-bit hash of all values and labels, in hexadecimal. The same training data has the same hash.
     pub fingerprint: String,
 }
 
 objects! { Training { rows, customers, churned, base_rate, fingerprint } }
 
-/// How a feature was distributed in training: the yardstick for drift later on.
+/// The distribution of a feature in the training rows, as a reference for measuring drift later.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Histogram {
     /// The feature.
     pub name: String,
-    /// Numeric: rising cut points; bin b holds `edges[b − 1] < value ≤ edges[b]`. Categorical: none, a bin a level.
+    /// Numeric: rising cut points; bin b holds `edges[b − 1] < value ≤ edges[b]`. Categorical: empty; each level is a bin.
     pub edges: Vec<f64>,
     /// Rows in each bin.
     pub counts: Vec<u64>,
@@ -58,22 +58,22 @@ pub struct Histogram {
 
 objects! { Histogram { name, edges, counts, missing } }
 
-/// The stamp of an audit that found nothing.
+/// The record of a passed audit: a proof that no event after a cutoff reaches the features.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Audit {
-    /// The days that were audited.
+    /// The audited cutoffs.
     pub cutoffs: Vec<Day>,
-    /// Events after a cutoff that were deleted for it, summed over the cutoffs.
+    /// Number of events after a cutoff that were deleted to audit it, summed over the cutoffs.
     pub events_deleted: u64,
-    /// Feature values that were computed with and without them and had the same bits.
+    /// Number of feature values that were computed with and without these events and had the same bits.
     pub values_compared: u64,
-    /// The inputs that the audit covers: `"events"`, and `"attributes"` where the rows of a joined table have days.
+    /// The audited inputs: `"events"`, and `"attributes"` if the rows of a joined table have days.
     pub inputs: Vec<String>,
 }
 
 objects! { Audit { cutoffs, events_deleted, values_compared, inputs = vec!["events".to_owned()] } }
 
-/// A row of features and the probability that the model gives it.
+/// A row of features and the model's probability for it, stored to check that a loaded document scores as it should.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Golden {
     /// The features in order, null where missing.
@@ -84,16 +84,16 @@ pub struct Golden {
 
 objects! { Golden { features, probability } }
 
-/// The document as it stands in the file.
+/// The document as it is stored in a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Document {
     pub(crate) format: String,
     pub(crate) format_version: u32,
     pub(crate) library_version: String,
     pub(crate) features: Vec<FeatureSpec>,
-    /// How the features are computed from events; none for a model of a table.
+    /// The configuration of the features computed from events; none for a model of a table.
     pub(crate) feature_config: Option<FeatureConfig>,
-    /// One event of the log that it learned from, in rows of its source; a document that does not say so means rows.
+    /// The unit of an event in the training log. A document without this key means that a row is an event.
     #[serde(skip_serializing_if = "EventUnit::is_row")]
     pub(crate) event_unit: EventUnit,
     pub(crate) labels: LabelConfig,
@@ -107,10 +107,10 @@ pub(crate) struct Document {
     pub(crate) audit: Option<Audit>,
     pub(crate) warnings: Vec<String>,
     pub(crate) golden: Vec<Golden>,
-    /// What explanations compare with; a document may do without.
+    /// Typical values that explanations compare with. A document may have none.
     pub(crate) typical: Vec<Typical>,
     pub(crate) background: Vec<Vec<Option<f64>>>,
-    /// None in documents of versions that did not check.
+    /// The findings of training; none in documents of versions that did not check the data.
     pub(crate) findings: Option<Vec<Finding>>,
 }
 
@@ -122,7 +122,7 @@ objects! {
     }
 }
 
-/// Reads a text that is a document of this format in a version that this library reads.
+/// Reads a document of this format. Returns an error if its version is not one that this library reads.
 pub(crate) fn read<T: FromJson>(text: &str, format: &str) -> Result<T> {
     let json = Json::parse(text).map_err(invalid)?;
     let head = Object::any(&json).map_err(invalid)?;
@@ -143,7 +143,7 @@ pub(crate) fn invalid(message: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::InvalidDocument, format!("not a valid model document: {message}"))
 }
 
-/// Refuses numbers so large that a score could overflow and cease to be one.
+/// Returns an error for numbers so large that a score could overflow.
 fn check_size(numbers: &[f64]) -> Result<()> {
     match numbers.iter().find(|number| number.abs() > MAX_NUMBER) {
         Some(number) => Err(invalid(format!("a learner has the number {number}; expected at most ±10^100"))),
@@ -202,7 +202,7 @@ impl Document {
         Ok(())
     }
 
-    /// A row of features from the document: as many as the model has, levels that are levels.
+    /// Checks a row of features from the document: the number of features, and that each level is valid.
     fn check_row(&self, row: &[Option<f64>], what: &str) -> Result<Vec<f64>> {
         if row.len() != self.features.len() {
             return Err(invalid(format!("{what} has {} features, the model {}", row.len(), self.features.len())));
@@ -251,7 +251,7 @@ impl Document {
     }
 }
 
-/// Refuses a list of features that no model can have.
+/// Returns an error for a list of features that no model can have.
 pub(crate) fn check_specs(features: &[FeatureSpec]) -> Result<()> {
     if features.is_empty() || features.len() > MAX_COLUMNS {
         return Err(invalid(format!("{} features; expected 1 to {MAX_COLUMNS}", features.len())));
@@ -270,8 +270,8 @@ pub(crate) fn check_specs(features: &[FeatureSpec]) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a learner or a calibration from a document that does not fit the features or the kind of model, or whose scores
-/// could overflow or never come.
+/// Returns an error for a learner or a calibration from a document that does not fit the features or the kind of model. It
+/// also refuses numbers that could make a score overflow, and trees whose walk might not end.
 pub(crate) fn check_learner(
     learner: &Learner,
     calibration: &Calibration,
@@ -360,7 +360,7 @@ fn check_trees(trees: &[Tree], features: &[FeatureSpec]) -> Result<()> {
                 }
             }
         }
-        // Then the ways down are as many as the leaves, and explanations cannot take for ever.
+        // Each node but the root has one parent, so there are as many paths as leaves. That bounds the time of an explanation.
         if let Some(node) = parents.iter().skip(1).position(|&parents| parents != 1) {
             return Err(invalid(format!("node {} of tree {t} is the child of not exactly one other", node + 1)));
         }
@@ -371,12 +371,12 @@ fn check_trees(trees: &[Tree], features: &[FeatureSpec]) -> Result<()> {
     Ok(())
 }
 
-/// A tree as it stands in the document: one list a property, one entry a node. A leaf has feature −1 and children 0.
+/// A tree as stored in the document: one list per property, with one entry per node. A leaf has feature −1 and children 0.
 #[derive(Serialize)]
 struct TreeColumns {
     feature: Vec<i64>,
     threshold: Vec<f64>,
-    /// The levels that go left, by node; only for categorical splits.
+    /// The levels that go left, by node; only for nodes with a categorical split.
     levels: Levels,
     missing_left: Vec<u8>,
     left: Vec<u32>,
@@ -385,7 +385,7 @@ struct TreeColumns {
     cover: Vec<f64>,
 }
 
-/// The levels of some nodes by the node, as they are written.
+/// The levels of some nodes, keyed by the node, in the form that is written.
 struct Levels(Vec<(usize, Vec<u8>)>);
 
 impl Serialize for Levels {
@@ -425,7 +425,7 @@ impl Serialize for Tree {
     }
 }
 
-/// The levels of the nodes, by the number of the node as text.
+/// The levels of the nodes, keyed by the index of the node as text, in the form that is read.
 struct NodeLevels(Vec<(usize, LevelSet)>);
 
 impl FromJson for NodeLevels {
@@ -464,7 +464,7 @@ impl FromJson for Tree {
         if lengths != [n; 6] || levels.iter().any(|&(node, _)| node >= n) {
             return Err(JsonError::new("the lists of a tree differ in length"));
         }
-        // Of a node that is repeated the last counts.
+        // If a node is repeated, the last entry counts.
         let mut sets = vec![None; n];
         levels.into_iter().for_each(|(node, set)| sets[node] = Some(set));
         let mut nodes = Vec::with_capacity(n);

@@ -1,4 +1,4 @@
-//! What a document says of how its model was judged.
+//! The evaluation of a model, as stored in the model document.
 
 use std::collections::BTreeMap;
 
@@ -11,55 +11,55 @@ use crate::metrics::{Curves, Metrics};
 use crate::objects::{names, objects};
 use crate::segments::SegmentRow;
 
-/// How a model was judged.
+/// The way that training and test rows were separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// Learned from the earlier cutoffs, judged at the last.
+    /// Trained on the earlier cutoffs, tested on the last.
     OutOfTime,
-    /// Learned from four fifths of the customers, judged on the others.
+    /// Trained on four fifths of the customers, tested on the others.
     Holdout,
 }
 
 names! { Protocol { OutOfTime, Holdout } }
 
-/// How much worse the log-loss on unseen rows becomes when a feature's values are shuffled among them.
+/// Permutation importance of a feature: the increase of the log-loss on the test rows when its values are shuffled among them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Importance {
     /// The feature.
     pub feature: String,
-    /// Mean increase of the log-loss; 0 or below for a feature of no use.
+    /// Mean increase of the log-loss; 0 or below for a feature that does not help.
     pub log_loss_increase: f64,
 }
 
 objects! { Importance { feature, log_loss_increase } }
 
-/// How good the recipe is, measured on rows that it had not seen. The model itself is then fitted on all rows.
+/// The evaluation of the training recipe on rows that it was not trained on. The model itself is then fitted on all rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
-    /// Out of time, or on held-out customers.
+    /// The separation of training and test rows: out of time, or held-out customers.
     pub protocol: Protocol,
-    /// Out of time: the cutoff that was judged.
+    /// Out of time: the cutoff of the test rows.
     pub test_cutoff: Option<Day>,
-    /// Rows learned from.
+    /// Number of training rows.
     pub train_rows: u64,
-    /// Rows judged.
+    /// Number of test rows.
     pub test_rows: u64,
-    /// The measures.
+    /// The measures on the test rows.
     pub metrics: Metrics,
-    /// The same for logistic regression with its default settings, learned from and judged on the same rows.
+    /// The measures of logistic regression with its default settings, trained and tested on the same rows.
     pub logistic_regression: Metrics,
-    /// The AUC of recency alone, the baseline to beat; none without a recency.
+    /// The AUC of recency alone, as a baseline; none if there is no recency feature.
     pub recency_auc: Option<f64>,
-    /// The curves.
+    /// The curves behind the measures.
     pub curves: Curves,
-    /// The risk bands with what was observed in them.
+    /// The risk bands with the observed churn rate of each.
     pub segments: Vec<SegmentRow>,
     /// The features, most important first.
     pub importance: Vec<Importance>,
-    /// With `auto`, how its trials were judged. They saw only the rows learned from.
+    /// With `auto`, the protocol of its trials. They use only the training rows.
     pub search_protocol: Option<SearchProtocol>,
-    /// With `auto`, the recipes that were tried: the chosen one, the others by their log-loss, and those that failed.
+    /// With `auto`, the recipes that were tried: first the chosen one, then the others by log-loss, then the failed ones.
     pub candidates: Vec<Candidate>,
 }
 
@@ -70,39 +70,39 @@ objects! {
     }
 }
 
-/// How the trials of `auto` were judged.
+/// The way that the trials of `auto` separate training and test rows. Customers are split into groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchProtocol {
-    /// Each group of customers at the last cutoff that may be learned from, by what the others were at the earlier ones.
+    /// Each group is tested at the last training cutoff, after training on the other groups at the earlier cutoffs.
     OutOfTime,
-    /// Each group of customers by what the others were.
+    /// Each group is tested after training on the other groups.
     Customers,
 }
 
 names! { SearchProtocol { OutOfTime, Customers } }
 
-/// A recipe that was tried.
+/// A recipe that `auto` tried.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {
     /// The learner.
     pub model: ModelKind,
-    /// The features, where they come from events.
+    /// The feature set, if the features come from events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature_set: Option<FeatureSet>,
-    /// The settings that differ from those asked for.
+    /// The settings that differ from the requested ones.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, serde_json::Number>,
-    /// Its calibrated log-loss on rows that its fits had not seen; none if it was not judged.
+    /// The log-loss after calibration, on rows that its fits were not trained on; none if the trial failed.
     pub log_loss: Option<f64>,
-    /// The standard error of the difference between its log-loss and that of the chosen one, over the same customers; none
-    /// for that one.
+    /// The standard error of the difference between its log-loss and the log-loss of the chosen recipe, over the same
+    /// customers; none for the chosen recipe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub standard_error: Option<f64>,
-    /// How long the trial took, if the observer has a clock.
+    /// Duration of the trial in seconds, if the observer has a clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// Why it was not judged.
+    /// The message of the error, if the trial failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
@@ -110,7 +110,7 @@ pub struct Candidate {
 objects! { Candidate { model, feature_set, settings, log_loss, standard_error, seconds, failure } }
 
 impl Candidate {
-    /// Feature set and settings in words, `behavioral, l2 10`; empty where there is nothing to say.
+    /// The feature set and the changed settings as text, such as `behavioral, l2 10`; empty if there are none.
     pub fn details(&self) -> String {
         let set = self.feature_set.map(|set| set.name().to_owned());
         let settings =

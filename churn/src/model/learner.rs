@@ -1,4 +1,4 @@
-//! The learners that a model can have, and the settings they are fitted with.
+//! The learners of a model, and the settings that they are fitted with.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, Object, case, names, objects};
 use crate::segments::Thresholds;
 
-/// Which learner.
+/// The kind of learner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelKind {
@@ -22,8 +22,8 @@ pub enum ModelKind {
     RandomForest,
     /// Up to 100 rounds of boosted trees of depth up to 5.
     GradientBoosting,
-    /// A search over the three, both feature sets of a log and some other settings, by log-loss on unseen rows, out of time
-    /// where the cutoffs allow it. Settings that are given are kept; `Evaluation::candidates` lists what was tried.
+    /// A search over the three learners, both feature sets of a log and some settings, by log-loss on unseen rows. It tests out
+    /// of time if there are enough cutoffs. Settings that are given are kept. `Evaluation::candidates` lists the trials.
     Auto,
 }
 
@@ -34,7 +34,7 @@ impl ModelKind {
     pub const LEARNERS: [ModelKind; 3] =
         [ModelKind::LogisticRegression, ModelKind::RandomForest, ModelKind::GradientBoosting];
 
-    /// The name as it is written in files and answers.
+    /// The name as it is written in files and responses.
     pub fn name(self) -> &'static str {
         match self {
             ModelKind::LogisticRegression => "logistic_regression",
@@ -58,58 +58,60 @@ impl std::str::FromStr for ModelKind {
     }
 }
 
-/// Whether the classes are made equally heavy.
+/// The weighting of the two classes in training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassWeight {
-    /// No: weights bend probabilities.
+    /// No weighting, because weights distort the probabilities.
     #[default]
     None,
-    /// Yes; calibration then bends the probabilities back, so it cannot be turned off.
+    /// Both classes get the same total weight. Calibration corrects the distorted probabilities, so it cannot be turned off.
     Balanced,
 }
 
 names! { ClassWeight { None, Balanced } }
 
-/// How to learn. Every field has a default.
+/// Settings for fitting the learner. Every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LearnConfig {
-    /// The learner. The default is what predicts best out of time on logs of events, a random forest;
-    /// [`TableConfig`](crate::TableConfig) has gradient boosting instead, which is best on tables (docs/accuracy.md).
+    /// The kind of learner. The default is a random forest, which predicts best out of time on logs of events. The default of
+    /// [`TableConfig`](crate::TableConfig) is gradient boosting, which is best on tables (docs/accuracy.md).
     pub model: ModelKind,
-    /// Of everything random; 0 to 2^53 − 1.
+    /// The seed of all random choices; 0 to 2^53 − 1.
     pub seed: u64,
-    /// How scores become probabilities.
+    /// The method that calibrates scores to probabilities.
     pub calibration: CalibrationKind,
-    /// Whether the classes are made equally heavy.
+    /// The weighting of the two classes in training.
     pub class_weight: ClassWeight,
-    /// Where the risk bands begin.
+    /// Lower bounds of the risk bands.
     pub thresholds: Thresholds,
     /// Logistic regression: the L2 penalty on standardised coefficients (1/C of scikit-learn); above 0.
     pub l2: f64,
     /// Random forest: the number of trees; 1 to 10000.
     pub trees: usize,
-    /// Boosting: exactly so many rounds, 1 to 10000; none for up to 100, stopped early where more do not help unseen rows.
+    /// Boosting: the exact number of rounds, 1 to 10000; none for up to 100, stopped early when more rounds do not improve
+    /// the log-loss on unseen rows.
     pub rounds: Option<usize>,
-    /// Boosting: the shrinkage of a round, above 0 and at most 1.
+    /// Boosting: the learning rate (shrinkage) of a round, above 0 and at most 1.
     pub learning_rate: f64,
-    /// Trees: the depth, 1 to 32 (a tree of a forest is then grown on a sample as large as the set, and on 50,000 rows at most
-    /// otherwise); none for what helps unseen rows most, up to 5 (boosting) and 10 (forest), and never so
-    /// deep that the rows do not suffice to fill the leaves.
+    /// Trees: the largest depth, 1 to 32; none for the depth that is best on unseen rows, up to 5 (boosting) or 10 (forest),
+    /// and never so deep that the rows do not suffice to fill the leaves. With a given depth, a tree of a forest is grown on
+    /// a sample as large as the data set; otherwise on at most 50,000 rows.
     pub max_depth: Option<usize>,
-    /// Trees: the least weight of the rows on either side of a split (boosting: of their curvature); none for the rows that five
-    /// customers have on average (boosting: 1).
+    /// Trees: the smallest weight of the rows on either side of a split (boosting: the smallest sum of their curvatures); none
+    /// for the average number of rows of five customers (boosting: 1).
     pub min_child_weight: Option<f64>,
-    /// Boosting: added to the curvature of every leaf, 0 or more; none for 1, or less where that helps unseen rows.
+    /// Boosting: the L2 penalty λ on leaf values, added to the curvature of every leaf, 0 or more; none for 1, or less if
+    /// that is better on unseen rows.
     pub leaf_l2: Option<f64>,
-    /// Random forest: features drawn at a split; none for the square root of their number, rounded up.
+    /// Random forest: number of features drawn at a split; none for the square root of the number of features, rounded up.
     pub features_per_split: Option<usize>,
-    /// Training rows, drawn by seed, that the document keeps (features without ids) to explain predictions against; 0 to
-    /// 10000, 0 where no customer's numbers may leave with the model.
+    /// Number of training rows, drawn by the seed, that the document stores (features without ids) as the background of
+    /// explanations; 0 to 10000. Set it to 0 if no customer's data may leave with the model.
     pub background_rows: usize,
-    /// `auto`: the seconds that training may take, above 0 and at most 10^6; none for the whole search. It stops early enough
-    /// to fit the chosen recipe in what is left, as far as that can be foreseen; its first trial always runs. Needs an
-    /// observer with a clock ([`Observer::elapsed`](crate::Observer::elapsed)).
+    /// `auto`: the time limit of training in seconds, above 0 and at most 10^6; none for the whole search. The search stops
+    /// early enough to fit the chosen recipe in the remaining time, as far as that can be estimated. Its first trial always
+    /// runs. Needs an observer with a clock ([`Observer::elapsed`](crate::Observer::elapsed)).
     pub time_budget: Option<f64>,
 }
 
@@ -213,7 +215,7 @@ impl FromJson for Learner {
 }
 
 impl Learner {
-    /// What the learner adds up: log-odds, or for a forest the mean rate of its trees.
+    /// The margin of a row, which is the learner's raw output: log-odds, or for a forest the mean rate of its trees.
     pub(crate) fn margin(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
         match self {
             Learner::LogisticRegression(logistic) => logistic.margin(row),
@@ -224,7 +226,8 @@ impl Learner {
         }
     }
 
-    /// The size of everything that is added up to the margin of a row, by which rounding is judged.
+    /// Returns a function that bounds the sum of the absolute values of all terms of a row's margin, as the scale of its
+    /// rounding error.
     pub(crate) fn size_of_margins(&self) -> impl Fn(ndarray::ArrayView1<'_, f64>) -> f64 {
         let (logistic, trees) = match self {
             Learner::LogisticRegression(logistic) => (Some(logistic), &[][..]),
@@ -241,12 +244,12 @@ impl Learner {
         }
     }
 
-    /// The score of a row in log-odds: what is calibrated.
+    /// The score of a row in log-odds, which is the input of the calibration.
     pub(crate) fn score(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
         self.log_odds(self.margin(row))
     }
 
-    /// The score that a margin stands for.
+    /// Converts a margin to a score in log-odds.
     pub(crate) fn log_odds(&self, margin: f64) -> f64 {
         match self {
             Learner::RandomForest { .. } => rate_logit(margin),
@@ -255,7 +258,8 @@ impl Learner {
     }
 }
 
-/// The log-odds of a forest's mean rate; a unanimous forest is as sure as 10,000 trees with one dissenter.
+/// The log-odds of a forest's mean rate. The rate is clipped to 0.0001..0.9999, so that a unanimous forest has finite
+/// log-odds.
 pub(crate) fn rate_logit(rate: f64) -> f64 {
     logit(rate.clamp(1e-4, 1.0 - 1e-4))
 }

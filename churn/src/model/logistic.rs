@@ -1,11 +1,14 @@
 //! Logistic regression with an L2 penalty, fitted by Newton's method.
 //!
-//! **Structure.** margin = intercept + Σ coefficient · (value − mean)/scale over *terms*: a number with its missing values
-//! replaced by the training median and its extremes cut off, an indicator of its absence if any was missing in training, or an indicator of a
-//! category's level. All terms are standardised. **Algorithm.** Minimises Σ weight · log-loss + l2/2 · ‖coefficients‖² with
-//! the intercept free, by Newton's method: scikit-learn's `LogisticRegression(C = 1/l2)` on the same
-//! standardised columns. **Constraints.** At most 2,000 terms: where there would be more, the rarest levels have none, as if
-//! the category were of no level there; more numbers than that are refused.
+//! **Structure.** margin = intercept + Σ coefficient · (value − mean)/scale over *terms*. A term is a number with its missing
+//! values replaced by the training median and its extremes clipped, an indicator of a missing value (if training had any),
+//! or an indicator of a category's level. All terms are standardised.
+//!
+//! **Algorithm.** Newton's method minimises Σ weight · log-loss + l2/2 · ‖coefficients‖², with the intercept not penalised.
+//! That is scikit-learn's `LogisticRegression(C = 1/l2)` on the same standardised columns.
+//!
+//! **Constraints.** At most 2,000 terms. If there would be more, the rarest levels get no term and count as no level at all.
+//! More numeric terms than that are an error.
 
 use ndarray::ArrayView1;
 use serde::Serialize;
@@ -13,15 +16,15 @@ use serde::Serialize;
 use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, case, objects};
 
-/// One column of the design, as computed from a feature.
+/// A column of the design matrix, computed from one feature.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Term {
     pub(crate) feature: usize,
     pub(crate) kind: TermKind,
-    /// A number below counts as this.
+    /// The lower clipping limit of a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) low: Option<f64>,
-    /// A number above counts as this.
+    /// The upper clipping limit of a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) high: Option<f64>,
     pub(crate) mean: f64,
@@ -34,11 +37,11 @@ objects! { Term { feature, kind, low, high, mean, scale, coefficient } }
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TermKind {
-    /// The number itself, or this median where it is missing.
+    /// The number itself, or this median if it is missing.
     Median(f64),
-    /// 1 where the feature is missing.
+    /// 1 if the feature is missing, else 0.
     Missing,
-    /// 1 where the category has this level.
+    /// 1 if the category has this level, else 0.
     Level(usize),
 }
 
@@ -54,7 +57,7 @@ impl FromJson for TermKind {
 }
 
 impl Term {
-    /// The number, or the limit that it lies beyond.
+    /// The number, clipped to the limits.
     pub(crate) fn cut(&self, value: f64) -> f64 {
         value.max(self.low.unwrap_or(f64::NEG_INFINITY)).min(self.high.unwrap_or(f64::INFINITY))
     }
@@ -87,7 +90,7 @@ pub(crate) struct Logistic {
 
 objects! { Logistic { intercept, terms } }
 
-/// So many deviations from the mean are as far as any: beyond, the margin could overflow.
+/// Largest standardised value: values are clipped to this many standard deviations, so that the margin cannot overflow.
 pub(crate) const MOST_DEVIATIONS: f64 = 1e6;
 
 impl Logistic {
@@ -98,7 +101,7 @@ impl Logistic {
             .fold(self.intercept, |sum, term| sum + term.coefficient * term.standardised(row[term.feature]))
     }
 
-    /// The margins of at most 256 rows of `width` features, one after the other: term by term, each for all rows.
+    /// The margins of at most 256 rows of `width` features, stored row after row. Each term is computed for all rows at once.
     pub(crate) fn margins(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
         let mut column = [0.0; 256];
         let column = &mut column[..margins.len()];
@@ -112,7 +115,7 @@ impl Logistic {
         }
     }
 
-    /// Calls `add(feature, part)` with what each term adds to the margin beyond the intercept.
+    /// Calls `add(feature, part)` with each term's share of the margin, which is their sum plus the intercept.
     pub(crate) fn parts(&self, row: ArrayView1<'_, f64>, mut add: impl FnMut(usize, f64)) {
         self.terms.iter().for_each(|term| add(term.feature, term.coefficient * term.standardised(row[term.feature])));
     }

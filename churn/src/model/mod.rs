@@ -1,7 +1,7 @@
-//! Models: scoring, and the document that keeps them.
+//! Models: scoring, and the document that stores them.
 //!
-//! A [`Model`] is only ever made by [`train`](crate::train), [`train_table`](crate::train_table) or
-//! [`Model::from_json`], so one that has not been fitted cannot be asked for a score.
+//! A [`Model`] is only made by [`train`](crate::train), [`train_table`](crate::train_table) or [`Model::from_json`]. So there
+//! is no unfitted model.
 
 pub(crate) mod background;
 pub(crate) mod calibration;
@@ -41,13 +41,13 @@ use crate::scratch::with_buffer;
 use crate::segments::Thresholds;
 use crate::table::{Table, Value};
 
-/// How a model was judged, as it stands in the document: a build that judges none reads it no further.
+/// The evaluation of a model, as the JSON of the document. A build without the `train` feature does not interpret it.
 #[cfg(not(feature = "train"))]
 pub type Evaluation = crate::json::Json;
 
 /// 1 / (1 + e^−m).
 pub(crate) fn sigmoid(margin: f64) -> f64 {
-    // e^m only of what is not positive, so that nothing overflows.
+    // exp takes only arguments of at most 0, so it cannot overflow.
     if margin >= 0.0 {
         1.0 / (1.0 + libm::exp(-margin))
     } else {
@@ -61,20 +61,20 @@ pub(crate) fn logit(p: f64) -> f64 {
     libm::log(p / (1.0 - p))
 }
 
-/// A trained model: what it learned, how it was judged, and everything needed to score later data the same way.
+/// A trained model: the fitted learner, its evaluation, and everything needed to score later data in the same way.
 ///
-/// Cloning one is cheap: the copies share what they hold.
+/// Cloning is cheap: the copies share their data.
 #[derive(Clone)]
 pub struct Model {
     pub(crate) document: Arc<Document>,
-    /// What is derived from the document.
+    /// Data derived from the document.
     pub(crate) prepared: Arc<Prepared>,
 }
 
-/// What scoring needs and the document implies, prepared once.
+/// Data for scoring that is derived from the document, computed once.
 pub(crate) struct Prepared {
     pub(crate) scorer: Scorer,
-    /// The features of a customer alone; none for a model of a table.
+    /// Computes the features of a single customer; none for a model of a table.
     customer: Option<CustomerFeatures>,
 }
 
@@ -98,27 +98,27 @@ impl Model {
         Model { document: Arc::new(document), prepared: Arc::new(Prepared { scorer, customer }) }
     }
 
-    /// The learner.
+    /// The kind of the learner.
     pub fn kind(&self) -> ModelKind {
         self.document.parameters.model
     }
 
-    /// How it was judged on rows that it had not seen.
+    /// The evaluation of the model on rows that it was not trained on.
     pub fn evaluation(&self) -> &Evaluation {
         &self.document.evaluation
     }
 
-    /// What it was trained on.
+    /// Summary of the training data.
     pub fn training(&self) -> &Training {
         &self.document.training
     }
 
-    /// The settings it was fitted with, with everything that was chosen filled in.
+    /// The settings that it was fitted with. Settings that training chose are filled in.
     pub fn parameters(&self) -> &LearnConfig {
         &self.document.parameters
     }
 
-    /// Where the risk bands begin.
+    /// Lower bounds of the risk bands.
     pub fn thresholds(&self) -> &Thresholds {
         &self.document.parameters.thresholds
     }
@@ -128,17 +128,17 @@ impl Model {
         self.document.calibration.name()
     }
 
-    /// The features that it takes, in order.
+    /// The features of the model, in order.
     pub fn feature_specs(&self) -> &[FeatureSpec] {
         &self.document.features
     }
 
-    /// What churn means here.
+    /// The definition of churn that the model was trained with.
     pub fn labels(&self) -> &crate::labels::LabelConfig {
         &self.document.labels
     }
 
-    /// The cutoffs it learned from, oldest first; empty for a model of a table.
+    /// The cutoffs of the training rows, oldest first; empty for a model of a table.
     pub fn cutoffs(&self) -> &[Day] {
         &self.document.cutoffs
     }
@@ -148,7 +148,7 @@ impl Model {
         &self.document.library_version
     }
 
-    /// What churn means here, in a sentence.
+    /// The definition of churn in a sentence.
     pub fn definition(&self) -> String {
         self.document.labels.describe()
     }
@@ -158,36 +158,36 @@ impl Model {
         &self.document.warnings
     }
 
-    /// The findings of training, worst first: what was odd about the data, and what is to be believed of the evaluation. None
-    /// for a document of a version of the library that did not check.
+    /// The findings of training, worst first: problems of the data, and limits of the evaluation. None for a document of a
+    /// version of the library that did not check the data.
     pub fn findings(&self) -> Option<&[Finding]> {
         self.document.findings.as_deref()
     }
 
-    /// The stamp of the audit, if the labels look at a future and the audit was not turned off.
+    /// The record of the audit, if the labels come from an outcome window and the audit was not turned off.
     pub fn audit(&self) -> Option<&Audit> {
         self.document.audit.as_ref()
     }
 
-    /// How each feature was distributed in training.
+    /// The distribution of each feature in the training rows.
     pub fn histograms(&self) -> &[Histogram] {
         &self.document.histograms
     }
 
-    /// One event of the log that it learned from, in rows of its source: what [`Model::predict_one`] takes as one event of the
-    /// transactions, and [`Model::features`] of a log.
+    /// The unit of an event in the training log. [`Model::predict_one`] and [`Model::features`] combine rows into events in the
+    /// same way.
     pub fn event_unit(&self) -> EventUnit {
         self.document.event_unit
     }
 
-    /// The features of a log as this model takes them: a row for each customer that its definition of churn covers at the
-    /// end of `as_of`, or of the last day of the log ([`Input::include_inactive`] for everybody). The table counts the others.
-    /// A model that learned from days takes the rows of a day as one event.
+    /// Computes the features of a log for this model: a row for each customer that its definition of churn covers at the end of
+    /// `as_of`, by default the last day of the log. [`Input::include_inactive`] adds the other customers; otherwise the table
+    /// only counts them. If an event of the training log was a day, the rows of a day are one event.
     ///
     /// # Errors
-    /// `feature_mismatch` if the model was not trained on events or misses joined columns; `no_customers`, also where
-    /// nobody is covered; `finding` for a row far behind all others and for a joined table that matches nothing, unless
-    /// [`Input::allow`] says otherwise; `bad_rows` for an event whose rows add up to no amount.
+    /// `feature_mismatch` if the model was not trained on events or joined columns are missing; `no_customers`, also if no
+    /// customer is covered; `finding` for a row far later than all others and for a joined table that matches no customer,
+    /// unless [`Input::allow`] lists the finding; `bad_rows` for an event whose amounts add up to more than an amount can be.
     pub fn features<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<FeatureTable> {
         let input = input.into();
         let config = self.event_features()?;
@@ -234,20 +234,20 @@ impl Model {
         Ok(table)
     }
 
-    /// The risk of each customer that the model's definition of churn covers at the end of `as_of`, or of the last day of the
-    /// log; [`Predictions::coverage`] counts the others, [`Input::include_inactive`] scores them too.
+    /// Predicts the risk of each customer that the model's definition of churn covers at the end of `as_of`, by default the
+    /// last day of the log. [`Predictions::coverage`] counts the others; [`Input::include_inactive`] scores them too.
     ///
     /// # Errors
-    /// Those of [`Model::features`].
+    /// The errors of [`Model::features`].
     pub fn predict<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<Predictions> {
         self.predict_features(&self.features(input, as_of)?)
     }
 
-    /// The risk of every row of a table that has the model's columns; others are ignored. Levels that training had not seen
-    /// are missing values.
+    /// Predicts the risk of every row of a table that has the model's columns. Other columns are ignored. Levels that were not
+    /// in the training rows are missing values.
     ///
     /// # Errors
-    /// `missing_column`; `feature_mismatch` for text where the model knows a number.
+    /// `missing_column`; `feature_mismatch` for text in a column that the model knows as a number.
     pub fn predict_table(&self, table: &Table, customer_id: Option<&str>) -> Result<Predictions> {
         let ids = table.customer_ids(customer_id)?;
         let values = encode(table, &self.document.features)?;
@@ -255,11 +255,11 @@ impl Model {
         Ok(self.score(&FeatureTable::of_columns(ids, specs, values)))
     }
 
-    /// The columns of a table as this model, which was trained on one, takes them: what [`Model::predict_features`] and
-    /// [`Model::explain`](Model::explain) work on.
+    /// Converts a table to the features of this model, which must have been trained on a table. The result is the input of
+    /// [`Model::predict_features`] and [`Model::explain`](Model::explain).
     ///
     /// # Errors
-    /// Those of [`Model::predict_table`]; `feature_mismatch` if the model was trained on events.
+    /// The errors of [`Model::predict_table`]; `feature_mismatch` if the model was trained on events.
     pub fn table_features(&self, table: &Table, customer_id: Option<&str>) -> Result<FeatureTable> {
         if self.document.feature_config.is_some() {
             let message = "the model was trained on events, not on a table: use model.features";
@@ -270,17 +270,17 @@ impl Model {
         Ok(FeatureTable::of_columns(table.customer_ids(customer_id)?, specs, values))
     }
 
-    /// The risk of the customers of a feature table, however it was made: of those that the model's definition of churn
-    /// covers, unless the table includes the others on purpose ([`FeatureTable::include_inactive`]).
+    /// Predicts the risk of the customers of a feature table. Only customers that the model's definition of churn covers are
+    /// scored, unless the table includes the others ([`FeatureTable::include_inactive`]).
     ///
     /// # Errors
-    /// `feature_mismatch` unless its columns, windows and scales are those of the model; `no_customers` where none of them
-    /// is covered.
+    /// `feature_mismatch` unless its columns, windows and scales are those of the model; `no_customers` if none of the
+    /// customers is covered.
     pub fn predict_features(&self, table: &FeatureTable) -> Result<Predictions> {
         Ok(self.score(&*self.covered(table)?))
     }
 
-    /// The rows of a feature table that this model speaks of.
+    /// The rows of a feature table that the model's definition covers.
     pub(crate) fn covered<'a>(&self, table: &'a FeatureTable) -> Result<Cow<'a, FeatureTable>> {
         self.check_features(table)?;
         let Some(as_of) = table.as_of.filter(|_| !table.include_inactive) else { return Ok(Cow::Borrowed(table)) };
@@ -298,8 +298,8 @@ impl Model {
         Ok(Cow::Owned(selected))
     }
 
-    /// True for each customer of a feature table whom the model's definition of churn covers; all of one that does not come from
-    /// events.
+    /// For each customer of a feature table, true if the model's definition of churn covers the customer. All are true if the
+    /// table does not come from events.
     pub fn coverage_of(&self, table: &FeatureTable) -> Vec<bool> {
         match (&table.last_events, table.as_of) {
             (Some(days), Some(as_of)) => days.iter().map(|&day| self.covers(day, as_of)).collect(),
@@ -311,14 +311,14 @@ impl Model {
         Day::new(last_event).is_some_and(|last| self.labels().covers(last, as_of))
     }
 
-    /// The sentence on a customer of a feature table whom the definition does not cover.
+    /// The sentence for a customer of a feature table whom the definition does not cover; none for a covered one.
     pub(crate) fn note(&self, table: &FeatureTable, customer_id: &str) -> Option<String> {
         let row = table.ids.iter().position(|id| id == customer_id)?;
         let last = Day::new(table.last_events.as_ref()?[row])?;
         self.labels().not_covered(last, table.as_of?)
     }
 
-    /// Refuses a feature table that was computed in another way than the training rows.
+    /// Returns an error for a feature table that was computed in another way than the training rows.
     pub(crate) fn check_features(&self, table: &FeatureTable) -> Result<()> {
         let config = |config: &crate::features::FeatureConfig| (config.windows, config.scales);
         if table.specs != self.document.features
@@ -330,19 +330,20 @@ impl Model {
         Ok(())
     }
 
-    /// The risk of one customer at the end of a day: the same bits as in a batch, straight from the transactions. Those of one
-    /// order are one event, and so are those of one day where the model learned from days ([`Model::event_unit`]). It always
-    /// answers; [`Prediction::covered`] and [`Prediction::note`] say where the answer is a guess.
+    /// Predicts the risk of one customer at the end of a day, directly from the transactions. The result has the same bits as
+    /// in a batch. Transactions of one order are one event; if an event of the training log was a day, so are the
+    /// transactions of one day ([`Model::event_unit`]). Customers who are not covered are scored too: [`Prediction::covered`]
+    /// and [`Prediction::note`] then say that the probability is a guess.
     ///
     /// # Errors
-    /// `bad_rows` with the number of the transaction for an amount out of range or an empty customer id, `no_good_rows`
-    /// without a transaction, `too_many_values` for event types without end; `no_customers` if nothing had happened by
-    /// `as_of`; `feature_mismatch`, also where the model needs joined columns and none is given.
+    /// `bad_rows` with the number of the transaction for an amount out of range or an empty customer id; `no_good_rows`
+    /// without a transaction; `too_many_values` for too many event types; `no_customers` if there is no event by `as_of`;
+    /// `feature_mismatch`, also if the model needs joined columns and none is given.
     pub fn predict_one(&self, customer: &Customer, as_of: Day) -> Result<Prediction> {
         self.with_row_of(customer, as_of, |_, prediction| Ok(prediction))
     }
 
-    /// The features of one customer and the risk that they come to.
+    /// Calls `then` with the features of one customer and their prediction.
     pub(crate) fn with_row_of<T>(
         &self,
         customer: &Customer,
@@ -370,7 +371,7 @@ impl Model {
         })
     }
 
-    /// Writes the values of a customer's joined columns; a sentence on those that are no level the model has learned from.
+    /// Writes the values of a customer's joined columns. Returns a sentence about levels that were not in the training rows.
     fn fill_joined(&self, customer: &Customer, joined: &mut [f64]) -> Result<Option<String>> {
         let specs = &self.document.features[self.document.features.len() - joined.len()..];
         if let Some(name) = customer.attributes.keys().find(|name| specs.iter().all(|spec| spec.name != **name)) {
@@ -401,17 +402,17 @@ impl Model {
         }))
     }
 
-    /// The calibrated probability of churn of one row of features, in the order of [`Model::feature_specs`]: NaN where a value
-    /// is missing, the index of the level for a category. Nothing is allocated for a row of up to 128 features.
+    /// Returns the calibrated probability of churn of one row of features, in the order of [`Model::feature_specs`]. A missing
+    /// value is NaN; a category is the index of its level. Up to 128 features need no allocation.
     ///
     /// # Errors
-    /// `feature_mismatch` for another number of features, or a category's value that is no index of a level.
+    /// `feature_mismatch` for another number of features, or a category's value that is not the index of a level.
     pub fn probability_of(&self, row: &[f64]) -> Result<f64> {
         self.check_row(row)?;
         Ok(self.probability(row))
     }
 
-    /// Refuses a row that cannot be one of this model.
+    /// Returns an error for a row that does not fit the model's features.
     pub(crate) fn check_row(&self, row: &[f64]) -> Result<()> {
         let specs = &self.document.features;
         if row.len() != specs.len() {
@@ -481,8 +482,8 @@ impl Model {
         self.document.to_json()
     }
 
-    /// Reads a model document from any source, trusted or not: every index and shape is checked, and its golden rows are
-    /// scored and must come out as written.
+    /// Reads a model document from any source, trusted or not. Every index and shape is checked, and the golden rows must score
+    /// as the document states.
     ///
     /// # Errors
     /// `invalid_document`, `unsupported_version`, `golden_mismatch`.

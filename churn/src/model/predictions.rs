@@ -1,4 +1,4 @@
-//! The risk of customers: one, or many in the order of the features they were computed from.
+//! Predictions: the risk of one customer, or of many in the order of their rows of features.
 
 use std::io::Write;
 
@@ -12,25 +12,25 @@ use crate::findings::Finding;
 use crate::objects::objects;
 use crate::segments::{Segment, Thresholds};
 
-/// The risk of one customer.
+/// The predicted risk of one customer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
     /// The customer.
     pub customer_id: String,
     /// The calibrated probability of churn, 0..1.
     pub churn_probability: f64,
-    /// The band it falls into.
+    /// The risk band of the probability.
     pub risk_segment: Segment,
     /// True if the model's definition of churn covers the customer ([`LabelConfig::covers`](crate::LabelConfig::covers)).
     pub covered: bool,
-    /// For a customer who is not covered, the sentence that says why the probability is a guess.
+    /// For a customer who is not covered, a sentence that explains why the probability is a guess.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 objects! { Prediction { customer_id, churn_probability, risk_segment, covered = true, note } }
 
-/// The risk of many customers, in the order of the features they were computed from.
+/// The predicted risk of many customers, in the order of their rows of features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
     pub(super) ids: Strings,
@@ -38,7 +38,7 @@ pub struct Predictions {
     pub(super) thresholds: Thresholds,
     pub(super) as_of: Option<Day>,
     pub(super) coverage: Option<Coverage>,
-    /// With customers who are not covered: which of them are.
+    /// For each customer, true if covered; none if all are covered.
     pub(super) covered: Option<Vec<bool>>,
     pub(super) findings: Vec<Finding>,
 }
@@ -49,49 +49,49 @@ impl Predictions {
         self.probabilities.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there are no customers.
     pub fn is_empty(&self) -> bool {
         self.probabilities.is_empty()
     }
 
-    /// The day that the customers were looked at, if they came from events.
+    /// The day at whose end the customers were scored, if they come from events.
     pub fn as_of(&self) -> Option<Day> {
         self.as_of
     }
 
-    /// The customers of the day that the model's definition covers, and the others, who are not among these predictions
-    /// unless they were asked for; none where the customers did not come from events.
+    /// The numbers of customers that the model's definition covers on the day, and of the others. The others are not among
+    /// these predictions unless they were requested. None if the customers do not come from events.
     pub fn coverage(&self) -> Option<Coverage> {
         self.coverage
     }
 
-    /// True for each customer whom the definition covers; none unless customers that it does not cover were asked for
-    /// ([`Input::include_inactive`](crate::Input::include_inactive)), as all are covered then.
+    /// For each customer, true if the definition covers the customer. None unless customers who are not covered were requested
+    /// ([`Input::include_inactive`](crate::Input::include_inactive)): without that, all are covered.
     pub fn covered(&self) -> Option<&[bool]> {
         self.covered.as_deref()
     }
 
-    /// The findings about the data that was scored.
+    /// The findings about the scored data.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// The customers.
+    /// The customer ids.
     pub fn customer_ids(&self) -> impl Iterator<Item = &str> {
         self.ids.iter()
     }
 
-    /// Their calibrated probabilities of churn.
+    /// The calibrated probabilities of churn, in the order of the customers.
     pub fn churn_probabilities(&self) -> &[f64] {
         &self.probabilities
     }
 
-    /// Their bands.
+    /// The risk bands, in the order of the customers.
     pub fn risk_segments(&self) -> impl Iterator<Item = Segment> {
         self.probabilities.iter().map(|&p| self.thresholds.band(p))
     }
 
-    /// One after the other.
+    /// Iterates over the predictions of the customers, in order.
     pub fn iter(&self) -> impl Iterator<Item = Prediction> {
         self.ids.iter().zip(&self.probabilities).enumerate().map(|(row, (id, &churn_probability))| Prediction {
             customer_id: id.to_owned(),
@@ -102,8 +102,8 @@ impl Predictions {
         })
     }
 
-    /// Writes `customer_id,churn_probability,risk_segment`, and `covered` where customers that the definition does not
-    /// cover were asked for.
+    /// Writes CSV with the columns `customer_id,churn_probability,risk_segment`, and with `covered` if customers who are not
+    /// covered were requested.
     ///
     /// # Errors
     /// `io`.

@@ -1,18 +1,22 @@
-//! A fitted tree, and what the growth of one obeys.
+//! A fitted decision tree.
 //!
-//! **Structure.** A binary tree; a number goes left if it is at most the threshold, a category if its level is in the
-//! node's set, a missing value by a direction learned at each split. **Algorithm.** Each row has a gradient g and a
-//! curvature h; a split is worth GL²/(HL + λ) + GR²/(HR + λ) − G²/(H + λ) over the sums of its sides, a leaf's value is
-//! G/(H + λ). With g = y and h = 1 that is the variance (Gini) criterion of a classification tree and the leaf is a
-//! rate; with the log-loss's derivatives it is a Newton boosting step. Splits are searched over 255 bins a feature
-//! (`learn/gain.rs`); a category's levels are sorted by G/H first, so that the best set is a prefix (Fisher 1958). `learn/grow.rs` grows
-//! a boosting tree level by level, `learn/forest.rs` a tree of a forest. **Constraints.** Gradients are integers, so that sums do
-//! not depend on order and threads; they cannot overflow below 2^33 rows.
+//! **Structure.** The tree is binary. A number goes left if it is at most the threshold, and a category if its level is in
+//! the node's set. A missing value goes in a direction learned at each split.
+//!
+//! **Algorithm.** Each row has a gradient g and a curvature h. The gain of a split is
+//! GL²/(HL + λ) + GR²/(HR + λ) − G²/(H + λ), where G and H are the sums over the rows of each side. A leaf's value is
+//! G/(H + λ). With g = y and h = 1 the gain is the variance (Gini) criterion of a classification tree, and the leaf is a
+//! rate. With the derivatives of the log-loss it is a Newton boosting step. Splits are searched over 255 bins per feature
+//! (`learn/gain.rs`). A category's levels are first sorted by G/H, so that the best set is a prefix (Fisher 1958).
+//! `learn/grow.rs` grows a boosting tree level by level, `learn/forest.rs` a tree of a forest.
+//!
+//! **Constraints.** Gradients are integers, so the sums do not depend on the order of the rows or on the threads. They cannot
+//! overflow below 2^33 rows.
 
-/// No tree is deeper.
+/// The largest depth of a tree.
 pub(crate) const MAX_DEPTH: usize = 32;
 
-/// A fitted tree. Children stand behind their parent.
+/// A fitted tree. Children come after their parent in the list.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
@@ -22,9 +26,9 @@ pub(crate) struct Tree {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) split: Option<Split>,
-    /// The value of a leaf; for a split what the node would give as one.
+    /// The value of a leaf; for a split, the value that the node would have as a leaf.
     pub(crate) value: f64,
-    /// Sum of curvatures in training: for a forest the weight of its rows.
+    /// Sum of the curvatures of its training rows; for a forest, the sum of their weights.
     pub(crate) cover: f64,
 }
 
@@ -39,7 +43,7 @@ pub(crate) struct Split {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Rule {
-    /// value ≤ threshold goes left.
+    /// Values up to this threshold go left.
     AtMost(f64),
     /// These levels go left.
     Levels(LevelSet),
@@ -86,7 +90,7 @@ impl Tree {
         node.value
     }
 
-    /// The number of edges on the longest way down.
+    /// The number of edges on the longest path from the root.
     pub(crate) fn depth(&self) -> usize {
         let mut depths = vec![0; self.nodes.len()];
         for (i, node) in self.nodes.iter().enumerate() {

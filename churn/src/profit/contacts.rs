@@ -1,4 +1,4 @@
-//! Whom to contact: a budget spent where it is expected to earn most, with a control group held out at random.
+//! The contact list of a campaign: customers chosen within a budget, with a control group held out at random.
 
 use std::io::Write;
 
@@ -11,21 +11,22 @@ use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, Object, deserialized, names, objects};
 use crate::random::mix;
 
-/// What the list is ordered by.
+/// The ranking of the contact list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RankBy {
-    /// The expected profit; only customers for whom it is above 0 are chosen.
+    /// By expected profit. Only customers whose expected profit is above 0 are chosen.
     #[default]
     ExpectedProfit,
-    /// The probability of churn alone: the usual practice, as a baseline to compare with. Costs and values choose nobody
-    /// and leave nobody out, so without a budget everybody is chosen.
+    /// By the probability of churn alone. It is the usual practice, useful as a baseline. Costs and values do not affect the
+    /// choice, so without a budget all customers are chosen.
     Probability,
 }
 
 names! { RankBy { ExpectedProfit, Probability } }
 
-/// How to choose. As JSON or keyword arguments all keys stand side by side: those of [`Campaign`], and the ones below.
+/// Settings for choosing the contact list. In JSON and in keyword arguments, the keys of [`Campaign`] and the keys below are
+/// on one level.
 ///
 /// ```
 /// use churn::profit::{ContactConfig, RankBy};
@@ -36,17 +37,18 @@ names! { RankBy { ExpectedProfit, Probability } }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContactConfig {
-    /// Costs and success.
+    /// Costs and success rate of the campaign.
     #[serde(flatten)]
     pub campaign: Campaign,
-    /// The most that the campaign may cost, above 0; none for no limit. Each contact reserves the contact and the
-    /// incentive, the most it can cost, so it is never exceeded; too little for one contact chooses nobody.
+    /// The largest cost of the campaign, above 0; none for no limit. Each contact reserves the cost of the contact and of the
+    /// incentive, which is its largest possible cost. So the budget is never exceeded. A budget too small for one contact
+    /// gives an empty list.
     pub budget: Option<f64>,
-    /// Share of the chosen customers that is not contacted, to compare with, 0 to below 1; default 0.1.
+    /// Share of the chosen customers in the control group, which is not contacted; 0 to below 1; default 0.1.
     pub control_share: f64,
-    /// Decides with the customer's id who is in the control group; default 0.
+    /// Seed of the control group, which is drawn by the seed and the customer's id; default 0.
     pub seed: u64,
-    /// Expected profit (default) or probability.
+    /// The ranking: by expected profit (default) or by probability.
     pub rank_by: RankBy,
 }
 
@@ -92,11 +94,11 @@ impl ContactConfig {
         Ok(())
     }
 
-    /// How many of so many customers the budget is enough for.
+    /// Returns the number of customers, out of `customers`, that the budget is enough for.
     fn affordable(&self, customers: usize) -> usize {
         let Some(budget) = self.budget else { return customers };
         let cost = self.cost_of_contact();
-        // Free contacts divide to infinity, which min brings back.
+        // If contacts are free, the quotient is infinite, and min limits it to the customers.
         let count = (budget / cost).floor().min(customers as f64);
         // The quotient may have been rounded up to the next whole number.
         if count * cost > budget { count as usize - 1 } else { count as usize }
@@ -106,26 +108,26 @@ impl ContactConfig {
         self.campaign.incentive_cost + self.campaign.contact_cost
     }
 
-    /// The size of the control group among so many chosen: their share, halves rounded up.
+    /// The size of the control group among `chosen` customers: their share, with halves rounded up.
     fn controls(&self, chosen: usize) -> usize {
         (self.control_share * chosen as f64).round() as usize
     }
 }
 
-/// What is to happen with a chosen customer.
+/// The group of a chosen customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactGroup {
-    /// Contacted.
+    /// The customer is contacted.
     Contact,
-    /// Left alone, to compare with.
+    /// The customer is not contacted, as a control.
     Control,
 }
 
 names! { ContactGroup { Contact, Control } }
 
 impl ContactGroup {
-    /// The name as it is written in files and answers.
+    /// The name as it is written in files and responses.
     pub fn name(self) -> &'static str {
         match self {
             ContactGroup::Contact => "contact",
@@ -137,39 +139,39 @@ impl ContactGroup {
 /// A customer on the list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contact {
-    /// Who.
+    /// The customer.
     pub customer_id: String,
     /// The probability of churn.
     pub churn_probability: f64,
-    /// V, what the customer is worth by staying.
+    /// V, the value of the customer if the customer stays.
     pub value: f64,
-    /// What contacting is expected to earn.
+    /// The expected profit of contacting the customer.
     pub expected_profit: f64,
-    /// Contact or control.
+    /// The group: contact or control.
     pub group: ContactGroup,
 }
 
 objects! { Contact { customer_id, churn_probability, value, expected_profit, group } }
 
-/// The customers chosen, those most worth contacting first, and what contacting them comes to.
+/// The chosen customers in order of the ranking, with the totals of the campaign.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ContactList {
-    /// By falling expected profit or probability; equal ones by the bytes of their ids.
+    /// The customers, by falling expected profit or probability; equal ones in byte order of their ids.
     pub entries: Vec<Contact>,
-    /// How many of them are contacted.
+    /// Number of them that are contacted.
     pub contacts: u64,
-    /// How many are in the control group.
+    /// Number of them in the control group.
     pub controls: u64,
-    /// The most that the contacts can cost: contacts · (contact_cost + incentive_cost), never above the budget.
+    /// The largest possible cost of the contacts: contacts · (contact_cost + incentive_cost). It is never above the budget.
     pub reserved_budget: f64,
-    /// What the contacts are expected to earn together.
+    /// The total expected profit of the contacts.
     pub expected_profit: f64,
 }
 
 objects! { ContactList { entries, contacts, controls, reserved_budget, expected_profit } }
 
 impl ContactList {
-    /// Writes `customer_id,churn_probability,value,expected_profit,group`, in the order of the list.
+    /// Writes CSV with the columns `customer_id,churn_probability,value,expected_profit,group`, in the order of the list.
     ///
     /// # Errors
     /// `io`.
@@ -184,18 +186,19 @@ impl ContactList {
     }
 }
 
-/// Chooses whom to contact, and whom of them to leave alone as a control group.
+/// Chooses the customers to contact, and holds out some of them as a control group.
 ///
-/// Customers are ranked, and the budget is enough for floor(budget / (f + d)) contacts. As many are chosen as leave that many
-/// to contact after `round(control_share · chosen)` of them, taken by a hash of the seed and the id, are held out. So the
-/// groups differ by chance alone, and neither the order of the rows nor customers who are not chosen change anything.
+/// Customers are ranked, and the budget is enough for floor(budget / (f + d)) contacts. The control group is
+/// `round(control_share · chosen)` of the chosen customers, drawn by a hash of the seed and the id. As many customers are
+/// chosen as the budget allows for the rest. The groups differ by chance alone. Neither the order of the rows nor customers
+/// who are not chosen change the result.
 ///
-/// `values` is what each customer is worth by staying, 0 to 10^12; `clv` for all without them. Nobody worth contacting, or
-/// no customers at all, is an empty list.
+/// `values` is the value V of each customer, 0 to 10^12; without it, `clv` is the value of all. If no customer is worth
+/// contacting, or there are no customers, the list is empty.
 ///
 /// # Errors
-/// `shape_mismatch`, `invalid_probability`, `invalid_parameter` for the configuration or a value, `invalid_column` where a
-/// customer stands there twice.
+/// `shape_mismatch`, `invalid_probability`, `invalid_parameter` for the configuration or a value, `invalid_column` if a
+/// customer is listed twice.
 pub fn contact_list<'a>(
     customer_ids: impl IntoIterator<Item = &'a str>,
     probabilities: &[f64],
@@ -215,7 +218,7 @@ pub fn contact_list<'a>(
     let profits = config.campaign.profits(probabilities, values)?;
     check_unique(&ids)?;
 
-    // Adding 0 makes the two zeros one, so that they tie.
+    // Adding 0 turns −0 into 0, so that the two tie in total_cmp.
     let rank = |row: usize| match config.rank_by {
         RankBy::ExpectedProfit => profits[row].1,
         RankBy::Probability => probabilities[row] + 0.0,
@@ -255,7 +258,7 @@ pub fn contact_list<'a>(
         contacts: contacts as u64,
         controls: controls as u64,
         reserved_budget: contacts as f64 * config.cost_of_contact(),
-        // Not sum, which is -0 of nothing.
+        // Not `sum`, which is −0 for an empty list.
         expected_profit: contacted.fold(0.0, |sum, entry| sum + entry.expected_profit),
         entries,
     })
@@ -274,7 +277,7 @@ fn check_unique(ids: &[&str]) -> Result<()> {
     }
 }
 
-/// A number that looks random, by the seed and the bytes of the id alone.
+/// A pseudo-random number that depends only on the seed and the bytes of the id.
 fn draw(seed: u64, id: &str) -> u64 {
     id.as_bytes().chunks(8).fold(mix(seed ^ mix(id.len() as u64)), |state, chunk| {
         let mut word = [0; 8];

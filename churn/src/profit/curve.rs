@@ -1,4 +1,4 @@
-//! Profit by the share of customers contacted, and its maximum.
+//! Profit as a function of the share of customers contacted, and its maximum.
 
 use serde::Serialize;
 
@@ -7,12 +7,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Sorted, thinned};
 use crate::objects::objects;
 
-/// What contacting everybody at or above a threshold earns.
+/// The profit of contacting all customers at or above a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ProfitPoint {
     /// Share of the customers contacted, 0 to 1.
     pub share: f64,
-    /// The lowest probability contacted; on an [`expected_curve`] the lowest expected profit. None where nobody is.
+    /// The lowest probability of a contacted customer; on an [`expected_curve`], the lowest expected profit. None if no
+    /// customer is contacted.
     pub threshold: Option<f64>,
     /// Total profit, in the currency of the costs.
     pub profit: f64,
@@ -20,13 +21,13 @@ pub struct ProfitPoint {
 
 objects! { ProfitPoint { share, threshold, profit } }
 
-/// Profit by the share of customers contacted, those most worth it first. Customers who are ranked alike are contacted
-/// together.
+/// Profit as a function of the share of customers contacted, most profitable customers first. Customers of equal rank are
+/// contacted together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProfitCurve {
-    /// From share 0, where the profit is 0, to share 1; thinned to about 200, the best among them.
+    /// The points from share 0, whose profit is 0, to share 1; thinned to about 200, with the best point kept.
     pub points: Vec<ProfitPoint>,
-    /// The highest profit; of equal ones that with the fewest contacts.
+    /// The point with the highest profit; of equal ones, the point with the fewest contacts.
     pub best: ProfitPoint,
 }
 
@@ -44,28 +45,28 @@ impl ProfitCurve {
     }
 }
 
-/// What [`mpc`] found.
+/// The result of [`mpc`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Mpc {
     /// Maximum profit per customer, in the currency of the costs; 0 if contacting nobody is best.
     pub mpc: f64,
-    /// Share of the customers to contact for it, 0 to 1.
+    /// Share of the customers to contact for that profit, 0 to 1.
     pub fraction: f64,
-    /// The lowest probability contacted; none if nobody is.
+    /// The lowest probability of a contacted customer; none if no customer is contacted.
     pub threshold: Option<f64>,
 }
 
 objects! { Mpc { mpc, fraction, threshold } }
 
-/// The maximum profit measure for customer churn (Verbeke et al. 2012): the highest average profit per customer that any
-/// threshold would have earned,
+/// Computes the maximum profit measure for customer churn (Verbeke et al. 2012): the highest average profit per customer over
+/// all thresholds,
 ///
 /// ```text
 /// MPC = max over thresholds of [ tp · (γ(V − d) − f) − fp · (d + f) ] / n
 /// ```
 ///
-/// with the tp churners and the fp others at or above the threshold, and V = `clv`. At least 0, by contacting nobody; of
-/// equally good thresholds the one with the fewest contacts.
+/// where tp churners and fp other customers are at or above the threshold, and V = `clv`. The result is at least 0, the
+/// profit of contacting nobody. Of equally good thresholds, the one with the fewest contacts is taken.
 ///
 /// # Errors
 /// `shape_mismatch`, `too_few_rows` for none, `one_class`, `invalid_probability`, `invalid_parameter`.
@@ -74,18 +75,19 @@ pub fn mpc(churned: &[bool], probabilities: &[f64], campaign: &Campaign) -> Resu
     Ok(Mpc { mpc: best.profit / churned.len() as f64, fraction: best.share, threshold: best.threshold })
 }
 
-/// What contacting would have earned, from what happened: customers by falling probability, each churner contacted worth
-/// γ(V − d) − f and each other customer −(d + f), with V = `clv`. Its best point divided by n is [`mpc`].
+/// Computes the profit curve from observed outcomes. Customers are contacted by falling probability. A contacted churner earns
+/// γ(V − d) − f and any other contacted customer −(d + f), with V = `clv`. The profit of the best point divided by n is
+/// [`mpc`].
 ///
 /// # Errors
-/// Those of [`mpc`].
+/// The errors of [`mpc`].
 pub fn curve(churned: &[bool], probabilities: &[f64], campaign: &Campaign) -> Result<ProfitCurve> {
     Ok(ProfitCurve::new(realised(churned, probabilities, campaign)?))
 }
 
-/// What contacting is expected to earn, before anything has happened: customers by falling
-/// [`expected_profit`](Campaign::expected_profit), with their own `values` or `clv` for all. The best is to contact
-/// everybody whose expected profit is above 0.
+/// Computes the profit curve that is expected from the probabilities, before outcomes are known. Customers are contacted by
+/// falling [`expected_profit`](Campaign::expected_profit), with their own `values`, or `clv` for all. The best point contacts
+/// every customer whose expected profit is above 0.
 ///
 /// # Errors
 /// `shape_mismatch`, `too_few_rows` for none, `invalid_probability`, `invalid_parameter` for the campaign or a value outside
@@ -96,7 +98,7 @@ pub fn expected_curve(probabilities: &[f64], values: Option<&[f64]>, campaign: &
     if profits.is_empty() {
         return Err(Error::new(ErrorKind::TooFewRows, "nobody to contact: there is no row"));
     }
-    // In one order, so that the sums do not depend on the order of the rows.
+    // Sorted, so that the sums do not depend on the order of the rows.
     profits.sort_unstable_by(f64::total_cmp);
     profits.reverse();
     let mut points = vec![NOBODY];
@@ -111,7 +113,7 @@ pub fn expected_curve(probabilities: &[f64], values: Option<&[f64]>, campaign: &
 
 const NOBODY: ProfitPoint = ProfitPoint { share: 0.0, threshold: None, profit: 0.0 };
 
-/// Every point of the curve of what happened.
+/// All points of the curve from observed outcomes, without thinning.
 fn realised(churned: &[bool], probabilities: &[f64], campaign: &Campaign) -> Result<Vec<ProfitPoint>> {
     campaign.check()?;
     let sorted = Sorted::new(churned, probabilities)?;
@@ -132,7 +134,7 @@ fn realised(churned: &[bool], probabilities: &[f64], campaign: &Campaign) -> Res
     Ok(points)
 }
 
-/// The first of the points with the highest profit.
+/// The first point with the highest profit.
 fn best(points: &[ProfitPoint]) -> ProfitPoint {
     points.iter().copied().fold(NOBODY, |best, point| if point.profit > best.profit { point } else { best })
 }

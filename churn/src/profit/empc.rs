@@ -1,4 +1,4 @@
-//! The expected maximum profit measure: what a model earns when the success rate is only known as a distribution.
+//! The expected maximum profit measure: the profit of a model if the success rate is only known as a distribution.
 
 use serde::Serialize;
 use special::Beta as _;
@@ -8,8 +8,8 @@ use crate::error::{Result, invalid_parameter};
 use crate::metrics::Sorted;
 use crate::objects::objects;
 
-/// The campaign that [`empc`] supposes: the costs of a [`Campaign`](super::Campaign), and a success rate that follows a
-/// beta distribution with mean α / (α + β), by default 0.3 with a standard deviation of 0.1.
+/// Settings of [`empc`]: the costs of a [`Campaign`](super::Campaign), and the beta distribution of the success rate. Its mean
+/// is α / (α + β), by default 0.3 with a standard deviation of 0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EmpcConfig {
     /// α, 0.5 to 1000; default 6.
@@ -36,8 +36,8 @@ impl EmpcConfig {
     fn check(&self) -> Result<()> {
         check_costs(self.clv, self.incentive_cost, self.contact_cost)?;
         for (name, given) in [("alpha", self.alpha), ("beta", self.beta)] {
-            // At the ends of this range the series of the incomplete beta function takes 70,000 terms, 0.2 ms; far outside
-            // it takes millions.
+            // The limits bound the time: at the ends of this range the series of the incomplete beta function takes 70,000
+            // terms, 0.2 ms; far outside it takes millions.
             if !(0.5..=1000.0).contains(&given) {
                 return Err(invalid_parameter(name, given, "0.5 to 1000"));
             }
@@ -46,34 +46,34 @@ impl EmpcConfig {
     }
 }
 
-/// What [`empc`] found.
+/// The result of [`empc`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Empc {
-    /// Expected maximum profit per customer, in the currency of the costs; 0 where contacting never pays.
+    /// Expected maximum profit per customer, in the currency of the costs; 0 if contacting never pays.
     pub empc: f64,
-    /// Expected share of the customers to contact for it, 0 to 1.
+    /// Expected share of the customers to contact for that profit, 0 to 1.
     pub fraction: f64,
 }
 
 objects! { Empc { empc, fraction } }
 
-/// The expected maximum profit measure for customer churn (Verbraken, Verbeke and Baesens 2013): for every success rate γ
-/// the best threshold is taken, and the profit averaged over γ.
+/// Computes the expected maximum profit measure for customer churn (Verbraken, Verbeke and Baesens 2013): the profit at the
+/// best threshold for each success rate γ, averaged over γ.
 ///
 /// ```text
 /// EMPC = ∫ max over thresholds of [ π₀F₀ · (γ(V − d) − f) − π₁F₁ · (d + f) ] · h(γ) dγ
 /// ```
 ///
-/// π₀F₀ and π₁F₁ are the churners and the others at or above the threshold, as shares of all customers, h the density of
-/// Beta(α, β). The best thresholds are corners of the convex hull of the ROC curve. An edge of the hull that adds k churners
-/// and m others pays from γₑ = (f + (d + f) · m/k) / (V − d) on, so the integral is a sum over the edges,
+/// π₀F₀ and π₁F₁ are the churners and the other customers at or above the threshold, as shares of all customers. h is the
+/// density of Beta(α, β). The best thresholds are corners of the convex hull of the ROC curve. An edge of the hull that adds
+/// k churners and m others pays if γ is at least γₑ = (f + (d + f) · m/k) / (V − d). So the integral is a sum over the edges,
 ///
 /// ```text
 /// EMPC = Σ k(V − d)/n · (μ · S(γₑ; α + 1, β) − γₑ · S(γₑ; α, β)),    fraction = Σ (k + m)/n · S(γₑ; α, β)
 /// ```
 ///
-/// with μ = α / (α + β) and S(x; a, b) = 1 − Iₓ(a, b), the regularised incomplete beta function. Customers of equal
-/// probability are one point of the curve.
+/// with μ = α / (α + β) and S(x; a, b) = 1 − Iₓ(a, b), where I is the regularised incomplete beta function. Customers of
+/// equal probability are one point of the curve.
 ///
 /// ```
 /// use churn::profit::{EmpcConfig, empc};
@@ -101,11 +101,11 @@ pub fn empc(churned: &[bool], probabilities: &[f64], config: &EmpcConfig) -> Res
     for (churners, others) in hull_edges(&sorted) {
         let (churners, others) = (churners as f64, others as f64);
         let needed = (contact_cost + (incentive_cost + contact_cost) * (others / churners)) / saved;
-        // Not a number where nothing costs anything and nobody of the edge churned.
+        // NaN (0/0) if contacts and incentives are free and no customer of the edge churned.
         if needed.is_nan() || needed >= 1.0 {
             break;
         }
-        // S(x; a, b) = I of 1 − x at (b, a): no cancellation where it is small.
+        // S(x; a, b) is computed as I at 1 − x with (b, a), which avoids cancellation if S is small.
         let taken = (1.0 - needed).inc_beta(beta, alpha, ln_beta);
         let accepted = mean * (1.0 - needed).inc_beta(beta, alpha + 1.0, ln_beta_mean);
         found.empc += churners * saved * (accepted - needed * taken).max(0.0) / n;
@@ -114,8 +114,8 @@ pub fn empc(churned: &[bool], probabilities: &[f64], config: &EmpcConfig) -> Res
     Ok(found)
 }
 
-/// The edges of the convex hull of the ROC curve from its lower left, each as the churners and the others it adds. The share
-/// of churners falls from edge to edge.
+/// The edges of the convex hull of the ROC curve from its lower left, each as the numbers of churners and of others that it
+/// adds. The share of churners falls from edge to edge.
 fn hull_edges(sorted: &Sorted) -> Vec<(u128, u128)> {
     let mut edges: Vec<(u128, u128)> = Vec::new();
     for (_, churners, others) in sorted.groups() {

@@ -1,22 +1,21 @@
-//! What contacting customers is worth: whom to contact within a budget, what a model earns, and what a campaign kept.
+//! The profit of retention campaigns: contact lists within a budget, profit measures of a model, and campaign outcomes.
 //!
-//! A customer who is contacted costs the contact, f. One who would have left accepts the incentive with the success rate γ,
-//! costs the incentive, d, and stays, worth V. One who would have stayed anyway takes the incentive all the same. So
-//! contacting a customer who churns with probability p is expected to earn
+//! Contacting a customer costs f. A contacted churner accepts the incentive with the success rate γ; then the incentive costs
+//! d, and the customer stays and is worth V. A contacted customer who would have stayed anyway takes the incentive too, which
+//! costs d. So the expected profit of contacting a customer who churns with probability p is
 //!
 //! ```text
 //! p · γ · (V − d) − (1 − p) · d − f        (Neslin et al. 2006)
 //! ```
 //!
-//! which is above 0 for p above (d + f) / (γ · (V − d) + d). [`mpc`] is the most that a model earns per customer at one
-//! threshold (Verbeke et al. 2012, EJOR 218), [`empc`] the same when γ is only known as a distribution (Verbraken, Verbeke
-//! and Baesens 2013, IEEE TKDE 25(5)); [`curve`] and [`expected_curve`] show the profit by the share contacted.
-//! [`contact_list`] spends a budget and holds a control group out, from which [`campaign_outcome`] tells what contacting
-//! changed.
+//! which is above 0 for p above (d + f) / (γ · (V − d) + d). [`mpc`] is the maximum profit per customer of a model at one
+//! threshold (Verbeke et al. 2012, EJOR 218). [`empc`] is the same if γ is only known as a distribution (Verbraken, Verbeke
+//! and Baesens 2013, IEEE TKDE 25(5)). [`curve`] and [`expected_curve`] are the profit by the share of customers contacted.
+//! [`contact_list`] spends a budget and holds out a control group. [`campaign_outcome`] compares the two groups afterwards.
 //!
-//! By hand, with V = 200, d = 10, f = 1, γ = 0.3: a churner who is contacted is worth 0.3 · 190 − 1 = 56, anybody else −11.
-//! Of four customers by falling probability the first and the third churned, so contacting one, two, three, all earns 56,
-//! 45, 101, 90: the best is to contact three, 101/4 = 25.25 per customer.
+//! Worked by hand, with V = 200, d = 10, f = 1, γ = 0.3: a contacted churner earns 0.3 · 190 − 1 = 56, any other customer −11.
+//! Of four customers by falling probability the first and the third churned. Contacting one, two, three or all of them earns
+//! 56, 45, 101 or 90. The best is to contact three, 101/4 = 25.25 per customer.
 //!
 //! ```
 //! use churn::profit::{Campaign, ContactConfig, ContactGroup, contact_list, mpc};
@@ -51,13 +50,13 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::objects::objects;
 use crate::segments::check_probability;
 
-/// What a retention campaign costs and how well it works. Money is in one currency, whichever it is.
+/// The costs and the success rate of a retention campaign. All amounts are in the same currency.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Campaign {
-    /// V, the lifetime value of a customer who stays, 0 to 10^12; default 200. One below the incentive is allowed:
-    /// contacting then never pays.
+    /// V, the lifetime value of a customer who stays, 0 to 10^12; default 200. It may be below the cost of the incentive;
+    /// then contacting never pays.
     pub clv: f64,
-    /// d, the cost of the incentive to whoever takes it, 0 to 10^12; default 10.
+    /// d, the cost of the incentive for each customer who takes it, 0 to 10^12; default 10.
     pub incentive_cost: f64,
     /// f, the cost of contacting a customer, 0 to 10^12; default 1.
     pub contact_cost: f64,
@@ -74,8 +73,8 @@ impl Default for Campaign {
 }
 
 impl Campaign {
-    /// What contacting a customer is expected to earn, p · γ · (V − d) − (1 − p) · d − f, in the currency of the costs.
-    /// `value` is this customer's V, 0 to 10^12, in place of `clv`.
+    /// Computes the expected profit of contacting a customer, p · γ · (V − d) − (1 − p) · d − f, in the currency of the costs.
+    /// `value` is this customer's V, 0 to 10^12, instead of `clv`.
     ///
     /// # Errors
     /// `invalid_probability`, `invalid_parameter`.
@@ -86,10 +85,10 @@ impl Campaign {
         Ok(self.profit(probability, value))
     }
 
-    /// The probability above which contacting a customer of value `clv` is expected to earn something,
-    /// (d + f) / (γ · (V − d) + d); none where contacting never pays, not even a certain churner: γ · (V − d) ≤ f.
+    /// The probability above which the expected profit of contacting a customer of value `clv` is above 0,
+    /// (d + f) / (γ · (V − d) + d). None if contacting does not even pay for a certain churner, γ · (V − d) ≤ f.
     ///
-    /// With the defaults 11 / (0.3 · 190 + 10) = 0.164.
+    /// With the default settings it is 11 / (0.3 · 190 + 10) = 0.164.
     ///
     /// # Errors
     /// `invalid_parameter`.
@@ -113,7 +112,7 @@ impl Campaign {
         probability * success_rate * (value - incentive_cost) - (1.0 - probability) * incentive_cost - contact_cost
     }
 
-    /// The value and expected profit of each customer; `clv` for all without values.
+    /// The value and the expected profit of each customer. Without `values`, `clv` is the value of all.
     fn profits(&self, probabilities: &[f64], values: Option<&[f64]>) -> Result<Vec<(f64, f64)>> {
         self.check()?;
         if let Some(values) = values

@@ -1,4 +1,4 @@
-//! What a campaign changed: those who were contacted against the control group.
+//! The effect of a campaign: the contacted customers compared with the control group.
 
 use serde::Serialize;
 
@@ -6,10 +6,11 @@ use crate::compare::two_sided_z;
 use crate::error::{Error, ErrorKind, Result};
 use crate::objects::objects;
 
-/// How to judge a campaign.
+/// Settings for evaluating a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OutcomeConfig {
-    /// Of such intervals the share that hold the true difference, above 0 and below 1; default 0.95.
+    /// The confidence level of the interval: the share of such intervals that contain the true difference. Above 0 and below 1;
+    /// default 0.95.
     pub confidence: f64,
 }
 
@@ -21,37 +22,38 @@ impl Default for OutcomeConfig {
     }
 }
 
-/// The customers of a campaign who were contacted, or those who were not.
+/// The contacted customers of a campaign, or the control group.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Group {
     /// Customers in it.
     pub customers: u64,
-    /// Of them, how many stayed.
+    /// Number of them that stayed.
     pub retained: u64,
-    /// retained / customers.
+    /// The retention rate, retained / customers.
     pub rate: f64,
 }
 
 objects! { Group { customers, retained, rate } }
 
-/// What a campaign changed.
+/// The outcome of a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CampaignOutcome {
-    /// Those who were contacted.
+    /// The contacted customers.
     pub contacted: Group,
-    /// Those who were not.
+    /// The control group, which was not contacted.
     pub control: Group,
-    /// Rate of the contacted − rate of the control group, −1 to 1.
+    /// Retention rate of the contacted customers − that of the control group, −1 to 1.
     pub difference: f64,
-    /// Where its interval begins.
+    /// Lower bound of the interval of the difference.
     pub low: f64,
-    /// Where its interval ends. Contacting has had an effect if 0 is outside.
+    /// Upper bound of the interval of the difference. Contacting has had an effect if 0 is outside the interval.
     pub high: f64,
-    /// Customers who stayed because they were contacted: difference · contacted; below 0 if contacting drove some away.
+    /// Number of customers who stayed because they were contacted: difference · contacted. Below 0 if contacting made some
+    /// leave.
     pub customers_kept: f64,
-    /// low · contacted.
+    /// Lower bound of that number: low · contacted.
     pub customers_kept_low: f64,
-    /// high · contacted.
+    /// Upper bound of that number: high · contacted.
     pub customers_kept_high: f64,
 }
 
@@ -61,18 +63,19 @@ objects! {
     }
 }
 
-/// Compares the retention of those who were contacted with that of the control group, a row a customer. Only a control
-/// group that was held out at random, as [`contact_list`](super::contact_list) does, makes the difference an effect.
+/// Compares the retention of the contacted customers with that of the control group, with one row per customer. The
+/// difference is an effect of the campaign only if the control group was held out at random, as
+/// [`contact_list`](super::contact_list) does.
 ///
-/// The interval is the hybrid score interval of Newcombe (1998, Statistics in Medicine 17, method 10): with the Wilson
-/// limits (l, u) of each rate r,
+/// The interval is the hybrid score interval of Newcombe (1998, Statistics in Medicine 17, method 10). With the Wilson
+/// limits (l, u) of each rate r it is
 ///
 /// ```text
 /// low  = r₁ − r₂ − √((r₁ − l₁)² + (u₂ − r₂)²)
 /// high = r₁ − r₂ + √((u₁ − r₁)² + (r₂ − l₂)²)
 /// ```
 ///
-/// His example: 56 of 70 against 48 of 80.
+/// The example of that paper: 56 of 70 against 48 of 80.
 ///
 /// ```
 /// use churn::profit::{OutcomeConfig, campaign_outcome};
@@ -121,7 +124,7 @@ pub fn campaign_outcome(contacted: &[bool], churned: &[bool], config: &OutcomeCo
     })
 }
 
-/// The score interval of Wilson (1927): (2nr + z² ∓ z√(z² + 4nr(1 − r))) / 2(n + z²).
+/// Computes the score interval of Wilson (1927): (2nr + z² ∓ z√(z² + 4nr(1 − r))) / 2(n + z²).
 fn wilson(Group { customers, retained, rate }: Group, z: f64) -> (f64, f64) {
     let (n, k) = (customers as f64, retained as f64);
     let spread = z * (z * z + 4.0 * k * (1.0 - rate)).sqrt();

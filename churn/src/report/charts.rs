@@ -1,5 +1,5 @@
-//! The charts, drawn as SVG with the colours of the light page; the style sheet finds the same colours by their attributes
-//! and exchanges them on a dark one.
+//! The charts, drawn as SVG with the colours of the light theme. The style sheet matches these colours by their attributes
+//! and replaces them in the dark theme.
 
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -8,7 +8,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::words::{Text, decimal, whole_percent};
 use crate::metrics::Point;
 
-/// The backend has whole pixels only: a fine grid that the view box scales down keeps curves smooth.
+/// The scale of the drawing grid. The backend has whole pixels only, so curves are drawn on a finer grid that the view box
+/// scales down.
 const FINE: i32 = 4;
 const WIDTH: i32 = 440;
 const HEIGHT: i32 = 340;
@@ -21,23 +22,23 @@ const AXIS: RGBColor = RGBColor(0xB4, 0xBD, 0xC9);
 const LABEL: RGBColor = RGBColor(0x56, 0x61, 0x70);
 const INK: RGBColor = RGBColor(0x18, 0x20, 0x2E);
 
-/// A curve over a share, with what it must be compared to.
+/// A curve over a share, with a reference line.
 pub(super) struct Plot<'a> {
-    /// What the picture shows, for those who cannot see it.
+    /// The description of the chart, for screen readers.
     pub(super) summary: String,
     pub(super) x_label: &'a str,
     pub(super) y_label: &'a str,
     pub(super) curve: &'a [Point],
-    /// The dashed line.
+    /// The dashed reference line.
     pub(super) reference: [Point; 2],
-    /// Points on the curve instead of an area beneath it.
+    /// True to draw points on the curve instead of an area beneath it.
     pub(super) dots: bool,
-    /// A point to read off.
+    /// A highlighted point with its label.
     pub(super) highlight: Option<(Point, String)>,
     pub(super) height: Height,
 }
 
-/// What the curve rises to.
+/// The range of the y axis.
 #[derive(Clone, Copy)]
 pub(super) enum Height {
     /// A share, 0 to 1.
@@ -133,7 +134,7 @@ fn draw<'a>(
     Ok(())
 }
 
-/// A point with its words below it, on the side where the curve is not.
+/// Draws a point with its label below it, on the side away from the curve.
 fn mark<'a>(
     panel: &mut Panel<'_, 'a>,
     point: Point,
@@ -153,12 +154,12 @@ fn mark<'a>(
     Ok(())
 }
 
-/// The backend writes size / 1.24 into the file.
+/// A font of this size in pixels. The backend writes size / 1.24 into the file, which the factor undoes.
 fn font(pixels: f64, colour: &'static RGBColor) -> TextStyle<'static> {
     TextStyle::from(("sans-serif", pixels * 1.24 * f64::from(FINE)).into_font()).color(colour)
 }
 
-/// Evaluations also come from documents of others: what is drawn stays within the axes.
+/// Clips a point to the axes, because an evaluation may come from an untrusted document.
 fn inside((x, y): Point, low: f64, high: f64) -> Point {
     let within = |v: f64, low: f64, high: f64| if v.is_nan() { low } else { v.clamp(low, high) };
     (within(x, 0.0, 1.0), within(y, low, high))

@@ -1,4 +1,4 @@
-//! The customers of today: how many are in which band, and who is at the greatest risk.
+//! The scored customers: the number in each risk band, and the customers with the highest risk.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::labels::LabelConfig;
 use crate::model::{Prediction, Predictions};
 use crate::segments::Segment;
 
-/// The sum and number of a customer's events, and the last of them.
+/// The last day, the number and the total amount of a customer's events.
 #[derive(Clone, Copy)]
 struct Past {
     last: Day,
@@ -19,7 +19,7 @@ struct Past {
     amount: f64,
 }
 
-/// The customers of today whom the definition of churn covers, with their past where the log is at hand.
+/// The scored customers that the definition of churn covers, with their past if the log is given.
 pub(super) struct Scored {
     customers: Vec<(Prediction, Option<Past>)>,
     inactive: u64,
@@ -51,12 +51,12 @@ impl Scored {
         self.customers.iter().filter(|(prediction, _)| bands.contains(&prediction.risk_segment)).count() as u64
     }
 
-    /// How many of them will churn, by their probabilities.
+    /// The expected number of churners: the sum of the probabilities.
     pub(super) fn expected(&self) -> f64 {
         self.customers.iter().map(|(prediction, _)| prediction.churn_probability).sum()
     }
 
-    /// The first by probability, then by what they have spent, then by id.
+    /// The first `most` customers by falling probability, then by falling total amount, then by id.
     fn riskiest(&self, most: usize) -> Vec<&(Prediction, Option<Past>)> {
         let amount = |past: &Option<Past>| past.map_or(0.0, |past| past.amount);
         let mut order: Vec<_> = self.customers.iter().collect();
@@ -82,7 +82,7 @@ fn pasts(events: &Events, as_of: Day) -> HashMap<&str, Past> {
 }
 
 impl Page<'_> {
-    /// The bands: how many customers are in each today, and what happened in the test to those who were.
+    /// The section of the risk bands: the scored customers in each, and the observed churn of the test customers in each.
     pub(super) fn segments(&self) -> String {
         let evaluation = self.report.model.evaluation();
         let today = self.today.as_ref();
@@ -141,7 +141,7 @@ impl Page<'_> {
         )
     }
 
-    /// The customers whose risk rose most.
+    /// The section of the customers whose risk rose most.
     pub(super) fn slipping(&self) -> String {
         const MOST: usize = 10;
         let Some(list) = self.report.slipping.filter(|list| !list.customers.is_empty()) else { return String::new() };
@@ -182,7 +182,7 @@ impl Page<'_> {
         )
     }
 
-    /// The ten at the top of the list.
+    /// The section of the ten customers with the highest risk.
     pub(super) fn riskiest(&self) -> String {
         const MOST: usize = 10;
         let Some(today) = &self.today else { return String::new() };
@@ -245,7 +245,7 @@ impl Page<'_> {
         )
     }
 
-    /// The reasons of these customers; none without the features of this very model.
+    /// The reasons of these customers; none without features of this model.
     fn reasons(&self, customers: &[&(Prediction, Option<Past>)]) -> Option<ListReasons> {
         let (features, config) = self.report.reasons?;
         let places: HashMap<&str, usize> = features.customer_ids().enumerate().map(|(row, id)| (id, row)).collect();

@@ -1,4 +1,4 @@
-//! Why to believe it: the curves, what the model goes by, what it is better than, what was read, and the audit.
+//! The evidence for the model: curves, feature importance, baselines, the ingest report and the audit.
 
 use super::charts::{Height, Plot, svg};
 use super::words::{Text, count, counted, decimal, kind_name, percent, plain_name, whole_percent};
@@ -12,7 +12,8 @@ impl Page<'_> {
         let evaluation = self.report.model.evaluation();
         let (metrics, curves) = (&evaluation.metrics, &evaluation.curves);
         let false_alarms = metrics.fp as f64 / (metrics.fp as f64 + metrics.tn as f64).max(1.0);
-        // The first selection is the smallest that the scores can tell apart; a part of it is as clean on average.
+        // The first point is the smallest selection that the scores can separate. A random part of it has the same
+        // precision on average, so the curve is extended to recall 0 at that precision.
         let mut precision_recall = curves.precision_recall.clone();
         if let Some(&(_, precision)) = precision_recall.first() {
             precision_recall.insert(0, (0.0, precision));
@@ -188,7 +189,7 @@ impl Page<'_> {
         )
     }
 
-    /// Whether the model is worth its trouble, said also where it is not.
+    /// A sentence that compares the model with the simpler baselines, also if it is no better.
     fn verdict(&self) -> String {
         let evaluation = self.report.model.evaluation();
         let (chosen, logistic) = (&evaluation.metrics, &evaluation.logistic_regression);

@@ -1,7 +1,7 @@
-//! The report: one HTML page that says who is at risk, how far to believe it, and what it was computed from.
+//! The report: one HTML page with the customers at risk, the evaluation of the model, and the data behind both.
 //!
-//! The page stands alone: style and charts are inside, nothing is fetched, nothing runs, and its content security policy
-//! forbids both. It reads on paper, on a phone and in the dark. Whatever comes from the data is escaped.
+//! The page is self-contained: styles and charts are inline. It loads nothing and runs no script, and its content security
+//! policy forbids both. It has styles for print, small screens and dark mode. All text from the data is escaped.
 //!
 //! ```
 //! # use churn::*;
@@ -45,50 +45,50 @@ use crate::profit::{ContactConfig, ContactList, ProfitCurve};
 use crate::segments::Segment;
 use crate::slipping::SlippingList;
 
-/// What the page shows. Only the model is needed: without predictions it is about the model, without events it says
-/// nothing of the log.
+/// The content of a report. Only the model is required. Without predictions the page is about the model alone; without
+/// events it says nothing about the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    /// The first line of the page.
+    /// The title, which is the first line of the page.
     pub title: &'a str,
     /// The model.
     pub model: &'a Model,
-    /// Where the data came from, such as the name of a file.
+    /// The source of the data, such as the name of a file.
     pub source: Option<&'a str>,
-    /// The log that was read: what was in it, and when its customers were last active.
+    /// The log that was read, for its ingest report and the last activity of its customers.
     pub events: Option<&'a Events>,
-    /// The customers of today.
+    /// The predictions of the customers to show.
     pub predictions: Option<&'a Predictions>,
-    /// The features that the predictions were made from, and how to speak of them: the customers at the greatest risk then
-    /// get their reasons. Features of another model give none.
+    /// The features that the predictions were made from, and the settings of explanations. With them, the customers with the
+    /// highest risk are shown with reasons. Features of another model give no reasons.
     pub reasons: Option<(&'a FeatureTable, &'a ExplainConfig)>,
-    /// The customers whose risk rose most lately ([`Model::slipping_away`]), shown first.
+    /// The customers whose risk rose most lately ([`Model::slipping_away`]). They are shown first.
     pub slipping: Option<&'a SlippingList>,
-    /// What to do about it: a campaign among the customers of today.
+    /// A retention campaign for the scored customers.
     pub money: Option<Money<'a>>,
 }
 
-/// A campaign: what it costs, what it is expected to earn by the share contacted, and whom it contacts.
+/// A retention campaign: its costs, its expected profit by the share of customers contacted, and its contact list.
 #[derive(Clone, Copy, Debug)]
 pub struct Money<'a> {
     /// Costs and budget.
     pub config: &'a ContactConfig,
-    /// What a customer who stays is taken to be worth, in a sentence.
+    /// A sentence on the assumed value of a customer who stays.
     pub worth: &'a str,
-    /// Of [`expected_curve`](crate::profit::expected_curve).
+    /// The result of [`expected_curve`](crate::profit::expected_curve).
     pub curve: &'a ProfitCurve,
-    /// Of [`contact_list`](crate::profit::contact_list).
+    /// The result of [`contact_list`](crate::profit::contact_list).
     pub contacts: &'a ContactList,
 }
 
-/// Everything the sections need, worked out once.
+/// The data that the sections need, computed once.
 struct Page<'a> {
     report: Report<'a>,
     today: Option<Scored>,
 }
 
 impl<'a> Report<'a> {
-    /// A report on a model.
+    /// Creates a report on a model, without optional content.
     pub fn new(title: &'a str, model: &'a Model) -> Self {
         Report {
             title,
@@ -102,7 +102,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The page.
+    /// Renders the page.
     pub fn to_html(&self) -> String {
         let today = self.predictions.map(|predictions| Scored::new(predictions, self.events, self.model.labels()));
         Page { report: *self, today }.html()
@@ -157,7 +157,7 @@ impl Page<'_> {
         )
     }
 
-    /// The messages of the findings of training and of the data that was scored.
+    /// The messages of the findings of training and of the scored data.
     fn warnings(&self) -> Vec<&str> {
         let mut warnings: Vec<&str> = self.report.model.warnings().iter().map(String::as_str).collect();
         let scored = self.report.predictions.map_or(&[][..], Predictions::findings);
@@ -173,7 +173,7 @@ impl Page<'_> {
         self.report.predictions.and_then(Predictions::as_of)
     }
 
-    /// The sentence that somebody with half a minute takes along, and the two that they should read with it.
+    /// The main message of the report in one sentence, and two sentences that qualify it.
     fn headline(&self) -> (String, String) {
         let metrics = &self.report.model.evaluation().metrics;
         let ranks = format!(
@@ -212,7 +212,7 @@ impl Page<'_> {
         (headline, lede)
     }
 
-    /// What became of the judged customers in the two upper bands.
+    /// A sentence on the observed churn of the test customers in the two upper bands.
     fn how_it_went(&self) -> String {
         let evaluation = self.report.model.evaluation();
         let upper = evaluation.segments.iter().filter(|row| row.segment >= Segment::High);
@@ -231,7 +231,7 @@ impl Page<'_> {
         )
     }
 
-    /// The mean of the predicted probabilities in the test.
+    /// The mean of the predicted probabilities on the test rows.
     fn mean_predicted(&self) -> f64 {
         let segments = &self.report.model.evaluation().segments;
         let customers: f64 = segments.iter().map(|row| row.customers as f64).sum();
@@ -239,7 +239,8 @@ impl Page<'_> {
         expected / customers
     }
 
-    /// A caution where the probabilities of the test were too high or too low as a whole, as they are when times change.
+    /// A warning if the probabilities of the test rows were too high or too low on average, as happens when the base rate
+    /// moves.
     fn bias(&self) -> String {
         const NOTABLE: f64 = 0.03;
         let (predicted, observed) = (self.mean_predicted(), self.report.model.evaluation().metrics.base_rate);
@@ -353,12 +354,12 @@ impl Page<'_> {
     }
 }
 
-/// A date that is never broken at its hyphens.
+/// A date as HTML that is not broken at its hyphens.
 fn date(day: Day) -> String {
     format!("<span class=\"nowrap\">{day}</span>")
 }
 
-/// The expected calibration error in a word.
+/// The expected calibration error in words.
 fn trust(ece: f64) -> &'static str {
     match ece {
         e if e < 0.02 => "very close",
@@ -368,7 +369,7 @@ fn trust(ece: f64) -> &'static str {
     }
 }
 
-/// A table that scrolls by itself where the screen is too narrow for it. The caption is for those who hear the page.
+/// A table that scrolls on its own if the screen is too narrow for it. The caption is for screen readers.
 fn table(caption: &str, head: &str, body: &str, foot: &str) -> String {
     let foot = if foot.is_empty() { String::new() } else { format!("<tfoot>\n{foot}</tfoot>\n") };
     format!(

@@ -1,5 +1,4 @@
-//! What to do about it: the profit that a campaign is expected to make by the share of customers contacted, and whom the
-//! list contacts.
+//! The section of the campaign: its expected profit by the share of customers contacted, and its contact list.
 
 use super::charts::{Height, Plot};
 use super::evidence::figure;
@@ -73,7 +72,7 @@ impl Page<'_> {
     }
 }
 
-/// The head of the list.
+/// A table of the first customers of the contact list.
 fn first(entries: &[Contact]) -> String {
     const MOST: usize = 8;
     let head = "<tr><th scope=\"col\">Customer</th><th scope=\"col\">Churn</th><th scope=\"col\">Worth</th>\

@@ -1,4 +1,4 @@
-//! The page as text: every section is there, nothing foreign gets out of its place, nothing is fetched.
+//! Tests of the page as text: every section is present, text from the data is escaped, and nothing is loaded.
 
 use super::*;
 use crate::profit::{contact_list, expected_curve};
@@ -6,7 +6,7 @@ use crate::{
     Column, ColumnData, Input, LearnConfig, OnBadRow, ReadOptions, Table, TableConfig, TrainConfig, train, train_table,
 };
 
-/// 200 customers over 360 days, some of them with names that would be markup, and one bad row in ten thousand.
+/// A log of 200 customers over 360 days. Some ids contain markup, and one row is bad.
 fn log() -> Events {
     let mut csv = String::from("customer_id,event_date,amount,event_type\n");
     for i in 0..2000 {
@@ -94,7 +94,7 @@ fn every_section_is_there() {
     assert_eq!(page.matches("<tr class=\"why\">").count(), 10);
 }
 
-/// Features of another model are no reasons of this one.
+/// Features of another model give no reasons.
 #[test]
 fn foreign_features_give_no_reasons() {
     let events = log();
@@ -112,7 +112,8 @@ fn foreign_features_give_no_reasons() {
     assert!(!report.to_html().contains("class=\"why\""));
 }
 
-/// There is one feature: whoever shares its reason has no other left, and of the ten riskiest at most two do not share it.
+/// With one feature, a customer who shares its reason has no other reason left. Of the ten customers with the highest risk at
+/// most two do not share it.
 #[test]
 fn a_shared_reason_is_said_once() {
     let rows = 400;

@@ -1,4 +1,4 @@
-//! Numbers, names and foreign text as the page shows them.
+//! Formatting of numbers, names and text from the data for the page.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,8 +7,8 @@ use crate::features::{HALF_LIVES, WINDOWS};
 use crate::model::ModelKind;
 pub(super) use crate::numbers::{count, decimal};
 
-/// Text from the data, safe in an element and in a quoted attribute. Control characters, which HTML does not allow, become
-/// U+FFFD, and what is longer than any name ends in "…".
+/// Text from the data, escaped for an element or a quoted attribute. Control characters, which HTML does not allow, become
+/// U+FFFD. Overlong text is cut and ends in "…".
 pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl fmt::Display for Text<'_> {
@@ -33,28 +33,28 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// `1 customer`, `2 customers`.
+/// Formats a count with its noun: `1 customer`, `2 customers`.
 pub(super) fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
-/// 0.1834 → `18.3 %`.
+/// Formats a share with one decimal: 0.1834 → `18.3 %`.
 pub(super) fn percent(share: f64) -> String {
     decimal(100.0 * share, 1) + "\u{a0}%"
 }
 
-/// 0.1834 → `18 %`.
+/// Formats a share in whole percent: 0.1834 → `18 %`.
 pub(super) fn whole_percent(share: f64) -> String {
     decimal(100.0 * share, 0) + "\u{a0}%"
 }
 
-/// 0.7 → `70 %`, 0.125 → `12.5 %`.
+/// Formats a bound of a band: 0.7 → `70 %`, 0.125 → `12.5 %`.
 pub(super) fn bound(share: f64) -> String {
     let percent = 100.0 * share;
     decimal(percent, if (percent - percent.round()).abs() < 1e-9 { 0 } else { 1 }) + "\u{a0}%"
 }
 
-/// The learner as one would say it.
+/// The name of the learner in words.
 pub(super) fn kind_name(kind: ModelKind) -> &'static str {
     match kind {
         ModelKind::LogisticRegression => "Logistic regression",
@@ -64,7 +64,7 @@ pub(super) fn kind_name(kind: ModelKind) -> &'static str {
     }
 }
 
-/// What a feature of ours measures, in words; a column of somebody else's keeps its name.
+/// The name of a computed feature in words; a joined column keeps its name.
 pub(super) fn plain_name(feature: &str) -> Cow<'_, str> {
     let fixed = match feature {
         "recency_score" => "How recent the last activity is",

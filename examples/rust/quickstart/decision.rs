@@ -11,7 +11,8 @@ use crate::summary::{amount, count, percent};
 
 /// The value of the scored customers.
 pub(crate) struct Scope {
-    /// What each spent in the year before: what one who is kept is taken to be worth. None in a log without amounts.
+    /// Amount that each customer spent in the year before, taken as the value of keeping the customer. None in a log without
+    /// amounts.
     values: Option<Vec<f64>>,
 }
 
@@ -99,7 +100,7 @@ pub(crate) fn slipping(list: &SlippingList) -> String {
     text
 }
 
-/// What the campaign is expected to earn, and the head of its list.
+/// Prints the expected profit of the campaign and the head of its list.
 pub(crate) fn campaign(curve: &ProfitCurve, contacts: &ContactList, config: &ContactConfig, worth: &str) -> String {
     let mut text = format!(
         "\nA campaign: contact {}, incentive {}, accepted by {} of those who would leave\n",

@@ -15,7 +15,7 @@ const FIRST_DAY: i32 = 19_539;
 const DAYS: i32 = 731;
 const CUSTOMERS: u32 = 5_000;
 
-/// How customers of a kind behave.
+/// Behaviour of the customers of one kind.
 struct Kind {
     share: f64,
     /// Purchases a day.
@@ -26,7 +26,7 @@ struct Kind {
     stay: f64,
     /// ln of a usual amount.
     amount: f64,
-    /// How much more of them buy in December.
+    /// Factor by which they buy more in December.
     december: f64,
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn model(model: &Model) -> String {
     text
 }
 
-/// What was found, a paragraph each.
+/// Prints the findings, a paragraph each.
 pub(crate) fn findings(findings: &[Finding]) -> String {
     let paragraph = |finding: &Finding| {
         format!("\n{}  {} [{}]\n", finding.severity.name().to_uppercase(), finding.message, finding.code)

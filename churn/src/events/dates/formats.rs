@@ -1,4 +1,4 @@
-//! Dates in a strptime format of the caller's.
+//! Parsing of dates in a strptime format given by the caller.
 
 use jiff::civil;
 use jiff::fmt::strtime::{self, BrokenDownTime};
@@ -12,7 +12,7 @@ pub(super) struct Format(String);
 
 impl Format {
     pub(super) fn new(format: &str) -> Result<Self> {
-        // A format that cannot print a date cannot read one either.
+        // Refuses a format that does not read back the date that it prints.
         let sample = civil::date(2001, 2, 3).at(4, 5, 6, 0).to_zoned(TimeZone::UTC).ok();
         let printed = sample.and_then(|sample| strtime::format(format, &sample).ok());
         let round_trip = printed.and_then(|text| day_of(&strtime::parse(format, text).ok()?));
@@ -56,7 +56,7 @@ mod tests {
         assert!(DateParser::new(Some("%Q")).is_err());
     }
 
-    /// What a calendar library says of the standard forms, but for those that it alone takes.
+    /// Parses the standard date forms with jiff, as a reference. Forms that only jiff accepts are left out.
     fn by_jiff(text: &str) -> Option<Day> {
         let day = Day::from_iso(text.as_bytes().get(..10)?)?;
         let Some(time) = text.get(11..) else { return (text.len() == 10).then_some(day) };

@@ -1,17 +1,17 @@
-//! Trees of any shape as one list of small nodes. A node knows its left child, the right one stands behind it; a leaf leads to
-//! itself, so a walk takes as many steps as the tree is deep and never asks whether it has arrived. Several walks go side by
-//! side, and none waits for the memory of another.
+//! Trees of any shape as one list of small nodes. A node stores the index of its left child; the right child is the next node.
+//! A leaf leads to itself. So a walk takes as many steps as the tree is deep, and needs no test for the end. Several walks
+//! run side by side, so that one does not wait for the memory accesses of another.
 //!
-//! A row is turned into *keys* first: integers in the order of the numbers, with a missing value below or above all of them,
-//! as the split says that it goes.
+//! A row is first converted to *keys*: integers in the order of the numbers. A missing value is below or above all others,
+//! depending on the direction that the split gives it.
 
 use crate::model::tree::{LevelSet, Rule, Split, Tree};
 use crate::scratch::with_buffer;
 
-/// Walks side by side.
+/// Number of walks that run side by side.
 const ABREAST: usize = 8;
 
-/// Keys of rows that are walked together, about: half of a first-level cache.
+/// Approximate number of keys of the rows that are walked together: they fill half of a first-level cache.
 const KEYS: usize = 2048;
 
 pub(super) struct Flat {
@@ -20,20 +20,20 @@ pub(super) struct Flat {
     values: Vec<f64>,
     roots: Vec<Root>,
     keys: Vec<Key>,
-    /// For each level, and for [`MISSING`], whether it goes left.
+    /// Bit sets of levels: a bit for each level, and for [`MISSING`], that is set if it goes left.
     sets: Vec<[u64; 5]>,
 }
 
 #[derive(Clone, Copy)]
 struct Node {
-    /// A key above this goes right. For a set of levels its place.
+    /// The threshold: a key above it goes right. For a split by levels, the index in `sets`.
     test: i64,
-    /// The place of the key, with [`LEVELS`] for a set.
+    /// The index of the key, with the bit [`LEVELS`] for a split by levels.
     key: u32,
     left: u32,
 }
 
-/// Marks a node that asks for a set of levels.
+/// The bit that marks a split by a set of levels.
 const LEVELS: u32 = 1 << 31;
 
 struct Root {
@@ -41,7 +41,7 @@ struct Root {
     depth: u32,
 }
 
-/// How a key is made of a feature.
+/// The conversion of a feature to a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     feature: u32,
@@ -57,10 +57,10 @@ enum KeyKind {
 
 const KINDS: [KeyKind; 3] = [KeyKind::MissingLeft, KeyKind::MissingRight, KeyKind::Level];
 
-/// The level of a missing category.
+/// The key of a missing category.
 const MISSING: i64 = 256;
 
-/// An integer in the order of the numbers, −0 like 0.
+/// Maps a number to an integer that has the same order. −0 is mapped like 0.
 #[inline(always)]
 pub(super) fn order(value: f64) -> i64 {
     let bits = (value + 0.0).to_bits() as i64;
@@ -111,7 +111,7 @@ impl Flat {
         for tree in trees {
             let first = nodes.len();
             roots.push(Root { node: first as u32, depth: tree.depth() as u32 });
-            // By levels, so that siblings stand together; `waiting` holds the place in the tree of every node here.
+            // Breadth first, so that siblings are adjacent. `waiting[i]` is the index in the tree of the i-th node here.
             let mut waiting = vec![0usize];
             let mut done = 0;
             while done < waiting.len() {
@@ -136,7 +136,7 @@ impl Flat {
                 done += 1;
             }
         }
-        // A leaf reads a key too.
+        // A leaf reads a key too, so there must be at least one.
         if keys.is_empty() {
             keys.push(Key { feature: 0, kind: KeyKind::MissingLeft });
         }
@@ -148,7 +148,7 @@ impl Flat {
         self.roots.len()
     }
 
-    /// `start` plus the values of a row, tree by tree.
+    /// Returns `start` plus the values of all trees for a row, added tree by tree.
     pub(super) fn sum(&self, start: f64, row: &[f64]) -> f64 {
         with_buffer(self.keys.len(), 0, |keys| {
             keys.iter_mut().zip(&self.keys).for_each(|(key, of)| *key = of.of(row[of.feature as usize]));
@@ -171,7 +171,7 @@ impl Flat {
         sum
     }
 
-    /// Adds to each sum the values of the row of features beside it, tree by tree.
+    /// Adds the trees' values of each row to the sum of the same index, tree by tree.
     pub(super) fn add(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
         let stride = self.keys.len();
         let together = (KEYS / stride).clamp(1, 64).next_multiple_of(ABREAST);
@@ -181,7 +181,7 @@ impl Flat {
                 keys.iter_mut().zip(&self.keys).for_each(|(key, of)| *key = of.of(row[of.feature as usize]));
             }
             for root in &self.roots {
-                // Behind the last row stand keys of earlier ones, or zeros: walked for nothing.
+                // After the last row the buffer holds keys of earlier rows, or zeros. They are walked too, and ignored.
                 for (keys, sums) in keys.chunks_exact(ABREAST * stride).zip(sums.chunks_mut(ABREAST)) {
                     let mut at = [root.node; ABREAST];
                     self.walk(&mut at, root.depth, |lane| &keys[lane * stride..(lane + 1) * stride]);
@@ -197,7 +197,7 @@ impl Flat {
             self.walk_with(at, depth, keys, |node, key| key > node.test);
         } else {
             self.walk_with(at, depth, keys, |node, key| {
-                // Both are computed, for no branch could foresee which it will be.
+                // Both tests are computed, because a branch would be mispredicted often.
                 let is_set = node.key & LEVELS != 0;
                 let set = &self.sets[if is_set { node.test as usize } else { 0 }];
                 let left = set[(key as u64 >> 6).min(4) as usize] >> (key & 63) & 1 == 1;

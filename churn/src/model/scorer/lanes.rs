@@ -1,36 +1,36 @@
-//! Shallow trees for many rows: every split is asked for every row, by bytes that the compiler compares sixteen or more at a
-//! time, and no walk waits for a load.
+//! Scoring of many rows by shallow trees. Every split is evaluated for every row, with byte comparisons that the compiler
+//! vectorises to sixteen or more at a time. So there is no walk that waits for loads from memory.
 //!
-//! The features of a block of rows are turned into columns of bytes once: how many of the thresholds that the model has for
-//! the feature lie below the value, so that `value ≤ threshold` is a comparison of bytes. A missing value is the lowest or
-//! the highest byte, as the split says that it goes. A tree is filled up to a perfect one; which of its leaves a row reaches
-//! is chosen from below, three levels at a time.
+//! The features of a block of rows are converted to columns of bytes once. The byte is the number of the model's thresholds
+//! for the feature that lie below the value, so `value ≤ threshold` is a comparison of bytes. A missing value is the lowest
+//! or the highest byte, depending on the direction that the split gives it. Each tree is filled up to a perfect binary tree.
+//! The leaf that a row reaches is chosen from the bottom up, three levels at a time.
 
 use super::flat::order;
 use crate::model::tree::{LevelSet, Rule, Split, Tree};
 
-/// Rows of a block.
+/// Number of rows of a block.
 pub(super) const ROWS: usize = 256;
 
-/// Trees deeper than this have other ways: the work doubles with each level.
+/// Largest depth of a tree. Deeper trees use `flat`, because the work here doubles with each level.
 const MAX_DEPTH: usize = 6;
 
-/// The most leaves of a tree.
+/// The largest number of leaves of a tree.
 const LEAVES: usize = 1 << MAX_DEPTH;
 
-/// More columns than this do not stay in the cache.
+/// Largest number of columns; more would not stay in the cache.
 const MAX_COLUMNS: usize = 1024;
 
-/// Thresholds that a byte can tell apart.
+/// Largest number of thresholds in a column: a byte can distinguish no more.
 const MAX_CUTS: usize = 255;
 
-/// Trees whose values are added together, so that the sums are read and written less often.
+/// Number of trees whose values are added in one pass, so that the sums are read and written less often.
 const TOGETHER: usize = 4;
 
-/// Searches side by side.
+/// Number of binary searches that run side by side.
 const ABREAST: usize = 8;
 
-/// Bytes are compared with their sign, because processors do; this makes 0 the lowest.
+/// Vector instructions compare signed bytes. Flipping this bit makes the unsigned 0 the lowest.
 const SIGN: u8 = 0x80;
 
 type Column = [i8; ROWS];
@@ -45,15 +45,15 @@ pub(super) struct Lanes {
 /// Up to [`MAX_CUTS`] thresholds of a feature, and the columns made of it.
 struct Number {
     feature: usize,
-    /// The cuts, by [`rank`], and above them what no number reaches, as a perfect search tree of so many levels: node i has the
-    /// children 2i and 2i + 1.
+    /// The thresholds by [`rank`], padded with a value above all numbers, as a perfect binary search tree of `levels` levels.
+    /// Node i has the children 2i and 2i + 1.
     search: Box<[u64; MAX_CUTS + 1]>,
     levels: u32,
     missing_left: Option<usize>,
     missing_right: Option<usize>,
 }
 
-/// A set of levels of a feature, and the column that says whether a row is not in it.
+/// A set of levels of a feature, and the column that is 1 for rows whose level is not in the set.
 struct Set {
     feature: usize,
     column: usize,
@@ -61,12 +61,12 @@ struct Set {
     missing_left: bool,
 }
 
-/// A tree, filled up to a perfect one of 3 to 6 levels.
+/// A tree, filled up to a perfect binary tree of 3 to 6 levels.
 struct Perfect {
     depth: usize,
     /// Node i has the children 2i + 1 and 2i + 2.
     tests: Vec<Test>,
-    /// Of the leaves from left to right.
+    /// The values of the leaves from left to right.
     values: Box<[f64; LEAVES]>,
 }
 
@@ -77,13 +77,13 @@ struct Test {
     above: i8,
 }
 
-/// Where the leaves of a tree are chosen.
+/// Buffers for choosing the leaves of each row.
 struct Choice {
     parts: [[u8; ROWS]; 8],
     leaves: [[u8; ROWS]; TOGETHER],
 }
 
-/// Whether the processor compares 32 bytes at a time.
+/// Returns true if the processor can compare 32 bytes at a time (AVX2).
 pub(super) fn wide() -> bool {
     #[cfg(target_arch = "x86_64")]
     return std::arch::is_x86_feature_detected!("avx2");
@@ -95,19 +95,19 @@ fn byte(value: u8) -> i8 {
     (value ^ SIGN) as i8
 }
 
-/// A whole number in the order of the numbers, −0 like 0.
+/// Maps a number to an unsigned integer that has the same order. −0 is mapped like 0.
 #[inline(always)]
 fn rank(value: f64) -> u64 {
     order(value) as u64 ^ 1 << 63
 }
 
-/// A number with −0 as 0, so that equal ones have equal bits.
+/// Maps −0 to 0, so that equal numbers have equal bits.
 fn plain(threshold: f64) -> f64 {
     threshold + 0.0
 }
 
 impl Lanes {
-    /// None where the trees are too deep, or the columns too many.
+    /// Prepares trees. Returns none if a tree is too deep, or there are too many columns.
     pub(super) fn new(trees: &[Tree]) -> Option<Self> {
         if trees.iter().any(|tree| tree.depth() > MAX_DEPTH) {
             return None;
@@ -151,7 +151,7 @@ impl Lanes {
             match ask {
                 Ask::Number(feature, chunk, missing_left) => {
                     let own = cuts[feature as usize].chunks(MAX_CUTS).nth(chunk).expect("the chunk of a cut");
-                    // Both columns of the same cuts stand one after the other.
+                    // The two columns of the same thresholds, which differ in the missing value, are adjacent.
                     let same = (feature, chunk);
                     if last != Some(same) {
                         numbers.push(Number::new(feature as usize, own));
@@ -165,19 +165,19 @@ impl Lanes {
                 }
             }
         }
-        // A tree that is a leaf asks the first column, whatever it holds.
+        // A tree that is a single leaf tests the first column too, without effect on the result.
         Some(Lanes { numbers, sets, columns: count, trees })
     }
 
-    /// Adds to each sum the values of the row of features beside it, tree by tree. At most [`ROWS`] rows.
+    /// Adds the trees' values of each row to the sum of the same index, tree by tree. At most [`ROWS`] rows.
     pub(super) fn add(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
         self.add_by(rows, width, sums, wide());
     }
 
-    /// With the instructions of this machine or those that every machine of its kind has: the same code, the same bits.
+    /// [`Lanes::add`] with AVX2 instructions if `wide`, else with those of the target's baseline. Both have the same bits.
     #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "there is one way only"))]
     pub(super) fn add_by(&self, rows: &[f64], width: usize, sums: &mut [f64], wide: bool) {
-        // Rows that are not there have zeros.
+        // Rows beyond the end have zeros.
         let mut columns = vec![[0i8; ROWS]; self.columns];
         for number in &self.numbers {
             number.fill(rows, width, &mut columns);
@@ -195,7 +195,7 @@ impl Lanes {
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code, reason = "bytes compared 32 at a time, not 16: a batch takes a quarter less time")]
         if wide && self::wide() {
-            // Sound: the processor has been asked for the instructions.
+            // SAFETY: `self::wide()` has checked that the processor has the instructions.
             unsafe { self.add_trees_wide(&columns, &mut choice, &mut all) };
             sums.copy_from_slice(&all[..sums.len()]);
             return;
@@ -230,10 +230,10 @@ impl Lanes {
     }
 }
 
-/// What a column holds: bytes of a feature's cuts, or of a set.
+/// The content of a column: bytes for thresholds of a feature, or for a set of levels.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Ask {
-    /// Feature, which [`MAX_CUTS`] of its cuts, whether a missing value goes left.
+    /// The feature, the index of the chunk of [`MAX_CUTS`] of its thresholds, and true if a missing value goes left.
     Number(u32, usize, bool),
     Set(u32, LevelSet, bool),
 }
@@ -243,7 +243,7 @@ impl Number {
         let levels = (cuts.len() + 1).next_power_of_two().ilog2();
         let mut search = Box::new([u64::MAX; MAX_CUTS + 1]);
         for (node, at) in search.iter_mut().enumerate().take(1 << levels).skip(1) {
-            // The cut in the middle of what lies below the node.
+            // The middle one of the thresholds in the subtree of the node.
             let level = node.ilog2();
             let middle = ((2 * (node - (1 << level)) + 1) << (levels - 1 - level)) - 1;
             *at = cuts.get(middle).map_or(u64::MAX, |&cut| rank(cut));
@@ -251,7 +251,7 @@ impl Number {
         Number { feature, search, levels, missing_left: None, missing_right: None }
     }
 
-    /// The columns of a block of rows.
+    /// Fills the columns for a block of rows.
     fn fill(&self, rows: &[f64], width: usize, columns: &mut [Column]) {
         let (mut ranks, mut missing) = ([0u64; ROWS], [false; ROWS]);
         for ((rank_of, missing), row) in ranks.iter_mut().zip(&mut missing).zip(rows.chunks_exact(width)) {
@@ -280,10 +280,10 @@ impl Number {
 impl Perfect {
     fn new(tree: &Tree, test: &impl Fn(&Split) -> Test) -> Self {
         let depth = tree.depth().max(3);
-        // No byte is above the highest, so what has no split goes left.
+        // No byte is above the largest one, so a filled-up node without a split goes left.
         let mut tests = vec![Test { column: 0, above: i8::MAX }; (1 << depth) - 1];
         let mut values = Box::new([0.0; LEAVES]);
-        // (place in the tree, place here)
+        // (index in the tree, index here)
         let mut waiting = vec![(0usize, 0usize)];
         while let Some((from, to)) = waiting.pop() {
             let node = &tree.nodes[from];
@@ -304,7 +304,7 @@ impl Perfect {
         Perfect { depth, tests, values }
     }
 
-    /// The leaf of every row.
+    /// Chooses the leaf of every row.
     #[inline(always)]
     fn choose(&self, columns: &[Column], parts: &mut [[u8; ROWS]; 8], leaves: &mut [u8; ROWS]) {
         // The lowest three levels are subtrees of eight leaves; the levels above choose among them.
@@ -337,19 +337,19 @@ impl Perfect {
     }
 }
 
-/// All ones where a row goes right, without a branch, so that the compiler does many rows at a time.
+/// Returns all ones if a row goes right, else 0. It has no branch, so that the compiler can vectorise it.
 #[inline(always)]
 fn right((column, above): (&Column, i8), row: usize) -> u8 {
     0u8.wrapping_sub(u8::from(column[row] > above))
 }
 
-/// `a` where the mask is zero, `b` where it is all ones.
+/// Returns `a` if the mask is zero, `b` if it is all ones.
 #[inline(always)]
 fn pick(right: u8, a: u8, b: u8) -> u8 {
     a ^ (right & (a ^ b))
 }
 
-/// Chooses among eight leaves by the node, its children from left to right, and theirs.
+/// Chooses among eight leaves by seven tests: the node, its children from left to right, and their children.
 #[inline(always)]
 fn lowest(asks: [(&Column, i8); 7], first: u8, out: &mut [u8; ROWS]) {
     let [a, b, c, d, e, f, g] = asks;
@@ -360,7 +360,7 @@ fn lowest(asks: [(&Column, i8); 7], first: u8, out: &mut [u8; ROWS]) {
     }
 }
 
-/// Chooses between two parts by a node.
+/// Chooses between two subtrees by the test of a node.
 #[inline(always)]
 fn among_two(ask: (&Column, i8), parts: [&[u8; ROWS]; 2], out: &mut [u8; ROWS]) {
     for (i, out) in out.iter_mut().enumerate() {
@@ -368,7 +368,7 @@ fn among_two(ask: (&Column, i8), parts: [&[u8; ROWS]; 2], out: &mut [u8; ROWS]) 
     }
 }
 
-/// Chooses among four parts by the node and its children.
+/// Chooses among four subtrees by the tests of the node and its children.
 #[inline(always)]
 fn among_four(asks: [(&Column, i8); 3], parts: [&[u8; ROWS]; 4], out: &mut [u8; ROWS]) {
     let [a, b, c] = asks;

@@ -1,7 +1,7 @@
-//! Scoring: what is derived from a learner once, when a model is made, and serves every row after that.
+//! Scoring: data structures that are derived from a learner once, when a model is made, and then score every row.
 //!
-//! The sums are those of the plain walk ([`Learner::margin`]), added in the same order, so they have its bits. Many rows go
-//! through shallow trees by [`lanes`], through deep ones by [`flat`], which also takes a row alone.
+//! The terms are those of the plain walk ([`Learner::margin`]), added in the same order, so the results have the same bits.
+//! Batches of rows use [`lanes`] for shallow trees. Deep trees, and single rows, use [`flat`].
 
 mod flat;
 mod lanes;
@@ -19,13 +19,13 @@ use crate::parallel;
 use flat::Flat;
 use lanes::Lanes;
 
-/// Rows that are scored together.
+/// Number of rows that are scored together.
 const BLOCK: usize = lanes::ROWS;
 
-/// So few rows are scored one after the other.
+/// Up to this many rows are scored one after the other.
 const FEW: usize = 24;
 
-/// Whether the target computes several numbers at a time. Where it does not, code that is there for it is left out.
+/// True if the target has vector (SIMD) instructions. If it does not, the code for them is left out.
 pub(crate) const VECTORS: bool = cfg!(any(not(target_family = "wasm"), target_feature = "simd128"));
 
 /// A learner with its calibration, ready to score.
@@ -44,7 +44,7 @@ enum Kind {
 
 struct Trees {
     flat: Flat,
-    /// Where every tree is shallow, and the target has vectors.
+    /// Present if every tree is shallow and the target has vector instructions.
     lanes: Option<Lanes>,
 }
 
@@ -53,7 +53,7 @@ impl Trees {
         Trees { flat: Flat::new(trees), lanes: if VECTORS { Lanes::new(trees) } else { None } }
     }
 
-    /// Adds to each sum what the trees give the row of features beside it.
+    /// Adds the trees' values of each row to the sum of the same index.
     fn add(&self, rows: &[f64], width: usize, sums: &mut [f64]) {
         match &self.lanes {
             Some(lanes) if VECTORS && sums.len() > FEW => lanes.add(rows, width, sums),
@@ -72,7 +72,7 @@ impl Scorer {
         Scorer { kind, calibration: calibration.clone() }
     }
 
-    /// The margin of a row, by the bits that of [`Learner::margin`].
+    /// The margin of a row, with the same bits as [`Learner::margin`].
     pub(crate) fn margin(&self, row: &[f64]) -> f64 {
         match &self.kind {
             Kind::Logistic(logistic) => logistic.margin(row.into()),
@@ -81,7 +81,7 @@ impl Scorer {
         }
     }
 
-    /// The margins of at most [`BLOCK`] rows of features, one after the other.
+    /// The margins of at most [`BLOCK`] rows of features, which are stored row after row.
     fn block(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
         match &self.kind {
             Kind::Logistic(logistic) => logistic.margins(rows, width, margins),
@@ -126,7 +126,7 @@ impl Scorer {
         self.calibrated(self.margin(row))
     }
 
-    /// The calibrated probability that a margin stands for.
+    /// The calibrated probability of a margin.
     pub(crate) fn calibrated(&self, margin: f64) -> f64 {
         self.calibration.probability(match self.kind {
             Kind::Forest(_) => rate_logit(margin),
@@ -135,5 +135,5 @@ impl Scorer {
     }
 }
 
-/// What a sum of numbers begins with: the only number that changes none, −0 included.
+/// The start of a sum: −0 is the only number whose addition changes no number, not even −0.
 const NOTHING: f64 = -0.0;

@@ -1,4 +1,4 @@
-//! Every way of scoring has the bits of the plain walk, [`Learner::margin`].
+//! Tests that every way of scoring has the same bits as the plain walk, [`Learner::margin`].
 
 use ndarray::Array2;
 
@@ -21,7 +21,7 @@ fn signed(random: &mut Random) -> f64 {
     2.0 * unit(random) - 1.0
 }
 
-/// Thresholds that a model can have: coarse ones, which rows hit exactly, fine ones, zeros of both signs, the largest.
+/// A random threshold: coarse ones, which rows hit exactly, fine ones, zeros of both signs, and the largest numbers.
 fn threshold(random: &mut Random) -> f64 {
     match random.below(12) {
         0 => 0.0,
@@ -34,7 +34,7 @@ fn threshold(random: &mut Random) -> f64 {
     }
 }
 
-/// What rows hold: thresholds and their neighbours, missing values, infinities, the largest and the smallest numbers.
+/// A random value of a row: thresholds and their neighbours, missing values, infinities, the largest and the smallest numbers.
 fn value(random: &mut Random, thresholds: &[f64]) -> f64 {
     let near = |random: &mut Random| thresholds.get(random.below(thresholds.len().max(1))).copied().unwrap_or(0.0);
     match random.below(14) {
@@ -51,8 +51,7 @@ fn value(random: &mut Random, thresholds: &[f64]) -> f64 {
     }
 }
 
-/// A random tree of at most so many levels; a chain if it is `thin`. Children stand behind their parents, not always side by
-/// side.
+/// A random tree of depth up to `depth`; a chain if `thin`. Children come after their parents, not always side by side.
 fn tree(random: &mut Random, depth: usize, thin: bool, categories: bool) -> Tree {
     fn grow(nodes: &mut Vec<Node>, random: &mut Random, depth: usize, thin: bool, categories: bool) -> u32 {
         let at = nodes.len();
@@ -92,7 +91,7 @@ fn rows(random: &mut Random, trees: &[Tree], n: usize) -> Array2<f64> {
         splits.filter_map(|split| if let Rule::AtMost(t) = split.rule { Some(t) } else { None }).collect();
     Array2::from_shape_fn((n, WIDTH), |(_, feature)| match feature.checked_sub(WIDTH - LEVELS.len()) {
         None => value(random, &thresholds),
-        // What is no level at all goes where the plain walk takes it.
+        // A value that is not a level goes where the plain walk sends it.
         Some(_) if random.below(20) == 0 => [-3.0, 254.0, 255.0, 256.0, 1e18, f64::INFINITY][random.below(6)],
         Some(_) if random.below(6) == 0 => f64::NAN,
         Some(category) => random.below(LEVELS[category]) as f64,
@@ -103,7 +102,7 @@ fn bits(values: impl IntoIterator<Item = f64>) -> Vec<u64> {
     values.into_iter().map(f64::to_bits).collect()
 }
 
-/// Compares all ways, for so many rows at once.
+/// Compares all ways of scoring, for batches of this many rows.
 fn check(learner: &Learner, x: &Array2<f64>, what: &str) {
     let scorer = Scorer::new(learner, &Calibration::Platt { slope: 0.9, offset: -0.1 });
     let expected = bits(x.rows().into_iter().map(|row| learner.margin(row)));

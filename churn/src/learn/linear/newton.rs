@@ -1,12 +1,14 @@
 //! Newton's method for the log-loss with an L2 penalty, over columns that are computed block by block.
 //!
-//! **Algorithm.** Minimises Σ weight · log-loss + l2/2 · ‖coefficients‖² with the intercept free, by steps on the exact Hessian
-//! (Cholesky), halved while they do not improve. Of many rows every eighth block is fitted first, of very many every 64th
-//! before, so that all rows are only needed for the last steps: the minimum is the same, and so is the tolerance.
-//! **Memory.** No design matrix is kept: a block of rows is standardised when it is looked at.
+//! **Algorithm.** Minimises Σ weight · log-loss + l2/2 · ‖coefficients‖², with the intercept not penalised, by Newton steps
+//! with the exact Hessian (Cholesky). A step is halved while it does not improve the objective. With many rows, every eighth
+//! block is fitted first, and with very many rows, every 64th block before that. So all rows are only needed for the last
+//! steps. The minimum and the tolerance are the same.
 //!
-//! Rows are summed in fixed blocks, lanes and groups, so that the coefficients do not depend on the number of threads nor on
-//! the vector unit.
+//! **Memory.** There is no design matrix: a block of rows is standardised when it is read.
+//!
+//! Rows are summed in fixed blocks, lanes and groups, so the coefficients do not depend on the number of threads or on the
+//! vector instructions.
 
 use std::ops::Range;
 
@@ -16,36 +18,38 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 use crate::progress::{Observer, heed};
 
-/// Rows that are worked on together: with some thirty columns they fit in the first cache.
-pub(super) const BLOCK: usize = 128;
+/// Number of rows that are processed together. With about thirty columns they fit in the first-level cache.
+pub(crate) const BLOCK: usize = 128;
 const LANES: usize = 4;
 const MAX_STEPS: usize = 200;
-/// A step is the last if it, or the one that would follow, is no larger than this part of the largest coefficient.
+/// Relative tolerance: a step is the last one if it, or the predicted next step, is at most this part of the largest
+/// coefficient.
 const TOLERANCE: f64 = 1e-10;
-/// The same for a part of the rows, whose minimum is only where to start from.
+/// The tolerance for a part of the rows, whose minimum is only a starting point.
 const ROUGHLY: f64 = 1e-3;
-/// Groups of blocks are summed side by side: so many, if their Hessians take no more than so many numbers together.
+/// Largest number of groups of blocks that are summed in parallel. `MOST_NUMBERS` limits the total size of their Hessians.
 const GROUPS: usize = 64;
 const MOST_NUMBERS: usize = 1 << 23;
-/// One block in so many is the part that is fitted first, if it has so many rows.
+/// The part that is fitted first is one block in this many, if it has at least `LEAST_PART` rows and
+/// `LEAST_PART_PER_COLUMN` rows per column.
 const PART: usize = 8;
 const LEAST_PART: usize = 4096;
 const LEAST_PART_PER_COLUMN: usize = 50;
 
-/// What is minimised.
-pub(super) struct Problem<'a> {
-    /// Writes the columns of these rows, at most [`BLOCK`], one column after the other and [`BLOCK`] apart.
-    pub(super) fill: &'a (dyn Fn(Range<usize>, &mut [f64]) + Sync),
-    pub(super) columns: usize,
-    /// From 0 to 1 a row.
-    pub(super) y: &'a [f64],
-    pub(super) weights: &'a [f64],
-    pub(super) l2: f64,
-    /// Asked before every pass over the rows.
-    pub(super) observer: &'a dyn Observer,
+/// The minimisation problem.
+pub(crate) struct Problem<'a> {
+    /// Writes the columns of these rows, at most [`BLOCK`], one column after the other at a distance of [`BLOCK`].
+    pub(crate) fill: &'a (dyn Fn(Range<usize>, &mut [f64]) + Sync),
+    pub(crate) columns: usize,
+    /// The target of each row, from 0 to 1.
+    pub(crate) y: &'a [f64],
+    pub(crate) weights: &'a [f64],
+    pub(crate) l2: f64,
+    /// The observer, which is called before every pass over the rows.
+    pub(crate) observer: &'a dyn Observer,
 }
 
-/// Where Newton's steps ended, and whether that is the minimum.
+/// The point at which the Newton steps ended; `arrived` is true if it is the minimum.
 struct Descent {
     point: Vec<f64>,
     arrived: bool,
@@ -61,8 +65,8 @@ struct Sums {
 type Column = [f64; BLOCK];
 
 impl Problem<'_> {
-    /// The minimum; the first element is the intercept.
-    pub(super) fn minimum(&self) -> Result<Vec<f64>> {
+    /// Finds the minimum. The first element is the intercept.
+    pub(crate) fn minimum(&self) -> Result<Vec<f64>> {
         let mut start = vec![0.0; self.columns + 1];
         let total: f64 = self.weights.iter().sum();
         let rate = self.y.iter().zip(self.weights).map(|(y, w)| y * w).sum::<f64>() / total;
@@ -80,7 +84,8 @@ impl Problem<'_> {
         }
         let mut found = self.descend(from.as_ref().unwrap_or(&start), 1, TOLERANCE)?;
         if !found.arrived && from.is_some() {
-            // A part can lead astray, for example to where its outcomes are separable and the slope of the others is lost.
+            // A part can give a bad starting point, for example if its outcomes are separable and its coefficients grow too
+            // large.
             found = self.descend(&start, 1, TOLERANCE)?;
         }
         if found.point.iter().all(|p| p.is_finite()) {
@@ -89,10 +94,9 @@ impl Problem<'_> {
         Err(Error::new(ErrorKind::InvalidParameter, "the logistic fit did not converge; use a larger l2"))
     }
 
-    /// Newton's steps on every so many blocks, until a step, as a part of the largest coefficient, is no more than
-    /// `tolerance`.
+    /// Takes Newton steps on one of every `every` blocks, until a step is at most `tolerance` times the largest coefficient.
     fn descend(&self, start: &[f64], every: usize, tolerance: f64) -> Result<Descent> {
-        // The objective is exact to about this part, and at its minimum where a step promises no more than that part.
+        // The relative rounding error of the objective. If a step promises a smaller improvement, the point is the minimum.
         const ROUNDING: f64 = 1e-13;
         const REST: f64 = 1e-9;
         let mut point = start.to_vec();
@@ -102,7 +106,8 @@ impl Problem<'_> {
             let Some(step) = solve(&mut here.hessian, &here.gradient) else { break };
             let taken = |length: f64| -> Vec<f64> { point.iter().zip(&step).map(|(p, s)| p - length * s).collect() };
             let size = largest(&step, 0.0) / largest(&point, 1.0);
-            // Steps shrink quadratically: the next one would be this one squared times a factor that the last two show.
+            // Steps shrink quadratically: the next step is about the square of this one, times a factor estimated from the last
+            // two.
             let next = size * size * f64::max(1.0, size / (before * before));
             if size <= tolerance || (before.is_finite() && next <= tolerance) {
                 return Ok(Descent { point: taken(1.0), arrived: true });
@@ -123,7 +128,7 @@ impl Problem<'_> {
                 }
                 length *= 0.5;
                 if length < 1e-6 {
-                    // No step improves the objective any more: this is its minimum to machine precision.
+                    // No step improves the objective any more, so this is the minimum to machine precision.
                     return Ok(Descent { point, arrived: nearly });
                 }
             }
@@ -143,7 +148,7 @@ impl Problem<'_> {
                 let first = block * every * BLOCK;
                 let rows = first..(first + BLOCK).min(self.y.len());
                 if rows.len() < BLOCK {
-                    // Rows that are not there weigh nothing.
+                    // Rows beyond the end have the weight 0.
                     work.clear();
                 }
                 work.y[..rows.len()].copy_from_slice(&self.y[rows.clone()]);
@@ -175,9 +180,9 @@ fn largest(values: &[f64], least: f64) -> f64 {
     values.iter().fold(least, |most, value| most.max(value.abs()))
 }
 
-/// A block of rows and the sums that it is added to.
+/// A block of rows, and the sums that it is added to.
 struct Work {
-    /// A column of ones for the intercept, the terms, and zeros up to a whole number of tiles.
+    /// A column of ones for the intercept, the columns of the terms, and columns of zeros up to a whole number of tiles.
     columns: Vec<Column>,
     y: Column,
     weights: Column,
@@ -202,7 +207,7 @@ impl Work {
         (self.y, self.weights) = ([0.0; BLOCK], [0.0; BLOCK]);
     }
 
-    /// Adds the block's rows to the sums; the columns are used up.
+    /// Adds the block's rows to the sums. The columns are overwritten.
     fn add(&mut self, point: &[f64]) {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
@@ -210,7 +215,7 @@ impl Work {
                 unsafe_code,
                 reason = "the hot loop of the fit: the same operations, four rows at a time; avx2 is there"
             )]
-            // SAFETY: the processor has the one feature that the function asks for.
+            // SAFETY: the processor has the feature that the function requires.
             unsafe {
                 return self.add_in_vectors(point);
             }
@@ -228,7 +233,7 @@ impl Work {
     fn add_by(&mut self, point: &[f64], dots: impl Fn(&[Column; TILE], &[Column; HALF]) -> Tile) {
         let d = point.len();
         let Work { columns, y, weights, margins, residuals, roots, losses, sums } = self;
-        // The intercept's column is used up as the others are.
+        // The intercept's column was overwritten like the others.
         columns[0] = [1.0; BLOCK];
         margins.fill(point[0]);
         for (column, coefficient) in columns[1..d].iter().zip(&point[1..]) {
@@ -242,7 +247,7 @@ impl Work {
             let inverse = 1.0 / (1.0 + e);
             let p = if margin >= 0.0 { inverse } else { e * inverse };
             residuals[i] = weight * (p - y);
-            // The root of weight · p · (1 − p).
+            // The square root of weight · p · (1 − p).
             roots[i] = (weight * e).sqrt() * inverse;
             // ln(1 + e^m) − y·m, written so that neither end overflows.
             losses[i] = weight * (ln_1p(e) + if margin >= 0.0 { margin } else { 0.0 } - y * margin);
@@ -266,19 +271,19 @@ impl Work {
     }
 }
 
-/// A tile is so many columns times half as many: its sums stay in registers.
+/// A tile is `TILE` × `HALF` pairs of columns, so that its sums stay in registers.
 const TILE: usize = 4;
 const HALF: usize = 2;
 
 type Tile = [[f64; HALF]; TILE];
 
-/// The products of some columns with others, each summed in four lanes.
+/// The dot products of some columns with others, each summed in four lanes.
 #[inline(always)]
 fn dots(a: &[Column; TILE], b: &[Column; HALF]) -> Tile {
     std::array::from_fn(|i| std::array::from_fn(|j| dot(&a[i], &b[j])))
 }
 
-/// The same sums lane by lane, which the compiler does not find by itself.
+/// The same sums with explicit vector instructions, which the compiler does not generate by itself.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 #[inline]
@@ -333,7 +338,8 @@ fn across(lanes: [f64; LANES]) -> f64 {
     (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
 }
 
-/// Solves the symmetric system given by its upper triangle, by Cholesky in place; none if it is not positive definite.
+/// Solves the symmetric system given by its upper triangle, by Cholesky decomposition in place. None if it is not positive
+/// definite.
 fn solve(upper: &mut [f64], right: &[f64]) -> Option<Vec<f64>> {
     let d = right.len();
     for j in 0..d {
@@ -372,14 +378,14 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    /// Columns, outcomes and weights.
+    /// Test data: columns, outcomes and weights.
     struct Data {
         columns: Vec<Vec<f64>>,
         y: Vec<f64>,
         weights: Vec<f64>,
     }
 
-    /// Uniform columns from −2 to 2, an outcome by the first two and chance, weights 0, 1 and 2.
+    /// Uniform columns from −2 to 2, an outcome that depends on the first two and on chance, and weights 0, 1 and 2.
     fn data(rows: usize, columns: usize) -> Data {
         let mut random = Random::new(7, 0);
         let mut uniform = || random.below(1 << 20) as f64 / f64::from(1 << 20);
@@ -399,7 +405,7 @@ mod tests {
         problem.minimum().expect("a minimum")
     }
 
-    /// The gradient of the objective as it is defined, a row at a time with libm.
+    /// The gradient of the objective by its definition, one row at a time with libm.
     fn gradient(data: &Data, l2: f64, point: &[f64]) -> Vec<f64> {
         let mut gradient: Vec<f64> = point.iter().map(|p| l2 * p).collect();
         gradient[0] = 0.0;
@@ -412,11 +418,11 @@ mod tests {
         gradient
     }
 
-    /// The objective is strictly convex, so that its one minimum is where the gradient is 0. The Hessian is at least 0.05 a
-    /// row here: a gradient of 1e-10 a row is a coefficient that is off by 2e-9.
+    /// The objective is strictly convex, so the gradient is 0 only at its minimum. The Hessian is at least 0.05 per row here,
+    /// so a gradient of 1e-10 per row means an error of 2e-9 in a coefficient.
     #[test]
     fn the_gradient_is_zero_at_the_minimum() {
-        // Fewer rows than a block, a last block that is not full, and enough rows for one part and for a part of a part.
+        // Fewer rows than a block, a partial last block, and enough rows for one part and for a part of a part.
         for (rows, columns) in [(60, 2), (3000, 7), (40_000, 5), (270_000, 3)] {
             for l2 in [1.0, 100.0] {
                 let data = data(rows, columns);
@@ -429,7 +435,7 @@ mod tests {
         }
     }
 
-    /// The first blocks, which the parts consist of, are separable, and the penalty is next to none.
+    /// The blocks of the part that is fitted first are separable, and the penalty is nearly 0.
     #[test]
     fn a_part_that_is_separable_leads_nowhere() {
         let mut data = data(40_000, 2);
@@ -454,7 +460,7 @@ mod tests {
             let point = minimum(&data, l2);
             assert!(point.iter().all(|p| p.is_finite()) && point[2] > 1.0, "{point:?}");
         }
-        // As far away as a value can be.
+        // The largest standardised value.
         data.columns[0][17] = 1e6;
         assert!(minimum(&data, 1.0).iter().all(|p| p.is_finite()));
     }

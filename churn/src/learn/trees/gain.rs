@@ -1,33 +1,33 @@
-//! What a split is worth, and the best split of a histogram.
+//! The gain of a split, and the search for the best split of a histogram.
 
 use super::bins::{BINS, BinKind, BinnedColumn, MISSING};
 use super::gradients::Units;
 use super::histogram::Sum;
 use crate::model::tree::{LevelSet, Rule};
 
-/// A split that was found.
+/// The best split of a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) feature: usize,
     pub(crate) rule: Rule,
     pub(crate) missing_left: bool,
     pub(crate) left_sum: Sum,
-    /// Whether a code goes left.
+    /// For each code, true if it goes left.
     pub(crate) goes_left: [bool; BINS],
 }
 
-/// The criterion in units of the sums: GL²/(HL + λ) + GR²/(HR + λ), to be made as large as possible.
+/// The criterion in units of the sums: GL²/(HL + λ) + GR²/(HR + λ), which is maximised.
 pub(crate) struct Criterion {
-    /// λ.
+    /// The penalty λ.
     l2: f64,
-    /// The least curvature of a side.
+    /// The smallest curvature of a side.
     least: i64,
-    /// What the gain must exceed, beside a billionth of what the node is worth: less is rounding.
+    /// The gain must exceed this, plus a billionth of the node's own worth. Smaller gains are rounding errors.
     rounding: f64,
     units: Units,
 }
 
-/// A place between two bins, as far as it is worth remembering.
+/// A candidate split of a feature between two bins.
 #[derive(Clone, Copy)]
 struct Place {
     upto: usize,
@@ -35,10 +35,10 @@ struct Place {
     left: Sum,
 }
 
-/// The best split so far, of all features that were looked at.
+/// The best split so far, over the features tried.
 #[derive(Clone, Default)]
 pub(crate) struct Best {
-    /// Worth as a fraction, so that comparing takes no division.
+    /// The criterion as numerator and denominator, so that comparisons need no division.
     worth: Option<(f64, f64)>,
     found: Option<Found>,
 }
@@ -66,7 +66,7 @@ impl Criterion {
     /// The value of a leaf of this sum.
     pub(crate) fn value(&self, sum: Sum) -> f64 {
         let curvature = sum.h as f64 + self.l2;
-        // Without curvature or penalty there is nothing to divide by, and nothing left to learn.
+        // Without curvature and penalty the value would be 0/0, and there is nothing left to learn.
         if curvature > 0.0 { sum.g as f64 * self.units.g / (curvature * self.units.h) } else { 0.0 }
     }
 
@@ -74,12 +74,12 @@ impl Criterion {
         sum.h as f64 * self.units.h
     }
 
-    /// Whether a node of this sum could be split at all.
+    /// Returns true if a node with this sum is large enough to be split.
     pub(crate) fn can_split(&self, sum: Sum) -> bool {
         sum.h >= self.least.saturating_mul(2)
     }
 
-    /// Improves `best` by the best split of a feature, if that is better; of equal ones the first stays.
+    /// Replaces `best` by the best split of a feature if that is better. Of equal ones the first stays.
     pub(crate) fn search<C: Copy + Default + PartialEq + Into<Sum>>(
         &self,
         feature: usize,
@@ -97,7 +97,7 @@ impl Criterion {
                 best.found = Some(found(feature, Rule::AtMost(edges[place.upto]), goes_left, missing, total, place));
             }
             BinKind::Categorical { .. } => {
-                // Levels seen in this node, by their rate. The pseudo-row keeps rare levels from the ends.
+                // The levels in this node, sorted by their rate. A pseudo-count keeps rare levels away from the ends.
                 let mean = total.g as f64 / total.h.max(1) as f64;
                 let pseudo = 10.0 / self.units.h;
                 let rate = |level: u8| {
@@ -120,7 +120,7 @@ impl Criterion {
         }
     }
 
-    /// Tries every prefix of `bins` as the left side, with the missing rows on either side.
+    /// Tries every prefix of `bins` as the left side, with the rows of missing values on either side.
     fn scan<C: Copy + Default + PartialEq + Into<Sum>>(
         &self,
         histogram: &[C; BINS],
@@ -152,12 +152,12 @@ impl Criterion {
         };
         for (upto, bin) in bins.enumerate() {
             let sum = histogram[usize::from(bin)];
-            // An empty bin moves nothing.
+            // An empty bin gives no new split.
             if sum == C::default() {
                 continue;
             }
             present += sum.into();
-            // From here on the right side only becomes lighter.
+            // From here on the right side only gets smaller.
             if total.h - present.h < self.least {
                 break;
             }
@@ -176,7 +176,7 @@ impl Criterion {
 }
 
 fn found(feature: usize, rule: Rule, mut goes_left: [bool; BINS], missing: Sum, total: Sum, place: Place) -> Found {
-    // Where nothing was missing, a missing value follows the larger side.
+    // If no value was missing in training, a missing value goes to the larger side.
     let missing_left = match missing == Sum::default() {
         true => place.left.h > total.h - place.left.h,
         false => place.missing_left,
@@ -185,7 +185,7 @@ fn found(feature: usize, rule: Rule, mut goes_left: [bool; BINS], missing: Sum, 
     Found { feature, rule, missing_left, left_sum: place.left, goes_left }
 }
 
-/// Levels in the order of their rates, of equal ones the lower first.
+/// Sorts levels by their rates; of equal ones, the lower level first.
 fn by_rate(levels: &mut [u8], rates: &[f64; BINS]) {
     let rate = |level: u8| rates[usize::from(level)];
     levels.sort_unstable_by(|&a, &b| rate(a).total_cmp(&rate(b)).then(a.cmp(&b)));

@@ -1,4 +1,4 @@
-//! The time that training may take, by the caller's clock.
+//! The time budget of training, measured by the caller's clock.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::error::{Result, invalid_parameter};
 use crate::model::LearnConfig;
 use crate::progress::Observer;
 
-/// The caller's clock from the beginning of training, and how much of it may be used.
+/// The caller's clock since the start of training, and the budget.
 pub(crate) struct Timer<'a> {
     observer: &'a dyn Observer,
     began: Option<Duration>,
@@ -28,43 +28,43 @@ impl<'a> Timer<'a> {
         self.observer
     }
 
-    /// Seconds since the beginning.
+    /// Seconds since the start of training; none without a clock.
     pub(crate) fn seconds(&self) -> Option<f64> {
         Some(self.observer.elapsed()?.saturating_sub(self.began?).as_secs_f64())
     }
 }
 
-/// Watches a trial, and stops it where it would leave too little time to fit the recipe that wins: the best so far, or its
-/// own.
+/// An observer of a trial that stops it if it would leave too little time to fit the winning recipe, which is the best so far
+/// or the trial's own.
 pub(crate) struct Watch<'a> {
     timer: &'a Timer<'a>,
     limit: Option<Limit>,
     late: AtomicBool,
 }
 
-/// What a trial must leave.
+/// The time that a trial must leave.
 pub(crate) struct Limit {
     /// Seconds that the best recipe so far needs after the search.
     pub(crate) reserve: f64,
-    /// When the trial began.
+    /// Start of the trial, in seconds since the start of training.
     pub(crate) began: f64,
-    /// The work after the search as a multiple of the trial's.
+    /// The work after the search as a multiple of the trial's work.
     pub(crate) refits: f64,
 }
 
 impl<'a> Watch<'a> {
-    /// Without a limit the trial runs to its end.
+    /// Creates a watch. Without a limit the trial runs to its end.
     pub(crate) fn new(timer: &'a Timer<'a>, limit: Option<Limit>) -> Self {
         Watch { timer, limit, late: AtomicBool::new(false) }
     }
 
-    /// Whether what follows the search would end after the budget if the trial ended now.
+    /// Returns true if the work after the search would exceed the budget even if the trial ended now.
     pub(crate) fn too_late(&self) -> bool {
         let (Some(limit), Some(now)) = (&self.limit, self.timer.seconds()) else { return false };
         now + f64::max(limit.reserve, (now - limit.began) * limit.refits) > self.timer.budget
     }
 
-    /// Whether it was stopped for its time, and not by the caller.
+    /// Returns true if the trial was stopped because of the budget, and not by the caller.
     pub(crate) fn late(&self) -> bool {
         self.late.load(Ordering::Relaxed)
     }

@@ -1,4 +1,5 @@
-//! Features as small integers: what the tree learner reads. Built once for a data set and shared by rounds, folds and trees.
+//! Binning of features to small integers for the tree learners. It is done once for a data set and shared by rounds, folds and
+//! trees.
 
 use ndarray::{Array2, s};
 
@@ -13,7 +14,7 @@ use crate::random::Random;
 /// The bin of a missing value; the others are 0..=254.
 pub(crate) const MISSING: u8 = 255;
 
-/// Bins of a histogram, the missing one included.
+/// Number of bins of a histogram, including the bin of missing values.
 pub(crate) const BINS: usize = 256;
 
 /// One feature, binned.
@@ -26,7 +27,7 @@ pub(crate) struct BinnedColumn {
 pub(crate) enum BinKind {
     /// Rising thresholds: bin b holds edges[b − 1] < value ≤ edges[b].
     Numeric { edges: Vec<f64> },
-    /// Bin = level.
+    /// The bin is the level.
     Categorical { levels: usize },
 }
 
@@ -40,22 +41,23 @@ impl BinnedColumn {
     }
 }
 
-/// A matrix, binned: by column for what looks at one feature of many rows, and by row for what looks at all of a row.
+/// A binned matrix, stored by column for reading one feature of many rows, and by row for reading all features of a row.
 #[derive(Default)]
 pub(crate) struct Binned {
     pub(crate) columns: Vec<BinnedColumn>,
-    /// For each group of eight features one word a row, whose bytes are the codes.
+    /// For each group of eight features, a word per row whose bytes are the codes.
     pub(crate) words: Vec<Vec<u64>>,
 }
 
-/// Rows that bins are found on: of more, so many are drawn. A bin then holds at least some 250 of them.
+/// Largest number of rows that the bins are computed from; of more rows, a sample is drawn. A bin then has at least about 250
+/// of the sampled rows.
 const SAMPLE: usize = 1 << 16;
 
 /// Bins every column of a matrix.
 pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec], observer: &dyn Observer) -> Result<Binned> {
-    // Rows that are binned together: small enough for a block of a wide matrix to stay in the cache.
+    // Number of rows that are binned together, so that a block of a wide matrix stays in the cache.
     const ROWS: usize = 2048;
-    // Values that are binned between two words to the observer: some tenths of a second.
+    // Number of values that are binned between two calls of the observer, which take some tenths of a second.
     const VALUES: usize = 1 << 25;
     let (n, width) = x.dim();
     heed(observer, "bins")?;
@@ -105,7 +107,7 @@ pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec], observer: &dyn Observe
     Ok(Binned { columns, words: words.collect() })
 }
 
-/// The rows that bins are found on, rising: all, or one drawn from each of equally long stretches.
+/// The rows that the bins are computed from, rising: all rows, or one drawn from each of many equally long ranges.
 fn sample(n: usize) -> Vec<u32> {
     if n <= SAMPLE {
         return (0..n as u32).collect();
@@ -122,7 +124,7 @@ fn sample(n: usize) -> Vec<u32> {
 /// Finds the code of a value.
 struct Finder {
     kind: BinKind,
-    /// The edges, and infinity behind them.
+    /// The edges, padded with infinity.
     padded: [f64; BINS],
 }
 
@@ -139,7 +141,7 @@ impl Finder {
         if let BinKind::Categorical { .. } = self.kind {
             return if value.is_nan() { MISSING } else { value as u8 };
         }
-        // The number of edges below the value, by a search that takes the same eight steps for every value.
+        // Counts the edges below the value by a binary search without branches, in eight steps for every value.
         let mut below = 0;
         for step in [128, 64, 32, 16, 8, 4, 2, 1] {
             below += step * usize::from(self.padded[(below + step - 1) % BINS] < value);
@@ -148,7 +150,7 @@ impl Finder {
     }
 }
 
-/// Thresholds that cut the values into at most `most` bins: between every two distinct values where they are few enough,
+/// Computes thresholds that divide the values into at most `most` bins: between all distinct values if there are few enough,
 /// else into bins of about equal mass.
 fn edges(mut values: Vec<f64>, most: usize) -> Vec<f64> {
     values.retain(|v| !v.is_nan());
@@ -173,7 +175,7 @@ fn edges(mut values: Vec<f64>, most: usize) -> Vec<f64> {
     edges
 }
 
-/// A threshold that two neighbouring values fall on either side of.
+/// A threshold between two neighbouring values.
 fn between(low: f64, high: f64) -> f64 {
     let middle = low + (high - low) / 2.0;
     if middle < high { middle } else { low }
@@ -217,7 +219,7 @@ mod tests {
         assert_eq!((finder.code(-1e100), finder.code(1e100)), (0, edges.len() as u8));
     }
 
-    /// Above 2^16 rows one is drawn from each stretch: rising, without repetition, to the end.
+    /// Above 2^16 rows, one row is drawn from each range: rising, without repetition, to the end.
     #[test]
     fn a_sample_covers_all_rows() {
         for n in [1, 100, SAMPLE, SAMPLE + 1, 3 * SAMPLE + 7, u32::MAX as usize] {

@@ -1,26 +1,26 @@
-//! What the growth of a tree obeys, how its rows are divided, and the tree that it would have been had it stopped earlier.
+//! Limits of the growth of a tree, the partition of its rows, and cutting a tree at a smaller depth.
 
 use crate::model::tree::{Node, Split, Tree};
 
-/// What the growth of a tree obeys.
+/// Limits of the growth of a tree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Growth {
     pub(crate) max_depth: usize,
     /// λ, added to the curvature of every node.
     pub(crate) l2: f64,
-    /// The least curvature on either side of a split.
+    /// The smallest curvature on either side of a split.
     pub(crate) min_child_weight: f64,
 }
 
 impl Tree {
-    /// The tree, had it been grown only so deep.
+    /// Returns the tree cut at this depth, which is the tree that growing to this depth would give.
     pub(crate) fn cut(&self, depth: usize) -> Tree {
         let mut tree = Tree::default();
         self.copy_to(&mut tree, 0, depth);
         tree
     }
 
-    /// Adds a node with what lies at most `depth` below it; returns its place.
+    /// Adds a copy of a node and of at most `depth` levels below it. Returns its index.
     fn copy_to(&self, tree: &mut Tree, node: u32, depth: usize) -> u32 {
         let place = tree.nodes.len();
         let node = &self.nodes[node as usize];
@@ -34,13 +34,13 @@ impl Tree {
     }
 }
 
-/// Moves the rows that go left to the front, keeping the order on both sides; returns how many there are.
+/// Moves the rows that go left to the front, and keeps the order on both sides. Returns the number of these rows.
 pub(crate) fn partition<T: Copy>(rows: &mut [T], buffer: &mut [T], goes_left: impl Fn(T) -> bool) -> usize {
     let (mut left, mut right) = (0, 0);
     for at in 0..rows.len() {
         let row = rows[at];
         let is_left = usize::from(goes_left(row));
-        // Both are written and one is kept: which way a row goes cannot be foreseen, so a branch would cost more.
+        // Without a branch, which would be mispredicted often: both positions are written, and only one index advances.
         rows[left] = row;
         buffer[right] = row;
         left += is_left;

@@ -1,12 +1,12 @@
 //! First and second derivatives of the log-loss, as integers.
 //!
 //! With the margin m, p = 1 / (1 + e^−m) and the weight w, a row's gradient is g = w (y − p) and its curvature
-//! h = w p (1 − p). Both are computed in single precision (a relative error of some 10^-7, far below what a tree can see)
-//! from plain additions, multiplications and one division in a fixed order, so that the compiler may do four rows at once
-//! and every target gets the same bits. They are then cut to multiples of a unit of 2^-30 of the largest that there can be:
-//! sums of integers depend neither on order nor on threads. Reported probabilities do not come from here.
+//! h = w p (1 − p). Both are computed in single precision, with a relative error of about 10^-7, which does not affect the
+//! trees. They use only additions, multiplications and one division in a fixed order. So the compiler can vectorise four rows,
+//! and every target gets the same bits. The results are rounded to multiples of a unit, 2^-30 of the largest possible value,
+//! because sums of integers do not depend on order or threads. Reported probabilities do not come from here.
 
-/// Gradient and curvature of a row, in units.
+/// Gradient and curvature of a row, as integers in [`Units`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
 pub(crate) struct Gradient {
@@ -14,26 +14,26 @@ pub(crate) struct Gradient {
     pub(crate) h: i32,
 }
 
-/// What the integers stand for.
+/// The values of one unit of the gradient and of the curvature.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Units {
     pub(crate) g: f64,
     pub(crate) h: f64,
 }
 
-/// Bits of the largest gradient.
+/// Number of bits of the largest gradient.
 const BITS: i32 = 30;
 
 impl Units {
-    /// For rows of at most this weight: |g| ≤ w and h ≤ w/4, so that each is below 2^30 units, and a sum of 2^33 rows within
-    /// 64 bits.
+    /// The units for rows of at most this weight. As |g| ≤ w and h ≤ w/4, each is below 2^30 units, and a sum of 2^33 rows fits
+    /// in 64 bits.
     pub(crate) fn for_weights_up_to(largest: f64) -> Self {
         let exponent = libm::ilogb(largest) + 1;
         Units { g: libm::scalbn(1.0, exponent - BITS), h: libm::scalbn(1.0, exponent - BITS - 2) }
     }
 }
 
-/// The weight of each row as a share of 2^30 units of gradient, at most 1; negative where it stayed.
+/// The weight of each row as a share of 2^30 units of gradient, at most 1. It is negative for a row that stayed.
 pub(crate) fn signed_weights(churned: &[bool], weights: &[f64], units: Units) -> Vec<f32> {
     let share = |weight: f64| (weight / units.g / PER_G) as f32;
     churned.iter().zip(weights).map(|(&churned, &w)| if churned { share(w) } else { -share(w) }).collect()
@@ -42,16 +42,16 @@ pub(crate) fn signed_weights(churned: &[bool], weights: &[f64], units: Units) ->
 const PER_G: f64 = (1u64 << BITS) as f64;
 const PER_H: f64 = (1u64 << (BITS + 2)) as f64;
 
-/// The gradients of some rows in units; `weights` are those of the same rows, as shares with their signs.
+/// Computes the gradients of some rows in units. `weights` are the weights of the same rows as signed shares.
 pub(crate) fn fill(out: &mut [Gradient], margins: &[f64], weights: &[f32]) {
     for ((out, &margin), &weight) in out.iter_mut().zip(margins).zip(weights) {
-        // The margin of what happened: negative where that was the less likely outcome.
+        // The margin of the observed outcome: negative if that was the less likely one.
         let agreed = f32::from_bits((margin as f32).to_bits() ^ (weight.to_bits() & SIGN));
         // With e = e^−|m| the probabilities of the two outcomes are 1/(1 + e) and e/(1 + e), each to full relative precision.
         let e = exp_of_negative(-agreed.abs());
         let likely = 1.0 / (1.0 + e);
         let unlikely = e * likely;
-        // The gradient is the probability of what did not happen, upwards for a churner.
+        // The gradient is the probability of the other outcome, positive for a churner.
         let missed = if agreed < 0.0 { likely } else { unlikely };
         *out = Gradient {
             g: integer(f64::from(missed * weight) * PER_G),
@@ -62,7 +62,7 @@ pub(crate) fn fill(out: &mut [Gradient], margins: &[f64], weights: &[f32]) {
 
 const SIGN: u32 = 1 << 31;
 
-/// The nearest integer (of two the even one) of a number within ±2^31: added to 1.5 · 2^52 it stands in the low bits.
+/// Rounds a number within ±2^31 to the nearest integer, ties to even. Added to 1.5 · 2^52, it is in the low bits of the sum.
 #[inline(always)]
 fn integer(value: f64) -> i32 {
     (value + 6_755_399_441_055_744.0).to_bits() as i32
@@ -70,11 +70,11 @@ fn integer(value: f64) -> i32 {
 
 /// e^x for x ≤ 0, to about 1 unit in the last place; never below 2^-125.
 ///
-/// x = k ln 2 + r with |r| ≤ ½ ln 2; e^r by its Taylor polynomial (the next term is below 2^-26); ln 2 in two parts, the
-/// first short enough for k times it to be exact.
+/// x = k ln 2 + r with |r| ≤ ½ ln 2. e^r is computed by its Taylor polynomial, whose next term is below 2^-26. ln 2 is split
+/// into two parts, the first short enough that k times it is exact.
 #[inline(always)]
 fn exp_of_negative(x: f32) -> f32 {
-    // Adding it rounds to an integer, which then stands in the low bits.
+    // Adding this constant rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Weights up to w: the largest gradient w and the largest curvature w/4 keep below 2^30 units and use more than 2^28.
+    /// For weights up to w, the largest gradient w and the largest curvature w/4 are below 2^30 units and above 2^28 units.
     #[test]
     fn the_largest_fit() {
         for weight in [1e-9, 0.3, 0.5, 1.0, 1.999, 2.0, 1e9] {

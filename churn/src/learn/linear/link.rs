@@ -1,14 +1,14 @@
-//! The logistic link over whole blocks of rows: e^x and ln(1 + x) from additions, multiplications and one division each, so
-//! that a compiler can do several rows at a time and every target gives the same bits.
+//! The logistic link for blocks of rows: e^x and ln(1 + x) from additions, multiplications and at most one division each. So
+//! the compiler can vectorise them, and every target gives the same bits.
 //!
-//! e^x = 2^k · e^r with k the integer nearest to x / ln 2 and |r| ≤ ln 2 / 2, where the Taylor series of e^r is exact to the
-//! last bit after fourteen terms. ln(1 + x) = 2 artanh z with z = x / (2 + x) ≤ 1/3 for x ≤ 1, whose series in z² takes
-//! seventeen.
+//! e^x = 2^k · e^r, where k is the integer nearest to x / ln 2 and |r| ≤ ln 2 / 2. The Taylor series of e^r is exact to the
+//! last bit after fourteen terms. ln(1 + x) = 2 artanh z with z = x / (2 + x) ≤ 1/3 for x ≤ 1, and its series in z² needs
+//! seventeen terms.
 
-/// e^x for x ≤ 0, to within 2 units in the last place; below −708, where e^x nearly leaves the normal numbers, e^−708.
+/// e^x for x ≤ 0, to within 2 units in the last place. Below −708, where e^x would become subnormal, it is e^−708.
 #[inline(always)]
 pub(crate) fn exp_of_negative(x: f64) -> f64 {
-    // ln 2 in two parts: the first has 21 zero bits at its end, so that k times it is exact.
+    // ln 2 in two parts. The first has 21 zero bits at its end, so that k times it is exact.
     const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
     const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
     // Adding 1.5 · 2^52 leaves the nearest integer in the last bits of the sum.
@@ -34,7 +34,7 @@ pub(crate) fn exp_of_negative(x: f64) -> f64 {
         series = series * r + factor;
     }
     let power = 1.0 + (r + r * r * series);
-    // Adds k to the exponent: it stands in the last bits of `shifted`.
+    // Adds k, which is in the last bits of `shifted`, to the exponent.
     f64::from_bits(power.to_bits().wrapping_add(shifted.to_bits() << 52))
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn ln_1p(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The distance in units in the last place of what is right.
+    /// The error in units in the last place of the correct value.
     fn ulps(found: f64, right: f64) -> f64 {
         (found - right).abs() / (right.next_up() - right)
     }

@@ -1,9 +1,10 @@
-//! Which rows are learned from, which are judged, and which of those to learn from the search may judge by.
+//! The split of the data into training and test rows, and of the training rows for the search.
 
 use std::borrow::Cow;
 
-use super::auto::{SearchRows, SearchSet};
-use super::fit::{FOLDS, check_enough, deal};
+use super::fit::check_enough;
+use super::folds::{FOLDS, deal};
+use super::search::{SearchRows, SearchSet};
 use super::snapshot::{Dataset, Snapshots};
 use crate::counts::share;
 use crate::day::Day;
@@ -12,7 +13,7 @@ use crate::features::{FeatureConfig, FeatureSet, FeatureSpec};
 use crate::labels::LabelConfig;
 use crate::model::Protocol;
 
-/// Rows to learn from and rows to judge by.
+/// Training rows and test rows.
 pub(crate) struct Split {
     pub(crate) learn: Dataset,
     pub(crate) learn_weights: Option<Vec<f64>>,
@@ -21,7 +22,7 @@ pub(crate) struct Split {
     pub(crate) test_cutoff: Option<Day>,
 }
 
-/// A stratified fifth of the customers set apart.
+/// Holds out a stratified fifth of the customers as test rows.
 pub(crate) fn holdout(data: &Dataset, weights: Option<&[f64]>, seed: u64) -> Split {
     let parts = deal(&data.y, &data.groups, FOLDS, seed ^ 0x5eed);
     let (test, learn): (Vec<usize>, Vec<usize>) = (0..data.y.len()).partition(|&row| parts[row] == 0);
@@ -34,13 +35,13 @@ pub(crate) fn holdout(data: &Dataset, weights: Option<&[f64]>, seed: u64) -> Spl
     }
 }
 
-/// The labelled customers of the cutoffs of a log, with whatever features are asked for.
+/// The labelled customers at the cutoffs of a log, from which data sets with any features are computed.
 pub(crate) struct EventRows<'a> {
     snapshots: Snapshots<'a>,
     joined: Vec<FeatureSpec>,
     labels: &'a LabelConfig,
     seed: u64,
-    /// The cutoffs to learn from when the last is judged; none to hold customers out.
+    /// The number of cutoffs to train on if the last cutoff is the test; none to hold out customers instead.
     known: Option<usize>,
 }
 
@@ -54,12 +55,12 @@ impl<'a> EventRows<'a> {
         &self.snapshots
     }
 
-    /// The columns of the joined table.
+    /// The specs of the joined columns.
     pub(crate) fn joined(&self) -> &[FeatureSpec] {
         &self.joined
     }
 
-    /// All rows, and the features with what was fitted on them.
+    /// The data set of all cutoffs, and the configuration of the features fitted on it.
     pub(crate) fn all(&self, features: &FeatureConfig) -> Result<(FeatureConfig, Dataset)> {
         let all = 0..self.snapshots.len();
         let fitted = self.snapshots.fit(all.clone(), features)?;
@@ -67,7 +68,8 @@ impl<'a> EventRows<'a> {
         Ok((fitted, data))
     }
 
-    /// The last cutoff set apart, to be judged by what was known by then; a fifth of the customers where that is not possible.
+    /// Splits off the last cutoff as the test, with the cutoffs whose outcome was known by then as training rows. If that is
+    /// not possible, holds out a fifth of the customers.
     pub(crate) fn split(&self, all: &Dataset, features: &FeatureConfig) -> Result<Split> {
         let Some(known) = self.known else { return Ok(holdout(all, None, self.seed)) };
         let last = self.snapshots.len() - 1;
@@ -76,20 +78,20 @@ impl<'a> EventRows<'a> {
         Ok(Split { learn, learn_weights: None, test, protocol: Protocol::OutOfTime, test_cutoff })
     }
 
-    /// The first cutoffs and a later one. Scales and types come from the first alone.
+    /// The data sets of the first cutoffs and of a later one. Scales and event types are fitted on the first cutoffs alone.
     fn at(&self, first: usize, later: usize, features: &FeatureConfig) -> Result<(Dataset, Dataset)> {
         let fitted = self.snapshots.fit(0..first, features)?;
         let rows = |parts| self.snapshots.dataset(parts, &fitted, &self.joined);
         Ok((rows(0..first)?, rows(later..later + 1)?))
     }
 
-    /// The rows that are learned from when the recipe is judged, and all.
+    /// The number of rows that are fitted after the search: the training rows of the evaluation, plus all rows.
     pub(crate) fn refit_rows(&self) -> usize {
         let all = self.snapshots.churned(0..self.snapshots.len()).len();
         all + self.known.map_or(share(all, FOLDS - 1, FOLDS), |known| self.snapshots.churned(0..known).len())
     }
 
-    /// The rows to learn from, for the search; the last of their cutoffs to judge by where there is an earlier one.
+    /// The training rows for the search. The last of their cutoffs is used for evaluation if there is an earlier one.
     fn to_search(&self, features: &FeatureConfig) -> Result<SearchRows<'static>> {
         let Some(usable) = self.known else {
             let (_, all) = self.all(features)?;
@@ -106,7 +108,7 @@ impl<'a> EventRows<'a> {
         Ok(SearchRows::of_customers(Cow::Owned(self.snapshots.dataset(0..usable, &fitted, &self.joined)?), None))
     }
 
-    /// Those rows with the features asked for, and with those of the other set.
+    /// The rows for the search, with the features of the requested set and with those of the other set.
     pub(crate) fn search_sets(&self, features: &FeatureConfig) -> Vec<SearchSet<'static>> {
         let other = match features.feature_set {
             FeatureSet::Rfm => FeatureSet::Behavioral,
@@ -120,8 +122,8 @@ impl<'a> EventRows<'a> {
     }
 }
 
-/// The number of the first `upto` cutoffs whose outcome was known by the last of them; none if there is too little to learn
-/// from or to judge.
+/// The number of the first `upto` cutoffs whose outcome was known by the last of them. None if there are too few rows to train
+/// or to test on.
 fn known(snapshots: &Snapshots<'_>, upto: usize, labels: &LabelConfig) -> Option<usize> {
     let last = upto - 1;
     let known = snapshots.known_by(last, labels);
@@ -135,7 +137,7 @@ mod tests {
     use crate::events::{Events, ReadOptions};
     use crate::input::Input;
 
-    /// 120 customers on all of these days and one event at the end; every fourth stops after a while.
+    /// A log of 120 customers with events on regular days, and one event at the end. Every fourth customer stops after a while.
     fn log() -> Events {
         let mut csv = String::from("customer_id,event_date\nlast,2024-12-31\n");
         for customer in 0..120 {
@@ -147,8 +149,8 @@ mod tests {
         Events::from_csv(csv.as_bytes(), &ReadOptions::default()).expect("good rows")
     }
 
-    /// Cutoffs 30 days apart with a horizon of 30: the outcome of one is known at the next, with a gap of 10 days at the one
-    /// after it.
+    /// Cutoffs are 30 days apart with a horizon of 30. The outcome of a cutoff is known at the next one; with a gap of 10
+    /// days, at the one after that.
     #[test]
     fn what_is_learned_from_was_known_when_it_is_judged() {
         let events = log();
@@ -161,7 +163,7 @@ mod tests {
             let delay = if gap_days == 0 { 1 } else { 2 };
             let judged = known(&snapshots, cutoffs.len(), &labels).expect("enough of both");
             assert_eq!(judged, cutoffs.len() - delay);
-            // The search sees nothing but those, and judges the last of them by what was known then.
+            // The search uses only these cutoffs, and evaluates at the last of them with the outcomes known by then.
             let rows = EventRows::new(snapshots, Vec::new(), &labels, 0);
             match known(&rows.snapshots, judged, &labels) {
                 Some(earlier) => {

@@ -1,19 +1,19 @@
 //! Random forest: trees on bootstrap samples with features drawn at each split; the score is the mean of their rates.
 //!
-//! Breiman 2001, with probability trees (each leaf its churn rate). A sample is drawn of the customers, all rows of each, so
-//! that the rows left out of it are those of customers whom the tree has not seen: their mean rates over such trees are what
-//! the forest is judged and calibrated by, and no second forest has to be grown for that. A tree depends on the seed and its
-//! number only. Trees are grown side by side, each depth first: features are drawn anew at every node, so only theirs are
-//! summed, and nothing would be gained from the histograms of the node above.
+//! The forest is that of Breiman (2001) with probability trees, whose leaves are churn rates. A sample draws customers, with
+//! all their rows. So the rows left out are those of customers that the tree has not seen (out of bag). The mean rate of a row
+//! over the trees that have not seen its customer is used to evaluate and calibrate the forest, so no second forest is needed
+//! for that. A tree depends only on the seed and its number. Trees are grown in parallel, each depth first. Features are drawn
+//! anew at every node, so only their histograms are computed, and the histograms of the parent node would not help.
 
 use super::bins::{BINS, Binned};
-use super::fit::TrainingSet;
 use super::gain::{Best, Criterion, Found};
 use super::gradients::Units;
 use super::growth::{Growth, partition};
 use super::histogram::{Sum, fill_columns};
 use crate::counts::share;
 use crate::error::Result;
+use crate::learn::rows::TrainingSet;
 use crate::model::tree::{Node, Split, Tree};
 use crate::parallel;
 use crate::progress::{Observer, step};
@@ -22,22 +22,22 @@ use crate::random::Random;
 pub(crate) struct ForestParameters<'a> {
     pub(crate) trees: usize,
     pub(crate) growth: Growth,
-    /// Features looked at for a split.
+    /// Number of features that are tried for a split.
     pub(crate) features_per_split: usize,
-    /// At which the trees are judged by the rows that they have not seen.
+    /// The depths at which the trees are evaluated on their unseen rows.
     pub(crate) depths: &'a [usize],
-    /// About the rows at most that a tree is grown on, and the customers' rows that it is judged by.
+    /// Approximate largest number of rows that a tree is grown on, and of the rows that it is evaluated on.
     pub(crate) most_rows: usize,
     pub(crate) seed: u64,
 }
 
-/// Trees handed out between two words to the observer, or more where there are more cores; fewer where there are so many rows
-/// that those would take long.
+/// Number of trees between two calls of the observer. It is larger if there are more cores, and smaller if there are so many
+/// rows that these trees would take long.
 const BATCH: usize = 8;
 const ROWS_OF_A_BATCH: usize = 1 << 21;
 
-/// The trees, and for each of the depths the mean rate of each row over the trees that have not seen its customer, were
-/// they cut there; NaN where every tree has.
+/// Fits the trees. Also returns, for each depth, the mean rate of each row over the trees that have not seen its customer, with
+/// the trees cut at that depth. The rate is NaN if every tree has seen the customer.
 pub(crate) fn fit(
     set: &TrainingSet<'_>,
     customers: &Customers,
@@ -70,7 +70,7 @@ pub(crate) fn fit(
     Ok((trees, rates))
 }
 
-/// Whose each row is: customers numbered from 0 without a gap.
+/// The customer of each row. Customers are numbered from 0 without gaps.
 pub(crate) struct Customers {
     of_row: Vec<u32>,
     count: usize,
@@ -98,9 +98,10 @@ impl Customers {
 
 /// The rows' weights as integers.
 enum Weights {
-    /// All 1: sums are the numbers of draws.
+    /// All weights are 1, so sums are numbers of draws.
     One,
-    /// Multiples of a unit, of the largest at most 2^30. A sample is about as large as the set, so 2^33 rows cannot overflow.
+    /// The weights as multiples of a unit, at most 2^30. A sample is about as large as the set, so sums of 2^33 rows cannot
+    /// overflow.
     Units(Vec<u32>, f64),
 }
 
@@ -117,7 +118,7 @@ impl Weights {
     }
 }
 
-/// A row of a sample: its number, how often it was drawn, and how often as a churner (as often, or never).
+/// A row of a sample: its number, and how often it was drawn. `churned` is the same count for a churner, else 0.
 #[derive(Clone, Copy, Default)]
 struct Drawn {
     row: u32,
@@ -125,16 +126,16 @@ struct Drawn {
     churned: u16,
 }
 
-/// A tree, and what it says of the customers who are not in its sample.
+/// A tree, and its rates for the customers that are not in its sample.
 struct Grown {
     tree: Tree,
-    /// Their rows, rising.
+    /// The rows of these customers, rising.
     unseen: Vec<u32>,
-    /// Of each unseen row the rates at the depths that were asked for.
+    /// For each unseen row, the rates at the requested depths.
     values: Vec<f64>,
 }
 
-/// A row that is not in a sample, and its place among those.
+/// A row that is not in a sample, and its index among these rows.
 #[derive(Clone, Copy, Default)]
 struct Unseen {
     row: u32,
@@ -153,7 +154,7 @@ fn tree(
     if parameters.depths.is_empty() {
         unseen.clear();
     }
-    // Before they are sorted into the leaves: results are added up in the order of the rows.
+    // Taken before the rows are sorted into the leaves, because results are added up in the order of the rows.
     let rows_unseen = unseen.iter().map(|unseen| unseen.row).collect();
     let (tree, values) = match weights {
         Weights::One => {
@@ -171,15 +172,16 @@ fn tree(
     Grown { tree, unseen: rows_unseen, values }
 }
 
-/// As many draws with replacement as there are customers, or as make `most_rows`: the rows of those who were drawn, and of
-/// those who were not. Of more rows than that the unseen are those of every second customer, or third, and so on.
+/// Draws customers with replacement: as many as there are, or as many as have about `most_rows` rows. Returns the rows of the
+/// drawn customers, and the rows of the others. If there are more than `most_rows` rows, the others are only taken from
+/// every second customer, every third, and so on.
 fn sample(y: &[bool], customers: &Customers, most_rows: usize, random: &mut Random) -> (Vec<Drawn>, Vec<Unseen>) {
     let every = y.len().div_ceil(most_rows);
     let draws = match every {
         1 => customers.count,
         _ => share(customers.count, most_rows, y.len()).max(1),
     };
-    // A customer is drawn once on average; 255 times is beyond what chance does.
+    // A customer is drawn once on average, so more than 255 draws do not happen by chance.
     let mut times = vec![0u8; customers.count];
     for _ in 0..draws {
         let drawn = &mut times[random.below(customers.count)];
@@ -190,7 +192,7 @@ fn sample(y: &[bool], customers: &Customers, most_rows: usize, random: &mut Rand
     let (mut drawn, mut others) = (0, 0);
     for (row, (&customer, &churned)) in customers.of_row.iter().zip(y).enumerate() {
         let times = u16::from(times[customer as usize]);
-        // Both are written and one is kept at most: the next row takes the place of the other.
+        // Without a branch: both entries are written, but the length grows for at most one. The next row overwrites the other.
         rows[drawn] = Drawn { row: row as u32, times, churned: times * u16::from(churned) };
         unseen[others] = Unseen { row: row as u32, at: others as u32 };
         drawn += usize::from(times > 0);
@@ -201,7 +203,8 @@ fn sample(y: &[bool], customers: &Customers, most_rows: usize, random: &mut Rand
     (rows, unseen)
 }
 
-/// Draws below, those of churners above: one addition for both. A sample has less than 2^32 draws of rows.
+/// The number of draws in the low half, and the draws of churners in the high half, so that one addition adds both. A sample
+/// has less than 2^32 draws of rows.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Counts(u64);
 
@@ -273,12 +276,12 @@ where
     C: Copy + Default + PartialEq + std::ops::AddAssign + Into<Sum>,
     V: Fn(Drawn) -> C,
 {
-    /// Adds the node of these rows and everything below it.
+    /// Adds the node of these rows and the subtree below it.
     fn node(&mut self, rows: &mut [Drawn], unseen: &mut [Unseen], total: Sum, depth: usize) -> u32 {
         let index = self.tree.nodes.len();
         let (value, cover) = (self.criterion.value(total), self.criterion.cover(total));
         self.tree.nodes.push(Node { split: None, value, cover });
-        // Rows that agree have nothing to tell apart.
+        // If all rows have the same outcome, there is nothing to split.
         let agree = total.g == 0 || total.g == total.h;
         let is_leaf = depth == self.max_depth || agree || !self.criterion.can_split(total);
         let found = if is_leaf { None } else { self.search(rows, total) };
@@ -297,7 +300,7 @@ where
         index as u32
     }
 
-    /// Writes the value of a node for unseen rows, at its own depth and, for a leaf, at all below.
+    /// Writes the value of a node for unseen rows, at its own depth and, for a leaf, at all larger depths.
     fn answer(&mut self, unseen: &[Unseen], value: f64, depth: usize, is_leaf: bool) {
         for (which, &asked) in self.depths.iter().enumerate() {
             if asked == depth || (is_leaf && asked > depth) {
@@ -306,7 +309,7 @@ where
         }
     }
 
-    /// The best split over features in random order: `draw` of them, and more while none of those can be split.
+    /// The best split over features in random order: the first `draw` of them, and more while none gives a split.
     fn search(&mut self, rows: &[Drawn], total: Sum) -> Option<Found> {
         let columns = &self.binned.columns;
         let mut features: Vec<usize> = (0..columns.len()).collect();
@@ -333,9 +336,9 @@ mod tests {
 
     use super::*;
     use crate::features::FeatureSpec;
-    use crate::learn::bins::bin;
+    use crate::learn::trees::bins::bin;
 
-    /// 300 customers with one to three rows each; the rows of a customer differ and share a number with gaps.
+    /// 300 customers with one to three rows each. The rows of a customer differ; the numbers of the customers have gaps.
     fn data() -> (Array2<f64>, Vec<bool>, Vec<u32>) {
         let mut random = Random::new(11, 0);
         let groups: Vec<u32> = (0..300u32).flat_map(|c| vec![3 * c + 5; 1 + c as usize % 3]).collect();
@@ -344,8 +347,8 @@ mod tests {
         (x, y, groups)
     }
 
-    /// Trees grown deep and judged at several depths, against those trees cut there and walked row by row: the same rates, of
-    /// customers who are wholly outside the sample, and of no others.
+    /// Trees that are evaluated at several depths while they grow give the same rates as these trees cut at the depth and
+    /// walked row by row. The rates are of customers that are wholly outside the sample, and of no others.
     #[test]
     fn rates_are_those_of_trees_that_have_not_seen_the_customer() {
         let (x, y, groups) = data();
@@ -385,8 +388,8 @@ mod tests {
         }
     }
 
-    /// Of 600 rows (1 + 2 + 3 of each three of 300 customers) with room for 100: 300 · 100/600 = 50 draws, and the unseen are
-    /// rows of every sixth customer: 50 customers with a row each, of whom few are drawn (one in six or seven by chance).
+    /// Of 600 rows (1 + 2 + 3 rows of each three of 300 customers) with a limit of 100 there are 300 · 100/600 = 50 draws. The
+    /// unseen are rows of every sixth customer: 50 customers with a row each, of whom few are drawn (one in six or seven).
     #[test]
     fn a_sample_of_many_rows_is_a_part_of_them() {
         let (_, y, groups) = data();

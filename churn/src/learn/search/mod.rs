@@ -1,44 +1,48 @@
-//! The search behind `auto`: learners, feature sets and settings, each judged on rows that its fits had not seen.
+//! The search behind `auto`: learners, feature sets and settings, each evaluated on rows that it was not fitted on.
 //!
-//! Structure: a trial is a feature set and a [`LearnConfig`]. First come the three learners as they were asked for, on each
-//! feature set; then the two best learners, each on its best set, with one setting changed at a time: only settings that
-//! were left at their defaults.
+//! Structure: a trial is a feature set and a [`LearnConfig`]. First come the three learners with the requested settings, on
+//! each feature set. Then come the two best learners, each on its best set, with one setting changed at a time. Only settings
+//! that were left at their defaults are changed.
 //!
-//! Algorithm: customers are dealt into groups. For each group a trial is fitted, calibration included, on the rows of all
-//! other customers and scores the rows of the group. Where the part that may be learned from has an earlier and a later
-//! cutoff, it learns from the one and is judged at the other: no customer and no day is on both sides. The recipe as asked
-//! for with the lowest log-loss wins, of equal ones the first tried, unless a variation improves on it by more than the
-//! standard error of the difference over the same customers.
+//! Algorithm: customers are split into groups. For each group, a trial is fitted, calibration included, on the rows of all
+//! other customers, and scores the rows of the group. If the training part has an earlier and a later cutoff, the trial is
+//! fitted at the earlier one and evaluated at the later one, so no customer and no day is on both sides. The recipe with the
+//! requested settings and the lowest log-loss wins; of equal ones, the first tried. A variation wins only if it improves on
+//! that by more than the standard error of the difference over the same customers.
 //!
-//! Constraints: the list is fixed and short; there is no clock but the observer's, and without one the bits are the same
-//! every time.
+//! Constraints: the list of trials is fixed and short. The only clock is the observer's. Without a clock the result is
+//! deterministic.
+
+mod budget;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ndarray::Axis;
 
-use super::budget::{Limit, Timer, Watch};
-use super::fit::{check_enough, deal, fit};
+use super::fit::{check_enough, fit};
+use super::folds::deal;
 use super::snapshot::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::FeatureSet;
 use crate::metrics::log_loss_of;
 use crate::model::{Candidate, LearnConfig, ModelKind, Scorer, SearchProtocol};
 use crate::progress::{Observer, step};
+pub(super) use budget::Timer;
+use budget::{Limit, Watch};
 
-/// Parts that the customers are dealt into.
+/// Number of groups that the customers are split into.
 const GROUPS: usize = 3;
 
-/// The rows that the trials of one feature set are fitted and judged on.
+/// The rows that the trials of one feature set are fitted and evaluated on.
 pub(crate) struct SearchRows<'a> {
     learn: Cow<'a, Dataset>,
     weights: Option<&'a [f64]>,
-    /// Later rows of the same customers; none to judge the rows learned from.
+    /// Later rows of the same customers, to evaluate on; none to evaluate on the training rows.
     later: Option<Dataset>,
 }
 
-/// The rows that a group of customers is judged by, and on.
+/// The training rows and the evaluation rows for a group of customers.
 struct Group {
     learn: Vec<usize>,
     judge: Vec<usize>,
@@ -57,14 +61,14 @@ impl<'a> SearchRows<'a> {
         self.later.as_ref().unwrap_or(&self.learn)
     }
 
-    /// The groups of customers: all rows of the others to learn from, the group's own to judge.
+    /// The groups of customers. The training rows are all rows of the other groups; the evaluation rows are the group's own.
     fn groups(&self, seed: u64) -> Vec<Group> {
         let (mut y, mut customers) = (self.learn.y.clone(), self.learn.groups.clone());
         if let Some(later) = &self.later {
             y.extend_from_slice(&later.y);
             customers.extend_from_slice(&later.groups);
         }
-        // Another stream than that of the customers who were held out.
+        // Another random stream than that of the held-out customers.
         let dealt = deal(&y, &customers, GROUPS, seed ^ 0x7a1a);
         let learn = &dealt[..self.learn.y.len()];
         let judge = &dealt[dealt.len() - self.judged().y.len()..];
@@ -75,13 +79,13 @@ impl<'a> SearchRows<'a> {
         (0..GROUPS).map(group).collect()
     }
 
-    /// Whether there is enough to learn from for every group.
+    /// Returns true if every group has enough training rows.
     pub(crate) fn enough(&self, seed: u64) -> bool {
         let churned = |group: &Group| group.learn.iter().map(|&row| self.learn.y[row]).collect::<Vec<bool>>();
         self.groups(seed).iter().all(|group| check_enough(&churned(group), "").is_ok())
     }
 
-    /// The log-loss of every judged row.
+    /// The log-loss of every evaluated row.
     fn losses(&self, config: &LearnConfig, observer: &dyn Observer) -> Result<Vec<f64>> {
         let judged = self.judged();
         let mut losses = vec![0.0; judged.y.len()];
@@ -98,7 +102,7 @@ impl<'a> SearchRows<'a> {
         Ok(losses)
     }
 
-    /// The weighted mean of one number a judged row, and its standard error with the rows of a customer as one.
+    /// The weighted mean of a number per evaluated row, and its standard error, clustered by customer.
     fn mean(&self, values: impl Fn(usize) -> f64) -> (f64, f64) {
         let weight = |row: usize| self.weights.map_or(1.0, |weights| weights[row]);
         let customers = &self.judged().groups;
@@ -112,13 +116,13 @@ impl<'a> SearchRows<'a> {
     }
 }
 
-/// A feature set (none for a table) with its rows, or why it has none.
+/// A feature set (none for a table) with its rows, or the error if it has none.
 pub(crate) struct SearchSet<'a> {
     pub(crate) feature_set: Option<FeatureSet>,
     pub(crate) rows: Result<SearchRows<'a>>,
 }
 
-/// What the search found.
+/// The result of the search.
 pub(crate) struct Found {
     pub(crate) feature_set: Option<FeatureSet>,
     pub(crate) learning: LearnConfig,
@@ -129,15 +133,15 @@ pub(crate) struct Found {
 struct Trial {
     set: usize,
     config: LearnConfig,
-    /// Whether settings differ from those asked for.
+    /// True if settings differ from the requested ones.
     varied: bool,
     seconds: Option<f64>,
-    /// The log-loss, and that of each judged row.
+    /// The log-loss, and the log-loss of each evaluated row.
     outcome: Result<(f64, Vec<f64>)>,
 }
 
-/// Searches for the recipe with the lowest log-loss. The sets have the same customers in the same rows; the recipe is to be
-/// fitted on `refit_rows` rows afterwards.
+/// Searches for the recipe with the lowest log-loss. The sets have the same customers in the same rows. `refit_rows` is the
+/// number of rows that the recipe will be fitted on afterwards.
 pub(crate) fn search(
     sets: &[SearchSet<'_>],
     config: &LearnConfig,
@@ -166,14 +170,14 @@ struct Search<'a> {
     sets: &'a [SearchSet<'a>],
     timer: &'a Timer<'a>,
     refit_rows: usize,
-    /// Seconds that went by before the first trial.
+    /// Seconds that passed before the first trial.
     before: f64,
     total: usize,
     trials: Vec<Trial>,
 }
 
 impl Search<'_> {
-    /// The judged trials, best first; of equal ones the first tried.
+    /// The successful trials, best first; of equal ones, the first tried.
     fn ranked(&self) -> Vec<&Trial> {
         let loss = |trial: &Trial| trial.outcome.as_ref().map_or(f64::INFINITY, |(loss, _)| *loss);
         let mut ranked: Vec<&Trial> = self.trials.iter().filter(|trial| trial.outcome.is_ok()).collect();
@@ -191,13 +195,15 @@ impl Search<'_> {
         best
     }
 
-    /// The work after the search as a multiple of that of a trial, which was fitted on the rows of all groups but one in turn.
+    /// The work after the search as a multiple of the work of a trial, which is fitted on the rows of all groups but one in
+    /// turn.
     fn refits(&self, set: usize) -> f64 {
         let rows = self.sets[set].rows.as_ref().map_or(1, |rows| (GROUPS - 1) * rows.learn.y.len());
         MARGIN * self.refit_rows as f64 / rows as f64
     }
 
-    /// The seconds that a recipe needs after the search: for its fits, and for what takes as long as before the search.
+    /// The seconds that a recipe needs after the search: for its fits, and for the other work, estimated by the time before the
+    /// search.
     fn needs(&self, trial: &Trial) -> f64 {
         trial.seconds.unwrap_or(0.0) * self.refits(trial.set) + AFTER * self.before
     }
@@ -205,7 +211,7 @@ impl Search<'_> {
     fn run(&mut self, set: usize, config: LearnConfig, varied: bool) -> Result<()> {
         step(self.timer.observer(), "search", self.trials.len(), self.total)?;
         let began = self.timer.seconds();
-        // The first that can be judged runs in any case.
+        // Without a successful trial so far there is no limit, so the first one always runs.
         let reserve = self.ranked().first().map(|best| self.needs(best));
         let limit = reserve.zip(began).map(|(reserve, began)| Limit { reserve, began, refits: self.refits(set) });
         let watch = Watch::new(self.timer, limit);
@@ -245,8 +251,8 @@ impl Search<'_> {
         Ok(Found { feature_set: set.feature_set, learning: best.config.clone(), protocol, candidates })
     }
 
-    /// The best of the recipes as they were asked for, or the best of the variations that improve on it by more than the
-    /// standard error of the difference: of several that are about as good, the luckiest would be taken otherwise.
+    /// The best recipe with the requested settings, or the best of the variations that improve on it by more than the standard
+    /// error of the difference. Without that condition, the luckiest of several equally good recipes would be chosen.
     fn chosen<'t>(&self, ranked: &[&'t Trial]) -> Option<&'t Trial> {
         let asked = *ranked.iter().find(|trial| !trial.varied)?;
         let better = ranked
@@ -256,7 +262,7 @@ impl Search<'_> {
         Some(better.unwrap_or(&asked))
     }
 
-    /// How much higher the log-loss of one trial is than that of another, and the standard error of it.
+    /// The log-loss of one trial minus that of another, and the standard error of the difference.
     fn difference(&self, a: &Trial, b: &Trial) -> Option<(f64, f64)> {
         let ((_, a_losses), (_, b_losses)) = (a.outcome.as_ref().ok()?, b.outcome.as_ref().ok()?);
         Some(self.sets[a.set].rows.as_ref().ok()?.mean(|row| a_losses[row] - b_losses[row]))
@@ -275,7 +281,7 @@ impl Search<'_> {
     }
 }
 
-/// The numbers of a recipe that are not those asked for.
+/// The numeric settings of a recipe that differ from the requested ones.
 fn changed(config: &LearnConfig, asked: &LearnConfig) -> BTreeMap<String, serde_json::Number> {
     let keys = |config: &LearnConfig| match serde_json::to_value(config) {
         Ok(serde_json::Value::Object(keys)) => keys,
@@ -286,18 +292,19 @@ fn changed(config: &LearnConfig, asked: &LearnConfig) -> BTreeMap<String, serde_
     differing.filter_map(|(key, value)| Some((key, value.as_number()?.clone()))).collect()
 }
 
-/// What the work after the search may take beyond what the rows make of it: more rows are also further apart in memory, make
-/// larger trees, and the machine may have other work by then. With 1.25 times a minute on CDNOW was overrun by 3 seconds.
+/// Safety factor for the work after the search, beyond the ratio of the rows. More rows are also further apart in memory and
+/// make larger trees, and the machine may have other work by then. With 1.25, a budget of a minute on CDNOW was exceeded by
+/// 3 seconds.
 const MARGIN: f64 = 1.75;
 
-/// What follows the search takes so many times as long as what precedes it, fitting aside.
+/// Estimated time of the work after the search, without fitting, as a multiple of the time before the search.
 const AFTER: f64 = 2.0;
 
-/// Learners whose settings are varied, and the most variations of one.
+/// Number of learners whose settings are varied; `VARIATIONS` is the largest number of variations of one learner.
 const VARIED: usize = 2;
 const VARIATIONS: usize = 3;
 
-/// A recipe with one setting changed at a time, of those that were left at their defaults.
+/// The variations of a recipe, each with one setting changed. Only settings that were left at their defaults are changed.
 fn variations(recipe: &LearnConfig, columns: usize) -> Vec<LearnConfig> {
     let default = LearnConfig { model: recipe.model, ..LearnConfig::default() };
     let vary = |free: bool, change: &dyn Fn(&mut LearnConfig)| {
@@ -306,18 +313,19 @@ fn variations(recipe: &LearnConfig, columns: usize) -> Vec<LearnConfig> {
         free.then_some(varied)
     };
     let list = match recipe.model {
-        // Few rows for the columns, or columns that say the same, want more shrinkage.
+        // Few rows for the number of columns, or correlated columns, need more shrinkage.
         ModelKind::LogisticRegression => {
             let free = recipe.l2 == default.l2;
             vec![vary(free, &|c| c.l2 = 10.0), vary(free, &|c| c.l2 = 100.0)]
         }
-        // Noisy labels want larger leaves, a few strong columns among many weak ones a larger draw; more trees calm both.
+        // Noisy labels need larger leaves; a few strong columns among many weak ones need more features per split. More trees
+        // reduce the variance of both.
         ModelKind::RandomForest => vec![
             vary(recipe.min_child_weight.is_none(), &|c| c.min_child_weight = Some(20.0)),
             vary(recipe.features_per_split.is_none(), &|c| c.features_per_split = Some(columns.div_ceil(2))),
             vary(recipe.trees == default.trees, &|c| c.trees = 300),
         ],
-        // Noisy labels want larger leaves or smaller steps; many rows can use more than the rounds there are, in larger ones.
+        // Noisy labels need larger leaves or smaller steps. Many rows can use more rounds than the limit, so larger steps.
         ModelKind::GradientBoosting => vec![
             vary(recipe.min_child_weight.is_none(), &|c| c.min_child_weight = Some(20.0)),
             vary(recipe.learning_rate == default.learning_rate, &|c| c.learning_rate = 0.05),
@@ -333,7 +341,7 @@ mod tests {
     use super::*;
     use crate::features::FeatureSpec;
 
-    /// `rows` rows of these customers, every third a churner.
+    /// Rows of these customers, every third a churner.
     fn data(customers: impl Iterator<Item = u32>) -> Dataset {
         let groups: Vec<u32> = customers.collect();
         let x = ndarray::Array2::from_shape_fn((groups.len(), 1), |(row, _)| row as f64);
@@ -341,7 +349,7 @@ mod tests {
         Dataset { x, y, groups, ages, specs: vec![FeatureSpec::numeric("x")] }
     }
 
-    /// Customers 0..90 at two early cutoffs, 30..120 at the later one, and the same where there is no later one.
+    /// Customers 0..90 at two early cutoffs and 30..120 at the later one; and the same without a later one.
     #[test]
     fn no_customer_is_on_both_sides_and_every_row_is_judged_once() {
         let early = || data((0..90).chain(0..90));
@@ -352,7 +360,7 @@ mod tests {
             for group in rows.groups(5) {
                 let learned: Vec<u32> = group.learn.iter().map(|&row| rows.learn.groups[row]).collect();
                 assert!(group.judge.iter().all(|&row| !learned.contains(&rows.judged().groups[row])));
-                // All others are learned from: two thirds of the customers, by about one.
+                // The training rows are those of all other customers: about two thirds of them.
                 assert!(learned.len().abs_diff(120) <= 24, "{}", learned.len());
                 group.judge.iter().for_each(|&row| times[row] += 1);
             }
@@ -374,9 +382,10 @@ mod tests {
         assert!((mean - 3.5).abs() < 1e-15 && (error - 18f64.sqrt() / 4.0).abs() < 1e-15);
     }
 
-    /// The recipe as asked for loses 1 on each of four customers. A variation that gains 0.4 on all is taken; one that gains
-    /// 2 on one customer alone has the lower mean (gain 0.5), but the error √(1.5² + 3 · 0.5²)/4 = 0.43 is below it, and is
-    /// taken too; one that gains 3 on one and loses 1 on another gains 0.5 ± √(2.5² + 1.5² + 2 · 0.5²)/4 = 0.75: luck.
+    /// The requested recipe has the loss 1 on each of four customers. A variation that gains 0.4 on all is chosen. One that
+    /// gains 2 on one customer alone gains 0.5 on average; the error √(1.5² + 3 · 0.5²)/4 = 0.43 is below that, so it is
+    /// chosen too. One that gains 3 on one customer and loses 1 on another gains 0.5 ± √(2.5² + 1.5² + 2 · 0.5²)/4 = 0.75, so
+    /// it may be luck.
     #[test]
     fn a_variation_must_gain_more_than_its_error() {
         let data = data(0..4);

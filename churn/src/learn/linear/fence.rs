@@ -1,26 +1,26 @@
-//! Where a column's values are cut off before something linear is fitted to them: no row may outweigh all others.
+//! Clipping limits of a column's values before a linear model is fitted to them, so that no row outweighs all others.
 //!
-//! The fence stands ten median distances from the median on either side. Of a column that holds one value in more than half
-//! of its rows the distances are those of the other rows, since the median distance would be 0.
+//! The limits are ten median distances from the median on either side. If a column has the same value in more than half of
+//! its rows, the median distance would be 0. Then only the distances of the other rows count.
 
 use crate::features::percentile;
 
-/// Values beyond count as the fence itself.
+/// The clipping limits; values beyond a limit count as the limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Fence {
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub(crate) struct Fence {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
-/// Ten median distances are 6.7 standard deviations of a normal distribution.
+/// Width of the fence in median distances. Ten are 6.7 standard deviations of a normal distribution.
 const REACH: f64 = 10.0;
 
 impl Fence {
     /// No fence.
-    pub(super) const NONE: Fence = Fence { low: f64::NEG_INFINITY, high: f64::INFINITY };
+    pub(crate) const NONE: Fence = Fence { low: f64::NEG_INFINITY, high: f64::INFINITY };
 
-    /// The fence of these values, missing ones (NaN) left out; without end where they are all the same.
-    pub(super) fn of(values: impl Iterator<Item = f64>) -> Fence {
+    /// The fence of these values, without missing ones (NaN). It is infinite if all values are the same.
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Fence {
         let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
         if values.is_empty() {
             return Fence::NONE;
@@ -39,12 +39,12 @@ impl Fence {
         Fence { low: median - REACH * distance, high: median + REACH * distance }
     }
 
-    /// The fence for values from `least` to `most`: no wider than they.
-    pub(super) fn within(self, least: f64, most: f64) -> Fence {
+    /// The fence, narrowed to the range from `least` to `most`.
+    pub(crate) fn within(self, least: f64, most: f64) -> Fence {
         Fence { low: self.low.max(least), high: self.high.min(most) }
     }
 
-    pub(super) fn clamp(&self, value: f64) -> f64 {
+    pub(crate) fn clamp(&self, value: f64) -> f64 {
         value.clamp(self.low, self.high)
     }
 }

@@ -1,12 +1,13 @@
-//! [Newton's method](super::newton) for logistic regression: its terms are made of the training set, then its coefficients.
+//! Fitting of logistic regression: derives the terms from the training set, then fits the coefficients by
+//! [Newton's method](super::newton).
 
 use std::ops::Range;
 
 use super::design::{gather, summaries};
 use super::fence::Fence;
-use super::fit::TrainingSet;
 use super::newton::{BLOCK, Problem};
 use crate::error::{Error, ErrorKind, Result};
+use crate::learn::rows::TrainingSet;
 use crate::model::Logistic;
 use crate::model::logistic::{MOST_DEVIATIONS, Term, TermKind};
 use crate::order;
@@ -39,13 +40,14 @@ impl Logistic {
 impl Term {
     fn new(feature: usize, kind: TermKind, fence: Fence, mean: f64, variance: f64) -> Self {
         let scale = variance.sqrt();
-        // A constant column carries nothing; rounding alone must not blow it up, nor may 1/scale overflow.
+        // A constant column has no information. Its scale is 1, so that rounding errors are not amplified and 1/scale does not
+        // overflow.
         let scale = if scale > f64::max(1e-12 * mean.abs(), 1e-300) { scale } else { 1.0 };
         let limit = |limit: f64| limit.is_finite().then_some(limit);
         Term { feature, kind, low: limit(fence.low), high: limit(fence.high), mean, scale, coefficient: 0.0 }
     }
 
-    /// The same for a feature's values in many rows.
+    /// Standardises the values of a feature in many rows, in place.
     fn standardise(&self, values: &mut [f64]) {
         let (mean, inverse) = (self.mean, 1.0 / self.scale);
         let standard = |raw: f64| ((raw - mean) * inverse).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS);
@@ -63,8 +65,8 @@ impl Term {
     }
 }
 
-/// The terms of a training set with their medians, means and scales: one for each number and level in the order of the
-/// features, then one for each feature that has missing values. Where there would be too many, the rarest levels have none.
+/// Derives the terms of a training set with their medians, means and scales: one for each number and level in the order of
+/// the features, then one for each feature with missing values. If there would be too many, the rarest levels get none.
 fn terms(set: &TrainingSet<'_>, x: &[f64]) -> Result<Vec<Term>> {
     let summaries = summaries(set, x);
     let numbers = set.specs.iter().filter(|spec| spec.levels.is_none()).count();
@@ -113,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::features::FeatureSpec;
-    use crate::learn::bins::Binned;
+    use crate::learn::trees::Binned;
 
     fn terms_of(x: &Array2<f64>, specs: &[FeatureSpec]) -> Result<Vec<Term>> {
         let rows: Vec<u32> = (0..x.nrows() as u32).collect();
@@ -168,7 +170,7 @@ mod tests {
             term.standardise(&mut column);
             for (found, value) in column.into_iter().zip(values) {
                 let right = term.standardised(value);
-                // A product with 1/scale instead of a quotient: two roundings more.
+                // The block form multiplies by 1/scale instead of dividing, which adds two roundings.
                 assert!(
                     (found - right).abs() <= 4e-16 * right.abs(),
                     "{:?} of {value}: {found}, not {right}",

@@ -1,53 +1,53 @@
-//! What logistic regression knows of its columns before it fits: medians, fences, means, deviations, counts of levels, in
-//! one pass over the rows, and another over a column that reaches beyond its fence.
+//! Summaries of the columns for logistic regression: medians, fences, means, deviations and counts of levels. They take one
+//! pass over the rows, and another over each column with values beyond its fence.
 //!
-//! **Algorithm.** Means and sums of squared deviations of small blocks are exact to rounding and merged by Chan, Golub and
-//! LeVeque's formula (1979), in fixed order. For the median a sample of the rows gives two values that it lies between in
-//! all likelihood; the pass counts what lies below and keeps what lies between, which is little, and the median is chosen
-//! from that. If it did not lie there, it is sought in the whole column.
+//! **Algorithm.** Means and sums of squared deviations are computed exactly (up to rounding) for small blocks, and merged in
+//! a fixed order by the formula of Chan, Golub and LeVeque (1979). For the median, a sample of the rows gives two values
+//! (the bracket) that it most likely lies between. The pass counts the values below the bracket and keeps the values inside,
+//! which are few, and the median is selected from these. If it is not inside, it is selected from the whole column.
 
 use std::ops::Range;
 
 use super::fence::Fence;
-use super::fit::TrainingSet;
 use crate::counts::{share, stretch};
 use crate::features::percentile;
+use crate::learn::rows::TrainingSet;
 use crate::parallel;
 
-/// What is known of a feature.
-pub(super) struct Summary {
-    pub(super) missing: usize,
-    /// Where a number's values are cut off: at the fence, and no farther out than the least and the greatest.
-    pub(super) fence: Fence,
-    /// Of a number's present values, cut off, and the sum of their squared deviations from it.
-    pub(super) mean: f64,
-    pub(super) squares: f64,
-    /// 0 where all are missing.
-    pub(super) median: f64,
-    /// Rows of each level of a category.
-    pub(super) levels: Vec<usize>,
+/// The summary of a feature.
+pub(crate) struct Summary {
+    pub(crate) missing: usize,
+    /// The clipping limits of a number: the fence, but no wider than the smallest and the largest value.
+    pub(crate) fence: Fence,
+    /// The mean of a number's present values after clipping; `squares` is the sum of their squared deviations from it.
+    pub(crate) mean: f64,
+    pub(crate) squares: f64,
+    /// The median of the present values; 0 if all are missing.
+    pub(crate) median: f64,
+    /// Number of rows of each level of a category.
+    pub(crate) levels: Vec<usize>,
 }
 
-/// Rows that are looked at together.
+/// Number of rows that are processed together.
 const BLOCK: usize = 256;
-/// Rows that a core takes on, and the most such parts.
+/// Smallest number of rows of a part for a core; `GROUPS` is the largest number of parts.
 const LEAST_GROUP: usize = 1024;
 const GROUPS: usize = 64;
-/// Up to so many rows the median is sought among all.
+/// Up to this number of rows, the median is selected from all rows.
 const FEW: usize = 4096;
-/// Rows that a fence is found by.
+/// Largest number of rows that a fence is computed from.
 const MOST_FENCED: usize = 10_000;
 
-/// Writes a feature's values in these of the set's rows.
-pub(super) fn gather(set: &TrainingSet<'_>, x: &[f64], feature: usize, rows: Range<usize>, out: &mut [f64]) {
+/// Writes the values of a feature for these rows of the set.
+pub(crate) fn gather(set: &TrainingSet<'_>, x: &[f64], feature: usize, rows: Range<usize>, out: &mut [f64]) {
     let width = set.specs.len();
     for (out, &row) in out.iter_mut().zip(&set.rows[rows]) {
         *out = x[row as usize * width + feature];
     }
 }
 
-/// One of each feature; `x` are the set's values row by row.
-pub(super) fn summaries(set: &TrainingSet<'_>, x: &[f64]) -> Vec<Summary> {
+/// The summary of each feature. `x` has the values in row-major order.
+pub(crate) fn summaries(set: &TrainingSet<'_>, x: &[f64]) -> Vec<Summary> {
     let n = set.rows.len();
     let brackets = parallel::map(set.specs.len(), |feature| match set.specs[feature].levels {
         None => bracket(set, x, feature),
@@ -101,13 +101,13 @@ pub(super) fn summaries(set: &TrainingSet<'_>, x: &[f64]) -> Vec<Summary> {
     })
 }
 
-/// Values of a feature at about so many evenly spaced rows, or at all where there are fewer.
+/// The values of a feature at `most` evenly spaced rows, or at all rows if there are fewer.
 fn sample(set: &TrainingSet<'_>, x: &[f64], feature: usize, most: usize) -> impl Iterator<Item = f64> {
     let (n, size) = (set.rows.len(), set.rows.len().min(most));
     (0..size).map(move |i| x[set.rows[share(n, i, size)] as usize * set.specs.len() + feature])
 }
 
-/// Mean and sum of squared deviations of a feature's present values, cut off.
+/// Mean and sum of squared deviations of a feature's present values after clipping.
 fn cut_moments(set: &TrainingSet<'_>, x: &[f64], feature: usize, fence: Fence) -> (f64, f64) {
     let values = || {
         let all = set.rows.iter().map(|&row| x[row as usize * set.specs.len() + feature]);
@@ -117,7 +117,7 @@ fn cut_moments(set: &TrainingSet<'_>, x: &[f64], feature: usize, fence: Fence) -
     (mean, values().map(|value| (value - mean) * (value - mean)).sum())
 }
 
-/// Two values that the median lies between, most likely: some four deviations of its rank in a sample on either side.
+/// Two values that the median most likely lies between: about four standard deviations of its rank in a sample on either side.
 fn bracket(set: &TrainingSet<'_>, x: &[f64], feature: usize) -> (f64, f64) {
     let n = set.rows.len();
     if n <= FEW {
@@ -134,7 +134,7 @@ fn bracket(set: &TrainingSet<'_>, x: &[f64], feature: usize) -> (f64, f64) {
     (low, high)
 }
 
-/// What some of the rows say of a feature.
+/// The summary of a feature over some of the rows.
 struct Part {
     present: usize,
     least: f64,
@@ -142,7 +142,7 @@ struct Part {
     mean: f64,
     squares: f64,
     bracket: (f64, f64),
-    /// Values below the bracket, at its lower end, at its upper end; and those inside.
+    /// Number of values below the bracket, at its lower end, and at its upper end; `inside` has the values inside.
     below: usize,
     at_low: usize,
     at_high: usize,
@@ -195,13 +195,13 @@ impl Part {
         let mean = lane_by_lane(&|v| if v.is_nan() { 0.0 } else { v }) / present as f64;
         let squares = lane_by_lane(&|v| if v.is_nan() { 0.0 } else { (v - mean) * (v - mean) });
         self.merge_moments(present, mean, squares);
-        // Of a number and a missing value the number is the smaller and the larger.
+        // min and max ignore missing values (NaN).
         self.least = values.iter().fold(self.least, |least, &v| least.min(v));
         self.most = values.iter().fold(self.most, |most, &v| most.max(v));
         let (low, high) = self.bracket;
         self.below += count(&|v| v < low);
         self.at_low += count(&|v| v == low);
-        // Where both ends are one value, it is counted once.
+        // If both ends are the same value, it is counted only once.
         self.at_high += count(&|v| v == high && v > low);
         let before = self.inside.len();
         self.inside.resize(before + values.len(), 0.0);
@@ -235,16 +235,16 @@ impl Part {
         self.levels.iter_mut().zip(part.levels).for_each(|(a, b)| *a += b);
     }
 
-    /// None if it does not lie in the bracket.
+    /// The median; none if it is not in the bracket.
     fn median(&mut self) -> Option<f64> {
         let (below, position) = (self.below, self.present.checked_sub(1)?);
         let low = self.at(position / 2, below)?;
         let high = self.at(position.div_ceil(2), below)?;
-        // As the percentile is written, whose values cannot overflow.
+        // The same formula as in `percentile`, so the bits agree. It cannot overflow.
         Some(high - (high - low) * 0.5)
     }
 
-    /// The value of this rank.
+    /// The value of this rank; none if it is not in the bracket.
     fn at(&mut self, rank: usize, below: usize) -> Option<f64> {
         let rank = rank.checked_sub(below)?;
         if rank < self.at_low {
@@ -264,10 +264,10 @@ mod tests {
 
     use super::*;
     use crate::features::FeatureSpec;
-    use crate::learn::bins::Binned;
+    use crate::learn::trees::Binned;
     use crate::random::Random;
 
-    /// Against the plain definitions: a sorted copy, a sum and a sum of squares a column.
+    /// Compares with the plain definitions: a sorted copy, a sum and a sum of squares for each column.
     #[test]
     fn summaries_are_those_of_the_definitions() {
         let mut random = Random::new(3, 0);
@@ -277,10 +277,10 @@ mod tests {
                 &mut |_| uniform(),
                 &mut |i| 1e9 + i as f64,
                 &mut |i| -((i * i) as f64),
-                // More than half of one value, and just half.
+                // One value in more than half of the rows, and in exactly half.
                 &mut |i| if i % 5 < 3 { 7.0 } else { i as f64 },
                 &mut |i| if i % 2 == 0 { 0.0 } else { 1.0 + i as f64 },
-                // What every sample at even steps misses: the median of the others.
+                // A column whose evenly spaced sample misses the median.
                 &mut |i| if i % 97 == 0 { -1e6 } else { (i % 1013) as f64 },
                 &mut |i| if i % 3 == 0 { f64::NAN } else { (i % 17) as f64 },
                 &mut |_| f64::NAN,
@@ -292,7 +292,7 @@ mod tests {
             }
             let mut specs: Vec<FeatureSpec> = (0..9).map(|j| FeatureSpec::numeric(format!("x{j}"))).collect();
             specs[8].levels = Some((0..4).map(|l| l.to_string()).collect());
-            // Not all of the rows, and not in order.
+            // A part of the rows, not in order.
             let rows: Vec<u32> = (0..rows as u32).rev().filter(|row| row % 11 != 5 || rows < 6).collect();
             let (y, weights) = (vec![true; x.nrows()], vec![1.0; x.nrows()]);
             let set =
@@ -309,7 +309,7 @@ mod tests {
                     continue;
                 }
                 present.sort_unstable_by(f64::total_cmp);
-                // Cut off ten median distances from the median.
+                // Clipped at ten median distances from the median.
                 let fence = Fence::of(sample(&set, x.as_slice().expect("rows"), j, MOST_FENCED));
                 present.iter_mut().for_each(|value| *value = fence.clamp(*value));
                 let n = present.len();
@@ -318,7 +318,7 @@ mod tests {
                 let mean = if n == 0 { 0.0 } else { present.iter().sum::<f64>() / n as f64 };
                 let squares: f64 = present.iter().map(|v| (v - mean) * (v - mean)).sum();
                 assert!((found.mean - mean).abs() <= 1e-13 * mean.abs(), "{what}: mean {} not {mean}", found.mean);
-                // The distances of the blocks' means carry the rounding of the mean.
+                // The differences of the blocks' means include the rounding error of the mean.
                 let rounding = 2.0 * f64::EPSILON * mean.abs() * (n as f64 * squares).sqrt();
                 let off = (found.squares - squares).abs();
                 assert!(off <= 1e-11 * squares + rounding, "{what}: {} not {squares}", found.squares);

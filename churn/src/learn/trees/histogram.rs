@@ -1,16 +1,18 @@
-//! Histograms: for each bin of each feature the sum over a node's rows.
+//! Histograms: for each bin of each feature, the sum over a node's rows.
 //!
-//! Features stand in groups of eight, whose codes of a row are the bytes of one word: one load gives eight, the sums of
-//! eight features (32 kB) stay in the first-level cache, and neighbouring updates go to different histograms, so that none
-//! waits for the one before. **Arithmetic.** A gradient has at most 30 bits and a sum 64: 2^33 rows cannot overflow, and
-//! the integers make sums exact, in any order and from any parts.
+//! Features are in groups of eight. The codes of a group in a row are the bytes of one word, so one load reads eight codes.
+//! The sums of eight features (32 kB) stay in the first-level cache. Successive updates go to different histograms, so none
+//! waits for the one before.
+//!
+//! **Arithmetic.** A gradient has at most 30 bits and a sum 64 bits, so 2^33 rows cannot overflow. Integer sums are exact, in
+//! any order and from any parts.
 
 use std::ops::AddAssign;
 
 use super::bins::{BINS, BinnedColumn};
 use super::gradients::Gradient;
 
-/// Sums over the rows of a bin or node.
+/// Sums of gradient and curvature over the rows of a bin or node.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(16))]
 pub(crate) struct Sum {
@@ -49,11 +51,11 @@ impl From<Gradient> for Sum {
 /// The sums of one feature, by code.
 pub(crate) type Histogram = [Sum; BINS];
 
-/// Features in a group.
+/// Number of features in a group.
 pub(crate) const GROUP: usize = 8;
 
-/// Adds rows to the histograms of a group of up to eight features. `words` and `gradients` are of the block that the rows
-/// are numbered in.
+/// Adds rows to the histograms of a group of up to eight features. Rows are numbered within the block of `words` and
+/// `gradients`.
 pub(crate) fn fill(histograms: &mut [Histogram], rows: &[u16], words: &[u64], gradients: &[Gradient]) {
     match histograms.len() {
         1 => fill_group::<1>(histograms, rows, words, gradients),
@@ -78,8 +80,8 @@ fn fill_group<const N: usize>(histograms: &mut [Histogram], rows: &[u16], words:
     }
 }
 
-/// Adds rows to the histograms of some features, one after the other in `features`; `row` gives a row's number and what it
-/// adds.
+/// Adds rows to the histograms of the features in `features`, one feature after the other. `row` returns a row's number and
+/// its summand.
 pub(crate) fn fill_columns<C: Copy + AddAssign, R: Copy>(
     histograms: &mut [[C; BINS]],
     features: &[usize],
@@ -114,7 +116,7 @@ fn fill_some<C: Copy + AddAssign, R: Copy, const N: usize>(
     }
 }
 
-/// The sum over all rows that a histogram was filled with.
+/// The sum over all rows of a histogram.
 pub(crate) fn total(histogram: &Histogram) -> Sum {
     let mut total = Sum::default();
     histogram.iter().for_each(|&sum| total += sum);
@@ -124,10 +126,10 @@ pub(crate) fn total(histogram: &Histogram) -> Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learn::bins::BinKind;
+    use crate::learn::trees::bins::BinKind;
     use crate::random::Random;
 
-    /// By columns and by words, with all features and some.
+    /// Filling by columns and by words gives the same histograms, with all features and with some.
     #[test]
     fn columns_equal_words() {
         let mut random = Random::new(8, 0);
@@ -153,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Against sums taken one feature and row at a time in 128 bits, with gradients at the ends of their range.
+    /// Compares with 128-bit sums of one feature and one row at a time, with gradients at the ends of their range.
     #[test]
     fn grouped_equals_naive() {
         let mut random = Random::new(7, 0);

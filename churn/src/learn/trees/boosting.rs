@@ -1,20 +1,20 @@
-//! Gradient boosting on the log-loss with Newton steps (Friedman 2001; Chen and Guestrin 2016): each round fits a tree to
-//! the gradients at the margins so far and adds it, shrunk by the learning rate.
+//! Gradient boosting of the log-loss with Newton steps (Friedman 2001; Chen and Guestrin 2016). Each round fits a tree to the
+//! gradients at the current margins and adds it, shrunk by the learning rate.
 
-use super::fit::TrainingSet;
 use super::gradients::{self, Gradient, Units};
 use super::grow::{Block, Grown, blocks, grow};
 use super::growth::Growth;
+use crate::learn::rows::TrainingSet;
 use crate::model::tree::Tree;
 use crate::parallel;
 
-/// Boosting in progress: the margins of all rows of the data set, those that are held out included.
+/// The state of boosting, with the margins of all rows of the data set, including held-out ones.
 pub(crate) struct Booster<'a> {
     set: TrainingSet<'a>,
     growth: Growth,
     learning_rate: f64,
     units: Units,
-    /// As shares, with the sign of the outcome.
+    /// The weights as shares, with the sign of the outcome.
     weights: Vec<f32>,
     blocks: Vec<Block>,
     gradients: Vec<Gradient>,
@@ -23,7 +23,7 @@ pub(crate) struct Booster<'a> {
     pub(crate) trees: Vec<Tree>,
 }
 
-/// Rows that are worked on together.
+/// Number of rows that are processed together.
 const ROWS: usize = 1 << 14;
 
 impl<'a> Booster<'a> {
@@ -46,7 +46,7 @@ impl<'a> Booster<'a> {
         }
     }
 
-    /// Adds a tree.
+    /// Runs one round, which adds a tree.
     pub(crate) fn round(&mut self) {
         match self.blocks.len() {
             1 => self.add_tree(),
@@ -70,7 +70,7 @@ impl<'a> Booster<'a> {
 
     /// Adds a tree's values to the margins of all rows.
     fn add(&mut self, grown: &Grown) {
-        // All blocks but the last are as long as the first.
+        // All blocks but the last have the length of the first.
         let size = self.blocks[0].range.len();
         parallel::for_each_chunk(&mut self.margins, size, |first, margins| {
             for (number, block) in self.blocks.iter().enumerate().filter(|(_, block)| block.range.start == first) {

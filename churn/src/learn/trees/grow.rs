@@ -1,10 +1,10 @@
 //! Growing a boosting tree, level by level.
 //!
-//! Rows stand in blocks of at most 2^16, numbered by 16 bits within their block: what a level reads of a block, codes,
-//! gradients and order, fits in the second-level cache. A level is two passes over the blocks: one divides the rows of every
-//! node between its children, one sums the histograms of the smaller child of each pair; the larger one's is its parent's
-//! less the smaller one's. Blocks are worked on side by side, and since all sums are integers neither their size nor the
-//! number of threads changes a bit.
+//! Rows are in blocks of at most 2^16 and are numbered by 16 bits within their block. So the data of a block that a level
+//! reads (codes, gradients and order) fits in the second-level cache. A level takes two passes over the blocks. The first
+//! divides the rows of every node between its children. The second sums the histograms of the smaller child of each pair;
+//! the histogram of the larger child is the parent's minus the smaller child's. Blocks are processed in parallel. All sums
+//! are integers, so neither the size of the blocks nor the number of threads changes the result.
 
 use std::ops::Range;
 
@@ -16,23 +16,23 @@ use super::histogram::{GROUP, Histogram, Sum, fill, total};
 use crate::model::tree::{Node, Split, Tree};
 use crate::parallel;
 
-/// Rows of a data set that stand behind one another, in an order that growing changes.
+/// A range of rows of a data set, in an order that growing a tree changes.
 pub(crate) struct Block {
-    /// The first row of the data set that belongs to it, and the one behind its last.
+    /// The range of the rows in the data set.
     pub(crate) range: Range<usize>,
-    /// Its rows, counted from the first.
+    /// The rows of the block, counted from the start of the range.
     start: Vec<u16>,
     order: Vec<u16>,
-    /// Whether they are learned from; others only find their leaves.
+    /// True if they are training rows; other rows only find their leaves.
     learned: bool,
 }
 
-/// The most rows that 16 bits can number.
+/// Largest number of rows of a block, which 16 bits can number.
 const MOST_ROWS: usize = 1 << 16;
-/// Fewer are not worth a block of their own.
+/// Smallest number of rows that are worth a block.
 const LEAST_ROWS: usize = 1 << 14;
 
-/// Blocks of all rows of a data set, those of `learned` (rising) apart from the others.
+/// Divides all rows of a data set into blocks. The rows in `learned` (rising) are in other blocks than the rest.
 pub(crate) fn blocks(n: usize, learned: &[u32]) -> Vec<Block> {
     let size = n.div_ceil(2 * parallel::threads()).clamp(LEAST_ROWS, MOST_ROWS);
     let mut blocks = Vec::new();
@@ -53,15 +53,15 @@ pub(crate) fn blocks(n: usize, learned: &[u32]) -> Vec<Block> {
     blocks
 }
 
-/// A tree, and the rows of each of its leaves.
+/// A grown tree with the rows of each of its leaves.
 pub(crate) struct Grown {
     pub(crate) tree: Tree,
-    /// For each leaf its node and, in every block, where its rows stand.
+    /// For each leaf, its node and the range of its rows in every block.
     leaves: Vec<(u32, Vec<Range<usize>>)>,
 }
 
 impl Grown {
-    /// The rows of a block, counted from its first, with their leaves, a leaf after the other.
+    /// Iterates over the leaves with their rows in a block, counted from the start of the block.
     pub(crate) fn leaves<'a>(&'a self, number: usize, block: &'a Block) -> impl Iterator<Item = (&'a Node, &'a [u16])> {
         self.leaves
             .iter()
@@ -69,16 +69,16 @@ impl Grown {
     }
 }
 
-/// A node that may be split.
+/// A node that may still be split.
 struct Open {
     node: u32,
     total: Sum,
-    /// Where its rows stand in every block.
+    /// The range of its rows in every block.
     places: Vec<Range<usize>>,
     histograms: Vec<Histogram>,
 }
 
-/// What the growth of one tree works with.
+/// The state of growing one tree.
 struct Grower<'a> {
     binned: &'a Binned,
     gradients: &'a [Gradient],
@@ -89,12 +89,12 @@ struct Grower<'a> {
     leaves: Vec<(u32, Vec<Range<usize>>)>,
 }
 
-/// Bytes of histograms of a level beyond which its nodes are grown in turn.
+/// Largest size in bytes of the histograms of a level. A larger level is split, and its halves are grown one after the other.
 const MOST_HISTOGRAMS: usize = 1 << 27;
-/// Rows × groups of features below which handing blocks out to other cores costs more than it saves.
+/// Number of rows × groups of features below which spreading blocks over the cores costs more than it saves.
 const WORTH_SHARING: usize = 1 << 15;
 
-/// Grows a tree on the blocks that are learned from. `gradients` are those of all rows of the data set.
+/// Grows a tree on the training blocks. `gradients` are those of all rows of the data set.
 pub(crate) fn grow(
     binned: &Binned,
     gradients: &[Gradient],
@@ -128,7 +128,7 @@ impl Grower<'_> {
         depth < self.max_depth && self.criterion.can_split(sum)
     }
 
-    /// Splits these nodes of one depth and everything below them.
+    /// Splits these nodes of one depth, and the nodes below them.
     fn level(&mut self, open: Vec<Open>, depth: usize) {
         let found = self.search(&open, depth);
         let (mut split, mut rules) = (Vec::new(), Vec::new());
@@ -145,7 +145,7 @@ impl Grower<'_> {
             return;
         }
         let mut next = self.divide(split, rules, depth + 1);
-        // Both halves of a level that is too wide; a depth adds at most one such to those that wait.
+        // A level that is too wide is halved. Each depth keeps at most one other half waiting, which bounds the memory.
         let bytes = self.binned.columns.len() * size_of::<Histogram>();
         while next.len() > 2 && next.len() > MOST_HISTOGRAMS / bytes.max(1) {
             let rest = next.split_off(next.len() / 2);
@@ -157,7 +157,7 @@ impl Grower<'_> {
         }
     }
 
-    /// The best split of each node; of equal ones that of the first feature.
+    /// The best split of each node; of equal ones, the split of the first feature.
     fn search(&self, open: &[Open], depth: usize) -> Vec<Option<Found>> {
         let search = |node: usize| {
             let Open { total, histograms, .. } = &open[node];
@@ -170,14 +170,14 @@ impl Grower<'_> {
             }
             best.into_found()
         };
-        // A feature of a node takes about a microsecond.
+        // A feature of a node takes about a microsecond, so less work than this is not worth spreading.
         if open.len() * self.binned.columns.len() < 256 {
             return (0..open.len()).map(search).collect();
         }
         parallel::map(open.len(), search)
     }
 
-    /// Makes the children of nodes, with their histograms where they may be split again.
+    /// Creates the children of nodes, with histograms if they may be split again.
     fn divide(&mut self, split: Vec<Open>, found: Vec<Found>, depth: usize) -> Vec<Open> {
         let binned = self.binned;
         let middles = |number: usize, block: &mut Block| -> Vec<usize> {
@@ -215,7 +215,7 @@ impl Grower<'_> {
             parents.push(open.histograms);
         }
 
-        // Of each pair whose histograms are needed, the one with fewer rows to learn from is summed.
+        // Of each pair that needs histograms, the child with fewer training rows is summed.
         let learned = |open: &Open| -> usize {
             let blocks = open.places.iter().zip(self.blocks.iter());
             blocks.map(|(place, block)| if block.learned { place.len() } else { 0 }).sum()
@@ -252,7 +252,7 @@ impl Grower<'_> {
         next
     }
 
-    /// The histograms of nodes whose rows stand in these places of the blocks.
+    /// Computes the histograms of nodes, given as the ranges of their rows in the blocks.
     fn histograms(&self, nodes: &[&Vec<Range<usize>>]) -> Vec<Vec<Histogram>> {
         let groups = self.binned.words.len();
         let width = self.binned.columns.len();
@@ -279,7 +279,7 @@ impl Grower<'_> {
             return histograms;
         }
         if groups >= 4 * threads {
-            // So many features that each core has some of its own.
+            // There are enough features to give each core some of them.
             let parts = parallel::map(groups, |group| {
                 let mut histograms = empty(GROUP.min(width - group * GROUP));
                 add(&mut histograms, &learned, group..group + 1);
@@ -308,7 +308,7 @@ impl Grower<'_> {
     }
 }
 
-/// Takes the sums of some of the rows away.
+/// Subtracts the sums of some of the rows.
 fn subtract(all: &mut Histogram, some: &Histogram, bins: usize) {
     all[..bins].iter_mut().zip(&some[..bins]).for_each(|(all, some)| *all -= *some);
     all[BINS - 1] -= some[BINS - 1];
@@ -318,14 +318,14 @@ fn subtract(all: &mut Histogram, some: &Histogram, bins: usize) {
 mod tests {
     use super::*;
     use crate::features::FeatureSpec;
-    use crate::learn::bins::{BinKind, MISSING, bin};
-    use crate::learn::gradients;
+    use crate::learn::trees::bins::{BinKind, MISSING, bin};
+    use crate::learn::trees::gradients;
     use crate::random::Random;
     use ndarray::Array2;
 
     const ROWS: usize = 20_000;
 
-    /// Ten features, so two groups: real, integer, missing values, one of 70 levels, and two that say nothing.
+    /// Ten features in two groups: real numbers, integers, missing values, one with 70 levels, and two without information.
     fn data() -> (Array2<f64>, Binned, Vec<Gradient>, Units) {
         let mut random = Random::new(3, 1);
         let mut uniform = || (random.next() >> 11) as f64 / 2f64.powi(53);
@@ -344,14 +344,14 @@ mod tests {
         let weights: Vec<f64> = (0..ROWS).map(|i| 1.0 + (i % 3) as f64).collect();
         let units = Units::for_weights_up_to(3.0);
         let mut out = vec![Gradient::default(); ROWS];
-        // Margins of their own, so that no two nodes have the same value by chance.
+        // A different margin for each row, so that no two nodes have the same value by chance.
         let margins: Vec<f64> = (0..ROWS).map(|_| uniform() - 1.0).collect();
         gradients::fill(&mut out, &margins, &gradients::signed_weights(&y, &weights, units));
         let binned = bin(&x, &specs, &()).expect("nobody asks to stop");
         (x, binned, out, units)
     }
 
-    /// The values of the nodes that a row passes, from the root to its leaf.
+    /// The values of the nodes on the path of a row, from the root to its leaf.
     fn path(tree: &Tree, row: ndarray::ArrayView1<'_, f64>) -> Vec<f64> {
         let mut node = &tree.nodes[0];
         let mut path = vec![node.value];
@@ -363,8 +363,8 @@ mod tests {
         path
     }
 
-    /// Histograms by subtraction, blocks and groups against sums over the rows of each node taken one by one: the same bits,
-    /// with a fifth of the rows held out.
+    /// Histograms by subtraction, blocks and groups have the same bits as sums over the rows of each node one by one, with a
+    /// fifth of the rows held out.
     #[test]
     fn every_node_has_the_sums_of_its_rows() {
         let (x, binned, gradients, units) = data();
@@ -386,7 +386,7 @@ mod tests {
                 assert_eq!(criterion.value(sum).to_bits(), node.value.to_bits());
                 assert_eq!(criterion.cover(sum).to_bits(), node.cover.to_bits());
             }
-            // Every row, learned or not, is in exactly the leaf that walking the tree finds.
+            // Every row, for training or not, is in exactly the leaf that a walk of the tree finds.
             let mut seen = vec![0; ROWS];
             for (number, block) in blocks.iter().enumerate() {
                 for (leaf, rows) in grown.leaves(number, block) {
@@ -401,8 +401,8 @@ mod tests {
         }
     }
 
-    /// The root's split against every threshold of every numeric feature with missing values on either side, by the formula
-    /// in the header of `tree.rs`.
+    /// Compares the root's split with every threshold of every numeric feature, with missing values on either side, by the
+    /// formula in the header of `tree.rs`.
     #[test]
     fn the_first_split_is_the_best_there_is() {
         let (x, binned, gradients, units) = data();
