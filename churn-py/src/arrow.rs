@@ -15,10 +15,10 @@ use pyo3::types::{PyBool, PyFloat, PyInt, PyIterator, PyMapping, PyString};
 use pyo3_arrow::input::AnyRecordBatch;
 use pyo3_arrow::{PyArray, PyChunkedArray};
 
-use crate::convert::{day, shown};
-use crate::error::{invalid, refuse};
-use crate::ids::Seen;
-use crate::watch::Watch;
+use crate::convert::{day, quote_for_message};
+use crate::error::{error_of_kind, invalid};
+use crate::ids::IdTypeTracker;
+use crate::watch::PyObserver;
 
 /// Maximum rows handed to the core at a time. Larger batches are sliced without a copy, so that memory stays small and Ctrl-C
 /// is handled.
@@ -41,7 +41,7 @@ impl Batches {
             return Ok(batches);
         }
         let expected = "anything with the Arrow PyCapsule interface (Polars, pyarrow, DuckDB), a pandas frame or a dict of columns";
-        Err(invalid(format!("{} is no table; expected {expected}", shown(table))))
+        Err(invalid(format!("{} is no table; expected {expected}", quote_for_message(table))))
     }
 
     /// Same as [`Batches::new`], but also accepts iterators of tables.
@@ -82,15 +82,15 @@ impl Batches {
     /// Returns the batches of a log like [`Batches::read`], and stores the type of the id column in `seen`.
     pub(crate) fn read_log<'a>(
         self,
-        watch: &'a Watch,
+        watch: &'a PyObserver,
         customer_id: &'a str,
-        seen: &'a Seen,
+        seen: &'a IdTypeTracker,
     ) -> impl Iterator<Item = churn::Result<RecordBatch>> + 'a {
         self.read(watch).map(|batch| batch.map(|batch| seen.pass(batch, customer_id)))
     }
 
     /// Returns the batches one by one, for work without the interpreter's lock. Python exceptions are stored in `watch`.
-    pub(crate) fn read(self, watch: &Watch) -> impl Iterator<Item = churn::Result<RecordBatch>> {
+    pub(crate) fn read(self, watch: &PyObserver) -> impl Iterator<Item = churn::Result<RecordBatch>> {
         let failed = |error: &dyn std::fmt::Display| churn::Error::from(std::io::Error::other(error.to_string()));
         let (mut batches, mut rest) = (self, None::<RecordBatch>);
         let next = move || {
@@ -98,12 +98,12 @@ impl Batches {
                 Some(batch) => batch,
                 None => match batches.next()? {
                     Ok(batch) => batch,
-                    Err(Failed::Python(error)) => {
+                    Err(ReadFailure::Python(error)) => {
                         let message = error.to_string();
-                        watch.keep(error);
+                        watch.store_exception(error);
                         return Some(Err(failed(&message)));
                     }
-                    Err(Failed::Arrow(error)) => return Some(Err(failed(&error))),
+                    Err(ReadFailure::Arrow(error)) => return Some(Err(failed(&error))),
                 },
             };
             let rows = batch.num_rows();
@@ -116,9 +116,9 @@ impl Batches {
         std::iter::from_fn(next)
     }
 
-    fn next(&mut self) -> Option<Result<RecordBatch, Failed>> {
+    fn next(&mut self) -> Option<Result<RecordBatch, ReadFailure>> {
         match self {
-            Batches::Stream(reader) => reader.next().map(|batch| batch.map_err(Failed::Arrow)),
+            Batches::Stream(reader) => reader.next().map(|batch| batch.map_err(ReadFailure::Arrow)),
             Batches::Whole(batches) => batches.next().map(Ok),
             Batches::Each { tables, columns, batches } => loop {
                 if let Some(batch) = batches.next() {
@@ -130,9 +130,9 @@ impl Batches {
                         let mut batches = Batches::new(&table, columns.as_deref())?;
                         std::iter::from_fn(|| batches.next()).collect::<Result<Vec<_>, _>>().map_err(
                             |error| match error {
-                                Failed::Python(error) => error,
-                                Failed::Arrow(error) => {
-                                    refuse(ErrorKind::Io, format!("the batch cannot be read: {error}"))
+                                ReadFailure::Python(error) => error,
+                                ReadFailure::Arrow(error) => {
+                                    error_of_kind(ErrorKind::Io, format!("the batch cannot be read: {error}"))
                                 }
                             },
                         )
@@ -141,14 +141,14 @@ impl Batches {
                 });
                 match next? {
                     Ok(more) => *batches = more.into_iter(),
-                    Err(error) => return Some(Err(Failed::Python(error))),
+                    Err(error) => return Some(Err(ReadFailure::Python(error))),
                 }
             },
         }
     }
 }
 
-enum Failed {
+enum ReadFailure {
     Arrow(arrow_schema::ArrowError),
     Python(PyErr),
 }
@@ -159,7 +159,7 @@ fn of_columns(mapping: &Bound<'_, PyMapping>) -> PyResult<RecordBatch> {
     for pair in mapping.items()?.iter() {
         let (name, values): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
         let Ok(name) = name.extract::<String>() else {
-            return Err(invalid(format!("the table has a column named {}; expected text", shown(&name))));
+            return Err(invalid(format!("the table has a column named {}; expected text", quote_for_message(&name))));
         };
         let values = column(&name, &values)?;
         if let Some((first, other)) = columns.first()
@@ -167,7 +167,7 @@ fn of_columns(mapping: &Bound<'_, PyMapping>) -> PyResult<RecordBatch> {
         {
             let message =
                 format!("the column {name:?} has {} rows, the column {first:?} {}", values.len(), other.len());
-            return Err(refuse(ErrorKind::ShapeMismatch, message));
+            return Err(error_of_kind(ErrorKind::ShapeMismatch, message));
         }
         columns.push((name, values));
     }
@@ -189,7 +189,7 @@ fn column(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     if let Ok(array) = values.cast::<PyUntypedArray>() {
         if array.ndim() != 1 {
             let message = format!("the column {name:?} has {} dimensions; expected one", array.ndim());
-            return Err(refuse(ErrorKind::ShapeMismatch, message));
+            return Err(error_of_kind(ErrorKind::ShapeMismatch, message));
         }
         if let Some(array) = of_numpy(array)? {
             return Ok(array);
@@ -197,15 +197,16 @@ fn column(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
         return of_values(name, &array.call_method0(intern!(py, "tolist"))?);
     }
     if values.is_instance_of::<PyString>() || values.try_iter().is_err() {
-        let message = format!("the column {name:?} is {}; expected a list, an array or a Series", shown(values));
-        return Err(refuse(ErrorKind::InvalidColumn, message));
+        let message =
+            format!("the column {name:?} is {}; expected a list, an array or a Series", quote_for_message(values));
+        return Err(error_of_kind(ErrorKind::InvalidColumn, message));
     }
     of_values(name, values)
 }
 
 fn of_arrow(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let unreadable = |error: &dyn std::fmt::Display| {
-        refuse(ErrorKind::InvalidColumn, format!("the column {name:?} cannot be read: {error}"))
+        error_of_kind(ErrorKind::InvalidColumn, format!("the column {name:?} cannot be read: {error}"))
     };
     if values.hasattr("__arrow_c_array__")? {
         let (array, _) = values.extract::<PyArray>().map_err(|error| unreadable(&error))?.into_inner();
@@ -257,7 +258,7 @@ fn of_numpy(array: &Bound<'_, PyUntypedArray>) -> PyResult<Option<ArrayRef>> {
 
 /// Type of the values in a column of plain Python values.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum ValueKind {
     Missing,
     Boolean,
     Integer,
@@ -269,12 +270,12 @@ enum Kind {
 fn of_values(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let py = values.py();
     let wrong = |row: usize, value: &Bound<'_, PyAny>, expected: &str| {
-        let message = format!("row {}: {name:?} is {}; expected {expected}", row + 1, shown(value));
-        Err(refuse(ErrorKind::InvalidColumn, message))
+        let message = format!("row {}: {name:?} is {}; expected {expected}", row + 1, quote_for_message(value));
+        Err(error_of_kind(ErrorKind::InvalidColumn, message))
     };
     let decimal = py.import(intern!(py, "decimal"))?.getattr("Decimal")?;
-    let mut rows: Vec<(Kind, Bound<'_, PyAny>)> = Vec::new();
-    let mut kind = Kind::Missing;
+    let mut rows: Vec<(ValueKind, Bound<'_, PyAny>)> = Vec::new();
+    let mut kind = ValueKind::Missing;
     for (row, value) in values.try_iter()?.enumerate() {
         let mut value = value?;
         if value.hasattr(intern!(py, "dtype"))? && value.hasattr(intern!(py, "item"))? {
@@ -285,50 +286,50 @@ fn of_values(name: &str, values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
             };
         }
         let own = if value.is_none() {
-            Kind::Missing
+            ValueKind::Missing
         } else if value.is_instance_of::<PyString>() {
-            Kind::Text
+            ValueKind::Text
         } else if value.is_instance_of::<PyBool>() {
-            Kind::Boolean
+            ValueKind::Boolean
         } else if value.is_instance_of::<PyInt>() {
-            Kind::Integer
+            ValueKind::Integer
         } else if value.is_instance_of::<PyFloat>() {
-            if value.extract::<f64>()?.is_nan() { Kind::Missing } else { Kind::Number }
+            if value.extract::<f64>()?.is_nan() { ValueKind::Missing } else { ValueKind::Number }
         } else if value.is_instance(&decimal)? {
-            if value.call_method0("is_nan")?.extract()? { Kind::Missing } else { Kind::Number }
+            if value.call_method0("is_nan")?.extract()? { ValueKind::Missing } else { ValueKind::Number }
         } else if matches!(&*value.get_type().name()?.to_cow()?, "NAType" | "NaTType") {
-            Kind::Missing
+            ValueKind::Missing
         } else if value.hasattr(intern!(py, "year"))? && value.hasattr(intern!(py, "month"))? {
-            Kind::Date
+            ValueKind::Date
         } else {
             return wrong(row, &value, "text, a number, True or False, a date or None");
         };
         kind = match (kind, own) {
-            (kind, Kind::Missing) | (Kind::Missing, kind) => kind,
+            (kind, ValueKind::Missing) | (ValueKind::Missing, kind) => kind,
             (a, b) if a == b => a,
-            (Kind::Integer | Kind::Number, Kind::Integer | Kind::Number) => Kind::Number,
-            (Kind::Text, _) => return wrong(row, &value, "text, as in the rows before"),
-            (Kind::Date, _) => return wrong(row, &value, "a date, as in the rows before"),
-            (Kind::Boolean, _) => return wrong(row, &value, "True or False, as in the rows before"),
+            (ValueKind::Integer | ValueKind::Number, ValueKind::Integer | ValueKind::Number) => ValueKind::Number,
+            (ValueKind::Text, _) => return wrong(row, &value, "text, as in the rows before"),
+            (ValueKind::Date, _) => return wrong(row, &value, "a date, as in the rows before"),
+            (ValueKind::Boolean, _) => return wrong(row, &value, "True or False, as in the rows before"),
             _ => return wrong(row, &value, "a number, as in the rows before"),
         };
         rows.push((own, value));
     }
     /// Reads the values that are not missing.
     fn each<T>(
-        rows: &[(Kind, Bound<'_, PyAny>)],
+        rows: &[(ValueKind, Bound<'_, PyAny>)],
         read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>,
     ) -> PyResult<Vec<Option<T>>> {
-        rows.iter().map(|(kind, value)| (*kind != Kind::Missing).then(|| read(value)).transpose()).collect()
+        rows.iter().map(|(kind, value)| (*kind != ValueKind::Missing).then(|| read(value)).transpose()).collect()
     }
     Ok(match kind {
         // Integers are accepted for ids, dates, amounts and labels.
-        Kind::Missing => Arc::new(Int64Array::from(vec![None; rows.len()])),
-        Kind::Boolean => Arc::new(BooleanArray::from(each(&rows, |value| value.extract::<bool>())?)),
-        Kind::Number => Arc::new(Float64Array::from(each(&rows, |value| value.extract::<f64>())?)),
-        Kind::Text => Arc::new(LargeStringArray::from(each(&rows, |value| value.extract::<String>())?)),
-        Kind::Date => Arc::new(Date32Array::from(each(&rows, |value| Ok(day(value)?.number()))?)),
-        Kind::Integer => match each(&rows, |value| value.extract::<i64>()) {
+        ValueKind::Missing => Arc::new(Int64Array::from(vec![None; rows.len()])),
+        ValueKind::Boolean => Arc::new(BooleanArray::from(each(&rows, |value| value.extract::<bool>())?)),
+        ValueKind::Number => Arc::new(Float64Array::from(each(&rows, |value| value.extract::<f64>())?)),
+        ValueKind::Text => Arc::new(LargeStringArray::from(each(&rows, |value| value.extract::<String>())?)),
+        ValueKind::Date => Arc::new(Date32Array::from(each(&rows, |value| Ok(day(value)?.number()))?)),
+        ValueKind::Integer => match each(&rows, |value| value.extract::<i64>()) {
             Ok(numbers) => Arc::new(Int64Array::from(numbers)),
             // Ids of more than 64 bits are kept as their digits.
             Err(_) => Arc::new(LargeStringArray::from(each(&rows, |value| Ok(value.str()?.to_string()))?)),

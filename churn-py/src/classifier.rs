@@ -9,7 +9,7 @@ use pyo3::types::PyDict;
 
 use crate::convert::{config, optional_floats, outcomes, to_python};
 use crate::error::raise;
-use crate::watch::Watch;
+use crate::watch::PyObserver;
 
 /// A fitted learner on numeric features, with its calibration.
 #[pyclass(frozen, module = "churn._churn")]
@@ -32,7 +32,7 @@ impl Classifier {
         let config: LearnConfig = config(parameters)?;
         let (py, x) = (y.py(), x.as_array().to_owned());
         let (y, weights) = (outcomes(y, "y")?, optional_floats(weights, "sample_weight")?);
-        let inner = Watch::new(None)?
+        let inner = PyObserver::new(None)?
             .run(py, |watch| churn::Classifier::fit_observed(&x, &names, &y, weights.as_deref(), &config, watch))?;
         Ok(Classifier { inner })
     }

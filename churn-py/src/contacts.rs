@@ -14,11 +14,11 @@ use pyo3::types::{PyCapsule, PyDict, PyList};
 use crate::align::aligned;
 use crate::arrow::Batches;
 use crate::convert::{optional_floats, to_python};
-use crate::error::{raise, refuse};
-use crate::ids::{Ids, Seen};
+use crate::error::{error_of_kind, raise};
+use crate::ids::{IdTypeTracker, Ids};
 use crate::outgoing::{Outgoing, numbers, texts};
 use crate::results::Predictions;
-use crate::watch::Watch;
+use crate::watch::PyObserver;
 
 /// Chooses the customers to contact: spends a budget on the highest expected profit, with a random control group.
 ///
@@ -79,24 +79,25 @@ pub(crate) fn contact_list(
 /// Returns the ids and probabilities of a table, and the type of the ids.
 fn scored(table: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, Vec<f64>, Ids)> {
     let names = ["customer_id", "churn_probability"].map(str::to_owned);
-    let watch = Watch::new(None)?;
+    let watch = PyObserver::new(None)?;
     let batches = Batches::new(table, Some(&names))?;
-    let seen = Seen::default();
+    let seen = IdTypeTracker::default();
     let batches =
         watch.run(table.py(), |watch| batches.read_log(watch, &names[0], &seen).collect::<churn::Result<Vec<_>>>())?;
     let (mut ids, mut probabilities) = (Vec::new(), Vec::new());
     for batch in &batches {
         let column = |name: &str, to: DataType| -> PyResult<ArrayRef> {
             let found = batch.column_by_name(name).ok_or_else(|| {
-                refuse(ErrorKind::MissingColumn, format!("no column {name:?}; expected {}", names.join(" and ")))
+                error_of_kind(ErrorKind::MissingColumn, format!("no column {name:?}; expected {}", names.join(" and ")))
             })?;
             cast(found, &to).map_err(|error| {
-                refuse(ErrorKind::InvalidColumn, format!("the column {name:?} cannot be read: {error}"))
+                error_of_kind(ErrorKind::InvalidColumn, format!("the column {name:?} cannot be read: {error}"))
             })
         };
         let texts = column("customer_id", DataType::LargeUtf8)?;
         for (row, id) in texts.as_string::<i64>().iter().enumerate() {
-            let missing = || refuse(ErrorKind::InvalidColumn, format!("row {}: customer_id is missing", row + 1));
+            let missing =
+                || error_of_kind(ErrorKind::InvalidColumn, format!("row {}: customer_id is missing", row + 1));
             ids.push(id.ok_or_else(missing)?.to_owned());
         }
         let numbers = column("churn_probability", DataType::Float64)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{invalid, refuse};
+use crate::error::{error_of_kind, invalid};
 
 /// Maximum depth of nested settings. A deeper value is a list that contains itself.
 const DEEPEST: usize = 16;
@@ -48,7 +48,7 @@ pub(crate) fn json(value: &Bound<'_, PyAny>, name: &str, depth: usize) -> PyResu
         for pair in mapping.items()?.iter() {
             let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
             let Ok(key) = key.extract::<String>() else {
-                return Err(invalid(format!("{name} has the key {}; expected text", shown(&key))));
+                return Err(invalid(format!("{name} has the key {}; expected text", quote_for_message(&key))));
             };
             let value = json(&value, &format!("{name}.{key}"), depth + 1)?;
             map.insert(key, value);
@@ -63,13 +63,16 @@ pub(crate) fn json(value: &Bound<'_, PyAny>, name: &str, depth: usize) -> PyResu
         return json(&value.call_method0("item")?, name, depth + 1);
     }
     let Ok(items) = value.try_iter() else {
-        return Err(invalid(format!("{name} is {}; expected a number, text, a list or a dict", shown(value))));
+        return Err(invalid(format!(
+            "{name} is {}; expected a number, text, a list or a dict",
+            quote_for_message(value)
+        )));
     };
     items.map(|item| json(&item?, name, depth + 1)).collect::<PyResult<Vec<Value>>>().map(Value::Array)
 }
 
 /// Shortened text of a value, for messages.
-pub(crate) fn shown(value: &Bound<'_, PyAny>) -> String {
+pub(crate) fn quote_for_message(value: &Bound<'_, PyAny>) -> String {
     let text = value.repr().map_or_else(|_| "?".to_owned(), |text| text.to_string());
     let kind = value.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
     let mut short: String = text.chars().take(80).collect();
@@ -160,7 +163,8 @@ pub(crate) fn day(value: &Bound<'_, PyAny>) -> PyResult<Day> {
     if let Ok(text) = value.cast::<PyString>() {
         return text.to_cow()?.parse().map_err(crate::error::raise);
     }
-    let wrong = || invalid(format!("{} is no date; expected YYYY-MM-DD, a date or a datetime", shown(value)));
+    let wrong =
+        || invalid(format!("{} is no date; expected YYYY-MM-DD, a date or a datetime", quote_for_message(value)));
     if value.is_exact_instance_of::<PyDate>() {
         return ordinal(value).ok_or_else(wrong);
     }
@@ -238,7 +242,7 @@ pub(crate) fn floats(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<f64>>
     let array = py.import(intern!(py, "numpy"))?.call_method("asarray", (value,), Some(&keywords));
     let array = array.map_err(|error| invalid(format!("{name} cannot be read as numbers: {}", error.value(py))))?;
     let Ok(array) = array.cast_into::<PyArray1<f64>>() else {
-        return Err(refuse(
+        return Err(error_of_kind(
             ErrorKind::ShapeMismatch,
             format!("{name} has more than one dimension or none; expected one number a customer"),
         ));

@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDate, PyDict, PyInt, PyString};
 
-use crate::convert::{day, json, shown};
+use crate::convert::{day, json, quote_for_message};
 use crate::error::invalid;
 use crate::ids::{Ids, id_of};
 
@@ -25,7 +25,7 @@ pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<(churn::Customer, Ids
     let py = customer.py();
     let Ok(customer) = customer.cast::<PyDict>() else {
         let expected = "expected a dict with customer_id and transactions";
-        return Err(invalid(format!("the customer is {}; {expected}", shown(customer))));
+        return Err(invalid(format!("the customer is {}; {expected}", quote_for_message(customer))));
     };
     let needed = |name: &str, value: Option<Bound<'_, PyAny>>| {
         value
@@ -39,7 +39,7 @@ pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<(churn::Customer, Ids
     let attributes = attributes.filter(|attributes| !attributes.is_none());
     known_keys(customer, read, &["customer_id", "transactions", "attributes"])?;
     let Ok(rows) = transactions.try_iter() else {
-        return Err(invalid(format!("transactions is {}; expected a list of dicts", shown(&transactions))));
+        return Err(invalid(format!("transactions is {}; expected a list of dicts", quote_for_message(&transactions))));
     };
     let attributes = match attributes {
         None => Default::default(),
@@ -75,7 +75,7 @@ fn known_keys(dict: &Bound<'_, PyDict>, read: usize, known: &[&str]) -> PyResult
     }
     for (key, _) in dict {
         if !key.extract::<Cow<'_, str>>().is_ok_and(|key| known.contains(&key.as_ref())) {
-            return Err(invalid(format!("unknown key {}; expected {}", shown(&key), known.join(", "))));
+            return Err(invalid(format!("unknown key {}; expected {}", quote_for_message(&key), known.join(", "))));
         }
     }
     Ok(())
@@ -84,7 +84,7 @@ fn known_keys(dict: &Bound<'_, PyDict>, read: usize, known: &[&str]) -> PyResult
 fn transaction<'py>(value: &Bound<'py, PyAny>, row: usize) -> PyResult<Transaction> {
     let py = value.py();
     let wrong = |what: &str, value: &Bound<'_, PyAny>, expected: &str| {
-        invalid(format!("transaction {}: {what} is {}; expected {expected}", row + 1, shown(value)))
+        invalid(format!("transaction {}: {what} is {}; expected {expected}", row + 1, quote_for_message(value)))
     };
     let Ok(dict) = value.cast::<PyDict>() else {
         return Err(wrong("it", value, "a dict with event_date, amount and event_type"));

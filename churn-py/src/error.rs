@@ -33,11 +33,11 @@ pub(crate) fn raise(error: churn::Error) -> PyErr {
 }
 
 /// Creates an error for a value that a conversion refuses, with the error code of the core.
-pub(crate) fn refuse(kind: ErrorKind, message: impl AsRef<str>) -> PyErr {
+pub(crate) fn error_of_kind(kind: ErrorKind, message: impl AsRef<str>) -> PyErr {
     exception(kind.code(), message.as_ref(), None, None, &[])
 }
 
 /// Creates an error for an invalid setting.
 pub(crate) fn invalid(message: impl AsRef<str>) -> PyErr {
-    refuse(ErrorKind::InvalidParameter, message)
+    error_of_kind(ErrorKind::InvalidParameter, message)
 }

@@ -12,11 +12,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyString};
 
 use crate::arrow::Batches;
-use crate::convert::{config, date, shown, to_python};
+use crate::convert::{config, date, quote_for_message, to_python};
 use crate::error::invalid;
-use crate::ids::{Ids, Seen};
+use crate::ids::{IdTypeTracker, Ids};
 use crate::outgoing::{Outgoing, numbers};
-use crate::watch::Watch;
+use crate::watch::PyObserver;
 
 /// A log of events in memory: customer, day, amount and type of each event.
 ///
@@ -74,9 +74,9 @@ impl Events {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Events> {
         let options: ReadOptions = config(options)?;
-        let watch = Watch::new(progress)?;
+        let watch = PyObserver::new(progress)?;
         let names = needed(&options);
-        let (batches, seen) = (Batches::new(table, Some(&names))?, Seen::default());
+        let (batches, seen) = (Batches::new(table, Some(&names))?, IdTypeTracker::default());
         let inner = watch.run(table.py(), |watch| {
             churn::Events::from_arrow_observed(batches.read_log(watch, &names[0], &seen), &options, watch)
         })?;
@@ -190,41 +190,44 @@ pub(crate) fn needed(options: &ReadOptions) -> Vec<String> {
 }
 
 /// Source of CSV text.
-pub(crate) enum Text {
+pub(crate) enum CsvSource {
     File(File),
     Bytes(Py<PyBytes>),
     Reader(Py<PyAny>),
 }
 
-impl Text {
+impl CsvSource {
     /// Accepts a path, bytes, or an object with a method `read`.
-    pub(crate) fn new(source: &Bound<'_, PyAny>) -> PyResult<Text> {
+    pub(crate) fn new(source: &Bound<'_, PyAny>) -> PyResult<CsvSource> {
         if let Ok(bytes) = source.cast::<PyBytes>() {
-            return Ok(Text::Bytes(bytes.clone().unbind()));
+            return Ok(CsvSource::Bytes(bytes.clone().unbind()));
         }
         if let Some(path) = path_of(source)? {
-            return Ok(Text::File(open(&path)?));
+            return Ok(CsvSource::File(open(&path)?));
         }
         if source.hasattr("read")? {
-            return Ok(Text::Reader(source.clone().unbind()));
+            return Ok(CsvSource::Reader(source.clone().unbind()));
         }
-        Err(invalid(format!("{} is no source; expected a path, bytes, or a file that is open", shown(source))))
+        Err(invalid(format!(
+            "{} is no source; expected a path, bytes, or a file that is open",
+            quote_for_message(source)
+        )))
     }
 
     /// Passes the text to `work`, which runs without the interpreter's lock.
     pub(crate) fn read<T: Send>(
         self,
         py: Python<'_>,
-        watch: &Watch,
-        work: impl FnOnce(Box<dyn Read + '_>, &Watch) -> churn::Result<T> + Send,
+        watch: &PyObserver,
+        work: impl FnOnce(Box<dyn Read + '_>, &PyObserver) -> churn::Result<T> + Send,
     ) -> PyResult<T> {
         match self {
-            Text::File(file) => watch.run(py, |watch| work(Box::new(file), watch)),
-            Text::Bytes(bytes) => {
+            CsvSource::File(file) => watch.run(py, |watch| work(Box::new(file), watch)),
+            CsvSource::Bytes(bytes) => {
                 let bytes = bytes.as_bytes(py);
                 watch.run(py, |watch| work(Box::new(bytes), watch))
             }
-            Text::Reader(reader) => {
+            CsvSource::Reader(reader) => {
                 watch.run(py, |watch| work(Box::new(Reader { reader, rest: Vec::new(), at: 0, watch }), watch))
             }
         }
@@ -257,7 +260,7 @@ struct Reader<'a> {
     reader: Py<PyAny>,
     rest: Vec<u8>,
     at: usize,
-    watch: &'a Watch,
+    watch: &'a PyObserver,
 }
 
 impl Read for Reader<'_> {
@@ -277,7 +280,7 @@ impl Read for Reader<'_> {
             });
             self.rest = block.map_err(|error| {
                 let message = error.to_string();
-                self.watch.keep(error);
+                self.watch.store_exception(error);
                 std::io::Error::other(message)
             })?;
             self.at = 0;
@@ -347,8 +350,8 @@ pub(crate) fn read_csv(
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Events> {
     let options: ReadOptions = config(options)?;
-    let watch = Watch::new(progress)?;
-    let inner = Text::new(source)?
+    let watch = PyObserver::new(progress)?;
+    let inner = CsvSource::new(source)?
         .read(source.py(), &watch, |reader, watch| churn::Events::from_csv_observed(reader, &options, watch))?;
     Ok(Events { inner, ids: Ids::Text })
 }
@@ -374,9 +377,9 @@ pub(crate) fn read_parquet(
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Events> {
     let options: ReadOptions = config(options)?;
-    let watch = Watch::new(progress)?;
+    let watch = PyObserver::new(progress)?;
     let Some(at) = path_of(path)? else {
-        return Err(invalid(format!("{} is no path", shown(path))));
+        return Err(invalid(format!("{} is no path", quote_for_message(path))));
     };
     let file = open(&at)?;
     let again = file.try_clone()?;

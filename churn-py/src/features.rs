@@ -9,11 +9,11 @@ use pyo3::types::{PyCapsule, PyDict};
 use crate::convert::{Setting, date, optional_day, read, settings, to_python};
 use crate::error::{invalid, raise};
 use crate::events::Events;
-use crate::ids::{Ids, Seen};
+use crate::ids::{IdTypeTracker, Ids};
 use crate::outgoing::{Outgoing, categories, numbers};
 use crate::stream::{reading, take};
 use crate::table::{Taken, table};
-use crate::watch::Watch;
+use crate::watch::PyObserver;
 
 /// A table of customers × features.
 ///
@@ -225,7 +225,7 @@ pub(crate) fn features(
     if let Ok(events) = events.cast::<Events>() {
         let config: FeatureConfig = read(keys)?;
         let (events, ids) = (&events.get().inner, events.get().ids.clone());
-        let inner = Watch::new(progress)?.run(py, |_| {
+        let inner = PyObserver::new(progress)?.run(py, |_| {
             let (history, _) = events.split_at(as_of.unwrap_or(events.last_day()));
             churn::features(&history, &config)
         })?;
@@ -239,8 +239,8 @@ pub(crate) fn features(
     let options = reading(&mut keys)?;
     let config: FeatureConfig = read(keys)?;
     let mut stream = churn::FeatureStream::new(as_of, &config).map_err(raise)?;
-    let seen = Seen::default();
-    take(&mut stream, events, &options, &Watch::new(progress)?, &seen)?;
+    let seen = IdTypeTracker::default();
+    take(&mut stream, events, &options, &PyObserver::new(progress)?, &seen)?;
     let inner = py.detach(|| stream.finish()).map_err(raise)?;
     Ok(FeatureTable { inner, ids: seen.ids() })
 }

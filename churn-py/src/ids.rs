@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field, Schema};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyString};
 
-use crate::convert::shown;
+use crate::convert::quote_for_message;
 use crate::error::invalid;
 use crate::outgoing::texts;
 
@@ -89,9 +89,9 @@ impl Ids {
 
 /// Type of the ids in batches, recorded while they pass.
 #[derive(Default)]
-pub(crate) struct Seen(Mutex<Option<Ids>>);
+pub(crate) struct IdTypeTracker(Mutex<Option<Ids>>);
 
-impl Seen {
+impl IdTypeTracker {
     /// Returns the batch with ids that the core can read. Whole floating-point numbers become integers, because pandas stores
     /// integers with missing values as floats.
     pub(crate) fn pass(&self, batch: RecordBatch, column: &str) -> RecordBatch {
@@ -118,7 +118,7 @@ impl Seen {
     }
 
     /// Adds the type that another recorder has seen.
-    pub(crate) fn take(&self, other: &Seen) {
+    pub(crate) fn take(&self, other: &IdTypeTracker) {
         let seen = other.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(ids) = seen {
             self.note(ids);
@@ -166,5 +166,5 @@ pub(crate) fn id_of(value: &Bound<'_, PyAny>) -> PyResult<(String, Ids)> {
             return Ok(((number as i64).to_string(), integer));
         }
     }
-    Err(invalid(format!("customer_id is {}; expected text or a whole number", shown(value))))
+    Err(invalid(format!("customer_id is {}; expected text or a whole number", quote_for_message(value))))
 }

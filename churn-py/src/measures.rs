@@ -21,12 +21,12 @@ fn judged<'py, C: DeserializeOwned + Sync, T: Serialize + Send>(
     measure: fn(&[bool], &[f64], &C) -> churn::Result<T>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let config: C = self::config(config)?;
-    let (py, (y, p)) = (y_true.py(), truth_and_risk(y_true, y_prob)?);
+    let (py, (y, p)) = (y_true.py(), outcomes_and_probabilities(y_true, y_prob)?);
     to_python(py, &py.detach(|| measure(&y, &p, &config)).map_err(raise)?)
 }
 
 /// Returns the outcomes and probabilities of the same customers, row by row.
-fn truth_and_risk(y_true: &Bound<'_, PyAny>, y_prob: &Bound<'_, PyAny>) -> PyResult<(Vec<bool>, Vec<f64>)> {
+fn outcomes_and_probabilities(y_true: &Bound<'_, PyAny>, y_prob: &Bound<'_, PyAny>) -> PyResult<(Vec<bool>, Vec<f64>)> {
     let given = [("y_true", "churned", Some(y_true)), ("y_prob", "churn_probability", Some(y_prob))];
     let [y_true, y_prob] = aligned(y_true.py(), None, given)?;
     Ok((outcomes(&y_true, "y_true")?, floats(&y_prob, "y_prob")?))
@@ -211,7 +211,7 @@ pub(crate) fn segment_table<'py>(
     thresholds: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let thresholds = self::thresholds(thresholds)?;
-    let (y, p) = truth_and_risk(y_true, y_prob)?;
+    let (y, p) = outcomes_and_probabilities(y_true, y_prob)?;
     to_python(y_true.py(), &churn::segment_table(&y, &p, &thresholds).map_err(raise)?)
 }
 

@@ -8,16 +8,16 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
 
-use crate::convert::{date, json, optional_day, shown, to_python};
+use crate::convert::{date, json, optional_day, quote_for_message, to_python};
 use crate::customer::{one, prediction_dict, today};
-use crate::error::{invalid, raise, refuse};
+use crate::error::{error_of_kind, invalid, raise};
 use crate::events::Events;
 use crate::features::FeatureTable;
 use crate::ids::{Ids, id_of};
 use crate::results::{Explanation, Predictions};
 use crate::slipping::SlippingList;
 use crate::table::{Taken, table};
-use crate::watch::Watch;
+use crate::watch::PyObserver;
 
 /// The id column of a table that is joined to the features of a log.
 const JOINED_BY: &str = "customer_id";
@@ -106,7 +106,7 @@ impl Model {
     /// Adds a hint to the error for a missing column, because the table is often a log.
     fn about(&self, error: churn::Error) -> PyErr {
         match error.kind() {
-            kind @ ErrorKind::MissingColumn => refuse(kind, format!("{error}{}", self.hint())),
+            kind @ ErrorKind::MissingColumn => error_of_kind(kind, format!("{error}{}", self.hint())),
             _ => raise(error),
         }
     }
@@ -145,7 +145,7 @@ impl<'a, 'py> With<'a, 'py> {
 fn codes(allow: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
     let Some(allow) = allow.filter(|allow| !allow.is_none()) else { return Ok(Vec::new()) };
     serde_json::from_value(json(allow, "allow", 0)?)
-        .map_err(|_| invalid(format!("allow is {}; expected a list of codes of findings", shown(allow))))
+        .map_err(|_| invalid(format!("allow is {}; expected a list of codes of findings", quote_for_message(allow))))
 }
 
 /// Reads the table to join.
@@ -501,7 +501,7 @@ impl Model {
         let config: ExplainConfig = crate::convert::config(config)?;
         let with = With::new(as_of, attributes, customer_id.as_deref(), include_inactive, allow)?;
         let (table, ids) = self.features_of(events_or_table, &with)?;
-        let watch = Watch::new(progress)?;
+        let watch = PyObserver::new(progress)?;
         let inner =
             watch.run(events_or_table.py(), |watch| self.explainer(&config)?.explain_observed(&table, watch))?;
         Ok(Explanation { inner, ids })
@@ -537,7 +537,12 @@ impl Model {
         let changes: std::collections::BTreeMap<String, churn::Value> = match json(changes, "changes", 0)? {
             changes @ Value::Object(_) => serde_json::from_value(changes)
                 .map_err(|_| invalid("changes has a value that is neither a number, True, False, text nor None"))?,
-            _ => return Err(invalid(format!("changes is {}; expected a dict of values by feature", shown(changes)))),
+            _ => {
+                return Err(invalid(format!(
+                    "changes is {}; expected a dict of values by feature",
+                    quote_for_message(changes)
+                )));
+            }
         };
         let changes: Vec<(&str, churn::Value)> =
             changes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();

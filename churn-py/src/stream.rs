@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::arrow::Batches;
 use crate::convert::{config, day, read};
-use crate::error::{invalid, raise, refuse};
-use crate::events::{Text, needed, open, path_of};
+use crate::error::{error_of_kind, invalid, raise};
+use crate::events::{CsvSource, needed, open, path_of};
 use crate::features::FeatureTable;
-use crate::ids::{Ids, Seen};
-use crate::watch::Watch;
+use crate::ids::{IdTypeTracker, Ids};
+use crate::watch::PyObserver;
 
 /// Computes features in one pass over any number of sources. Memory grows with the number of customers, not of rows.
 ///
@@ -38,7 +38,7 @@ use crate::watch::Watch;
 #[pyclass(module = "churn")]
 pub(crate) struct FeatureStream {
     inner: Option<churn::FeatureStream>,
-    seen: Seen,
+    seen: IdTypeTracker,
 }
 
 #[pymethods]
@@ -48,7 +48,7 @@ impl FeatureStream {
     fn new(as_of: &Bound<'_, PyAny>, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let config: FeatureConfig = crate::convert::config(config)?;
         let inner = churn::FeatureStream::new(day(as_of)?, &config).map_err(raise)?;
-        Ok(FeatureStream { inner: Some(inner), seen: Seen::default() })
+        Ok(FeatureStream { inner: Some(inner), seen: IdTypeTracker::default() })
     }
 
     /// Adds the rows of a file, a folder, an open file, bytes of CSV, a table or an iterator of tables.
@@ -62,7 +62,7 @@ impl FeatureStream {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         let options: ReadOptions = config(options)?;
-        let watch = Watch::new(progress)?;
+        let watch = PyObserver::new(progress)?;
         let mut stream = self.take()?;
         take(&mut stream, source, &options, &watch, &self.seen)?;
         self.inner = Some(stream);
@@ -106,8 +106,8 @@ pub(crate) fn take(
     stream: &mut churn::FeatureStream,
     source: &Bound<'_, PyAny>,
     options: &ReadOptions,
-    watch: &Watch,
-    seen: &Seen,
+    watch: &PyObserver,
+    seen: &IdTypeTracker,
 ) -> PyResult<()> {
     let (py, names) = (source.py(), needed(options));
     if let Some(path) = path_of(source)? {
@@ -125,7 +125,7 @@ pub(crate) fn take(
         return Ok(());
     }
     if source.is_instance_of::<PyBytes>() || source.hasattr("read")? {
-        Text::new(source)?.read(py, watch, |reader, watch| stream.read_csv_observed(reader, options, watch))?;
+        CsvSource::new(source)?.read(py, watch, |reader, watch| stream.read_csv_observed(reader, options, watch))?;
         seen.note(Ids::Text);
         return Ok(());
     }
@@ -173,7 +173,7 @@ fn files(path: &Path) -> PyResult<Vec<PathBuf>> {
     walk(path, 0, &mut found)?;
     if found.is_empty() {
         let message = format!("the folder {} has no .csv and no .parquet file", path.display());
-        return Err(refuse(ErrorKind::EmptyFile, message));
+        return Err(error_of_kind(ErrorKind::EmptyFile, message));
     }
     Ok(found)
 }

@@ -11,9 +11,9 @@ use churn::{Column, ColumnData, CustomerId, ErrorKind, Table};
 use pyo3::prelude::*;
 
 use crate::arrow::Batches;
-use crate::error::{raise, refuse};
+use crate::error::{error_of_kind, raise};
 use crate::ids::{Ids, whole};
-use crate::watch::Watch;
+use crate::watch::PyObserver;
 
 /// The column of a joined table with the day from which a row is valid.
 const VALID_FROM: &str = "valid_from";
@@ -35,7 +35,7 @@ pub(crate) struct Taken<'a> {
 
 /// Converts any supported Python table to a table of the core, and returns the type of its ids.
 pub(crate) fn table(object: &Bound<'_, PyAny>, taken: &Taken<'_>) -> PyResult<(Table, Ids)> {
-    let watch = Watch::new(None)?;
+    let watch = PyObserver::new(None)?;
     let batches = Batches::new(object, taken.only.as_deref())?;
     let batches = watch.run(object.py(), |watch| batches.read(watch).collect::<churn::Result<Vec<_>>>())?;
     let (mut columns, mut kind): (Vec<Column>, Ids) = (Vec::new(), Ids::Text);
@@ -63,13 +63,13 @@ pub(crate) fn table(object: &Bound<'_, PyAny>, taken: &Taken<'_>) -> PyResult<(T
         let names: Vec<&str> = schema.fields().iter().take(30).map(|field| field.name().as_str()).collect();
         let message =
             format!("the table has none of the columns {}; it has {}{}", only.join(", "), names.join(", "), taken.hint);
-        return Err(refuse(ErrorKind::MissingColumn, message));
+        return Err(error_of_kind(ErrorKind::MissingColumn, message));
     }
     Ok((Table::new(columns).map_err(raise)?, kind))
 }
 
 fn unreadable(name: &str, error: &dyn std::fmt::Display) -> PyErr {
-    refuse(ErrorKind::InvalidColumn, format!("the column {name:?} cannot be read: {error}"))
+    error_of_kind(ErrorKind::InvalidColumn, format!("the column {name:?} cannot be read: {error}"))
 }
 
 fn to(name: &str, values: &ArrayRef, data_type: &DataType) -> PyResult<ArrayRef> {
@@ -98,7 +98,7 @@ fn ids(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
                          holds exactly",
                         row + 1
                     );
-                    refuse(ErrorKind::InvalidColumn, message)
+                    error_of_kind(ErrorKind::InvalidColumn, message)
                 }),
             }
             };
@@ -143,7 +143,7 @@ fn column(name: &str, values: &ArrayRef) -> PyResult<ColumnData> {
             let message = format!(
                 "the column {name:?} has type {found}; expected numbers, True and False, or text: leave it out, or turn dates into days"
             );
-            Err(refuse(ErrorKind::InvalidColumn, message))
+            Err(error_of_kind(ErrorKind::InvalidColumn, message))
         }
     }
 }

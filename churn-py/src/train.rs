@@ -5,11 +5,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{Setting, read, settings};
-use crate::error::refuse;
+use crate::error::error_of_kind;
 use crate::events::Events;
 use crate::model::{Model, attributes, joined};
 use crate::table::{Taken, table};
-use crate::watch::Watch;
+use crate::watch::PyObserver;
 
 /// Trains a model on a log.
 ///
@@ -90,7 +90,7 @@ pub(crate) fn train(
     let config: TrainConfig = read(keys)?;
     let attributes = self::attributes(attributes)?;
     let (py, events) = (events.py(), &events.get().inner);
-    let inner = Watch::new(progress)?
+    let inner = PyObserver::new(progress)?
         .run(py, |watch| churn::train_observed(joined(events, attributes.as_ref()), &config, watch))?;
     Ok(inner.into())
 }
@@ -138,7 +138,7 @@ pub(crate) fn train_table(
     let config: TableConfig = read(keys)?;
     let taken = Taken { left_out: &config.leave_out, customer_id: config.customer_id.as_deref(), ..Taken::default() };
     let (py, (table, _)) = (table.py(), self::table(table, &taken)?);
-    let inner = Watch::new(progress)?.run(py, |watch| churn::train_table_observed(&table, &config, watch))?;
+    let inner = PyObserver::new(progress)?.run(py, |watch| churn::train_table_observed(&table, &config, watch))?;
     Ok(inner.into())
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn load(py: Python<'_>, path: std::path::PathBuf) -> PyResult<Model> 
     let file = crate::events::open(&path)?;
     let text = py.detach(|| std::io::read_to_string(file)).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => {
-            refuse(ErrorKind::InvalidDocument, format!("{} is no text: not a model document", path.display()))
+            error_of_kind(ErrorKind::InvalidDocument, format!("{} is no text: not a model document", path.display()))
         }
         _ => error.into(),
     })?;

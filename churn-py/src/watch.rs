@@ -13,22 +13,22 @@ use crate::error::raise;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The observer of one call.
-pub(crate) struct Watch {
+pub(crate) struct PyObserver {
     started: Instant,
     /// Thread of the caller. Only this thread handles signals and calls back.
     caller: ThreadId,
     callback: Option<Py<PyAny>>,
-    state: Mutex<State>,
+    state: Mutex<WatchState>,
 }
 
-struct State {
+struct WatchState {
     asked: Instant,
     told: Option<(&'static str, Instant)>,
     /// Exception that stops the work.
     raised: Option<PyErr>,
 }
 
-impl Watch {
+impl PyObserver {
     /// Creates an observer: without progress for None and False, with tqdm for True, else with a callable that receives stage,
     /// done and total.
     pub(crate) fn new(progress: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
@@ -46,12 +46,12 @@ impl Watch {
             },
         };
         let now = Instant::now();
-        let state = Mutex::new(State { asked: now, told: None, raised: None });
-        Ok(Watch { started: now, caller: std::thread::current().id(), callback, state })
+        let state = Mutex::new(WatchState { asked: now, told: None, raised: None });
+        Ok(PyObserver { started: now, caller: std::thread::current().id(), callback, state })
     }
 
-    /// Stores a Python exception from a reader inside the core. [`Watch::run`] raises it.
-    pub(crate) fn keep(&self, error: PyErr) {
+    /// Stores a Python exception from a reader inside the core. [`PyObserver::run`] raises it.
+    pub(crate) fn store_exception(&self, error: PyErr) {
         self.lock().raised.get_or_insert(error);
     }
 
@@ -60,7 +60,7 @@ impl Watch {
     pub(crate) fn run<T: Send>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(&Watch) -> churn::Result<T> + Send,
+        work: impl FnOnce(&PyObserver) -> churn::Result<T> + Send,
     ) -> PyResult<T> {
         let result = py.detach(|| work(self));
         let raised = self.lock().raised.take();
@@ -76,12 +76,12 @@ impl Watch {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, WatchState> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl Observer for Watch {
+impl Observer for PyObserver {
     fn progress(&self, stage: &'static str, done: u64, total: u64) {
         let Some(callback) = &self.callback else { return };
         if std::thread::current().id() != self.caller {
@@ -97,7 +97,7 @@ impl Observer for Watch {
         }
         // The lock is not held while Python runs, because Python may call back into this function.
         if let Err(error) = Python::attach(|py| callback.call1(py, (stage, done, total))) {
-            self.keep(error);
+            self.store_exception(error);
         }
     }
 
@@ -117,7 +117,7 @@ impl Observer for Watch {
             state.asked = Instant::now();
         }
         if let Err(error) = Python::attach(|py| py.check_signals()) {
-            self.keep(error);
+            self.store_exception(error);
             return true;
         }
         false

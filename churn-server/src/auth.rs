@@ -23,7 +23,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::bodies::Payer;
+use crate::bodies::BodyOwner;
 use crate::config::Config;
 use crate::error::{ApiError, Result};
 use crate::state::AppState;
@@ -83,7 +83,7 @@ impl Principal {
     ///
     /// # Errors
     /// `forbidden`.
-    pub fn may(&self, org_id: &str, needed: Role) -> Result<()> {
+    pub fn authorize(&self, org_id: &str, needed: Role) -> Result<()> {
         if !self.is_platform() && self.organization.as_deref() != Some(org_id) {
             let message = format!("this token does not open the organization {org_id:?}");
             return Err(ApiError::forbidden(message));
@@ -235,7 +235,7 @@ impl Auth {
                 self.count(Some(&format!("key {}", key.id)))?;
                 match looked_up.elapsed() < KEY_CACHE {
                     true => key,
-                    false => self.look_again(digest, key, looked_up, store).await?.ok_or_else(no_key)?,
+                    false => self.refresh_key(digest, key, looked_up, store).await?.ok_or_else(no_key)?,
                 }
             }
             None => {
@@ -264,7 +264,7 @@ impl Auth {
     }
 
     /// Looks a known key up again. While the database is unreachable the cached key stays valid, as long as the settings allow.
-    async fn look_again(
+    async fn refresh_key(
         &self,
         digest: String,
         known: ApiKey,
@@ -292,7 +292,7 @@ impl Auth {
     }
 
     /// Removes callers without recent requests from the rate limiters. Must be called from time to time.
-    pub fn tidy(&self) {
+    pub fn evict_idle(&self) {
         for limiter in self.limiter.iter().chain([&self.new_keys]) {
             limiter.retain_recent();
             limiter.shrink_to_fit();
@@ -432,7 +432,7 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
         let principal = state.auth.authenticate(&parts.headers, peer, &state.store).await?;
-        parts.extensions.insert(Payer(principal.organization.clone().unwrap_or_default()));
+        parts.extensions.insert(BodyOwner(principal.organization.clone().unwrap_or_default()));
         Ok(Caller(principal))
     }
 }
@@ -461,9 +461,9 @@ impl<R: Needs> FromRequestParts<AppState> for Tenant<R> {
             let message = format!("{org_id:?} is not an id of an organization: 1 to 64 letters, digits, _ and -");
             return Err(ApiError::bad_request("invalid_organization_id", message));
         }
-        principal.may(org_id, R::ROLE)?;
+        principal.authorize(org_id, R::ROLE)?;
         tracing::Span::current().record("organization", org_id);
-        parts.extensions.insert(Payer(org_id.to_owned()));
+        parts.extensions.insert(BodyOwner(org_id.to_owned()));
         Ok(Tenant { org_id: org_id.to_owned(), principal, role: PhantomData })
     }
 }

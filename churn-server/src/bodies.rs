@@ -19,7 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::{ApiError, Result};
 
 /// Bytes of memory for the bodies of one organization at a time. It is more if one body of the maximum length needs more.
-const EACH: usize = 16_000_000;
+const EACH: usize = 10_000_000;
+
+/// Bytes that memory is reserved for at first if the length of a body is not announced. Most bodies are shorter.
+const SHORT: usize = 32_000;
 
 /// Memory for the bodies of all organizations, as a multiple of the share of one.
 const ALL: usize = 4;
@@ -57,22 +60,22 @@ impl BodyLimit {
 
 /// The organization whose share a body is counted in: the one that the token gave access to.
 #[derive(Clone, Debug)]
-pub(crate) struct Payer(pub(crate) String);
+pub(crate) struct BodyOwner(pub(crate) String);
 
 /// Holds the reservation of a request's body until the request is answered.
 #[derive(Clone, Debug)]
-struct Kept {
+struct BodyReservation {
     /// Length of the body, if the sender announced it.
     announced: Option<u64>,
     room: Arc<Mutex<Option<Room>>>,
 }
 
 /// Middleware that holds the reservation of a request's body until the request is answered.
-pub(crate) async fn keep(mut request: Request, next: Next) -> Response {
-    let kept = Kept { announced: request.body().size_hint().exact(), room: Arc::default() };
-    request.extensions_mut().insert(kept.clone());
+pub(crate) async fn hold_reservation(mut request: Request, next: Next) -> Response {
+    let reservation = BodyReservation { announced: request.body().size_hint().exact(), room: Arc::default() };
+    request.extensions_mut().insert(reservation.clone());
     let response = next.run(request).await;
-    drop(kept);
+    drop(reservation);
     response
 }
 
@@ -132,21 +135,23 @@ impl Bodies {
     }
 
     /// Reads the whole body of a request. A body whose announced length exceeds the limit is refused before it is read. A body
-    /// without an announced length reserves memory for the maximum, and is read only up to the limit.
+    /// without an announced length is read up to the limit. It reserves memory for a short body first, and for the maximum if it
+    /// turns out to be longer.
     ///
     /// # Errors
     /// `payload_too_large`; `upload_broken` if it ends early.
     pub(crate) async fn read(&self, request: Request, limit: BodyLimit) -> Result<Bytes> {
         let (parts, body) = request.into_parts();
-        let kept = parts.extensions.get::<Kept>();
-        let announced = kept.and_then(|kept| kept.announced);
+        let reservation = parts.extensions.get::<BodyReservation>();
+        let announced = reservation.and_then(|reservation| reservation.announced);
         let most = match announced {
             Some(length) if length > limit.bytes as u64 => return Err(limit.exceeded()),
             Some(length) => length as usize,
             None => limit.bytes,
         };
-        let payer = parts.extensions.get::<Payer>().map_or("", |Payer(org_id)| org_id);
-        let share = self.share(payer, limit.memory(most)).await?;
+        let owner = parts.extensions.get::<BodyOwner>().map_or("", |BodyOwner(org_id)| org_id);
+        let mut reserved = if announced.is_some() { most } else { SHORT.min(most) };
+        let mut share = self.share(owner, limit.memory(reserved)).await?;
         let (mut bytes, mut stream) = (BytesMut::with_capacity(announced.map_or(0, |_| most)), body.into_data_stream());
         while let Some(piece) = stream.next().await {
             let piece = piece
@@ -154,11 +159,18 @@ impl Bodies {
             if piece.len() > most - bytes.len() {
                 return Err(limit.exceeded());
             }
+            if piece.len() > reserved - bytes.len() {
+                // The first reservation is given back before the second is made: bodies that keep one while they wait for
+                // another could wait for each other forever.
+                drop(share);
+                reserved = most;
+                share = self.share(owner, limit.memory(reserved)).await?;
+            }
             bytes.extend_from_slice(&piece);
         }
         let room = self.room(share, limit.memory(bytes.len())).await?;
-        if let Some(kept) = kept {
-            *kept.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
+        if let Some(reservation) = reservation {
+            *reservation.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
         }
         Ok(bytes.freeze())
     }
@@ -202,8 +214,8 @@ mod tests {
 
     #[test]
     fn the_longest_body_has_room() {
-        // 3 MB × 8 are more than the 16 MB of a share.
+        // 3 MB × 8 are more than the 10 MB of a share.
         assert_eq!(Bodies::new(3_000_000).each, 24_000_000);
-        assert_eq!(Bodies::new(1000).each, 16_000_000);
+        assert_eq!(Bodies::new(1000).each, 10_000_000);
     }
 }

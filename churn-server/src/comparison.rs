@@ -11,7 +11,7 @@ use crate::routes::read_options;
 use crate::serving::Hot;
 use crate::state::AppState;
 use crate::storage::Location;
-use crate::store::{Dataset, ModelRow};
+use crate::store::{DatasetRow, ModelRow};
 
 /// Compares two models on a data set.
 ///
@@ -22,7 +22,7 @@ pub async fn judge(
     state: &AppState,
     a: &ModelRow,
     b: &ModelRow,
-    dataset: &Dataset,
+    dataset: &DatasetRow,
     confidence: f64,
 ) -> Result<Judgement> {
     let (hot_a, hot_b) = (Hot::load(state, &a.org_id, &a.id).await?, Hot::load(state, &b.org_id, &b.id).await?);

@@ -48,16 +48,16 @@ impl Cpu {
         work: impl FnOnce(&dyn Observer) -> T + Send + 'static,
     ) -> Result<T> {
         let waiting = CancellationToken::new();
-        let observer = Waiting(waiting.clone());
+        let observer = RequestObserver(waiting.clone());
         let _gone = waiting.drop_guard();
         self.run(move || work(&observer)).await
     }
 }
 
 /// Observer that is cancelled once nobody waits for the result.
-struct Waiting(CancellationToken);
+struct RequestObserver(CancellationToken);
 
-impl Observer for Waiting {
+impl Observer for RequestObserver {
     fn cancelled(&self) -> bool {
         self.0.is_cancelled()
     }

@@ -10,7 +10,7 @@ use churn::ErrorKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::storage::{ErrorKind as StorageErrorKind, StorageError, UploadError};
+use crate::storage::{StorageError, StorageErrorKind, UploadError};
 use crate::store::JsonText;
 
 /// Result of everything that can make a request fail.
@@ -89,11 +89,11 @@ impl ApiError {
 
     /// 503 Service Unavailable; the caller may retry.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        ApiError::come_again("unavailable", message)
+        ApiError::service_unavailable("unavailable", message)
     }
 
     /// 503 Service Unavailable with a code of its own; the caller may retry.
-    pub fn come_again(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn service_unavailable(code: &'static str, message: impl Into<String>) -> Self {
         let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
         ApiError { retry_after: Some(Duration::from_secs(1)), ..error }
     }

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::state::AppState;
 
 /// Length in bytes from which a body is parsed on a separate thread, not on one that answers requests.
-const LONG: usize = 64_000;
+const LONG: usize = 4_000;
 
 /// A JSON request body or response. The request body is limited by the [`BodyLimit`] of its route.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Json<T> {
             let message = "expected the header content-type: application/json";
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
         }
-        let Raw(body) = Raw::from_request(request, state).await?;
+        let RawBody(body) = RawBody::from_request(request, state).await?;
         let parsed = match body.len() {
             0..LONG => axum::Json::from_bytes(&body),
             _ => state.cpu.run(move || axum::Json::from_bytes(&body)).await?,
@@ -95,14 +95,14 @@ pub fn checked_text<'a>(name: &str, text: &'a str, max: usize) -> Result<&'a str
 
 /// Bytes of a request body, at most the [`BodyLimit`] of its route.
 #[derive(Clone, Debug)]
-pub struct Raw(pub Bytes);
+pub struct RawBody(pub Bytes);
 
-impl FromRequest<AppState> for Raw {
+impl FromRequest<AppState> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let limit = request.extensions().get().copied().unwrap_or(BodyLimit::SETTINGS);
-        state.bodies.read(request, limit).await.map(Raw)
+        state.bodies.read(request, limit).await.map(RawBody)
     }
 }
 

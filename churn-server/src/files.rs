@@ -13,7 +13,9 @@ use async_trait::async_trait;
 
 use crate::config::Config;
 use crate::installation::{Installation, MARKER, database};
-use crate::storage::{Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError};
+use crate::storage::{
+    Bucket, ByteStream, Content, Head, Listed, Location, Result, Storage, StorageError, StorageErrorKind,
+};
 use crate::store::{PendingFile, Store};
 
 /// Maximum time to wait until the removal of an earlier file with the same key has ended.
@@ -29,7 +31,7 @@ pub struct Files {
     prefix: String,
     grace: Duration,
     /// Error of the last write, if the storage caused it and not the sender: a full disk, a key without rights.
-    trouble: Mutex<Option<(ErrorKind, String)>>,
+    trouble: Mutex<Option<(StorageErrorKind, String)>>,
 }
 
 impl Files {
@@ -51,7 +53,7 @@ impl Files {
         self.installation.claim().await?;
         match self.storage.check(&self.installation.markers()?).await {
             // All other errors may pass; until then /readyz reports them.
-            Err(error) if error.kind() == ErrorKind::Public => Err(error),
+            Err(error) if error.kind() == StorageErrorKind::Public => Err(error),
             _ => Ok(()),
         }
     }
@@ -78,8 +80,8 @@ impl Files {
     ///
     /// # Errors
     /// `storage_not_ours`.
-    pub async fn confirm(&self) -> Result<()> {
-        self.installation.confirm().await
+    pub async fn check_owner(&self) -> Result<()> {
+        self.installation.check_owner().await
     }
 
     /// Writes the marker again if the last write failed, to check whether writing works again.
@@ -88,14 +90,14 @@ impl Files {
             return;
         }
         let written = async {
-            let alone = self.installation.alone().await?;
-            self.installation.confirm().await?;
-            self.installation.advance(&alone).await
+            let lock = self.installation.lock_exclusive().await?;
+            self.installation.check_owner().await?;
+            self.installation.rotate_token(&lock).await
         };
         self.note(&written.await);
     }
 
-    fn trouble(&self) -> Option<(ErrorKind, String)> {
+    fn trouble(&self) -> Option<(StorageErrorKind, String)> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -103,7 +105,12 @@ impl Files {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match written {
             Ok(_) => *trouble = None,
-            Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::TypeRefused | ErrorKind::Full) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    StorageErrorKind::Denied | StorageErrorKind::TypeRefused | StorageErrorKind::Full
+                ) =>
+            {
                 *trouble = Some((error.kind(), error.to_string()));
             }
             Err(_) => (),
@@ -116,7 +123,7 @@ impl Files {
         while !self.store.record_file(key).await.map_err(database)? {
             if started.elapsed() > PATIENCE {
                 let message = format!("an earlier file {key} is being removed; try again");
-                return Err(StorageError::new(ErrorKind::Unavailable, message));
+                return Err(StorageError::new(StorageErrorKind::Unavailable, message));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -143,7 +150,7 @@ impl Storage for Files {
     }
 
     async fn put(&self, at: &Location, content_type: &str, body: ByteStream<'_>, max_bytes: u64) -> Result<u64> {
-        let (key, place) = (at.to_string(), at.behind(&self.prefix)?);
+        let (key, place) = (at.to_string(), at.with_prefix(&self.prefix)?);
         self.record(&key).await?;
         let written = tokio::select! {
             written = self.storage.put(&place, content_type, body, max_bytes) => written,
@@ -155,31 +162,31 @@ impl Storage for Files {
             self.record(&key).await?;
             let message =
                 format!("writing {at} took longer than ORPHAN_GRACE_SECONDS without a sign of life; try again");
-            return Err(StorageError::new(ErrorKind::Unavailable, message));
+            return Err(StorageError::new(StorageErrorKind::Unavailable, message));
         }
         written
     }
 
     async fn get(&self, at: &Location) -> Result<Content> {
-        self.storage.get(&at.behind(&self.prefix)?).await
+        self.storage.get(&at.with_prefix(&self.prefix)?).await
     }
 
     async fn get_range(&self, at: &Location, range: Range<u64>) -> Result<Content> {
-        self.storage.get_range(&at.behind(&self.prefix)?, range).await
+        self.storage.get_range(&at.with_prefix(&self.prefix)?, range).await
     }
 
     async fn head(&self, at: &Location) -> Result<Head> {
-        self.storage.head(&at.behind(&self.prefix)?).await
+        self.storage.head(&at.with_prefix(&self.prefix)?).await
     }
 
     /// Removes a file that is on record and that no row refers to; any other file stays. Its record stays until the next sweep,
     /// in case another writer still writes it.
     async fn delete(&self, at: &Location) -> Result<bool> {
-        if !self.store.file_may_go(&at.to_string()).await.map_err(database)? {
+        if !self.store.is_file_deletable(&at.to_string()).await.map_err(database)? {
             return Ok(false);
         }
-        self.installation.confirm().await?;
-        self.storage.delete(&at.behind(&self.prefix)?).await
+        self.installation.check_owner().await?;
+        self.storage.delete(&at.with_prefix(&self.prefix)?).await
     }
 
     async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>> {
@@ -200,9 +207,9 @@ impl Storage for Files {
         self.storage.check(&markers).await?;
         for at in &markers {
             self.storage.head(at).await.map_err(|error| match error.kind() {
-                ErrorKind::NotFound => {
+                StorageErrorKind::NotFound => {
                     let message = format!("the marker {at} is gone: is this the bucket or folder of before?");
-                    StorageError::new(ErrorKind::NotOurs, message)
+                    StorageError::new(StorageErrorKind::NotOurs, message)
                 }
                 _ => error,
             })?;
@@ -216,19 +223,19 @@ impl Storage for Files {
     /// Removes the files that are due, and what killed writers of this backend left behind. Only one process sweeps at a time;
     /// the others wait for it.
     async fn sweep(&self) -> Result<u64> {
-        let mut alone = self.installation.alone().await?;
-        self.installation.confirm().await?;
+        let mut lock = self.installation.lock_exclusive().await?;
+        self.installation.check_owner().await?;
         // From here on, no copy of this database is accepted in its place.
-        self.installation.advance(&alone).await?;
+        self.installation.rotate_token(&lock).await?;
         let mut removed = self.storage.sweep().await?;
-        for key in self.store.doom_files(self.grace).await.map_err(database)? {
-            let place = key.parse::<Location>().and_then(|at| at.behind(&self.prefix))?;
-            alone.still().await.map_err(database)?;
+        for key in self.store.mark_files_for_deletion(self.grace).await.map_err(database)? {
+            let place = key.parse::<Location>().and_then(|at| at.with_prefix(&self.prefix))?;
+            lock.check_held().await.map_err(database)?;
             if self.storage.delete(&place).await? {
                 tracing::info!(at = %place, "a file that no row refers to is removed");
                 removed += 1;
             }
-            self.store.forget_file(&key).await.map_err(database)?;
+            self.store.delete_file_record(&key).await.map_err(database)?;
         }
         Ok(removed)
     }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
-use crate::storage::{Bucket, ErrorKind, Location, Result, Storage, StorageError, put_bytes};
-use crate::store::{Alone, InstallationRow, Store};
+use crate::storage::{Bucket, Location, Result, Storage, StorageError, StorageErrorKind, put_bytes};
+use crate::store::{ExclusiveLock, InstallationRow, Store};
 
 /// Key of the marker. An organization id contains no point, so no folder of an organization has this name.
 pub const MARKER: &str = "churn.installation";
@@ -63,7 +63,7 @@ impl Installation {
 
     /// Locations of the markers in the storage.
     pub(crate) fn markers(&self) -> Result<[Location; Bucket::ALL.len()]> {
-        let at = |bucket| Location::new(bucket, MARKER)?.behind(&self.prefix);
+        let at = |bucket| Location::new(bucket, MARKER)?.with_prefix(&self.prefix);
         Ok([at(Bucket::Datasets)?, at(Bucket::Utils)?, at(Bucket::Models)?])
     }
 
@@ -73,13 +73,13 @@ impl Installation {
     /// # Errors
     /// `storage_not_ours`, with what to do about it.
     pub(crate) async fn claim(&self) -> Result<()> {
-        let alone = self.alone().await?;
+        let lock = self.lock_exclusive().await?;
         let row = self.row().await?;
         match self.owner(&row).await? {
             Owner::Us => {
-                return match self.advance(&alone).await {
+                return match self.rotate_token(&lock).await {
                     // The storage is ours. A full disk or an unreachable storage does not keep the server from answering.
-                    Err(error) if matches!(error.kind(), ErrorKind::Full | ErrorKind::Unavailable) => {
+                    Err(error) if matches!(error.kind(), StorageErrorKind::Full | StorageErrorKind::Unavailable) => {
                         tracing::warn!(%error, "the marker in storage could not be renewed");
                         Ok(())
                     }
@@ -96,7 +96,7 @@ impl Installation {
             }
             Owner::Nobody => (),
         }
-        self.advance(&alone).await?;
+        self.rotate_token(&lock).await?;
         // Another database may have done the same at the same moment; the last one wins.
         match self.owner(&self.row().await?).await? {
             Owner::Us => Ok(()),
@@ -111,20 +111,20 @@ impl Installation {
     /// # Errors
     /// Those of database and storage.
     pub(crate) async fn adopt(&self) -> Result<(u64, String)> {
-        let alone = self.alone().await?;
+        let lock = self.lock_exclusive().await?;
         let was = match self.owner(&self.row().await?).await? {
             Owner::Us => "it was ours before".to_owned(),
             Owner::OurCopy => "it was that of a copy of this database".to_owned(),
             Owner::Other(id) => format!("it belonged to the installation {id}, which is refused from now on"),
             Owner::Nobody => "it had no owner".to_owned(),
         };
-        let forgotten = self.store.forget_all_files().await.map_err(database)?;
-        self.advance(&alone).await?;
+        let forgotten = self.store.delete_all_file_records().await.map_err(database)?;
+        self.rotate_token(&lock).await?;
         Ok((forgotten, was))
     }
 
     /// Draws a new token. Copies of this database are refused from then on.
-    pub(crate) async fn advance(&self, _: &Alone) -> Result<()> {
+    pub(crate) async fn rotate_token(&self, _: &ExclusiveLock) -> Result<()> {
         // An interrupted change is completed first; otherwise the database would forget its token, which a marker may hold
         // already.
         let unfinished = self.row().await?.next_token;
@@ -133,7 +133,7 @@ impl Installation {
             let about =
                 "churn-server: the files of this bucket, or below this prefix, belong to one database. Do not remove";
             let marker = Marker { installation: self.row().await?.id, token: token.clone(), about: about.to_owned() };
-            let text = serde_json::to_string(&marker).map_err(|error| nonsense(error.to_string()))?;
+            let text = serde_json::to_string(&marker).map_err(|error| invalid_marker(error.to_string()))?;
             for at in self.markers()? {
                 put_bytes(&*self.storage, &at, at.bucket().content_type(), text.clone()).await?;
             }
@@ -142,17 +142,18 @@ impl Installation {
         Ok(())
     }
 
-    /// Waits for the exclusive lock that [`Installation::advance`] needs.
-    pub(crate) async fn alone(&self) -> Result<Alone> {
-        let busy = || StorageError::new(ErrorKind::Unavailable, "another process works on the storage for a long time");
-        self.store.alone(PATIENCE).await.map_err(database)?.ok_or_else(busy)
+    /// Waits for the exclusive lock that [`Installation::rotate_token`] needs.
+    pub(crate) async fn lock_exclusive(&self) -> Result<ExclusiveLock> {
+        let busy =
+            || StorageError::new(StorageErrorKind::Unavailable, "another process works on the storage for a long time");
+        self.store.lock_exclusive(PATIENCE).await.map_err(database)?.ok_or_else(busy)
     }
 
     /// Checks that the storage belongs to this database in its current state.
     ///
     /// # Errors
     /// `storage_not_ours`.
-    pub(crate) async fn confirm(&self) -> Result<()> {
+    pub(crate) async fn check_owner(&self) -> Result<()> {
         let mut row = self.row().await?;
         loop {
             let owner = self.owner(&row).await?;
@@ -177,11 +178,11 @@ impl Installation {
         for at in self.markers()? {
             let content = match self.storage.get(&at).await {
                 Ok(content) => content.bytes(MAX_MARKER).await?,
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == StorageErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
             let marker: Marker = serde_json::from_slice(&content)
-                .map_err(|error| nonsense(format!("{at} is no marker of churn-server: {error}")))?;
+                .map_err(|error| invalid_marker(format!("{at} is no marker of churn-server: {error}")))?;
             let known = [&row.token, &row.next_token].into_iter().flatten().any(|token| *token == marker.token);
             match (marker.installation == row.id, known) {
                 (false, _) => return Ok(Owner::Other(marker.installation)),
@@ -213,18 +214,18 @@ fn not_ours(found: &str) -> StorageError {
         "{found}. Nothing was changed. Either set another STORAGE_PREFIX, or correct the settings of storage and database; or, \
          if this database is to have these files from now on and no other server uses them, run `churn-server adopt`"
     );
-    StorageError::new(ErrorKind::NotOurs, message)
+    StorageError::new(StorageErrorKind::NotOurs, message)
 }
 
-fn nonsense(message: String) -> StorageError {
-    StorageError::new(ErrorKind::Other, message)
+fn invalid_marker(message: String) -> StorageError {
+    StorageError::new(StorageErrorKind::Other, message)
 }
 
 /// Converts an error of the database into an error of the storage.
 pub(crate) fn database(error: ApiError) -> StorageError {
     let kind = match error.code() {
-        "storage_full" => ErrorKind::Full,
-        _ => ErrorKind::Unavailable,
+        "storage_full" => StorageErrorKind::Full,
+        _ => StorageErrorKind::Unavailable,
     };
-    StorageError::new(kind, format!("the database: {}", error.message())).caused_by(error)
+    StorageError::new(kind, format!("the database: {}", error.message())).with_source(error)
 }

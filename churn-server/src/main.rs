@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            say_wrong(&message);
+            print_error(&message);
             ExitCode::FAILURE
         }
     }
@@ -101,7 +101,7 @@ fn run(config: Config, arguments: Arguments) -> Result<(), String> {
             if organization != "*" {
                 check_organization(&organization)?;
             }
-            say(&new_token(&config, &organization, role, Duration::from_secs(days * 86_400))?);
+            print_line(&new_token(&config, &organization, role, Duration::from_secs(days * 86_400))?);
             Ok(())
         }
         Command::Adopt => runtime()?.block_on(commands::adopt(config)),
@@ -114,7 +114,7 @@ fn run(config: Config, arguments: Arguments) -> Result<(), String> {
                 ..config
             };
             let openapi = routes::openapi(&AppState::open(config).await?);
-            say(&openapi.to_pretty_json().map_err(|error| error.to_string())?);
+            print_line(&openapi.to_pretty_json().map_err(|error| error.to_string())?);
             Ok(())
         }),
     }
@@ -159,8 +159,8 @@ async fn serve(config: Config) -> Result<(), String> {
     let at = SocketAddr::new(state.config.host, state.config.port);
     let listener = tokio::net::TcpListener::bind(at).await.map_err(|error| format!("HOST and PORT, {at}: {error}"))?;
     let at = listener.local_addr().map_err(|error| error.to_string())?;
-    welcome(&state, at);
-    tokio::spawn(until_told_to_stop(state.clone()));
+    print_banner(&state, at);
+    tokio::spawn(wait_for_shutdown_signal(state.clone()));
     let sweeping = tokio::spawn(keep_sweeping(state.clone()));
     let working = (state.config.job_workers > 0).then(|| tokio::spawn(worker(&state).run(state.shutdown.clone())));
     listen(listener, routes::app(state.clone()), &state.shutdown, state.config.shutdown).await;
@@ -178,8 +178,8 @@ async fn work(config: Config) -> Result<(), String> {
     routes::recorder();
     let listener = worker_listener(&state.config).await?;
     let at = listener.local_addr().map_err(|error| error.to_string())?;
-    say(&format!("churn-server worker {} at http://{at} (/healthz, /metrics)", env!("CARGO_PKG_VERSION")));
-    tokio::spawn(until_told_to_stop(state.clone()));
+    print_line(&format!("churn-server worker {} at http://{at} (/healthz, /metrics)", env!("CARGO_PKG_VERSION")));
+    tokio::spawn(wait_for_shutdown_signal(state.clone()));
     let telling = listen(listener, routes::worker(state.clone()), &state.shutdown, state.config.shutdown);
     tokio::join!(telling, keep_sweeping(state.clone()), worker(&state).run(state.shutdown.clone()));
     state.store.close().await;
@@ -218,12 +218,12 @@ async fn key(config: Config, organization: &str, role: Role, name: &str) -> Resu
         make_key(&store, organization, name, role, None).await
     };
     let (_, key) = made.await.map_err(|error| error.to_string())?;
-    say(&key);
+    print_line(&key);
     Ok(())
 }
 
 /// Waits for Ctrl-C or SIGTERM; a second one ends the program at once.
-async fn until_told_to_stop(state: AppState) {
+async fn wait_for_shutdown_signal(state: AppState) {
     signal().await;
     tracing::info!(seconds = state.config.shutdown.as_secs(), "stopping: running requests and jobs may end");
     state.shutdown.cancel();
@@ -248,7 +248,7 @@ async fn signal() {
 }
 
 /// Prints the addresses of the server and commands to try.
-fn welcome(state: &AppState, at: SocketAddr) {
+fn print_banner(state: &AppState, at: SocketAddr) {
     let url = format!("http://{at}");
     let base = format!("{url}{}", routes::BASE);
     let (header, who) = match state.auth.is_open() {
@@ -258,7 +258,7 @@ fn welcome(state: &AppState, at: SocketAddr) {
             "SECRET_KEY is set: requests need a token. Make one with: churn-server token acme",
         ),
     };
-    say(&format!(
+    print_line(&format!(
         "churn-server {version} at {url}
 
   dashboard  {url}/
@@ -280,12 +280,12 @@ Data: {data}
 }
 
 /// Prints a result to stdout. Logs go to stderr.
-fn say(text: &str) {
+fn print_line(text: &str) {
     // The reader may have closed the pipe, which is not an error here.
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Prints an error message to stderr.
-fn say_wrong(text: &str) {
+fn print_error(text: &str) {
     let _ = writeln!(std::io::stderr(), "churn-server: {text}");
 }

@@ -48,15 +48,15 @@ pub struct Multipart {
     /// `\r
     /// --boundary`: it ends the preamble and every part.
     delimiter: memmem::Finder<'static>,
-    place: Place,
+    state: ParserState,
     parts: usize,
     /// Error while a part was read. The consumer of the stream only learns that reading failed.
     failure: Option<ApiError>,
 }
 
-/// Position of the next byte in the form.
+/// State of the parser: the position of the next byte in the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ParserState {
     /// Before the first boundary.
     Preamble,
     /// In the content of a part.
@@ -69,7 +69,7 @@ enum Place {
 
 /// A part of a form: its name, and its content as a stream.
 #[derive(Debug)]
-pub struct Part<'a> {
+pub struct FormPart<'a> {
     form: &'a mut Multipart,
     name: Option<String>,
     file_name: Option<String>,
@@ -106,7 +106,7 @@ impl FromRequest<AppState> for Multipart {
             body,
             buffer: BytesMut::from("\r\n"),
             delimiter,
-            place: Place::Preamble,
+            state: ParserState::Preamble,
             parts: 0,
             failure: None,
         })
@@ -118,19 +118,19 @@ impl Multipart {
     ///
     /// # Errors
     /// `invalid_multipart`, `upload_broken`, `payload_too_large`, `upload_too_slow`.
-    pub async fn next(&mut self) -> Result<Option<Part<'_>>> {
+    pub async fn next(&mut self) -> Result<Option<FormPart<'_>>> {
         let mut skipped = 0;
-        while self.place == Place::Content {
+        while self.state == ParserState::Content {
             skipped += self.chunk().await?.map_or(0, |piece| piece.len() as u64);
             if skipped > MAX_SKIPPED {
                 let message = format!("a field that is not known here has more than {MAX_SKIPPED} bytes");
                 return Err(invalid(message));
             }
         }
-        if self.place == Place::Preamble {
+        if self.state == ParserState::Preamble {
             self.skip_preamble().await?;
         }
-        if self.place == Place::End || self.at_end().await? {
+        if self.state == ParserState::End || self.at_end().await? {
             return Ok(None);
         }
         self.parts += 1;
@@ -138,14 +138,14 @@ impl Multipart {
             return Err(invalid(format!("the form has more than {MAX_PARTS} fields")));
         }
         let headers = self.headers().await?;
-        self.place = Place::Content;
+        self.state = ParserState::Content;
         let disposition = headers.split("\r\n").find_map(|line| {
             let (name, value) = line.split_once(':')?;
             name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
         });
         let parameters = disposition.and_then(|value| value.split_once(';')).map_or("", |(_, parameters)| parameters);
         let (name, file_name) = (parameter(parameters, "name"), parameter(parameters, "filename"));
-        Ok(Some(Part { form: self, name, file_name }))
+        Ok(Some(FormPart { form: self, name, file_name }))
     }
 
     /// Returns the result of storing a part. If the form caused the failure, its error is returned, because it says more than
@@ -153,7 +153,7 @@ impl Multipart {
     ///
     /// # Errors
     /// The error of the form, or else the error of the upload.
-    pub fn told<T>(&mut self, result: Result<T, UploadError>) -> Result<T> {
+    pub fn own_error_first<T>(&mut self, result: Result<T, UploadError>) -> Result<T> {
         match self.failure.take() {
             Some(failure) => Err(failure),
             None => Ok(result?),
@@ -165,7 +165,7 @@ impl Multipart {
         loop {
             if let Some(found) = self.delimiter.find(&self.buffer) {
                 self.buffer.advance(found + self.delimiter.needle().len());
-                self.place = Place::Boundary;
+                self.state = ParserState::Boundary;
                 return Ok(());
             }
             if self.buffer.len() > MAX_PREAMBLE {
@@ -187,7 +187,7 @@ impl Multipart {
         }
         let is_end = self.buffer.starts_with(b"--");
         if is_end {
-            self.place = Place::End;
+            self.state = ParserState::End;
         }
         Ok(is_end)
     }
@@ -218,14 +218,14 @@ impl Multipart {
     /// Returns the next piece of the content of a part, or None at its end.
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
         loop {
-            if self.place != Place::Content {
+            if self.state != ParserState::Content {
                 return Ok(None);
             }
             let length = self.delimiter.needle().len();
             match self.delimiter.find(&self.buffer) {
                 Some(0) => {
                     self.buffer.advance(length);
-                    self.place = Place::Boundary;
+                    self.state = ParserState::Boundary;
                 }
                 Some(end) => return Ok(Some(self.buffer.split_to(end).freeze())),
                 None => {
@@ -255,7 +255,7 @@ impl Multipart {
     }
 }
 
-impl<'a> Part<'a> {
+impl<'a> FormPart<'a> {
     /// Name of the part.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -282,7 +282,7 @@ impl<'a> Part<'a> {
             .map_err(|_| invalid(format!("the field {:?} is not UTF-8 text", self.name.unwrap_or_default())))
     }
 
-    /// Returns the content as a stream. If the stream fails, [`Multipart::told`] returns the reason.
+    /// Returns the content as a stream. If the stream fails, [`Multipart::own_error_first`] returns the reason.
     pub fn content(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'a {
         stream::unfold(Some(self.form), |form| async {
             let form = form?;

@@ -13,7 +13,7 @@ use crate::error::{ApiError, Result};
 use crate::jobs::{PAGE_ROWS, PredictionRow};
 use crate::state::AppState;
 use crate::storage::Location;
-use crate::store::{Batch, Page, SegmentCounts};
+use crate::store::{Batch, PageQuery, SegmentCounts};
 
 /// Maximum of offset + limit for a page that needs the whole file.
 const MAX_KEPT: i64 = 10_000;
@@ -23,7 +23,7 @@ const MAX_BYTES: u64 = 256 << 20;
 
 /// Sort order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum SortOrder {
     /// Highest risk first, equal risks by id: the order of the file.
     Riskiest,
     /// The reverse order of the file.
@@ -42,14 +42,14 @@ pub struct Wish {
     /// Only rows whose id contains this text, ignoring case.
     pub search: Option<String>,
     /// Sort order.
-    pub order: Order,
+    pub order: SortOrder,
     /// Limit and offset.
-    pub page: Page,
+    pub page: PageQuery,
 }
 
 /// A page.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct PageRows {
     /// Number of rows that match.
     pub total: u64,
     /// Rows of the page.
@@ -67,26 +67,26 @@ pub fn not_ready(batch: &Batch) -> ApiError {
 /// # Errors
 /// `no_predictions` before the batch is completed; `invalid_query` for a page too far back, unless it is in the order of the
 /// file.
-pub async fn read(state: &AppState, batch: &Batch, wish: Wish) -> Result<Found> {
+pub async fn read(state: &AppState, batch: &Batch, wish: Wish) -> Result<PageRows> {
     let (Some(key), Some(segments), Some(index)) = (&batch.file_key, &batch.segments, &batch.page_index) else {
         return Err(not_ready(batch));
     };
     let at: Location = key.parse()?;
     let range = places(&segments.0, wish.segment);
-    let Page { limit, offset } = wish.page;
+    let PageQuery { limit, offset } = wish.page;
     match (&wish.search, wish.order) {
-        (None, Order::Riskiest) => {
+        (None, SortOrder::Riskiest) => {
             let from = range.start.saturating_add(offset as u64).min(range.end);
             let to = from.saturating_add(limit as u64).min(range.end);
             let rows = side_by_side(state, &at, &index.0, from..to).await?;
-            Ok(Found { total: range.end - range.start, rows })
+            Ok(PageRows { total: range.end - range.start, rows })
         }
-        (None, Order::Safest) => {
+        (None, SortOrder::Safest) => {
             let to = range.end.saturating_sub(offset as u64).max(range.start);
             let from = to.saturating_sub(limit as u64).max(range.start);
             let mut rows = side_by_side(state, &at, &index.0, from..to).await?;
             rows.reverse();
-            Ok(Found { total: range.end - range.start, rows })
+            Ok(PageRows { total: range.end - range.start, rows })
         }
         _ => {
             let end = offset.saturating_add(limit);
@@ -144,15 +144,15 @@ async fn side_by_side(
 }
 
 /// Finds the rows of a page by reading the whole file.
-fn through(reader: impl std::io::Read, places: &Range<u64>, wish: &Wish) -> Result<Found> {
+fn through(reader: impl std::io::Read, places: &Range<u64>, wish: &Wish) -> Result<PageRows> {
     let end = (wish.page.offset + wish.page.limit) as usize;
     let needle = wish.search.as_ref().map(|text| text.to_lowercase());
     let before = |a: &(u64, csv::StringRecord), b: &(u64, csv::StringRecord)| -> Ordering {
         match wish.order {
-            Order::Riskiest => a.0.cmp(&b.0),
-            Order::Safest => b.0.cmp(&a.0),
-            Order::IdRising => a.1[0].cmp(&b.1[0]),
-            Order::IdFalling => b.1[0].cmp(&a.1[0]),
+            SortOrder::Riskiest => a.0.cmp(&b.0),
+            SortOrder::Safest => b.0.cmp(&a.0),
+            SortOrder::IdRising => a.1[0].cmp(&b.1[0]),
+            SortOrder::IdFalling => b.1[0].cmp(&a.1[0]),
         }
     };
     let mut csv = csv::Reader::from_reader(reader);
@@ -180,5 +180,5 @@ fn through(reader: impl std::io::Read, places: &Range<u64>, wish: &Wish) -> Resu
     kept.sort_by(before);
     kept.truncate(end);
     let rows: Result<_> = kept.iter().skip(wish.page.offset as usize).map(|(_, record)| row(record)).collect();
-    Ok(Found { total, rows: rows? })
+    Ok(PageRows { total, rows: rows? })
 }

@@ -33,7 +33,7 @@ pub(crate) fn probe(folder: &Path) -> io::Result<()> {
 }
 
 /// Removes the permissions of other users from a file or folder of an earlier version. Does nothing if it does not exist.
-pub(crate) fn tighten(path: &Path) {
+pub(crate) fn restrict_permissions(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

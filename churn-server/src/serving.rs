@@ -112,7 +112,7 @@ impl Serving {
     /// Returns the model that scores a customer. It stays the same until the challenger or its share changes.
     pub fn model_for(&self, customer_id: &str) -> &Hot {
         match &self.challenger {
-            Some((challenger, share)) if challenged(challenger.id(), customer_id, *share) => challenger,
+            Some((challenger, share)) if is_challenger_customer(challenger.id(), customer_id, *share) => challenger,
             _ => &self.active,
         }
     }
@@ -128,7 +128,7 @@ impl Serving {
 
 /// Returns true if the challenger scores this customer. A hash of the challenger and the customer id gives a number from 0 to
 /// 1, which is compared with the share.
-pub fn challenged(challenger_id: &str, customer_id: &str, share: f64) -> bool {
+pub fn is_challenger_customer(challenger_id: &str, customer_id: &str, share: f64) -> bool {
     let digest = Sha256::new().chain_update(challenger_id).chain_update([0]).chain_update(customer_id).finalize();
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
@@ -143,7 +143,7 @@ pub(crate) fn clock() -> u64 {
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
 }
 
-/// A transaction in progress; see [`Cached::changing`].
+/// A transaction in progress; see [`Cached::begin_change`].
 #[derive(Debug)]
 pub struct Changing<'a> {
     cached: &'a Cached,
@@ -246,7 +246,7 @@ impl Cached {
 
     /// Begins a transaction that may change what the predictions of an organization use. Until the result is dropped, every
     /// request checks the database, so that none uses the old state once the new one is visible.
-    pub fn changing<'a>(&'a self, org_id: &'a str) -> Changing<'a> {
+    pub fn begin_change<'a>(&'a self, org_id: &'a str) -> Changing<'a> {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         Changing { cached: self, org_id }
     }

@@ -17,7 +17,7 @@ struct Held {
 
 /// The limit that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub enum LimitReached {
     /// The limit of the organization.
     Own(usize),
     /// The total limit.
@@ -26,7 +26,7 @@ pub enum Full {
 
 /// A slot in use; dropping it frees the slot.
 #[derive(Debug)]
-pub struct Place {
+pub struct SlotGuard {
     held: Arc<Held>,
     org_id: String,
 }
@@ -41,23 +41,23 @@ impl Shares {
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn take(&self, org_id: &str) -> Result<Place, Full> {
+    pub fn take(&self, org_id: &str) -> Result<SlotGuard, LimitReached> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (all, by_organization) = &mut *taken;
         let own = by_organization.get(org_id).copied().unwrap_or(0);
         if own >= self.0.each {
-            return Err(Full::Own(self.0.each));
+            return Err(LimitReached::Own(self.0.each));
         }
         if *all >= self.0.all {
-            return Err(Full::All(self.0.all));
+            return Err(LimitReached::All(self.0.all));
         }
         *all += 1;
         by_organization.insert(org_id.to_owned(), own + 1);
-        Ok(Place { held: Arc::clone(&self.0), org_id: org_id.to_owned() })
+        Ok(SlotGuard { held: Arc::clone(&self.0), org_id: org_id.to_owned() })
     }
 }
 
-impl Drop for Place {
+impl Drop for SlotGuard {
     fn drop(&mut self) {
         let mut taken = self.held.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (all, by_organization) = &mut *taken;
@@ -79,9 +79,9 @@ mod tests {
     fn one_organization_leaves_room_for_the_others() {
         let shares = Shares::new(3, 2);
         let greedy = [shares.take("a").expect("is free"), shares.take("a").expect("is free")];
-        assert_eq!(shares.take("a").expect_err("has its part"), Full::Own(2));
+        assert_eq!(shares.take("a").expect_err("has its part"), LimitReached::Own(2));
         let other = shares.take("b").expect("is free");
-        assert_eq!(shares.take("c").expect_err("all are taken"), Full::All(3));
+        assert_eq!(shares.take("c").expect_err("all are taken"), LimitReached::All(3));
         drop(other);
         drop(greedy);
         assert_eq!(*shares.0.taken.lock().expect("is free"), (0, HashMap::new()));

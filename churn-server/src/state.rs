@@ -14,26 +14,26 @@ use crate::cpu::Cpu;
 use crate::error::ApiError;
 use crate::files::Files;
 use crate::serving::Cached;
-use crate::shares::{Full, Place, Shares};
-use crate::storage::{ErrorKind as StorageErrorKind, Storage};
+use crate::shares::{LimitReached, Shares, SlotGuard};
+use crate::storage::{Storage, StorageErrorKind};
 use crate::store::Store;
-use crate::waiting::Waiting;
+use crate::waiting::WaitSlots;
 
 /// Maximum simultaneous uploads: in total, and of one organization. Each occupies a thread that checks it.
 const UPLOADS: (usize, usize) = (64, 16);
 
 /// The parts of a running server. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub struct AppState(Arc<Parts>);
+pub struct AppState(Arc<StateParts>);
 
 /// Content of [`AppState`].
 #[derive(Debug)]
-pub struct Parts {
+pub struct StateParts {
     /// The settings.
     pub config: Config,
     /// Database of the metadata.
     pub store: Store,
-    /// Storage of the files; the same object as [`Parts::files`].
+    /// Storage of the files; the same object as [`StateParts::files`].
     pub storage: Arc<dyn Storage>,
     /// Storage with its owner and its record of files.
     pub files: Arc<Files>,
@@ -52,15 +52,15 @@ pub struct Parts {
     /// Last result of `/readyz` (database and storage) with its time.
     pub ready: tokio::sync::Mutex<Option<(Instant, (String, String))>>,
     /// Requests that wait for jobs.
-    pub waiting: Waiting,
+    pub waiting: WaitSlots,
     /// Cancelled when the server must stop.
     pub shutdown: CancellationToken,
 }
 
 impl Deref for AppState {
-    type Target = Parts;
+    type Target = StateParts;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &StateParts {
         &self.0
     }
 }
@@ -96,11 +96,11 @@ impl AppState {
     ///
     /// # Errors
     /// `unavailable` if too many uploads are in progress.
-    pub fn room_for_upload(&self, org_id: &str) -> crate::error::Result<Place> {
+    pub fn acquire_upload_slot(&self, org_id: &str) -> crate::error::Result<SlotGuard> {
         self.uploads.take(org_id).map_err(|full| {
             ApiError::unavailable(match full {
-                Full::Own(most) => format!("{most} uploads of this organization are under way; come again"),
-                Full::All(most) => format!("{most} uploads are under way; come again"),
+                LimitReached::Own(most) => format!("{most} uploads of this organization are under way; come again"),
+                LimitReached::All(most) => format!("{most} uploads are under way; come again"),
             })
         })
     }
@@ -124,7 +124,7 @@ impl AppState {
         let (serving, wake) = (Cached::new(config.model_cache), Notify::new());
         let (shutdown, uploads) = (CancellationToken::new(), Shares::new(UPLOADS.0, UPLOADS.1));
         let bodies = Bodies::new(config.max_body_bytes);
-        AppState(Arc::new(Parts {
+        AppState(Arc::new(StateParts {
             auth,
             cpu,
             store,
@@ -132,7 +132,7 @@ impl AppState {
             files,
             serving,
             wake,
-            waiting: Waiting::default(),
+            waiting: WaitSlots::default(),
             config,
             ready: Default::default(),
             shutdown,

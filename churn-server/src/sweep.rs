@@ -44,7 +44,7 @@ pub async fn keep_sweeping(state: AppState) {
             due = Instant::now() + every;
             // Errors are logged.
             let _ = sweep(&state).await;
-            state.auth.tidy();
+            state.auth.evict_idle();
             // Timings must be drained even if nobody requests the metrics.
             crate::routes::recorder().run_upkeep();
         }

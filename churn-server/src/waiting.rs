@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use crate::error::{ApiError, Result};
-use crate::shares::{Place, Shares};
+use crate::shares::{Shares, SlotGuard};
 use crate::state::AppState;
-use crate::store::{ModelStatus, Page, no_model};
+use crate::store::{ModelStatus, PageQuery, no_model};
 
 /// Maximum wait in seconds that a request may ask for.
 const LONGEST: u64 = 60;
@@ -37,18 +37,18 @@ pub struct WaitQuery {
 
 /// Slots for waiting requests, and the signal that wakes them.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct WaitSlots {
     room: Shares,
     ended: watch::Sender<()>,
 }
 
-impl Default for Waiting {
+impl Default for WaitSlots {
     fn default() -> Self {
-        Waiting { room: Shares::new(WAITERS.0, WAITERS.1), ended: watch::Sender::new(()) }
+        WaitSlots { room: Shares::new(WAITERS.0, WAITERS.1), ended: watch::Sender::new(()) }
     }
 }
 
-impl Waiting {
+impl WaitSlots {
     /// Wakes all waiting requests because a job has ended in this process.
     pub fn wake(&self) {
         self.ended.send_replace(());
@@ -72,7 +72,7 @@ pub struct Wait<'a> {
     end: Instant,
     ended: watch::Receiver<()>,
     pause: Duration,
-    place: Option<Place>,
+    slot: Option<SlotGuard>,
 }
 
 impl<'a> Wait<'a> {
@@ -80,8 +80,8 @@ impl<'a> Wait<'a> {
     ///
     /// # Errors
     /// `invalid_query` for a wait that is too long.
-    pub fn asked(state: &'a AppState, org_id: &'a str, asked: WaitQuery) -> Result<Self> {
-        let seconds = asked.wait.unwrap_or(0);
+    pub fn from_query(state: &'a AppState, org_id: &'a str, query: WaitQuery) -> Result<Self> {
+        let seconds = query.wait.unwrap_or(0);
         if seconds > LONGEST {
             let message = format!("wait is {seconds}; expected 0 to {LONGEST} seconds");
             return Err(ApiError::bad_request("invalid_query", message));
@@ -94,19 +94,19 @@ impl<'a> Wait<'a> {
         let limit = state.config.request_timeout;
         let longest = limit.saturating_sub(Duration::from_secs(2)).max(limit / 2);
         let (end, ended) = (Instant::now() + time.min(longest), state.waiting.ended.subscribe());
-        Wait { state, org_id, end, ended, pause: LOOKS.0, place: None }
+        Wait { state, org_id, end, ended, pause: LOOKS.0, slot: None }
     }
 
     /// Waits until the next read is due. Returns false if there must be no further read.
-    pub async fn again(&mut self) -> bool {
+    pub async fn next_poll(&mut self) -> bool {
         let now = Instant::now();
         if now >= self.end || self.state.shutdown.is_cancelled() {
             return false;
         }
-        if self.place.is_none() {
-            self.place = self.state.waiting.room.take(self.org_id).ok();
+        if self.slot.is_none() {
+            self.slot = self.state.waiting.room.take(self.org_id).ok();
         }
-        if self.place.is_none() {
+        if self.slot.is_none() {
             return false;
         }
         tokio::select! {
@@ -126,7 +126,7 @@ impl<'a> Wait<'a> {
 /// `no_model` if no model is being trained, with the reason if the training failed; `training_under_way` if the time limit of
 /// the request is too short.
 pub async fn first_model(state: &AppState, org_id: &str) -> Result<()> {
-    let newest = Page { limit: 1, offset: 0 };
+    let newest = PageQuery { limit: 1, offset: 0 };
     let mut wait = Wait::new(state, org_id, Duration::MAX);
     loop {
         // This order matters: a training that ends between the two reads has its model in the second.
@@ -137,10 +137,10 @@ pub async fn first_model(state: &AppState, org_id: &str) -> Result<()> {
             Err(_) if !is_training => break,
             Err(_) => (),
         }
-        if !wait.again().await {
+        if !wait.next_poll().await {
             let message =
                 "the first model of this organization is still being trained; come again, or see training-status";
-            return Err(ApiError::come_again("training_under_way", message));
+            return Err(ApiError::service_unavailable("training_under_way", message));
         }
     }
     let newest = state.store.models(org_id, None, newest).await?.rows.into_iter().next();

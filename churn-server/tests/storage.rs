@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use churn::{OnBadRow, ReadOptions};
 use churn_server::storage::{
-    Backoff, Breaker, Bucket, ErrorKind, Local, Location, Memory, S3, S3Config, Storage, StorageError, Supabase,
+    Backoff, Breaker, Bucket, Local, Location, Memory, S3, S3Config, Storage, StorageError, StorageErrorKind, Supabase,
     SupabaseConfig, UploadError, put_bytes, put_written, store_csv,
 };
 use futures_util::{StreamExt, stream};
@@ -66,7 +66,7 @@ async fn write(storage: &dyn Storage, at: &Location, bytes: &Bytes) {
     assert_eq!(size.unwrap_or_else(|error| panic!("{at}: {error}")), bytes.len() as u64);
 }
 
-fn kind<T>(result: Result<T, StorageError>) -> ErrorKind {
+fn kind<T>(result: Result<T, StorageError>) -> StorageErrorKind {
     match result {
         Ok(_) => panic!("an error was expected"),
         Err(error) => {
@@ -91,9 +91,9 @@ async fn keeps_the_promises(storage: &dyn Storage) {
 
 async fn objects_come_back(storage: &dyn Storage) {
     let there = at("org_1/raw/a.csv");
-    assert_eq!(kind(storage.get(&there).await), ErrorKind::NotFound);
-    assert_eq!(kind(storage.head(&there).await), ErrorKind::NotFound);
-    assert_eq!(kind(storage.get_range(&there, 0..1).await), ErrorKind::NotFound);
+    assert_eq!(kind(storage.get(&there).await), StorageErrorKind::NotFound);
+    assert_eq!(kind(storage.head(&there).await), StorageErrorKind::NotFound);
+    assert_eq!(kind(storage.get_range(&there, 0..1).await), StorageErrorKind::NotFound);
     assert!(!storage.delete(&there).await.expect("nothing to delete"));
 
     // The clock of a backend may count whole seconds.
@@ -106,7 +106,7 @@ async fn objects_come_back(storage: &dyn Storage) {
         assert!(head.modified >= before && head.modified <= SystemTime::now() + Duration::from_secs(2));
     }
     assert_eq!(put_bytes(storage, &there, "text/csv", "abc").await.expect("stored"), 3);
-    assert_eq!(kind(storage.get(&there).await.expect("there").bytes(2).await), ErrorKind::TooLarge);
+    assert_eq!(kind(storage.get(&there).await.expect("there").bytes(2).await), StorageErrorKind::TooLarge);
     // The same key in another bucket is another object, and a key may be the beginning of another.
     let elsewhere = Location::new(Bucket::Utils, "org_1/raw/a.csv").expect("a key");
     put_bytes(storage, &elsewhere, "text/csv", "other").await.expect("stored");
@@ -114,7 +114,7 @@ async fn objects_come_back(storage: &dyn Storage) {
     assert_eq!(read(storage, &there).await, "abc");
     assert!(storage.delete(&there).await.expect("deleted"));
     assert!(!storage.delete(&there).await.expect("deleted before"));
-    assert_eq!(kind(storage.get(&there).await), ErrorKind::NotFound);
+    assert_eq!(kind(storage.get(&there).await), StorageErrorKind::NotFound);
     assert_eq!(read(storage, &elsewhere).await, "other");
     assert_eq!(read(storage, &at("org_1/raw/a.csv.bak")).await, "backup");
 
@@ -135,7 +135,7 @@ async fn ranges_are_cut(storage: &dyn Storage) {
         assert_eq!(found, content.slice(expected));
     }
     for range in [10_000..10_001, 50_000..60_000, 5..5] {
-        assert_eq!(kind(storage.get_range(&at, range).await), ErrorKind::InvalidRange);
+        assert_eq!(kind(storage.get_range(&at, range).await), StorageErrorKind::InvalidRange);
     }
 }
 
@@ -179,15 +179,18 @@ async fn broken_uploads_leave_nothing(storage: &dyn Storage) {
         let content = noise(length);
         for at in [&old, &new] {
             let broken = pieces(&content).chain(stream::once(async { Err(io::Error::other("the client went away")) }));
-            assert_eq!(kind(storage.put(at, "text/csv", broken.boxed(), MAX).await), ErrorKind::Body);
+            assert_eq!(kind(storage.put(at, "text/csv", broken.boxed(), MAX).await), StorageErrorKind::Body);
             let bound = length as u64 - 1;
-            assert_eq!(kind(storage.put(at, "text/csv", pieces(&content).boxed(), bound).await), ErrorKind::TooLarge);
+            assert_eq!(
+                kind(storage.put(at, "text/csv", pieces(&content).boxed(), bound).await),
+                StorageErrorKind::TooLarge
+            );
             let endless = pieces(&content).chain(stream::pending());
             let put = storage.put(at, "text/csv", endless.boxed(), MAX);
             assert!(tokio::time::timeout(Duration::from_millis(300), put).await.is_err());
         }
         assert_eq!(read(storage, &old).await, "old");
-        assert_eq!(kind(storage.head(&new).await), ErrorKind::NotFound);
+        assert_eq!(kind(storage.head(&new).await), StorageErrorKind::NotFound);
         assert_eq!(storage.list(Bucket::Datasets, "org_2/").await.expect("a list").len(), 1);
     }
 }
@@ -217,7 +220,7 @@ async fn uploads_are_checked(storage: &dyn Storage) {
             Err(UploadError::Csv(error)) => assert_eq!((error.code(), error.line()), (code, line)),
             other => panic!("{code} was expected: {other:?}"),
         }
-        assert_eq!(kind(storage.head(&at).await), ErrorKind::NotFound, "{code}");
+        assert_eq!(kind(storage.head(&at).await), StorageErrorKind::NotFound, "{code}");
     }
     let uploaded = store(bad_row, &skip).await.expect("stored");
     assert_eq!((uploaded.size, uploaded.csv.report.rows, uploaded.csv.report.good), (bad_row.len() as u64, 3, 1));
@@ -270,8 +273,8 @@ async fn what_is_written_is_stored(storage: &dyn Storage) {
         .await
     };
     assert_eq!(lines(200_000, true, MAX).await, Err(Failed::Own));
-    assert_eq!(lines(200_000, false, 1_000_000).await, Err(Failed::Storage(ErrorKind::TooLarge)));
-    assert_eq!(kind(storage.head(&at).await), ErrorKind::NotFound);
+    assert_eq!(lines(200_000, false, 1_000_000).await, Err(Failed::Storage(StorageErrorKind::TooLarge)));
+    assert_eq!(kind(storage.head(&at).await), StorageErrorKind::NotFound);
     // 10 numbers of one digit, 90 of two, 900 of three, 9,000 of four, 90,000 of five, 100,000 of six, and line ends.
     let size = 10 + 180 + 2_700 + 36_000 + 450_000 + 600_000 + 200_000;
     assert_eq!(lines(200_000, false, MAX).await, Ok((size, "done")));
@@ -283,7 +286,7 @@ async fn what_is_written_is_stored(storage: &dyn Storage) {
 enum Failed {
     Own,
     Writing,
-    Storage(ErrorKind),
+    Storage(StorageErrorKind),
 }
 
 impl From<StorageError> for Failed {
@@ -354,10 +357,10 @@ async fn a_folder() {
         }
     }
     std::fs::remove_dir_all(folder.path().join("data/utils")).expect("is removed");
-    assert_eq!(kind(storage.check(&[]).await), ErrorKind::NotFound);
+    assert_eq!(kind(storage.check(&[]).await), StorageErrorKind::NotFound);
     // Keys are paths: a folder is no object, and an object no folder.
-    assert_eq!(kind(storage.get(&at("org_5/raw")).await), ErrorKind::NotFound);
-    assert_eq!(kind(storage.get(&at("org_5/raw/slow.csv/x")).await), ErrorKind::NotFound);
+    assert_eq!(kind(storage.get(&at("org_5/raw")).await), StorageErrorKind::NotFound);
+    assert_eq!(kind(storage.get(&at("org_5/raw/slow.csv/x")).await), StorageErrorKind::NotFound);
 }
 
 /// Short waits: the tests count tries, not time.
@@ -392,7 +395,7 @@ async fn supabase_is_checked_without_a_change() {
     let standin = Standin::start(0).await.expect("the stand-in");
     let storage = supabase(&standin, SECRET_KEY);
     let error = storage.check(&[]).await.expect_err("no buckets yet");
-    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("\"datasets\""), "{error}");
+    assert!(error.kind() == StorageErrorKind::Denied && error.to_string().contains("\"datasets\""), "{error}");
     assert_eq!(standin.requests("POST"), 0);
     storage.prepare().await.expect("prepared");
     storage.check(&[]).await.expect("is well");
@@ -408,13 +411,13 @@ async fn supabase_is_checked_without_a_change() {
     // The key is changed in the project: each of its kinds of refusal is told as one.
     for fault in [Fault::Status(401, None), Fault::InBody(401), Fault::Status(403, None), Fault::InBody(403)] {
         standin.fault("GET /bucket", fault);
-        assert_eq!(kind(storage.check(&[]).await), ErrorKind::Denied, "{fault:?}");
+        assert_eq!(kind(storage.check(&[]).await), StorageErrorKind::Denied, "{fault:?}");
     }
     for fault in [Fault::Status(507, None), Fault::InBody(507)] {
         standin.fault("POST /object/datasets/", fault);
         assert_eq!(
             kind(put_bytes(&storage, &at("org_1/raw/a.csv"), "text/csv", "x").await),
-            ErrorKind::Full,
+            StorageErrorKind::Full,
             "{fault:?}"
         );
     }
@@ -431,25 +434,25 @@ async fn a_storage_that_is_away_is_not_asked_by_everybody() {
     let (at, content) = (at("org_1/raw/a.csv"), noise(1000));
     write(&storage, &at, &content).await;
     // What is refused is an answer.
-    assert_eq!(kind(storage.get(&Location::dataset("1", "none").expect("a place")).await), ErrorKind::NotFound);
+    assert_eq!(kind(storage.get(&Location::dataset("1", "none").expect("a place")).await), StorageErrorKind::NotFound);
     assert!(!storage.is_away());
     standin.fault("GET /object/authenticated/", Fault::Status(503, None));
-    assert_eq!(kind(storage.get(&at).await), ErrorKind::Unavailable);
+    assert_eq!(kind(storage.get(&at).await), StorageErrorKind::Unavailable);
     assert!(storage.is_away());
     standin.requests("");
     for _ in 0..100 {
         let error = storage.get(&at).await.expect_err("nobody asks");
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.kind(), StorageErrorKind::Unavailable);
         assert!(error.retry_after().is_some_and(|wait| wait <= Duration::from_secs(1)));
     }
     assert_eq!(standin.requests(""), 0);
     // After a second one tries; it fails, and the pause doubles.
     standin.fault("GET /object/authenticated/", Fault::Status(503, None));
     tokio::time::sleep(Duration::from_millis(1050)).await;
-    assert_eq!(kind(storage.get(&at).await), ErrorKind::Unavailable);
+    assert_eq!(kind(storage.get(&at).await), StorageErrorKind::Unavailable);
     assert_eq!(standin.requests("GET /object/"), 1);
     tokio::time::sleep(Duration::from_millis(1050)).await;
-    assert_eq!(kind(storage.get(&at).await), ErrorKind::Unavailable);
+    assert_eq!(kind(storage.get(&at).await), StorageErrorKind::Unavailable);
     assert_eq!(standin.requests(""), 0);
     tokio::time::sleep(Duration::from_millis(1050)).await;
     assert!(read(&storage, &at).await == content);
@@ -494,19 +497,19 @@ async fn supabase_passing_failures_are_met_with_patience() {
             standin.fault(request, Fault::Status(503, Some(1)));
         }
         let error = storage.put(&at, "text/csv", pieces(content).boxed(), MAX).await.expect_err("an unhappy server");
-        assert_eq!((error.kind(), error.retry_after()), (ErrorKind::Unavailable, Some(Duration::from_secs(1))));
-        assert_eq!(kind(storage.head(&at).await), ErrorKind::NotFound);
+        assert_eq!((error.kind(), error.retry_after()), (StorageErrorKind::Unavailable, Some(Duration::from_secs(1))));
+        assert_eq!(kind(storage.head(&at).await), StorageErrorKind::NotFound);
         assert_eq!(standin.faults_left(), 0);
     }
     // What cannot pass is not tried again.
     standin.requests("");
-    assert_eq!(kind(storage.get(&at).await), ErrorKind::NotFound);
+    assert_eq!(kind(storage.get(&at).await), StorageErrorKind::NotFound);
     assert_eq!(standin.requests("GET /object/authenticated/"), 1);
     // A server that is not there.
     let gone = standin.url.clone();
     drop(standin);
     let config = SupabaseConfig { backoff: QUICK, ..SupabaseConfig::new(gone, SERVICE_TOKEN) };
-    assert_eq!(kind(Supabase::new(&config).expect("a client").get(&at).await), ErrorKind::Unavailable);
+    assert_eq!(kind(Supabase::new(&config).expect("a client").get(&at).await), StorageErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -581,21 +584,24 @@ async fn supabase_refusals_say_what_to_do() {
         assert!(words.contains("service key") && words.contains("datasets") && words.contains("row-level"), "{words}");
     }
     for key in ["eyJ.wrong.token", "sb_secret_wrong"] {
-        assert_eq!(kind(supabase(&standin, key).prepare().await), ErrorKind::Denied);
+        assert_eq!(kind(supabase(&standin, key).prepare().await), StorageErrorKind::Denied);
     }
     let storage = supabase(&standin, SECRET_KEY);
     storage.prepare().await.expect("prepared");
     let (at, content) = (at("org_1/raw/a.csv"), noise(LONG));
     let error = put_bytes(&supabase(&standin, ANON_TOKEN), &at, "text/csv", "x").await.expect_err("no right to write");
-    assert!(error.kind() == ErrorKind::Denied && error.to_string().contains("service key"), "{error}");
+    assert!(error.kind() == StorageErrorKind::Denied && error.to_string().contains("service key"), "{error}");
     // Two servers that start at once.
     let (one, other) = (supabase(&standin, SECRET_KEY), supabase(&standin, SERVICE_TOKEN));
     let (one, other) = tokio::join!(one.prepare(), other.prepare());
     one.and(other).expect("both prepared");
 
     standin.limit("datasets", Some(5_000_000), Some(vec!["text/csv".to_owned()]));
-    assert_eq!(kind(put_bytes(&storage, &at, "text/csv", content.slice(..5_500_000)).await), ErrorKind::TooLarge);
-    assert_eq!(kind(storage.put(&at, "text/csv", pieces(&content).boxed(), MAX).await), ErrorKind::TooLarge);
+    assert_eq!(
+        kind(put_bytes(&storage, &at, "text/csv", content.slice(..5_500_000)).await),
+        StorageErrorKind::TooLarge
+    );
+    assert_eq!(kind(storage.put(&at, "text/csv", pieces(&content).boxed(), MAX).await), StorageErrorKind::TooLarge);
     put_bytes(&storage, &at, "text/csv", "an allowed type").await.expect("stored");
     let error = put_bytes(&storage, &at, "text/csv; charset=utf-8", "x").await.expect_err("another type");
     assert_eq!(error.code(), "storage_type_refused");
@@ -631,12 +637,12 @@ async fn s3_over_a_folder() {
     let at = at("org_1/raw/known.csv");
     put_bytes(&storage, &at, "text/csv", "abc").await.expect("stored");
     storage.check(std::slice::from_ref(&at)).await.expect("is private");
-    assert_eq!(kind(s3(&endpoint, "wrong", "test-").get(&at).await), ErrorKind::Denied);
-    assert_eq!(kind(s3(&endpoint, "wrong", "test-").check(&[]).await), ErrorKind::Denied);
+    assert_eq!(kind(s3(&endpoint, "wrong", "test-").get(&at).await), StorageErrorKind::Denied);
+    assert_eq!(kind(s3(&endpoint, "wrong", "test-").check(&[]).await), StorageErrorKind::Denied);
     let error = s3(&endpoint, "secret", "other-").prepare().await.expect_err("no bucket");
     assert!(error.to_string().contains("\"other-datasets\""), "{error}");
     let gone = s3("http://127.0.0.1:9", "secret", "test-");
-    assert_eq!(kind(gone.get(&at).await), ErrorKind::Unavailable);
+    assert_eq!(kind(gone.get(&at).await), StorageErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -659,10 +665,10 @@ fn keys_are_safe_in_every_backend() {
     for key in
         ["", "/a", "a/", "a//b", "..", "a/../b", ".hidden", "a/.b", "a b", "ä", "a\\b", "a\0", "a%2e", "a?b", "a:b"]
     {
-        assert_eq!(kind(Location::new(Bucket::Datasets, key)), ErrorKind::InvalidKey, "{key:?}");
+        assert_eq!(kind(Location::new(Bucket::Datasets, key)), StorageErrorKind::InvalidKey, "{key:?}");
     }
-    assert_eq!(kind(Location::new(Bucket::Datasets, "x".repeat(201))), ErrorKind::InvalidKey);
-    assert_eq!(kind(Location::new(Bucket::Datasets, ["x"; 451].join("/"))), ErrorKind::InvalidKey);
+    assert_eq!(kind(Location::new(Bucket::Datasets, "x".repeat(201))), StorageErrorKind::InvalidKey);
+    assert_eq!(kind(Location::new(Bucket::Datasets, ["x"; 451].join("/"))), StorageErrorKind::InvalidKey);
     for id in ["", "a/b", "../x", "x y", ".."] {
         assert!(Location::dataset(id, "d").is_err() && Location::dataset("o", id).is_err(), "{id:?}");
         assert!(Location::model(id, "m").is_err() && Location::features(id, "m").is_err(), "{id:?}");
@@ -685,7 +691,7 @@ fn keys_are_safe_in_every_backend() {
 /// The codes are part of the interface.
 #[test]
 fn error_codes_are_unique() {
-    let codes: BTreeSet<&str> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
-    assert_eq!(codes.len(), ErrorKind::ALL.len());
+    let codes: BTreeSet<&str> = StorageErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+    assert_eq!(codes.len(), StorageErrorKind::ALL.len());
     assert!(codes.iter().all(|code| code.bytes().all(|c| c.is_ascii_lowercase() || c == b'_')));
 }

@@ -13,7 +13,7 @@ use serde_json::Serializer;
 use serde_json::ser::Formatter;
 use wasm_bindgen::prelude::*;
 
-use crate::error::{Failure, Result};
+use crate::error::{BindingError, Result};
 
 #[wasm_bindgen(module = "/src/convert.js")]
 extern "C" {
@@ -38,8 +38,8 @@ pub(crate) fn results(value: &impl Serialize) -> Result<JsValue> {
     let mut text = Vec::new();
     let written = value.serialize(&mut Serializer::with_formatter(&mut text, Numbers));
     let text = written.ok().and_then(|()| String::from_utf8(text).ok());
-    let text = text.ok_or_else(|| Failure::parameter("the result cannot be written as JSON"))?;
-    js_sys::JSON::parse(&text).map_err(|error| Failure::thrown(&error))
+    let text = text.ok_or_else(|| BindingError::parameter("the result cannot be written as JSON"))?;
+    js_sys::JSON::parse(&text).map_err(|error| BindingError::thrown(&error))
 }
 
 /// Writes numbers as the standard library does, because the number writer of serde_json would add tables to the binary.
@@ -55,7 +55,7 @@ impl Formatter for Numbers {
 fn text(value: &JsValue) -> Result<String> {
     match value.is_undefined() {
         true => Ok("{}".to_owned()),
-        false => to_json(value).map_err(|error| Failure::thrown(&error)),
+        false => to_json(value).map_err(|error| BindingError::thrown(&error)),
     }
 }
 
@@ -69,8 +69,8 @@ fn read<T: FromJson>(text: &str, name: &str) -> Result<T> {
 }
 
 /// Returns the error for a value that a struct cannot be read from.
-fn wrong(name: &str, error: JsonError) -> Failure {
-    Failure::parameter(format!("{name}: {error}"))
+fn wrong(name: &str, error: JsonError) -> BindingError {
+    BindingError::parameter(format!("{name}: {error}"))
 }
 
 /// Options whose keys belong to several structs.
@@ -82,7 +82,7 @@ impl Options {
             true => Ok(Options(Vec::new())),
             false => match config(value, "options")? {
                 Json::Object(pairs) => Ok(Options(pairs)),
-                found => Err(Failure::parameter(format!("options: expected an object, found {}", found.kind()))),
+                found => Err(BindingError::parameter(format!("options: expected an object, found {}", found.kind()))),
             },
         }
     }
@@ -97,7 +97,7 @@ impl Options {
         match self.take(key) {
             None | Some(Json::Null) => Ok(None),
             Some(Json::Text(text)) => Ok(Some(text)),
-            Some(found) => Err(Failure::parameter(format!("{key} is {}; expected a text", found.kind()))),
+            Some(found) => Err(BindingError::parameter(format!("{key} is {}; expected a text", found.kind()))),
         }
     }
 
@@ -109,7 +109,7 @@ impl Options {
     /// Takes an optional day.
     pub(crate) fn day(&mut self, key: &str) -> Result<Option<Day>> {
         let day = self.text(key)?.map(|text| text.parse());
-        day.transpose().map_err(|error: churn::Error| Failure::parameter(format!("{key}: {error}")))
+        day.transpose().map_err(|error: churn::Error| BindingError::parameter(format!("{key}: {error}")))
     }
 
     /// Reads a struct from all options that were not taken.
@@ -121,14 +121,16 @@ impl Options {
     pub(crate) fn end(self, known: &str) -> Result<()> {
         match self.0.first() {
             None => Ok(()),
-            Some((key, _)) => Err(Failure::parameter(format!("options: unknown setting {key:?}; expected {known}"))),
+            Some((key, _)) => {
+                Err(BindingError::parameter(format!("options: unknown setting {key:?}; expected {known}")))
+            }
         }
     }
 }
 
 /// Reads a column of numbers. NaN is kept.
 pub(crate) fn numbers(value: &JsValue, name: &str) -> Result<Vec<f64>> {
-    to_numbers(value, name).map_err(|error| Failure::thrown(&error))
+    to_numbers(value, name).map_err(|error| BindingError::thrown(&error))
 }
 
 /// Builds a JavaScript array of texts.
@@ -143,7 +145,7 @@ pub(crate) fn text_array<'a>(texts: impl Iterator<Item = &'a str>) -> JsValue {
 
 /// Splits the options from the rows of a joined table, which are not settings.
 pub(crate) fn with_attributes(options: &JsValue) -> Result<(Options, Option<Table>)> {
-    let parts = split_attributes(options).map_err(|error| Failure::thrown(&error))?;
+    let parts = split_attributes(options).map_err(|error| BindingError::thrown(&error))?;
     let attributes = parts.get(1);
     let joined = if attributes.is_undefined() { None } else { Some(table(&attributes)?) };
     Ok((Options::new(&parts.get(0))?, joined))
@@ -152,13 +154,13 @@ pub(crate) fn with_attributes(options: &JsValue) -> Result<(Options, Option<Tabl
 /// Reads the rows of an array, some thousand at a time. `each` gets the row number from 1, and the keys and values of the row.
 pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Vec<(String, Json)>) -> Result<()>) -> Result<()> {
     let mut row = 0;
-    while let Some(text) = some_rows(value, row as f64).map_err(|error| Failure::thrown(&error))? {
+    while let Some(text) = some_rows(value, row as f64).map_err(|error| BindingError::thrown(&error))? {
         let some: Vec<Json> = read(&text, "rows")?;
         for value in some {
             row += 1;
             match value {
                 Json::Object(pairs) => each(row, pairs)?,
-                found => return Err(Failure::row(row, format!("expected an object, found {}", found.kind()))),
+                found => return Err(BindingError::row(row, format!("expected an object, found {}", found.kind()))),
             }
         }
     }
@@ -167,7 +169,7 @@ pub(crate) fn rows(value: &JsValue, mut each: impl FnMut(usize, Vec<(String, Jso
 
 /// Reads a table from an array of rows or from an object of columns.
 pub(crate) fn table(value: &JsValue) -> Result<Table> {
-    let columns = match named_columns(value).map_err(|error| Failure::thrown(&error))? {
+    let columns = match named_columns(value).map_err(|error| BindingError::thrown(&error))? {
         None => columns_of_rows(value)?,
         Some(entries) => entries.iter().map(named_column).collect::<Result<_>>()?,
     };
@@ -185,7 +187,7 @@ fn columns_of_rows(value: &JsValue) -> Result<Vec<Column>> {
                 names.len() - 1
             });
             let value =
-                Value::from_json(&value).map_err(|error| Failure::row(row, format!("{}: {error}", names[at])))?;
+                Value::from_json(&value).map_err(|error| BindingError::row(row, format!("{}: {error}", names[at])))?;
             values[at].resize(row - 1, Value::Missing(()));
             values[at].push(value);
         }
@@ -222,7 +224,7 @@ fn column(name: String, values: Vec<Value>) -> Result<Column> {
         ColumnData::Categorical(values.into_iter().map(text).collect())
     } else {
         let message = format!("the column {name:?} mixes numbers, texts or booleans; expected one kind a column");
-        return Err(Failure::Argument { code: "invalid_column", message, line: None });
+        return Err(BindingError::Argument { code: "invalid_column", message, line: None });
     };
     Ok(Column { name, data })
 }

@@ -7,11 +7,11 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{Options, config, results, rows, text_array};
-use crate::error::{Failure, Result};
+use crate::error::{BindingError, Result};
 #[cfg(feature = "training")]
 use crate::source::Source;
 #[cfg(feature = "training")]
-use crate::watch::Watch;
+use crate::watch::JsObserver;
 
 /// A log of events in memory.
 #[wasm_bindgen]
@@ -22,7 +22,7 @@ pub struct Events(pub(crate) churn::Events);
 #[wasm_bindgen(js_name = readCsv)]
 pub fn read_csv(source: &JsValue, options: &JsValue, observe: &JsValue) -> Result<Events> {
     let options: ReadOptions = config(options, "options")?;
-    let (watch, _guard) = Watch::start(observe, false)?;
+    let (watch, _guard) = JsObserver::start(observe, false)?;
     Ok(Events(churn::Events::from_csv_observed(Source::new(source)?, &options, &watch)?))
 }
 
@@ -43,14 +43,14 @@ impl CsvReading {
     /// Reads the next bytes.
     pub fn push(&mut self, bytes: &JsValue, observe: &JsValue) -> Result<()> {
         let reading = self.0.as_mut().ok_or_else(ended)?;
-        let (watch, _guard) = Watch::start(observe, false)?;
+        let (watch, _guard) = JsObserver::start(observe, false)?;
         let mut piece = Source::new(bytes)?;
         let mut some = vec![0; 1 << 16];
         loop {
             match std::io::Read::read(&mut piece, &mut some) {
                 Ok(0) => return Ok(()),
                 Ok(count) => reading.push(&some[..count], &watch)?,
-                Err(error) => return Err(Failure::parameter(error.to_string())),
+                Err(error) => return Err(BindingError::parameter(error.to_string())),
             }
         }
     }
@@ -58,14 +58,14 @@ impl CsvReading {
     /// Ends the reading and returns the log.
     pub fn finish(&mut self, observe: &JsValue) -> Result<Events> {
         let reading = self.0.take().ok_or_else(ended)?;
-        let (watch, _guard) = Watch::start(observe, false)?;
+        let (watch, _guard) = JsObserver::start(observe, false)?;
         Ok(Events(reading.finish(&watch)?))
     }
 }
 
 #[cfg(feature = "training")]
-fn ended() -> Failure {
-    Failure::parameter("this log has been read to its end; expected another one")
+fn ended() -> BindingError {
+    BindingError::parameter("this log has been read to its end; expected another one")
 }
 
 /// Creates a log from an array of `{customer_id, event_date, amount, event_type, order_id}`. The option `merge` is the same as
@@ -79,11 +79,12 @@ pub fn events_from_rows(array: &JsValue, options: &JsValue) -> Result<Events> {
     rows(array, |row, mut pairs| {
         let at = pairs.iter().position(|(key, _)| key == "customer_id");
         let Some((_, customer)) = at.map(|at| pairs.swap_remove(at)) else {
-            return Err(Failure::row(row, "customer_id is missing"));
+            return Err(BindingError::row(row, "customer_id is missing"));
         };
-        let CustomerId(customer) =
-            CustomerId::from_json(&customer).map_err(|error| Failure::row(row, format!("customer_id: {error}")))?;
-        let transaction = Transaction::from_json(&Json::Object(pairs)).map_err(|error| Failure::row(row, error))?;
+        let CustomerId(customer) = CustomerId::from_json(&customer)
+            .map_err(|error| BindingError::row(row, format!("customer_id: {error}")))?;
+        let transaction =
+            Transaction::from_json(&Json::Object(pairs)).map_err(|error| BindingError::row(row, error))?;
         all.push((customer, transaction));
         Ok(())
     })?;
@@ -149,11 +150,11 @@ impl Events {
 
     /// Returns a customer with all their events, in the form that `predictOne` accepts; undefined if there is no such customer.
     pub fn customer(&self, customer_id: &str) -> Result<JsValue> {
-        let transactions: Vec<Event<'_>> = self
+        let transactions: Vec<EventFields<'_>> = self
             .0
             .iter()
             .filter(|event| event.0 == customer_id)
-            .map(|(_, event_date, amount, event_type)| Event { event_date, amount, event_type })
+            .map(|(_, event_date, amount, event_type)| EventFields { event_date, amount, event_type })
             .collect();
         if transactions.is_empty() {
             return Ok(JsValue::UNDEFINED);
@@ -166,11 +167,11 @@ impl Events {
 #[derive(Serialize)]
 struct One<'a> {
     customer_id: &'a str,
-    transactions: Vec<Event<'a>>,
+    transactions: Vec<EventFields<'a>>,
 }
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct EventFields<'a> {
     event_date: Day,
     amount: Option<f64>,
     event_type: Option<&'a str>,
@@ -250,7 +251,7 @@ impl FeatureTable {
         let places: Vec<usize> = places.iter().map(|&place| place as usize).collect();
         match places.iter().find(|&&place| place >= self.0.rows()) {
             Some(place) => {
-                Err(Failure::parameter(format!("there is no row {place}; the table has {} rows", self.0.rows())))
+                Err(BindingError::parameter(format!("there is no row {place}; the table has {} rows", self.0.rows())))
             }
             None => Ok(FeatureTable(self.0.select(&places))),
         }
@@ -267,7 +268,7 @@ impl FeatureTable {
 pub(crate) fn csv(write: impl FnOnce(&mut Vec<u8>) -> churn::Result<()>) -> Result<String> {
     let mut bytes = Vec::new();
     write(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|_| Failure::parameter("what was written is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| BindingError::parameter("what was written is not UTF-8"))
 }
 
 /// Labels the customers who churned after a cutoff. Returns `{customer_id, churned}`, two columns.
@@ -275,7 +276,8 @@ pub(crate) fn csv(write: impl FnOnce(&mut Vec<u8>) -> churn::Result<()>) -> Resu
 #[wasm_bindgen]
 pub fn labels(events: &Events, options: &JsValue) -> Result<JsValue> {
     let mut options = Options::new(options)?;
-    let cutoff = options.day("cutoff")?.ok_or_else(|| Failure::parameter("cutoff is missing; expected YYYY-MM-DD"))?;
+    let cutoff =
+        options.day("cutoff")?.ok_or_else(|| BindingError::parameter("cutoff is missing; expected YYYY-MM-DD"))?;
     let (history, outcome) = events.0.split_at(cutoff);
     let labels = churn::labels(&history, &outcome, &options.rest::<LabelConfig>()?)?;
     let churned: Vec<u8> = labels.iter().map(|(_, churned)| u8::from(churned)).collect();

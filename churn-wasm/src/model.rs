@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{Options, config, results, table, text_array, today, with_attributes};
-use crate::error::{Failure, Result};
+use crate::error::{BindingError, Result};
 use crate::events::{Events, FeatureTable, csv, customer};
 use crate::explanation::Explanation;
 
@@ -24,22 +24,22 @@ pub struct Model(pub(crate) churn::Model, String);
 pub struct Predictions(pub(crate) churn::Predictions);
 
 /// Options of scoring: the day, the joined columns, and which customers are scored.
-struct Seen {
+struct ScoreOptions {
     as_of: Option<Day>,
     joined: Option<(Table, String)>,
     include_inactive: bool,
     allow: Vec<String>,
 }
 
-impl Seen {
+impl ScoreOptions {
     /// Takes `as_of`, `attributes`, `attributes_id`, `include_inactive` and `allow` out of the options.
-    fn new(value: &JsValue) -> Result<(Seen, Options)> {
+    fn new(value: &JsValue) -> Result<(ScoreOptions, Options)> {
         let (mut options, joined) = with_attributes(value)?;
         let as_of = options.day("as_of")?;
         let id = options.text("attributes_id")?.unwrap_or_else(|| "customer_id".to_owned());
         let include_inactive = options.setting("include_inactive")?.unwrap_or(false);
         let allow = options.setting("allow")?.unwrap_or_default();
-        Ok((Seen { as_of, joined: joined.map(|table| (table, id)), include_inactive, allow }, options))
+        Ok((ScoreOptions { as_of, joined: joined.map(|table| (table, id)), include_inactive, allow }, options))
     }
 
     fn input<'a>(&'a self, events: &'a Events) -> Input<'a> {
@@ -51,7 +51,7 @@ impl Seen {
     }
 }
 
-const SEEN: &str = "as_of, attributes, attributes_id, include_inactive or allow";
+const SCORE_OPTIONS: &str = "as_of, attributes, attributes_id, include_inactive or allow";
 
 #[wasm_bindgen]
 impl Model {
@@ -166,9 +166,9 @@ impl Model {
 
     /// Computes the features of a log as this model uses them.
     pub fn features(&self, events: &Events, options: &JsValue) -> Result<FeatureTable> {
-        let (seen, rest) = Seen::new(options)?;
-        rest.end(SEEN)?;
-        Ok(FeatureTable(self.0.features(seen.input(events), seen.as_of)?))
+        let (score_options, rest) = ScoreOptions::new(options)?;
+        rest.end(SCORE_OPTIONS)?;
+        Ok(FeatureTable(self.0.features(score_options.input(events), score_options.as_of)?))
     }
 
     /// Reads the columns of a table as this model uses them.
@@ -180,9 +180,9 @@ impl Model {
     /// Predicts the risk of the customers that the definition of churn covers at the end of `as_of`, by default the last day of
     /// the log.
     pub fn predict(&self, events: &Events, options: &JsValue) -> Result<Predictions> {
-        let (seen, rest) = Seen::new(options)?;
-        rest.end(SEEN)?;
-        Ok(Predictions(self.0.predict(seen.input(events), seen.as_of)?))
+        let (score_options, rest) = ScoreOptions::new(options)?;
+        rest.end(SCORE_OPTIONS)?;
+        Ok(Predictions(self.0.predict(score_options.input(events), score_options.as_of)?))
     }
 
     /// Predicts the risk of every row of a table.
@@ -224,16 +224,18 @@ impl Model {
     /// Returns the customers whose risk rose most since an earlier day.
     #[wasm_bindgen(js_name = slippingAway)]
     pub fn slipping_away(&self, events: &Events, options: &JsValue) -> Result<JsValue> {
-        let (seen, rest) = Seen::new(options)?;
+        let (score_options, rest) = ScoreOptions::new(options)?;
         let config: SlippingConfig = rest.rest()?;
-        results(&self.0.slipping_away(seen.input(events), seen.as_of, &config)?)
+        results(&self.0.slipping_away(score_options.input(events), score_options.as_of, &config)?)
     }
 
     /// Explains the risk of every customer.
     pub fn explain(&self, events: &Events, options: &JsValue) -> Result<Explanation> {
-        let (seen, rest) = Seen::new(options)?;
+        let (score_options, rest) = ScoreOptions::new(options)?;
         let config: ExplainConfig = rest.rest()?;
-        Ok(Explanation(self.0.explain_with(&self.0.features(seen.input(events), seen.as_of)?, &config)?))
+        Ok(Explanation(
+            self.0.explain_with(&self.0.features(score_options.input(events), score_options.as_of)?, &config)?,
+        ))
     }
 
     /// Explains the risk of every row of a feature table.
@@ -326,6 +328,8 @@ pub(crate) fn checked_row(row: f64, rows: usize) -> Result<usize> {
     let at = row as usize;
     match at as f64 == row && at < rows {
         true => Ok(at),
-        false => Err(Failure::parameter(format!("there is no row {row}; expected 0 to {}", rows.saturating_sub(1)))),
+        false => {
+            Err(BindingError::parameter(format!("there is no row {row}; expected 0 to {}", rows.saturating_sub(1))))
+        }
     }
 }

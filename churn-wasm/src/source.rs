@@ -6,7 +6,7 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::convert::numbers;
-use crate::error::{Failure, Result};
+use crate::error::{BindingError, Result};
 
 #[wasm_bindgen(module = "/src/convert.js")]
 extern "C" {
@@ -33,13 +33,13 @@ pub(crate) fn optional_numbers(value: &JsValue, name: &str) -> Result<Option<Vec
 
 /// Reads a column of outcomes: booleans, or 1 and 0.
 pub(crate) fn outcomes(value: &JsValue, name: &str) -> Result<Vec<bool>> {
-    let bytes = to_outcomes(value, name).map_err(|error| Failure::thrown(&error))?;
+    let bytes = to_outcomes(value, name).map_err(|error| BindingError::thrown(&error))?;
     Ok(bytes.into_iter().map(|byte| byte == 1).collect())
 }
 
 /// Reads a column of texts.
 pub(crate) fn texts(value: &JsValue, name: &str) -> Result<Vec<String>> {
-    let array = to_texts(value, name).map_err(|error| Failure::thrown(&error))?;
+    let array = to_texts(value, name).map_err(|error| BindingError::thrown(&error))?;
     Ok(array.iter().map(|item| item.as_string().unwrap_or_default()).collect())
 }
 
@@ -55,7 +55,7 @@ impl Source {
         match source_kind(source).as_str() {
             "text" => Ok(Source::Text(io::Cursor::new(source.as_string().unwrap_or_default().into_bytes()))),
             "bytes" => {
-                let bytes = to_bytes(source).map_err(|error| Failure::thrown(&error))?;
+                let bytes = to_bytes(source).map_err(|error| BindingError::thrown(&error))?;
                 Ok(Source::Bytes { bytes, at: 0 })
             }
             "blob" => {
@@ -63,7 +63,7 @@ impl Source {
                 let piece = io::Cursor::new(Vec::new());
                 Ok(Source::Blob { blob: source.clone(), at: 0.0, size: size.unwrap_or(0.0), piece })
             }
-            found => Err(Failure::parameter(format!("the source is {found}; expected text, bytes or a file"))),
+            found => Err(BindingError::parameter(format!("the source is {found}; expected text, bytes or a file"))),
         }
     }
 }

@@ -9,13 +9,13 @@ use crate::error::Result;
 use crate::events::Events;
 use crate::model::Model;
 use crate::source::outcomes;
-use crate::watch::Watch;
+use crate::watch::JsObserver;
 
 /// Trains a model on a log of events.
 #[wasm_bindgen]
 pub fn train(events: &Events, options: &JsValue, observe: &JsValue) -> Result<Model> {
     let config: TrainConfig = config(options, "options")?;
-    let (watch, _guard) = Watch::start(observe, config.learning.time_budget.is_some())?;
+    let (watch, _guard) = JsObserver::start(observe, config.learning.time_budget.is_some())?;
     Ok(Model(churn::train_observed(&events.0, &config, &watch)?))
 }
 
@@ -23,7 +23,7 @@ pub fn train(events: &Events, options: &JsValue, observe: &JsValue) -> Result<Mo
 #[wasm_bindgen(js_name = trainTable)]
 pub fn train_table(rows: &JsValue, options: &JsValue, observe: &JsValue) -> Result<Model> {
     let config: TableConfig = config(options, "options")?;
-    let (watch, _guard) = Watch::start(observe, config.learning.time_budget.is_some())?;
+    let (watch, _guard) = JsObserver::start(observe, config.learning.time_budget.is_some())?;
     Ok(Model(churn::train_table_observed(&table(rows)?, &config, &watch)?))
 }
 

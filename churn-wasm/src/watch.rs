@@ -7,7 +7,7 @@ use churn::Observer;
 use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::error::{Failure, Result};
+use crate::error::{BindingError, Result};
 use crate::source::now;
 
 thread_local! {
@@ -18,23 +18,23 @@ thread_local! {
 }
 
 /// Observer that calls the function with stage, steps done and total steps. If it returns false, the work stops.
-pub(crate) struct Watch {
+pub(crate) struct JsObserver {
     /// True if the core may read a clock. Only a time budget needs it, and measured times would be stored in the model
     /// document.
     pub(crate) clock: bool,
 }
 
-impl Watch {
+impl JsObserver {
     /// Sets the observing function, or none, until the guard is dropped. Then the previous function observes again.
-    pub(crate) fn start(observe: &JsValue, clock: bool) -> Result<(Watch, Guard)> {
+    pub(crate) fn start(observe: &JsValue, clock: bool) -> Result<(JsObserver, Guard)> {
         let function = match observe.is_undefined() || observe.is_null() {
             true => None,
             false => Some(observe.dyn_ref::<Function>().cloned().ok_or_else(|| {
-                Failure::parameter("observe is no function; expected (stage, done, total) => boolean")
+                BindingError::parameter("observe is no function; expected (stage, done, total) => boolean")
             })?),
         };
         let before = Guard(WATCHER.replace(function), STOPPED.replace(false));
-        Ok((Watch { clock }, before))
+        Ok((JsObserver { clock }, before))
     }
 }
 
@@ -48,7 +48,7 @@ impl Drop for Guard {
     }
 }
 
-impl Observer for Watch {
+impl Observer for JsObserver {
     fn progress(&self, stage: &'static str, done: u64, total: u64) {
         // The function may call this module again, so it is not borrowed during the call.
         let Some(function) = WATCHER.with_borrow(Option::clone) else { return };

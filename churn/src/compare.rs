@@ -29,7 +29,7 @@ use serde::Serialize;
 use special::Error as _;
 
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::metrics::{Sorted, log_loss_of};
+use crate::metrics::{RankedRows, log_loss_of};
 use crate::objects::objects;
 
 /// Settings for comparing two models.
@@ -96,7 +96,7 @@ objects! { Comparison { n, log_loss, roc_auc } }
 /// `invalid_parameter`.
 pub fn compare(churned: &[bool], a: &[f64], b: &[f64], config: &CompareConfig) -> Result<Comparison> {
     let z = two_sided_z(config.confidence)?;
-    let (by_a, by_b) = (Sorted::new(churned, a)?, Sorted::new(churned, b)?);
+    let (by_a, by_b) = (RankedRows::new(churned, a)?, RankedRows::new(churned, b)?);
     let (churners, others) = (by_a.positives(), by_a.negatives());
     if churners < 2 || others < 2 {
         let message =

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::events::{Events, History, Outcome, Strings, shown};
+use crate::events::{Events, History, Outcome, Strings, quote_for_message};
 use crate::objects::{names, objects};
 
 /// The rule that labels a customer as churned.
@@ -243,7 +243,7 @@ fn qualifying<'a>(events: &Events, types: Option<&'a [String]>) -> Result<impl F
             for name in types {
                 let Some(at) = events.type_names().search(name) else {
                     let there: Vec<&str> = events.event_types().take(20).collect();
-                    let message = format!("of the type {} there is no event", shown(name.as_bytes()));
+                    let message = format!("of the type {} there is no event", quote_for_message(name.as_bytes()));
                     return Err(invalid_parameter(
                         "event_types",
                         message,

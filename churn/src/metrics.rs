@@ -123,7 +123,7 @@ objects! { Curves { roc, precision_recall, gain, reliability } }
 /// # Errors
 /// `shape_mismatch`, `too_few_rows` for none, `one_class`, `invalid_probability`, `invalid_parameter`.
 pub fn evaluate(churned: &[bool], probabilities: &[f64], config: &EvaluationConfig) -> Result<Metrics> {
-    let sorted = Sorted::new(churned, probabilities)?;
+    let sorted = RankedRows::new(churned, probabilities)?;
     check_probability(config.threshold)?;
     let n = sorted.rows.len() as f64;
     let (mut tp, mut fp, mut fn_, mut tn) = (0u64, 0u64, 0u64, 0u64);
@@ -172,7 +172,7 @@ pub fn evaluate(churned: &[bool], probabilities: &[f64], config: &EvaluationConf
 /// # Errors
 /// The errors of [`evaluate`].
 pub fn curves(churned: &[bool], probabilities: &[f64], config: &EvaluationConfig) -> Result<Curves> {
-    let sorted = Sorted::new(churned, probabilities)?;
+    let sorted = RankedRows::new(churned, probabilities)?;
     let (positives, negatives) = (sorted.positives as f64, sorted.negatives() as f64);
     let mut roc = vec![(0.0, 0.0)];
     let mut precision_recall = Vec::new();
@@ -187,8 +187,8 @@ pub fn curves(churned: &[bool], probabilities: &[f64], config: &EvaluationConfig
     let gain =
         (0..=20).map(|i| f64::from(i) / 20.0).map(|share| (share, sorted.captured(share * n) / positives)).collect();
     Ok(Curves {
-        roc: thinned(roc),
-        precision_recall: thinned(precision_recall),
+        roc: downsample(roc),
+        precision_recall: downsample(precision_recall),
         gain,
         reliability: sorted.bins(config.bins)?,
     })
@@ -202,7 +202,7 @@ pub fn roc_auc(churned: &[bool], scores: &[f64]) -> Result<f64> {
     if let Some(at) = scores.iter().position(|s| s.is_nan()) {
         return Err(invalid_parameter(&format!("the score of row {}", at + 1), "not a number", "a number"));
     }
-    Ok(Sorted::unchecked(churned, scores)?.roc_auc())
+    Ok(RankedRows::unchecked(churned, scores)?.roc_auc())
 }
 
 /// −ln(probability of the observed outcome), with the probability clipped to 1e-15.
@@ -212,27 +212,27 @@ pub(crate) fn log_loss_of(p: f64, churned: bool) -> f64 {
 }
 
 /// At most about 200 points of a curve, the first and the last among them.
-pub(crate) fn thinned<P: Copy>(points: Vec<P>) -> Vec<P> {
+pub(crate) fn downsample<P: Copy>(points: Vec<P>) -> Vec<P> {
     const MOST: usize = 200;
     let last = points.len() - 1;
     if last < MOST {
         return points;
     }
-    (0..=MOST).map(|i| points[counts::share(last, i, MOST)]).collect()
+    (0..=MOST).map(|i| points[counts::mul_div(last, i, MOST)]).collect()
 }
 
 /// Rows by rising probability; of equal ones, non-churners first.
-pub(crate) struct Sorted {
+pub(crate) struct RankedRows {
     rows: Vec<(f64, bool)>,
     positives: usize,
 }
 
-impl Sorted {
+impl RankedRows {
     pub(crate) fn new(churned: &[bool], probabilities: &[f64]) -> Result<Self> {
         for (i, &p) in probabilities.iter().enumerate() {
             check_probability(p).map_err(|error| error.at_line(i as u64 + 1))?;
         }
-        Sorted::unchecked(churned, probabilities)
+        RankedRows::unchecked(churned, probabilities)
     }
 
     fn unchecked(churned: &[bool], scores: &[f64]) -> Result<Self> {
@@ -255,7 +255,7 @@ impl Sorted {
                 format!("{found}: both outcomes are needed to judge predictions"),
             ));
         }
-        Ok(Sorted { rows, positives })
+        Ok(RankedRows { rows, positives })
     }
 
     pub(crate) fn len(&self) -> usize {

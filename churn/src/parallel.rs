@@ -32,7 +32,7 @@ mod own {
     pub fn use_threads(source: fn() -> Threads) {
         // These are filled on first use. A fork in the middle would leave them locked in the child, which would wait for ever.
         crate::features::fill_tables();
-        let _ = crate::events::Spread::default();
+        let _ = crate::events::IdHasher::default();
         let _ = SOURCE.set(source);
     }
 
@@ -59,7 +59,7 @@ mod own {
     }
 
     /// Runs work that uses rayon, in the pool of the source if there is one.
-    pub(super) fn spread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    pub(super) fn install<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         match threads() {
             Some(Threads(Some(pool))) => pool.install(work),
             _ => work(),
@@ -89,7 +89,7 @@ pub(crate) fn map<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Ve
     #[cfg(feature = "parallel")]
     if n > 1 && threads() > 1 {
         use rayon::prelude::*;
-        return own::spread(|| (0..n).into_par_iter().map(f).collect());
+        return own::install(|| (0..n).into_par_iter().map(f).collect());
     }
     (0..n).map(f).collect()
 }
@@ -99,14 +99,14 @@ pub(crate) fn map_mut<I: Send, T: Send>(items: &mut [I], f: impl Fn(usize, &mut 
     #[cfg(feature = "parallel")]
     if items.len() > 1 && threads() > 1 {
         use rayon::prelude::*;
-        return own::spread(|| items.par_iter_mut().enumerate().map(|(i, item)| f(i, item)).collect());
+        return own::install(|| items.par_iter_mut().enumerate().map(|(i, item)| f(i, item)).collect());
     }
     items.iter_mut().enumerate().map(|(i, item)| f(i, item)).collect()
 }
 
 /// Runs `there` on the other cores and `here`, which cannot leave this thread, at the same time. On one core they run one
 /// after the other.
-pub(crate) fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
+pub(crate) fn join<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
     #[cfg(feature = "parallel")]
     if threads() > 1 {
         let mut done = None;
@@ -121,10 +121,10 @@ pub(crate) fn beside<A: Send, B>(there: impl FnOnce() -> A + Send, here: impl Fn
 
 /// Runs work that spreads over the cores many times, on a thread of the pool. So it need not wait for a pool thread to wake
 /// up each time.
-pub(crate) fn inside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     #[cfg(feature = "parallel")]
     if threads() > 1 {
-        return own::spread(|| rayon::scope(|_| work()));
+        return own::install(|| rayon::scope(|_| work()));
     }
     work()
 }
@@ -134,7 +134,7 @@ pub(crate) fn sort_unstable_by<T: Send>(items: &mut [T], compare: impl Fn(&T, &T
     #[cfg(feature = "parallel")]
     if threads() > 1 {
         use rayon::prelude::*;
-        own::spread(|| items.par_sort_unstable_by(&compare));
+        own::install(|| items.par_sort_unstable_by(&compare));
         return;
     }
     items.sort_unstable_by(compare);
@@ -156,7 +156,7 @@ pub(crate) fn for_each_chunk<T: Send>(items: &mut [T], size: usize, f: impl Fn(u
     #[cfg(feature = "parallel")]
     if items.len() > size && threads() > 1 {
         use rayon::prelude::*;
-        own::spread(|| items.par_chunks_mut(size).enumerate().for_each(chunk));
+        own::install(|| items.par_chunks_mut(size).enumerate().for_each(chunk));
         return;
     }
     items.chunks_mut(size).enumerate().for_each(chunk);
@@ -167,7 +167,7 @@ pub(crate) fn for_each<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Sync + Sen
     #[cfg(feature = "parallel")]
     if items.len() > 1 && threads() > 1 {
         use rayon::prelude::*;
-        own::spread(|| items.par_iter_mut().for_each(f));
+        own::install(|| items.par_iter_mut().for_each(f));
         return;
     }
     items.iter_mut().for_each(f);

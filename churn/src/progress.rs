@@ -28,21 +28,21 @@ impl Observer for () {}
 
 /// Reports a step, or returns the error `cancelled` if the observer requests it.
 pub(crate) fn step(observer: &dyn Observer, stage: &'static str, done: usize, total: usize) -> Result<()> {
-    heed(observer, stage)?;
+    check_cancelled(observer, stage)?;
     observer.progress(stage, done as u64, total as u64);
     Ok(())
 }
 
 /// [`step`] for reading, in bytes or rows. The count has 64 bits, because a stream may be longer than a `usize`.
-pub(crate) fn have_read(observer: &dyn Observer, done: u64) -> Result<()> {
-    heed(observer, "read")?;
+pub(crate) fn report_read(observer: &dyn Observer, done: u64) -> Result<()> {
+    check_cancelled(observer, "read")?;
     observer.progress("read", done, 0);
     Ok(())
 }
 
 /// Returns the error `cancelled` if the observer requests it. It is called within steps that take long for many rows, and only
 /// on the caller's thread, because an observer may not work on others.
-pub(crate) fn heed(observer: &dyn Observer, stage: &'static str) -> Result<()> {
+pub(crate) fn check_cancelled(observer: &dyn Observer, stage: &'static str) -> Result<()> {
     match observer.cancelled() {
         true => Err(Error::new(ErrorKind::Cancelled, format!("cancelled during {stage:?}"))),
         false => Ok(()),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Records, Strings, day_of_text, header, parse_decimal, shown};
+use crate::events::{RecordReader, Strings, day_of_text, header, parse_decimal, quote_for_message};
 use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, deserialized};
 
@@ -156,7 +156,7 @@ impl Table {
     /// # Errors
     /// The errors of the CSV reader; `bad_rows` for a row with another number of fields than the header.
     pub fn from_csv(reader: impl Read, delimiter: char) -> Result<Table> {
-        let mut records = Records::new(reader, delimiter)?;
+        let mut records = RecordReader::new(reader, delimiter)?;
         let names = header(&mut records)?;
         if names.len() > MAX_COLUMNS {
             return Err(Error::new(
@@ -173,8 +173,8 @@ impl Table {
             }
             for (i, column) in texts.iter_mut().enumerate() {
                 let field = record.get(i);
-                let text =
-                    std::str::from_utf8(field).map_err(|_| bad(format!("{} is not UTF-8 text", shown(field))))?;
+                let text = std::str::from_utf8(field)
+                    .map_err(|_| bad(format!("{} is not UTF-8 text", quote_for_message(field))))?;
                 column.push(text);
             }
         }
@@ -223,7 +223,7 @@ impl Table {
             let names: Vec<&str> = self.columns.iter().take(30).map(|column| column.name.as_str()).collect();
             Error::new(
                 ErrorKind::MissingColumn,
-                format!("no column {}; the table has {}", shown(name.as_bytes()), names.join(", ")),
+                format!("no column {}; the table has {}", quote_for_message(name.as_bytes()), names.join(", ")),
             )
         })
     }
@@ -271,7 +271,7 @@ impl Table {
             let value = column.value(row);
             let text = level(&value).unwrap_or_default();
             day_of_text(text.as_bytes()).ok_or_else(|| {
-                let found = if text.is_empty() { "missing".to_owned() } else { shown(text.as_bytes()) };
+                let found = if text.is_empty() { "missing".to_owned() } else { quote_for_message(text.as_bytes()) };
                 let message = format!(
                     "row {}: {VALID_FROM} is {found}; expected the day from which the row holds, as YYYY-MM-DD",
                     row + 1

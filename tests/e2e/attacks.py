@@ -3,6 +3,8 @@ their memory and answers; `measure.py hostile` prints how fast the victim is ans
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +19,17 @@ LONGEST, LONGEST_SETTINGS = 1_000_000, 20_000
 CUSTOMER = {"customer_id": "C1", "transactions": [{"event_date": "2025-12-01", "amount": 5}], "as_of": "2025-12-28"}
 
 
-def p99(client: Client, seconds: float) -> float:
-    """Milliseconds within which 99 % of the predictions came."""
-    times, end = [], time.monotonic() + seconds
+def p99(url: str, secret: str, seconds: float) -> float:
+    """Milliseconds within which 99 % of the predictions of the victim came. It runs in a process of its own: in this one
+    it would wait for the threads of the attack, not for the server."""
+    command = [sys.executable, __file__, url, secret, str(seconds)]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def measure_p99(url: str, secret: str, seconds: str) -> float:
+    client, times = Client(url, "victim", secret), []
+    client.call("POST", "/predict", json=CUSTOMER)
+    end = time.monotonic() + float(seconds)
     while time.monotonic() < end:
         start = time.perf_counter()
         client.call("POST", "/predict", json=CUSTOMER)
@@ -117,19 +127,19 @@ def at_once(attack: Callable[[threading.Event], None], threads: int) -> Iterator
             thread.join()
 
 
-def run_attacks(server: Process, seconds: float) -> Iterator[Attacked]:
-    """Runs one attack after the other, and measures the victim for so many seconds before and during each. The server
-    needs SECRET_KEY, and UPLOAD_IDLE_SECONDS longer than that."""
+Attack = Callable[[threading.Event], None]
+
+
+def attacks_on(server: Process, answers: dict[str, list[bytes]]) -> list[tuple[str, Attack, int, bytes]]:
+    """The attacks of the rival on a server: name, what a thread of it does, how many threads, and a word that each answer
+    has. Answers are added to `answers`."""
     rival_secret = token(claims("rival"))
-    victim, rival = Client(server.url, "victim", token(claims("victim"))), Client(server.url, "rival", rival_secret)
-    victim.train(transactions(1))
+    rival = Client(server.url, "rival", rival_secret)
     rival_data = rival.train(transactions(2, customers=500))
-    victim.upload(transactions(3))
     upload = f"{BASE}/organizations/rival/upload-dataset"
     bearer = f"authorization: Bearer {rival_secret}\r\n"
     form = f"{bearer}transfer-encoding: chunked\r\ncontent-type: multipart/form-data; boundary=edge\r\n"
     part = b'--edge\r\ncontent-disposition: form-data; name="file"; filename="l.csv"\r\n'
-    answers: dict[str, list[bytes]] = {}
 
     def header(stop: threading.Event) -> None:
         while not stop.is_set():
@@ -222,7 +232,7 @@ def run_attacks(server: Process, seconds: float) -> Iterator[Attacked]:
             client.done(client.call("POST", path, 202)["job_id"])
 
     tree = filled(b'{"x":[', b'{"":0},', b"]}", LONGEST_SETTINGS)
-    attacks = [
+    return [
         ("header", header, 2, b"invalid_multipart"),
         ("preamble", preamble, 2, b"invalid_multipart"),
         ("slow uploads", slow_uploads, 1, b""),
@@ -234,14 +244,30 @@ def run_attacks(server: Process, seconds: float) -> Iterator[Attacked]:
         *((name, sent_again(name, "/predict", body), 4, word) for name, (body, word) in BODIES.items()),
         ("trainings", trainings, 2, b""),
     ]
-    p99(victim, 1)
-    for name, attack, threads, word in attacks:
-        undisturbed = p99(victim, seconds)
+
+
+def run_attacks(server: Process, seconds: float, elsewhere: Process | None = None) -> Iterator[Attacked]:
+    """Runs one attack after the other, and measures the victim for so many seconds before and during each. The server
+    needs SECRET_KEY, and UPLOAD_IDLE_SECONDS longer than that.
+
+    Attackers, server and victim share the processors of one machine. With a second server the same attack runs against
+    that one while the victim is measured undisturbed, so that the difference is what this server makes of the attack."""
+    secret = token(claims("victim"))
+    victim = Client(server.url, "victim", secret)
+    victim.train(transactions(1))
+    victim.upload(transactions(3))
+    answers: dict[str, list[bytes]] = {}
+    attacks = attacks_on(server, answers)
+    decoys = attacks_on(elsewhere, {}) if elsewhere else attacks
+    for (name, attack, threads, word), (_, decoy, _, _) in zip(attacks, decoys, strict=True):
+        with at_once(decoy, threads if elsewhere else 0):
+            time.sleep(0.3)
+            undisturbed = p99(server.url, secret, seconds)
         server.forget_peak()
         before = server.status("VmRSS")
         with at_once(attack, threads):
             time.sleep(0.3)
-            disturbed = p99(victim, seconds)
+            disturbed = p99(server.url, secret, seconds)
             # Uploads of the other organization are taken all the while.
             start = time.perf_counter()
             victim.upload(transactions(4))
@@ -250,3 +276,7 @@ def run_attacks(server: Process, seconds: float) -> Iterator[Attacked]:
         seen = [answer for answer in answers.get(name, []) if answer]
         more = (peak - before) / 1000
         yield Attacked(name, undisturbed, disturbed, 1000 * took, more, name != "trainings", seen, word)
+
+
+if __name__ == "__main__":
+    print(measure_p99(*sys.argv[1:]))

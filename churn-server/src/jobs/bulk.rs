@@ -15,9 +15,9 @@ use churn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Control, Failure, Made, Result, blocking, payload};
+use super::{Control, JobFailure, JobResult, Result, blocking, payload};
 use crate::error::ApiError;
-use crate::serving::{Hot, challenged};
+use crate::serving::{Hot, is_challenger_customer};
 use crate::state::AppState;
 use crate::storage::{Location, put_written};
 use crate::store::{BatchMade, Job, SegmentCounts};
@@ -95,20 +95,20 @@ impl PredictionRow {
 }
 
 /// The customers that one model scored.
-struct Scored {
+struct ScoredCustomers {
     version: i64,
     customer_ids: Vec<String>,
     probabilities: Vec<f64>,
     explanation: Explanation,
 }
 
-impl Scored {
+impl ScoredCustomers {
     /// Scores and explains the customers of a feature table.
     fn new(hot: &Hot, table: &FeatureTable, observer: &dyn Observer) -> Result<Self> {
         observer.progress("score", 0, 1);
         let predictions = hot.model().predict_features(table)?;
         let config = ExplainConfig { reasons: REASONS, ..ExplainConfig::default() };
-        Ok(Scored {
+        Ok(ScoredCustomers {
             version: hot.version(),
             customer_ids: predictions.customer_ids().map(str::to_owned).collect(),
             probabilities: predictions.churn_probabilities().to_vec(),
@@ -120,7 +120,7 @@ impl Scored {
 /// All scored customers, and the findings about the others.
 struct Scores {
     as_of: Day,
-    models: Vec<Scored>,
+    models: Vec<ScoredCustomers>,
     inactive: u64,
     findings: Vec<Finding>,
     slipping: SlippingList,
@@ -140,7 +140,9 @@ fn score(
     let input = Input::from(events).allow(&told.allow);
     for hot in std::iter::once(active).chain(challenger.map(|(hot, _)| hot)) {
         let is_challenger = hot.id() != active.id();
-        let own = |id: &str| challenger.is_some_and(|(hot, share)| challenged(hot.id(), id, *share)) == is_challenger;
+        let own = |id: &str| {
+            challenger.is_some_and(|(hot, share)| is_challenger_customer(hot.id(), id, *share)) == is_challenger
+        };
         // All customers, so that the inactive ones of this model's share can be counted.
         let all = hot.model().features(input.include_inactive(true), Some(as_of))?;
         let covered = hot.model().coverage_of(&all);
@@ -157,7 +159,7 @@ fn score(
             }
         }
         if !scored.is_empty() {
-            models.push(Scored::new(hot, &all.select(&scored), observer)?);
+            models.push(ScoredCustomers::new(hot, &all.select(&scored), observer)?);
         }
     }
     if models.is_empty() {
@@ -165,7 +167,7 @@ fn score(
             "none of the {customers} customers was active recently enough at {as_of} to be like those that the model has \
              learned from; include_inactive=true scores them all the same"
         );
-        return Err(Failure::permanent("no_customers", message));
+        return Err(JobFailure::permanent("no_customers", message));
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let slipping = slipping_away(input, told, active, as_of)?;
@@ -189,7 +191,7 @@ fn slipping_away(input: Input<'_>, told: &BulkPayload, active: &Hot, as_of: Day)
 }
 
 /// Scores and explains the customers, and writes the file.
-pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
+pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<JobResult> {
     let told: BulkPayload = payload(job)?;
     let active = Hot::load(state, &job.org_id, &told.model_id).await?;
     let challenger = match &told.challenger {
@@ -204,14 +206,14 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
     })
     .await?;
     if control.cancelled() {
-        return Err(Failure::cancelled());
+        return Err(JobFailure::cancelled());
     }
     let at = Location::predictions(&job.org_id, &job.subject_id)?;
     let (file_key, observer) = (at.to_string(), control.clone());
     let write =
         move |writer: &mut dyn Write| -> Result<BatchMade> { write_file(writer, scores, &told, file_key, &*observer) };
     let (_, made) = put_written(&*state.storage, &at, "text/csv", u64::MAX, write).await?;
-    Ok(Made::Batch { id: job.subject_id.clone(), made })
+    Ok(JobResult::Batch { id: job.subject_id.clone(), made })
 }
 
 /// Counts the bytes written.
@@ -239,9 +241,9 @@ fn write_file(
     file_key: String,
     observer: &dyn Observer,
 ) -> Result<BatchMade> {
-    let broken = |error: csv::Error| Failure::transient(ApiError::internal(error));
+    let broken = |error: csv::Error| JobFailure::transient(ApiError::internal(error));
     let Scores { as_of, models, inactive, findings, slipping } = scores;
-    let mut order: Vec<(f64, &str, &Scored, usize)> = Vec::new();
+    let mut order: Vec<(f64, &str, &ScoredCustomers, usize)> = Vec::new();
     for scored in &models {
         let customers = scored.probabilities.iter().zip(&scored.customer_ids).enumerate();
         order.extend(customers.map(|(row, (&p, id))| (p, id.as_str(), scored, row)));
@@ -255,7 +257,7 @@ fn write_file(
     for (place, &(p, customer_id, scored, row)) in order.iter().enumerate() {
         if (place as u64).is_multiple_of(PAGE_ROWS) {
             if observer.cancelled() {
-                return Err(Failure::cancelled());
+                return Err(JobFailure::cancelled());
             }
             observer.progress("write", place as u64, order.len() as u64);
             // Bytes that are still in the buffer belong to the previous rows.
@@ -268,7 +270,7 @@ fn write_file(
         let reasons = scored.explanation.reasons(row);
         let values: Vec<_> = reasons.iter().map(|r| (&r.feature, r.value, r.contribution)).collect();
         let reason_values =
-            serde_json::to_string(&values).map_err(|error| Failure::transient(ApiError::internal(error)))?;
+            serde_json::to_string(&values).map_err(|error| JobFailure::transient(ApiError::internal(error)))?;
         let mut texts = reasons.into_iter().map(|reason| reason.text);
         let mut text = || texts.next().unwrap_or_default();
         let written = PredictionRow {

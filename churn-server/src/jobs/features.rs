@@ -9,7 +9,7 @@ use churn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Control, Failure, Made, Result, blocking, payload};
+use super::{Control, JobFailure, JobResult, Result, blocking, payload};
 use crate::state::AppState;
 use crate::storage::{Location, put_written};
 use crate::store::Job;
@@ -75,7 +75,7 @@ pub(super) async fn read(
 }
 
 /// Writes the `rfm` features of every customer at the last day of the rows as CSV.
-pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
+pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<JobResult> {
     let FeaturesPayload { file_key, read: options, definition, allow } = payload(job)?;
     let at: Location = file_key.parse()?;
     let file = state.storage.get(&at).await?;
@@ -89,13 +89,13 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
         }
     };
     if control.cancelled() {
-        return Err(Failure::cancelled());
+        return Err(JobFailure::cancelled());
     }
     control.progress("write", 0, 1);
     let at = Location::features(&job.org_id, &job.subject_id)?;
     let write = move |writer: &mut dyn Write| -> Result<()> { Ok(table.write_csv(writer)?) };
     put_written(&*state.storage, &at, "text/csv", u64::MAX, write).await?;
-    Ok(Made::Features { dataset_id: job.subject_id.clone(), features_key: at.to_string(), facts })
+    Ok(JobResult::Features { dataset_id: job.subject_id.clone(), features_key: at.to_string(), facts })
 }
 
 /// Returns the features and the findings of a log that is held in memory.

@@ -29,12 +29,12 @@ use churn::ErrorKind;
 
 use crate::error::{ApiError, Result as ApiResult};
 use crate::state::AppState;
-use crate::storage::{ErrorKind as StorageErrorKind, StorageError};
+use crate::storage::{StorageError, StorageErrorKind};
 use crate::store::{BatchMade, FeaturesMade, Job, JobKind, Tx};
 
 /// Reason why a job has no result.
 #[derive(Debug)]
-pub struct Failure {
+pub struct JobFailure {
     error: ApiError,
     kind: FailureKind,
 }
@@ -52,31 +52,31 @@ enum FailureKind {
 }
 
 /// Result of a handler.
-pub type Result<T, E = Failure> = std::result::Result<T, E>;
+pub type Result<T, E = JobFailure> = std::result::Result<T, E>;
 
-impl Failure {
+impl JobFailure {
     /// Creates a failure that another attempt would not fix.
     pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
         let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
-        Failure { error, kind: FailureKind::Permanent }
+        JobFailure { error, kind: FailureKind::Permanent }
     }
 
     /// Creates a failure that another attempt may fix.
     pub fn transient(error: ApiError) -> Self {
-        Failure { error, kind: FailureKind::Transient }
+        JobFailure { error, kind: FailureKind::Transient }
     }
 
     /// Creates the failure of a cancelled job.
     pub fn cancelled() -> Self {
         let error = ApiError::conflict("cancelled", "the job was cancelled");
-        Failure { error, kind: FailureKind::Cancelled }
+        JobFailure { error, kind: FailureKind::Cancelled }
     }
 
     /// Returns the failure of a job that waited for features which could not be made. It has the same reason.
-    pub(crate) fn of_features(&self) -> Self {
+    pub(crate) fn for_dependent_job(&self) -> Self {
         let message = format!("the features that it waited for could not be made: {}", self.error.message());
         let error = ApiError::new(self.error.status(), self.error.code(), message);
-        Failure { error: error.with_details(self.error.details().clone()), kind: self.kind }
+        JobFailure { error: error.with_details(self.error.details().clone()), kind: self.kind }
     }
 
     /// Returns the error.
@@ -103,25 +103,28 @@ impl Failure {
     }
 
     /// Returns the permanent failure after waiting too long for an unreachable service.
-    pub(crate) fn out_of_patience(&self, waited: std::time::Duration) -> Self {
+    pub(crate) fn to_timed_out(&self, waited: std::time::Duration) -> Self {
         let message = format!("{}; it was waited for during {} seconds", self.error.message(), waited.as_secs());
-        Failure { error: ApiError::new(self.error.status(), self.error.code(), message), kind: FailureKind::Permanent }
+        JobFailure {
+            error: ApiError::new(self.error.status(), self.error.code(), message),
+            kind: FailureKind::Permanent,
+        }
     }
 }
 
-impl From<churn::Error> for Failure {
+impl From<churn::Error> for JobFailure {
     fn from(error: churn::Error) -> Self {
         let kind = match error.kind() {
-            ErrorKind::Cancelled => return Failure::cancelled(),
+            ErrorKind::Cancelled => return JobFailure::cancelled(),
             // The file could not be read to its end.
             ErrorKind::Io => FailureKind::Transient,
             _ => FailureKind::Permanent,
         };
-        Failure { error: error.into(), kind }
+        JobFailure { error: error.into(), kind }
     }
 }
 
-impl From<StorageError> for Failure {
+impl From<StorageError> for JobFailure {
     fn from(error: StorageError) -> Self {
         let kind = match error.kind() {
             StorageErrorKind::NotFound
@@ -132,34 +135,34 @@ impl From<StorageError> for Failure {
             // The storage does not respond, or its key or permissions must be fixed.
             _ => FailureKind::Away("waiting for storage"),
         };
-        Failure { error: error.into(), kind }
+        JobFailure { error: error.into(), kind }
     }
 }
 
 /// A server error may pass, so another attempt may succeed. An error of the request stays.
-impl From<ApiError> for Failure {
+impl From<ApiError> for JobFailure {
     fn from(error: ApiError) -> Self {
         let kind = match error.status() {
             StatusCode::SERVICE_UNAVAILABLE => FailureKind::Away("waiting for storage or database"),
             status if status.is_server_error() => FailureKind::Transient,
             _ => FailureKind::Permanent,
         };
-        Failure { error, kind }
+        JobFailure { error, kind }
     }
 }
 
 /// Result of a job: its files are in storage, but its rows are not written yet.
-pub(crate) enum Made {
+pub(crate) enum JobResult {
     Features { dataset_id: String, features_key: String, facts: features::Facts },
     Model { id: String, document_key: String, model: Box<churn::Model>, activate: Option<bool> },
     Batch { id: String, made: BatchMade },
 }
 
-impl Made {
+impl JobResult {
     /// Writes the rows of the result, in the transaction that ends the job.
     async fn write(&self, tx: &mut Tx, org_id: &str) -> ApiResult<()> {
         match self {
-            Made::Features { dataset_id, features_key, facts } => {
+            JobResult::Features { dataset_id, features_key, facts } => {
                 let made = FeaturesMade {
                     features_key,
                     customers: facts.customers,
@@ -171,14 +174,14 @@ impl Made {
                 };
                 tx.dataset_ready(dataset_id, &made).await
             }
-            Made::Model { id, document_key, model, activate } => {
+            JobResult::Model { id, document_key, model, activate } => {
                 tx.training_completed(id, document_key, model).await?;
                 match activate {
                     Some(false) => Ok(()),
                     wish => tx.activate_model(org_id, id, wish.is_none()).await,
                 }
             }
-            Made::Batch { id, made } => tx.batch_completed(id, made).await,
+            JobResult::Batch { id, made } => tx.batch_completed(id, made).await,
         }
     }
 }
@@ -206,7 +209,7 @@ fn plan(kind: JobKind) -> &'static [(&'static str, f64, f64)] {
 }
 
 /// Runs the handler of the job.
-async fn handle(state: &AppState, job: &Job, control: &std::sync::Arc<Control>) -> Result<Made> {
+async fn handle(state: &AppState, job: &Job, control: &std::sync::Arc<Control>) -> Result<JobResult> {
     match job.kind {
         JobKind::ProcessFeatures => features::run(state, job, control).await,
         JobKind::Train => train::run(state, job, control).await,
@@ -218,7 +221,7 @@ async fn handle(state: &AppState, job: &Job, control: &std::sync::Arc<Control>) 
 fn payload<T: serde::de::DeserializeOwned>(job: &Job) -> Result<T> {
     serde_json::from_str(&job.payload).map_err(|error| {
         let message = format!("what the job {} was told cannot be read by this version: {error}", job.id);
-        Failure::permanent("invalid_payload", message)
+        JobFailure::permanent("invalid_payload", message)
     })
 }
 
@@ -226,6 +229,6 @@ fn payload<T: serde::de::DeserializeOwned>(job: &Job) -> Result<T> {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(Failure::transient(ApiError::internal(error))),
+        Err(error) => Err(JobFailure::transient(ApiError::internal(error))),
     }
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use churn::{Observer, ReadOptions, TrainConfig, train_observed};
 use serde::{Deserialize, Serialize};
 
-use super::{Control, Failure, Made, Result, blocking, payload};
+use super::{Control, JobFailure, JobResult, Result, blocking, payload};
 use crate::error::{ApiError, Result as ApiResult};
 use crate::state::AppState;
 use crate::storage::{Location, put_bytes};
@@ -49,7 +49,7 @@ pub(crate) fn check_size(config: &TrainConfig, customers: Option<i64>, limit: u6
 }
 
 /// Trains the model and writes its document. The model is evaluated out of time if the log is long enough for two cutoffs.
-pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<Made> {
+pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<JobResult> {
     let TrainPayload { file_key, read, config, activate, dataset_id } = payload(job)?;
     if let Some(id) = dataset_id {
         let dataset = state.store.dataset(&job.org_id, &id).await?;
@@ -66,9 +66,9 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
     })
     .await?;
     if control.cancelled() {
-        return Err(Failure::cancelled());
+        return Err(JobFailure::cancelled());
     }
     let at = Location::model(&job.org_id, &job.subject_id)?;
     put_bytes(&*state.storage, &at, "application/json", document).await?;
-    Ok(Made::Model { id: job.subject_id.clone(), document_key: at.to_string(), model: Box::new(model), activate })
+    Ok(JobResult::Model { id: job.subject_id.clone(), document_key: at.to_string(), model: Box::new(model), activate })
 }

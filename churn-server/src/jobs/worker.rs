@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Control, Failure, Stop, handle, plan};
+use super::{Control, JobFailure, Stop, handle, plan};
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::store::{Beat, Job};
@@ -21,7 +21,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(300);
 const WORKED: Duration = Duration::from_secs(60);
 
 /// Returns a pause that doubles with every failure, up to a maximum.
-fn doubled(first: Duration, failures: i64, longest: Duration) -> Duration {
+fn backoff(first: Duration, failures: i64, longest: Duration) -> Duration {
     (first * (1 << failures.clamp(0, 16))).min(longest)
 }
 
@@ -102,7 +102,7 @@ impl Worker {
                 }
             }
             drop(slot);
-            let pause = doubled(self.options.poll, failed, Duration::from_secs(5));
+            let pause = backoff(self.options.poll, failed, Duration::from_secs(5));
             tokio::select! {
                 () = self.state.wake.notified(), if failed == 0 => (),
                 () = tokio::time::sleep(pause) => (),
@@ -121,7 +121,7 @@ impl Worker {
         let started = Instant::now();
         tracing::info!(job = %job.id, kind = %job.kind, organization = %job.org_id, attempt = job.attempts, "job begins");
         let control = Arc::new(Control::new(plan(job.kind)));
-        let heart = tokio::spawn(self.clone().keep(job.clone(), control.clone(), shutdown.clone()));
+        let heart = tokio::spawn(self.clone().heartbeat(job.clone(), control.clone(), shutdown.clone()));
         let result = {
             let (state, job, control) = (self.state.clone(), job.clone(), control.clone());
             // A task of its own, so that a panic ends the job but not the worker.
@@ -129,7 +129,7 @@ impl Worker {
         };
         let result = match result {
             Ok(result) => result,
-            Err(error) => Err(Failure::transient(ApiError::internal(error))),
+            Err(error) => Err(JobFailure::transient(ApiError::internal(error))),
         };
         let outcome = self.end(&job, &result, &control, started, &shutdown).await;
         heart.abort();
@@ -154,7 +154,7 @@ impl Worker {
     async fn end(
         &self,
         job: &Job,
-        result: &Result<super::Made, Failure>,
+        result: &Result<super::JobResult, JobFailure>,
         control: &Control,
         started: Instant,
         shutdown: &CancellationToken,
@@ -163,8 +163,8 @@ impl Worker {
         let mut failed = 0;
         loop {
             let written = match result {
-                Ok(made) => self.complete(job, made).await,
-                Err(failure) => self.settle(job, control, failure, started).await,
+                Ok(result) => self.complete(job, result).await,
+                Err(failure) => self.finish_failed(job, control, failure, started).await,
             };
             let error = match written {
                 Ok(outcome) => return Ok(outcome),
@@ -178,28 +178,28 @@ impl Worker {
                 tracing::warn!(job = %job.id, %error, "the end of the job could not be written; it is tried again");
             }
             tokio::select! {
-                () = tokio::time::sleep(doubled(self.options.backoff, failed, Duration::from_secs(30))) => (),
+                () = tokio::time::sleep(backoff(self.options.backoff, failed, Duration::from_secs(30))) => (),
                 () = shutdown.cancelled() => (),
             }
             failed += 1;
         }
     }
 
-    async fn complete(&self, job: &Job, made: &super::Made) -> crate::error::Result<&'static str> {
+    async fn complete(&self, job: &Job, result: &super::JobResult) -> crate::error::Result<&'static str> {
         // A training may activate its model, which answers requests from the moment the end of the job is visible.
-        let _changing = self.state.serving.changing(&job.org_id);
-        let Some(mut tx) = self.state.store.speak_for_job(job, &self.name).await? else { return Ok("lost") };
-        made.write(&mut tx, &job.org_id).await?;
+        let _changing = self.state.serving.begin_change(&job.org_id);
+        let Some(mut tx) = self.state.store.begin_fenced(job, &self.name).await? else { return Ok("lost") };
+        result.write(&mut tx, &job.org_id).await?;
         tx.complete_job(job).await?;
         Ok("completed")
     }
 
     /// Ends a job without a result, or returns it to the queue.
-    async fn settle(
+    async fn finish_failed(
         &self,
         job: &Job,
         control: &Control,
-        failure: &Failure,
+        failure: &JobFailure,
         started: Instant,
     ) -> crate::error::Result<&'static str> {
         let store = &self.state.store;
@@ -207,23 +207,23 @@ impl Worker {
         let anew = started.elapsed() > WORKED;
         let waited = job.away_since.filter(|_| !anew).map_or(0, |since| Stamp::now().0.saturating_sub(since.0));
         let waited = Duration::from_millis(u64::try_from(waited).unwrap_or(0));
-        let (said, outcome) = match control.stopped() {
+        let (written, outcome) = match control.stopped() {
             Some(Stop::Lost) => return Ok("lost"),
             Some(Stop::Shutdown) if failure.is_cancelled() => {
                 (store.release_job(job, &self.name).await?, "handed_back")
             }
             _ if failure.waits_for().is_some() && waited < patience => {
-                let pause = doubled(self.options.backoff, if anew { 0 } else { job.looks }, LONGEST_LOOK);
+                let pause = backoff(self.options.backoff, if anew { 0 } else { job.looks }, LONGEST_LOOK);
                 if job.looks == 0 || anew {
                     tracing::warn!(job = %job.id, error = %failure.error(), ?pause, "job waits for what is away");
                 }
-                (store.put_off_job(job, &self.name, failure, anew, pause).await?, "put_off")
+                (store.defer_job(job, &self.name, failure, anew, pause).await?, "put_off")
             }
             _ if failure.waits_for().is_some() => {
-                (store.fail_job(job, &self.name, &failure.out_of_patience(waited)).await?, "failed")
+                (store.fail_job(job, &self.name, &failure.to_timed_out(waited)).await?, "failed")
             }
             _ if failure.is_transient() && job.attempts < job.max_attempts => {
-                let pause = doubled(self.options.backoff, job.attempts - 1, Duration::from_secs(60));
+                let pause = backoff(self.options.backoff, job.attempts - 1, Duration::from_secs(60));
                 tracing::warn!(job = %job.id, error = %failure.error(), attempt = job.attempts, ?pause, "job failed, to be tried again");
                 (store.retry_job(job, &self.name, failure, pause).await?, "retried")
             }
@@ -232,11 +232,11 @@ impl Worker {
                 (store.fail_job(job, &self.name, failure).await?, outcome)
             }
         };
-        Ok(if said { outcome } else { "lost" })
+        Ok(if written { outcome } else { "lost" })
     }
 
     /// Heartbeat of a job: renews the lease, writes the progress, and reads requests to stop.
-    async fn keep(self, job: Job, control: Arc<Control>, shutdown: CancellationToken) {
+    async fn heartbeat(self, job: Job, control: Arc<Control>, shutdown: CancellationToken) {
         let mut pulse = tokio::time::interval(self.options.beat);
         pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut stopping = false;
@@ -249,7 +249,7 @@ impl Worker {
                 }
             }
             let (progress, stage) = control.state();
-            match self.state.store.beat_job(&job, &self.name, self.options.lease, progress, stage).await {
+            match self.state.store.renew_lease(&job, &self.name, self.options.lease, progress, stage).await {
                 Ok(Beat::GoOn) => (),
                 Ok(Beat::Cancel) => control.stop(Stop::Cancelled),
                 Ok(Beat::Lost) => {

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::datasets::Failure;
+use super::datasets::FailureBody;
 use super::findings::{FindingSchema, warnings};
 use super::predict::ReasonAnswer;
 use super::{BASE, discard_all, download};
@@ -20,10 +20,10 @@ use crate::auth::{Admin, Read, Tenant};
 use crate::error::{ApiError, Result};
 use crate::extract::{Json, Path, Query};
 use crate::jobs::PredictionRow;
-use crate::pages::{self, Order, Wish};
+use crate::pages::{self, SortOrder, Wish};
 use crate::serving::Hot;
 use crate::state::AppState;
-use crate::store::{Batch, BatchStatus, Page, SegmentCounts};
+use crate::store::{Batch, BatchStatus, PageQuery, SegmentCounts};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
@@ -70,7 +70,7 @@ struct BatchAnswer {
     mean_probability: Option<f64>,
     /// Path of the file in this API; null until the file is there.
     file_url: Option<String>,
-    error: Option<Failure>,
+    error: Option<FailureBody>,
     created_at: Stamp,
     finished_at: Option<Stamp>,
 }
@@ -98,7 +98,7 @@ impl From<Batch> for BatchAnswer {
             segments: row.segments.map(|segments| segments.0),
             mean_probability: row.mean_probability,
             file_url: row.file_key.map(|_| path),
-            error: Failure::of(row.error_code, row.error_message, row.error_line, row.error_findings),
+            error: FailureBody::of(row.error_code, row.error_message, row.error_line, row.error_findings),
             created_at: row.created_at,
             finished_at: row.finished_at,
         }
@@ -120,11 +120,11 @@ struct BatchPath {
 }
 
 /// The batches, newest first
-#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches", tag = "predictions", params(Page), responses((status = 200, body = BatchList)))]
+#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches", tag = "predictions", params(PageQuery), responses((status = 200, body = BatchList)))]
 async fn list(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
-    Query(page): Query<Page>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<BatchList>> {
     let page = page.check()?;
     state.store.organization(&tenant.org_id).await?;
@@ -144,10 +144,10 @@ async fn get(
     Query(wait): Query<WaitQuery>,
 ) -> Result<Json<BatchAnswer>> {
     let (org_id, id) = (&tenant.org_id, batch_id.to_string());
-    let mut wait = Wait::asked(&state, org_id, wait)?;
+    let mut wait = Wait::from_query(&state, org_id, wait)?;
     loop {
         let batch = state.store.batch(org_id, &id).await?;
-        if batch.status != BatchStatus::Processing || !wait.again().await {
+        if batch.status != BatchStatus::Processing || !wait.next_poll().await {
             return Ok(Json(batch.into()));
         }
     }
@@ -215,17 +215,17 @@ struct ResultList {
 
 /// The predictions of a batch, page by page, the riskiest first
 #[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}/results", tag = "predictions",
-    params(ResultsQuery, Page), responses((status = 200, body = ResultList)))]
+    params(ResultsQuery, PageQuery), responses((status = 200, body = ResultList)))]
 async fn results(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Path(BatchPath { batch_id }): Path<BatchPath>,
     Query(query): Query<ResultsQuery>,
-    Query(page): Query<Page>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<ResultList>> {
     let page = page.check()?;
     let batch = state.store.batch(&tenant.org_id, &batch_id.to_string()).await?;
-    let wish = Wish { segment: query.risk_segment, search: None, order: Order::Riskiest, page };
+    let wish = Wish { segment: query.risk_segment, search: None, order: SortOrder::Riskiest, page };
     let found = pages::read(&state, &batch, wish).await?;
     let answer = |row: PredictionRow| ResultAnswer {
         customer_id: row.customer_id,
@@ -340,12 +340,12 @@ struct CustomerList {
 
 /// The customers with their risk, the reasons for it, and the expected profit of contacting them
 #[utoipa::path(get, path = "/organizations/{org_id}/prediction-customers", tag = "predictions",
-    params(CustomersQuery, Page), responses((status = 200, body = CustomerList)))]
+    params(CustomersQuery, PageQuery), responses((status = 200, body = CustomerList)))]
 async fn customers(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Query(query): Query<CustomersQuery>,
-    Query(page): Query<Page>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<CustomerList>> {
     let page = page.check()?;
     let batch = completed_batch(&state, &tenant.org_id, query.batch_id).await?;
@@ -354,10 +354,10 @@ async fn customers(
     }
     // The expected profit increases with the risk, so both sort keys give the same order.
     let order = match (query.sort.unwrap_or_default(), query.order) {
-        (Sort::CustomerId, Some(Direction::Desc)) => Order::IdFalling,
-        (Sort::CustomerId, _) => Order::IdRising,
-        (_, Some(Direction::Asc)) => Order::Safest,
-        _ => Order::Riskiest,
+        (Sort::CustomerId, Some(Direction::Desc)) => SortOrder::IdFalling,
+        (Sort::CustomerId, _) => SortOrder::IdRising,
+        (_, Some(Direction::Asc)) => SortOrder::Safest,
+        _ => SortOrder::Riskiest,
     };
     let search = query.search.filter(|search| !search.is_empty());
     let found = pages::read(&state, &batch, Wish { segment: query.risk_segment, search, order, page }).await?;
@@ -431,12 +431,12 @@ struct SlippingQuery {
 /// Returns the customers whose risk rose most within a third of the horizon, largest rise first, with what changed. Only
 /// customers that the model's definition of churn covers on both days are listed. A batch keeps the 50 largest rises.
 #[utoipa::path(get, path = "/organizations/{org_id}/slipping-away", tag = "predictions",
-    params(SlippingQuery, Page), responses((status = 200, body = SlippingAnswers)))]
+    params(SlippingQuery, PageQuery), responses((status = 200, body = SlippingAnswers)))]
 async fn slipping_away(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Query(query): Query<SlippingQuery>,
-    Query(page): Query<Page>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<SlippingAnswers>> {
     let page = page.check()?;
     let batch = completed_batch(&state, &tenant.org_id, query.batch_id).await?;
@@ -475,7 +475,7 @@ async fn slipping_away(
 async fn completed_batch(state: &AppState, org_id: &str, named: Option<Uuid>) -> Result<Batch> {
     state.store.organization(org_id).await?;
     let Some(id) = named else {
-        let newest = Page { limit: 1, offset: 0 };
+        let newest = PageQuery { limit: 1, offset: 0 };
         let found = state.store.batches(org_id, Some(BatchStatus::Completed), newest).await?;
         return found.rows.into_iter().next().ok_or_else(|| {
             ApiError::not_found("no_predictions", "there are no predictions yet: POST predict-bulk makes some")
@@ -520,7 +520,7 @@ async fn segments(
     State(state): State<AppState>,
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<SegmentHistory>> {
-    let page = Page { limit: query.limit.unwrap_or(50), offset: 0 }.check()?;
+    let page = PageQuery { limit: query.limit.unwrap_or(50), offset: 0 }.check()?;
     state.store.organization(&tenant.org_id).await?;
     let newest = state.store.batches(&tenant.org_id, Some(BatchStatus::Completed), page).await?.rows;
     let point = |row: Batch| SegmentPoint {

@@ -18,7 +18,7 @@ use crate::jobs::BulkPayload;
 use crate::multipart::Multipart;
 use crate::state::AppState;
 use crate::storage::{Bucket, Location, store_csv};
-use crate::store::{Dataset, JobKind, NewBatch, NewJob};
+use crate::store::{DatasetRow, JobKind, NewBatch, NewJob};
 use crate::time::today;
 
 /// The routes of this file.
@@ -102,14 +102,14 @@ async fn predict_bulk(
     let (batch_id, job_id) = (new_id(), new_id());
     let mut wish = query;
     allowed(wish.allow.as_deref())?;
-    let (input, dataset): (Option<Location>, Option<Dataset>) = match wish.dataset_id {
+    let (input, dataset): (Option<Location>, Option<DatasetRow>) = match wish.dataset_id {
         Some(id) => {
             let dataset = state.store.dataset(org_id, &id.to_string()).await?;
             state.check_rows(dataset.row_count as u64)?;
             (None, Some(dataset))
         }
         None => {
-            let _room = state.room_for_upload(org_id)?;
+            let _room = state.acquire_upload_slot(org_id)?;
             let at = Location::new(Bucket::Utils, format!("org_{org_id}/bulk/{batch_id}.csv"))?;
             let mut form = Multipart::from_request(request, &state).await?;
             let stored = take_form(&state, &mut form, &at, &settings.read, &mut wish).await;
@@ -161,7 +161,7 @@ async fn predict_bulk(
         let job = NewJob { id: &job_id, org_id, kind: JobKind::PredictBulk, subject_id: &batch_id, max_attempts };
         let mut tx = state.store.begin().await?;
         if let Some(dataset) = &dataset {
-            tx.hold_dataset(&dataset.id).await?;
+            tx.lock_dataset(&dataset.id).await?;
         }
         tx.insert_batch(&new).await?;
         tx.insert_job(&job, &payload).await?;
@@ -196,7 +196,7 @@ async fn take_form(
             Some("file") => {
                 let max_bytes = state.config.max_upload_bytes;
                 let taken = store_csv(&*state.storage, at, field.content(), max_bytes, options).await;
-                let taken = form.told(taken)?;
+                let taken = form.own_error_first(taken)?;
                 state.check_rows(taken.csv.report.rows)?;
                 stored = true;
             }

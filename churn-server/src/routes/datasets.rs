@@ -18,7 +18,7 @@ use crate::extract::{DatasetPath, Json, Path, Query, boolean, checked_text, new_
 use crate::multipart::Multipart;
 use crate::state::AppState;
 use crate::storage::{Location, Uploaded, store_csv};
-use crate::store::{Dataset, DatasetStatus, JsonText, NewDataset, Page};
+use crate::store::{DatasetRow, DatasetStatus, JsonText, NewDataset, PageQuery};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
@@ -74,7 +74,7 @@ async fn upload(
     mut form: Multipart,
 ) -> Result<Json<UploadAnswer>> {
     let org_id = &tenant.org_id;
-    let _room = state.room_for_upload(org_id)?;
+    let _room = state.acquire_upload_slot(org_id)?;
     let options = match state.store.organization(org_id).await {
         Ok(organization) => organization.settings.0.read,
         Err(error) if error.status() == StatusCode::NOT_FOUND => ReadOptions::default(),
@@ -95,7 +95,7 @@ async fn upload(
                     let options = with_label(options.clone(), has_label);
                     let max_bytes = state.config.max_upload_bytes;
                     let taken = store_csv(storage, &at, field.content(), max_bytes, &options).await;
-                    stored = Some(form.told(taken)?);
+                    stored = Some(form.own_error_first(taken)?);
                 }
                 Some("has_churn_label") => has_label = boolean("has_churn_label", field.text().await?.trim())?,
                 // Other fields are skipped.
@@ -160,7 +160,7 @@ fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
 ///
 /// # Errors
 /// `invalid_body` for invalid options.
-pub(crate) fn read_options(read: ReadOptions, dataset: &Dataset) -> Result<ReadOptions> {
+pub(crate) fn read_options(read: ReadOptions, dataset: &DatasetRow) -> Result<ReadOptions> {
     let own = dataset.read_options.as_ref().map(|own| &own.0);
     Ok(with_label(changed(read, own)?, dataset.has_churn_label))
 }
@@ -214,14 +214,15 @@ struct DatasetAnswer {
     /// Reading options that were given for this data set.
     #[schema(value_type = Object, example = json!({"last_day": "2024-12-23"}))]
     read_options: Map<String, Value>,
-    error: Option<Failure>,
+    error: Option<FailureBody>,
     created_at: Stamp,
     updated_at: Stamp,
 }
 
 /// Reason why a background job failed.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Failure {
+#[schema(as = Failure)]
+pub(super) struct FailureBody {
     /// Stable error code.
     #[schema(example = "bad_rows")]
     pub code: String,
@@ -235,16 +236,16 @@ pub(super) struct Failure {
     pub findings: Vec<Finding>,
 }
 
-impl Failure {
+impl FailureBody {
     /// Builds a failure from the columns of a row; None if the row has no error.
     pub(super) fn of(
         code: Option<String>,
         message: Option<String>,
         line: Option<i64>,
         findings: Option<JsonText<Vec<Finding>>>,
-    ) -> Option<Failure> {
+    ) -> Option<FailureBody> {
         let findings = findings.map(|findings| findings.0).unwrap_or_default();
-        code.map(|code| Failure { code, message: message.unwrap_or_default(), line, findings })
+        code.map(|code| FailureBody { code, message: message.unwrap_or_default(), line, findings })
     }
 }
 
@@ -253,13 +254,13 @@ fn path_of(org_id: &str, id: &str) -> String {
     format!("{}/organizations/{org_id}/datasets/{id}", super::BASE)
 }
 
-impl From<Dataset> for DatasetAnswer {
-    fn from(row: Dataset) -> Self {
+impl From<DatasetRow> for DatasetAnswer {
+    fn from(row: DatasetRow) -> Self {
         let path = path_of(&row.org_id, &row.id);
         DatasetAnswer {
             download_url: format!("{path}/file"),
             features_url: row.features_key.is_some().then(|| format!("{path}/features")),
-            error: Failure::of(row.error_code, row.error_message, row.error_line, row.error_findings),
+            error: FailureBody::of(row.error_code, row.error_message, row.error_line, row.error_findings),
             findings: row.findings.map(|findings| findings.0),
             read_options: row.read_options.map(|options| options.0).unwrap_or_default(),
             dataset_id: row.id,
@@ -299,12 +300,12 @@ struct Filter {
 }
 
 /// The data sets, newest first
-#[utoipa::path(get, path = "/organizations/{org_id}/datasets", tag = "data sets", params(Filter, Page), responses((status = 200, body = DatasetList)))]
+#[utoipa::path(get, path = "/organizations/{org_id}/datasets", tag = "data sets", params(Filter, PageQuery), responses((status = 200, body = DatasetList)))]
 async fn list(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Query(filter): Query<Filter>,
-    Query(page): Query<Page>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<DatasetList>> {
     let page = page.check()?;
     state.store.organization(&tenant.org_id).await?;
@@ -324,10 +325,10 @@ async fn get(
     Query(wait): Query<WaitQuery>,
 ) -> Result<Json<DatasetAnswer>> {
     let (org_id, id) = (&tenant.org_id, dataset_id.to_string());
-    let mut wait = Wait::asked(&state, org_id, wait)?;
+    let mut wait = Wait::from_query(&state, org_id, wait)?;
     loop {
         let row = state.store.dataset(org_id, &id).await?;
-        if row.status != DatasetStatus::Processing || !wait.again().await {
+        if row.status != DatasetStatus::Processing || !wait.next_poll().await {
             return Ok(Json(row.into()));
         }
     }

@@ -16,7 +16,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{DatasetPath, Json, Path, Query};
 use crate::state::AppState;
 use crate::storage::Location;
-use crate::store::{Dataset, Settings};
+use crate::store::{DatasetRow, Settings};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -71,7 +71,7 @@ pub(super) fn allowed(codes: Option<&str>) -> Result<Vec<String>> {
 /// `invalid_parameter`.
 pub(super) fn train_config(
     settings: &Settings,
-    dataset: &Dataset,
+    dataset: &DatasetRow,
     overrides: &Map<String, Value>,
 ) -> Result<TrainConfig> {
     let labels_named = overrides.contains_key("labels") || settings.train.contains_key("labels");

@@ -126,7 +126,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// storage can be reached.
 async fn measure(state: &AppState) {
     static LOOKED: Mutex<Option<Instant>> = Mutex::new(None);
-    let away = state.store.away_for();
+    let away = state.store.unreachable_for();
     metrics::gauge!("churn_database_up").set(if away.is_some() { 0.0 } else { 1.0 });
     metrics::gauge!("churn_offline_seconds").set(away.unwrap_or_default().as_secs_f64());
     metrics::gauge!("churn_offline_limit_seconds").set(state.config.offline.as_secs_f64());

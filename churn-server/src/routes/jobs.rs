@@ -8,12 +8,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::datasets::Failure;
+use super::datasets::FailureBody;
 use crate::auth::{Read, Tenant, Write};
 use crate::error::{ErrorBody, Result};
 use crate::extract::{Json, Path, Query};
 use crate::state::AppState;
-use crate::store::{Job, JobKind, JobStatus, Page};
+use crate::store::{Job, JobKind, JobStatus, PageQuery};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
@@ -49,7 +49,7 @@ struct JobAnswer {
     /// True if a caller asked to stop the job.
     cancel_requested: bool,
     /// The last error. A job that waits for another attempt has one too.
-    error: Option<Failure>,
+    error: Option<FailureBody>,
     created_at: Stamp,
     started_at: Option<Stamp>,
     finished_at: Option<Stamp>,
@@ -70,7 +70,7 @@ impl From<Job> for JobAnswer {
             waits_for: job.waits_for,
             away_since: job.away_since,
             cancel_requested: job.cancel_requested != 0,
-            error: Failure::of(job.error_code, job.error_message, job.error_line, job.error_findings),
+            error: FailureBody::of(job.error_code, job.error_message, job.error_line, job.error_findings),
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,
@@ -105,12 +105,12 @@ struct JobPath {
 }
 
 /// The jobs, newest first
-#[utoipa::path(get, path = "/organizations/{org_id}/jobs", tag = "jobs", params(JobFilter, Page), responses((status = 200, body = JobList)))]
+#[utoipa::path(get, path = "/organizations/{org_id}/jobs", tag = "jobs", params(JobFilter, PageQuery), responses((status = 200, body = JobList)))]
 async fn list(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Query(filter): Query<JobFilter>,
-    Query(page): Query<Page>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<JobList>> {
     let page = page.check()?;
     state.store.organization(&tenant.org_id).await?;
@@ -130,10 +130,10 @@ async fn get(
     Query(wait): Query<WaitQuery>,
 ) -> Result<Json<JobAnswer>> {
     let (org_id, id) = (&tenant.org_id, job_id.to_string());
-    let mut wait = Wait::asked(&state, org_id, wait)?;
+    let mut wait = Wait::from_query(&state, org_id, wait)?;
     loop {
         let job = state.store.job(org_id, &id).await?;
-        if job.finished_at.is_some() || !wait.again().await {
+        if job.finished_at.is_some() || !wait.next_poll().await {
             return Ok(Json(job.into()));
         }
     }

@@ -11,7 +11,7 @@ use crate::auth::{Admin, KEY_PREFIX, Role, Tenant, digest, new_key};
 use crate::error::{ApiError, Result};
 use crate::extract::{Json, KeyPath, Path, Query, checked_text, new_id};
 use crate::state::AppState;
-use crate::store::{ApiKey, NewApiKey, Page, Store};
+use crate::store::{ApiKey, NewApiKey, PageQuery, Store};
 use crate::time::Stamp;
 
 /// The routes of this file.
@@ -57,8 +57,12 @@ struct KeyList {
 }
 
 /// The keys, newest first
-#[utoipa::path(get, path = "/organizations/{org_id}/api-keys", tag = "api keys", params(Page), responses((status = 200, body = KeyList)))]
-async fn list(tenant: Tenant<Admin>, State(state): State<AppState>, Query(page): Query<Page>) -> Result<Json<KeyList>> {
+#[utoipa::path(get, path = "/organizations/{org_id}/api-keys", tag = "api keys", params(PageQuery), responses((status = 200, body = KeyList)))]
+async fn list(
+    tenant: Tenant<Admin>,
+    State(state): State<AppState>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<KeyList>> {
     let page = page.check()?;
     state.store.organization(&tenant.org_id).await?;
     let found = state.store.api_keys(&tenant.org_id, page).await?;

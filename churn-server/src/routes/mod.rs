@@ -98,7 +98,7 @@ pub fn app(state: AppState) -> Router {
         })
         .layer(RequestBodyTimeoutLayer::new(config.upload_idle))
         // Outside of the previous layer, because bodies inside it do not report their length.
-        .layer(middleware::from_fn(bodies::keep))
+        .layer(middleware::from_fn(bodies::hold_reservation))
         .layer(middleware::from_fn_with_state(config.request_timeout, timeout))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::datasets::Failure;
+use super::datasets::FailureBody;
 use super::download;
 use super::findings::FindingSchema;
 use super::training::{Features, training_dataset};
@@ -21,7 +21,7 @@ use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{Json, Path, Query};
 use crate::serving::Hot;
 use crate::state::AppState;
-use crate::store::{ModelRole, ModelRow, ModelStatus, Page};
+use crate::store::{ModelRole, ModelRow, ModelStatus, PageQuery};
 use crate::time::Stamp;
 
 /// The routes of this file.
@@ -66,7 +66,7 @@ pub(super) struct ModelSummary {
     /// model of an older version that did not check.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
-    error: Option<Failure>,
+    error: Option<FailureBody>,
     created_at: Stamp,
     trained_at: Option<Stamp>,
 }
@@ -87,7 +87,7 @@ impl From<ModelRow> for ModelSummary {
             metrics: row.metrics.map(|metrics| metrics.0),
             recency_auc: row.recency_auc,
             findings: row.findings.map(|findings| findings.0),
-            error: Failure::of(row.error_code, row.error_message, row.error_line, row.error_findings),
+            error: FailureBody::of(row.error_code, row.error_message, row.error_line, row.error_findings),
             created_at: row.created_at,
             trained_at: row.trained_at,
         }
@@ -120,12 +120,12 @@ struct ModelPath {
 }
 
 /// The models, newest first
-#[utoipa::path(get, path = "/organizations/{org_id}/models", tag = "models", params(ModelFilter, Page), responses((status = 200, body = ModelList)))]
+#[utoipa::path(get, path = "/organizations/{org_id}/models", tag = "models", params(ModelFilter, PageQuery), responses((status = 200, body = ModelList)))]
 async fn list(
     tenant: Tenant<Read>,
     State(state): State<AppState>,
     Query(filter): Query<ModelFilter>,
-    Query(page): Query<Page>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<ModelList>> {
     let page = page.check()?;
     let organization = state.store.organization(&tenant.org_id).await?;

@@ -12,7 +12,7 @@ use crate::auth::{Admin, Caller, PLATFORM, Read, Role, Tenant, is_organization_i
 use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{Json, Query, checked_text};
 use crate::state::AppState;
-use crate::store::{Organization, Page, Settings};
+use crate::store::{Organization, PageQuery, Settings};
 use crate::time::Stamp;
 
 /// The routes of this file.
@@ -83,11 +83,11 @@ struct OrganizationList {
 }
 
 /// The organizations that this token may access
-#[utoipa::path(get, path = "/organizations", tag = "organizations", params(Page), responses((status = 200, body = OrganizationList)))]
+#[utoipa::path(get, path = "/organizations", tag = "organizations", params(PageQuery), responses((status = 200, body = OrganizationList)))]
 async fn list(
     Caller(principal): Caller,
     State(state): State<AppState>,
-    Query(page): Query<Page>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<OrganizationList>> {
     let page = page.check()?;
     // A token that names no organization has access to none, because no id is empty.
@@ -130,7 +130,7 @@ async fn create(
         let message = format!("{id:?} is not an id of an organization: 1 to 64 letters, digits, _ and -");
         return Err(ApiError::bad_request("invalid_organization_id", message));
     }
-    principal.may(id, Role::Admin)?;
+    principal.authorize(id, Role::Admin)?;
     let name = checked_text("name", new.name.as_deref().unwrap_or(id), 200)?;
     let settings = Settings::default().changed(new.settings.unwrap_or_default())?;
     let mut tx = state.store.begin().await?;

@@ -15,10 +15,10 @@ use super::findings::{FindingSchema, allowed, train_config};
 use super::read_options;
 use crate::auth::{Read, Tenant, Write};
 use crate::error::{ApiError, ErrorBody, Result};
-use crate::extract::{DatasetPath, Json, Path, Query, Raw, new_id};
+use crate::extract::{DatasetPath, Json, Path, Query, RawBody, new_id};
 use crate::jobs::{FeaturesPayload, TrainPayload, check_size};
 use crate::state::AppState;
-use crate::store::{Dataset, DatasetStatus, JobKind, JsonText, ModelStatus, NewJob, NewModel, Page, Settings};
+use crate::store::{DatasetRow, DatasetStatus, JobKind, JsonText, ModelStatus, NewJob, NewModel, PageQuery, Settings};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
@@ -60,7 +60,7 @@ async fn process_features(
     State(state): State<AppState>,
     Path(DatasetPath { dataset_id }): Path<DatasetPath>,
     Query(AllowQuery { allow }): Query<AllowQuery>,
-    Raw(body): Raw,
+    RawBody(body): RawBody,
 ) -> Result<(StatusCode, Json<FeaturesStarted>)> {
     let allow = allowed(allow.as_deref())?;
     let options = settings_of(&body, "options of reading, such as {\"last_day\": \"2024-12-31\"}")?;
@@ -72,7 +72,7 @@ async fn process_features(
         dataset.read_options = Some(JsonText(options));
     }
     let new = new_id();
-    let job_id = match tx.take_for_features(&dataset.id, &new).await? {
+    let job_id = match tx.mark_processing(&dataset.id, &new).await? {
         // Another request was first.
         Some(under_way) => under_way,
         None => {
@@ -153,7 +153,7 @@ async fn train(
     tenant: Tenant<Write>,
     State(state): State<AppState>,
     Query(query): Query<TrainQuery>,
-    Raw(body): Raw,
+    RawBody(body): RawBody,
 ) -> Result<(StatusCode, Json<TrainingStarted>)> {
     let allow = allowed(query.allow.as_deref())?;
     let what = "settings of training, such as {\"horizon_days\": 60}";
@@ -176,7 +176,7 @@ async fn train(
     let (org_id, dataset_id, max_attempts) = (&tenant.org_id, &dataset.id, state.config.job_attempts);
     let mut tx = state.store.begin().await?;
     // Checked again in the transaction, because the job of the features may have ended since the first check.
-    let held = tx.hold_dataset(dataset_id).await?;
+    let held = tx.lock_dataset(dataset_id).await?;
     check_features(&held, Features::MayBeUnderWay)?;
     let model = NewModel { id: &model_id, org_id, model_type: model_type.name(), dataset_id, job_id: &job_id };
     tx.insert_model(&model).await?;
@@ -258,11 +258,11 @@ pub(super) async fn training_dataset(
     org_id: &str,
     named: Option<Uuid>,
     features: Features,
-) -> Result<Dataset> {
+) -> Result<DatasetRow> {
     let dataset = match named {
         Some(id) => state.store.dataset(org_id, &id.to_string()).await?,
         None => {
-            let newest = Page { limit: 1, offset: 0 };
+            let newest = PageQuery { limit: 1, offset: 0 };
             let mut found = state.store.datasets(org_id, Some(DatasetStatus::FeaturesReady), newest).await?.rows;
             if features == Features::MayBeUnderWay {
                 found.extend(state.store.datasets(org_id, Some(DatasetStatus::Processing), newest).await?.rows);
@@ -282,7 +282,7 @@ pub(super) async fn training_dataset(
 }
 
 /// Refuses a data set whose features do not meet the requirement.
-fn check_features(dataset: &Dataset, features: Features) -> Result<()> {
+fn check_features(dataset: &DatasetRow, features: Features) -> Result<()> {
     let id = &dataset.id;
     let message = match dataset.status {
         DatasetStatus::Processing if features == Features::MayBeUnderWay => return Ok(()),
@@ -355,12 +355,12 @@ async fn training_status(
 ) -> Result<Json<TrainingStatus>> {
     let org_id = &tenant.org_id;
     state.store.organization(org_id).await?;
-    let newest = Page { limit: 1, offset: 0 };
-    let mut wait = Wait::asked(&state, org_id, wait)?;
+    let newest = PageQuery { limit: 1, offset: 0 };
+    let mut wait = Wait::from_query(&state, org_id, wait)?;
     let found = loop {
         let row = state.store.models(org_id, None, newest).await?.rows.into_iter().next();
         let has_ended = row.as_ref().is_none_or(|row| row.status != ModelStatus::Training);
-        if has_ended || !wait.again().await {
+        if has_ended || !wait.next_poll().await {
             break row;
         }
     };

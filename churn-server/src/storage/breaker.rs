@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::{Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError};
+use super::{Bucket, ByteStream, Content, Head, Listed, Location, Result, Storage, StorageError, StorageErrorKind};
 
 /// The first pause, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -44,7 +44,7 @@ impl Breaker {
             let now = Instant::now();
             if now < away.until {
                 let message = "the storage was away a moment ago";
-                let error = StorageError::new(ErrorKind::Unavailable, message);
+                let error = StorageError::new(StorageErrorKind::Unavailable, message);
                 return Err(error.after(Some(away.until - now)));
             }
             // This request is the test; the others fail until its result is known.
@@ -58,7 +58,7 @@ impl Breaker {
     fn learn<T>(&self, result: Result<T>) -> Result<T> {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {
-            Err(error) if error.kind() == ErrorKind::Unavailable => {
+            Err(error) if error.kind() == StorageErrorKind::Unavailable => {
                 let pause = match *away {
                     None => PAUSES.0,
                     Some(Away { pause, tried: true, .. }) => (pause * 2).min(PAUSES.1),
@@ -68,7 +68,7 @@ impl Breaker {
                 *away = Some(Away { pause, until: Instant::now() + pause, tried: false });
             }
             // The sender of the body failed, which says nothing about the storage.
-            Err(error) if error.kind() == ErrorKind::Body => (),
+            Err(error) if error.kind() == StorageErrorKind::Body => (),
             _ => *away = None,
         }
         result

@@ -9,7 +9,7 @@ pub type Result<T> = std::result::Result<T, StorageError>;
 
 /// The kinds of failure, each with a stable code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorKind {
+pub enum StorageErrorKind {
     /// There is no such object.
     NotFound,
     /// The object is larger than the caller or the backend allows.
@@ -36,38 +36,38 @@ pub enum ErrorKind {
     Other,
 }
 
-impl ErrorKind {
+impl StorageErrorKind {
     /// Every kind.
-    pub const ALL: [ErrorKind; 12] = [
-        ErrorKind::NotFound,
-        ErrorKind::TooLarge,
-        ErrorKind::InvalidKey,
-        ErrorKind::InvalidRange,
-        ErrorKind::Body,
-        ErrorKind::Denied,
-        ErrorKind::TypeRefused,
-        ErrorKind::Full,
-        ErrorKind::Public,
-        ErrorKind::NotOurs,
-        ErrorKind::Unavailable,
-        ErrorKind::Other,
+    pub const ALL: [StorageErrorKind; 12] = [
+        StorageErrorKind::NotFound,
+        StorageErrorKind::TooLarge,
+        StorageErrorKind::InvalidKey,
+        StorageErrorKind::InvalidRange,
+        StorageErrorKind::Body,
+        StorageErrorKind::Denied,
+        StorageErrorKind::TypeRefused,
+        StorageErrorKind::Full,
+        StorageErrorKind::Public,
+        StorageErrorKind::NotOurs,
+        StorageErrorKind::Unavailable,
+        StorageErrorKind::Other,
     ];
 
     /// The stable snake_case code.
     pub fn code(self) -> &'static str {
         match self {
-            ErrorKind::NotFound => "object_not_found",
-            ErrorKind::TooLarge => "payload_too_large",
-            ErrorKind::InvalidKey => "invalid_key",
-            ErrorKind::InvalidRange => "invalid_range",
-            ErrorKind::Body => "upload_broken",
-            ErrorKind::Denied => "storage_denied",
-            ErrorKind::TypeRefused => "storage_type_refused",
-            ErrorKind::Full => "storage_full",
-            ErrorKind::Public => "storage_public",
-            ErrorKind::NotOurs => "storage_not_ours",
-            ErrorKind::Unavailable => "storage_unavailable",
-            ErrorKind::Other => "storage_error",
+            StorageErrorKind::NotFound => "object_not_found",
+            StorageErrorKind::TooLarge => "payload_too_large",
+            StorageErrorKind::InvalidKey => "invalid_key",
+            StorageErrorKind::InvalidRange => "invalid_range",
+            StorageErrorKind::Body => "upload_broken",
+            StorageErrorKind::Denied => "storage_denied",
+            StorageErrorKind::TypeRefused => "storage_type_refused",
+            StorageErrorKind::Full => "storage_full",
+            StorageErrorKind::Public => "storage_public",
+            StorageErrorKind::NotOurs => "storage_not_ours",
+            StorageErrorKind::Unavailable => "storage_unavailable",
+            StorageErrorKind::Other => "storage_error",
         }
     }
 }
@@ -75,18 +75,18 @@ impl ErrorKind {
 /// A storage error: its kind, a message for people, and its cause.
 #[derive(Debug)]
 pub struct StorageError {
-    kind: ErrorKind,
+    kind: StorageErrorKind,
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
     retry_after: Option<Duration>,
 }
 
 impl StorageError {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: StorageErrorKind, message: impl Into<String>) -> Self {
         StorageError { kind, message: message.into(), source: None, retry_after: None }
     }
 
-    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -99,27 +99,27 @@ impl StorageError {
     /// Creates the error for a failed stream that was to be stored.
     pub(crate) fn body(source: std::io::Error) -> Self {
         let message = format!("the upload broke off: {source}");
-        StorageError::new(ErrorKind::Body, message).caused_by(source)
+        StorageError::new(StorageErrorKind::Body, message).with_source(source)
     }
 
     /// Creates the error for more bytes than allowed.
     pub(crate) fn too_large(max_bytes: u64) -> Self {
-        StorageError::new(ErrorKind::TooLarge, format!("more than the {max_bytes} bytes that are allowed"))
+        StorageError::new(StorageErrorKind::TooLarge, format!("more than the {max_bytes} bytes that are allowed"))
     }
 
     /// Creates the error for a failure of the file system or of a stream from the backend.
     pub(crate) fn io(what: impl fmt::Display, source: std::io::Error) -> Self {
         let kind = match source.kind() {
-            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Full,
-            _ => ErrorKind::Other,
+            std::io::ErrorKind::NotFound => StorageErrorKind::NotFound,
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => StorageErrorKind::Denied,
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StorageErrorKind::Full,
+            _ => StorageErrorKind::Other,
         };
-        StorageError::new(kind, format!("{what}: {source}")).caused_by(source)
+        StorageError::new(kind, format!("{what}: {source}")).with_source(source)
     }
 
     /// The kind of the error.
-    pub fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> StorageErrorKind {
         self.kind
     }
 

@@ -17,8 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio_util::io::ReaderStream;
 
 use super::{
-    Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError, clip, next_piece,
-    not_found,
+    Bucket, ByteStream, Content, Head, Listed, Location, Result, Storage, StorageError, StorageErrorKind, clip,
+    next_piece, not_found,
 };
 use crate::private;
 
@@ -120,7 +120,7 @@ fn flush_folder(folder: &Path) -> io::Result<()> {
 async fn blocking<T: Send + 'static>(what: String, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| StorageError::io(what, error)),
-        Err(error) => Err(StorageError::new(ErrorKind::Other, what).caused_by(error)),
+        Err(error) => Err(StorageError::new(StorageErrorKind::Other, what).with_source(error)),
     }
 }
 
@@ -130,7 +130,7 @@ impl Storage for Local {
         let folder = self.folder.clone();
         blocking(format!("preparing the folder {}", folder.display()), move || {
             private::create_folder(&folder)?;
-            private::tighten(&folder);
+            private::restrict_permissions(&folder);
             for bucket in Bucket::ALL {
                 private::create_folder(&folder.join(bucket.name()))?;
             }

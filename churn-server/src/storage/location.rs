@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::error::{ErrorKind, Result, StorageError};
+use super::error::{Result, StorageError, StorageErrorKind};
 
 /// The buckets of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,7 +80,7 @@ impl Location {
                 "{shown:?} is no key: expected letters, digits, '_', '-' and '.' in segments between '/', none empty, longer \
                  than {MAX_SEGMENT} or beginning with a point, {MAX_KEY} characters in all"
             );
-            return Err(StorageError::new(ErrorKind::InvalidKey, message));
+            return Err(StorageError::new(StorageErrorKind::InvalidKey, message));
         }
         Ok(Location { bucket, key })
     }
@@ -123,7 +123,7 @@ impl Location {
     ///
     /// # Errors
     /// `invalid_key` if the result is not a valid key.
-    pub fn behind(&self, prefix: &str) -> Result<Location> {
+    pub fn with_prefix(&self, prefix: &str) -> Result<Location> {
         Location::new(self.bucket, format!("{prefix}{}", self.key))
     }
 
@@ -152,7 +152,7 @@ fn segment(id: &str) -> Result<&str> {
     }
     let shown: String = id.chars().take(60).collect();
     let message = format!("{shown:?} cannot stand in a key: expected letters, digits, '_', '-' and '.'");
-    Err(StorageError::new(ErrorKind::InvalidKey, message))
+    Err(StorageError::new(StorageErrorKind::InvalidKey, message))
 }
 
 impl fmt::Display for Location {
@@ -172,7 +172,7 @@ impl FromStr for Location {
             Some((bucket, key)) => Location::new(bucket, key),
             None => {
                 let message = format!("{text:?} is no location: expected datasets/…, utils/… or models/…");
-                Err(StorageError::new(ErrorKind::InvalidKey, message))
+                Err(StorageError::new(StorageErrorKind::InvalidKey, message))
             }
         }
     }

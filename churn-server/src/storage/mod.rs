@@ -26,7 +26,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 pub use breaker::Breaker;
-pub use error::{ErrorKind, Result, StorageError};
+pub use error::{Result, StorageError, StorageErrorKind};
 pub use local::Local;
 pub use location::{Bucket, Location};
 pub use memory::Memory;
@@ -222,7 +222,7 @@ pub(crate) async fn next_piece(body: &mut ByteStream<'_>, size: &mut u64, max_by
 }
 
 pub(crate) fn not_found(at: &Location) -> StorageError {
-    StorageError::new(ErrorKind::NotFound, format!("there is no object {at}"))
+    StorageError::new(StorageErrorKind::NotFound, format!("there is no object {at}"))
 }
 
 /// Cuts a range to an object of this size.
@@ -230,7 +230,7 @@ pub(crate) fn clip(at: &Location, range: Range<u64>, size: u64) -> Result<Range<
     if range.start >= range.end || range.start >= size {
         let Range { start, end } = range;
         let message = format!("bytes {start}..{end} of {at}, which has {size}");
-        return Err(StorageError::new(ErrorKind::InvalidRange, message));
+        return Err(StorageError::new(StorageErrorKind::InvalidRange, message));
     }
     Ok(range.start..range.end.min(size))
 }

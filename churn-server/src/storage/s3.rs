@@ -20,8 +20,8 @@ use object_store::{
 };
 
 use super::{
-    Backoff, Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError, next_piece,
-    not_found,
+    Backoff, Bucket, ByteStream, Content, Head, Listed, Location, Result, Storage, StorageError, StorageErrorKind,
+    next_piece, not_found,
 };
 
 /// Bytes of a part; an upload may have 10,000 parts.
@@ -105,7 +105,9 @@ impl S3 {
             .timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| StorageError::new(ErrorKind::Other, "no HTTP client can be made").caused_by(error))?;
+            .map_err(|error| {
+                StorageError::new(StorageErrorKind::Other, "no HTTP client can be made").with_source(error)
+            })?;
         Ok(S3 {
             buckets: [bucket(Bucket::Datasets)?, bucket(Bucket::Utils)?, bucket(Bucket::Models)?],
             endpoint: config.endpoint.as_ref().map(|endpoint| endpoint.trim_end_matches('/').to_owned()),
@@ -146,7 +148,7 @@ impl Storage for S3 {
                 // The crate has no error kind for a missing bucket, so the error code of S3 is used.
                 if error.to_string().contains("NoSuchBucket") {
                     let message = format!("there is no bucket {name:?}: create it, private, and start again");
-                    return Err(StorageError::new(ErrorKind::Denied, message).caused_by(error));
+                    return Err(StorageError::new(StorageErrorKind::Denied, message).with_source(error));
                 }
                 return Err(failed(format_args!("looking for the bucket {name}"), error));
             }
@@ -170,7 +172,7 @@ impl Storage for S3 {
             }
         }
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let mut upload = Upload(Some(store.put_multipart_opts(&path, options).await.map_err(writing)?));
+        let mut upload = S3Upload(Some(store.put_multipart_opts(&path, options).await.map_err(writing)?));
         let mut under_way = FuturesUnordered::new();
         loop {
             // All parts but the last have the same size, because some servers require it.
@@ -218,7 +220,7 @@ impl Storage for S3 {
     async fn delete(&self, at: &Location) -> Result<bool> {
         // S3 does not report whether there was an object to delete.
         match self.head(at).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == StorageErrorKind::NotFound => return Ok(false),
             head => head?,
         };
         match self.store(at.bucket()).delete(&path(at)).await {
@@ -259,7 +261,7 @@ impl Storage for S3 {
                     "the bucket {name:?} can be read by everybody who knows a file's name: make it private, or set \
                      ALLOW_PUBLIC_BUCKETS=true if that is meant"
                 );
-                return Err(StorageError::new(ErrorKind::Public, message));
+                return Err(StorageError::new(StorageErrorKind::Public, message));
             }
         }
         Ok(())
@@ -272,15 +274,15 @@ impl Storage for S3 {
 }
 
 /// A multipart upload that is aborted if it is dropped before it is complete.
-struct Upload(Option<Box<dyn MultipartUpload>>);
+struct S3Upload(Option<Box<dyn MultipartUpload>>);
 
-impl Upload {
+impl S3Upload {
     fn get(&mut self) -> &mut dyn MultipartUpload {
         self.0.as_mut().expect("an upload is there until it is complete").as_mut()
     }
 }
 
-impl Drop for Upload {
+impl Drop for S3Upload {
     fn drop(&mut self) {
         if let (Some(mut upload), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { upload.abort().await });
@@ -298,24 +300,26 @@ fn failed_at(what: &str, at: &Location, error: object_store::Error) -> StorageEr
 fn failed(what: impl fmt::Display, error: object_store::Error) -> StorageError {
     use object_store::Error;
     let kind = match &error {
-        Error::NotFound { .. } => ErrorKind::NotFound,
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => ErrorKind::Denied,
+        Error::NotFound { .. } => StorageErrorKind::NotFound,
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => StorageErrorKind::Denied,
         Error::Generic { source, .. } => by_words(&source.to_string()),
-        _ => ErrorKind::Other,
+        _ => StorageErrorKind::Other,
     };
-    StorageError::new(kind, format!("{what}: {error}")).caused_by(error)
+    StorageError::new(kind, format!("{what}: {error}")).with_source(error)
 }
 
 /// Derives the error kind from the error message, because the crate gives no more.
-fn by_words(words: &str) -> ErrorKind {
+fn by_words(words: &str) -> StorageErrorKind {
     let has = |signs: &[&str]| signs.iter().any(|sign| words.contains(sign));
     match () {
-        () if has(&["status code: 401", "status code: 403"]) => ErrorKind::Denied,
-        () if has(&["status code: 413", "EntityTooLarge"]) => ErrorKind::TooLarge,
-        () if has(&["status code: 415", "InvalidMimeType"]) => ErrorKind::TypeRefused,
+        () if has(&["status code: 401", "status code: 403"]) => StorageErrorKind::Denied,
+        () if has(&["status code: 413", "EntityTooLarge"]) => StorageErrorKind::TooLarge,
+        () if has(&["status code: 415", "InvalidMimeType"]) => StorageErrorKind::TypeRefused,
         // MinIO and Ceph have their own codes for a full storage.
-        () if has(&["status code: 507", "StorageFull", "QuotaExceeded", "ENOSPC", "No space left"]) => ErrorKind::Full,
+        () if has(&["status code: 507", "StorageFull", "QuotaExceeded", "ENOSPC", "No space left"]) => {
+            StorageErrorKind::Full
+        }
         // Everything else, after the retries: no response, 429 or 5xx.
-        () => ErrorKind::Unavailable,
+        () => StorageErrorKind::Unavailable,
     }
 }

@@ -21,7 +21,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::retry::Backoff;
 use super::{
-    Bucket, ByteStream, Content, ErrorKind, Head, Listed, Location, Result, Storage, StorageError, next_piece, tus,
+    Bucket, ByteStream, Content, Head, Listed, Location, Result, Storage, StorageError, StorageErrorKind, next_piece,
+    tus,
 };
 
 /// Uploads with more bytes than this are resumable. It is also the size of their chunks, the only size that Supabase accepts.
@@ -78,21 +79,21 @@ impl fmt::Debug for Supabase {
 }
 
 /// A failed request.
-pub(super) struct Failure {
+pub(super) struct RequestFailure {
     /// The real status; None if there was no response.
     pub(super) status: Option<u16>,
     pub(super) error: StorageError,
 }
 
-impl Failure {
+impl RequestFailure {
     /// Returns true if the failure may be transient.
     pub(super) fn may_pass(&self) -> bool {
-        self.error.kind() == ErrorKind::Unavailable
+        self.error.kind() == StorageErrorKind::Unavailable
     }
 }
 
-impl From<Failure> for StorageError {
-    fn from(failure: Failure) -> Self {
+impl From<RequestFailure> for StorageError {
+    fn from(failure: RequestFailure) -> Self {
         failure.error
     }
 }
@@ -100,7 +101,7 @@ impl From<Failure> for StorageError {
 /// Body of an error response.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Refusal {
+struct SupabaseErrorBody {
     #[serde(rename = "statusCode")]
     status: serde_json::Value,
     error: String,
@@ -114,7 +115,7 @@ impl Supabase {
     /// # Errors
     /// `storage_error` if the address or the key is invalid.
     pub fn new(config: &SupabaseConfig) -> Result<Self> {
-        let wrong = |message: String| StorageError::new(ErrorKind::Other, message);
+        let wrong = |message: String| StorageError::new(StorageErrorKind::Other, message);
         let url = reqwest::Url::parse(&config.url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
@@ -127,7 +128,7 @@ impl Supabase {
             .read_timeout(Duration::from_secs(60))
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| wrong("no HTTP client can be made".to_owned()).caused_by(error))?;
+            .map_err(|error| wrong("no HTTP client can be made".to_owned()).with_source(error))?;
         let base = format!("{}/storage/v1", url.as_str().trim_end_matches('/')).into();
         Ok(Supabase { http, base, config: Arc::new(config.clone()) })
     }
@@ -147,20 +148,24 @@ impl Supabase {
         &self,
         what: &str,
         request: RequestBuilder,
-    ) -> std::result::Result<Response, Failure> {
+    ) -> std::result::Result<Response, RequestFailure> {
         match request.send().await {
             Ok(response) if response.status().is_success() => Ok(response),
             Ok(response) => Err(failure(what, response).await),
             Err(error) => {
-                let kind = if error.is_builder() { ErrorKind::Other } else { ErrorKind::Unavailable };
+                let kind = if error.is_builder() { StorageErrorKind::Other } else { StorageErrorKind::Unavailable };
                 let message = format!("{what}: Supabase Storage cannot be reached: {}", root_of(&error));
-                Err(Failure { status: None, error: StorageError::new(kind, message).caused_by(error) })
+                Err(RequestFailure { status: None, error: StorageError::new(kind, message).with_source(error) })
             }
         }
     }
 
     /// Sends a request, and retries it while its failure may be transient.
-    async fn send(&self, what: &str, request: impl Fn() -> RequestBuilder) -> std::result::Result<Response, Failure> {
+    async fn send(
+        &self,
+        what: &str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> std::result::Result<Response, RequestFailure> {
         let mut failed = 0;
         loop {
             let failure = match self.send_once(what, request()).await {
@@ -173,7 +178,7 @@ impl Supabase {
     }
 
     /// Waits before the next attempt, or returns the failure if no attempt is left.
-    pub(super) async fn pause(&self, failed: u32, failure: Failure) -> std::result::Result<(), Failure> {
+    pub(super) async fn pause(&self, failed: u32, failure: RequestFailure) -> std::result::Result<(), RequestFailure> {
         let Some(wait) = self.config.backoff.wait(failed, failure.error.retry_after()) else {
             return Err(failure);
         };
@@ -182,7 +187,7 @@ impl Supabase {
         Ok(())
     }
 
-    async fn open(&self, at: &Location, range: Option<Range<u64>>) -> std::result::Result<Response, Failure> {
+    async fn open(&self, at: &Location, range: Option<Range<u64>>) -> std::result::Result<Response, RequestFailure> {
         let request = || {
             let request = self.request(Method::GET, &format!("/object/authenticated/{at}"));
             match &range {
@@ -193,7 +198,7 @@ impl Supabase {
         let response = self.send(&format!("reading {at}"), request).await?;
         if range.is_some() && response.status() != StatusCode::PARTIAL_CONTENT {
             let message = format!("reading {at}: a range was asked for and the whole came");
-            return Err(Failure { status: None, error: StorageError::new(ErrorKind::Other, message) });
+            return Err(RequestFailure { status: None, error: StorageError::new(StorageErrorKind::Other, message) });
         }
         Ok(response)
     }
@@ -201,7 +206,10 @@ impl Supabase {
     /// Returns the content of a response that begins at `start`. A broken connection is resumed where it broke.
     fn content(&self, at: &Location, start: u64, response: Response) -> Result<Content> {
         let Some(size) = number(response.headers(), CONTENT_LENGTH) else {
-            return Err(StorageError::new(ErrorKind::Other, format!("reading {at}: an answer without a length")));
+            return Err(StorageError::new(
+                StorageErrorKind::Other,
+                format!("reading {at}: an answer without a length"),
+            ));
         };
         let etag = response.headers().get(ETAG).cloned();
         let reading = Reading {
@@ -285,13 +293,13 @@ impl Reading {
             if self.response.take().is_some() {
                 self.failed += 1;
                 let message = format!("reading {} broke off at byte {}: {broken}", self.at, self.next);
-                let error = StorageError::new(ErrorKind::Unavailable, message);
-                self.storage.pause(self.failed, Failure { status: None, error }).await?;
+                let error = StorageError::new(StorageErrorKind::Unavailable, message);
+                self.storage.pause(self.failed, RequestFailure { status: None, error }).await?;
             }
             let response = self.storage.open(&self.at, Some(self.next..self.end)).await?;
             if response.headers().get(ETAG) != self.etag.as_ref() {
                 let message = format!("{} was replaced while it was read", self.at);
-                return Err(StorageError::new(ErrorKind::Unavailable, message));
+                return Err(StorageError::new(StorageErrorKind::Unavailable, message));
             }
             self.response = Some(response);
         }
@@ -348,15 +356,15 @@ impl Storage for Supabase {
             let request = || self.request(Method::POST, "/bucket").json(&body);
             match self.send(&format!("creating the bucket {name}"), request).await {
                 // Another server has created the bucket.
-                Ok(_) | Err(Failure { status: Some(409), .. }) => (),
-                Err(failure) if failure.error.kind() == ErrorKind::Denied => {
+                Ok(_) | Err(RequestFailure { status: Some(409), .. }) => (),
+                Err(failure) if failure.error.kind() == StorageErrorKind::Denied => {
                     let message = format!(
                         "the bucket {name:?} cannot be seen with this key of Supabase, nor created ({}): set a service key, \
                          or create the private buckets datasets, utils and models under Storage and allow this key to read \
                          them, and to read and write their objects",
                         failure.error
                     );
-                    return Err(StorageError::new(ErrorKind::Denied, message));
+                    return Err(StorageError::new(StorageErrorKind::Denied, message));
                 }
                 Err(failure) => return Err(failure.error),
             }
@@ -421,7 +429,7 @@ impl Storage for Supabase {
             Ok(response) => response,
             // A HEAD response has no body with the reason. This request has one, and its answer is also sufficient if there is
             // no error.
-            Err(Failure { status: Some(400..500), .. }) => {
+            Err(RequestFailure { status: Some(400..500), .. }) => {
                 let request = || self.request(Method::GET, &format!("/object/info/{at}"));
                 let info: Info = parse(&what, self.send(&what, request).await?).await?;
                 return Ok(Head { size: info.size, modified: timestamp(info.last_modified) });
@@ -435,7 +443,7 @@ impl Storage for Supabase {
             (Some(size), Some(modified)) => Ok(Head { size, modified }),
             _ => {
                 let message = format!("{what}: an answer without Content-Length or Last-Modified");
-                Err(StorageError::new(ErrorKind::Other, message))
+                Err(StorageError::new(StorageErrorKind::Other, message))
             }
         }
     }
@@ -444,7 +452,7 @@ impl Storage for Supabase {
         let request = || self.request(Method::DELETE, &format!("/object/{at}"));
         match self.send(&format!("deleting {at}"), request).await {
             Ok(_) => Ok(true),
-            Err(failure) if failure.error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(failure) if failure.error.kind() == StorageErrorKind::NotFound => Ok(false),
             Err(failure) => Err(failure.error),
         }
     }
@@ -481,14 +489,14 @@ impl Storage for Supabase {
                 None => {
                     let message =
                         format!("there is no bucket {name:?}, or it cannot be seen with this key of Supabase");
-                    return Err(StorageError::new(ErrorKind::Denied, message));
+                    return Err(StorageError::new(StorageErrorKind::Denied, message));
                 }
                 Some(found) if found.public && !self.config.allow_public => {
                     let message = format!(
                         "the bucket {name:?} is public: everybody who knows a file's name can read it. Make it private (Storage, \
                          Edit bucket), or set ALLOW_PUBLIC_BUCKETS=true if that is meant"
                     );
-                    return Err(StorageError::new(ErrorKind::Public, message));
+                    return Err(StorageError::new(StorageErrorKind::Public, message));
                 }
                 Some(_) => (),
             }
@@ -503,7 +511,7 @@ impl Storage for Supabase {
 }
 
 /// Converts an error response.
-async fn failure(what: &str, mut response: Response) -> Failure {
+async fn failure(what: &str, mut response: Response) -> RequestFailure {
     let http_status = response.status().as_u16();
     let retry_after = number(response.headers(), RETRY_AFTER).map(Duration::from_secs);
     let mut body = Vec::new();
@@ -513,9 +521,9 @@ async fn failure(what: &str, mut response: Response) -> Failure {
             break;
         }
     }
-    let refusal = serde_json::from_slice::<Refusal>(&body).unwrap_or_else(|_| Refusal {
+    let refusal = serde_json::from_slice::<SupabaseErrorBody>(&body).unwrap_or_else(|_| SupabaseErrorBody {
         message: String::from_utf8_lossy(&body).chars().take(200).collect(),
-        ..Refusal::default()
+        ..SupabaseErrorBody::default()
     });
     let in_body = match &refusal.status {
         serde_json::Value::String(text) => text.parse().ok(),
@@ -524,34 +532,36 @@ async fn failure(what: &str, mut response: Response) -> Failure {
     };
     let status = in_body.filter(|status| (400..600).contains(status)).unwrap_or(http_status);
     let kind = match status {
-        404 => ErrorKind::NotFound,
-        413 => ErrorKind::TooLarge,
-        415 => ErrorKind::TypeRefused,
-        507 => ErrorKind::Full,
+        404 => StorageErrorKind::NotFound,
+        413 => StorageErrorKind::TooLarge,
+        415 => StorageErrorKind::TypeRefused,
+        507 => StorageErrorKind::Full,
         // The server passes on the error message of its disk.
-        500.. if refusal.message.contains("ENOSPC") || refusal.message.contains("no space left") => ErrorKind::Full,
-        416 => ErrorKind::InvalidRange,
-        401 | 403 => ErrorKind::Denied,
-        400 if matches!(&*refusal.code, "InvalidJWT" | "InvalidSignature" | "ExpiredToken") => ErrorKind::Denied,
-        429 | 500.. => ErrorKind::Unavailable,
-        _ if refusal.code == "InvalidKey" => ErrorKind::InvalidKey,
-        _ if refusal.code == "InvalidRange" => ErrorKind::InvalidRange,
-        _ => ErrorKind::Other,
+        500.. if refusal.message.contains("ENOSPC") || refusal.message.contains("no space left") => {
+            StorageErrorKind::Full
+        }
+        416 => StorageErrorKind::InvalidRange,
+        401 | 403 => StorageErrorKind::Denied,
+        400 if matches!(&*refusal.code, "InvalidJWT" | "InvalidSignature" | "ExpiredToken") => StorageErrorKind::Denied,
+        429 | 500.. => StorageErrorKind::Unavailable,
+        _ if refusal.code == "InvalidKey" => StorageErrorKind::InvalidKey,
+        _ if refusal.code == "InvalidRange" => StorageErrorKind::InvalidRange,
+        _ => StorageErrorKind::Other,
     };
     let said = [&refusal.code, &refusal.error, &refusal.message].map(|text| text.trim());
     let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
-    let hint = if kind == ErrorKind::Denied {
+    let hint = if kind == StorageErrorKind::Denied {
         "; set a service key, or allow this key to read and write the objects of datasets, utils and models"
     } else {
         ""
     };
     let message = format!("{what}: Supabase Storage answers {status} ({}){hint}", said.join(", "));
-    Failure { status: Some(status), error: StorageError::new(kind, message).after(retry_after) }
+    RequestFailure { status: Some(status), error: StorageError::new(kind, message).after(retry_after) }
 }
 
 async fn parse<T: serde::de::DeserializeOwned>(what: &str, response: Response) -> Result<T> {
     response.json().await.map_err(|error| {
-        StorageError::new(ErrorKind::Other, format!("{what}: an answer that makes no sense")).caused_by(error)
+        StorageError::new(StorageErrorKind::Other, format!("{what}: an answer that makes no sense")).with_source(error)
     })
 }
 

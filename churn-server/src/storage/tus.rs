@@ -10,8 +10,8 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use reqwest::{Method, RequestBuilder};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-use super::supabase::{Failure, RESUMABLE_FROM, Supabase, number};
-use super::{ErrorKind, Location, Result, Storage, StorageError};
+use super::supabase::{RESUMABLE_FROM, RequestFailure, Supabase, number};
+use super::{Location, Result, Storage, StorageError, StorageErrorKind};
 
 /// Maximum number of restarts of an upload that the server has forgotten.
 const RESTARTS: u32 = 3;
@@ -27,29 +27,29 @@ pub(super) async fn upload(
     // If the last response is lost, a new object shows that the upload is complete.
     let was_there = match storage.head(at).await {
         Ok(_) => true,
-        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) if error.kind() == StorageErrorKind::NotFound => false,
         Err(error) => return Err(error),
     };
     for _ in 0..=RESTARTS {
-        let mut upload = Upload { storage, at, id: create(storage, at, content_type, size).await?, complete: false };
+        let mut upload = TusUpload { storage, at, id: create(storage, at, content_type, size).await?, complete: false };
         match upload.send(file, size).await? {
-            Sent::Acknowledged => {
+            SendResult::Acknowledged => {
                 upload.complete = true;
                 return Ok(());
             }
             // All bytes have arrived, but the server has not confirmed the object.
-            Sent::Arrived if !was_there => match storage.head(at).await {
+            SendResult::Arrived if !was_there => match storage.head(at).await {
                 Ok(head) if head.size == size => {
                     upload.complete = true;
                     return Ok(());
                 }
                 _ => (),
             },
-            Sent::Arrived | Sent::Forgotten => (),
+            SendResult::Arrived | SendResult::Forgotten => (),
         }
         tracing::warn!(%at, "a resumable upload is begun anew");
     }
-    Err(StorageError::new(ErrorKind::Unavailable, format!("writing {at}: the upload was lost {RESTARTS} times")))
+    Err(StorageError::new(StorageErrorKind::Unavailable, format!("writing {at}: the upload was lost {RESTARTS} times")))
 }
 
 /// Announces an upload; returns its id on the server.
@@ -82,7 +82,7 @@ async fn create(storage: &Supabase, at: &Location, content_type: &str, size: u64
     let sound = |id: &String| id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'=' | b'.'));
     id.filter(sound).ok_or_else(|| {
         let message = format!("writing {at}: the address of the upload makes no sense ({location:?})");
-        StorageError::new(ErrorKind::Other, message)
+        StorageError::new(StorageErrorKind::Other, message)
     })
 }
 
@@ -91,7 +91,7 @@ fn tus(storage: &Supabase, method: Method, path: &str) -> RequestBuilder {
 }
 
 /// Result of sending the bytes.
-enum Sent {
+enum SendResult {
     /// The server has confirmed all bytes.
     Acknowledged,
     /// The server has all bytes, but its response to the last chunk was lost.
@@ -101,19 +101,19 @@ enum Sent {
 }
 
 /// An upload in progress. It is cancelled if it is dropped before its end.
-struct Upload<'a> {
+struct TusUpload<'a> {
     storage: &'a Supabase,
     at: &'a Location,
     id: String,
     complete: bool,
 }
 
-impl Upload<'_> {
+impl TusUpload<'_> {
     fn request(&self, method: Method) -> RequestBuilder {
         tus(self.storage, method, &format!("/upload/resumable/{}", self.id))
     }
 
-    async fn send(&self, file: &mut tokio::fs::File, size: u64) -> Result<Sent> {
+    async fn send(&self, file: &mut tokio::fs::File, size: u64) -> Result<SendResult> {
         let (mut offset, mut failed) = (0, 0);
         while offset < size {
             let chunk = read_chunk(file, offset, size)
@@ -132,25 +132,25 @@ impl Upload<'_> {
                     let reached = number(response.headers(), "upload-offset").unwrap_or(end);
                     if !(offset + 1..=end).contains(&reached) {
                         let message = format!("writing {}: {reached} of {end} bytes arrived", self.at);
-                        return Err(StorageError::new(ErrorKind::Other, message));
+                        return Err(StorageError::new(StorageErrorKind::Other, message));
                     }
                     (offset, failed) = (reached, 0);
                 }
-                Err(Failure { status: Some(404 | 410), .. }) => return Ok(Sent::Forgotten),
+                Err(RequestFailure { status: Some(404 | 410), .. }) => return Ok(SendResult::Forgotten),
                 // 409: the server has another offset than we expect; 423: it is still processing the previous bytes.
                 Err(failure) if failure.may_pass() || matches!(failure.status, Some(409 | 423)) => {
                     failed += 1;
                     self.storage.pause(failed, failure).await?;
                     match self.reached(&mut failed).await? {
                         Some(reached) if reached < size => offset = reached,
-                        Some(_) => return Ok(Sent::Arrived),
-                        None => return Ok(Sent::Forgotten),
+                        Some(_) => return Ok(SendResult::Arrived),
+                        None => return Ok(SendResult::Forgotten),
                     }
                 }
                 Err(failure) => return Err(failure.error),
             }
         }
-        Ok(Sent::Acknowledged)
+        Ok(SendResult::Acknowledged)
     }
 
     /// Asks how many bytes the server has. None if it does not know the upload.
@@ -160,11 +160,11 @@ impl Upload<'_> {
             match self.storage.send_once(what, self.request(Method::HEAD)).await {
                 Ok(response) => {
                     return number(response.headers(), "upload-offset").map(Some).ok_or_else(|| {
-                        StorageError::new(ErrorKind::Other, format!("{what}: an answer without Upload-Offset"))
+                        StorageError::new(StorageErrorKind::Other, format!("{what}: an answer without Upload-Offset"))
                     });
                 }
                 // A HEAD response has no body with the real status, so any error may mean that the upload is gone.
-                Err(Failure { status: Some(400..=423), .. }) => return Ok(None),
+                Err(RequestFailure { status: Some(400..=423), .. }) => return Ok(None),
                 Err(failure) if failure.may_pass() => {
                     *failed += 1;
                     self.storage.pause(*failed, failure).await?;
@@ -175,7 +175,7 @@ impl Upload<'_> {
     }
 }
 
-impl Drop for Upload<'_> {
+impl Drop for TusUpload<'_> {
     fn drop(&mut self) {
         if let (false, Ok(runtime)) = (self.complete, tokio::runtime::Handle::try_current()) {
             // If this fails, the server drops the upload after a day.

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::{ErrorKind, Location, Storage, StorageError};
+use super::{Location, Storage, StorageError, StorageErrorKind};
 use churn::{CheckedCsv, ReadOptions, check_csv};
 
 /// Maximum number of pieces queued between two threads. It is small because every upload in progress holds as many.
@@ -88,7 +88,7 @@ where
         (Err(error), _) => Err(UploadError::Storage(error)),
         (Ok(size), Some(Ok(csv))) => Ok(Uploaded { size, csv }),
         (Ok(_), None) => Err(UploadError::Storage(StorageError::new(
-            ErrorKind::Other,
+            StorageErrorKind::Other,
             format!("{at} was stored without having been read to its end"),
         ))),
     }
@@ -174,7 +174,7 @@ where
 {
     let (pieces, received) = mpsc::channel(WAITING);
     let writing = tokio::task::spawn_blocking(move || {
-        let mut writer = Sent { pieces, piece: BytesMut::new() };
+        let mut writer = ChannelWriter { pieces, piece: BytesMut::new() };
         let result = write(&mut writer);
         // Only complete output is passed on completely.
         result.and_then(|value| match writer.flush() {
@@ -202,17 +202,19 @@ where
         (_, Some(Err(error))) => Err(error),
         (Err(error), _) => Err(E::from(error)),
         (Ok(size), Some(Ok(value))) => Ok((size, value)),
-        (Ok(_), None) => Err(E::from(StorageError::new(ErrorKind::Other, format!("{at} was stored before its end")))),
+        (Ok(_), None) => {
+            Err(E::from(StorageError::new(StorageErrorKind::Other, format!("{at} was stored before its end"))))
+        }
     }
 }
 
 /// Writer that sends its output to a channel in pieces.
-struct Sent {
+struct ChannelWriter {
     pieces: mpsc::Sender<Bytes>,
     piece: BytesMut,
 }
 
-impl Write for Sent {
+impl Write for ChannelWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.piece.extend_from_slice(bytes);
         if self.piece.len() >= TOGETHER {

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Page, Paged, Store, Tx, on_pool, on_tx};
+use super::{PageQuery, Paged, Store, Tx, on_pool, on_tx};
 use crate::auth::Role;
 use crate::error::{ApiError, Result};
 use crate::time::Stamp;
@@ -51,7 +51,9 @@ impl Store {
     /// Returns the key with this digest, even if it is revoked or expired.
     pub async fn api_key_by_digest(&self, digest: &str) -> Result<Option<ApiKey>> {
         const SQL: &str = "SELECT * FROM api_keys WHERE digest = $1";
-        Ok(on_pool!(self.up()?, db => sqlx::query_as::<_, ApiKey>(SQL).bind(digest).fetch_optional(db).await)?)
+        Ok(
+            on_pool!(self.reachable_pool()?, db => sqlx::query_as::<_, ApiKey>(SQL).bind(digest).fetch_optional(db).await)?,
+        )
     }
 
     /// Returns a key of an organization.
@@ -60,18 +62,18 @@ impl Store {
     /// `key_not_found`.
     pub async fn api_key(&self, org_id: &str, id: &str) -> Result<ApiKey> {
         const SQL: &str = "SELECT * FROM api_keys WHERE org_id = $1 AND id = $2";
-        let found = on_pool!(self.up()?, db => sqlx::query_as::<_, ApiKey>(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+        let found = on_pool!(self.reachable_pool()?, db => sqlx::query_as::<_, ApiKey>(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| {
             ApiError::not_found("key_not_found", format!("the organization {org_id:?} has no key {id:?}"))
         })
     }
 
     /// Returns the keys of an organization, newest first.
-    pub async fn api_keys(&self, org_id: &str, page: Page) -> Result<Paged<ApiKey>> {
+    pub async fn api_keys(&self, org_id: &str, page: PageQuery) -> Result<Paged<ApiKey>> {
         const COUNT: &str = "SELECT COUNT(*) FROM api_keys WHERE org_id = $1";
         const SQL: &str =
             "SELECT * FROM api_keys WHERE org_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
-        let (total, rows) = on_pool!(self.up()?, db => (
+        let (total, rows) = on_pool!(self.reachable_pool()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).fetch_one(db).await?,
             sqlx::query_as::<_, ApiKey>(SQL).bind(org_id).bind(page.limit).bind(page.offset).fetch_all(db).await?,
         ));

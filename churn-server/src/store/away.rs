@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// State of the connection to the database.
 #[derive(Debug, Default)]
-pub(super) struct Reach {
+pub(super) struct Reachability {
     /// Time since which the database has been unreachable, in milliseconds of [`clock`]; 0 while it is reachable.
     away_since: AtomicU64,
 }
@@ -32,15 +32,15 @@ impl Store {
     ///
     /// # Errors
     /// `unavailable`, without waiting.
-    pub(super) fn up(&self) -> Result<&Pool> {
-        match self.away_for() {
+    pub(super) fn reachable_pool(&self) -> Result<&Pool> {
+        match self.unreachable_for() {
             None => Ok(&self.pool),
             Some(_) => Err(ApiError::unavailable("the database cannot be reached at the moment")),
         }
     }
 
     /// Returns the time for which the database has been unreachable, or None if it is reachable.
-    pub fn away_for(&self) -> Option<Duration> {
+    pub fn unreachable_for(&self) -> Option<Duration> {
         match self.reach.away_since.load(Ordering::Relaxed) {
             0 => None,
             since => Some(Duration::from_millis(clock().saturating_sub(since))),
@@ -68,7 +68,7 @@ impl Store {
             if error.is_some() {
                 connection = None;
             }
-            let was_away = self.away_for();
+            let was_away = self.unreachable_for();
             match (error, was_away) {
                 (Some(error), None) => {
                     self.reach.away_since.store(clock().max(1), Ordering::Relaxed);

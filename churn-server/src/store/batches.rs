@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use churn::{Finding, Segment, SlippingList};
 use sqlx::FromRow;
 
-use super::{JsonText, Page, Paged, Store, Tx, on_pool, on_tx, text_enum};
+use super::{JsonText, PageQuery, Paged, Store, Tx, on_pool, on_tx, text_enum};
 use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
@@ -133,7 +133,7 @@ impl Store {
     pub async fn batch(&self, org_id: &str, id: &str) -> Result<Batch> {
         const SQL: &str = "SELECT * FROM prediction_batches WHERE org_id = $1 AND id = $2";
         let found: Option<Batch> =
-            on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+            on_pool!(self.reachable_pool()?, db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| not_found(org_id, id))
     }
 
@@ -141,12 +141,12 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn batches(&self, org_id: &str, status: Option<BatchStatus>, page: Page) -> Result<Paged<Batch>> {
+    pub async fn batches(&self, org_id: &str, status: Option<BatchStatus>, page: PageQuery) -> Result<Paged<Batch>> {
         const COUNT: &str = "SELECT COUNT(*) FROM prediction_batches WHERE org_id = $1 AND ($2 IS NULL OR status = $2)";
         const SQL: &str = "SELECT * FROM prediction_batches WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
              ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4";
         let status = status.map(BatchStatus::name);
-        let (total, rows) = on_pool!(self.up()?, db => (
+        let (total, rows) = on_pool!(self.reachable_pool()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(status).fetch_one(db).await?,
             sqlx::query_as::<_, Batch>(SQL)
                 .bind(org_id).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
@@ -165,7 +165,7 @@ impl Tx {
              model_version, challenger_id, status, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'processing', $9)";
         // The file of a data set belongs to the data set.
         if new.dataset_id.is_none() {
-            self.keep_file(new.input_key).await?;
+            self.confirm_file(new.input_key).await?;
         }
         on_tx!(self, db => sqlx::query(SQL)
             .bind(new.id).bind(new.org_id).bind(new.job_id).bind(new.dataset_id).bind(new.input_key).bind(new.model_id)
@@ -182,7 +182,7 @@ impl Tx {
         const SQL: &str = "UPDATE prediction_batches SET status = 'completed', file_key = $2, as_of = $3, customers = $4, \
              segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, inactive_customers = $9, findings = $10, \
              slipping = $11, error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
-        self.keep_file(&made.file_key).await?;
+        self.confirm_file(&made.file_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(&made.file_key).bind(made.as_of.to_string()).bind(made.customers as i64)
             .bind(JsonText(&made.segments)).bind(made.mean_probability).bind(JsonText(&made.page_index))

@@ -116,7 +116,7 @@ where
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-pub struct Page {
+pub struct PageQuery {
     /// Maximum number of entries, 1 to 1000.
     #[param(minimum = 1, maximum = 1000, default = 50)]
     pub limit: i64,
@@ -125,22 +125,24 @@ pub struct Page {
     pub offset: i64,
 }
 
-impl Default for Page {
+impl Default for PageQuery {
     fn default() -> Self {
-        Page { limit: 50, offset: 0 }
+        PageQuery { limit: 50, offset: 0 }
     }
 }
 
-impl Page {
+impl PageQuery {
     /// Returns the page if it is valid.
     ///
     /// # Errors
     /// `invalid_query`.
-    pub fn check(self) -> crate::error::Result<Page> {
+    pub fn check(self) -> crate::error::Result<PageQuery> {
         let bad = |message: String| Err(crate::error::ApiError::bad_request("invalid_query", message));
         match self {
-            Page { limit, .. } if !(1..=1000).contains(&limit) => bad(format!("limit is {limit}; expected 1 to 1000")),
-            Page { offset, .. } if !(0..=1 << 53).contains(&offset) => {
+            PageQuery { limit, .. } if !(1..=1000).contains(&limit) => {
+                bad(format!("limit is {limit}; expected 1 to 1000"))
+            }
+            PageQuery { offset, .. } if !(0..=1 << 53).contains(&offset) => {
                 bad(format!("offset is {offset}; expected 0 or more"))
             }
             page => Ok(page),

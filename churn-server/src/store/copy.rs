@@ -11,23 +11,23 @@ const PAGE: i64 = 1000;
 
 /// Type of a column. The migrations use no other types.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+enum SqlType {
     Text,
     Integer,
     Real,
     Boolean,
 }
 
-enum Value {
+enum SqlValue {
     Text(Option<String>),
     Integer(Option<i64>),
     Real(Option<f64>),
     Boolean(Option<bool>),
 }
 
-struct Table {
+struct SqlTable {
     name: String,
-    columns: Vec<(String, Kind)>,
+    columns: Vec<(String, SqlType)>,
 }
 
 /// Copies all rows of one database, including the name of the installation, into an empty one. Returns the number of rows per
@@ -94,7 +94,7 @@ async fn copy(source: &Store, target: &Store) -> Result<Vec<(String, u64)>> {
 
 /// Returns the tables and their columns in the order of the migrations, in which every row follows the rows that it refers to.
 /// The tables are the same in both kinds of databases, so they are read from one in memory.
-async fn tables() -> Result<Vec<Table>> {
+async fn tables() -> Result<Vec<SqlTable>> {
     const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
          AND name <> '_sqlx_migrations' ORDER BY rowid";
     const COLUMNS: &str = "SELECT name, type FROM pragma_table_info($1) ORDER BY cid";
@@ -105,21 +105,21 @@ async fn tables() -> Result<Vec<Table>> {
         let found: Vec<(String, String)> = sqlx::query_as(COLUMNS).bind(&name).fetch_all(pool).await?;
         let column = |(column, sql_type): (String, String)| {
             let kind = match sql_type.as_str() {
-                "TEXT" => Kind::Text,
-                "BIGINT" => Kind::Integer,
-                "DOUBLE PRECISION" => Kind::Real,
-                "BOOLEAN" => Kind::Boolean,
+                "TEXT" => SqlType::Text,
+                "BIGINT" => SqlType::Integer,
+                "DOUBLE PRECISION" => SqlType::Real,
+                "BOOLEAN" => SqlType::Boolean,
                 other => return Err(ApiError::internal(format!("{name}.{column} is {other}, which is not copied"))),
             };
             Ok((column, kind))
         };
         let columns = found.into_iter().map(column).collect::<Result<Vec<_>>>()?;
-        tables.push(Table { name, columns });
+        tables.push(SqlTable { name, columns });
     }
     Ok(tables)
 }
 
-impl Table {
+impl SqlTable {
     fn columns(&self) -> String {
         self.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
     }
@@ -131,7 +131,7 @@ impl Tx {
         Ok(on_tx!(self, db => sqlx::query_scalar(sql).fetch_one(db).await)?)
     }
 
-    async fn page(&mut self, table: &Table, offset: i64) -> Result<Vec<Vec<Value>>> {
+    async fn page(&mut self, table: &SqlTable, offset: i64) -> Result<Vec<Vec<SqlValue>>> {
         // The first column is the primary key of every table.
         let (columns, name) = (table.columns(), &table.name);
         let sql = AssertSqlSafe(format!("SELECT {columns} FROM {name} ORDER BY 1 LIMIT {PAGE} OFFSET {offset}"));
@@ -141,10 +141,10 @@ impl Tx {
                 let mut values = Vec::with_capacity(table.columns.len());
                 for (index, (_, kind)) in table.columns.iter().enumerate() {
                     values.push(match kind {
-                        Kind::Text => Value::Text(row.try_get(index)?),
-                        Kind::Integer => Value::Integer(row.try_get(index)?),
-                        Kind::Real => Value::Real(row.try_get(index)?),
-                        Kind::Boolean => Value::Boolean(row.try_get(index)?),
+                        SqlType::Text => SqlValue::Text(row.try_get(index)?),
+                        SqlType::Integer => SqlValue::Integer(row.try_get(index)?),
+                        SqlType::Real => SqlValue::Real(row.try_get(index)?),
+                        SqlType::Boolean => SqlValue::Boolean(row.try_get(index)?),
                     });
                 }
                 read.push(values);
@@ -153,7 +153,7 @@ impl Tx {
         Ok(read)
     }
 
-    async fn insert(&mut self, table: &Table, row: &[Value]) -> Result<()> {
+    async fn insert(&mut self, table: &SqlTable, row: &[SqlValue]) -> Result<()> {
         let places: Vec<String> = (1..=row.len()).map(|place| format!("${place}")).collect();
         let (columns, places, name) = (table.columns(), places.join(", "), &table.name);
         let sql = AssertSqlSafe(format!("INSERT INTO {name} ({columns}) VALUES ({places})"));
@@ -161,10 +161,10 @@ impl Tx {
             let mut query = sqlx::query(sql);
             for value in row {
                 query = match value {
-                    Value::Text(value) => query.bind(value.as_deref()),
-                    Value::Integer(value) => query.bind(*value),
-                    Value::Real(value) => query.bind(*value),
-                    Value::Boolean(value) => query.bind(*value),
+                    SqlValue::Text(value) => query.bind(value.as_deref()),
+                    SqlValue::Integer(value) => query.bind(*value),
+                    SqlValue::Real(value) => query.bind(*value),
+                    SqlValue::Boolean(value) => query.bind(*value),
                 };
             }
             query.execute(db).await.map(drop)

@@ -4,7 +4,7 @@ use churn::{Day, Finding};
 use serde_json::{Map, Value};
 use sqlx::FromRow;
 
-use super::{JsonText, Page, Paged, Store, Tx, on_pool, on_tx, text_enum};
+use super::{JsonText, PageQuery, Paged, Store, Tx, on_pool, on_tx, text_enum};
 use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
@@ -24,7 +24,7 @@ text_enum! {
 
 /// A row of `datasets`.
 #[derive(Clone, Debug, PartialEq, FromRow)]
-pub struct Dataset {
+pub struct DatasetRow {
     /// Id of the data set.
     pub id: String,
     /// Organization of the data set.
@@ -118,21 +118,26 @@ impl Store {
     ///
     /// # Errors
     /// `dataset_not_found`.
-    pub async fn dataset(&self, org_id: &str, id: &str) -> Result<Dataset> {
+    pub async fn dataset(&self, org_id: &str, id: &str) -> Result<DatasetRow> {
         const SQL: &str = "SELECT * FROM datasets WHERE org_id = $1 AND id = $2";
-        let found = on_pool!(self.up()?, db => sqlx::query_as::<_, Dataset>(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+        let found = on_pool!(self.reachable_pool()?, db => sqlx::query_as::<_, DatasetRow>(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| not_found(org_id, id))
     }
 
     /// Returns the data sets of an organization, newest first.
-    pub async fn datasets(&self, org_id: &str, status: Option<DatasetStatus>, page: Page) -> Result<Paged<Dataset>> {
+    pub async fn datasets(
+        &self,
+        org_id: &str,
+        status: Option<DatasetStatus>,
+        page: PageQuery,
+    ) -> Result<Paged<DatasetRow>> {
         const COUNT: &str = "SELECT COUNT(*) FROM datasets WHERE org_id = $1 AND ($2 IS NULL OR status = $2)";
         const SQL: &str = "SELECT * FROM datasets WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
              ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4";
         let status = status.map(DatasetStatus::name);
-        let (total, rows) = on_pool!(self.up()?, db => (
+        let (total, rows) = on_pool!(self.reachable_pool()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(status).fetch_one(db).await?,
-            sqlx::query_as::<_, Dataset>(SQL)
+            sqlx::query_as::<_, DatasetRow>(SQL)
                 .bind(org_id).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
         ));
         Ok(Paged { total, rows })
@@ -144,7 +149,7 @@ impl Tx {
     pub async fn insert_dataset(&mut self, new: &NewDataset<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO datasets (id, org_id, filename, status, has_churn_label, row_count, bad_rows, bytes, \
              file_key, created_at, updated_at) VALUES ($1, $2, $3, 'uploaded', $4, $5, $6, $7, $8, $9, $9)";
-        self.keep_file(new.file_key).await?;
+        self.confirm_file(new.file_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(new.id).bind(new.org_id).bind(new.filename).bind(new.has_churn_label)
             .bind(new.row_count).bind(new.bad_rows).bind(new.bytes).bind(new.file_key).bind(Stamp::now())
@@ -172,7 +177,7 @@ impl Tx {
         const SQL: &str = "UPDATE datasets SET status = 'features_ready', features_key = $2, customers = $3, features = $4, \
              first_day = $5, last_day = $6, bad_rows = $7, updated_at = $8, findings = $9, \
              error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
-        self.keep_file(made.features_key).await?;
+        self.confirm_file(made.features_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(made.features_key).bind(made.customers).bind(made.features)
             .bind(made.first_day.to_string()).bind(made.last_day.to_string()).bind(made.bad_rows).bind(Stamp::now())
@@ -204,9 +209,9 @@ impl Tx {
     ///
     /// # Errors
     /// `dataset_not_found` if it was deleted meanwhile.
-    pub async fn hold_dataset(&mut self, id: &str) -> Result<Dataset> {
+    pub async fn lock_dataset(&mut self, id: &str) -> Result<DatasetRow> {
         const SQL: &str = "UPDATE datasets SET id = id WHERE id = $1 RETURNING *";
-        let held: Option<Dataset> = on_tx!(self, db => sqlx::query_as(SQL).bind(id).fetch_optional(db).await)?;
+        let held: Option<DatasetRow> = on_tx!(self, db => sqlx::query_as(SQL).bind(id).fetch_optional(db).await)?;
         held.ok_or_else(|| deleted(id))
     }
 

@@ -74,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn file_may_go(&self, key: &str) -> Result<bool> {
+    pub async fn is_file_deletable(&self, key: &str) -> Result<bool> {
         let sql = statement(self.pool(), "SELECT COUNT(*) FROM pending_files WHERE key = $1 AND NOT {referred}");
         let rows: i64 = on_pool!(self.pool(), db => sqlx::query_scalar(sql).bind(key).fetch_one(db).await)?;
         Ok(rows > 0)
@@ -98,7 +98,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn doom_files(&self, grace: Duration) -> Result<Vec<String>> {
+    pub async fn mark_files_for_deletion(&self, grace: Duration) -> Result<Vec<String>> {
         // Without this, a clock that was set back would keep such a record for ever.
         const FUTURE: &str = "UPDATE pending_files SET recorded_at = {now} WHERE recorded_at > {now}";
         // A failed job may write a file again whose row exists; the row keeps the file.
@@ -122,7 +122,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn forget_file(&self, key: &str) -> Result<()> {
+    pub async fn delete_file_record(&self, key: &str) -> Result<()> {
         const SQL: &str = "DELETE FROM pending_files WHERE key = $1 AND doomed";
         on_pool!(self.pool(), db => sqlx::query(SQL).bind(key).execute(db).await.map(drop))?;
         Ok(())
@@ -132,7 +132,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn forget_all_files(&self) -> Result<u64> {
+    pub async fn delete_all_file_records(&self) -> Result<u64> {
         const SQL: &str = "DELETE FROM pending_files";
         Ok(on_pool!(self.pool(), db => sqlx::query(SQL).execute(db).await.map(|done| done.rows_affected()))?)
     }
@@ -154,7 +154,7 @@ impl Tx {
     ///
     /// # Errors
     /// `unavailable` if the file is not on record: it was given up meanwhile, and has to be written again.
-    pub(super) async fn keep_file(&mut self, key: &str) -> Result<()> {
+    pub(super) async fn confirm_file(&mut self, key: &str) -> Result<()> {
         const SQL: &str = "DELETE FROM pending_files WHERE key = $1 AND NOT doomed";
         let rows = on_tx!(self, db => sqlx::query(SQL).bind(key).execute(db).await.map(|done| done.rows_affected()))?;
         match rows {

@@ -30,7 +30,7 @@ pub struct InstallationRow {
 
 /// Exclusive right to sweep or to change the marker, until it is dropped.
 #[derive(Debug)]
-pub struct Alone {
+pub struct ExclusiveLock {
     _turn: OwnedMutexGuard<()>,
     lock: Lock,
 }
@@ -42,13 +42,13 @@ enum Lock {
     Postgres(Tx),
 }
 
-impl Alone {
+impl ExclusiveLock {
     /// Checks that the lock is still held. PostgreSQL gives it to another process if the connection breaks, which a process
     /// that was stopped does not notice.
     ///
     /// # Errors
     /// `unavailable`, `internal`.
-    pub async fn still(&mut self) -> Result<()> {
+    pub async fn check_held(&mut self) -> Result<()> {
         if let Lock::Postgres(tx) = &mut self.lock {
             on_tx!(tx, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
         }
@@ -61,12 +61,12 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database; `internal` if the lock file cannot be written.
-    pub async fn alone(&self, patience: Duration) -> Result<Option<Alone>> {
+    pub async fn lock_exclusive(&self, patience: Duration) -> Result<Option<ExclusiveLock>> {
         let wait = async {
             let turn = std::sync::Arc::clone(&self.turn).lock_owned().await;
             loop {
                 if let Some(lock) = self.try_lock().await? {
-                    return Ok(Alone { _turn: turn, lock });
+                    return Ok(ExclusiveLock { _turn: turn, lock });
                 }
                 tokio::time::sleep(TRY_EVERY).await;
             }

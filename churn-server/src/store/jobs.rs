@@ -19,9 +19,9 @@ use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use super::datasets::deleted;
-use super::{JsonText, Page, Paged, Pool, Store, Tx, on_pool, on_tx, text_enum};
+use super::{JsonText, PageQuery, Paged, Pool, Store, Tx, on_pool, on_tx, text_enum};
 use crate::error::{ApiError, Result};
-use crate::jobs::Failure;
+use crate::jobs::JobFailure;
 use crate::time::Stamp;
 
 text_enum! {
@@ -206,7 +206,7 @@ impl Tx {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn take_for_features(&mut self, dataset_id: &str, job_id: &str) -> Result<Option<String>> {
+    pub async fn mark_processing(&mut self, dataset_id: &str, job_id: &str) -> Result<Option<String>> {
         const TAKE: &str = "UPDATE datasets SET status = 'processing' WHERE id = $1 AND status <> 'processing'";
         const WHO: &str = "SELECT job_id FROM datasets WHERE id = $1";
         let taken =
@@ -221,13 +221,13 @@ impl Tx {
     }
 
     /// Ends a job without a result, and the jobs that wait for it.
-    async fn end_job(&mut self, job: &Job, failure: &Failure) -> Result<()> {
+    async fn end_job(&mut self, job: &Job, failure: &JobFailure) -> Result<()> {
         const WAITING: &str = "SELECT * FROM jobs WHERE waits_for = $1 AND status = 'queued' ORDER BY id";
         self.end_one_job(job, failure).await?;
         // The row of the data set was changed before. A transaction that adds a waiting job holds that row, so its job is
         // visible here.
         let waiting: Vec<Job> = on_tx!(self, db => sqlx::query_as(WAITING).bind(&job.id).fetch_all(db).await)?;
-        let reason = failure.of_features();
+        let reason = failure.for_dependent_job();
         for job in &waiting {
             self.end_one_job(job, &reason).await?;
         }
@@ -235,7 +235,7 @@ impl Tx {
     }
 
     /// Ends a job without a result, and updates its data set, model or batch.
-    async fn end_one_job(&mut self, job: &Job, failure: &Failure) -> Result<()> {
+    async fn end_one_job(&mut self, job: &Job, failure: &JobFailure) -> Result<()> {
         let status = if failure.is_cancelled() { JobStatus::Cancelled } else { JobStatus::Failed };
         let sql = self.sql(
             "UPDATE jobs SET status = $1, error_code = $2, error_message = $3, error_line = $4, error_findings = $5, \
@@ -256,7 +256,7 @@ impl Tx {
     /// Stops jobs that were cancelled: waiting ones at once, while running ones see it at their next heartbeat.
     async fn stop_jobs(&mut self, asked: &[Job]) -> Result<()> {
         for job in asked.iter().filter(|job| job.status == JobStatus::Queued) {
-            self.end_job(job, &Failure::cancelled()).await?;
+            self.end_job(job, &JobFailure::cancelled()).await?;
         }
         Ok(())
     }
@@ -277,7 +277,7 @@ impl Tx {
         self.stop_jobs(&trainings).await
     }
 
-    /// Ends a job with a result, in the transaction of [`Store::speak_for_job`] that also writes the result.
+    /// Ends a job with a result, in the transaction of [`Store::begin_fenced`] that also writes the result.
     ///
     /// # Errors
     /// Those of the database.
@@ -305,11 +305,12 @@ impl Store {
     pub async fn claim_job(&self, worker: &str, lease: Duration) -> Result<Option<Job>> {
         // If nothing is due, nothing is written, because SQLite would lock the whole database for it.
         let due = self.sql("SELECT id FROM jobs WHERE {due} OR (status = 'running' AND lease_until < {now}) LIMIT 1");
-        let found: Option<(String,)> = on_pool!(self.up()?, db => sqlx::query_as(due).fetch_optional(db).await)?;
+        let found: Option<(String,)> =
+            on_pool!(self.reachable_pool()?, db => sqlx::query_as(due).fetch_optional(db).await)?;
         if found.is_none() {
             return Ok(None);
         }
-        while self.bury_job().await? {}
+        while self.reap_job().await? {}
         let turn = "INSERT INTO turns (org_id, turn) VALUES ($1, (SELECT COALESCE(MAX(turn), 0) + 1 FROM turns)) \
              ON CONFLICT (org_id) DO UPDATE SET turn = excluded.turn";
         let claim = self.sql(
@@ -331,7 +332,7 @@ impl Store {
 
     /// Ends one job whose worker died and that must not be tried again, because it has no attempt left or was cancelled.
     /// Returns false if there is none.
-    async fn bury_job(&self) -> Result<bool> {
+    async fn reap_job(&self) -> Result<bool> {
         let mut tx = self.begin().await?;
         let dead = tx.sql(
             "WITH dead AS (SELECT id FROM jobs WHERE status = 'running' AND lease_until < {now} \
@@ -344,9 +345,9 @@ impl Store {
             0 => {
                 let during = job.stage.as_deref().unwrap_or("start");
                 let message = format!("the worker died in each of {} attempts, last at {during:?}", job.attempts);
-                Failure::permanent("worker_died", message)
+                JobFailure::permanent("worker_died", message)
             }
-            _ => Failure::cancelled(),
+            _ => JobFailure::cancelled(),
         };
         tx.end_job(&job, &failure).await?;
         tx.commit().await?;
@@ -357,7 +358,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn beat_job(
+    pub async fn renew_lease(
         &self,
         job: &Job,
         worker: &str,
@@ -369,7 +370,7 @@ impl Store {
             "UPDATE jobs SET lease_until = {now} + $1, progress = $2, stage = $3 \
              WHERE id = $4 AND worker = $5 AND attempts = $6 AND status = 'running' RETURNING cancel_requested",
         );
-        let found: Option<(i64,)> = on_pool!(self.up()?, db => sqlx::query_as(sql)
+        let found: Option<(i64,)> = on_pool!(self.reachable_pool()?, db => sqlx::query_as(sql)
             .bind(millis(lease)).bind(progress).bind(stage).bind(&job.id).bind(worker).bind(job.attempts)
             .fetch_optional(db).await)?;
         Ok(match found {
@@ -384,7 +385,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn speak_for_job(&self, job: &Job, worker: &str) -> Result<Option<Tx>> {
+    pub async fn begin_fenced(&self, job: &Job, worker: &str) -> Result<Option<Tx>> {
         let mut tx = self.begin().await?;
         // An update, because it also locks the row until the end of the transaction.
         let sql =
@@ -399,8 +400,8 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn fail_job(&self, job: &Job, worker: &str, failure: &Failure) -> Result<bool> {
-        let Some(mut tx) = self.speak_for_job(job, worker).await? else { return Ok(false) };
+    pub async fn fail_job(&self, job: &Job, worker: &str, failure: &JobFailure) -> Result<bool> {
+        let Some(mut tx) = self.begin_fenced(job, worker).await? else { return Ok(false) };
         tx.end_job(job, failure).await?;
         tx.commit().await?;
         Ok(true)
@@ -410,8 +411,8 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn retry_job(&self, job: &Job, worker: &str, failure: &Failure, after: Duration) -> Result<bool> {
-        let Some(mut tx) = self.speak_for_job(job, worker).await? else { return Ok(false) };
+    pub async fn retry_job(&self, job: &Job, worker: &str, failure: &JobFailure, after: Duration) -> Result<bool> {
+        let Some(mut tx) = self.begin_fenced(job, worker).await? else { return Ok(false) };
         let sql = tx.sql(
             "UPDATE jobs SET status = 'queued', run_at = {now} + $1, error_code = $2, error_message = $3, \
              error_line = $4, lease_until = NULL, worker = NULL WHERE id = $5",
@@ -430,15 +431,15 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn put_off_job(
+    pub async fn defer_job(
         &self,
         job: &Job,
         worker: &str,
-        failure: &Failure,
+        failure: &JobFailure,
         anew: bool,
         after: Duration,
     ) -> Result<bool> {
-        let Some(mut tx) = self.speak_for_job(job, worker).await? else { return Ok(false) };
+        let Some(mut tx) = self.begin_fenced(job, worker).await? else { return Ok(false) };
         let sql = tx.sql(
             "UPDATE jobs SET status = 'queued', attempts = attempts - 1, run_at = {now} + $1, error_code = $2, \
              error_message = $3, stage = $4, lease_until = NULL, worker = NULL, \
@@ -459,7 +460,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn release_job(&self, job: &Job, worker: &str) -> Result<bool> {
-        let Some(mut tx) = self.speak_for_job(job, worker).await? else { return Ok(false) };
+        let Some(mut tx) = self.begin_fenced(job, worker).await? else { return Ok(false) };
         let sql = "UPDATE jobs SET status = 'queued', attempts = attempts - 1, progress = 0, stage = NULL, \
                    lease_until = NULL, worker = NULL WHERE id = $1";
         on_tx!(&mut tx, db => sqlx::query(sql).bind(&job.id).execute(db).await.map(drop))?;
@@ -497,7 +498,7 @@ impl Store {
     pub async fn job(&self, org_id: &str, id: &str) -> Result<Job> {
         let sql = "SELECT * FROM jobs WHERE org_id = $1 AND id = $2";
         let job: Option<Job> =
-            on_pool!(self.up()?, db => sqlx::query_as(sql).bind(org_id).bind(id).fetch_optional(db).await)?;
+            on_pool!(self.reachable_pool()?, db => sqlx::query_as(sql).bind(org_id).bind(id).fetch_optional(db).await)?;
         job.ok_or_else(|| ApiError::not_found("job_not_found", format!("there is no job {id:?} of this organization")))
     }
 
@@ -510,14 +511,14 @@ impl Store {
         org_id: &str,
         kind: Option<JobKind>,
         status: Option<JobStatus>,
-        page: Page,
+        page: PageQuery,
     ) -> Result<Paged<Job>> {
         const COUNT: &str =
             "SELECT COUNT(*) FROM jobs WHERE org_id = $1 AND ($2 IS NULL OR kind = $2) AND ($3 IS NULL OR status = $3)";
         const SQL: &str = "SELECT * FROM jobs WHERE org_id = $1 AND ($2 IS NULL OR kind = $2) AND ($3 IS NULL OR status = $3) \
              ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5";
         let (kind, status) = (kind.map(JobKind::name), status.map(JobStatus::name));
-        let (total, rows) = on_pool!(self.up()?, db => (
+        let (total, rows) = on_pool!(self.reachable_pool()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(kind).bind(status).fetch_one(db).await?,
             sqlx::query_as::<_, Job>(SQL)
                 .bind(org_id).bind(kind).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
@@ -538,6 +539,6 @@ impl Store {
              COALESCE(MAX(CASE WHEN {due} THEN {now} - run_at END), 0) AS longest_wait \
              FROM jobs WHERE status IN ('queued', 'running')",
         );
-        Ok(on_pool!(self.up()?, db => sqlx::query_as(sql).fetch_one(db).await)?)
+        Ok(on_pool!(self.reachable_pool()?, db => sqlx::query_as(sql).fetch_one(db).await)?)
     }
 }

@@ -28,11 +28,11 @@ use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 pub use api_keys::{ApiKey, NewApiKey};
 pub use batches::{Batch, BatchMade, BatchStatus, NewBatch, SegmentCounts};
 pub(crate) use columns::text_enum;
-pub use columns::{JsonText, Page, Paged};
+pub use columns::{JsonText, PageQuery, Paged};
 pub use copy::copy_database;
-pub use datasets::{Dataset, DatasetStatus, FeaturesMade, NewDataset};
+pub use datasets::{DatasetRow, DatasetStatus, FeaturesMade, NewDataset};
 pub use files::PendingFile;
-pub use installation::{Alone, InstallationRow, lock_for_server};
+pub use installation::{ExclusiveLock, InstallationRow, lock_for_server};
 pub use jobs::{Beat, Job, JobKind, JobStatus, NewJob, QueueDepth};
 pub(crate) use models::no_model;
 pub use models::{InUse, ModelRole, ModelRow, ModelStatus, NewModel};
@@ -120,9 +120,9 @@ pub struct Store {
     pool: Pool,
     /// File of the SQLite database, if it is one.
     file: Option<Arc<Path>>,
-    /// Exclusive lock within this process; see [`Store::alone`].
+    /// Exclusive lock within this process; see [`Store::lock_exclusive`].
     turn: Arc<tokio::sync::Mutex<()>>,
-    reach: Arc<away::Reach>,
+    reach: Arc<away::Reachability>,
 }
 
 impl Store {
@@ -173,7 +173,7 @@ impl Store {
     /// # Errors
     /// `unavailable`, `internal`.
     pub async fn begin(&self) -> Result<Tx> {
-        Tx::begin(self.up()?).await
+        Tx::begin(self.reachable_pool()?).await
     }
 
     /// Checks that the database responds, and that the disk of a local database has free space. Changes nothing.
@@ -181,7 +181,7 @@ impl Store {
     /// # Errors
     /// `unavailable`, `storage_full`, `internal`.
     pub async fn ping(&self) -> Result<()> {
-        on_pool!(self.up()?, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
+        on_pool!(self.reachable_pool()?, db => sqlx::query("SELECT 1").execute(db).await.map(drop))?;
         if let Some(folder) = self.file.as_deref().map(folder_of) {
             let probed = tokio::task::spawn_blocking(move || private::probe(&folder)).await;
             if let Err(error) = probed.map_err(std::io::Error::other).and_then(|probed| probed) {
@@ -225,7 +225,7 @@ fn make_private(file: &Path) -> std::io::Result<()> {
     for end in ["", "-wal", "-shm"] {
         let mut name = file.as_os_str().to_owned();
         name.push(end);
-        private::tighten(Path::new(&name));
+        private::restrict_permissions(Path::new(&name));
     }
     Ok(())
 }

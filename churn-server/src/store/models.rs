@@ -4,7 +4,7 @@ use churn::{Finding, Metrics};
 use sqlx::FromRow;
 
 use super::organizations::organization_not_found;
-use super::{JsonText, Page, Paged, Store, Tx, on_pool, on_tx, text_enum};
+use super::{JsonText, PageQuery, Paged, Store, Tx, on_pool, on_tx, text_enum};
 use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
@@ -124,7 +124,7 @@ impl Store {
     pub async fn model(&self, org_id: &str, id: &str) -> Result<ModelRow> {
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND id = $2";
         let found: Option<ModelRow> =
-            on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
+            on_pool!(self.reachable_pool()?, db => sqlx::query_as(SQL).bind(org_id).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| model_not_found(org_id, id))
     }
 
@@ -132,12 +132,12 @@ impl Store {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn models(&self, org_id: &str, status: Option<ModelStatus>, page: Page) -> Result<Paged<ModelRow>> {
+    pub async fn models(&self, org_id: &str, status: Option<ModelStatus>, page: PageQuery) -> Result<Paged<ModelRow>> {
         const COUNT: &str = "SELECT COUNT(*) FROM models WHERE org_id = $1 AND ($2 IS NULL OR status = $2)";
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
              ORDER BY version DESC LIMIT $3 OFFSET $4";
         let status = status.map(ModelStatus::name);
-        let (total, rows) = on_pool!(self.up()?, db => (
+        let (total, rows) = on_pool!(self.reachable_pool()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(org_id).bind(status).fetch_one(db).await?,
             sqlx::query_as::<_, ModelRow>(SQL)
                 .bind(org_id).bind(status).bind(page.limit).bind(page.offset).fetch_all(db).await?,
@@ -151,7 +151,9 @@ impl Store {
     /// Those of the database.
     pub async fn model_in_role(&self, org_id: &str, role: ModelRole) -> Result<Option<ModelRow>> {
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND role = $2";
-        Ok(on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).bind(role.name()).fetch_optional(db).await)?)
+        Ok(
+            on_pool!(self.reachable_pool()?, db => sqlx::query_as(SQL).bind(org_id).bind(role.name()).fetch_optional(db).await)?,
+        )
     }
 
     /// Returns the serving generation. It is incremented whenever anything changes that predictions use.
@@ -160,7 +162,8 @@ impl Store {
     /// `organization_not_found`.
     pub async fn serving_generation(&self, org_id: &str) -> Result<i64> {
         const SQL: &str = "SELECT serving_generation FROM organizations WHERE id = $1";
-        let found = on_pool!(self.up()?, db => sqlx::query_scalar(SQL).bind(org_id).fetch_optional(db).await)?;
+        let found =
+            on_pool!(self.reachable_pool()?, db => sqlx::query_scalar(SQL).bind(org_id).fetch_optional(db).await)?;
         found.ok_or_else(|| organization_not_found(org_id))
     }
 
@@ -170,7 +173,8 @@ impl Store {
     /// `no_model`.
     pub async fn models_in_use(&self, org_id: &str) -> Result<InUse> {
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND role IS NOT NULL";
-        let rows: Vec<ModelRow> = on_pool!(self.up()?, db => sqlx::query_as(SQL).bind(org_id).fetch_all(db).await)?;
+        let rows: Vec<ModelRow> =
+            on_pool!(self.reachable_pool()?, db => sqlx::query_as(SQL).bind(org_id).fetch_all(db).await)?;
         let (mut active, mut challenger) = (None, None);
         for row in rows {
             match row.role {
@@ -188,7 +192,7 @@ impl Tx {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn touch_serving(&mut self, org_id: &str) -> Result<()> {
+    pub async fn bump_serving_generation(&mut self, org_id: &str) -> Result<()> {
         const SQL: &str = "UPDATE organizations SET serving_generation = serving_generation + 1 WHERE id = $1";
         on_tx!(self, db => sqlx::query(SQL).bind(org_id).execute(db).await.map(drop))?;
         Ok(())
@@ -219,7 +223,7 @@ impl Tx {
              churn_rate = $5, recency_auc = $6, metrics = $7, warnings = $8, trained_at = $9, findings = $10, \
              error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
         let (training, evaluation) = (model.training(), model.evaluation());
-        self.keep_file(document_key).await?;
+        self.confirm_file(document_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(document_key).bind(model.kind().name()).bind(training.rows as i64).bind(training.base_rate)
             .bind(evaluation.recency_auc).bind(JsonText(&evaluation.metrics)).bind(JsonText(model.warnings()))
@@ -250,7 +254,7 @@ impl Tx {
         const STATUS: &str = "SELECT status FROM models WHERE org_id = $1 AND id = $2";
         const NOTE: &str = "INSERT INTO activations (id, org_id, model_id, previous_id, created_at) \
              VALUES ($1, $2, $3, $4, $5)";
-        self.touch_serving(org_id).await?;
+        self.bump_serving_generation(org_id).await?;
         let active: Option<String> =
             on_tx!(self, db => sqlx::query_scalar(ACTIVE).bind(org_id).fetch_optional(db).await)?;
         let status: Option<ModelStatus> =
@@ -293,7 +297,7 @@ impl Tx {
              AND activations.previous_id IS NOT NULL AND NOT activations.undone ORDER BY activations.created_at DESC, \
              activations.id DESC LIMIT 1";
         const UNDO: &str = "UPDATE activations SET undone = TRUE WHERE id = $1";
-        self.touch_serving(org_id).await?;
+        self.bump_serving_generation(org_id).await?;
         let last: Option<(String, String)> =
             on_tx!(self, db => sqlx::query_as(LAST).bind(org_id).fetch_optional(db).await)?;
         let Some((change, previous)) = last else {
@@ -345,7 +349,7 @@ impl Tx {
     pub async fn remove_challenger(&mut self, org_id: &str) -> Result<bool> {
         const AWAY: &str = "UPDATE models SET role = NULL WHERE org_id = $1 AND role = 'challenger'";
         const SHARE: &str = "UPDATE organizations SET traffic_share = 0 WHERE id = $1";
-        self.touch_serving(org_id).await?;
+        self.bump_serving_generation(org_id).await?;
         let rows =
             on_tx!(self, db => sqlx::query(AWAY).bind(org_id).execute(db).await.map(|done| done.rows_affected()))?;
         on_tx!(self, db => sqlx::query(SHARE).bind(org_id).execute(db).await.map(drop))?;

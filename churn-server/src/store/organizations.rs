@@ -5,7 +5,7 @@ use churn::{ReadOptions, Thresholds, TrainConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{JsonText, Page, Paged, Store, Tx, conflict, on_pool, on_tx};
+use super::{JsonText, PageQuery, Paged, Store, Tx, conflict, on_pool, on_tx};
 use crate::error::{ApiError, Result};
 use crate::time::Stamp;
 
@@ -131,17 +131,16 @@ impl Store {
     pub async fn organization(&self, id: &str) -> Result<Organization> {
         const SQL: &str =
             "SELECT id, name, settings, serving_generation, traffic_share, created_at FROM organizations WHERE id = $1";
-        let found =
-            on_pool!(self.up()?, db => sqlx::query_as::<_, Organization>(SQL).bind(id).fetch_optional(db).await)?;
+        let found = on_pool!(self.reachable_pool()?, db => sqlx::query_as::<_, Organization>(SQL).bind(id).fetch_optional(db).await)?;
         found.ok_or_else(|| organization_not_found(id))
     }
 
     /// Returns all organizations, or only one, sorted by id.
-    pub async fn organizations(&self, only: Option<&str>, page: Page) -> Result<Paged<Organization>> {
+    pub async fn organizations(&self, only: Option<&str>, page: PageQuery) -> Result<Paged<Organization>> {
         const COUNT: &str = "SELECT COUNT(*) FROM organizations WHERE $1 IS NULL OR id = $1";
         const SQL: &str = "SELECT id, name, settings, serving_generation, traffic_share, created_at FROM organizations \
              WHERE $1 IS NULL OR id = $1 ORDER BY id LIMIT $2 OFFSET $3";
-        let (total, rows) = on_pool!(self.up()?, db => (
+        let (total, rows) = on_pool!(self.reachable_pool()?, db => (
             sqlx::query_scalar::<_, i64>(COUNT).bind(only).fetch_one(db).await?,
             sqlx::query_as::<_, Organization>(SQL).bind(only).bind(page.limit).bind(page.offset).fetch_all(db).await?,
         ));

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use churn_server::error::ApiError;
-use churn_server::jobs::Failure;
+use churn_server::jobs::JobFailure;
 use churn_server::store::{
-    Beat, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewBatch, NewDataset, NewJob, NewModel, Page,
-    Store,
+    Beat, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewBatch, NewDataset, NewJob, NewModel,
+    PageQuery, Store,
 };
 use tempfile::TempDir;
 
@@ -15,7 +15,7 @@ use crate::databases::{Postgres, sqlite};
 
 pub(crate) const ORG: &str = "acme";
 pub(crate) const LONG: Duration = Duration::from_secs(600);
-const ALL: Page = Page { limit: 1000, offset: 0 };
+const ALL: PageQuery = PageQuery { limit: 1000, offset: 0 };
 
 /// Runs every case on a database of its own.
 macro_rules! cases {
@@ -73,7 +73,7 @@ pub(crate) async fn accepted(store: &Store, name: &str, max_attempts: u32) -> (S
         file_key: "datasets/x.csv",
     };
     tx.insert_dataset(&new).await.expect("is inserted");
-    assert_eq!(tx.take_for_features(&dataset, &job).await.expect("is taken"), None);
+    assert_eq!(tx.mark_processing(&dataset, &job).await.expect("is taken"), None);
     tx.insert_job(&new_job(&job, &dataset, max_attempts), &serde_json::json!({})).await.expect("is accepted");
     tx.commit().await.expect("commits");
     (dataset, job)
@@ -105,17 +105,17 @@ async fn a_job_is_taken_once_and_ends_with_its_rows(store: Store) {
     let taken = claim(&store, "w1", LONG).await.expect("a job");
     assert_eq!((taken.id.as_str(), taken.attempts, taken.status), (id.as_str(), 1, JobStatus::Running));
     assert!(claim(&store, "w2", LONG).await.is_none());
-    assert_eq!(store.beat_job(&taken, "w1", LONG, 0.5, Some("read")).await.expect("beats"), Beat::GoOn);
+    assert_eq!(store.renew_lease(&taken, "w1", LONG, 0.5, Some("read")).await.expect("beats"), Beat::GoOn);
     let running = job(&store, &id).await;
     assert_eq!((running.progress, running.stage.as_deref()), (0.5, Some("read")));
 
-    let tx = store.speak_for_job(&taken, "w1").await.expect("answers").expect("it has the job");
+    let tx = store.begin_fenced(&taken, "w1").await.expect("answers").expect("it has the job");
     tx.complete_job(&taken).await.expect("ends");
     let ended = job(&store, &id).await;
     assert_eq!((ended.status, ended.progress), (JobStatus::Completed, 1.0));
     assert!(ended.started_at >= Some(ended.created_at) && ended.finished_at >= ended.started_at);
     // It has ended: nobody speaks for it any more.
-    assert!(store.speak_for_job(&taken, "w1").await.expect("answers").is_none());
+    assert!(store.begin_fenced(&taken, "w1").await.expect("answers").is_none());
     assert!(claim(&store, "w2", LONG).await.is_none());
 }
 
@@ -129,7 +129,7 @@ async fn nothing_is_accepted_by_half(store: Store) {
     // A data set whose features are being made names the job that is at it.
     let (dataset, id) = accepted(&store, "a", 5).await;
     let mut tx = store.begin().await.expect("begins");
-    assert_eq!(tx.take_for_features(&dataset, "another").await.expect("answers"), Some(id));
+    assert_eq!(tx.mark_processing(&dataset, "another").await.expect("answers"), Some(id));
 }
 
 async fn workers_share_the_jobs(store: Store) {
@@ -167,9 +167,9 @@ async fn a_lost_worker_cannot_speak(store: Store) {
     // The lease has run out.
     let second = claim(&store, "w2", LONG).await.expect("the same job");
     assert_eq!((second.id.as_str(), second.attempts), (id.as_str(), 2));
-    let gone = Failure::permanent("too_few_rows", "too few");
-    assert_eq!(store.beat_job(&first, "w1", LONG, 0.9, None).await.expect("beats"), Beat::Lost);
-    assert!(store.speak_for_job(&first, "w1").await.expect("answers").is_none());
+    let gone = JobFailure::permanent("too_few_rows", "too few");
+    assert_eq!(store.renew_lease(&first, "w1", LONG, 0.9, None).await.expect("beats"), Beat::Lost);
+    assert!(store.begin_fenced(&first, "w1").await.expect("answers").is_none());
     assert!(!store.fail_job(&first, "w1", &gone).await.expect("answers"));
     assert!(!store.retry_job(&first, "w1", &gone, LONG).await.expect("answers"));
     assert!(!store.release_job(&first, "w1").await.expect("answers"));
@@ -177,7 +177,7 @@ async fn a_lost_worker_cannot_speak(store: Store) {
     assert_eq!(status(&store, &dataset).await, DatasetStatus::Processing);
     // Nor does one speak for its own earlier attempt.
     let stale = Job { attempts: 1, ..second.clone() };
-    assert!(store.speak_for_job(&stale, "w2").await.expect("answers").is_none());
+    assert!(store.begin_fenced(&stale, "w2").await.expect("answers").is_none());
     assert!(store.fail_job(&second, "w2", &gone).await.expect("answers"));
 }
 
@@ -201,7 +201,7 @@ async fn a_job_that_kills_its_worker_fails(store: Store) {
 async fn a_retry_waits(store: Store) {
     let (dataset, id) = accepted(&store, "a", 5).await;
     let taken = claim(&store, "w1", LONG).await.expect("a job");
-    let failure = Failure::transient(ApiError::unavailable("storage is away"));
+    let failure = JobFailure::transient(ApiError::unavailable("storage is away"));
     assert!(store.retry_job(&taken, "w1", &failure, Duration::from_millis(400)).await.expect("answers"));
     let waiting = job(&store, &id).await;
     assert_eq!((waiting.status, waiting.error_code.as_deref()), (JobStatus::Queued, Some("unavailable")));
@@ -227,8 +227,8 @@ async fn running_jobs_learn_that_they_are_cancelled(store: Store) {
     let taken = claim(&store, "w1", LONG).await.expect("a job");
     let asked = store.cancel_job(ORG, &id).await.expect("is asked to stop");
     assert_eq!((asked.status, asked.cancel_requested), (JobStatus::Running, 1));
-    assert_eq!(store.beat_job(&taken, "w1", LONG, 0.1, None).await.expect("beats"), Beat::Cancel);
-    assert!(store.fail_job(&taken, "w1", &Failure::cancelled()).await.expect("answers"));
+    assert_eq!(store.renew_lease(&taken, "w1", LONG, 0.1, None).await.expect("beats"), Beat::Cancel);
+    assert!(store.fail_job(&taken, "w1", &JobFailure::cancelled()).await.expect("answers"));
     assert_eq!(job(&store, &id).await.status, JobStatus::Cancelled);
     assert_eq!(status(&store, &dataset).await, DatasetStatus::Uploaded);
 
@@ -400,11 +400,11 @@ async fn a_deleted_dataset_takes_its_jobs_and_batches(store: Store) {
     let files = tx.delete_dataset(ORG, &dataset).await.expect("is deleted");
     tx.commit().await.expect("commits");
     assert_eq!(files, ["datasets/x.csv"]);
-    let beat = async |id: &str| store.beat_job(&taken[id], "w", LONG, 0.5, None).await.expect("beats");
+    let beat = async |id: &str| store.renew_lease(&taken[id], "w", LONG, 0.5, None).await.expect("beats");
     for id in [&features, "bulk-a"] {
         assert_eq!(store.job(ORG, id).await.expect_err("is gone").code(), "job_not_found");
         assert_eq!(beat(id).await, Beat::Lost);
-        assert!(store.speak_for_job(&taken[id], "w").await.expect("answers").is_none());
+        assert!(store.begin_fenced(&taken[id], "w").await.expect("answers").is_none());
     }
     assert_eq!(store.batch(ORG, "b-a").await.expect_err("is gone").code(), "batch_not_found");
     assert_eq!(beat("train-a").await, Beat::Cancel);
@@ -418,8 +418,8 @@ async fn a_deleted_dataset_takes_its_jobs_and_batches(store: Store) {
     // Nothing is accepted on it any more.
     let mut tx = store.begin().await.expect("begins");
     for error in [
-        tx.hold_dataset(&dataset).await.expect_err("is gone"),
-        tx.take_for_features(&dataset, "j").await.expect_err("is gone"),
+        tx.lock_dataset(&dataset).await.expect_err("is gone"),
+        tx.mark_processing(&dataset, "j").await.expect_err("is gone"),
         tx.delete_dataset(ORG, &dataset).await.expect_err("is gone"),
     ] {
         assert_eq!(error.code(), "dataset_not_found");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use churn::{ModelKind, TrainConfig, train};
-use churn_server::serving::challenged;
+use churn_server::serving::is_challenger_customer;
 use churn_server::state::AppState;
 use churn_server::storage::{Location, put_bytes};
 use churn_server::store::{NewDataset, NewModel};
@@ -246,10 +246,10 @@ async fn a_challenger_scores_its_share_and_always_the_same_customers() {
 #[test]
 fn the_draw_is_written_down() {
     let drawn = 0.3503790903157433;
-    assert!(challenged("a", "b", drawn + 1e-12));
-    assert!(!challenged("a", "b", drawn - 1e-12));
-    assert!(!challenged("a", "b", 0.0));
-    assert!(challenged("a", "b", 1.0));
+    assert!(is_challenger_customer("a", "b", drawn + 1e-12));
+    assert!(!is_challenger_customer("a", "b", drawn - 1e-12));
+    assert!(!is_challenger_customer("a", "b", 0.0));
+    assert!(is_challenger_customer("a", "b", 1.0));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use churn_server::error::ApiError;
-use churn_server::jobs::Failure;
+use churn_server::jobs::JobFailure;
 use churn_server::store::{DatasetStatus, Job, JobKind, JobStatus, ModelStatus, NewJob, NewModel, QueueDepth, Store};
 use tempfile::TempDir;
 
@@ -72,7 +72,7 @@ async fn an_organization_has_only_so_many_open_jobs(store: Store) {
 async fn waiting(store: &Store, name: &str, dataset: &str, features: &str) -> (String, String) {
     let (model, job) = (format!("model-{name}"), format!("train-{name}"));
     let mut tx = store.begin().await.expect("begins");
-    let held = tx.hold_dataset(dataset).await.expect("is there");
+    let held = tx.lock_dataset(dataset).await.expect("is there");
     assert_eq!((held.status, held.job_id.as_deref()), (DatasetStatus::Processing, Some(features)));
     let new = NewModel { id: &model, org_id: ORG, model_type: "auto", dataset_id: dataset, job_id: &job };
     tx.insert_model(&new).await.expect("is inserted");
@@ -95,7 +95,7 @@ async fn a_training_waits_for_its_features(store: Store) {
         (found.status, found.stage.as_deref(), found.waits_for.as_deref()),
         (JobStatus::Queued, Some("waiting for features"), Some(features.as_str()))
     );
-    let tx = store.speak_for_job(&taken, "w").await.expect("answers").expect("it has the job");
+    let tx = store.begin_fenced(&taken, "w").await.expect("answers").expect("it has the job");
     tx.complete_job(&taken).await.expect("ends");
     let taken = claim(&store, "w", LONG).await.expect("the training");
     assert_eq!((taken.id, taken.stage, taken.waits_for), (training, None, None));
@@ -106,7 +106,7 @@ async fn a_training_ends_with_features_that_cannot_be_made(store: Store) {
     let (dataset, features) = accepted(&store, "a", 5).await;
     let (model, training) = waiting(&store, "a", &dataset, &features).await;
     let taken = claim(&store, "w", LONG).await.expect("the features");
-    let failure = Failure::permanent("bad_rows", "line 7 has no date");
+    let failure = JobFailure::permanent("bad_rows", "line 7 has no date");
     assert!(store.fail_job(&taken, "w", &failure).await.expect("answers"));
     let ended = job(&store, &training).await;
     assert_eq!((ended.status, ended.error_code.as_deref()), (JobStatus::Failed, Some("bad_rows")));
@@ -138,14 +138,14 @@ async fn a_training_ends_with_features_that_cannot_be_made(store: Store) {
 async fn a_job_that_found_storage_away_has_lost_no_attempt(store: Store) {
     organization(&store).await;
     let (_, id) = accepted(&store, "a", 2).await;
-    let away = Failure::from(ApiError::unavailable("the storage cannot be reached"));
+    let away = JobFailure::from(ApiError::unavailable("the storage cannot be reached"));
     assert!(away.waits_for().is_some());
     let mut first = None;
     // More often than it may be tried.
     for looks in 1..=4 {
         let taken = claim(&store, "w", LONG).await.expect("the job");
         assert_eq!((taken.attempts, taken.looks), (1, looks - 1));
-        assert!(store.put_off_job(&taken, "w", &away, false, Duration::ZERO).await.expect("answers"));
+        assert!(store.defer_job(&taken, "w", &away, false, Duration::ZERO).await.expect("answers"));
         let put_off = job(&store, &id).await;
         assert_eq!((put_off.status, put_off.attempts, put_off.looks), (JobStatus::Queued, 0, looks));
         assert_eq!(put_off.stage.as_deref(), away.waits_for());
@@ -157,11 +157,11 @@ async fn a_job_that_found_storage_away_has_lost_no_attempt(store: Store) {
     assert_eq!(store.queue_depth().await.expect("answers").away, 1);
     // It had worked in between: another time away begins.
     let taken = claim(&store, "w", LONG).await.expect("the job");
-    assert!(store.put_off_job(&taken, "w", &away, true, LONG).await.expect("answers"));
+    assert!(store.defer_job(&taken, "w", &away, true, LONG).await.expect("answers"));
     let put_off = job(&store, &id).await;
     assert!(put_off.away_since > first && put_off.looks == 1, "{put_off:?}");
     assert!(claim(&store, "w", LONG).await.is_none());
     // One that has lost the job says nothing.
     let stale = Job { attempts: 7, ..taken };
-    assert!(!store.put_off_job(&stale, "w", &away, false, Duration::ZERO).await.expect("answers"));
+    assert!(!store.defer_job(&stale, "w", &away, false, Duration::ZERO).await.expect("answers"));
 }

@@ -412,7 +412,7 @@ async fn a_crash_between_file_and_row_is_made_good() {
     let _worker = work(&server);
     let job = ended(&server, &started).await;
     assert_eq!((&job["status"], &job["attempts"]), (&json!("completed"), &json!(2)));
-    assert!(store.speak_for_job(&taken, "killed").await.expect("answers").is_none());
+    assert!(store.begin_fenced(&taken, "killed").await.expect("answers").is_none());
     let text = server.get(&format!("{path}/features")).await.text;
     assert_eq!(text.lines().count(), 201);
 }

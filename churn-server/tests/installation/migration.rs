@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use churn_server::store::{DatasetStatus, JobStatus, ModelStatus, Page, Pool, Store, copy_database, lock_for_server};
+use churn_server::store::{
+    DatasetStatus, JobStatus, ModelStatus, PageQuery, Pool, Store, copy_database, lock_for_server,
+};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::databases::Postgres;
 use crate::places::{ORG, Place, sqlite, sweep, upload, write};
 
-const ALL: Page = Page { limit: 1000, offset: 0 };
+const ALL: PageQuery = PageQuery { limit: 1000, offset: 0 };
 
 /// As version 0.1.0 left it, with an organization that has trained and predicted. Dumped by `sqlite3 churn.db .dump`.
 const FIRST: &str = include_str!("../fixtures/database_0.1.0.sql");

@@ -279,7 +279,7 @@ async fn servers_of_one_database_share_the_storage() {
             futures_util::future::join_all(sweeps).await.into_iter().map(|swept| swept.expect("sweeps")).sum();
         assert_eq!(swept, 1);
         assert!(first.storage.head(&orphan).await.is_err());
-        first.files.confirm().await.expect("is ours");
+        first.files.check_owner().await.expect("is ours");
     }
 }
 

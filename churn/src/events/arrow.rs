@@ -15,16 +15,16 @@ use arrow_schema::{DataType, TimeUnit};
 use super::Day;
 use super::csv::Positions;
 use super::dates::{DateParser, day_of_second};
-use super::ids::Spread;
+use super::ids::IdHasher;
 use super::ingest::{
-    BadRowReason, IngestReport, Intake, Parsed, ReadOptions, Refusal, checked_amount, date, missing_customer,
+    BadRowReason, IngestReport, Intake, Parsed, ReadOptions, RowError, checked_amount, date, missing_customer,
     refused_amount,
 };
-use super::rows::{GoodRow, Rows, Sink, Wants};
+use super::rows::{GoodRow, ParsedRows, Sink, Wants};
 use super::words::digits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
-use crate::progress::{Observer, have_read};
+use crate::progress::{Observer, report_read};
 
 /// Number of rows that one core converts at a time.
 const PIECE: usize = 8192;
@@ -38,24 +38,24 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
 ) -> Result<IngestReport> {
     let dates = DateParser::new(options.date_format.as_deref())?;
     let mut intake = Intake::new(options)?;
-    let (wants, spread, shards) = (sink.wants(), sink.spread().clone(), sink.parts().0.len());
+    let (wants, hasher, shards) = (sink.wants(), sink.hasher().clone(), sink.parts().0.len());
     let mut batches = batches.into_iter();
     let mut ahead = batches.next().transpose()?;
     while let Some(batch) = ahead {
-        have_read(observer, intake.lines())?;
+        report_read(observer, intake.lines())?;
         let batch: &RecordBatch = batch.borrow();
         let take = || {
-            let columns = Columns::new(batch, options, wants)?;
+            let columns = BatchColumns::new(batch, options, wants)?;
             let mut parsed = parallel::map(batch.num_rows().div_ceil(PIECE), |number| {
                 let rows = number * PIECE..((number + 1) * PIECE).min(batch.num_rows());
-                let mut parsed = columns.parse(rows, &spread, &dates);
-                parsed.rows.deal(&spread, shards);
+                let mut parsed = columns.parse(rows, &hasher, &dates);
+                parsed.rows.partition(&hasher, shards);
                 parsed
             });
             intake.take(&mut parsed, sink)
         };
         // The next batch, which the caller's iterator may have to decode, is read in parallel to the work on this one.
-        let (taken, next) = parallel::beside(take, || batches.next().transpose());
+        let (taken, next) = parallel::join(take, || batches.next().transpose());
         taken?;
         ahead = next?;
     }
@@ -63,27 +63,27 @@ pub(crate) fn read<B: Borrow<RecordBatch>, S: Sink>(
 }
 
 /// The columns of a batch that belong to a log.
-struct Columns {
+struct BatchColumns {
     wants: Wants,
-    customers: Text,
+    customers: TextColumn,
     dates: Dates,
     amounts: Option<Float64Array>,
-    types: Option<Text>,
-    orders: Option<Text>,
+    types: Option<TextColumn>,
+    orders: Option<TextColumn>,
     labels: Option<Float64Array>,
 }
 
-impl Columns {
+impl BatchColumns {
     fn new(batch: &RecordBatch, options: &ReadOptions, wants: Wants) -> Result<Self> {
         let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
         let at = Positions::find(&names, options, wants.labels)?;
         let wants = wants.of_source(options.unit(at.order.is_some())).within(options);
         let column = |i: usize| (names[i].as_str(), batch.column(i));
         let doubles = |array: ArrayRef| array.as_primitive::<Float64Type>().clone();
-        let texts = |at: Option<usize>, wanted| at.filter(|_| wanted).map(|i| Text::new(column(i))).transpose();
-        Ok(Columns {
+        let texts = |at: Option<usize>, wanted| at.filter(|_| wanted).map(|i| TextColumn::new(column(i))).transpose();
+        Ok(BatchColumns {
             wants,
-            customers: Text::new(column(at.customer))?,
+            customers: TextColumn::new(column(at.customer))?,
             dates: Dates::new(column(at.date))?,
             amounts: at.amount.map(|i| numbers(column(i))).transpose()?.map(doubles),
             types: texts(at.event_type, wants.types)?,
@@ -92,9 +92,10 @@ impl Columns {
         })
     }
 
-    fn parse(&self, rows: Range<usize>, spread: &Spread, dates: &DateParser) -> Parsed {
+    fn parse(&self, rows: Range<usize>, hasher: &IdHasher, dates: &DateParser) -> Parsed {
         let capacity = rows.len();
-        let mut parsed = Parsed { rows: Rows::new(self.wants, capacity), lines: capacity as u64, ..Parsed::default() };
+        let mut parsed =
+            Parsed { rows: ParsedRows::new(self.wants, capacity), lines: capacity as u64, ..Parsed::default() };
         for (line, i) in rows.enumerate() {
             let check = || {
                 let customer = self.customers.get(i);
@@ -118,7 +119,7 @@ impl Columns {
                 Ok((customer, day, amount, label)) => {
                     let (event_type, order) = (get_or_empty(&self.types, i), get_or_empty(&self.orders, i));
                     let row = GoodRow { day, amount, event_type, order, label, line: line as u32 };
-                    if let Err(error) = parsed.rows.push(customer.as_bytes(), spread, row) {
+                    if let Err(error) = parsed.rows.push(customer.as_bytes(), hasher, row) {
                         parsed.failed = Some(error);
                         break;
                     }
@@ -130,11 +131,11 @@ impl Columns {
     }
 }
 
-fn get_or_empty(texts: &Option<Text>, row: usize) -> &[u8] {
+fn get_or_empty(texts: &Option<TextColumn>, row: usize) -> &[u8] {
     texts.as_ref().map_or(&[], |texts| texts.get(row).as_bytes())
 }
 
-fn label(value: f64) -> std::result::Result<bool, Refusal> {
+fn label(value: f64) -> std::result::Result<bool, RowError> {
     match value {
         0.0 => Ok(false),
         1.0 => Ok(true),
@@ -153,37 +154,37 @@ fn cast(name: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 }
 
 /// A column of strings, or of whole numbers as their digits. Null is read as empty.
-enum Text {
+enum TextColumn {
     Small(StringArray),
     Large(LargeStringArray),
     View(StringViewArray),
 }
 
-impl Text {
+impl TextColumn {
     fn new((name, array): (&str, &ArrayRef)) -> Result<Self> {
         use DataType::{Dictionary, LargeUtf8, Null, Utf8, Utf8View};
         let of = match array.data_type() {
-            Utf8 => return Ok(Text::Small(array.as_string().clone())),
-            LargeUtf8 => return Ok(Text::Large(array.as_string().clone())),
-            Utf8View => return Ok(Text::View(array.as_string_view().clone())),
+            Utf8 => return Ok(TextColumn::Small(array.as_string().clone())),
+            LargeUtf8 => return Ok(TextColumn::Large(array.as_string().clone())),
+            Utf8View => return Ok(TextColumn::View(array.as_string_view().clone())),
             Dictionary(_, values) => values.as_ref(),
             other => other,
         };
         if of.is_floating() {
-            return whole_numbers((name, array)).map(Text::Large);
+            return whole_numbers((name, array)).map(TextColumn::Large);
         }
         if !(of.is_integer() || matches!(of, Utf8 | LargeUtf8 | Utf8View | Null)) {
             return Err(unfit(name, array.data_type(), "strings or whole numbers"));
         }
-        Ok(Text::Large(cast(name, array, &LargeUtf8)?.as_string().clone()))
+        Ok(TextColumn::Large(cast(name, array, &LargeUtf8)?.as_string().clone()))
     }
 
     #[inline(always)]
     fn get(&self, row: usize) -> &str {
         match self {
-            Text::Small(strings) if strings.is_valid(row) => strings.value(row),
-            Text::Large(strings) if strings.is_valid(row) => strings.value(row),
-            Text::View(strings) if strings.is_valid(row) => strings.value(row),
+            TextColumn::Small(strings) if strings.is_valid(row) => strings.value(row),
+            TextColumn::Large(strings) if strings.is_valid(row) => strings.value(row),
+            TextColumn::View(strings) if strings.is_valid(row) => strings.value(row),
             _ => "",
         }
     }
@@ -251,7 +252,7 @@ fn decimals((name, array): (&str, &ArrayRef)) -> Result<ArrayRef> {
 enum Dates {
     Day(Date32Array),
     Second(TimestampSecondArray),
-    Text(Text),
+    Text(TextColumn),
 }
 
 impl Dates {
@@ -275,16 +276,16 @@ impl Dates {
                 Dates::Second(ticks.map(|t| t.map(|t| t.div_euclid(per_second))).collect())
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
-                Dates::Text(Text::new((name, array))?)
+                Dates::Text(TextColumn::new((name, array))?)
             }
             // Integers such as 19970101 are dates only in a format given by the caller.
-            other if other.is_integer() => Dates::Text(Text::new((name, array))?),
+            other if other.is_integer() => Dates::Text(TextColumn::new((name, array))?),
             other => return Err(unfit(name, other, "dates, timestamps or strings")),
         })
     }
 
     #[inline(always)]
-    fn get(&self, row: usize, parser: &DateParser) -> std::result::Result<Day, Refusal> {
+    fn get(&self, row: usize, parser: &DateParser) -> std::result::Result<Day, RowError> {
         let day = match self {
             Dates::Text(text) => return date(parser, text.get(row).as_bytes()),
             Dates::Day(days) if days.is_valid(row) => Day::new(days.value(row)),

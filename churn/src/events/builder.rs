@@ -1,10 +1,10 @@
 //! Collects rows in any order and puts them into the canonical order: customers in byte order of their ids, rows by day.
 
-use super::columns::{Column, Columns};
-use super::ids::{Names, Spread, Table};
+use super::columns::{EventColumns, PackedColumn};
+use super::ids::{IdHasher, IdTable, Names};
 use super::ingest::{BadRow, IngestReport, Intake, Parsed, REPORTED_BAD_ROWS, conflict};
-use super::merge::{Counts, EventUnit, Order, Row, merge, sort, too_large};
-use super::rows::{NO_TYPE, Rows, Shard, Sink, Wants, shards};
+use super::merge::{DuplicateCounts, EventUnit, MergeRow, OrderKey, merge, sort, too_large};
+use super::rows::{NO_TYPE, ParsedRows, Shard, Sink, Wants, shards};
 use super::strings::{Texts, select, sorted};
 use super::{Day, Events};
 use crate::error::Result;
@@ -15,17 +15,17 @@ pub(super) const ROWS_TOGETHER: usize = 8192;
 
 /// Collects rows in any order and puts them into the canonical order.
 pub(super) struct Builder {
-    pub(super) spread: Spread,
+    pub(super) hasher: IdHasher,
     shards: Vec<BuilderShard>,
     type_names: Names,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        let spread = Spread::default();
-        let names = || Table::new(spread.clone());
+        let hasher = IdHasher::default();
+        let names = || IdTable::new(hasher.clone());
         let shard = |_| BuilderShard { ids: names(), orders: names(), ..BuilderShard::default() };
-        Builder { shards: (0..shards()).map(shard).collect(), spread, type_names: Names::default() }
+        Builder { shards: (0..shards()).map(shard).collect(), hasher, type_names: Names::default() }
     }
 }
 
@@ -35,50 +35,50 @@ pub(super) struct BuilderShard {
     ids: Names,
     orders: Names,
     by_day: bool,
-    rows: Pile,
+    rows: ColumnChunks,
     labels: Vec<Option<bool>>,
     /// The rows with a label and their lines, which are needed to remove the rows if a conflict is found later.
     labelled: Vec<(usize, u64)>,
     conflicts: Vec<u32>,
 }
 
-/// Rows in input order, in layers of equal size that are removed one by one. A freed layer makes room for a layer of another
-/// pile, so moving rows from pile to pile needs hardly any additional memory.
+/// Rows in input order, in chunks of equal size that are removed one by one. A freed chunk makes room for a chunk of another
+/// list, so moving rows from list to list needs hardly any additional memory.
 #[derive(Default)]
-struct Pile(Vec<Columns>);
+struct ColumnChunks(Vec<EventColumns>);
 
-/// Number of rows of a layer.
-const LAYER: usize = 1 << 12;
+/// Number of rows of a chunk.
+const CHUNK: usize = 1 << 12;
 /// Approximate number of rows of a bucket, which is sorted as a whole.
 const BUCKET: usize = 1 << 16;
 
-impl Pile {
+impl ColumnChunks {
     fn len(&self) -> usize {
-        self.0.last().map_or(0, |last| (self.0.len() - 1) * LAYER + last.len())
+        self.0.last().map_or(0, |last| (self.0.len() - 1) * CHUNK + last.len())
     }
 
     #[inline(always)]
     fn push(&mut self, customer: u32, order: u32, day: i32, event_type: u16, amount: f64) {
-        if self.0.last().is_none_or(|last| last.len() == LAYER) {
-            self.0.push(Columns::with_capacity(LAYER));
+        if self.0.last().is_none_or(|last| last.len() == CHUNK) {
+            self.0.push(EventColumns::with_capacity(CHUNK));
         }
-        self.0.last_mut().expect("there is a layer").push(customer, order, day, event_type, amount);
+        self.0.last_mut().expect("there is a chunk").push(customer, order, day, event_type, amount);
     }
 
     fn customers(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.iter().flat_map(|layer| layer.customers.iter().copied())
+        self.0.iter().flat_map(|chunk| chunk.customers.iter().copied())
     }
 
     fn customer(&self, row: usize) -> u32 {
-        self.0[row / LAYER].customers[row % LAYER]
+        self.0[row / CHUNK].customers[row % CHUNK]
     }
 
     /// Removes all rows, and calls `f(row, customer, order, day, event type, amount)` for each.
     fn clear(&mut self, mut f: impl FnMut(usize, u32, u32, i32, u16, f64)) {
         let mut row = 0;
-        for layer in std::mem::take(&mut self.0) {
-            for (i, &customer) in layer.customers.iter().enumerate() {
-                f(row, customer, layer.order(i), layer.days.get(i), layer.types.get(i), layer.amounts.get(i));
+        for chunk in std::mem::take(&mut self.0) {
+            for (i, &customer) in chunk.customers.iter().enumerate() {
+                f(row, customer, chunk.order(i), chunk.days.get(i), chunk.types.get(i), chunk.amounts.get(i));
                 row += 1;
             }
         }
@@ -92,8 +92,8 @@ impl Sink for Builder {
         Wants { types: true, labels: true, merges: true, ..Wants::default() }
     }
 
-    fn spread(&self) -> &Spread {
-        &self.spread
+    fn hasher(&self) -> &IdHasher {
+        &self.hasher
     }
 
     fn parts(&mut self) -> (&mut [BuilderShard], &mut Names) {
@@ -102,12 +102,12 @@ impl Sink for Builder {
 }
 
 impl Shard for BuilderShard {
-    fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow> {
+    fn take(&mut self, shard: usize, rows: &ParsedRows) -> Vec<BadRow> {
         let mut refused = Vec::new();
-        let BuilderShard { ids, orders, by_day, rows: pile, labels, labelled, conflicts } = self;
+        let BuilderShard { ids, orders, by_day, rows: chunks, labels, labelled, conflicts } = self;
         *by_day |= rows.wants.unit == EventUnit::Day;
         let mut orders = rows.orders(shard, orders).into_iter();
-        rows.visit(shard, ids, |row, customer, _| {
+        rows.upsert_into(shard, ids, |row, customer, _| {
             let order = orders.next().unwrap_or(0);
             if let Some(label) = rows.labels[row] {
                 let line = rows.first_line + u64::from(rows.lines[row]);
@@ -121,10 +121,10 @@ impl Shard for BuilderShard {
                         refused.push((line, customer));
                         return;
                     }
-                    _ => labelled.push((pile.len(), line)),
+                    _ => labelled.push((chunks.len(), line)),
                 }
             }
-            pile.push(customer, order, rows.days[row], rows.types[row], rows.amounts[row]);
+            chunks.push(customer, order, rows.days[row], rows.types[row], rows.amounts[row]);
         });
         refused.into_iter().map(|(line, customer)| conflicting_row(ids, line, customer)).collect()
     }
@@ -146,7 +146,7 @@ impl Shard for BuilderShard {
             }
         }
         if count > 0 {
-            let mut kept = Pile::default();
+            let mut kept = ColumnChunks::default();
             self.rows.clear(|row, customer, order, day, event_type, amount| {
                 if !withdrawn[row] {
                     kept.push(customer, order, day, event_type, amount);
@@ -170,11 +170,11 @@ impl Builder {
     /// An empty piece for rows from memory.
     pub(super) fn piece(&self) -> Parsed {
         let wants = self.wants().of_source(EventUnit::Order);
-        Parsed { rows: Rows::new(wants, ROWS_TOGETHER), ..Parsed::default() }
+        Parsed { rows: ParsedRows::new(wants, ROWS_TOGETHER), ..Parsed::default() }
     }
 
     pub(super) fn take(&mut self, mut piece: Parsed, intake: &mut Intake) -> Result<()> {
-        piece.rows.deal(&self.spread, self.shards.len());
+        piece.rows.partition(&self.hasher, self.shards.len());
         intake.take(&mut [piece], self)
     }
 
@@ -192,7 +192,7 @@ impl Builder {
             EventUnit::Row
         };
         for shard in &mut shards {
-            shard.ids.close();
+            shard.ids.drop_index();
             shard.orders = Names::default();
         }
         let type_order: Vec<u32> = sorted(&[&type_names], |_, _| true).into_iter().map(|(_, number)| number).collect();
@@ -238,7 +238,7 @@ impl Builder {
             EventUnit::Order => buckets.sort::<u32>(&starts, by_day),
             EventUnit::Row | EventUnit::Day => buckets.sort::<()>(&starts, by_day),
         };
-        let Sorted { days, types, amounts, first, last, counts, ends } = sorted;
+        let SortedColumns { days, types, amounts, first, last, counts, ends } = sorted;
         let ends = ends.map_err(|(customer, day, sum)| too_large(ids.get(customer), day, sum))?;
         if let Some(ends) = ends {
             starts = ends;
@@ -287,7 +287,7 @@ impl Events {
                 buckets.push(customer as u32, 0, day, event_type, amount);
             }
         }
-        let Sorted { days, types, amounts, ends, .. } = buckets.sort::<()>(&self.starts, true);
+        let SortedColumns { days, types, amounts, ends, .. } = buckets.sort::<()>(&self.starts, true);
         let ends = ends.map_err(|(customer, day, sum)| too_large(self.ids.get(customer), day, sum))?;
         let mut events = Events {
             starts: ends.expect("days are merged"),
@@ -309,19 +309,19 @@ impl Events {
 
 /// Rows partitioned by the position of their customer. A bucket is sorted as a whole, and fits into the cache.
 struct Buckets {
-    buckets: Vec<Pile>,
+    buckets: Vec<ColumnChunks>,
     /// Binary logarithm of the number of customers of a bucket.
     shift: u32,
 }
 
 /// The columns in the canonical order, the first and the last day, and the counts of similar rows before merging.
-struct Sorted {
-    days: Column<i32>,
-    types: Column<u16>,
-    amounts: Column<f64>,
+struct SortedColumns {
+    days: PackedColumn<i32>,
+    types: PackedColumn<u16>,
+    amounts: PackedColumn<f64>,
     first: i32,
     last: i32,
-    counts: Counts,
+    counts: DuplicateCounts,
     /// If rows were merged, the end of each customer's rows, which is the start of the next customer's. `Err` with the
     /// customer, the day and the sum of an event whose sum is out of range.
     ends: std::result::Result<Option<Vec<usize>>, (usize, i32, f64)>,
@@ -332,7 +332,7 @@ impl Buckets {
         let (customers, rows) = (starts.len() - 1, starts[starts.len() - 1]);
         let each = (customers / rows.div_ceil(BUCKET).max(1)).max(1);
         let shift = each.ilog2();
-        let buckets = (0..customers.div_ceil(1 << shift)).map(|_| Pile::default()).collect();
+        let buckets = (0..customers.div_ceil(1 << shift)).map(|_| ColumnChunks::default()).collect();
         Buckets { buckets, shift }
     }
 
@@ -343,16 +343,16 @@ impl Buckets {
 
     /// Sorts each customer's rows by all columns, and merges the rows of an event. `starts` are the starts of the customers'
     /// rows.
-    fn sort<O: Order>(mut self, starts: &[usize], by_day: bool) -> Sorted {
+    fn sort<O: OrderKey>(mut self, starts: &[usize], by_day: bool) -> SortedColumns {
         let merges = by_day || size_of::<O>() > 0;
         let (customers, rows) = (starts.len() - 1, starts[starts.len() - 1]);
-        let mut sorted = Sorted {
-            days: Column::with_capacity(rows),
-            types: Column::with_capacity(rows),
-            amounts: Column::with_capacity(rows),
+        let mut sorted = SortedColumns {
+            days: PackedColumn::with_capacity(rows),
+            types: PackedColumn::with_capacity(rows),
+            amounts: PackedColumn::with_capacity(rows),
             first: i32::MAX,
             last: i32::MIN,
-            counts: Counts::default(),
+            counts: DuplicateCounts::default(),
             ends: Ok(None),
         };
         let (mut ends, mut end, mut failed) = (vec![0], 0, None);
@@ -370,7 +370,7 @@ impl Buckets {
                     end += kept;
                     ends.push(end);
                 }
-                for Row { day, event_type, amount, .. } in bucket.rows {
+                for MergeRow { day, event_type, amount, .. } in bucket.rows {
                     sorted.days.push(day);
                     sorted.types.push(event_type);
                     sorted.amounts.push(amount);
@@ -391,8 +391,8 @@ impl Buckets {
 
 /// The sorted rows of a bucket.
 struct Ordered<O> {
-    rows: Vec<Row<O>>,
-    counts: Counts,
+    rows: Vec<MergeRow<O>>,
+    counts: DuplicateCounts,
     /// If rows are merged, the number of rows of each customer after merging.
     kept: Vec<usize>,
     /// The customer, the day and the sum of the first event whose sum is out of range.
@@ -401,16 +401,16 @@ struct Ordered<O> {
 
 /// Sorts the rows of a bucket, customer by customer, each from its start. `first` is the first customer of the bucket. With
 /// `merged`, merges the rows of an event, by day if true, else by order.
-fn in_order<O: Order>(mut bucket: Pile, first: usize, starts: &[usize], merged: Option<bool>) -> Ordered<O> {
+fn in_order<O: OrderKey>(mut bucket: ColumnChunks, first: usize, starts: &[usize], merged: Option<bool>) -> Ordered<O> {
     let from = starts[0];
     let mut next: Vec<usize> = starts.iter().map(|start| start - from).collect();
-    let mut rows = vec![Row::default(); bucket.len()];
+    let mut rows = vec![MergeRow::default(); bucket.len()];
     bucket.clear(|_, customer, order, day, event_type, amount| {
         let slot = &mut next[customer as usize - first];
-        rows[*slot] = Row { day, event_type, order: O::of(order), amount };
+        rows[*slot] = MergeRow { day, event_type, order: O::of(order), amount };
         *slot += 1;
     });
-    let mut ordered = Ordered { rows, counts: Counts::default(), kept: Vec::new(), failed: None };
+    let mut ordered = Ordered { rows, counts: DuplicateCounts::default(), kept: Vec::new(), failed: None };
     let mut end = 0;
     for (customer, window) in (first..).zip(starts.windows(2)) {
         let own = window[0] - from..window[1] - from;

@@ -6,7 +6,7 @@
 use super::rows::NO_TYPE;
 
 /// A type of values with a narrow form that can represent some of them.
-pub(super) trait Value: Copy {
+pub(super) trait Packable: Copy {
     type Narrow: Copy;
 
     /// The narrow form, if it represents the value exactly.
@@ -16,7 +16,7 @@ pub(super) trait Value: Copy {
 }
 
 /// A day; from 1880 to 2059 it fits in two bytes.
-impl Value for i32 {
+impl Packable for i32 {
     type Narrow = i16;
 
     #[inline(always)]
@@ -31,7 +31,7 @@ impl Value for i32 {
 }
 
 /// The number of an event type; with up to 255 types it fits in one byte.
-impl Value for u16 {
+impl Packable for u16 {
     type Narrow = u8;
 
     #[inline(always)]
@@ -49,7 +49,7 @@ impl Value for u16 {
 }
 
 /// An amount, or NaN; in four bytes as an integer of hundredths if it is the double nearest to such a number.
-impl Value for f64 {
+impl Packable for f64 {
     type Narrow = i32;
 
     #[inline(always)]
@@ -70,81 +70,81 @@ impl Value for f64 {
 
 /// A column of values, all in the narrow form or all in the wide form.
 #[derive(Clone, Debug)]
-pub(super) enum Column<T: Value> {
+pub(super) enum PackedColumn<T: Packable> {
     Narrow(Vec<T::Narrow>),
     Wide(Vec<T>),
 }
 
-impl<T: Value> Default for Column<T> {
+impl<T: Packable> Default for PackedColumn<T> {
     fn default() -> Self {
-        Column::Narrow(Vec::new())
+        PackedColumn::Narrow(Vec::new())
     }
 }
 
-impl<T: Value> Column<T> {
+impl<T: Packable> PackedColumn<T> {
     pub(super) fn with_capacity(rows: usize) -> Self {
-        Column::Narrow(Vec::with_capacity(rows))
+        PackedColumn::Narrow(Vec::with_capacity(rows))
     }
 
     #[inline(always)]
     pub(super) fn push(&mut self, value: T) {
         match self {
-            Column::Narrow(values) => match value.narrow() {
+            PackedColumn::Narrow(values) => match value.narrow() {
                 Some(narrow) => values.push(narrow),
                 None => self.widen().push(value),
             },
-            Column::Wide(values) => values.push(value),
+            PackedColumn::Wide(values) => values.push(value),
         }
     }
 
     #[cold]
     fn widen(&mut self) -> &mut Vec<T> {
-        if let Column::Narrow(values) = self {
+        if let PackedColumn::Narrow(values) = self {
             let mut wide = Vec::with_capacity(values.capacity().max(4));
             wide.extend(values.iter().map(|&narrow| T::wide(narrow)));
-            *self = Column::Wide(wide);
+            *self = PackedColumn::Wide(wide);
         }
         match self {
-            Column::Wide(values) => values,
-            Column::Narrow(_) => unreachable!("it was made wide"),
+            PackedColumn::Wide(values) => values,
+            PackedColumn::Narrow(_) => unreachable!("it was made wide"),
         }
     }
 
     /// Frees the unused capacity.
     pub(super) fn shrink(&mut self) {
         match self {
-            Column::Narrow(values) => values.shrink_to_fit(),
-            Column::Wide(values) => values.shrink_to_fit(),
+            PackedColumn::Narrow(values) => values.shrink_to_fit(),
+            PackedColumn::Wide(values) => values.shrink_to_fit(),
         }
     }
 
     #[inline(always)]
     pub(super) fn get(&self, row: usize) -> T {
         match self {
-            Column::Narrow(values) => T::wide(values[row]),
-            Column::Wide(values) => values[row],
+            PackedColumn::Narrow(values) => T::wide(values[row]),
+            PackedColumn::Wide(values) => values[row],
         }
     }
 }
 
 /// Rows as columns; customers are numbers.
 #[derive(Default)]
-pub(super) struct Columns {
+pub(super) struct EventColumns {
     pub(super) customers: Vec<u32>,
-    pub(super) days: Column<i32>,
-    pub(super) types: Column<u16>,
-    pub(super) amounts: Column<f64>,
+    pub(super) days: PackedColumn<i32>,
+    pub(super) types: PackedColumn<u16>,
+    pub(super) amounts: PackedColumn<f64>,
     /// The orders up to the last row that has one, so a log without orders needs no memory for them.
     orders: Vec<u32>,
 }
 
-impl Columns {
+impl EventColumns {
     pub(super) fn with_capacity(rows: usize) -> Self {
-        Columns {
+        EventColumns {
             customers: Vec::with_capacity(rows),
-            days: Column::with_capacity(rows),
-            types: Column::with_capacity(rows),
-            amounts: Column::with_capacity(rows),
+            days: PackedColumn::with_capacity(rows),
+            types: PackedColumn::with_capacity(rows),
+            amounts: PackedColumn::with_capacity(rows),
             orders: Vec::new(),
         }
     }
@@ -176,10 +176,10 @@ impl Columns {
 mod tests {
     use super::*;
 
-    fn through<T: Value + std::fmt::Debug>(values: &[T]) -> (Vec<T>, bool) {
-        let mut column = Column::default();
+    fn through<T: Packable + std::fmt::Debug>(values: &[T]) -> (Vec<T>, bool) {
+        let mut column = PackedColumn::default();
         values.iter().for_each(|&value| column.push(value));
-        ((0..values.len()).map(|row| column.get(row)).collect(), matches!(column, Column::Narrow(_)))
+        ((0..values.len()).map(|row| column.get(row)).collect(), matches!(column, PackedColumn::Narrow(_)))
     }
 
     #[test]

@@ -5,25 +5,25 @@ use std::io::Read;
 use memchr::memchr;
 
 use super::dates::DateParser;
-use super::ids::{Names, Spread};
+use super::ids::{IdHasher, Names};
 use super::ingest::{
     BadRow, BadRowReason, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer,
-    plain_amount, shown, utf8,
+    plain_amount, quote_for_message, utf8,
 };
 use super::merge::Merge;
-use super::records::{Blocks, End, Records, Span, Step, Walk, field, text_after_quote, unquote};
-use super::rows::{GoodRow, Rows, Shard, Sink, Wants};
+use super::records::{Blocks, End, RecordCursor, RecordReader, RecordStep, Span, field, text_after_quote, unquote};
+use super::rows::{GoodRow, ParsedRows, Shard, Sink, Wants};
 use super::separators;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
-use crate::progress::{Observer, have_read};
+use crate::progress::{Observer, report_read};
 
 /// Number of blocks per thread in a round of parsing, after which the rows are taken over.
 const BLOCKS_PER_THREAD: usize = 8;
 
 /// Reads the header record and returns its names, trimmed, in order.
-pub(crate) fn header<R: Read>(records: &mut Records<R>) -> Result<Vec<String>> {
+pub(crate) fn header<R: Read>(records: &mut RecordReader<R>) -> Result<Vec<String>> {
     let Some(record) = records.next()? else {
         return Err(Error::new(ErrorKind::EmptyFile, "the file is empty: expected a header line with column names"));
     };
@@ -34,7 +34,7 @@ pub(crate) fn header<R: Read>(records: &mut Records<R>) -> Result<Vec<String>> {
             _ => {
                 let message = format!(
                     "line {line}: the header is not UTF-8 text ({}); is this a CSV file?",
-                    shown(record.get(i))
+                    quote_for_message(record.get(i))
                 );
                 Err(Error::new(ErrorKind::NotUtf8, message).at_line(line))
             }
@@ -53,7 +53,7 @@ pub(crate) fn find_column(names: &[String], mapped: Option<&str>, own: &str, req
             Err(Error::new(ErrorKind::DuplicateColumn, message).at_line(1))
         }
         (None, _) if required || mapped.is_some() => {
-            let there: Vec<String> = names.iter().take(30).map(|name| shown(name.as_bytes())).collect();
+            let there: Vec<String> = names.iter().take(30).map(|name| quote_for_message(name.as_bytes())).collect();
             let message = format!(
                 "no column {name:?}; the header has {}. Map {own} to the right one if it goes by another name",
                 there.join(", ")
@@ -99,7 +99,7 @@ struct RowParser {
     columns: usize,
     delimiter: u8,
     wants: Wants,
-    spread: Spread,
+    hasher: IdHasher,
     shards: usize,
 }
 
@@ -115,7 +115,7 @@ impl RowParser {
             Some(_) => self.with_quotes(text, is_utf8, parsed),
         };
         parsed.failed = done.err();
-        parsed.rows.deal(&self.spread, self.shards);
+        parsed.rows.partition(&self.hasher, self.shards);
     }
 
     /// Parses a block without quotes. Every separator then ends a field, so all separators are found in one pass.
@@ -153,21 +153,21 @@ impl RowParser {
 
     fn with_quotes(&self, text: &mut [u8], is_utf8: bool, parsed: &mut Parsed) -> Result<()> {
         let mut spans = vec![(0, 0); self.columns];
-        let mut walk = Walk::new(text, self.delimiter);
+        let mut cursor = RecordCursor::new(text, self.delimiter);
         loop {
-            match walk.next(text, &mut spans) {
-                Step::Record { from, to, line, fields, plain } => {
+            match cursor.next(text, &mut spans) {
+                RecordStep::Record { from, to, line, fields, plain } => {
                     if fields == self.columns && !plain {
                         unquote(text, from, to, self.delimiter, &mut spans);
                     }
                     parsed.lines = u64::from(line);
                     self.record(text, fields, |i| spans[i], is_utf8, parsed)?;
                 }
-                Step::Malformed { open, line } => parsed.refuse(line.into(), text_after_quote(text, open)),
-                Step::End | Step::Open => break,
+                RecordStep::Malformed { open, line } => parsed.refuse(line.into(), text_after_quote(text, open)),
+                RecordStep::End | RecordStep::Open => break,
             }
         }
-        parsed.lines = u64::from(walk.line);
+        parsed.lines = u64::from(cursor.line);
         Ok(())
     }
 
@@ -192,7 +192,7 @@ impl RowParser {
             {
                 let (event_type, order) = (get_or_empty(self.at.event_type), get_or_empty(self.at.order));
                 let row = GoodRow { day, amount, event_type, order, label: None, line: parsed.lines as u32 };
-                return parsed.rows.push(customer, &self.spread, row);
+                return parsed.rows.push(customer, &self.hasher, row);
             }
         }
         self.any_record(text, fields, span, is_utf8, parsed)
@@ -235,7 +235,7 @@ impl RowParser {
             Ok((customer, GoodRow { day, amount, event_type, order, label, line }))
         };
         match check() {
-            Ok((customer, row)) => parsed.rows.push(customer, &self.spread, row),
+            Ok((customer, row)) => parsed.rows.push(customer, &self.hasher, row),
             Err(refusal) => {
                 parsed.refuse(parsed.lines, refusal);
                 Ok(())
@@ -267,9 +267,9 @@ impl RowParser {
 /// # Errors
 /// The errors of [`Events::from_csv`](crate::Events::from_csv), except those that need the comparisons named above.
 pub fn check_csv(reader: impl Read, options: &ReadOptions) -> Result<CheckedCsv> {
-    let mut looker = Looker { spread: Spread::default(), days: [DaySpan(None)], names: Names::default() };
-    let report = read_in_rounds(reader, options, &mut looker, &(), 1)?;
-    let (first, last) = looker.days[0].0.expect("reading succeeds with a good row only");
+    let mut sink = CheckSink { hasher: IdHasher::default(), days: [DaySpan(None)], names: Names::default() };
+    let report = read_in_rounds(reader, options, &mut sink, &(), 1)?;
+    let (first, last) = sink.days[0].0.expect("reading succeeds with a good row only");
     let day = |number| Day::new(number).expect("days of rows are days");
     Ok(CheckedCsv { report, first_day: day(first), last_day: day(last) })
 }
@@ -286,8 +286,8 @@ pub struct CheckedCsv {
 }
 
 /// A sink that keeps only the first and the last day.
-struct Looker {
-    spread: Spread,
+struct CheckSink {
+    hasher: IdHasher,
     days: [DaySpan; 1],
     names: Names,
 }
@@ -295,15 +295,15 @@ struct Looker {
 /// The first and the last day; none before the first row.
 struct DaySpan(Option<(i32, i32)>);
 
-impl Sink for Looker {
+impl Sink for CheckSink {
     type Shard = DaySpan;
 
     fn wants(&self) -> Wants {
         Wants { labels: true, ..Wants::default() }
     }
 
-    fn spread(&self) -> &Spread {
-        &self.spread
+    fn hasher(&self) -> &IdHasher {
+        &self.hasher
     }
 
     fn parts(&mut self) -> (&mut [DaySpan], &mut Names) {
@@ -312,7 +312,7 @@ impl Sink for Looker {
 }
 
 impl Shard for DaySpan {
-    fn take(&mut self, _: usize, rows: &Rows) -> Vec<BadRow> {
+    fn take(&mut self, _: usize, rows: &ParsedRows) -> Vec<BadRow> {
         for &day in &rows.days {
             let (first, last) = self.0.unwrap_or((day, day));
             self.0 = Some((first.min(day), last.max(day)));
@@ -365,7 +365,7 @@ impl<R: Read> Rounds<R> {
     pub(super) fn start<S: Sink>(reader: R, options: &ReadOptions, sink: &mut S, together: usize) -> Result<Self> {
         let dates = DateParser::new(options.date_format.as_deref())?;
         let mut intake = Intake::new(options)?;
-        let mut records = Records::new(reader, options.delimiter)?;
+        let mut records = RecordReader::new(reader, options.delimiter)?;
         let names = header(&mut records)?;
         let wants = sink.wants();
         let at = Positions::find(&names, options, wants.labels)?;
@@ -375,7 +375,7 @@ impl<R: Read> Rounds<R> {
             at,
             columns: names.len(),
             delimiter: records.delimiter(),
-            spread: sink.spread().clone(),
+            hasher: sink.hasher().clone(),
             shards: sink.parts().0.len(),
         };
         let (mut blocks, lines) = records.into_blocks();
@@ -398,7 +398,7 @@ impl<R: Read> Rounds<R> {
 
     /// Parses a round into the sink, and reads the next one. Returns false after the last round.
     pub(super) fn take<S: Sink>(&mut self, sink: &mut S, observer: &dyn Observer) -> Result<bool> {
-        have_read(observer, self.bytes)?;
+        report_read(observer, self.bytes)?;
         let Rounds { parser, intake, blocks, round: Round { texts, filled, end }, ahead, parsed, .. } = self;
         let together = texts.len();
         let mut take = || {
@@ -410,7 +410,7 @@ impl<R: Read> Rounds<R> {
         // A round that is not full is the last one.
         let is_last = *filled < together;
         let mut read_on = || if is_last { Ok(0) } else { ahead.fill(blocks) };
-        let (taken, read) = if together == 1 { (take(), read_on()) } else { parallel::beside(take, read_on) };
+        let (taken, read) = if together == 1 { (take(), read_on()) } else { parallel::join(take, read_on) };
         taken?;
         end.error(intake.lines() + 1)?;
         self.bytes += read?;

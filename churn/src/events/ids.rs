@@ -64,9 +64,9 @@ impl Id {
 /// The hash function that spreads ids over slots and shards. It is seeded randomly, so that no file can be made to cause
 /// collisions. The results do not depend on the seed.
 #[derive(Clone, Default)]
-pub(crate) struct Spread(RandomState);
+pub(crate) struct IdHasher(RandomState);
 
-impl Spread {
+impl IdHasher {
     /// Creates a long id with this index among the long ids of its rows.
     pub(crate) fn long(&self, text: &[u8], place: usize) -> Id {
         Id(u128::from(self.0.hash_one(text)) | (place as u128) << 64 & PLACE | u128::from(LONG) << 88)
@@ -99,9 +99,9 @@ impl Spread {
 /// The id of a record, in 12 bytes. A short id is stored as in [`Id`]; a long one as the index of its text among the long ids
 /// of the table and 56 bits of its hash.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key([u8; 12]);
+pub(crate) struct IdKey([u8; 12]);
 
-impl Key {
+impl IdKey {
     #[inline(always)]
     fn bits(self) -> u128 {
         let low = u64::from_le_bytes(self.0[..8].try_into().expect("eight bytes"));
@@ -109,8 +109,8 @@ impl Key {
         u128::from(low) | u128::from(high) << 64
     }
 
-    fn of_bits(bits: u128) -> Key {
-        Key(bits.to_le_bytes()[..12].try_into().expect("twelve bytes"))
+    fn of_bits(bits: u128) -> IdKey {
+        IdKey(bits.to_le_bytes()[..12].try_into().expect("twelve bytes"))
     }
 
     fn is_long(self) -> bool {
@@ -124,31 +124,31 @@ impl Key {
 }
 
 /// The record of an id in a table.
-pub(crate) trait Record: Send + Sync {
-    fn new(key: Key) -> Self;
+pub(crate) trait IdRecord: Send + Sync {
+    fn new(key: IdKey) -> Self;
 
-    fn key(&self) -> &Key;
+    fn key(&self) -> &IdKey;
 }
 
-impl Record for Key {
-    fn new(key: Key) -> Self {
+impl IdRecord for IdKey {
+    fn new(key: IdKey) -> Self {
         key
     }
 
-    fn key(&self) -> &Key {
+    fn key(&self) -> &IdKey {
         self
     }
 }
 
 /// A list that grows without copying: existing items keep their addresses.
 #[derive(Clone)]
-struct Records<R> {
+struct ChunkedVec<R> {
     chunks: Vec<Vec<R>>,
 }
 
 const CHUNK: usize = 1 << 12;
 
-impl<R> Records<R> {
+impl<R> ChunkedVec<R> {
     fn len(&self) -> usize {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
     }
@@ -172,7 +172,7 @@ impl<R> Records<R> {
     }
 }
 
-impl<R> std::ops::Index<usize> for Records<R> {
+impl<R> std::ops::Index<usize> for ChunkedVec<R> {
     type Output = R;
 
     #[inline(always)]
@@ -181,7 +181,7 @@ impl<R> std::ops::Index<usize> for Records<R> {
     }
 }
 
-impl<R> std::ops::IndexMut<usize> for Records<R> {
+impl<R> std::ops::IndexMut<usize> for ChunkedVec<R> {
     #[inline(always)]
     fn index_mut(&mut self, index: usize) -> &mut R {
         &mut self.chunks[index / CHUNK][index % CHUNK]
@@ -189,29 +189,29 @@ impl<R> std::ops::IndexMut<usize> for Records<R> {
 }
 
 /// A table that numbers texts, without further data.
-pub(crate) type Names = Table<Key>;
+pub(crate) type Names = IdTable<IdKey>;
 
 /// A hash table with a record for each id, numbered 0, 1, 2, … in the order in which they were first seen.
 ///
 /// A slot is 8 bytes: 32 bits of the hash, and the record's number. So the slots of a million ids stay in the cache of the
 /// machine. The id itself is in the record, which must be read anyway.
 #[derive(Clone)]
-pub(crate) struct Table<R> {
+pub(crate) struct IdTable<R> {
     /// The hash slots, with number + 1 in the high half and the tag in the low half; 0 is a free slot.
     slots: Vec<u64>,
-    records: Records<R>,
+    records: ChunkedVec<R>,
     /// The texts of the long ids.
     long: Strings,
-    spread: Spread,
+    hasher: IdHasher,
 }
 
-impl<R: Record> Texts for Table<R> {
+impl<R: IdRecord> Texts for IdTable<R> {
     fn len(&self) -> usize {
         self.records.len()
     }
 
-    fn call_up(&self, index: usize) {
-        call_up(self.records[index].key());
+    fn prefetch(&self, index: usize) {
+        prefetch(self.records[index].key());
     }
 
     fn bytes(&self, index: usize) -> &[u8] {
@@ -223,15 +223,15 @@ impl<R: Record> Texts for Table<R> {
     }
 }
 
-impl<R: Record> Default for Table<R> {
+impl<R: IdRecord> Default for IdTable<R> {
     fn default() -> Self {
-        Table::new(Spread::default())
+        IdTable::new(IdHasher::default())
     }
 }
 
-impl<R: Record> Table<R> {
-    pub(crate) fn new(spread: Spread) -> Self {
-        Table { slots: Vec::new(), records: Records { chunks: Vec::new() }, long: Strings::default(), spread }
+impl<R: IdRecord> IdTable<R> {
+    pub(crate) fn new(hasher: IdHasher) -> Self {
+        IdTable { slots: Vec::new(), records: ChunkedVec { chunks: Vec::new() }, long: Strings::default(), hasher }
     }
 
     /// The record with this number.
@@ -255,17 +255,17 @@ impl<R: Record> Table<R> {
     }
 
     /// Frees the memory that is only needed for finding ids.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn drop_index(&mut self) {
         self.slots = Vec::new();
     }
 
     /// The number of a text, which must be UTF-8; a new number if it was not seen before.
     #[inline(always)]
     pub(crate) fn number(&mut self, text: &[u8]) -> u32 {
-        let id = self.spread.id(text);
+        let id = self.hasher.id(text);
         let long =
             if id.is_long() { std::str::from_utf8(text).expect("ids are checked where they come in") } else { "" };
-        self.find(id, self.spread.tag(id), long)
+        self.find(id, self.hasher.tag(id), long)
     }
 
     pub(crate) fn record(&mut self, text: &[u8]) -> (u32, &mut R) {
@@ -279,7 +279,7 @@ impl<R: Record> Table<R> {
     /// second reads the slots and prefetches the records; the third updates the records. So the memory accesses of a batch
     /// overlap with each other and with the work on the neighbouring batches.
     #[inline(always)]
-    pub(crate) fn visit(
+    pub(crate) fn upsert_batch(
         &mut self,
         n: usize,
         id: impl Fn(usize) -> Id,
@@ -293,10 +293,10 @@ impl<R: Record> Table<R> {
         for step in 0..batches + 2 {
             if step < batches {
                 for (i, row) in rows(step) {
-                    let tag = self.spread.tag(id(row));
+                    let tag = self.hasher.tag(id(row));
                     tags[step % 3][i] = tag;
                     if let Some(slot) = self.slots.get(tag as usize & self.slots.len().wrapping_sub(1)) {
-                        call_up(slot);
+                        prefetch(slot);
                     }
                 }
             }
@@ -306,7 +306,7 @@ impl<R: Record> Table<R> {
                     let candidate = self.candidate(tags[batch % 3][i]);
                     candidates[batch % 2][i] = candidate;
                     if let Some(record) = self.records.get(candidate.wrapping_sub(1) as usize) {
-                        call_up(record);
+                        prefetch(record);
                     }
                 }
             }
@@ -388,7 +388,7 @@ impl<R: Record> Table<R> {
                 (self.long.len() - 1) as u128 | id.long_bits() << 32
             }
         };
-        self.records.push(R::new(Key::of_bits(bits)));
+        self.records.push(R::new(IdKey::of_bits(bits)));
         number
     }
 }
@@ -406,7 +406,7 @@ fn place(slots: &mut [u64], slot: u64) {
 /// Prefetches the memory of an item that will be used soon.
 #[inline(always)]
 #[allow(unsafe_code, reason = "the one hot loop that waits for memory; the language asks for the word")]
-pub(crate) fn call_up<T>(item: &T) {
+pub(crate) fn prefetch<T>(item: &T) {
     #[cfg(all(target_arch = "x86_64", target_feature = "sse"))]
     for line in 0..size_of::<T>().div_ceil(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -423,8 +423,8 @@ mod tests {
 
     #[test]
     fn ids_of_every_length_are_told_apart() {
-        let spread = Spread::default();
-        let mut ids = Table::<Key>::new(spread);
+        let hasher = IdHasher::default();
+        let mut ids = IdTable::<IdKey>::new(hasher);
         let texts: Vec<String> = (0..40)
             .flat_map(|n| {
                 ["a".repeat(n), "\0".repeat(n), format!("{n:>n$}"), "é".repeat(n), format!("x{}", "\0".repeat(n))]

@@ -10,7 +10,7 @@ use super::Day;
 use super::dates::DateParser;
 use super::merge::{self, EventUnit, Merge};
 use super::records::{Span, field};
-use super::rows::{Rows, Shard, Sink};
+use super::rows::{ParsedRows, Shard, Sink};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::objects::{names, objects};
 use crate::parallel;
@@ -193,12 +193,12 @@ pub(crate) const REPORTED_BAD_ROWS: usize = 1000;
 /// Number of bad rows in the message of an error.
 const SHOWN_BAD_ROWS: usize = 10;
 
-pub(crate) type Refusal = (BadRowReason, String);
+pub(crate) type RowError = (BadRowReason, String);
 
 /// The result of parsing a piece of a source.
 #[derive(Default)]
 pub(crate) struct Parsed {
-    pub(crate) rows: Rows,
+    pub(crate) rows: ParsedRows,
     /// The first bad rows, with lines counted from 0 within the piece.
     pub(crate) refused: Vec<BadRow>,
     pub(crate) bad: u64,
@@ -219,7 +219,7 @@ impl Parsed {
 
     /// Counts a bad row, and keeps it if it is one of the first.
     #[cold]
-    pub(crate) fn refuse(&mut self, line: u64, (reason, message): Refusal) {
+    pub(crate) fn refuse(&mut self, line: u64, (reason, message): RowError) {
         self.bad += 1;
         if self.refused.len() < REPORTED_BAD_ROWS {
             self.refused.push(BadRow { line, reason, message });
@@ -348,13 +348,14 @@ impl Intake {
     }
 }
 
-pub(crate) fn conflict(customer: &str) -> Refusal {
-    let message = format!("churn_label differs from another row of customer {}", shown(customer.as_bytes()));
+pub(crate) fn conflict(customer: &str) -> RowError {
+    let message =
+        format!("churn_label differs from another row of customer {}", quote_for_message(customer.as_bytes()));
     (BadRowReason::ConflictingLabel, message)
 }
 
 /// Text from the input, formatted for a message: quoted, on one line, and shortened.
-pub(crate) fn shown(text: &[u8]) -> String {
+pub(crate) fn quote_for_message(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut short: String = text.chars().take(40).collect();
     if short.len() < text.len() {
@@ -363,29 +364,29 @@ pub(crate) fn shown(text: &[u8]) -> String {
     format!("{short:?}")
 }
 
-pub(crate) fn missing_customer() -> Refusal {
+pub(crate) fn missing_customer() -> RowError {
     (BadRowReason::MissingCustomer, "customer_id is empty".to_owned())
 }
 
 #[inline(always)]
-pub(crate) fn date(dates: &DateParser, text: &[u8]) -> std::result::Result<Day, Refusal> {
+pub(crate) fn date(dates: &DateParser, text: &[u8]) -> std::result::Result<Day, RowError> {
     dates.parse(text).ok_or_else(|| {
-        let message = format!("event_date {} is not a date (expected {})", shown(text), dates.expected());
+        let message = format!("event_date {} is not a date (expected {})", quote_for_message(text), dates.expected());
         (BadRowReason::InvalidDate, message)
     })
 }
 
-/// Returns a refusal for text that is not UTF-8.
-pub(crate) fn utf8(text: &[u8], column: &str) -> std::result::Result<(), Refusal> {
+/// Returns an error for text that is not UTF-8.
+pub(crate) fn utf8(text: &[u8], column: &str) -> std::result::Result<(), RowError> {
     match std::str::from_utf8(text) {
         Ok(_) => Ok(()),
-        Err(_) => Err((BadRowReason::InvalidUtf8, format!("{column} {} is not UTF-8 text", shown(text)))),
+        Err(_) => Err((BadRowReason::InvalidUtf8, format!("{column} {} is not UTF-8 text", quote_for_message(text)))),
     }
 }
 
 /// Parses the bytes of `text` from `start` to `end` as a decimal number; an empty field is NaN.
 #[inline(always)]
-pub(crate) fn amount(text: &[u8], (start, end): Span) -> std::result::Result<f64, Refusal> {
+pub(crate) fn amount(text: &[u8], (start, end): Span) -> std::result::Result<f64, RowError> {
     match plain_amount(text, (start, end)) {
         Some(amount) => Ok(amount),
         None => other_amount(field(text, (start, end))),
@@ -411,15 +412,18 @@ pub(crate) fn plain_amount(text: &[u8], (start, end): Span) -> Option<f64> {
 }
 
 /// The slow path of [`amount`], for any text.
-fn other_amount(text: &[u8]) -> std::result::Result<f64, Refusal> {
+fn other_amount(text: &[u8]) -> std::result::Result<f64, RowError> {
     let trimmed = text.trim_ascii();
     if trimmed.is_empty() {
         return Ok(f64::NAN);
     }
-    parse_decimal(trimmed).ok_or(f64::NAN).and_then(checked_amount).map_err(|_| refused_amount(&shown(text)))
+    parse_decimal(trimmed)
+        .ok_or(f64::NAN)
+        .and_then(checked_amount)
+        .map_err(|_| refused_amount(&quote_for_message(text)))
 }
 
-pub(crate) fn refused_amount(shown: &str) -> Refusal {
+pub(crate) fn refused_amount(shown: &str) -> RowError {
     let message = format!("amount {shown} is not a number within ±10^12 (expected a decimal such as 12.50)");
     (BadRowReason::InvalidAmount, message)
 }
@@ -497,12 +501,12 @@ pub(crate) fn parse_decimal(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-pub(crate) fn label(text: &[u8]) -> std::result::Result<Option<bool>, Refusal> {
+pub(crate) fn label(text: &[u8]) -> std::result::Result<Option<bool>, RowError> {
     match text.trim_ascii() {
         b"0" => Ok(Some(false)),
         b"1" => Ok(Some(true)),
         b"" => Ok(None),
-        _ => Err((BadRowReason::InvalidLabel, format!("churn_label {} is not 0 or 1", shown(text)))),
+        _ => Err((BadRowReason::InvalidLabel, format!("churn_label {} is not 0 or 1", quote_for_message(text)))),
     }
 }
 
@@ -524,8 +528,8 @@ mod tests {
         for _ in 0..300_000 {
             let text: Vec<u8> = (0..random.below(11)).map(|_| alphabet[random.below(alphabet.len())]).collect();
             if let Some(amount) = plain(&text) {
-                let other = other_amount(&text).unwrap_or_else(|_| panic!("{} is no amount", shown(&text)));
-                assert_eq!(amount.to_bits(), other.to_bits(), "{}", shown(&text));
+                let other = other_amount(&text).unwrap_or_else(|_| panic!("{} is no amount", quote_for_message(&text)));
+                assert_eq!(amount.to_bits(), other.to_bits(), "{}", quote_for_message(&text));
                 plain_ones += 1;
             }
         }

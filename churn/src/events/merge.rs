@@ -9,7 +9,7 @@
 use serde::Serialize;
 
 use super::rows::NO_TYPE;
-use super::{Day, shown};
+use super::{Day, quote_for_message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::objects::names;
 
@@ -58,7 +58,7 @@ impl EventUnit {
 
 /// The exact sum of the amounts of an event, which may have no amount.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sum {
+pub(crate) struct AmountSum {
     /// The sum as a decimal in units of 10^-8, in which 2^60 amounts fit. [`NOTHING`] as long as there is no amount, [`NONE`]
     /// after an amount that is not a decimal.
     decimals: i128,
@@ -74,22 +74,22 @@ const DOUBLE: f64 = (1u64 << 55) as f64;
 /// first, because most amounts are hundredths.
 static SCALES: [(f64, i128); 3] = [(1e2, 1_000_000), (1e4, 10_000), (1e8, 1)];
 
-impl Default for Sum {
+impl Default for AmountSum {
     fn default() -> Self {
-        Sum { decimals: NOTHING, doubles: 0 }
+        AmountSum { decimals: NOTHING, doubles: 0 }
     }
 }
 
-impl Sum {
+impl AmountSum {
     /// Adds an amount; NaN stands for no amount.
     pub(crate) fn add(&mut self, amount: f64) {
         if !amount.is_nan() {
             let doubles = (amount * DOUBLE).round_ties_even() as i128;
-            self.merge(Sum { decimals: decimal(amount).unwrap_or(NONE), doubles });
+            self.merge(AmountSum { decimals: decimal(amount).unwrap_or(NONE), doubles });
         }
     }
 
-    pub(crate) fn merge(&mut self, other: Sum) {
+    pub(crate) fn merge(&mut self, other: AmountSum) {
         self.doubles += other.doubles;
         self.decimals = match (self.decimals, other.decimals) {
             (NOTHING, decimals) | (decimals, NOTHING) => decimals,
@@ -132,20 +132,20 @@ pub(crate) fn too_large(customer: &str, day: i32, sum: f64) -> Error {
     let day = Day::new(day).expect("days of events are days");
     let message = format!(
         "the rows of customer {} that are one event on {day} have amounts that add up to {sum}, which is not within ±10^12",
-        shown(customer.as_bytes())
+        quote_for_message(customer.as_bytes())
     );
     Error::new(ErrorKind::BadRows, message)
 }
 
 /// The number of a row's order within its customer's shard. Without orders it is a type of size 0.
-pub(super) trait Order: Copy + Ord + Send + Sync + Default {
+pub(super) trait OrderKey: Copy + Ord + Send + Sync + Default {
     /// Creates it from a number; 0 is a row without an order.
     fn of(number: u32) -> Self;
 
     fn is_order(self) -> bool;
 }
 
-impl Order for () {
+impl OrderKey for () {
     fn of(_: u32) {}
 
     fn is_order(self) -> bool {
@@ -153,7 +153,7 @@ impl Order for () {
     }
 }
 
-impl Order for u32 {
+impl OrderKey for u32 {
     fn of(number: u32) -> u32 {
         number
     }
@@ -165,7 +165,7 @@ impl Order for u32 {
 
 /// A row of a customer, in sixteen bytes if the log has no orders.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row<O> {
+pub(super) struct MergeRow<O> {
     pub(super) day: i32,
     pub(super) event_type: u16,
     pub(super) order: O,
@@ -173,13 +173,13 @@ pub(super) struct Row<O> {
     pub(super) amount: f64,
 }
 
-impl<O: Order> Default for Row<O> {
+impl<O: OrderKey> Default for MergeRow<O> {
     fn default() -> Self {
-        Row { day: 0, event_type: NO_TYPE, order: O::default(), amount: 0.0 }
+        MergeRow { day: 0, event_type: NO_TYPE, order: O::default(), amount: 0.0 }
     }
 }
 
-impl<O: Order> Row<O> {
+impl<O: OrderKey> MergeRow<O> {
     /// The day and the type as one number with the same order.
     #[inline(always)]
     fn day_and_type(&self) -> i64 {
@@ -187,28 +187,31 @@ impl<O: Order> Row<O> {
     }
 
     #[inline(always)]
-    fn shares_day(&self, other: &Row<O>) -> bool {
+    fn shares_day(&self, other: &MergeRow<O>) -> bool {
         self.day_and_type() == other.day_and_type()
     }
 }
 
 /// Counts of the rows that are similar to another row of their customer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Counts {
+pub(super) struct DuplicateCounts {
     /// Number of rows that share their day and event type.
     pub(super) sharing_day: u64,
     /// Number of rows that share everything.
     pub(super) duplicate: u64,
 }
 
-impl Counts {
-    pub(super) fn plus(self, other: Counts) -> Counts {
-        Counts { sharing_day: self.sharing_day + other.sharing_day, duplicate: self.duplicate + other.duplicate }
+impl DuplicateCounts {
+    pub(super) fn plus(self, other: DuplicateCounts) -> DuplicateCounts {
+        DuplicateCounts {
+            sharing_day: self.sharing_day + other.sharing_day,
+            duplicate: self.duplicate + other.duplicate,
+        }
     }
 }
 
 /// Sorts the rows of one customer by all columns, and counts similar rows.
-pub(super) fn sort<O: Order>(rows: &mut [Row<O>], counts: &mut Counts) {
+pub(super) fn sort<O: OrderKey>(rows: &mut [MergeRow<O>], counts: &mut DuplicateCounts) {
     rows.sort_unstable_by(|a, b| {
         let days = a.day_and_type().cmp(&b.day_and_type());
         days.then_with(|| a.order.cmp(&b.order)).then_with(|| a.amount.total_cmp(&b.amount))
@@ -227,13 +230,13 @@ pub(super) fn sort<O: Order>(rows: &mut [Row<O>], counts: &mut Counts) {
 
 /// Merges the rows of each event in place, for the sorted rows of one customer. Returns the number of rows that are left, which
 /// are in canonical order; `Err` with the day and the sum of an event whose sum is out of range.
-pub(super) fn merge<O: Order>(rows: &mut [Row<O>], by_day: bool) -> std::result::Result<usize, (i32, f64)> {
+pub(super) fn merge<O: OrderKey>(rows: &mut [MergeRow<O>], by_day: bool) -> std::result::Result<usize, (i32, f64)> {
     let (mut kept, mut from) = (0, 0);
     while from < rows.len() {
         let mut event = rows[from];
         let mut to = from + 1;
         if by_day || event.order.is_order() {
-            let same = |row: &Row<O>| event.shares_day(row) && (by_day || event.order == row.order);
+            let same = |row: &MergeRow<O>| event.shares_day(row) && (by_day || event.order == row.order);
             to += rows[to..].iter().take_while(|row| same(row)).count();
             event.amount = sum(rows[from..to].iter().map(|row| row.amount)).map_err(|sum| (event.day, sum))?;
         }
@@ -248,7 +251,7 @@ pub(super) fn merge<O: Order>(rows: &mut [Row<O>], by_day: bool) -> std::result:
 
 /// Returns the amount of an event with these amounts; `Err` with the sum if it is out of range.
 pub(crate) fn sum(amounts: impl Iterator<Item = f64>) -> std::result::Result<f64, f64> {
-    let mut sum = Sum::default();
+    let mut sum = AmountSum::default();
     amounts.for_each(|amount| sum.add(amount));
     sum.value()
 }
@@ -316,7 +319,7 @@ mod tests {
             let cents: Vec<i64> = (0..1 + random.below(90)).map(|_| random.below(200_000) as i64 - 40_000).collect();
             let amounts: Vec<f64> = cents.iter().map(|&cents| text(cents).parse().expect("a number")).collect();
             let expected: f64 = text(cents.iter().sum()).parse().expect("a number");
-            let mut parts = [Sum::default(), Sum::default()];
+            let mut parts = [AmountSum::default(), AmountSum::default()];
             amounts.iter().enumerate().for_each(|(i, &amount)| parts[i % 2].add(amount));
             let [mut both, other] = parts;
             both.merge(other);
@@ -331,7 +334,7 @@ mod tests {
 
     #[test]
     fn rows_without_orders_are_small() {
-        assert_eq!(size_of::<Row<()>>(), 16);
+        assert_eq!(size_of::<MergeRow<()>>(), 16);
         const { assert!(MAX_AMOUNT * 1e8 < (1u128 << 67) as f64) };
     }
 }

@@ -33,16 +33,16 @@ pub use pieces::CsvReading;
 pub use words::CustomerId;
 
 use builder::{Builder, ROWS_TOGETHER};
-use columns::Column;
+use columns::PackedColumn;
 pub(crate) use csv::{header, quoted, read as read_csv};
 pub(crate) use dates::day_of_text;
-pub(crate) use ids::{Key, Names, Record, Spread, Table, call_up};
+pub(crate) use ids::{IdHasher, IdKey, IdRecord, IdTable, Names, prefetch};
 use ingest::Intake;
-pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, shown};
-pub(crate) use merge::{Sum, sum, too_large};
-pub(crate) use records::Records;
+pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, quote_for_message};
+pub(crate) use merge::{AmountSum, sum, too_large};
+pub(crate) use records::RecordReader;
 use rows::GoodRow;
-pub(crate) use rows::{MAX_EVENT_TYPES, NO_TYPE, Rows, Shard, Sink, Wants, shards, too_many_types, type_number};
+pub(crate) use rows::{MAX_EVENT_TYPES, NO_TYPE, ParsedRows, Shard, Sink, Wants, shards, too_many_types, type_number};
 pub(crate) use strings::{Strings, Texts, select, sorted};
 
 #[cfg(feature = "arrow")]
@@ -73,10 +73,10 @@ pub struct Events {
     /// Rows `starts[c]..starts[c + 1]` belong to customer `c`.
     starts: Vec<usize>,
     /// The days of the rows, rising within a customer.
-    days: Column<i32>,
+    days: PackedColumn<i32>,
     /// The amounts of the rows; NaN for a row without an amount.
-    amounts: Column<f64>,
-    types: Column<u16>,
+    amounts: PackedColumn<f64>,
+    types: PackedColumn<u16>,
     /// Sorted in byte order.
     type_names: Strings,
     labels: Option<Vec<Option<bool>>>,
@@ -108,7 +108,7 @@ impl FromJson for AnyDate {
     fn from_json(json: &Json) -> JsonResult<Self> {
         let Json::Text(text) = json else { return Err(json.expected("a date as text")) };
         dates::day_of_text(text.as_bytes()).map(AnyDate).ok_or_else(|| {
-            let (shown, expected) = (shown(text.as_bytes()), dates::ISO);
+            let (shown, expected) = (quote_for_message(text.as_bytes()), dates::ISO);
             JsonError::new(format!("{shown} is not a date (expected {expected})"))
         })
     }
@@ -271,7 +271,7 @@ impl Events {
                 label: None,
                 line: parsed.rows.len() as u32,
             };
-            parsed.rows.push(customer.as_bytes(), &builder.spread, row)?;
+            parsed.rows.push(customer.as_bytes(), &builder.hasher, row)?;
             parsed.lines += 1;
             if parsed.rows.len() == ROWS_TOGETHER {
                 let full = std::mem::replace(&mut parsed, builder.piece());
@@ -377,9 +377,9 @@ impl Events {
         let mut events = Events {
             ids: self.ids.select(customers.iter().map(|&c| c as u32)),
             starts: vec![0],
-            days: Column::default(),
-            amounts: Column::default(),
-            types: Column::default(),
+            days: PackedColumn::default(),
+            amounts: PackedColumn::default(),
+            types: PackedColumn::default(),
             type_names: self.type_names.select(known),
             labels: self.labels.as_ref().map(|labels| customers.iter().map(|&c| labels[c]).collect()),
             first_day: self.first_day,
@@ -439,12 +439,12 @@ impl Events {
 }
 
 /// The rows of one customer up to a day, or after it, by day.
-pub(crate) struct Side<'a> {
+pub(crate) struct CustomerEvents<'a> {
     events: &'a Events,
     rows: Range<usize>,
 }
 
-impl<'a> Side<'a> {
+impl<'a> CustomerEvents<'a> {
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
@@ -485,9 +485,9 @@ impl<'a> History<'a> {
         self.as_of
     }
 
-    pub(crate) fn of(&self, customer: usize) -> Side<'a> {
+    pub(crate) fn of(&self, customer: usize) -> CustomerEvents<'a> {
         let events = self.events;
-        Side { events, rows: events.rows_of(customer).start..events.first_after(customer, self.as_of) }
+        CustomerEvents { events, rows: events.rows_of(customer).start..events.first_after(customer, self.as_of) }
     }
 
     pub(crate) fn events(&self) -> &'a Events {
@@ -513,9 +513,9 @@ pub struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    pub(crate) fn of(&self, customer: usize) -> Side<'a> {
+    pub(crate) fn of(&self, customer: usize) -> CustomerEvents<'a> {
         let events = self.events;
-        Side { events, rows: events.first_after(customer, self.as_of)..events.rows_of(customer).end }
+        CustomerEvents { events, rows: events.first_after(customer, self.as_of)..events.rows_of(customer).end }
     }
 
     /// The last day before the outcome.

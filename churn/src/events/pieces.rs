@@ -30,7 +30,7 @@ const ENOUGH: usize = 8 << 20;
 pub struct CsvReading {
     options: ReadOptions,
     builder: Builder,
-    state: State,
+    state: ReadingState,
 }
 
 impl fmt::Debug for CsvReading {
@@ -39,7 +39,7 @@ impl fmt::Debug for CsvReading {
     }
 }
 
-enum State {
+enum ReadingState {
     /// The header has not been read yet.
     Waiting(VecDeque<u8>),
     Reading(Box<Rounds<VecDeque<u8>>>),
@@ -55,7 +55,11 @@ impl CsvReading {
     pub fn new(options: &ReadOptions) -> Result<Self> {
         DateParser::new(options.date_format.as_deref())?;
         Intake::new(options)?;
-        Ok(CsvReading { options: options.clone(), builder: Builder::default(), state: State::Waiting(VecDeque::new()) })
+        Ok(CsvReading {
+            options: options.clone(),
+            builder: Builder::default(),
+            state: ReadingState::Waiting(VecDeque::new()),
+        })
     }
 
     /// Adds the next bytes, in pieces of any length. After an error nothing more can be read.
@@ -64,9 +68,9 @@ impl CsvReading {
     /// The errors of [`Events::from_csv`], and `cancelled`.
     pub fn push(&mut self, bytes: &[u8], observer: &dyn Observer) -> Result<()> {
         let pending = match &mut self.state {
-            State::Waiting(pending) => pending,
-            State::Reading(rounds) => rounds.reader(),
-            State::Failed => return Err(failed()),
+            ReadingState::Waiting(pending) => pending,
+            ReadingState::Reading(rounds) => rounds.reader(),
+            ReadingState::Failed => return Err(failed()),
         };
         pending.extend(bytes);
         self.parse(ENOUGH, observer)
@@ -78,7 +82,7 @@ impl CsvReading {
     /// The errors of [`Events::from_csv`], and `cancelled`.
     pub fn finish(mut self, observer: &dyn Observer) -> Result<Events> {
         self.parse(0, observer)?;
-        let State::Reading(rounds) = self.state else { return Err(failed()) };
+        let ReadingState::Reading(rounds) = self.state else { return Err(failed()) };
         let report = rounds.finish(&mut self.builder)?;
         self.builder.finish(report)
     }
@@ -87,20 +91,20 @@ impl CsvReading {
     fn parse(&mut self, enough: usize, observer: &dyn Observer) -> Result<()> {
         let found = self.try_parse(enough, observer);
         if found.is_err() {
-            self.state = State::Failed;
+            self.state = ReadingState::Failed;
         }
         found
     }
 
     fn try_parse(&mut self, enough: usize, observer: &dyn Observer) -> Result<()> {
-        if let State::Waiting(pending) = &mut self.state {
+        if let ReadingState::Waiting(pending) = &mut self.state {
             if pending.len() < enough {
                 return Ok(());
             }
             let rounds = Rounds::start(std::mem::take(pending), &self.options, &mut self.builder, 1)?;
-            self.state = State::Reading(Box::new(rounds));
+            self.state = ReadingState::Reading(Box::new(rounds));
         }
-        if let State::Reading(rounds) = &mut self.state {
+        if let ReadingState::Reading(rounds) = &mut self.state {
             while rounds.reader().len() >= enough && rounds.take(&mut self.builder, observer)? {}
         }
         Ok(())

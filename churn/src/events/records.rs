@@ -14,7 +14,7 @@ use std::io::Read;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::ingest::{BadRowReason, Refusal, shown};
+use super::ingest::{BadRowReason, RowError, quote_for_message};
 use super::separators::Separators;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 
@@ -139,25 +139,25 @@ fn last_end(text: &[u8], delimiter: u8) -> usize {
     if memchr(b'"', text).is_none() {
         return memrchr(b'\n', text).map_or(0, |at| at + 1);
     }
-    let mut walk = Walk { more: true, ..Walk::new(text, delimiter) };
-    while let Step::Record { .. } | Step::Malformed { .. } = walk.next(text, &mut []) {}
-    walk.at
+    let mut cursor = RecordCursor { more: true, ..RecordCursor::new(text, delimiter) };
+    while let RecordStep::Record { .. } | RecordStep::Malformed { .. } = cursor.next(text, &mut []) {}
+    cursor.at
 }
 
 /// Returns the end of the first record, or of the text if the record is not complete.
 fn first_end(text: &[u8], delimiter: u8) -> usize {
-    let mut walk = Walk { more: true, ..Walk::new(text, delimiter) };
-    match walk.next(text, &mut []) {
-        Step::Record { .. } | Step::Malformed { .. } => walk.at,
-        Step::End | Step::Open => text.len(),
+    let mut cursor = RecordCursor { more: true, ..RecordCursor::new(text, delimiter) };
+    match cursor.next(text, &mut []) {
+        RecordStep::Record { .. } | RecordStep::Malformed { .. } => cursor.at,
+        RecordStep::End | RecordStep::Open => text.len(),
     }
 }
 
 /// The start and the end of a field in its block.
 pub(super) type Span = (u32, u32);
 
-/// Walks over the records of a block.
-pub(super) struct Walk {
+/// A cursor over the records of a block.
+pub(super) struct RecordCursor {
     delimiter: u8,
     separators: Separators,
     /// The position of the next record; `line` is the number of line ends before it.
@@ -168,7 +168,7 @@ pub(super) struct Walk {
     more: bool,
 }
 
-pub(super) enum Step {
+pub(super) enum RecordStep {
     /// A record with `fields` fields. If it is not `plain`, [`unquote`] must be used to find its fields.
     Record { from: usize, to: usize, line: u32, fields: usize, plain: bool },
     /// A record with text after the closing quote of the field that begins at `open`.
@@ -179,22 +179,22 @@ pub(super) enum Step {
     Open,
 }
 
-impl Walk {
-    /// A walk over a whole block.
+impl RecordCursor {
+    /// A cursor at the start of a whole block.
     pub(super) fn new(text: &[u8], delimiter: u8) -> Self {
-        Walk { delimiter, separators: Separators::from(text, 0, delimiter), at: 0, line: 0, more: false }
+        RecordCursor { delimiter, separators: Separators::from(text, 0, delimiter), at: 0, line: 0, more: false }
     }
 
     /// Finds the next record. Its fields are written to `spans`, as far as there is room.
     #[inline(always)]
-    pub(super) fn next(&mut self, text: &[u8], spans: &mut [Span]) -> Step {
+    pub(super) fn next(&mut self, text: &[u8], spans: &mut [Span]) -> RecordStep {
         'records: while self.at < text.len() {
             let (from, line) = (self.at, self.line);
             let (mut start, mut fields, mut lines) = (from, 0, 1);
             loop {
                 let at = self.separators.next(text);
                 if at == text.len() {
-                    return Step::Open;
+                    return RecordStep::Open;
                 }
                 let (mut begin, mut stop, mut next) = (start, at, at + 1);
                 let mut is_end = text[at] == b'\n';
@@ -224,11 +224,11 @@ impl Walk {
                         // A blank line.
                         continue 'records;
                     }
-                    return Step::Record { from, to: next, line, fields, plain: true };
+                    return RecordStep::Record { from, to: next, line, fields, plain: true };
                 }
             }
         }
-        Step::End
+        RecordStep::End
     }
 
     /// Reads a field that starts with a quote.
@@ -259,17 +259,17 @@ impl Walk {
 
     /// Reads a record with doubled quotes, or with text after a closing quote.
     #[cold]
-    fn hard(&mut self, text: &[u8], from: usize, line: u32) -> Step {
+    fn hard(&mut self, text: &[u8], from: usize, line: u32) -> RecordStep {
         let mut fields = Fields::new(self.delimiter);
         // The last quote that opened a field.
         let mut open = from;
         for at in from..text.len() {
             let was = fields.state;
             let part = fields.step(text[at]);
-            if was == State::FieldStart && part == Part::Quote {
+            if was == ParserState::FieldStart && part == CharClass::Quote {
                 open = at;
             }
-            if was == State::QuoteInQuoted && part == Part::Data && text[at] != b'"' {
+            if was == ParserState::QuoteInQuoted && part == CharClass::Data && text[at] != b'"' {
                 match text.get(at + 1) {
                     Some(b'\n') if text[at] == b'\r' => (),
                     None if text[at] == b'\r' => break,
@@ -278,9 +278,9 @@ impl Walk {
                     _ => return self.malformed(text, from, open, line),
                 }
             }
-            if part == Part::RecordEnd {
+            if part == CharClass::RecordEnd {
                 self.ends(text, from, at + 1);
-                return Step::Record { from, to: at + 1, line, fields: fields.ended, plain: false };
+                return RecordStep::Record { from, to: at + 1, line, fields: fields.ended, plain: false };
             }
         }
         self.open(text, from, open, line)
@@ -288,16 +288,16 @@ impl Walk {
 
     /// Handles a record whose field that begins at `open` does not end in the text.
     #[cold]
-    fn open(&mut self, text: &[u8], from: usize, open: usize, line: u32) -> Step {
-        if self.more { Step::Open } else { self.malformed(text, from, open, line) }
+    fn open(&mut self, text: &[u8], from: usize, open: usize, line: u32) -> RecordStep {
+        if self.more { RecordStep::Open } else { self.malformed(text, from, open, line) }
     }
 
     /// Ends a malformed record at the end of the line on which its faulty field begins.
     #[cold]
-    fn malformed(&mut self, text: &[u8], from: usize, open: usize, line: u32) -> Step {
+    fn malformed(&mut self, text: &[u8], from: usize, open: usize, line: u32) -> RecordStep {
         let to = memchr(b'\n', &text[open..]).map_or(text.len(), |length| open + length + 1);
         self.ends(text, from, to);
-        Step::Malformed { open, line }
+        RecordStep::Malformed { open, line }
     }
 
     /// Moves on to the next record, which begins at `to`.
@@ -322,12 +322,12 @@ enum Quoted {
 /// A state machine that reads a record character by character.
 struct Fields {
     delimiter: u8,
-    state: State,
+    state: ParserState,
     ended: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum ParserState {
     FieldStart,
     Plain,
     Quoted,
@@ -336,7 +336,7 @@ enum State {
 
 /// The role of a character in its record.
 #[derive(PartialEq)]
-enum Part {
+enum CharClass {
     Data,
     Quote,
     FieldEnd,
@@ -345,20 +345,20 @@ enum Part {
 
 impl Fields {
     fn new(delimiter: u8) -> Self {
-        Fields { delimiter, state: State::FieldStart, ended: 0 }
+        Fields { delimiter, state: ParserState::FieldStart, ended: 0 }
     }
 
-    fn step(&mut self, c: u8) -> Part {
+    fn step(&mut self, c: u8) -> CharClass {
         let (state, part) = match (self.state, c) {
-            (State::Quoted, b'"') => (State::QuoteInQuoted, Part::Quote),
-            (State::Quoted, _) | (State::QuoteInQuoted, b'"') => (State::Quoted, Part::Data),
-            (State::FieldStart, b'"') => (State::Quoted, Part::Quote),
-            (_, b'\n') => (State::FieldStart, Part::RecordEnd),
-            (_, c) if c == self.delimiter => (State::FieldStart, Part::FieldEnd),
-            (_, _) => (State::Plain, Part::Data),
+            (ParserState::Quoted, b'"') => (ParserState::QuoteInQuoted, CharClass::Quote),
+            (ParserState::Quoted, _) | (ParserState::QuoteInQuoted, b'"') => (ParserState::Quoted, CharClass::Data),
+            (ParserState::FieldStart, b'"') => (ParserState::Quoted, CharClass::Quote),
+            (_, b'\n') => (ParserState::FieldStart, CharClass::RecordEnd),
+            (_, c) if c == self.delimiter => (ParserState::FieldStart, CharClass::FieldEnd),
+            (_, _) => (ParserState::Plain, CharClass::Data),
         };
         self.state = state;
-        self.ended += usize::from(part == Part::FieldEnd || part == Part::RecordEnd);
+        self.ended += usize::from(part == CharClass::FieldEnd || part == CharClass::RecordEnd);
         part
     }
 }
@@ -371,14 +371,15 @@ pub(super) fn unquote(text: &mut [u8], from: usize, to: usize, delimiter: u8, sp
         let c = text[at];
         let was = fields.state;
         match fields.step(c) {
-            Part::Quote => (),
-            Part::Data => {
+            CharClass::Quote => (),
+            CharClass::Data => {
                 text[end] = c;
                 end += 1;
             }
-            part @ (Part::FieldEnd | Part::RecordEnd) => {
+            part @ (CharClass::FieldEnd | CharClass::RecordEnd) => {
                 // The carriage return of a CRLF is part of the line end, unless it is quoted.
-                let returns = part == Part::RecordEnd && was == State::Plain && end > start && text[end - 1] == b'\r';
+                let returns =
+                    part == CharClass::RecordEnd && was == ParserState::Plain && end > start && text[end - 1] == b'\r';
                 if let Some(span) = spans.get_mut(fields.ended - 1) {
                     *span = (start as u32, (end - usize::from(returns)) as u32);
                 }
@@ -388,37 +389,37 @@ pub(super) fn unquote(text: &mut [u8], from: usize, to: usize, delimiter: u8, sp
     }
 }
 
-/// The refusal for a malformed record whose faulty field begins at `open`.
+/// The error of a malformed record whose faulty field begins at `open`.
 #[cold]
-pub(super) fn text_after_quote(text: &[u8], open: usize) -> Refusal {
+pub(super) fn text_after_quote(text: &[u8], open: usize) -> RowError {
     let line = text[open..].split(|&c| c == b'\n').next().unwrap_or(&[]);
     let message = format!(
         "text stands behind the closing quote of the field that begins with {} (expected a delimiter or the end of the line \
          there; a quote inside a quoted field is written twice)",
-        shown(line.strip_suffix(b"\r").unwrap_or(line))
+        quote_for_message(line.strip_suffix(b"\r").unwrap_or(line))
     );
     (BadRowReason::TextAfterQuote, message)
 }
 
 /// Reads the records of a stream one by one.
-pub(crate) struct Records<R> {
+pub(crate) struct RecordReader<R> {
     blocks: Blocks<R>,
     text: Vec<u8>,
-    walk: Walk,
+    cursor: RecordCursor,
     spans: Vec<Span>,
     /// Number of lines before the block.
     lines: u64,
 }
 
 /// A record with the bytes of its fields.
-pub(crate) struct Record<'a> {
+pub(crate) struct CsvRecord<'a> {
     /// The line that the record starts on, 1-based.
     pub(crate) line: u64,
     text: &'a [u8],
     spans: &'a [Span],
 }
 
-impl Record<'_> {
+impl CsvRecord<'_> {
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
     }
@@ -433,40 +434,40 @@ pub(super) fn field(text: &[u8], (start, end): Span) -> &[u8] {
     &text[start as usize..end as usize]
 }
 
-impl<R: Read> Records<R> {
+impl<R: Read> RecordReader<R> {
     pub(crate) fn new(reader: R, delimiter: char) -> Result<Self> {
         let blocks = Blocks::new(reader, delimiter)?;
-        let walk = Walk::new(&[], blocks.delimiter);
-        Ok(Records { blocks, text: Vec::new(), walk, spans: vec![(0, 0); 32], lines: 0 })
+        let cursor = RecordCursor::new(&[], blocks.delimiter);
+        Ok(RecordReader { blocks, text: Vec::new(), cursor, spans: vec![(0, 0); 32], lines: 0 })
     }
 
     /// Reads the next record; `None` at the end of the stream, an error for a malformed record.
-    pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>> {
+    pub(crate) fn next(&mut self) -> Result<Option<CsvRecord<'_>>> {
         loop {
             let delimiter = self.blocks.delimiter;
-            let step = self.walk.next(&self.text, &mut self.spans);
-            if let Step::Malformed { open, line } = step {
+            let step = self.cursor.next(&self.text, &mut self.spans);
+            if let RecordStep::Malformed { open, line } = step {
                 let (line, (_, message)) = (self.lines + u64::from(line) + 1, text_after_quote(&self.text, open));
                 return Err(Error::new(ErrorKind::BadRows, format!("line {line}: {message}")).at_line(line));
             }
-            if let Step::Record { from, to, line, fields, plain } = step {
+            if let RecordStep::Record { from, to, line, fields, plain } = step {
                 if fields > self.spans.len() {
                     // The record has more fields than any before. Read it again, with room for all.
                     self.spans.resize(fields, (0, 0));
                     let separators = Separators::from(&self.text, from, delimiter);
-                    self.walk = Walk { delimiter, separators, at: from, line, more: false };
+                    self.cursor = RecordCursor { delimiter, separators, at: from, line, more: false };
                     continue;
                 }
                 if !plain {
                     unquote(&mut self.text, from, to, delimiter, &mut self.spans);
                 }
                 let line = self.lines + u64::from(line) + 1;
-                return Ok(Some(Record { line, text: &self.text, spans: &self.spans[..fields] }));
+                return Ok(Some(CsvRecord { line, text: &self.text, spans: &self.spans[..fields] }));
             }
-            self.lines += u64::from(self.walk.line);
+            self.lines += u64::from(self.cursor.line);
             let end = self.blocks.next(&mut self.text)?;
             end.error(self.lines + 1)?;
-            self.walk = Walk::new(&self.text, delimiter);
+            self.cursor = RecordCursor::new(&self.text, delimiter);
             if self.text.is_empty() {
                 return Ok(None);
             }
@@ -479,8 +480,8 @@ impl<R: Read> Records<R> {
 
     /// Returns the remaining input as blocks, and the number of lines before it.
     pub(super) fn into_blocks(mut self) -> (Blocks<R>, u64) {
-        self.text.drain(..self.walk.at);
+        self.text.drain(..self.cursor.at);
         self.blocks.put_back(self.text);
-        (self.blocks, self.lines + u64::from(self.walk.line))
+        (self.blocks, self.lines + u64::from(self.cursor.line))
     }
 }

@@ -1,7 +1,7 @@
 //! Batches of some thousands of checked rows, as columns, which sources pass to sinks.
 
 use super::Day;
-use super::ids::{Id, Names, Record, Spread, Table};
+use super::ids::{Id, IdHasher, IdRecord, IdTable, Names};
 use super::ingest::{BadRow, ReadOptions};
 use super::merge::EventUnit;
 use super::strings::Strings;
@@ -25,19 +25,19 @@ pub(crate) struct Wants {
     /// The unit of an event, if the sink merges rows.
     pub(crate) unit: EventUnit,
     /// The days whose rows are used.
-    pub(crate) days: Days,
+    pub(crate) days: DayRange,
 }
 
 /// A span of days, both ends included.
 #[derive(Clone, Copy)]
-pub(crate) struct Days {
+pub(crate) struct DayRange {
     first: Day,
     last: Day,
 }
 
-impl Default for Days {
+impl Default for DayRange {
     fn default() -> Self {
-        Days { first: Day::MIN, last: Day::MAX }
+        DayRange { first: Day::MIN, last: Day::MAX }
     }
 }
 
@@ -50,7 +50,8 @@ impl Wants {
 
     /// The needs with the days of the options.
     pub(crate) fn within(self, options: &ReadOptions) -> Wants {
-        let days = Days { first: options.first_day.unwrap_or(Day::MIN), last: options.last_day.unwrap_or(Day::MAX) };
+        let days =
+            DayRange { first: options.first_day.unwrap_or(Day::MIN), last: options.last_day.unwrap_or(Day::MAX) };
         Wants { days, ..self }
     }
 }
@@ -71,14 +72,14 @@ pub(crate) struct GoodRow<'a> {
 
 /// The good rows of one piece of a source.
 #[derive(Default)]
-pub(crate) struct Rows {
+pub(crate) struct ParsedRows {
     pub(crate) wants: Wants,
     pub(crate) ids: Vec<Id>,
     pub(crate) long_ids: Strings,
     pub(crate) days: Vec<i32>,
     /// NaN if there is no amount.
     pub(crate) amounts: Vec<f64>,
-    /// The event types, if needed, as numbers of `type_names`; after [`Rows::number_types`], as numbers of the sink.
+    /// The event types, if needed, as numbers of `type_names`; after [`ParsedRows::number_types`], as numbers of the sink.
     pub(crate) types: Vec<u16>,
     pub(crate) type_names: Names,
     /// The order ids, if an event is an order.
@@ -95,10 +96,10 @@ pub(crate) struct Rows {
     shard_ends: Vec<usize>,
 }
 
-impl Rows {
+impl ParsedRows {
     /// Creates an empty batch with room for about `capacity` rows.
     pub(crate) fn new(wants: Wants, capacity: usize) -> Self {
-        Rows {
+        ParsedRows {
             wants,
             ids: Vec::with_capacity(capacity),
             days: Vec::with_capacity(capacity),
@@ -106,14 +107,14 @@ impl Rows {
             types: Vec::with_capacity(if wants.types { capacity } else { 0 }),
             labels: Vec::with_capacity(if wants.labels { capacity } else { 0 }),
             lines: Vec::with_capacity(if wants.labels { capacity } else { 0 }),
-            ..Rows::default()
+            ..ParsedRows::default()
         }
     }
 
     /// Removes the rows, but keeps the allocated memory and the names of the types.
     pub(crate) fn clear(&mut self) {
-        let Rows { wants: _, ids, long_ids, days, amounts, types, type_names: _, .. } = self;
-        let Rows { orders, long_orders, labels, lines, .. } = self;
+        let ParsedRows { wants: _, ids, long_ids, days, amounts, types, type_names: _, .. } = self;
+        let ParsedRows { orders, long_orders, labels, lines, .. } = self;
         ids.clear();
         long_ids.clear();
         orders.clear();
@@ -132,19 +133,19 @@ impl Rows {
 
     /// Adds a row of a customer. The id and the row's order must be UTF-8.
     #[inline(always)]
-    pub(crate) fn push(&mut self, customer: &[u8], spread: &Spread, row: GoodRow<'_>) -> Result<()> {
+    pub(crate) fn push(&mut self, customer: &[u8], hasher: &IdHasher, row: GoodRow<'_>) -> Result<()> {
         if row.day < self.wants.days.first || row.day > self.wants.days.last {
             self.outside += 1;
             return Ok(());
         }
-        self.ids.push(id(customer, &mut self.long_ids, spread));
+        self.ids.push(id(customer, &mut self.long_ids, hasher));
         self.days.push(row.day.number());
         self.amounts.push(row.amount);
         if self.wants.types {
             self.types.push(type_number(&mut self.type_names, row.event_type)?);
         }
         if self.wants.unit == EventUnit::Order {
-            self.orders.push(id(row.order, &mut self.long_orders, spread));
+            self.orders.push(id(row.order, &mut self.long_orders, hasher));
         }
         if self.wants.labels {
             self.labels.push(row.label);
@@ -162,11 +163,11 @@ impl Rows {
     }
 
     /// Assigns the rows to `shards` shards, a power of two, by the hash of the customer.
-    pub(crate) fn deal(&mut self, spread: &Spread, shards: usize) {
+    pub(crate) fn partition(&mut self, hasher: &IdHasher, shards: usize) {
         if shards == 1 {
             return;
         }
-        let shard_of: Vec<u8> = self.ids.iter().map(|&id| spread.shard(id, shards) as u8).collect();
+        let shard_of: Vec<u8> = self.ids.iter().map(|&id| hasher.shard(id, shards) as u8).collect();
         self.shard_ends = vec![0; shards + 1];
         shard_of.iter().for_each(|&shard| self.shard_ends[usize::from(shard) + 1] += 1);
         for shard in 0..shards {
@@ -196,18 +197,24 @@ impl Rows {
         Ok(())
     }
 
-    /// Calls `update(row, number, record)` for the rows of a shard, with the records of their customers.
+    /// Calls `update(row, number, record)` for the rows of a shard, with the records of their customers. A new customer gets a
+    /// record.
     #[inline(always)]
-    pub(crate) fn visit<R: Record>(&self, shard: usize, table: &mut Table<R>, update: impl FnMut(usize, u32, &mut R)) {
-        self.visit_ids((&self.ids, &self.long_ids), shard, table, update);
+    pub(crate) fn upsert_into<R: IdRecord>(
+        &self,
+        shard: usize,
+        table: &mut IdTable<R>,
+        update: impl FnMut(usize, u32, &mut R),
+    ) {
+        self.upsert_ids((&self.ids, &self.long_ids), shard, table, update);
     }
 
-    /// The order numbers of the rows of a shard, in the order of [`Rows::visit`]: 1 + the number in `names`, or 0 for a row
-    /// without an order. The list is empty if an event is not an order.
+    /// The order numbers of the rows of a shard, in the order of [`ParsedRows::upsert_into`]: 1 + the number in `names`, or 0
+    /// for a row without an order. The list is empty if an event is not an order.
     pub(crate) fn orders(&self, shard: usize, names: &mut Names) -> Vec<u32> {
         let mut numbers = Vec::new();
         if self.wants.unit == EventUnit::Order {
-            self.visit_ids((&self.orders, &self.long_orders), shard, names, |row, number, _| {
+            self.upsert_ids((&self.orders, &self.long_orders), shard, names, |row, number, _| {
                 numbers.push(if self.orders[row].is_empty() { 0 } else { number + 1 });
             });
         }
@@ -215,19 +222,19 @@ impl Rows {
     }
 
     #[inline(always)]
-    fn visit_ids<R: Record>(
+    fn upsert_ids<R: IdRecord>(
         &self,
         (ids, long): (&[Id], &Strings),
         shard: usize,
-        table: &mut Table<R>,
+        table: &mut IdTable<R>,
         mut update: impl FnMut(usize, u32, &mut R),
     ) {
         if self.shard_ends.is_empty() {
-            return table.visit(self.len(), |row| ids[row], long, update);
+            return table.upsert_batch(self.len(), |row| ids[row], long, update);
         }
         let from = if shard == 0 { 0 } else { self.shard_ends[shard - 1] };
         let own = &self.order[from..self.shard_ends[shard]];
-        table.visit(
+        table.upsert_batch(
             own.len(),
             |i| ids[own[i] as usize],
             long,
@@ -240,10 +247,10 @@ impl Rows {
 
 /// The id of a text, which must be UTF-8. The text of a long id is stored with the rows.
 #[inline(always)]
-fn id(text: &[u8], long: &mut Strings, spread: &Spread) -> Id {
+fn id(text: &[u8], long: &mut Strings, hasher: &IdHasher) -> Id {
     Id::short(text).unwrap_or_else(|| {
         long.push(std::str::from_utf8(text).expect("ids are checked where they come in"));
-        spread.long(text, long.len() - 1)
+        hasher.long(text, long.len() - 1)
     })
 }
 
@@ -253,7 +260,7 @@ pub(crate) trait Sink: Send {
 
     fn wants(&self) -> Wants;
 
-    fn spread(&self) -> &Spread;
+    fn hasher(&self) -> &IdHasher;
 
     /// The shards, whose number is a power of two, and the names of the event types.
     fn parts(&mut self) -> (&mut [Self::Shard], &mut Names);
@@ -262,7 +269,7 @@ pub(crate) trait Sink: Send {
 /// The part of a sink with the rows of some of the customers.
 pub(crate) trait Shard: Send {
     /// Takes the rows of this shard. Returns the rows whose label differs from an earlier label of the customer.
-    fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow>;
+    fn take(&mut self, shard: usize, rows: &ParsedRows) -> Vec<BadRow>;
 
     /// Removes accepted rows of customers whose labels differ. Returns their number, and the first of them by line.
     fn withdraw_conflicts(&mut self) -> (u64, Vec<BadRow>) {

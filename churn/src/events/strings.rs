@@ -18,7 +18,7 @@ pub(crate) trait Texts: Sync {
     fn bytes(&self, index: usize) -> &[u8];
 
     /// Prefetches the memory that is read first to find the text.
-    fn call_up(&self, _index: usize) {}
+    fn prefetch(&self, _index: usize) {}
 }
 
 impl Texts for Strings {
@@ -134,7 +134,7 @@ pub(crate) fn select<T: Texts>(lists: &[&T], order: &[(u32, u32)]) -> Strings {
     const TOGETHER: usize = 64;
     let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(order.len()));
     for batch in order.chunks(TOGETHER) {
-        batch.iter().for_each(|&(l, i)| lists[l as usize].call_up(i as usize));
+        batch.iter().for_each(|&(l, i)| lists[l as usize].prefetch(i as usize));
         for &(l, i) in batch {
             bytes.extend_from_slice(lists[l as usize].bytes(i as usize));
             ends.push(bytes.len());

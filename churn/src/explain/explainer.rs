@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::interventional;
 use super::path_dependent::PathDependent;
-use super::reasons::{Reason, Voice};
+use super::reasons::{Reason, ReasonWriter};
 use super::{ExplainConfig, Explanation, FeaturePerturbation, Output};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
@@ -49,7 +49,7 @@ const BLOCK: usize = 128;
 #[derive(Clone)]
 pub struct Explainer {
     model: Model,
-    voice: Arc<Voice>,
+    writer: Arc<ReasonWriter>,
     method: Arc<Method>,
     base: f64,
 }
@@ -111,8 +111,8 @@ impl Model {
             Learner::GradientBoosting { base: own, .. } => base + own,
             Learner::RandomForest { trees } => base / trees.len() as f64,
         };
-        let voice = Arc::new(Voice::new(&self.document, config));
-        Ok(Explainer { model: self.clone(), voice, method: Arc::new(method), base })
+        let writer = Arc::new(ReasonWriter::new(&self.document, config));
+        Ok(Explainer { model: self.clone(), writer, method: Arc::new(method), base })
     }
 
     /// Explains the risk of each customer of a feature table ([`Model::features`], [`Model::table_features`]). The customers
@@ -211,7 +211,7 @@ impl Explainer {
         let scorer = &self.model.prepared.scorer;
         let margin = scorer.margins(&table.values);
         if cfg!(debug_assertions) {
-            let size = self.model.document.learner.size_of_margins();
+            let size = self.model.document.learner.margin_scale();
             for (i, &margin) in margin.iter().enumerate() {
                 let (sum, size) = (self.base + contributions.row(i).sum(), self.base.abs() + size(x.row(i)));
                 let close = (sum - margin).abs() <= 1e-9 * size.max(1.0);
@@ -227,7 +227,7 @@ impl Explainer {
             probabilities: margin.iter().map(|&margin| scorer.calibrated(margin)).collect(),
             margin,
             output: self.output(),
-            voice: self.voice.clone(),
+            writer: self.writer.clone(),
         })
     }
 
@@ -264,7 +264,7 @@ impl Explainer {
     /// # Errors
     /// The errors of [`Model::predict_one`].
     pub fn explain_one(&self, customer: &Customer, as_of: Day) -> Result<ExplainedPrediction> {
-        self.model.with_row_of(customer, as_of, |row, prediction| {
+        self.model.with_customer_row(customer, as_of, |row, prediction| {
             let mut contributions = vec![0.0; row.len()];
             let margin = self.explain_row(row, &mut contributions)?;
             let reasons = self.reasons_at(row, &contributions, prediction.churn_probability);
@@ -274,7 +274,7 @@ impl Explainer {
 
     /// The reasons of a row with this probability of churn.
     fn reasons_at(&self, row: &[f64], contributions: &[f64], probability: f64) -> Vec<Reason> {
-        self.voice.reasons(self.model.feature_specs(), row.into(), contributions.into(), probability, self.voice.most)
+        self.writer.reasons(self.model.feature_specs(), row.into(), contributions.into(), probability, self.writer.most)
     }
 
     fn check_contributions(&self, contributions: &[f64]) -> Result<()> {

@@ -16,16 +16,16 @@ pub(super) fn base(trees: &[Tree], background: &Array2<f64>) -> f64 {
 
 /// Adds, for each row of `width` features, the contributions of its features to the sum of the trees.
 pub(super) fn add(trees: &[Tree], background: &Array2<f64>, rows: &[f64], width: usize, contributions: &mut [f64]) {
-    let weights = Weights::new();
-    let mut sides = vec![Side::Both; width];
+    let weights = ShapleyWeights::new();
+    let mut sources = vec![ValueSource::Both; width];
     let mut sums = vec![0.0; rows.len()];
     for tree in trees {
         // Computed again for each block, because those of all trees together could exceed the memory.
-        let of_backgrounds: Vec<Vec<bool>> = background.rows().into_iter().map(|row| ways(tree, row)).collect();
+        let of_backgrounds: Vec<Vec<bool>> = background.rows().into_iter().map(|row| directions(tree, row)).collect();
         for (row, values) in rows.chunks_exact(width).zip(sums.chunks_exact_mut(width)) {
-            let of_row = ways(tree, row.into());
+            let of_row = directions(tree, row.into());
             for of_background in &of_backgrounds {
-                let mut pair = Pair { tree, of_row: &of_row, of_background, sides: &mut sides, weights: &weights };
+                let mut pair = Pair { tree, of_row: &of_row, of_background, sources: &mut sources, weights: &weights };
                 pair.below(0, 0, 0, values);
             }
         }
@@ -35,14 +35,14 @@ pub(super) fn add(trees: &[Tree], background: &Array2<f64>, rows: &[f64], width:
 }
 
 /// For each node, true if the row goes left there.
-fn ways(tree: &Tree, row: ArrayView1<'_, f64>) -> Vec<bool> {
+fn directions(tree: &Tree, row: ArrayView1<'_, f64>) -> Vec<bool> {
     let left = |split: &Split| split.goes_left(row[split.feature as usize]);
     tree.nodes.iter().map(|node| node.split.as_ref().is_some_and(left)).collect()
 }
 
 /// The row whose value of a feature the current path follows: both as long as they agree, then only one of them.
 #[derive(Clone, Copy, PartialEq)]
-enum Side {
+enum ValueSource {
     Both,
     Row,
     Background,
@@ -53,8 +53,8 @@ struct Pair<'a> {
     tree: &'a Tree,
     of_row: &'a [bool],
     of_background: &'a [bool],
-    sides: &'a mut [Side],
-    weights: &'a Weights,
+    sources: &'a mut [ValueSource],
+    weights: &'a ShapleyWeights,
 }
 
 impl Pair<'_> {
@@ -70,18 +70,18 @@ impl Pair<'_> {
         let feature = split.feature as usize;
         let child = |left: bool| if left { split.left } else { split.right } as usize;
         let (of_row, of_background) = (self.of_row[node], self.of_background[node]);
-        match self.sides[feature] {
-            Side::Background => self.below(child(of_background), by_row, by_background, values),
-            Side::Both if of_row != of_background => {
-                self.sides[feature] = Side::Row;
+        match self.sources[feature] {
+            ValueSource::Background => self.below(child(of_background), by_row, by_background, values),
+            ValueSource::Both if of_row != of_background => {
+                self.sources[feature] = ValueSource::Row;
                 let there = self.below(child(of_row), by_row + 1, by_background, values);
-                self.sides[feature] = Side::Background;
+                self.sources[feature] = ValueSource::Background;
                 let here = self.below(child(of_background), by_row, by_background + 1, values);
-                self.sides[feature] = Side::Both;
+                self.sources[feature] = ValueSource::Both;
                 values[feature] += there.0 - here.1;
                 (there.0 + here.0, there.1 + here.1)
             }
-            Side::Row | Side::Both => self.below(child(of_row), by_row, by_background, values),
+            ValueSource::Row | ValueSource::Both => self.below(child(of_row), by_row, by_background, values),
         }
     }
 }
@@ -89,9 +89,9 @@ impl Pair<'_> {
 /// Weights of leaves. The first is the share of the orders of a + b features in which a given one of the a features comes
 /// after all others of the a and before all of the b, (a − 1)!·b!/(a + b)!. The second is a!·(b − 1)!/(a + b)!, for one of
 /// the b features.
-struct Weights(Vec<(f64, f64)>);
+struct ShapleyWeights(Vec<(f64, f64)>);
 
-impl Weights {
+impl ShapleyWeights {
     fn new() -> Self {
         let mut weights = Vec::with_capacity((MAX_DEPTH + 1) * (MAX_DEPTH + 1));
         for a in 0..=MAX_DEPTH {
@@ -105,7 +105,7 @@ impl Weights {
                 weights.push((one_of(a), one_of(b)));
             }
         }
-        Weights(weights)
+        ShapleyWeights(weights)
     }
 
     fn of(&self, a: usize, b: usize) -> (f64, f64) {

@@ -50,10 +50,10 @@ pub use shared::{ListReasons, SharedReason};
 pub use what_if::{Change, ChangeConfig, Step, WhatIf};
 
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::events::{Strings, shown};
+use crate::events::{Strings, quote_for_message};
 use crate::features::FeatureSpec;
 use crate::objects::{names, objects};
-use reasons::Voice;
+use reasons::ReasonWriter;
 
 /// The definition of the value of a model if a feature is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -136,7 +136,7 @@ pub struct Explanation {
     margin: Vec<f64>,
     probabilities: Vec<f64>,
     output: Output,
-    voice: Arc<Voice>,
+    writer: Arc<ReasonWriter>,
 }
 
 impl Explanation {
@@ -181,12 +181,12 @@ impl Explanation {
     /// # Panics
     /// If there is no such row.
     pub fn reasons(&self, row: usize) -> Vec<Reason> {
-        self.first_reasons(row, self.voice.most)
+        self.first_reasons(row, self.writer.most)
     }
 
     fn first_reasons(&self, row: usize, most: usize) -> Vec<Reason> {
         let (values, contributions) = (self.values.row(row), self.contributions.row(row));
-        self.voice.reasons(&self.specs, values, contributions, self.probabilities[row], most)
+        self.writer.reasons(&self.specs, values, contributions, self.probabilities[row], most)
     }
 
     /// The strongest changes since an explanation of an earlier day that raised the risk of a customer, in words. `row` and
@@ -196,7 +196,7 @@ impl Explanation {
             |of: &'_ Explanation, row: usize| (of.values.row(row).to_owned(), of.contributions.row(row).to_owned());
         let ((values_then, added_then), (values_now, added_now)) = (side(before, row_before), side(self, row));
         let (then, now) = ((values_then.view(), added_then.view()), (values_now.view(), added_now.view()));
-        self.voice.changes(&self.specs, then, now, days)
+        self.writer.changes(&self.specs, then, now, days)
     }
 
     /// The features by the mean absolute value of their contributions over these customers, largest first.
@@ -225,7 +225,8 @@ impl Explanation {
 fn position(specs: &[FeatureSpec], feature: &str) -> Result<usize> {
     specs.iter().position(|spec| spec.name == feature).ok_or_else(|| {
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-        let message = format!("the model has no feature {}; it has {}", shown(feature.as_bytes()), names.join(", "));
+        let message =
+            format!("the model has no feature {}; it has {}", quote_for_message(feature.as_bytes()), names.join(", "));
         Error::new(ErrorKind::MissingColumn, message)
     })
 }

@@ -27,7 +27,7 @@ const WORTH_SHARING: usize = 1 << 15;
 
 /// Trees, prepared for computing Shapley values.
 pub(super) struct PathDependent {
-    grove: Box<dyn Grove>,
+    prepared: Box<dyn PreparedTrees>,
     /// The value of the trees if no feature is known.
     pub(super) base: f64,
 }
@@ -39,10 +39,10 @@ impl PathDependent {
 
     /// Prepares trees, with tables of at most about `most` bytes.
     pub(super) fn keeping(trees: &[Tree], most: usize) -> Self {
-        let mut ways = Ways::default();
+        let mut parents = ParentEdges::default();
         // Q points integrate polynomials up to degree 2Q − 1 exactly. The degree of the integrand is less than the number of
         // features on a path.
-        let grove = match trees.iter().map(|tree| most_features(tree, &mut ways)).max().unwrap_or(0) {
+        let prepared = match trees.iter().map(|tree| most_features(tree, &mut parents)).max().unwrap_or(0) {
             0..=4 if VECTORS => prepare::<2>(trees, most, 2),
             0..=4 => prepare::<4>(trees, most, 2),
             // Three points, and an idle one to fill the vector.
@@ -51,59 +51,59 @@ impl PathDependent {
             9..=16 => prepare::<8>(trees, most, 8),
             _ => prepare::<16>(trees, most, 16),
         };
-        PathDependent { grove, base: trees.iter().map(expected).sum() }
+        PathDependent { prepared, base: trees.iter().map(expected).sum() }
     }
 
     /// Adds, for each row of `width` features, the contributions of its features to the sum of the trees. They must be the
     /// trees that were prepared.
     pub(super) fn add(&self, trees: &[Tree], rows: &[f64], width: usize, contributions: &mut [f64]) {
-        self.grove.add(trees, rows, width, contributions);
+        self.prepared.add(trees, rows, width, contributions);
     }
 }
 
-trait Grove: Send + Sync {
+trait PreparedTrees: Send + Sync {
     fn add(&self, trees: &[Tree], rows: &[f64], width: usize, contributions: &mut [f64]);
 }
 
-struct Walks<const Q: usize> {
+struct TableSet<const Q: usize> {
     rule: Quadrature<Q>,
     /// Tables of some trees each; none if they would be too large.
     kept: Option<Vec<Tables<Q>>>,
 }
 
-fn prepare<const Q: usize>(trees: &[Tree], most: usize, points: usize) -> Box<dyn Grove> {
+fn prepare<const Q: usize>(trees: &[Tree], most: usize, points: usize) -> Box<dyn PreparedTrees> {
     let rule = Quadrature::<Q>::new(points);
     let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
-    // An estimate: half of the nodes are forks, and most of them have two states.
-    let size = (nodes / 2).saturating_mul(size_of::<Fork>() + 2 * size_of::<Branch<Q>>());
+    // An estimate: half of the nodes are splits, and most of them have two states.
+    let size = (nodes / 2).saturating_mul(size_of::<SplitEntry>() + 2 * size_of::<Branch<Q>>());
     let kept = (size <= most).then(|| {
         let parts = if nodes < WORTH_SHARING { 1 } else { 4 * parallel::threads() };
         let trees: Vec<&[Tree]> = trees.chunks(trees.len().div_ceil(parts).max(1)).collect();
         parallel::map(trees.len(), |part| {
             let nodes = trees[part].iter().map(|tree| tree.nodes.len()).sum();
-            let (mut tables, mut draft) = (Tables::with_room(nodes), Draft::default());
-            trees[part].iter().for_each(|tree| tables.push(tree, &rule, &mut draft));
+            let (mut tables, mut scratch) = (Tables::with_room(nodes), BuildScratch::default());
+            trees[part].iter().for_each(|tree| tables.push(tree, &rule, &mut scratch));
             tables
         })
     });
-    Box::new(Walks { rule, kept })
+    Box::new(TableSet { rule, kept })
 }
 
-impl<const Q: usize> Grove for Walks<Q> {
+impl<const Q: usize> PreparedTrees for TableSet<Q> {
     fn add(&self, trees: &[Tree], rows: &[f64], width: usize, contributions: &mut [f64]) {
-        let mut notes = Notes::default();
+        let mut scratch = PathScratch::default();
         let mut each = |tables: &Tables<Q>| {
-            for walk in &tables.walks {
+            for tree in &tables.trees {
                 for (row, contributions) in rows.chunks_exact(width).zip(contributions.chunks_exact_mut(width)) {
-                    tables.add(walk, row, &mut notes, contributions);
+                    tables.add(tree, row, &mut scratch, contributions);
                 }
             }
         };
         let Some(kept) = &self.kept else {
-            let (mut tables, mut draft) = (Tables::with_room(0), Draft::default());
+            let (mut tables, mut build) = (Tables::with_room(0), BuildScratch::default());
             for tree in trees {
                 tables.clear();
-                tables.push(tree, &self.rule, &mut draft);
+                tables.push(tree, &self.rule, &mut build);
                 each(&tables);
             }
             return;
@@ -113,12 +113,12 @@ impl<const Q: usize> Grove for Walks<Q> {
 }
 
 /// The largest number of distinct features on any path of a tree.
-fn most_features(tree: &Tree, ways: &mut Ways) -> usize {
-    ways.fill(tree);
+fn most_features(tree: &Tree, parents: &mut ParentEdges) -> usize {
+    parents.fill(tree);
     let mut features = vec![0; tree.nodes.len()];
     for (i, node) in tree.nodes.iter().enumerate() {
         let Some(split) = &node.split else { continue };
-        let is_new = usize::from(ways.above(i, split.feature).is_none());
+        let is_new = usize::from(parents.above(i, split.feature).is_none());
         for child in [split.left, split.right] {
             features[child as usize] = features[i] + is_new;
         }
@@ -152,19 +152,19 @@ fn shares_of(tree: &Tree, split: &Split) -> [f64; 2] {
 
 /// The edges that lead to the nodes of a tree. Parents come before their children.
 #[derive(Default)]
-struct Ways {
+struct ParentEdges {
     /// For each node: the parent, the feature of its split, and the side that the node is on.
-    parents: Vec<(u32, u32, u8)>,
+    edges: Vec<(u32, u32, u8)>,
 }
 
-impl Ways {
+impl ParentEdges {
     fn fill(&mut self, tree: &Tree) {
-        self.parents.clear();
-        self.parents.resize(tree.nodes.len(), (0, 0, LEFT));
+        self.edges.clear();
+        self.edges.resize(tree.nodes.len(), (0, 0, LEFT));
         for (i, node) in tree.nodes.iter().enumerate() {
             let Some(split) = &node.split else { continue };
-            self.parents[split.left as usize] = (i as u32, split.feature, LEFT);
-            self.parents[split.right as usize] = (i as u32, split.feature, RIGHT);
+            self.edges[split.left as usize] = (i as u32, split.feature, LEFT);
+            self.edges[split.right as usize] = (i as u32, split.feature, RIGHT);
         }
     }
 
@@ -172,7 +172,7 @@ impl Ways {
     fn above(&self, node: usize, feature: u32) -> Option<usize> {
         let mut at = node;
         while at > 0 {
-            let (parent, asked, _) = self.parents[at];
+            let (parent, asked, _) = self.edges[at];
             if asked == feature {
                 return Some(at);
             }
@@ -189,57 +189,57 @@ const RIGHT: u8 = 1;
 /// The row has left the path above, at a node that splits on the same feature.
 const GONE: u8 = 2;
 
-/// The prepared tables of trees. Forks are their splits. For each tree there are first the inner forks, which have a split
-/// below them, parents before children; then the twigs, which are forks with two leaves.
+/// The prepared tables of trees. For each tree there are first the inner splits, which have a split below them, parents
+/// before children; then the lowest splits, whose children are two leaves.
 struct Tables<const Q: usize> {
-    walks: Vec<Walk>,
-    forks: Vec<Fork>,
-    /// A branch for each state of each inner fork.
+    trees: Vec<TreeRanges>,
+    splits: Vec<SplitEntry>,
+    /// A branch for each state of each inner split.
     branches: Vec<Branch<Q>>,
-    /// A twig for each state of each fork with two leaves.
-    twigs: Vec<Twig<Q>>,
+    /// A pair of leaves for each state of each lowest split.
+    leaf_pairs: Vec<LeafPair<Q>>,
     /// The distinct features of each tree.
     features: Vec<u32>,
 }
 
 /// The part of the tables that belongs to one tree.
-struct Walk {
-    forks: Range<usize>,
-    /// Number of inner forks among them.
+struct TreeRanges {
+    splits: Range<usize>,
+    /// Number of inner splits among them.
     inner: usize,
-    /// Number of values that a walk stores: of the forks, then of the leaves that are not on a twig.
+    /// Number of values that a row needs: of the splits, then of the leaves below the inner splits.
     values: usize,
     features: Range<usize>,
 }
 
-struct Fork {
+struct SplitEntry {
     split: Split,
     /// The index of the feature among those of the tree.
     feature: u32,
-    /// The nearest fork above that splits on the same feature; `stays` is its state if the row stays on the path. If there is
-    /// none, it is the index after the last fork, whose state is always [`LEFT`].
+    /// The nearest split above on the same feature; `stays` is its state if the row stays on the path. If there is none, it is
+    /// the index after the last split, whose state is always [`LEFT`].
     above: u32,
     stays: u8,
-    /// The index of its first branch or twig.
+    /// The index of its first branch or pair of leaves.
     first: u32,
     /// The indices of the children's values.
     children: [u32; 2],
 }
 
-/// The two edges of an inner fork in one state. The factor of an edge multiplies the product of factors on the path (with the
+/// The two edges of an inner split in one state. The factor of an edge multiplies the product of factors on the path (with the
 /// value of a leaf multiplied in). Its credit weights the sum of the leaves below for the feature.
 struct Branch<const Q: usize>([Edge<Q>; 2]);
 
-/// A fork with two leaves in one state. Both numbers are multiplied by the product of factors on the path to it: `sum` gives
-/// the sum of the leaves, `credit` the contribution to the feature.
-struct Twig<const Q: usize> {
+/// The two leaves of a lowest split in one state. Both numbers are multiplied by the product of factors on the path to the
+/// split: `sum` gives the sum of the leaves, `credit` the contribution to the feature.
+struct LeafPair<const Q: usize> {
     sum: [f64; Q],
     credit: [f64; Q],
 }
 
-/// The buffers of a walk.
-struct Notes<const Q: usize> {
-    /// The state of each fork.
+/// The buffers for one row in one tree.
+struct PathScratch<const Q: usize> {
+    /// The state of each split.
     states: Vec<u8>,
     /// On the way down, the product of the factors; on the way up, the sum of the leaves.
     values: Vec<[f64; Q]>,
@@ -247,16 +247,16 @@ struct Notes<const Q: usize> {
     credits: Vec<[f64; Q]>,
 }
 
-impl<const Q: usize> Default for Notes<Q> {
+impl<const Q: usize> Default for PathScratch<Q> {
     fn default() -> Self {
-        Notes { states: Vec::new(), values: Vec::new(), credits: Vec::new() }
+        PathScratch { states: Vec::new(), values: Vec::new(), credits: Vec::new() }
     }
 }
 
 /// The buffers for preparing a tree.
-struct Draft<const Q: usize> {
-    ways: Ways,
-    /// The nodes that are forks, in the order of the forks.
+struct BuildScratch<const Q: usize> {
+    parents: ParentEdges,
+    /// The nodes that are splits, in the order of the tables.
     order: Vec<u32>,
     /// The index of each node in `order`.
     place: Vec<u32>,
@@ -265,9 +265,9 @@ struct Draft<const Q: usize> {
     edges: Vec<(f64, Edge<Q>)>,
 }
 
-impl<const Q: usize> Default for Draft<Q> {
+impl<const Q: usize> Default for BuildScratch<Q> {
     fn default() -> Self {
-        Draft { ways: Ways::default(), order: Vec::new(), place: Vec::new(), edges: Vec::new() }
+        BuildScratch { parents: ParentEdges::default(), order: Vec::new(), place: Vec::new(), edges: Vec::new() }
     }
 }
 
@@ -276,41 +276,41 @@ impl<const Q: usize> Tables<Q> {
     fn with_room(nodes: usize) -> Self {
         let half = nodes / 2;
         Tables {
-            walks: Vec::new(),
-            forks: Vec::with_capacity(half),
+            trees: Vec::new(),
+            splits: Vec::with_capacity(half),
             branches: Vec::with_capacity(half),
-            twigs: Vec::with_capacity(half),
+            leaf_pairs: Vec::with_capacity(half),
             features: Vec::new(),
         }
     }
 
     fn clear(&mut self) {
-        let Tables { walks, forks, branches, twigs, features } = self;
-        walks.clear();
-        forks.clear();
+        let Tables { trees, splits, branches, leaf_pairs, features } = self;
+        trees.clear();
+        splits.clear();
         branches.clear();
-        twigs.clear();
+        leaf_pairs.clear();
         features.clear();
     }
 
     /// Prepares a tree and appends it.
-    fn push(&mut self, tree: &Tree, rule: &Quadrature<Q>, draft: &mut Draft<Q>) {
-        let Draft { ways, order, place, edges } = draft;
-        ways.fill(tree);
+    fn push(&mut self, tree: &Tree, rule: &Quadrature<Q>, scratch: &mut BuildScratch<Q>) {
+        let BuildScratch { parents, order, place, edges } = scratch;
+        parents.fill(tree);
         let is_leaf = |child: u32| tree.nodes[child as usize].split.is_none();
-        let is_twig = |split: &Split| is_leaf(split.left) && is_leaf(split.right);
+        let is_lowest = |split: &Split| is_leaf(split.left) && is_leaf(split.right);
         let splits = || tree.nodes.iter().zip(0..).filter_map(|(node, i)| Some((i, node.split.as_ref()?)));
         order.clear();
-        order.extend(splits().filter(|(_, split)| !is_twig(split)).map(|(node, _)| node));
+        order.extend(splits().filter(|(_, split)| !is_lowest(split)).map(|(node, _)| node));
         let inner = order.len();
-        order.extend(splits().filter(|(_, split)| is_twig(split)).map(|(node, _)| node));
+        order.extend(splits().filter(|(_, split)| is_lowest(split)).map(|(node, _)| node));
         place.resize(tree.nodes.len().max(place.len()), 0);
         order.iter().zip(0..).for_each(|(&node, at)| place[node as usize] = at);
         edges.clear();
         edges.resize(tree.nodes.len(), (1.0, Edge::NONE));
         let mut features = Vec::new();
         for (node, split) in splits() {
-            let before = ways.above(node as usize, split.feature).map_or(1.0, |above| edges[above].0);
+            let before = parents.above(node as usize, split.feature).map_or(1.0, |above| edges[above].0);
             for (child, here) in [split.left, split.right].into_iter().zip(shares_of(tree, split)) {
                 edges[child as usize] = (before * here, rule.stays(before * here));
             }
@@ -318,13 +318,13 @@ impl<const Q: usize> Tables<Q> {
         }
         crate::order::sort(&mut features);
         features.dedup();
-        let first_fork = self.forks.len();
+        let first_split = self.splits.len();
         let mut values = order.len();
         for (at, &node) in order.iter().enumerate() {
-            let split = tree.nodes[node as usize].split.as_ref().expect("a fork is a split");
-            let above = ways.above(node as usize, split.feature);
-            let (fork_above, stays) = above.map_or((order.len() as u32, LEFT), |above| {
-                let (parent, _, side) = ways.parents[above];
+            let split = tree.nodes[node as usize].split.as_ref().expect("the listed nodes are splits");
+            let above = parents.above(node as usize, split.feature);
+            let (split_above, stays) = above.map_or((order.len() as u32, LEFT), |above| {
+                let (parent, _, side) = parents.edges[above];
                 (place[parent as usize], side)
             });
             let children = [split.left, split.right];
@@ -358,18 +358,25 @@ impl<const Q: usize> Tables<Q> {
                 }
                 first
             } else {
-                let first = self.twigs.len();
-                self.twigs.extend(states.map(|state| Twig::of(&branch(state))));
+                let first = self.leaf_pairs.len();
+                self.leaf_pairs.extend(states.map(|state| LeafPair::of(&branch(state))));
                 first
             };
             let feature = features.binary_search(&split.feature).expect("every feature was listed") as u32;
             let first = first as u32;
-            self.forks.push(Fork { split: split.clone(), feature, above: fork_above, stays, first, children: places });
+            self.splits.push(SplitEntry {
+                split: split.clone(),
+                feature,
+                above: split_above,
+                stays,
+                first,
+                children: places,
+            });
         }
         let first_feature = self.features.len();
         self.features.extend(features);
-        self.walks.push(Walk {
-            forks: first_fork..self.forks.len(),
+        self.trees.push(TreeRanges {
+            splits: first_split..self.splits.len(),
             inner,
             values,
             features: first_feature..self.features.len(),
@@ -377,41 +384,41 @@ impl<const Q: usize> Tables<Q> {
     }
 
     /// Adds the contributions of a row, in one walk down the tree and one back up.
-    fn add(&self, walk: &Walk, row: &[f64], notes: &mut Notes<Q>, contributions: &mut [f64]) {
-        let features = &self.features[walk.features.clone()];
-        let forks = walk.forks.len();
-        notes.states.resize((forks + 1).max(notes.states.len()), LEFT);
-        notes.values.resize((walk.values + 1).max(notes.values.len()), [0.0; Q]);
-        notes.credits.clear();
-        notes.credits.resize(features.len(), [0.0; Q]);
-        let (states, values) = (&mut notes.states[..=forks], &mut notes.values[..=walk.values]);
-        let credits = &mut notes.credits[..];
-        states[forks] = LEFT;
+    fn add(&self, tree: &TreeRanges, row: &[f64], scratch: &mut PathScratch<Q>, contributions: &mut [f64]) {
+        let features = &self.features[tree.features.clone()];
+        let splits = tree.splits.len();
+        scratch.states.resize((splits + 1).max(scratch.states.len()), LEFT);
+        scratch.values.resize((tree.values + 1).max(scratch.values.len()), [0.0; Q]);
+        scratch.credits.clear();
+        scratch.credits.resize(features.len(), [0.0; Q]);
+        let (states, values) = (&mut scratch.states[..=splits], &mut scratch.values[..=tree.values]);
+        let credits = &mut scratch.credits[..];
+        states[splits] = LEFT;
         values[0] = [1.0; Q];
-        let state = |fork: &Fork, states: &[u8]| {
-            let goes = if fork.split.goes_left(row[fork.split.feature as usize]) { LEFT } else { RIGHT };
-            if states[fork.above as usize] == fork.stays { goes } else { GONE }
+        let state = |entry: &SplitEntry, states: &[u8]| {
+            let goes = if entry.split.goes_left(row[entry.split.feature as usize]) { LEFT } else { RIGHT };
+            if states[entry.above as usize] == entry.stays { goes } else { GONE }
         };
-        let (inner, twigs) = self.forks[walk.forks.clone()].split_at(walk.inner);
-        for (i, fork) in inner.iter().enumerate() {
-            states[i] = state(fork, states);
-            let branch = &self.branches[fork.first as usize + usize::from(states[i])];
+        let (inner, lowest) = self.splits[tree.splits.clone()].split_at(tree.inner);
+        for (i, entry) in inner.iter().enumerate() {
+            states[i] = state(entry, states);
+            let branch = &self.branches[entry.first as usize + usize::from(states[i])];
             let product = values[i];
-            for (&child, edge) in fork.children.iter().zip(&branch.0) {
+            for (&child, edge) in entry.children.iter().zip(&branch.0) {
                 values[child as usize] = times(&product, &edge.factor);
             }
         }
-        for (i, fork) in twigs.iter().enumerate() {
-            let twig = &self.twigs[fork.first as usize + usize::from(state(fork, states))];
-            let value = &mut values[walk.inner + i];
-            plus(&mut credits[fork.feature as usize], &times(value, &twig.credit));
-            *value = times(value, &twig.sum);
+        for (i, entry) in lowest.iter().enumerate() {
+            let pair = &self.leaf_pairs[entry.first as usize + usize::from(state(entry, states))];
+            let value = &mut values[tree.inner + i];
+            plus(&mut credits[entry.feature as usize], &times(value, &pair.credit));
+            *value = times(value, &pair.sum);
         }
-        // So far the value of a fork was the product of factors; from here on it is the sum of the leaves below it.
-        for (i, fork) in inner.iter().enumerate().rev() {
-            let branch = &self.branches[fork.first as usize + usize::from(states[i])];
-            let (left, right) = (values[fork.children[0] as usize], values[fork.children[1] as usize]);
-            let credit = &mut credits[fork.feature as usize];
+        // So far the value of a split was the product of factors; from here on it is the sum of the leaves below it.
+        for (i, entry) in inner.iter().enumerate().rev() {
+            let branch = &self.branches[entry.first as usize + usize::from(states[i])];
+            let (left, right) = (values[entry.children[0] as usize], values[entry.children[1] as usize]);
+            let credit = &mut credits[entry.feature as usize];
             plus(credit, &times(&left, &branch.0[0].credit));
             plus(credit, &times(&right, &branch.0[1].credit));
             values[i] = left;
@@ -423,13 +430,13 @@ impl<const Q: usize> Tables<Q> {
     }
 }
 
-impl<const Q: usize> Twig<Q> {
+impl<const Q: usize> LeafPair<Q> {
     fn of(branch: &Branch<Q>) -> Self {
         let [left, right] = &branch.0;
-        let mut twig = Twig { sum: left.factor, credit: times(&left.factor, &left.credit) };
-        plus(&mut twig.sum, &right.factor);
-        plus(&mut twig.credit, &times(&right.factor, &right.credit));
-        twig
+        let mut pair = LeafPair { sum: left.factor, credit: times(&left.factor, &left.credit) };
+        plus(&mut pair.sum, &right.factor);
+        plus(&mut pair.credit, &times(&right.factor, &right.credit));
+        pair
     }
 }
 

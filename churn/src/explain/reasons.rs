@@ -5,7 +5,7 @@ use ndarray::ArrayView1;
 use serde::Serialize;
 
 use super::ExplainConfig;
-use crate::features::{FeatureSpec, Measure, Or, Quantity, Scales, Wording, wordings};
+use crate::features::{Bound, FeatureSpec, Measure, Quantity, Scales, Wording, wordings};
 use crate::model::{Document, Typical};
 use crate::objects::objects;
 use crate::segments::{Segment, Thresholds};
@@ -38,7 +38,7 @@ pub(super) fn direction(raises_risk: bool) -> &'static str {
 
 /// The wordings of a model's features, with the data that they need.
 #[derive(Clone, Debug)]
-pub(super) struct Voice {
+pub(super) struct ReasonWriter {
     wordings: Vec<Wording>,
     typical: Vec<Typical>,
     scales: Option<Scales>,
@@ -49,10 +49,10 @@ pub(super) struct Voice {
     pub(super) most: usize,
 }
 
-impl Voice {
+impl ReasonWriter {
     pub(super) fn new(document: &Document, config: &ExplainConfig) -> Self {
         let features = document.feature_config.as_ref();
-        Voice {
+        ReasonWriter {
             wordings: wordings(features, &document.features),
             typical: document.typical.clone(),
             scales: features.and_then(|features| features.scales),
@@ -77,7 +77,7 @@ impl Voice {
         crate::order::sort_by(&mut groups, |(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
         groups.truncate(most);
         let reason = |(features, contribution): (Vec<usize>, f64)| {
-            let feature = self.speaker(&features, contributions, contribution);
+            let feature = self.representative(&features, contributions, contribution);
             let fact = self.fact(feature, &specs[feature], &[values[feature]], Some(segment));
             Reason {
                 feature: specs[feature].name.clone(),
@@ -109,7 +109,7 @@ impl Voice {
 
     /// The feature that words the reason of a group: the one with the largest contribution in the direction of the group. Plain
     /// features come first.
-    fn speaker(&self, features: &[usize], contributions: ArrayView1<'_, f64>, sum: f64) -> usize {
+    fn representative(&self, features: &[usize], contributions: ArrayView1<'_, f64>, sum: f64) -> usize {
         let strength = |feature: usize| {
             let pull = contributions[feature] * sum.signum();
             (pull > 0.0 && self.wordings[feature].plain, pull)
@@ -133,7 +133,7 @@ impl Voice {
         crate::order::sort_by(&mut groups, |(_, a), (_, b)| b.total_cmp(a));
         groups.truncate(self.most);
         let change = |(features, sum): (Vec<usize>, f64)| {
-            let feature = self.speaker(&features, rise, sum);
+            let feature = self.representative(&features, rise, sum);
             let (before, after) = (then.0[feature], now.0[feature]);
             let (before, spec) = (self.amount(feature, &specs[feature], before), &specs[feature]);
             let wording = &self.wordings[feature];
@@ -183,7 +183,7 @@ impl Voice {
             Some(levels) => levels[value as usize].clone(),
             None => {
                 let wording = &self.wordings[feature];
-                said(wording.measure, wording.raw.quantity(value, self.scales), &self.event)
+                format_quantity(wording.measure, wording.raw.quantity(value, self.scales), &self.event)
             }
         }
     }
@@ -200,7 +200,7 @@ impl Voice {
             &[level] => self.typical.get(feature).and_then(|typical| *typical.churn_rates.get(level)?),
             _ => None,
         };
-        let percent = |rate: f64| Measure::Share.say(rate, Or::Exactly, "");
+        let percent = |rate: f64| Measure::Share.format(rate, Bound::Exact, "");
         match rate {
             Some(rate) => {
                 format!("{text}; {} of such customers churned, {} of all", percent(rate), percent(self.base_rate))
@@ -212,7 +212,7 @@ impl Voice {
     /// The range of some sorted values in words, and their relation to the usual value if all are on the same side of it.
     fn number(&self, feature: usize, wording: &Wording, sorted: &[f64]) -> String {
         let quantity = |value: f64| wording.raw.quantity(value, self.scales);
-        let in_words = |quantity| said(wording.measure, quantity, &self.event);
+        let in_words = |quantity| format_quantity(wording.measure, quantity, &self.event);
         let (mut low, mut high) = (quantity(sorted[0]), quantity(sorted[sorted.len() - 1]));
         if low.amount > high.amount {
             // A recency score falls as the days rise, so the ends change places.
@@ -221,13 +221,14 @@ impl Voice {
         let text = wording.fill(&between(&in_words(low), &in_words(high)), &self.event);
         let Some(median) = self.typical.get(feature).and_then(|typical| typical.stayed_median) else { return text };
         let usual = quantity(median);
-        let bound = |or: Or| said(wording.measure, Quantity { amount: usual.amount, or }, &self.event);
+        let usual_as =
+            |bound: Bound| format_quantity(wording.measure, Quantity { amount: usual.amount, bound }, &self.event);
         if in_words(low) == in_words(usual) && in_words(high) == in_words(usual) {
             format!("{text}, as is usual among those who stayed")
         } else if low.amount > usual.amount {
-            format!("{text}; for half of those who stayed it was {}", bound(Or::Less))
+            format!("{text}; for half of those who stayed it was {}", usual_as(Bound::AtMost))
         } else if high.amount <= usual.amount {
-            format!("{text}; for half of those who stayed it was {}", bound(Or::More))
+            format!("{text}; for half of those who stayed it was {}", usual_as(Bound::AtLeast))
         } else {
             text
         }
@@ -246,11 +247,11 @@ fn between(low: &str, high: &str) -> String {
 }
 
 /// A quantity in words, marked if it is only a bound.
-fn said(measure: Measure, quantity: Quantity, event: &str) -> String {
-    let amount = measure.say(quantity.amount, quantity.or, event);
-    match quantity.or {
-        Or::Exactly => amount,
-        Or::More => format!("{amount} or more"),
-        Or::Less => format!("{amount} or less"),
+fn format_quantity(measure: Measure, quantity: Quantity, event: &str) -> String {
+    let amount = measure.format(quantity.amount, quantity.bound, event);
+    match quantity.bound {
+        Bound::Exact => amount,
+        Bound::AtLeast => format!("{amount} or more"),
+        Bound::AtMost => format!("{amount} or less"),
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::reasons::{Reason, Voice, direction};
+use super::reasons::{Reason, ReasonWriter, direction};
 use super::{ExplainConfig, Explanation, position};
 use crate::error::{Result, invalid_parameter};
-use crate::events::shown;
+use crate::events::quote_for_message;
 use crate::features::FeatureSpec;
 use crate::model::Model;
 use crate::objects::objects;
@@ -49,10 +49,10 @@ impl Explanation {
     /// # Panics
     /// If there is no such row.
     pub fn list_reasons(&self, rows: &[usize]) -> ListReasons {
-        let most = self.voice.most;
+        let most = self.writer.most;
         let listed = |&row: &usize| (self.probabilities[row], self.first_reasons(row, most + 1));
         let listed: Vec<(f64, Vec<Reason>)> = rows.iter().map(listed).collect();
-        let shared = if most > 0 { self.voice.shared(&self.specs, &listed) } else { None };
+        let shared = if most > 0 { self.writer.shared(&self.specs, &listed) } else { None };
         let others = |(_, mut reasons): (f64, Vec<Reason>)| {
             if let Some(shared) = &shared {
                 reasons.retain(|reason| !shared.says(reason));
@@ -83,11 +83,11 @@ impl Model {
             let Some(levels) = &specs[position(specs, &reason.feature)?].levels else { continue };
             let is_level = |value| (0..levels.len()).any(|level| level as f64 == value);
             if let Some(value) = reason.value.filter(|&value| !is_level(value)) {
-                let name = format!("the value of {}", shown(reason.feature.as_bytes()));
+                let name = format!("the value of {}", quote_for_message(reason.feature.as_bytes()));
                 return Err(invalid_parameter(&name, value, "the index of one of its levels"));
             }
         }
-        Ok(Voice::new(&self.document, config).shared(specs, customers))
+        Ok(ReasonWriter::new(&self.document, config).shared(specs, customers))
     }
 }
 
@@ -98,7 +98,7 @@ impl SharedReason {
     }
 }
 
-impl Voice {
+impl ReasonWriter {
     /// The reason that is the first one of at least 80 % of at least five customers, with the values of these customers.
     fn shared(&self, specs: &[FeatureSpec], customers: &[(f64, Vec<Reason>)]) -> Option<SharedReason> {
         if customers.len() < LEAST_ROWS {

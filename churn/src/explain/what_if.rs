@@ -6,10 +6,10 @@
 
 use serde::Serialize;
 
-use super::reasons::Voice;
+use super::reasons::ReasonWriter;
 use super::{ExplainConfig, position};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::events::shown;
+use crate::events::quote_for_message;
 use crate::features::{FeatureTable, computed, encode_value};
 use crate::model::tree::Rule;
 use crate::model::{Learner, Model, Prediction, Typical};
@@ -125,8 +125,8 @@ impl Model {
             let message = "the document does not say which values the features had in training: train the model anew";
             return Err(Error::new(ErrorKind::MissingBackground, message));
         }
-        let voice = Voice::new(&self.document, &ExplainConfig::default());
-        let search = Search { model: self, table, below, features: self.movable(config)?, voice };
+        let writer = ReasonWriter::new(&self.document, &ExplainConfig::default());
+        let search = ChangeSearch { model: self, table, below, features: self.movable(config)?, writer };
         Ok(search.changes(&row))
     }
 
@@ -151,22 +151,22 @@ fn customer(model: &Model, table: &FeatureTable, customer_id: &str) -> Result<Ve
     let row = table.row(customer_id).ok_or_else(|| {
         Error::new(
             ErrorKind::NoCustomers,
-            format!("the feature table has no customer {}", shown(customer_id.as_bytes())),
+            format!("the feature table has no customer {}", quote_for_message(customer_id.as_bytes())),
         )
     })?;
     Ok(row.to_vec())
 }
 
 /// The search for changes.
-struct Search<'a> {
+struct ChangeSearch<'a> {
     model: &'a Model,
     table: &'a FeatureTable,
     below: f64,
     features: Vec<usize>,
-    voice: Voice,
+    writer: ReasonWriter,
 }
 
-impl Search<'_> {
+impl ChangeSearch<'_> {
     fn probability(&self, row: &[f64]) -> f64 {
         self.model.probability(row)
     }
@@ -272,12 +272,12 @@ impl Search<'_> {
     fn change(&self, row: &[f64], changed: &[f64], features: &[usize]) -> Change {
         let step = |&feature: &usize| {
             let spec = &self.table.specs[feature];
-            let said = |value: f64| self.voice.amount(feature, spec, value);
+            let in_words = |value: f64| self.writer.amount(feature, spec, value);
             Step {
                 feature: spec.name.clone(),
                 from: (!row[feature].is_nan()).then_some(row[feature]),
                 to: changed[feature],
-                text: format!("{}: from {} to {}", spec.name, said(row[feature]), said(changed[feature])),
+                text: format!("{}: from {} to {}", spec.name, in_words(row[feature]), in_words(changed[feature])),
             }
         };
         let way = |&feature: &usize| match self.model.document.typical[feature].range {

@@ -24,7 +24,7 @@ pub(crate) struct CustomerFeatures {
 }
 
 /// An event of a customer: the day, the type, and the amount, which is NaN if there is none.
-type Event<'a> = (i32, &'a str, f64);
+type EventTuple<'a> = (i32, &'a str, f64);
 
 impl CustomerFeatures {
     pub(crate) fn new(fitted: &FeatureConfig, unit: EventUnit) -> Self {
@@ -54,7 +54,7 @@ impl CustomerFeatures {
         let clock = Clock::new(as_of, self.windows);
         let (mut rfm, mut behavior) = (Rfm::default(), Behavior::default());
         with_buffer(self.types.len() + 1, 0u32, |types| {
-            let mut add = |(day, event_type, amount): Event<'_>| {
+            let mut add = |(day, event_type, amount): EventTuple<'_>| {
                 rfm.add(&clock, day, amount);
                 if self.behavioral {
                     behavior.add(&clock, day, amount);
@@ -63,7 +63,7 @@ impl CustomerFeatures {
                 }
             };
             let by_day = self.unit == EventUnit::Day;
-            let mut lines: Vec<(&str, Event<'_>)> = Vec::new();
+            let mut lines: Vec<(&str, EventTuple<'_>)> = Vec::new();
             for (i, transaction) in customer.transactions.iter().enumerate() {
                 let bad = |message| Err(bad_row(i as u64 + 1, message));
                 if customer.customer_id.is_empty() {
@@ -112,7 +112,7 @@ impl CustomerFeatures {
 }
 
 /// The key that the lines of one event have in common.
-fn key<'a>(&(order, (day, event_type, _)): &(&'a str, Event<'a>)) -> (i32, &'a str, &'a str) {
+fn key<'a>(&(order, (day, event_type, _)): &(&'a str, EventTuple<'a>)) -> (i32, &'a str, &'a str) {
     (day, event_type, order)
 }
 

@@ -43,7 +43,7 @@ impl Fixed {
 
     /// Returns the sum if the condition is true, else 0, without a branch.
     #[inline(always)]
-    pub(crate) fn if_so(self, condition: bool) -> Fixed {
+    pub(crate) fn zero_unless(self, condition: bool) -> Fixed {
         Fixed(self.0 & -i128::from(condition))
     }
 

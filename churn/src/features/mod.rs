@@ -37,7 +37,7 @@ use serde::Serialize;
 pub(crate) use customer::CustomerFeatures;
 pub use registry::{FeatureInfo, registry};
 pub use stream::FeatureStream;
-pub(crate) use wording::{Measure, Or, Quantity, Wording};
+pub(crate) use wording::{Bound, Measure, Quantity, Wording};
 
 use crate::coverage::Coverage;
 use crate::day::Day;
@@ -592,7 +592,7 @@ pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &Featu
     let clock = Clock::new(history.as_of(), fitted.windows);
     let behavioral = fitted.counts_types();
     let ids = history.events().ids().select(customers.iter().map(|&c| c as u32));
-    tabulate(
+    build_table(
         ids,
         history.as_of(),
         fitted,
@@ -626,7 +626,7 @@ struct Scratch {
 
 /// Creates a table from states. `fill(i, scratch)` fills in the states of row `i`. `ahead` reads the memory that the rows of a
 /// block will need, so that it is in the cache.
-fn tabulate(
+fn build_table(
     ids: Strings,
     as_of: Day,
     fitted: &FeatureConfig,

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use crate::error::Error;
-use crate::events::{EventUnit, Names, Rows, Spread, Sum, Table, Texts, too_large};
+use crate::events::{AmountSum, EventUnit, IdHasher, IdTable, Names, ParsedRows, Texts, too_large};
 
 /// The key that the rows of one event have in common, within the shard of their customer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct OpenEventKey {
     pub(super) customer: u32,
     /// The number of the order from 1 on, or [`DAY`].
     order: u32,
@@ -27,19 +27,19 @@ const DAY: u32 = u32::MAX;
 /// The open events of the customers of a shard.
 pub(super) struct OpenEvents {
     orders: Names,
-    sums: HashMap<Key, Sum, RandomState>,
+    sums: HashMap<OpenEventKey, AmountSum, RandomState>,
     /// Number of rows that were merged into an existing event.
     merged: u64,
 }
 
 impl OpenEvents {
-    pub(super) fn new(spread: Spread) -> Self {
-        OpenEvents { orders: Table::new(spread), sums: HashMap::default(), merged: 0 }
+    pub(super) fn new(hasher: IdHasher) -> Self {
+        OpenEvents { orders: IdTable::new(hasher), sums: HashMap::default(), merged: 0 }
     }
 
-    /// The order number of each row of a shard, in the order of [`Rows::visit`]. It is 0, or the iterator is empty, for rows
-    /// that are events by themselves.
-    pub(super) fn orders(&mut self, shard: usize, rows: &Rows) -> impl Iterator<Item = u32> + use<> {
+    /// The order number of each row of a shard, in the order of [`ParsedRows::upsert_into`]. It is 0, or the iterator is empty,
+    /// for rows that are events by themselves.
+    pub(super) fn orders(&mut self, shard: usize, rows: &ParsedRows) -> impl Iterator<Item = u32> + use<> {
         let numbers = rows.orders(shard, &mut self.orders);
         let days = (rows.wants.unit == EventUnit::Day).then_some(DAY);
         numbers.into_iter().chain(days.into_iter().cycle())
@@ -47,20 +47,27 @@ impl OpenEvents {
 
     pub(super) fn add(&mut self, customer: u32, order: u32, day: i32, event_type: u16, amount: f64) {
         let known = self.sums.len();
-        self.sums.entry(Key { customer, order, day, event_type }).or_default().add(amount);
+        self.sums.entry(OpenEventKey { customer, order, day, event_type }).or_default().add(amount);
         self.merged += u64::from(self.sums.len() == known);
     }
 
     /// Adds an event of another stream. `customer` and `event_type` are the numbers in this stream.
-    pub(super) fn merge(&mut self, theirs: &OpenEvents, key: Key, sum: Sum, customer: u32, event_type: u16) {
+    pub(super) fn merge(
+        &mut self,
+        theirs: &OpenEvents,
+        key: OpenEventKey,
+        sum: AmountSum,
+        customer: u32,
+        event_type: u16,
+    ) {
         let order = match key.order {
             DAY => DAY,
             number => self.orders.number(theirs.orders.bytes(number as usize - 1)) + 1,
         };
-        self.sums.entry(Key { customer, order, event_type, ..key }).or_default().merge(sum);
+        self.sums.entry(OpenEventKey { customer, order, event_type, ..key }).or_default().merge(sum);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, Sum)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (OpenEventKey, AmountSum)> {
         self.sums.iter().map(|(&key, &sum)| (key, sum))
     }
 
@@ -70,8 +77,8 @@ impl OpenEvents {
     }
 
     /// Returns every event with its amount, in no particular order; `Err` with the sum if it is out of the range of amounts.
-    pub(super) fn close(&mut self) -> impl Iterator<Item = (Key, Result<f64, f64>)> + use<> {
-        self.orders.close();
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (OpenEventKey, Result<f64, f64>)> + use<> {
+        self.orders.drop_index();
         std::mem::take(&mut self.sums).into_iter().map(|(key, sum)| (key, sum.value()))
     }
 }

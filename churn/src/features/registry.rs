@@ -4,7 +4,7 @@
 //! and to [`Behavior`] any sum that it needs and that the state does not have yet.
 
 use super::state::{Behavior, Clock, Rfm};
-use super::wording::{Measure, Raw, Wording};
+use super::wording::{Measure, RawQuantity, Wording};
 use super::{FeatureSet, HALF_LIVES, Scales, WINDOWS, Windows};
 
 /// Description of a feature.
@@ -66,7 +66,7 @@ fn listed<const FORMULAS: bool>(feature_set: FeatureSet, windows: &Windows, even
 struct List<const FORMULAS: bool>(Vec<Feature>);
 
 impl<const FORMULAS: bool> List<FORMULAS> {
-    /// Adds a feature; a call of [`List::said`] must follow.
+    /// Adds a feature; a call of [`Feature::wording`] must follow.
     fn add(
         &mut self,
         name: impl Into<String>,
@@ -91,37 +91,37 @@ impl<const FORMULAS: bool> List<FORMULAS> {
 
 impl Feature {
     /// Sets the wording of the last feature: `{}` stands for the value, `{event}` and `{events}` for the word for an event.
-    fn said(&mut self, text: impl Into<String>, measure: Measure) -> &mut Self {
+    fn wording(&mut self, text: impl Into<String>, measure: Measure) -> &mut Self {
         self.wording.text = text.into();
         self.wording.measure = measure;
         self
     }
 
     /// Sets the quantity that the score of the last feature stands for.
-    fn meaning(&mut self, raw: Raw) -> &mut Self {
+    fn raw(&mut self, raw: RawQuantity) -> &mut Self {
         self.wording.raw = raw;
         self
     }
 
     /// Sets the meaning of a missing value.
-    fn absent(&mut self, text: &str) -> &mut Self {
+    fn absent_text(&mut self, text: &str) -> &mut Self {
         self.wording.absent = text.to_owned();
         self
     }
 
     /// Sets the theme that the feature shares with other features.
-    fn about(&mut self, theme: &'static str) -> &mut Self {
+    fn theme(&mut self, theme: &'static str) -> &mut Self {
         self.wording.theme = theme;
         self
     }
 
     /// Marks the feature as one that people would not count by, such as a decayed count.
-    fn abstruse(&mut self) {
+    fn not_plain(&mut self) {
         self.wording.plain = false;
     }
 
     /// Marks the feature as one that the business cannot influence.
-    fn given(&mut self) {
+    fn not_actionable(&mut self) {
         self.info.actionable = false;
     }
 }
@@ -149,9 +149,9 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
         || format!("100 · max(0, 1 − (D − last)/{full})"),
         move |view| 100.0 * (1.0 - days(view.rfm.last, view.clock.as_of) / full_days).max(0.0),
     )
-    .said("last {event} {} ago", Measure::Days)
-    .meaning(Raw::DaysOfScore { full_days })
-    .about("recency");
+    .wording("last {event} {} ago", Measure::Days)
+    .raw(RawQuantity::DaysOfScore { full_days })
+    .theme("recency");
     list.add(
         "frequency_score",
         "points",
@@ -159,9 +159,9 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
         || format!("100 · min(1, events in the last {activity} days / frequency scale)"),
         |view| 100.0 * share_of(f64::from(view.rfm.activity), view.scales.frequency),
     )
-    .said(format!("{{}} in the last {activity} days"), Measure::Events)
-    .meaning(Raw::OfFrequencyScale)
-    .about("activity");
+    .wording(format!("{{}} in the last {activity} days"), Measure::Events)
+    .raw(RawQuantity::OfFrequencyScale)
+    .theme("activity");
     list.add(
         "monetary_score",
         "points",
@@ -169,9 +169,9 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
         || format!("100 · min(1, max(0, sum of amounts in the last {activity} days) / monetary scale)"),
         |view| 100.0 * share_of(view.rfm.activity_amounts.value(), view.scales.monetary),
     )
-    .said(format!("spent {{}} in the last {activity} days"), Measure::Money)
-    .meaning(Raw::OfMonetaryScale)
-    .about("spending");
+    .wording(format!("spent {{}} in the last {activity} days"), Measure::Money)
+    .raw(RawQuantity::OfMonetaryScale)
+    .theme("spending");
     list.add(
         "engagement_score",
         "points",
@@ -189,11 +189,11 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
             0.5 * activity + 0.25 * tenure + 0.25 * growth
         },
     )
-    .said(format!("engagement score {{}} of 100 (activity of the last {recent} days, and tenure)"), Measure::Number);
+    .wording(format!("engagement score {{}} of 100 (activity of the last {recent} days, and tenure)"), Measure::Number);
     list.add("tenure_days", "days", "≥ 0", || "D − first".to_owned(), |view| days(view.rfm.first, view.clock.as_of))
-        .said("first {event} {} ago", Measure::Days)
-        .about("tenure")
-        .given();
+        .wording("first {event} {} ago", Measure::Days)
+        .theme("tenure")
+        .not_actionable();
     list.add(
         "activity_trend",
         "events per day, per day",
@@ -201,7 +201,7 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
         || format!("least-squares slope of the {recent} daily event counts of the last {recent} days = Σ (x − {middle}) / {spread} over their events"),
         move |view| (view.rfm.places as f64 - middle * f64::from(view.rfm.recent)) / spread,
     )
-    .said(format!("daily {{events}} changing by {{}} a day over the last {recent} days"), Measure::Signed);
+    .wording(format!("daily {{events}} changing by {{}} a day over the last {recent} days"), Measure::Signed);
     list.add(
         "avg_transaction_value",
         "money",
@@ -211,7 +211,7 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
             if view.rfm.with_amount == 0 { 0.0 } else { view.rfm.amounts.value() / f64::from(view.rfm.with_amount) }
         },
     )
-    .said("average amount {}", Measure::Money);
+    .wording("average amount {}", Measure::Money);
     list.add(
         "days_between_transactions",
         "days",
@@ -225,8 +225,8 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
             }
         },
     )
-    .said("on average {} between {events}", Measure::Days)
-    .absent("only one {event} so far");
+    .wording("on average {} between {events}", Measure::Days)
+    .absent_text("only one {event} so far");
 }
 
 fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[String]) {
@@ -238,8 +238,8 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
             || format!("events in the last {w} days"),
             move |view| f64::from(view.behavior.count(0, w)),
         )
-        .said(format!("{{}} in the last {w} days"), Measure::Events)
-        .about("activity");
+        .wording(format!("{{}} in the last {w} days"), Measure::Events)
+        .theme("activity");
     }
     for w in WINDOWS {
         list.add(
@@ -249,8 +249,8 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
             || format!("sum of the amounts in the last {w} days"),
             move |view| view.behavior.amount(w),
         )
-        .said(format!("spent {{}} in the last {w} days"), Measure::Money)
-        .about("spending");
+        .wording(format!("spent {{}} in the last {w} days"), Measure::Money)
+        .theme("spending");
     }
     for (i, h) in HALF_LIVES.iter().enumerate() {
         list.add(
@@ -260,9 +260,9 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
             || format!("Σ 2^(−(D − day)/{h}) over the events"),
             move |view| view.behavior.decayed_counts[i].value(),
         )
-        .said(format!("{{}}, if each counts half after {h} days"), Measure::Events)
-        .about("activity")
-        .abstruse();
+        .wording(format!("{{}}, if each counts half after {h} days"), Measure::Events)
+        .theme("activity")
+        .not_plain();
     }
     for (i, h) in HALF_LIVES.iter().enumerate() {
         list.add(
@@ -272,9 +272,9 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
             || format!("Σ amount · 2^(−(D − day)/{h})"),
             move |view| view.behavior.decayed_amounts[i].value(),
         )
-        .said(format!("spent {{}}, if an amount counts half after {h} days"), Measure::Money)
-        .about("spending")
-        .abstruse();
+        .wording(format!("spent {{}}, if an amount counts half after {h} days"), Measure::Money)
+        .theme("spending")
+        .not_plain();
     }
     list.add(
         "active_months",
@@ -283,7 +283,7 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
         || "distinct calendar months with an event, among the 64 that end with the month of D".to_owned(),
         |view| f64::from(view.behavior.months.count_ones()),
     )
-    .said("active in {}", Measure::Counted("month"));
+    .wording("active in {}", Measure::Counted("month"));
     list.add(
         "largest_amount",
         "money",
@@ -291,8 +291,8 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
         || "largest amount, missing if none is present".to_owned(),
         |view| view.behavior.largest,
     )
-    .said("largest amount {}", Measure::Money)
-    .absent("no amount so far");
+    .wording("largest amount {}", Measure::Money)
+    .absent_text("no amount so far");
     list.add(
         "refund_count",
         "events",
@@ -300,7 +300,7 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
         || "events with an amount below 0".to_owned(),
         |view| f64::from(view.behavior.refunds),
     )
-    .said("{} so far", Measure::Counted("refund"));
+    .wording("{} so far", Measure::Counted("refund"));
     list.add(
         "refund_share",
         "share",
@@ -314,7 +314,7 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
             }
         },
     )
-    .said("{} of the amounts are refunds", Measure::Share);
+    .wording("{} of the amounts are refunds", Measure::Share);
     list.add(
         "days_since_first",
         "days",
@@ -322,12 +322,12 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
         || "D − first".to_owned(),
         |view| days(view.rfm.first, view.clock.as_of),
     )
-    .said("first {event} {} ago", Measure::Days)
-    .about("tenure")
-    .given();
+    .wording("first {event} {} ago", Measure::Days)
+    .theme("tenure")
+    .not_actionable();
     list.add("days_since_last", "days", "≥ 0", || "D − last".to_owned(), |view| days(view.rfm.last, view.clock.as_of))
-        .said("last {event} {} ago", Measure::Days)
-        .about("recency");
+        .wording("last {event} {} ago", Measure::Days)
+        .theme("recency");
     list.add(
         "count_ratio_30d_90d",
         "ratio",
@@ -338,8 +338,8 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
             prior => f64::from(view.behavior.count(0, 30)) / f64::from(prior),
         },
     )
-    .said("{} {events} in the last 30 days for each in the 90 before", Measure::Number)
-    .absent("no {event} in the 90 days before the last 30");
+    .wording("{} {events} in the last 30 days for each in the 90 before", Measure::Number)
+    .absent_text("no {event} in the 90 days before the last 30");
     for (i, name) in event_types.iter().enumerate() {
         list.add(
             format!("event_type={name}"),
@@ -348,7 +348,7 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
             || format!("events of type {name:?}"),
             move |view| f64::from(view.types[i]),
         )
-        .said(format!("{{}} of type {}", name.replace('{', "(").replace('}', ")")), Measure::Events);
+        .wording(format!("{{}} of type {}", name.replace('{', "(").replace('}', ")")), Measure::Events);
     }
     let other = event_types.len();
     list.add(
@@ -358,5 +358,5 @@ fn behavioral<const FORMULAS: bool>(list: &mut List<FORMULAS>, event_types: &[St
         || "events of all other types, and of none".to_owned(),
         move |view| f64::from(view.types[other]),
     )
-    .said("{} of another type or none", Measure::Events);
+    .wording("{} of another type or none", Measure::Events);
 }

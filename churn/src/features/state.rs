@@ -6,7 +6,7 @@
 use super::fixed::{Fixed, Fixed96};
 use super::{HALF_LIVES, MAX_RECENT_DAYS, Windows};
 use crate::day::Day;
-use crate::events::{Key, Record};
+use crate::events::{IdKey, IdRecord};
 
 /// The as_of day of states, and the windows that look back from it.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl Rfm {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Compact {
-    key: Key,
+    key: IdKey,
     first: i32,
     last: i32,
     events: u32,
@@ -114,8 +114,8 @@ pub(crate) struct Compact {
 
 const _: () = assert!(size_of::<Compact>() == 64, "one line of memory");
 
-impl Record for Compact {
-    fn new(key: Key) -> Self {
+impl IdRecord for Compact {
+    fn new(key: IdKey) -> Self {
         Compact {
             key,
             first: i32::MAX,
@@ -130,7 +130,7 @@ impl Record for Compact {
         }
     }
 
-    fn key(&self) -> &Key {
+    fn key(&self) -> &IdKey {
         &self.key
     }
 }
@@ -147,12 +147,12 @@ impl Compact {
         let place = clock.windows.recent_days - 1 - age;
         let has_amount = !amount.is_nan();
         // No branches, because the presence of an amount and its age cannot be predicted.
-        let term = Fixed::of(if_so(has_amount, amount));
+        let term = Fixed::of(zero_unless(has_amount, amount));
         let amounts = self.amounts.plus(term);
-        let activity_amounts = self.activity_amounts.plus(term.if_so(in_activity));
+        let activity_amounts = self.activity_amounts.plus(term.zero_unless(in_activity));
         let (Some(amounts), Some(activity_amounts), true) = (amounts, activity_amounts, self.events < MOST_EVENTS)
         else {
-            return Some(self.pour(clock, day, amount));
+            return Some(self.spill(clock, day, amount));
         };
         self.first = self.first.min(day);
         self.last = self.last.max(day);
@@ -167,7 +167,7 @@ impl Compact {
     }
 
     #[cold]
-    fn pour(&mut self, clock: &Clock, day: i32, amount: f64) -> Rfm {
+    fn spill(&mut self, clock: &Clock, day: i32, amount: f64) -> Rfm {
         let mut rfm = self.rfm();
         rfm.add(clock, day, amount);
         *self = Compact::new(self.key);
@@ -217,7 +217,7 @@ impl Compact {
 
 /// Returns the number if the condition is true, else 0, without a branch.
 #[inline(always)]
-fn if_so(condition: bool, number: f64) -> f64 {
+fn zero_unless(condition: bool, number: f64) -> f64 {
     f64::from_bits(number.to_bits() & u64::from(condition).wrapping_neg())
 }
 

@@ -6,12 +6,12 @@ use std::io::Read;
 
 use super::open::{OpenEvents, TooLarge, first_too_large};
 use super::state::{Behavior, Clock, Compact, Rfm};
-use super::{FeatureConfig, FeatureTable, fit_scales, most_frequent, tabulate, type_slots};
+use super::{FeatureConfig, FeatureTable, build_table, fit_scales, most_frequent, type_slots};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{
-    BadRow, EventUnit, IngestReport, Key, NO_TYPE, Names, ReadOptions, Record, Rows, Shard, Sink, Spread, Table, Texts,
-    Wants, call_up, read_csv, select, shards, sorted, type_number,
+    BadRow, EventUnit, IdHasher, IdKey, IdRecord, IdTable, IngestReport, NO_TYPE, Names, ParsedRows, ReadOptions,
+    Shard, Sink, Texts, Wants, prefetch, read_csv, select, shards, sorted, type_number,
 };
 use crate::parallel;
 use crate::progress::Observer;
@@ -40,7 +40,7 @@ use crate::progress::Observer;
 pub struct FeatureStream {
     as_of: Day,
     config: FeatureConfig,
-    spread: Spread,
+    hasher: IdHasher,
     shards: Vec<States>,
     type_names: Names,
 }
@@ -48,17 +48,17 @@ pub struct FeatureStream {
 /// The states of the customers of a shard.
 pub(crate) struct States {
     clock: Clock,
-    customers: Customers,
+    customers: CustomerStates,
     /// Parts of the states that did not fit into the compact records, by customer.
-    poured: BTreeMap<u32, Rfm>,
+    spilled: BTreeMap<u32, Rfm>,
     types: TypeCounts,
     open: OpenEvents,
 }
 
 /// One record per customer, as small as the feature set allows, so that an event touches few cache lines.
-enum Customers {
-    Rfm(Table<Compact>),
-    Behavioral(Table<Wide>),
+enum CustomerStates {
+    Rfm(IdTable<Compact>),
+    Behavioral(IdTable<Wide>),
 }
 
 /// The record of a customer for the behavioral set.
@@ -84,12 +84,12 @@ impl Wide {
     }
 }
 
-impl Record for Wide {
-    fn new(key: Key) -> Self {
+impl IdRecord for Wide {
+    fn new(key: IdKey) -> Self {
         Wide { compact: Compact::new(key), behavior: Behavior::default(), types: [0; FIRST_TYPES] }
     }
 
-    fn key(&self) -> &Key {
+    fn key(&self) -> &IdKey {
         self.compact.key()
     }
 }
@@ -162,19 +162,19 @@ impl TypeCounts {
 }
 
 impl States {
-    fn new(clock: Clock, spread: Spread, config: &FeatureConfig) -> Self {
+    fn new(clock: Clock, hasher: IdHasher, config: &FeatureConfig) -> Self {
         let customers = match config.counts_types() {
-            true => Customers::Behavioral(Table::new(spread.clone())),
-            false => Customers::Rfm(Table::new(spread.clone())),
+            true => CustomerStates::Behavioral(IdTable::new(hasher.clone())),
+            false => CustomerStates::Rfm(IdTable::new(hasher.clone())),
         };
-        let (poured, types) = (BTreeMap::new(), TypeCounts::default());
-        States { clock, customers, poured, types, open: OpenEvents::new(spread) }
+        let (spilled, types) = (BTreeMap::new(), TypeCounts::default());
+        States { clock, customers, spilled, types, open: OpenEvents::new(hasher) }
     }
 
     /// Counts the open events after the last row. Returns the events whose sum is out of range.
-    fn close(&mut self) -> Vec<TooLarge> {
+    fn count_open_events(&mut self) -> Vec<TooLarge> {
         let mut failed = Vec::new();
-        for (key, amount) in self.open.close() {
+        for (key, amount) in self.open.drain() {
             match amount {
                 Ok(amount) => self.add(key.customer, key.day, key.event_type, amount),
                 Err(sum) => {
@@ -189,55 +189,55 @@ impl States {
     /// Returns the number of a customer; a new customer gets the next one.
     fn number(&mut self, id: &[u8]) -> u32 {
         match &mut self.customers {
-            Customers::Rfm(table) => table.number(id),
-            Customers::Behavioral(table) => table.number(id),
+            CustomerStates::Rfm(table) => table.number(id),
+            CustomerStates::Behavioral(table) => table.number(id),
         }
     }
 
     /// Adds an event up to as_of of a customer, given by number.
     fn add(&mut self, customer: u32, day: i32, event_type: u16, amount: f64) {
-        let States { clock, customers, poured, types, .. } = self;
+        let States { clock, customers, spilled, types, .. } = self;
         let over = match customers {
-            Customers::Rfm(table) => table.at_mut(customer as usize).add(clock, day, amount),
-            Customers::Behavioral(table) => {
+            CustomerStates::Rfm(table) => table.at_mut(customer as usize).add(clock, day, amount),
+            CustomerStates::Behavioral(table) => {
                 table.at_mut(customer as usize).add(clock, (customer, types), (day, event_type, amount))
             }
         };
-        pour(poured, customer, over);
+        spill(spilled, customer, over);
     }
 
     fn compact(&self, customer: u32) -> &Compact {
         match &self.customers {
-            Customers::Rfm(table) => table.at(customer as usize),
-            Customers::Behavioral(table) => &table.at(customer as usize).compact,
+            CustomerStates::Rfm(table) => table.at(customer as usize),
+            CustomerStates::Behavioral(table) => &table.at(customer as usize).compact,
         }
     }
 
     fn rfm(&self, customer: u32) -> Rfm {
         let mut rfm = self.compact(customer).rfm();
-        if let Some(poured) = self.poured.get(&customer) {
-            rfm.merge(poured);
+        if let Some(spilled) = self.spilled.get(&customer) {
+            rfm.merge(spilled);
         }
         rfm
     }
 
     /// Returns true if the customer has an event up to as_of. A customer with later events only has a number, but no state.
     fn is_seen(&self, customer: u32) -> bool {
-        !self.compact(customer).is_empty() || self.poured.contains_key(&customer)
+        !self.compact(customer).is_empty() || self.spilled.contains_key(&customer)
     }
 
     fn behavior(&self, customer: u32) -> Option<&Behavior> {
         match &self.customers {
-            Customers::Rfm(_) => None,
-            Customers::Behavioral(table) => Some(&table.at(customer as usize).behavior),
+            CustomerStates::Rfm(_) => None,
+            CustomerStates::Behavioral(table) => Some(&table.at(customer as usize).behavior),
         }
     }
 
     /// Iterates over the counts above 0 of a customer, as type number and count.
     fn types(&self, customer: u32) -> impl Iterator<Item = (u16, u32)> {
         let first: &[u32] = match &self.customers {
-            Customers::Rfm(_) => &[],
-            Customers::Behavioral(table) => &table.at(customer as usize).types,
+            CustomerStates::Rfm(_) => &[],
+            CustomerStates::Behavioral(table) => &table.at(customer as usize).types,
         };
         let first = first.iter().enumerate().map(|(place, &count)| (type_at(place), count));
         first.filter(|&(_, count)| count > 0).chain(self.types.of(customer))
@@ -246,8 +246,8 @@ impl States {
     /// Adds the states of a customer of another stream. `numbers` maps its types to the numbers in this stream.
     fn merge(&mut self, id: &[u8], theirs: &States, customer: u32, numbers: &[u16]) {
         let ours = match &mut self.customers {
-            Customers::Rfm(table) => table.number(id),
-            Customers::Behavioral(table) => {
+            CustomerStates::Rfm(table) => table.number(id),
+            CustomerStates::Behavioral(table) => {
                 let (ours, record) = table.record(id);
                 if let Some(behavior) = theirs.behavior(customer) {
                     record.behavior.merge(behavior);
@@ -265,43 +265,43 @@ impl States {
         let mut rfm = self.rfm(ours);
         rfm.merge(&theirs.rfm(customer));
         let compact = match &mut self.customers {
-            Customers::Rfm(table) => table.record(id).1,
-            Customers::Behavioral(table) => &mut table.record(id).1.compact,
+            CustomerStates::Rfm(table) => table.record(id).1,
+            CustomerStates::Behavioral(table) => &mut table.record(id).1.compact,
         };
         if compact.store(&rfm) {
-            self.poured.remove(&ours);
+            self.spilled.remove(&ours);
         } else {
             *compact = Compact::new(*compact.key());
-            self.poured.insert(ours, rfm);
+            self.spilled.insert(ours, rfm);
         }
     }
 }
 
 /// Stores the state that did not fit into a record.
 #[inline(always)]
-fn pour(poured: &mut BTreeMap<u32, Rfm>, customer: u32, over: Option<Rfm>) {
+fn spill(spilled: &mut BTreeMap<u32, Rfm>, customer: u32, over: Option<Rfm>) {
     if let Some(rfm) = over {
-        poured.entry(customer).or_default().merge(&rfm);
+        spilled.entry(customer).or_default().merge(&rfm);
     }
 }
 
 impl Texts for States {
     fn len(&self) -> usize {
         match &self.customers {
-            Customers::Rfm(table) => table.len(),
-            Customers::Behavioral(table) => table.len(),
+            CustomerStates::Rfm(table) => table.len(),
+            CustomerStates::Behavioral(table) => table.len(),
         }
     }
 
     fn bytes(&self, customer: usize) -> &[u8] {
         match &self.customers {
-            Customers::Rfm(table) => table.bytes(customer),
-            Customers::Behavioral(table) => table.bytes(customer),
+            CustomerStates::Rfm(table) => table.bytes(customer),
+            CustomerStates::Behavioral(table) => table.bytes(customer),
         }
     }
 
-    fn call_up(&self, customer: usize) {
-        call_up(self.compact(customer as u32));
+    fn prefetch(&self, customer: usize) {
+        prefetch(self.compact(customer as u32));
     }
 }
 
@@ -312,12 +312,12 @@ impl FeatureStream {
     /// `invalid_parameter`.
     pub fn new(as_of: Day, config: &FeatureConfig) -> Result<Self> {
         config.check()?;
-        let (spread, clock) = (Spread::default(), Clock::new(as_of, config.windows));
+        let (hasher, clock) = (IdHasher::default(), Clock::new(as_of, config.windows));
         Ok(FeatureStream {
             as_of,
             config: config.clone(),
-            shards: (0..shards()).map(|_| States::new(clock.clone(), spread.clone(), config)).collect(),
-            spread,
+            shards: (0..shards()).map(|_| States::new(clock.clone(), hasher.clone(), config)).collect(),
+            hasher,
             type_names: Names::default(),
         })
     }
@@ -429,12 +429,12 @@ impl FeatureStream {
         for theirs in &other.shards {
             for customer in 0..theirs.len() {
                 let id = theirs.bytes(customer);
-                let ours = &mut self.shards[self.spread.shard(self.spread.id(id), shards)];
+                let ours = &mut self.shards[self.hasher.shard(self.hasher.id(id), shards)];
                 ours.merge(id, theirs, customer as u32, &numbers);
             }
             for (key, sum) in theirs.open.iter() {
                 let id = theirs.bytes(key.customer as usize);
-                let ours = &mut self.shards[self.spread.shard(self.spread.id(id), shards)];
+                let ours = &mut self.shards[self.hasher.shard(self.hasher.id(id), shards)];
                 let event_type = if key.event_type == NO_TYPE { NO_TYPE } else { numbers[usize::from(key.event_type)] };
                 let customer = ours.number(id);
                 ours.open.merge(&theirs.open, key, sum, customer, event_type);
@@ -450,7 +450,7 @@ impl FeatureStream {
     /// `no_customers` if there is none; `bad_rows` for an event whose sum of amounts is out of range.
     pub fn finish(self) -> Result<FeatureTable> {
         let FeatureStream { as_of, config: mut fitted, mut shards, type_names, .. } = self;
-        let failed = parallel::map_mut(&mut shards, |_, shard| shard.close());
+        let failed = parallel::map_mut(&mut shards, |_, shard| shard.count_open_events());
         if let Some(error) = first_too_large(failed.into_iter().flatten()) {
             return Err(error);
         }
@@ -461,8 +461,8 @@ impl FeatureStream {
         // The hash tables of the ids are not needed any more; their memory is freed for the features.
         for shard in &mut shards {
             match &mut shard.customers {
-                Customers::Rfm(table) => table.close(),
-                Customers::Behavioral(table) => table.close(),
+                CustomerStates::Rfm(table) => table.drop_index(),
+                CustomerStates::Behavioral(table) => table.drop_index(),
             }
         }
         if fitted.scales.is_none() {
@@ -495,12 +495,12 @@ impl FeatureStream {
         let order = sorted(&lists, |s, customer| shards[s].is_seen(customer as u32));
         let ahead = |rows: std::ops::Range<usize>| {
             order[rows].iter().for_each(|&(s, customer)| match &shards[s as usize].customers {
-                Customers::Rfm(table) => call_up(table.at(customer as usize)),
-                Customers::Behavioral(table) => call_up(table.at(customer as usize)),
+                CustomerStates::Rfm(table) => prefetch(table.at(customer as usize)),
+                CustomerStates::Behavioral(table) => prefetch(table.at(customer as usize)),
             });
         };
         let ids = select(&lists, &order);
-        tabulate(ids, as_of, &fitted, ahead, |row, scratch| {
+        build_table(ids, as_of, &fitted, ahead, |row, scratch| {
             let (s, customer) = order[row];
             let shard = &shards[s as usize];
             scratch.rfm = shard.rfm(customer);
@@ -522,8 +522,8 @@ impl Sink for FeatureStream {
         Wants { types: self.config.counts_types(), merges: true, ..Wants::default() }
     }
 
-    fn spread(&self) -> &Spread {
-        &self.spread
+    fn hasher(&self) -> &IdHasher {
+        &self.hasher
     }
 
     fn parts(&mut self) -> (&mut [States], &mut Names) {
@@ -532,8 +532,8 @@ impl Sink for FeatureStream {
 }
 
 impl Shard for States {
-    fn take(&mut self, shard: usize, rows: &Rows) -> Vec<BadRow> {
-        let States { clock, customers, poured, types, open } = self;
+    fn take(&mut self, shard: usize, rows: &ParsedRows) -> Vec<BadRow> {
+        let States { clock, customers, spilled, types, open } = self;
         if rows.wants.unit != EventUnit::Row {
             let mut orders = open.orders(shard, rows);
             let mut alone = Vec::new();
@@ -546,8 +546,10 @@ impl Shard for States {
                 }
             };
             match customers {
-                Customers::Rfm(table) => rows.visit(shard, table, |row, customer, _| take(row, customer)),
-                Customers::Behavioral(table) => rows.visit(shard, table, |row, customer, _| take(row, customer)),
+                CustomerStates::Rfm(table) => rows.upsert_into(shard, table, |row, customer, _| take(row, customer)),
+                CustomerStates::Behavioral(table) => {
+                    rows.upsert_into(shard, table, |row, customer, _| take(row, customer))
+                }
             }
             for (row, customer) in alone {
                 self.add(customer, rows.days[row], rows.types[row], rows.amounts[row]);
@@ -555,15 +557,15 @@ impl Shard for States {
             return Vec::new();
         }
         match customers {
-            Customers::Rfm(table) => rows.visit(shard, table, |row, customer, compact| {
+            CustomerStates::Rfm(table) => rows.upsert_into(shard, table, |row, customer, compact| {
                 if rows.days[row] <= clock.as_of {
-                    pour(poured, customer, compact.add(clock, rows.days[row], rows.amounts[row]));
+                    spill(spilled, customer, compact.add(clock, rows.days[row], rows.amounts[row]));
                 }
             }),
-            Customers::Behavioral(table) => rows.visit(shard, table, |row, customer, record| {
+            CustomerStates::Behavioral(table) => rows.upsert_into(shard, table, |row, customer, record| {
                 if rows.days[row] <= clock.as_of {
                     let event = (rows.days[row], rows.types[row], rows.amounts[row]);
-                    pour(poured, customer, record.add(clock, (customer, &mut *types), event));
+                    spill(spilled, customer, record.add(clock, (customer, &mut *types), event));
                 }
             }),
         }

@@ -9,7 +9,7 @@ pub(crate) struct Wording {
     /// The template: `{}` stands for the value, `{event}` and `{events}` for the word for an event.
     pub(crate) text: String,
     pub(crate) measure: Measure,
-    pub(crate) raw: Raw,
+    pub(crate) raw: RawQuantity,
     /// The wording of a missing value.
     pub(crate) absent: String,
     /// The theme that it shares with other features, such as counts over several windows. Features of a theme are one reason.
@@ -34,7 +34,7 @@ pub(crate) enum Measure {
 
 /// The relation of a feature's value to the quantity that is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Raw {
+pub(crate) enum RawQuantity {
     /// The quantity is the value itself.
     Value,
     /// A score: 100 is today, 0 is `full_days` days ago or more.
@@ -49,38 +49,38 @@ pub(crate) enum Raw {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Quantity {
     pub(crate) amount: f64,
-    pub(crate) or: Or,
+    pub(crate) bound: Bound,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Or {
-    Exactly,
-    More,
-    Less,
+pub(crate) enum Bound {
+    Exact,
+    AtLeast,
+    AtMost,
 }
 
-impl Raw {
+impl RawQuantity {
     /// Returns the quantity of a value. For a score at an end of its range the quantity is only a bound.
     pub(crate) fn quantity(self, value: f64, scales: Option<Scales>) -> Quantity {
         let of_scale = |scale: f64| match value {
-            v if v >= 100.0 => Quantity { amount: scale, or: Or::More },
-            v => Quantity { amount: v / 100.0 * scale, or: Or::Exactly },
+            v if v >= 100.0 => Quantity { amount: scale, bound: Bound::AtLeast },
+            v => Quantity { amount: v / 100.0 * scale, bound: Bound::Exact },
         };
         match (self, scales) {
-            (Raw::DaysOfScore { full_days }, _) => {
-                let or = if value <= 0.0 { Or::More } else { Or::Exactly };
-                Quantity { amount: (full_days * (1.0 - value / 100.0)).round(), or }
+            (RawQuantity::DaysOfScore { full_days }, _) => {
+                let bound = if value <= 0.0 { Bound::AtLeast } else { Bound::Exact };
+                Quantity { amount: (full_days * (1.0 - value / 100.0)).round(), bound }
             }
-            (Raw::OfFrequencyScale, Some(scales)) => {
-                let Quantity { amount, or } = of_scale(scales.frequency);
+            (RawQuantity::OfFrequencyScale, Some(scales)) => {
+                let Quantity { amount, bound } = of_scale(scales.frequency);
                 // A score below 100 stands for a whole number of events, up to rounding; the scale itself need not be whole.
-                Quantity { amount: if or == Or::More { amount.ceil() } else { amount.round() }, or }
+                Quantity { amount: if bound == Bound::AtLeast { amount.ceil() } else { amount.round() }, bound }
             }
-            (Raw::OfMonetaryScale, Some(scales)) => match of_scale(scales.monetary) {
-                Quantity { amount, .. } if value <= 0.0 => Quantity { amount, or: Or::Less },
+            (RawQuantity::OfMonetaryScale, Some(scales)) => match of_scale(scales.monetary) {
+                Quantity { amount, .. } if value <= 0.0 => Quantity { amount, bound: Bound::AtMost },
                 quantity => quantity,
             },
-            _ => Quantity { amount: value, or: Or::Exactly },
+            _ => Quantity { amount: value, bound: Bound::Exact },
         }
     }
 }
@@ -93,7 +93,7 @@ impl Wording {
         Wording {
             text: format!("{name} is {{}}"),
             measure: Measure::Number,
-            raw: Raw::Value,
+            raw: RawQuantity::Value,
             absent,
             theme: "",
             plain: true,
@@ -118,7 +118,7 @@ fn with_event(text: &str, event: &str) -> String {
 impl Measure {
     /// Formats an amount with its unit, rounded for reading: money to the cent, numbers to two digits. `towards` is the
     /// direction of rounding in which a bound stays true.
-    pub(crate) fn say(self, amount: f64, towards: Or, event: &str) -> String {
+    pub(crate) fn format(self, amount: f64, towards: Bound, event: &str) -> String {
         let counted =
             |unit: &str| format!("{} {unit}{}", digits(amount, 1, towards), if amount == 1.0 { "" } else { "s" });
         match self {
@@ -135,7 +135,7 @@ impl Measure {
 }
 
 /// Formats a number with up to `decimals` decimals, without trailing zeros.
-fn digits(amount: f64, decimals: usize, towards: Or) -> String {
+fn digits(amount: f64, decimals: usize, towards: Bound) -> String {
     let text = decimal(rounded(amount, decimals, towards), decimals);
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
@@ -143,14 +143,14 @@ fn digits(amount: f64, decimals: usize, towards: Or) -> String {
     }
 }
 
-fn rounded(amount: f64, decimals: usize, towards: Or) -> f64 {
+fn rounded(amount: f64, decimals: usize, towards: Bound) -> f64 {
     let unit = 10f64.powi(decimals as i32);
     // A small tolerance, so that 0.1 + 0.2 is not rounded up to 0.31.
     let (scaled, hair) = (amount * unit, 1e-9 * (amount * unit).abs());
     let whole = match towards {
-        Or::Exactly => scaled.round(),
-        Or::More => (scaled + hair).floor(),
-        Or::Less => (scaled - hair).ceil(),
+        Bound::Exact => scaled.round(),
+        Bound::AtLeast => (scaled + hair).floor(),
+        Bound::AtMost => (scaled - hair).ceil(),
     };
     whole / unit
 }
@@ -163,33 +163,36 @@ mod tests {
     #[test]
     fn quantities_behind_scores() {
         let scales = Some(Scales { frequency: 20.5, monetary: 400.0 });
-        let days = Raw::DaysOfScore { full_days: 365.0 };
-        let exactly = |amount| Quantity { amount, or: Or::Exactly };
-        assert_eq!(days.quantity(100.0 * (1.0 - 94.0 / 365.0), scales), exactly(94.0));
-        assert_eq!(days.quantity(0.0, scales), Quantity { amount: 365.0, or: Or::More });
-        assert_eq!(Raw::OfFrequencyScale.quantity(100.0 * 9.0 / 20.5, scales), exactly(9.0));
-        assert_eq!(Raw::OfFrequencyScale.quantity(100.0, scales), Quantity { amount: 21.0, or: Or::More });
-        assert_eq!(Raw::OfMonetaryScale.quantity(25.0, scales), exactly(100.0));
-        assert_eq!(Raw::OfMonetaryScale.quantity(0.0, scales), Quantity { amount: 0.0, or: Or::Less });
-        assert_eq!(Raw::Value.quantity(7.5, None), exactly(7.5));
+        let days = RawQuantity::DaysOfScore { full_days: 365.0 };
+        let exact = |amount| Quantity { amount, bound: Bound::Exact };
+        assert_eq!(days.quantity(100.0 * (1.0 - 94.0 / 365.0), scales), exact(94.0));
+        assert_eq!(days.quantity(0.0, scales), Quantity { amount: 365.0, bound: Bound::AtLeast });
+        assert_eq!(RawQuantity::OfFrequencyScale.quantity(100.0 * 9.0 / 20.5, scales), exact(9.0));
+        assert_eq!(
+            RawQuantity::OfFrequencyScale.quantity(100.0, scales),
+            Quantity { amount: 21.0, bound: Bound::AtLeast }
+        );
+        assert_eq!(RawQuantity::OfMonetaryScale.quantity(25.0, scales), exact(100.0));
+        assert_eq!(RawQuantity::OfMonetaryScale.quantity(0.0, scales), Quantity { amount: 0.0, bound: Bound::AtMost });
+        assert_eq!(RawQuantity::Value.quantity(7.5, None), exact(7.5));
     }
 
     #[test]
     fn amounts_in_words() {
-        let say = |measure: Measure, amount| measure.say(amount, Or::Exactly, "purchase");
-        assert_eq!(say(Measure::Days, 1.0), "1 day");
-        assert_eq!(say(Measure::Days, 12.34), "12.3 days");
-        assert_eq!(say(Measure::Events, 1234.0), "1,234 purchases");
-        assert_eq!(say(Measure::Counted("refund"), 0.0), "0 refunds");
-        assert_eq!(say(Measure::Money, -1_234_567.891), "−1,234,567.89");
-        assert_eq!(say(Measure::Money, -0.001), "0.00");
-        assert_eq!(say(Measure::Share, 0.335), "34 %");
-        assert_eq!(say(Measure::Number, 100.0), "100");
-        assert_eq!(say(Measure::Signed, 0.0102), "+0.01");
+        let format = |measure: Measure, amount| measure.format(amount, Bound::Exact, "purchase");
+        assert_eq!(format(Measure::Days, 1.0), "1 day");
+        assert_eq!(format(Measure::Days, 12.34), "12.3 days");
+        assert_eq!(format(Measure::Events, 1234.0), "1,234 purchases");
+        assert_eq!(format(Measure::Counted("refund"), 0.0), "0 refunds");
+        assert_eq!(format(Measure::Money, -1_234_567.891), "−1,234,567.89");
+        assert_eq!(format(Measure::Money, -0.001), "0.00");
+        assert_eq!(format(Measure::Share, 0.335), "34 %");
+        assert_eq!(format(Measure::Number, 100.0), "100");
+        assert_eq!(format(Measure::Signed, 0.0102), "+0.01");
         // A bound is rounded in the direction in which it stays true.
-        assert_eq!(Measure::Money.say(25.1049, Or::Less, ""), "25.11");
-        assert_eq!(Measure::Money.say(25.1049, Or::More, ""), "25.10");
-        assert_eq!(Measure::Number.say(0.1 + 0.2, Or::Less, ""), "0.3");
+        assert_eq!(Measure::Money.format(25.1049, Bound::AtMost, ""), "25.11");
+        assert_eq!(Measure::Money.format(25.1049, Bound::AtLeast, ""), "25.10");
+        assert_eq!(Measure::Number.format(0.1 + 0.2, Bound::AtMost, ""), "0.3");
     }
 
     #[test]

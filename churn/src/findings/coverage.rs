@@ -1,6 +1,6 @@
 //! Findings about the customers that a model scores.
 
-use super::{Finding, worst_first};
+use super::{Finding, sort_by_severity};
 use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::features::FeatureTable;
@@ -19,7 +19,7 @@ impl Model {
         if let Some(as_of) = table.as_of() {
             findings.extend(not_covered(self.labels(), coverage, as_of, include_inactive));
         }
-        worst_first(&mut findings);
+        sort_by_severity(&mut findings);
         findings
     }
 }

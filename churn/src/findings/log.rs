@@ -17,13 +17,13 @@ const NEARLY_EVERY_DAY: f64 = 0.95;
 const MANY_ROWS: f64 = 0.3;
 
 /// The days with events up to the end of a day, rising, with the number of events of each.
-struct Days {
+struct DailyCounts {
     days: Vec<(i32, u64)>,
     rows: u64,
 }
 
-impl Days {
-    fn new(events: &Events, as_of: Day) -> Days {
+impl DailyCounts {
+    fn new(events: &Events, as_of: Day) -> DailyCounts {
         let first = events.first_day().number();
         // Dense: the years 1 to 9999 are 3.7 million days.
         let mut counts = vec![0u64; (events.last_day().number() - first + 1) as usize];
@@ -32,7 +32,7 @@ impl Days {
             history.of(customer).days().for_each(|day| counts[(day - first) as usize] += 1);
         }
         let days: Vec<(i32, u64)> = (first..).zip(counts).filter(|&(_, count)| count > 0).collect();
-        Days { rows: days.iter().map(|day| day.1).sum(), days }
+        DailyCounts { rows: days.iter().map(|day| day.1).sum(), days }
     }
 
     /// Largest number of isolated rows for a finding: less than 0.1 % of the rows, or up to three in a log of some dozens.
@@ -75,11 +75,11 @@ impl Days {
 
 /// Findings about rows that are isolated at the start or the end of the log.
 pub(super) fn isolated(events: &Events, as_of: Day) -> Vec<Finding> {
-    let days = Days::new(events, as_of);
+    let days = DailyCounts::new(events, as_of);
     isolated_of(events, &days, days.body())
 }
 
-fn isolated_of(events: &Events, days: &Days, (first, last): (usize, usize)) -> Vec<Finding> {
+fn isolated_of(events: &Events, days: &DailyCounts, (first, last): (usize, usize)) -> Vec<Finding> {
     let mut findings = Vec::new();
     let day = |at: usize| Day::new(days.days[at].0).expect("days of events are days");
     let mut found = |code: &str, rows: u64, far: Day, near: Day, setting: &str, side: &str, so: &str| {
@@ -122,7 +122,7 @@ fn isolated_of(events: &Events, days: &Days, (first, last): (usize, usize)) -> V
 
 /// Findings about the days: isolated rows, thin outcome windows, gaps.
 pub(super) fn of_days(events: &Events, as_of: Day, definition: &LabelConfig, cutoffs: &[Day]) -> Vec<Finding> {
-    let days = Days::new(events, as_of);
+    let days = DailyCounts::new(events, as_of);
     let body = days.body();
     let mut findings = isolated_of(events, &days, body);
     // The other checks use the log without the isolated rows, which are reported already.
@@ -136,7 +136,7 @@ pub(super) fn of_days(events: &Events, as_of: Day, definition: &LabelConfig, cut
 }
 
 /// The finding about the outcome window with the fewest events per day relative to the time before it.
-fn thin_window(days: &Days, first: i32, definition: &LabelConfig, cutoffs: &[Day]) -> Option<Finding> {
+fn thin_window(days: &DailyCounts, first: i32, definition: &LabelConfig, cutoffs: &[Day]) -> Option<Finding> {
     let length = definition.horizon_days;
     let rate = |from: i32, to: i32| days.between(from, to) as f64 / f64::from(to - from + 1);
     let thin = |cutoff: &Day| {
@@ -153,11 +153,11 @@ fn thin_window(days: &Days, first: i32, definition: &LabelConfig, cutoffs: &[Day
     };
     let (cutoff, before, within, least, to) =
         cutoffs.iter().filter_map(thin).min_by(|a, b| (a.3 / a.1).total_cmp(&(b.3 / b.1)))?;
-    let dense_until = dense_until(days, first, before, to);
+    let last_dense_day = last_dense_day(days, first, before, to);
     let message = format!(
         "the outcome window of {length} days after {cutoff} holds {within:.2} events a day, {least:.2} in its thinner half, where \
          the days before held {before:.2}: who does not come back in it may only be missing from the log (events booked \
-         ahead, an export that stopped early, an activity that ends). last_day = {dense_until} uses the log up to where it is \
+         ahead, an export that stopped early, an activity that ends). last_day = {last_dense_day} uses the log up to where it is \
          as dense as before."
     );
     Some(
@@ -166,12 +166,12 @@ fn thin_window(days: &Days, first: i32, definition: &LabelConfig, cutoffs: &[Day
             .evidence("events_a_day_before", before)
             .evidence("events_a_day_in_window", within)
             .evidence("events_a_day_in_thinner_half", least)
-            .suggest("last_day", dense_until),
+            .suggest("last_day", last_dense_day),
     )
 }
 
 /// The last day for which the two weeks up to it have at least half of the usual events per day.
-fn dense_until(days: &Days, first: i32, usual: f64, last: i32) -> Day {
+fn last_dense_day(days: &DailyCounts, first: i32, usual: f64, last: i32) -> Day {
     const SPAN: i32 = 14;
     let is_dense = |day: i32| days.between(day - SPAN + 1, day) as f64 >= 0.5 * usual * f64::from(SPAN);
     let place = days.days.iter().rev().map(|day| day.0).filter(|&day| day <= last).find(|&day| is_dense(day));
@@ -179,7 +179,7 @@ fn dense_until(days: &Days, first: i32, usual: f64, last: i32) -> Day {
 }
 
 /// The longest run of days without events, in a log that has events on nearly every day.
-fn gap(days: &Days, (from, to): (usize, usize), first: i32, last: i32) -> Option<Finding> {
+fn gap(days: &DailyCounts, (from, to): (usize, usize), first: i32, last: i32) -> Option<Finding> {
     const SHORTEST: i32 = 3;
     let pair = days.days[from..=to].windows(2).max_by_key(|pair| pair[1].0 - pair[0].0)?;
     let empty = pair[1].0 - pair[0].0 - 1;
@@ -281,7 +281,7 @@ const LEAVING: [&str; 14] = [
 const LEAVING_WORDS: [&str; 8] = ["close", "closed", "closes", "closing", "closure", "return", "returned", "returns"];
 
 /// Returns true if the name of an event type means that a customer leaves or takes money back.
-fn says_leaving(name: &str) -> bool {
+fn is_leaving_type(name: &str) -> bool {
     // Splits names such as `subscription_cancelled`, `OrderRefunded` and `opt-out` into words, at changes of case and at
     // characters that are not letters.
     let mut words: Vec<String> = vec![String::new()];
@@ -305,7 +305,7 @@ fn says_leaving(name: &str) -> bool {
 pub(super) fn of_types(events: &Events, definition: &LabelConfig) -> Option<Finding> {
     let counts = |name: &&str| definition.event_types.as_ref().is_none_or(|types| types.iter().any(|t| t == name));
     let (leaving, staying): (Vec<&str>, Vec<&str>) =
-        events.event_types().filter(counts).partition(|name| says_leaving(name));
+        events.event_types().filter(counts).partition(|name| is_leaving_type(name));
     if leaving.is_empty() {
         return None;
     }
@@ -351,10 +351,10 @@ mod tests {
             "returned",
             "UNSUBSCRIBED",
         ] {
-            assert!(says_leaving(name), "{name}");
+            assert!(is_leaving_type(name), "{name}");
         }
         for name in ["purchase", "login", "closet", "payment", "renewal", "scancelable", "order", "", "page_view"] {
-            assert!(!says_leaving(name), "{name}");
+            assert!(!is_leaving_type(name), "{name}");
         }
     }
 
@@ -363,17 +363,18 @@ mod tests {
     fn a_row_is_isolated_by_sixty_days_and_ten_gaps() {
         let days = |far: &[(i32, u64)]| {
             let days: Vec<(i32, u64)> = (0..10).map(|day| (day, 100)).chain(far.iter().copied()).collect();
-            Days { rows: days.iter().map(|day| day.1).sum(), days }
+            DailyCounts { rows: days.iter().map(|day| day.1).sum(), days }
         };
         assert_eq!(days(&[(70, 1)]).body(), (0, 9));
         assert_eq!(days(&[(69, 1)]).body(), (0, 10), "60 days are not more than 60");
         assert_eq!(days(&[(70, 4)]).body(), (0, 10), "four rows are more than a handful");
         assert_eq!(days(&[(70, 1), (500, 2)]).body(), (0, 9), "two far days");
-        let days = Days { rows: 1001, days: std::iter::once((-100, 1)).chain((0..10).map(|day| (day, 100))).collect() };
+        let days =
+            DailyCounts { rows: 1001, days: std::iter::once((-100, 1)).chain((0..10).map(|day| (day, 100))).collect() };
         assert_eq!(days.body(), (1, 10));
         // The log itself has gaps of 7 days, so a gap of 70 days is needed.
         let pausing =
-            |gap: i32| Days { rows: 1001, days: (0..10).map(|i| (7 * i, 100)).chain([(63 + gap, 1)]).collect() };
+            |gap: i32| DailyCounts { rows: 1001, days: (0..10).map(|i| (7 * i, 100)).chain([(63 + gap, 1)]).collect() };
         assert_eq!(pausing(69).body(), (0, 10));
         assert_eq!(pausing(70).body(), (0, 9));
     }

@@ -238,7 +238,7 @@ pub fn check(events: &Events, definition: &LabelConfig) -> Result<Vec<Finding>> 
 pub fn check_for_features(events: &Events, definition: &LabelConfig, allow: &[String]) -> Result<Vec<Finding>> {
     check_allowed(allow)?;
     let findings = check(events, definition)?;
-    stop(&check_scored(events, events.last_day()), allow)?;
+    fail_on_errors(&check_scored(events, events.last_day()), allow)?;
     Ok(findings)
 }
 
@@ -250,7 +250,7 @@ pub(crate) fn check_log(events: &Events, as_of: Day, definition: &LabelConfig, c
         findings.extend(log::of_types(events, definition));
         findings.extend(pauses::of_pauses(events, as_of, definition));
     }
-    worst_first(&mut findings);
+    sort_by_severity(&mut findings);
     findings
 }
 
@@ -259,7 +259,7 @@ pub(crate) fn check_scored(events: &Events, as_of: Day) -> Vec<Finding> {
     log::isolated(events, as_of)
 }
 
-pub(crate) fn worst_first(findings: &mut [Finding]) {
+pub(crate) fn sort_by_severity(findings: &mut [Finding]) {
     let rank = |finding: &Finding| CODES.iter().position(|info| info.code == finding.code).unwrap_or(CODES.len());
     crate::order::sort_by(findings, |a, b| b.severity.cmp(&a.severity).then(rank(a).cmp(&rank(b))));
 }
@@ -280,7 +280,7 @@ pub(crate) fn check_allowed(allow: &[String]) -> Result<()> {
 ///
 /// # Errors
 /// `finding`, with the messages and the codes to allow.
-pub(crate) fn stop(findings: &[Finding], allow: &[String]) -> Result<()> {
+pub(crate) fn fail_on_errors(findings: &[Finding], allow: &[String]) -> Result<()> {
     let stopping: Vec<&Finding> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error && !allow.contains(&finding.code))

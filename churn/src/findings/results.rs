@@ -3,7 +3,7 @@
 use super::{Finding, percent};
 use crate::day::Day;
 use crate::error::Result;
-use crate::learn::{Dataset, slope_of_log_odds};
+use crate::learn::{LabelledRows, slope_of_log_odds};
 use crate::metrics::roc_auc;
 use crate::model::{Evaluation, Protocol};
 use crate::segments::SegmentRow;
@@ -29,7 +29,11 @@ pub(crate) struct Judged<'a> {
 }
 
 /// The findings about the training rows: columns that separate the outcomes, and churn rates that change.
-pub(crate) fn of_rows(data: &Dataset, rates: &[(Day, u64, u64)], recency_auc: Option<f64>) -> Result<Vec<Finding>> {
+pub(crate) fn of_rows(
+    data: &LabelledRows,
+    rates: &[(Day, u64, u64)],
+    recency_auc: Option<f64>,
+) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     findings.extend(base_rate_moves(rates));
     if let Some(auc) = recency_auc.filter(|&auc| auc > SEPARATES) {

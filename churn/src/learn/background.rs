@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::snapshot::Dataset;
+use super::snapshot::LabelledRows;
 use crate::features::{FeatureSpec, percentile};
 use crate::model::{Histogram, LearnConfig, Typical};
 use crate::parallel;
@@ -14,7 +14,7 @@ const LEAST_OF_A_SEGMENT: usize = 20;
 
 impl Typical {
     /// The typical values of every feature of a data set. `segments` are the risk segments of its rows.
-    pub(crate) fn of(data: &Dataset, segments: &[Segment]) -> Vec<Typical> {
+    pub(crate) fn of(data: &LabelledRows, segments: &[Segment]) -> Vec<Typical> {
         parallel::map(data.specs.len(), |feature| {
             let present =
                 || data.x.column(feature).into_iter().copied().zip(&data.y).filter(|(value, _)| !value.is_nan());
@@ -44,7 +44,7 @@ impl Typical {
 }
 
 /// The typical value of a feature in each risk segment; none if too few of the segment's rows have a value.
-fn by_segment(data: &Dataset, feature: usize, segments: &[Segment]) -> Vec<Option<f64>> {
+fn by_segment(data: &LabelledRows, feature: usize, segments: &[Segment]) -> Vec<Option<f64>> {
     let typical = |segment: Segment| {
         let column = data.x.column(feature);
         let rows = column.iter().zip(segments).filter(|(_, of)| **of == segment);
@@ -96,7 +96,7 @@ impl Histogram {
 }
 
 /// Some training rows, drawn by the seed, in their order. A missing value is none.
-pub(crate) fn background(data: &Dataset, config: &LearnConfig) -> Vec<Vec<Option<f64>>> {
+pub(crate) fn background(data: &LabelledRows, config: &LearnConfig) -> Vec<Vec<Option<f64>>> {
     const STREAM: u64 = 0xbac6;
     let mut rows: Vec<usize> = (0..data.y.len()).collect();
     Random::new(config.seed, STREAM).shuffle(&mut rows);
@@ -112,7 +112,7 @@ mod tests {
     /// The typical value in the segment Low of a column, which is categorical if `levels` is given.
     fn low(values: &[f64], levels: Option<usize>) -> Option<f64> {
         let levels = levels.map(|levels| (0..levels).map(|level| format!("{level}")).collect());
-        let data = Dataset {
+        let data = LabelledRows {
             x: Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap(),
             y: vec![false; values.len()],
             groups: (0..values.len() as u32).collect(),

@@ -12,7 +12,7 @@ use super::linear::{Fence, Problem};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::calibration::{Calibration, CalibrationKind};
 use crate::model::logit;
-use crate::progress::{Observer, heed};
+use crate::progress::{Observer, check_cancelled};
 
 /// Smallest number of customers of either outcome for the isotonic curve. Customers count, not rows: rows of one customer at
 /// several cutoffs are nearly the same, and a curve that follows them would overfit.
@@ -45,7 +45,7 @@ impl Calibration {
         outcomes: &Outcomes<'_>,
         observer: &dyn Observer,
     ) -> Result<Self> {
-        heed(observer, "calibration")?;
+        check_cancelled(observer, "calibration")?;
         let rows: Vec<usize> = (0..scores.len()).filter(|&row| !scores[row].is_nan()).collect();
         let fewest = outcomes.customers(&rows, true).min(outcomes.customers(&rows, false));
         if fewest == 0 && kind != CalibrationKind::None {
@@ -109,7 +109,7 @@ pub(crate) fn slope_of_log_odds(churned: &[bool], probabilities: &[f64]) -> Opti
 }
 
 fn isotonic(scores: &[f64], churned: &[bool], weights: &[f64]) -> Calibration {
-    struct Block {
+    struct PavBlock {
         weight: f64,
         churned: f64,
         from: f64,
@@ -120,11 +120,11 @@ fn isotonic(scores: &[f64], churned: &[bool], weights: &[f64]) -> Calibration {
     rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
     let total: f64 = rows.iter().map(|row| row.2).sum();
     let rate = rows.iter().filter(|row| row.1).map(|row| row.2).sum::<f64>() / total;
-    let mut blocks: Vec<Block> = Vec::new();
+    let mut blocks: Vec<PavBlock> = Vec::new();
     for group in rows.chunk_by(|a, b| a.0 == b.0) {
         let weight: f64 = group.iter().map(|row| row.2).sum();
         let churned = group.iter().filter(|row| row.1).map(|row| row.2).sum();
-        blocks.push(Block { weight, churned, from: group[0].0, to: group[0].0 });
+        blocks.push(PavBlock { weight, churned, from: group[0].0, to: group[0].0 });
         while let [.., before, last] = blocks.as_mut_slice() {
             if before.churned * last.weight < last.churned * before.weight {
                 break;

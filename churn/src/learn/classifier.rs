@@ -7,7 +7,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::fit::{Fitted, fit_rows};
-use super::rows::Rows;
+use super::rows::LearningRows;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
 use crate::model::calibration::Calibration;
@@ -41,7 +41,7 @@ const FORMAT: &str = "churn-classifier";
 /// ```
 #[derive(Clone)]
 pub struct Classifier {
-    document: Arc<Document>,
+    document: Arc<ClassifierDocument>,
     scorer: Arc<Scorer>,
 }
 
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Classifier {
 
 /// The classifier as it is stored in a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Document {
+struct ClassifierDocument {
     format: String,
     format_version: u32,
     library_version: String,
@@ -69,7 +69,7 @@ struct Document {
     calibration: Calibration,
 }
 
-objects! { Document { format, format_version, library_version, features, parameters, learner, calibration } }
+objects! { ClassifierDocument { format, format_version, library_version, features, parameters, learner, calibration } }
 
 impl Classifier {
     /// Fits a learner. `x` is rows × features, with NaN for a missing value; `names` are the names of the features; `y` is true
@@ -152,9 +152,9 @@ impl Classifier {
         let features: Vec<FeatureSpec> = names.iter().map(FeatureSpec::numeric).collect();
         let groups: Vec<u32> = (0..rows as u32).collect();
         let ages = vec![0; rows];
-        let data = Rows { x, specs: &features, y, groups: &groups, ages: &ages, weights };
+        let data = LearningRows { x, specs: &features, y, groups: &groups, ages: &ages, weights };
         let Fitted { learner, calibration, config } = fit_rows(&data, config, observer)?;
-        Ok(Classifier::new(Document {
+        Ok(Classifier::new(ClassifierDocument {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,
             library_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -165,7 +165,7 @@ impl Classifier {
         }))
     }
 
-    fn new(document: Document) -> Self {
+    fn new(document: ClassifierDocument) -> Self {
         let scorer = Scorer::new(&document.learner, &document.calibration);
         Classifier { document: Arc::new(document), scorer: Arc::new(scorer) }
     }
@@ -206,7 +206,7 @@ impl Classifier {
     /// # Errors
     /// `invalid_document`, `unsupported_version`.
     pub fn from_json(text: &str) -> Result<Classifier> {
-        let document: Document = read(text, FORMAT)?;
+        let document: ClassifierDocument = read(text, FORMAT)?;
         document.parameters.check().map_err(invalid)?;
         check_specs(&document.features)?;
         if let Some(spec) = document.features.iter().find(|spec| spec.levels.is_some()) {

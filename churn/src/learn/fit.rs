@@ -2,16 +2,16 @@
 
 use super::calibration::Outcomes;
 use super::folds::{MANY_ROWS, folds};
-use super::rows::{Rows, TrainingSet};
-use super::snapshot::Dataset;
-use super::trees::{Binned, Booster, Customers, ForestParameters, Growth, bin, fit_forest};
+use super::rows::{LearningRows, TrainingSet};
+use super::snapshot::LabelledRows;
+use super::trees::{Binned, Booster, CustomerIndex, ForestParameters, Growth, bin, fit_forest};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::metrics::log_loss_of;
 use crate::model::calibration::{Calibration, CalibrationKind};
 use crate::model::learner::{ClassWeight, LearnConfig, Learner, ModelKind, rate_logit};
 use crate::model::{Logistic, sigmoid};
 use crate::parallel;
-use crate::progress::{Observer, heed, step};
+use crate::progress::{Observer, check_cancelled, step};
 
 /// The result of a fit: the learner and its calibration.
 pub(crate) struct Fitted {
@@ -56,17 +56,17 @@ pub(crate) fn check_enough(y: &[bool], what: &str) -> Result<()> {
 
 /// Fits a learner on all rows of a data set. It is calibrated on scores of rows that the learner of a fold was not fitted on.
 pub(crate) fn fit(
-    data: &Dataset,
+    data: &LabelledRows,
     weights: Option<&[f64]>,
     config: &LearnConfig,
     observer: &dyn Observer,
 ) -> Result<Fitted> {
-    let Dataset { x, y, groups, ages, specs } = data;
-    fit_rows(&Rows { x, specs, y, groups, ages, weights }, config, observer)
+    let LabelledRows { x, y, groups, ages, specs } = data;
+    fit_rows(&LearningRows { x, specs, y, groups, ages, weights }, config, observer)
 }
 
 /// [`fit`] on borrowed rows. If there is no setting to choose and no calibration, no fold is fitted.
-pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Observer) -> Result<Fitted> {
+pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: &dyn Observer) -> Result<Fitted> {
     config.check()?;
     let given = data.weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
     let mut weights = given.clone();
@@ -83,14 +83,14 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
     };
     let rows: Vec<u32> = (0..data.y.len() as u32).collect();
     let set = |rows| TrainingSet { x: data.x, specs: data.specs, binned: &binned, y: data.y, weights: &weights, rows };
-    let unseen = config.calibration != CalibrationKind::None || chooses(config, rows.len());
+    let unseen = config.calibration != CalibrationKind::None || needs_selection(config, rows.len());
     // A forest needs no folds, because the sample of each tree leaves out customers.
     let parts = match unseen && config.model != ModelKind::RandomForest {
         true => folds(data, config.seed)?,
         false => Vec::new(),
     };
     let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();
-    let job = Job { config, all: set(&rows), groups: data.groups, given: &given, unseen, folds, observer };
+    let job = FitTask { config, all: set(&rows), groups: data.groups, given: &given, unseen, folds, observer };
     let (learner, scores, config) = match config.model {
         ModelKind::LogisticRegression => job.logistic()?,
         ModelKind::RandomForest => job.forest()?,
@@ -107,7 +107,7 @@ pub(crate) fn fit_rows(data: &Rows<'_>, config: &LearnConfig, observer: &dyn Obs
 }
 
 /// Returns true if a setting is left to be chosen on unseen rows.
-fn chooses(config: &LearnConfig, rows: usize) -> bool {
+fn needs_selection(config: &LearnConfig, rows: usize) -> bool {
     match config.model {
         ModelKind::LogisticRegression | ModelKind::Auto => false,
         ModelKind::RandomForest => forest_depths(config, rows).len() > 1,
@@ -116,7 +116,7 @@ fn chooses(config: &LearnConfig, rows: usize) -> bool {
 }
 
 /// The work of one fit: the whole set and its folds.
-struct Job<'a> {
+struct FitTask<'a> {
     config: &'a LearnConfig,
     all: TrainingSet<'a>,
     /// Rows of one customer share a number.
@@ -137,10 +137,10 @@ struct Fold<'a> {
 
 /// The learner fitted on all rows, the score of each row by learners that were not fitted on its customer (NaN if there is
 /// none), and the chosen settings.
-type Outcome = (Learner, Vec<f64>, LearnConfig);
+type FitResult = (Learner, Vec<f64>, LearnConfig);
 
-impl Job<'_> {
-    fn logistic(&self) -> Result<Outcome> {
+impl FitTask<'_> {
+    fn logistic(&self) -> Result<FitResult> {
         let mut scores = vec![f64::NAN; self.all.y.len()];
         for (number, fold) in self.folds.iter().enumerate() {
             step(self.observer, "cross-fit", number, self.folds.len())?;
@@ -164,13 +164,13 @@ impl Job<'_> {
 
     /// Fits a forest. If no depth is given, the trees are grown to the largest depth, evaluated at several depths on their
     /// unseen customers, and cut at the best depth. That takes one fit, because a node stores its value as a leaf.
-    fn forest(&self) -> Result<Outcome> {
+    fn forest(&self) -> Result<FitResult> {
         let mut config = self.config.clone();
         let (rows, features) = self.all.x.dim();
         let depths = forest_depths(&config, rows);
         let deepest = depths[depths.len() - 1];
         let judged = if self.unseen { &depths[..] } else { &[] };
-        let customers = Customers::of(self.groups);
+        let customers = CustomerIndex::of(self.groups);
         // Rows of one customer at several cutoffs are nearly the same, so the smallest leaf is the average number of rows of
         // five customers.
         let of_five = 5.0 * rows as f64 / customers.count() as f64;
@@ -210,7 +210,7 @@ impl Job<'_> {
 
     /// Fits boosting. If depth or leaf penalty are not given, the recipe with the best log-loss on the held-out rows of the
     /// folds is chosen.
-    fn boosting(&self) -> Result<Outcome> {
+    fn boosting(&self) -> Result<FitResult> {
         let mut best: Option<(f64, usize, Vec<f64>, LearnConfig)> = None;
         for config in boosting_recipes(self.config, self.all.rows.len()) {
             let (loss, rounds, scores) = self.boost_folds(&config)?;
@@ -234,7 +234,7 @@ impl Job<'_> {
         let start = |set| Booster::new(set, Self::boosting_growth(config), config.learning_rate);
         let mut boosters: Vec<Booster<'_>> = Vec::new();
         for fold in &self.folds {
-            heed(self.observer, "cross-fit")?;
+            check_cancelled(self.observer, "cross-fit")?;
             boosters.push(start(fold.set));
         }
         let most = config.rounds.unwrap_or(MOST_ROUNDS);

@@ -1,6 +1,6 @@
 //! Assigns customers to folds, so that each row can be scored by a fit that has not seen its customer.
 
-use super::rows::Rows;
+use super::rows::LearningRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::{Random, mix};
 
@@ -10,7 +10,7 @@ pub(crate) const FOLDS: usize = 5;
 pub(super) const MANY_ROWS: usize = 50_000;
 
 /// Assigns rows to `folds` parts of about equal size and churn rate. All rows of a customer are in the same part.
-pub(crate) fn deal(y: &[bool], groups: &[u32], folds: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn assign_folds(y: &[bool], groups: &[u32], folds: usize, seed: u64) -> Vec<u8> {
     let most = groups.iter().max().map_or(0, |&g| g as usize + 1);
     let mut churns = vec![None; most];
     for (&group, &churned) in groups.iter().zip(y) {
@@ -19,21 +19,21 @@ pub(crate) fn deal(y: &[bool], groups: &[u32], folds: usize, seed: u64) -> Vec<u
     }
     let mut fold_of = vec![0u8; most];
     let mut random = Random::new(seed, mix(folds as u64));
-    let mut dealt = 0;
+    let mut assigned = 0;
     for class in [true, false] {
         let mut members: Vec<usize> = (0..most).filter(|&g| churns[g] == Some(class)).collect();
         random.shuffle(&mut members);
         for group in members {
-            fold_of[group] = (dealt % folds) as u8;
-            dealt += 1;
+            fold_of[group] = (assigned % folds) as u8;
+            assigned += 1;
         }
     }
     groups.iter().map(|&g| fold_of[g as usize]).collect()
 }
 
 /// The training rows and the held-out rows of each fold; with many rows, of the first fold only.
-pub(super) fn folds(data: &Rows<'_>, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
-    let fold_of = deal(data.y, data.groups, FOLDS, seed);
+pub(super) fn folds(data: &LearningRows<'_>, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+    let fold_of = assign_folds(data.y, data.groups, FOLDS, seed);
     let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
     let mut parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
     for (learn, _) in &parts {

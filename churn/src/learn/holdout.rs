@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::fit::check_enough;
-use super::folds::{FOLDS, deal};
+use super::folds::{FOLDS, assign_folds};
 use super::search::{SearchRows, SearchSet};
-use super::snapshot::{Dataset, Snapshots};
-use crate::counts::share;
+use super::snapshot::{LabelledRows, Snapshots};
+use crate::counts::mul_div;
 use crate::day::Day;
 use crate::error::Result;
 use crate::features::{FeatureConfig, FeatureSet, FeatureSpec};
@@ -14,19 +14,19 @@ use crate::labels::LabelConfig;
 use crate::model::Protocol;
 
 /// Training rows and test rows.
-pub(crate) struct Split {
-    pub(crate) learn: Dataset,
+pub(crate) struct TrainTestSplit {
+    pub(crate) learn: LabelledRows,
     pub(crate) learn_weights: Option<Vec<f64>>,
-    pub(crate) test: Dataset,
+    pub(crate) test: LabelledRows,
     pub(crate) protocol: Protocol,
     pub(crate) test_cutoff: Option<Day>,
 }
 
 /// Holds out a stratified fifth of the customers as test rows.
-pub(crate) fn holdout(data: &Dataset, weights: Option<&[f64]>, seed: u64) -> Split {
-    let parts = deal(&data.y, &data.groups, FOLDS, seed ^ 0x5eed);
+pub(crate) fn holdout(data: &LabelledRows, weights: Option<&[f64]>, seed: u64) -> TrainTestSplit {
+    let parts = assign_folds(&data.y, &data.groups, FOLDS, seed ^ 0x5eed);
     let (test, learn): (Vec<usize>, Vec<usize>) = (0..data.y.len()).partition(|&row| parts[row] == 0);
-    Split {
+    TrainTestSplit {
         learn: data.select(&learn),
         learn_weights: weights.map(|weights| learn.iter().map(|&row| weights[row]).collect()),
         test: data.select(&test),
@@ -61,7 +61,7 @@ impl<'a> EventRows<'a> {
     }
 
     /// The data set of all cutoffs, and the configuration of the features fitted on it.
-    pub(crate) fn all(&self, features: &FeatureConfig) -> Result<(FeatureConfig, Dataset)> {
+    pub(crate) fn all(&self, features: &FeatureConfig) -> Result<(FeatureConfig, LabelledRows)> {
         let all = 0..self.snapshots.len();
         let fitted = self.snapshots.fit(all.clone(), features)?;
         let data = self.snapshots.dataset(all, &fitted, &self.joined)?;
@@ -70,16 +70,16 @@ impl<'a> EventRows<'a> {
 
     /// Splits off the last cutoff as the test, with the cutoffs whose outcome was known by then as training rows. If that is
     /// not possible, holds out a fifth of the customers.
-    pub(crate) fn split(&self, all: &Dataset, features: &FeatureConfig) -> Result<Split> {
+    pub(crate) fn split(&self, all: &LabelledRows, features: &FeatureConfig) -> Result<TrainTestSplit> {
         let Some(known) = self.known else { return Ok(holdout(all, None, self.seed)) };
         let last = self.snapshots.len() - 1;
         let (learn, test) = self.at(known, last, features)?;
         let test_cutoff = self.snapshots.cutoffs().last().copied();
-        Ok(Split { learn, learn_weights: None, test, protocol: Protocol::OutOfTime, test_cutoff })
+        Ok(TrainTestSplit { learn, learn_weights: None, test, protocol: Protocol::OutOfTime, test_cutoff })
     }
 
     /// The data sets of the first cutoffs and of a later one. Scales and event types are fitted on the first cutoffs alone.
-    fn at(&self, first: usize, later: usize, features: &FeatureConfig) -> Result<(Dataset, Dataset)> {
+    fn at(&self, first: usize, later: usize, features: &FeatureConfig) -> Result<(LabelledRows, LabelledRows)> {
         let fitted = self.snapshots.fit(0..first, features)?;
         let rows = |parts| self.snapshots.dataset(parts, &fitted, &self.joined);
         Ok((rows(0..first)?, rows(later..later + 1)?))
@@ -88,7 +88,7 @@ impl<'a> EventRows<'a> {
     /// The number of rows that are fitted after the search: the training rows of the evaluation, plus all rows.
     pub(crate) fn refit_rows(&self) -> usize {
         let all = self.snapshots.churned(0..self.snapshots.len()).len();
-        all + self.known.map_or(share(all, FOLDS - 1, FOLDS), |known| self.snapshots.churned(0..known).len())
+        all + self.known.map_or(mul_div(all, FOLDS - 1, FOLDS), |known| self.snapshots.churned(0..known).len())
     }
 
     /// The training rows for the search. The last of their cutoffs is used for evaluation if there is an earlier one.

@@ -24,18 +24,19 @@ pub use snapshot::audit;
 use background::background;
 pub(crate) use calibration::slope_of_log_odds;
 use fit::{Fitted, check_enough, fit};
-use holdout::{EventRows, Split, holdout};
-use search::{Found, SearchRows, SearchSet, Timer, search};
-pub(crate) use snapshot::Dataset;
+use holdout::{EventRows, TrainTestSplit, holdout};
+use search::{SearchResult, SearchRows, SearchSet, Timer, search};
+pub(crate) use snapshot::LabelledRows;
 use snapshot::{Snapshots, choose_cutoffs};
 
-use crate::counts::share;
+use crate::counts::mul_div;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::EventUnit;
 use crate::features::features;
 use crate::findings::{
-    Finding, Judged, Severity, check_allowed, check_log, check_scored, of_results, of_rows, stop, worst_first,
+    Finding, Judged, Severity, check_allowed, check_log, check_scored, fail_on_errors, of_results, of_rows,
+    sort_by_severity,
 };
 use crate::input::Input;
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
@@ -45,7 +46,7 @@ use crate::model::{
     Evaluation, Golden, Histogram, Importance, LearnConfig, Model, ModelKind, Scorer, Training, Typical,
 };
 use crate::parallel;
-use crate::progress::{Observer, heed, step};
+use crate::progress::{Observer, check_cancelled, step};
 use crate::random::{Random, mix};
 use crate::segments::{Segment, segment_table};
 use crate::table::{ColumnData, Table};
@@ -75,13 +76,13 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     let allow = [&config.allow[..], input.allow].concat();
     check_allowed(&allow)?;
     // Isolated rows are checked before the cutoffs are chosen, because they would move the cutoffs.
-    stop(&check_scored(input.events, input.events.last_day()), &allow)?;
+    fail_on_errors(&check_scored(input.events, input.events.last_day()), &allow)?;
     let cutoffs = choose_cutoffs(input.events, &config.labels, config.snapshots, config.cutoffs.as_deref())?;
     let by_default = config.snapshots.is_none() && config.cutoffs.is_none();
     let snapshots = Snapshots::new(input, &config.labels, &cutoffs, by_default, observer)?;
     let cutoffs = snapshots.cutoffs();
     let mut findings = check_log(input.events, input.events.last_day(), &config.labels, &cutoffs);
-    stop(&findings, &allow)?;
+    fail_on_errors(&findings, &allow)?;
     check_enough(&snapshots.churned(0..snapshots.len()), "the labelled customers")?;
     let rows = EventRows::new(snapshots, input.attribute_specs()?, &config.labels, config.learning.seed);
     step(observer, "features", 0, cutoffs.len())?;
@@ -96,7 +97,7 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     let (fitted_features, data) = rows.all(&feature_config)?;
 
     findings.extend(rows.snapshots().check_attributes(&fitted_features, rows.joined())?);
-    stop(&findings, &allow)?;
+    fail_on_errors(&findings, &allow)?;
     if config.labels.labels == LabelKind::Inactivity {
         findings.push(Finding::new("inactivity_rule", INACTIVITY_WARNING.to_owned()));
     }
@@ -117,7 +118,7 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     let recency = data.specs.iter().position(|spec| spec.name == "recency_score");
     let rates = rows.snapshots().rates();
     let labels_have_time = config.labels.labels == LabelKind::OutcomeWindow;
-    let parts = Parts { data, weights: None, split, recency, rates, labels_have_time, findings, found };
+    let parts = TrainingParts { data, weights: None, split, recency, rates, labels_have_time, findings, found };
     let mut document = build(parts, &config.learning, observer)?;
     document.feature_config = Some(fitted_features);
     document.event_unit = input.events.unit();
@@ -144,7 +145,7 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
     config.learning.check()?;
     let timer = Timer::start(&config.learning, observer)?;
     let leave_out: Vec<&str> = config.leave_out.iter().chain(&config.weight).map(String::as_str).collect();
-    let data = Dataset::from_table(table, &config.label, config.customer_id.as_deref(), &leave_out)?;
+    let data = LabelledRows::from_table(table, &config.label, config.customer_id.as_deref(), &leave_out)?;
     let weights = config.weight.as_deref().map(|name| row_weights(table, name)).transpose()?;
     check_enough(&data.y, "the table")?;
     let split = holdout(&data, weights.as_deref(), config.learning.seed);
@@ -154,7 +155,7 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
         let sets = [SearchSet { feature_set: None, rows: Ok(rows) }];
         found = Some(search(&sets, &config.learning, split.learn.y.len() + data.y.len(), &timer)?);
     }
-    let parts = Parts {
+    let parts = TrainingParts {
         data,
         weights,
         split,
@@ -182,22 +183,22 @@ fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
 }
 
 /// The data for training after the rows are chosen.
-struct Parts {
-    data: Dataset,
+struct TrainingParts {
+    data: LabelledRows,
     weights: Option<Vec<f64>>,
-    split: Split,
+    split: TrainTestSplit,
     recency: Option<usize>,
     /// Cutoff, number of labelled customers and number of churners, oldest first.
     rates: Vec<(Day, u64, u64)>,
     labels_have_time: bool,
     findings: Vec<Finding>,
     /// The result of the search, with `auto`.
-    found: Option<Found>,
+    found: Option<SearchResult>,
 }
 
 /// Evaluates the recipe, fits it on all rows, and creates the document.
-fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<Document> {
-    let Parts { data, weights, split, recency, rates, labels_have_time, mut findings, found } = parts;
+fn build(parts: TrainingParts, config: &LearnConfig, observer: &dyn Observer) -> Result<Document> {
+    let TrainingParts { data, weights, split, recency, rates, labels_have_time, mut findings, found } = parts;
     let config = &found.as_ref().map_or(config, |found| &found.learning).clone();
     let judged = fit(&split.learn, split.learn_weights.as_deref(), config, observer)?;
     let logistic_config = LearnConfig {
@@ -215,7 +216,7 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
     let (evaluation, p) = judge(&split, &judged, logistic.as_ref(), recency, found, config)?;
     findings.extend(of_rows(&split.learn, &rates, evaluation.recency_auc)?);
     findings.extend(of_results(&Judged { evaluation: &evaluation, y: &split.test.y, p: &p, labels_have_time }));
-    worst_first(&mut findings);
+    sort_by_severity(&mut findings);
     let warnings = findings.iter().filter(|finding| finding.severity > Severity::Note);
     let warnings = warnings.map(|finding| finding.message.clone()).collect();
     let fitted = fit(&data, weights.as_deref(), config, observer)?;
@@ -247,11 +248,11 @@ fn build(parts: Parts, config: &LearnConfig, observer: &dyn Observer) -> Result<
 }
 
 /// The histogram of each feature, with some computed in parallel between two calls of the observer.
-fn histograms(data: &Dataset, observer: &dyn Observer) -> Result<Vec<Histogram>> {
+fn histograms(data: &LabelledRows, observer: &dyn Observer) -> Result<Vec<Histogram>> {
     let (count, together) = (data.specs.len(), parallel::threads());
     let mut histograms = Vec::with_capacity(count);
     for from in (0..count).step_by(together) {
-        heed(observer, "fit")?;
+        check_cancelled(observer, "fit")?;
         let histogram = |i| Histogram::of(&data.x, from + i, &data.specs[from + i]);
         histograms.extend(parallel::map(together.min(count - from), histogram));
     }
@@ -263,11 +264,11 @@ fn document_format() -> String {
 }
 
 fn judge(
-    split: &Split,
+    split: &TrainTestSplit,
     judged: &Fitted,
     logistic: Option<&Fitted>,
     recency: Option<usize>,
-    found: Option<Found>,
+    found: Option<SearchResult>,
     config: &LearnConfig,
 ) -> Result<(Evaluation, Vec<f64>)> {
     let test = &split.test;
@@ -303,7 +304,7 @@ fn probabilities(fitted: &Fitted, x: &Array2<f64>) -> Vec<f64> {
 }
 
 /// Permutation importance (Breiman 2001) on at most 2,000 test rows, with three shuffles per feature.
-fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
+fn importance(fitted: &Fitted, test: &LabelledRows, seed: u64) -> Vec<Importance> {
     const MOST_ROWS: usize = 2_000;
     const SHUFFLES: u64 = 3;
     let step = test.y.len().div_ceil(MOST_ROWS);
@@ -336,10 +337,10 @@ fn importance(fitted: &Fitted, test: &Dataset, seed: u64) -> Vec<Importance> {
 }
 
 /// A few evenly spread rows of the training data, with the model's probabilities.
-fn golden_rows(data: &Dataset, fitted: &Fitted) -> Vec<Golden> {
+fn golden_rows(data: &LabelledRows, fitted: &Fitted) -> Vec<Golden> {
     const ROWS: usize = 8;
     (0..ROWS)
-        .map(|i| share(data.y.len() - 1, i, ROWS - 1))
+        .map(|i| mul_div(data.y.len() - 1, i, ROWS - 1))
         .map(|row| Golden {
             features: data.x.row(row).iter().map(|v| (!v.is_nan()).then_some(*v)).collect(),
             probability: fitted.probability(data.x.row(row)),
@@ -348,7 +349,7 @@ fn golden_rows(data: &Dataset, fitted: &Fitted) -> Vec<Golden> {
 }
 
 impl Training {
-    pub(crate) fn of(data: &Dataset) -> Self {
+    pub(crate) fn of(data: &LabelledRows) -> Self {
         let mut hash = mix(data.y.len() as u64);
         for (row, &churned) in data.x.rows().into_iter().zip(&data.y) {
             for value in row {

@@ -7,7 +7,7 @@ use crate::features::FeatureSpec;
 
 /// Training rows with their customers, ages and weights.
 #[derive(Clone, Copy)]
-pub(crate) struct Rows<'a> {
+pub(crate) struct LearningRows<'a> {
     pub(crate) x: &'a Array2<f64>,
     pub(crate) specs: &'a [FeatureSpec],
     pub(crate) y: &'a [bool],

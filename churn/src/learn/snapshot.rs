@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis, concatenate};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
-use crate::events::{Events, Strings, shown};
+use crate::events::{Events, Strings, quote_for_message};
 use crate::features::{self, FeatureConfig, FeatureSpec, FeatureTable, Joined, infer_specs};
 use crate::findings::{self, Finding};
 use crate::input::Input;
@@ -36,7 +36,7 @@ impl Table {
                 Value::Text(text) if text.eq_ignore_ascii_case("no") || text.eq_ignore_ascii_case("false") => Ok(false),
                 Value::Text(text) if text.eq_ignore_ascii_case("yes") || text.eq_ignore_ascii_case("true") => Ok(true),
                 value => {
-                    let found = level(&value).map_or("missing".to_owned(), |text| shown(text.as_bytes()));
+                    let found = level(&value).map_or("missing".to_owned(), |text| quote_for_message(text.as_bytes()));
                     let message = format!(
                         "row {}: the label in {name:?} is {found}; expected 0/1, true/false or yes/no",
                         row + 1
@@ -48,9 +48,9 @@ impl Table {
     }
 }
 
-/// A data set: rows × features, with the label and the customer of each row.
+/// Labelled rows: rows × features, with the label and the customer of each row.
 #[derive(Clone)]
-pub(crate) struct Dataset {
+pub(crate) struct LabelledRows {
     pub(crate) x: Array2<f64>,
     pub(crate) y: Vec<bool>,
     /// Rows of one customer share a number.
@@ -115,7 +115,7 @@ impl<'a> Snapshots<'a> {
         parts: std::ops::Range<usize>,
         fitted: &FeatureConfig,
         joined: &[FeatureSpec],
-    ) -> Result<Dataset> {
+    ) -> Result<LabelledRows> {
         let mut tables = Vec::new();
         let (mut y, mut groups, mut ages) = (Vec::new(), Vec::new(), Vec::new());
         let parts = &self.parts[parts];
@@ -133,7 +133,7 @@ impl<'a> Snapshots<'a> {
         }
         let views: Vec<_> = tables.iter().map(|table| table.values.view()).collect();
         let x = concatenate(Axis(0), &views).expect("snapshots have the same columns");
-        Ok(Dataset { x, y, groups, ages, specs: tables.swap_remove(0).specs })
+        Ok(LabelledRows { x, y, groups, ages, specs: tables.swap_remove(0).specs })
     }
 
     /// Audits the joined columns: joins the rows that were valid at each cutoff, with and without the later rows of the
@@ -209,7 +209,7 @@ impl<'a> Snapshots<'a> {
     }
 }
 
-impl Dataset {
+impl LabelledRows {
     /// Creates a data set from a table with a label column.
     pub(crate) fn from_table(
         table: &Table,
@@ -234,12 +234,12 @@ impl Dataset {
             groups[pair[1] as usize] = groups[pair[0] as usize] + u32::from(!same);
         }
         let ages = vec![0; y.len()];
-        Ok(Dataset { x: features::encode(table, &specs)?, y, groups, ages, specs })
+        Ok(LabelledRows { x: features::encode(table, &specs)?, y, groups, ages, specs })
     }
 
     /// Returns a data set of some of the rows.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
-        Dataset {
+        LabelledRows {
             x: self.x.select(Axis(0), rows),
             y: rows.iter().map(|&row| self.y[row]).collect(),
             groups: rows.iter().map(|&row| self.groups[row]).collect(),

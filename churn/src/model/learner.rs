@@ -228,7 +228,7 @@ impl Learner {
 
     /// Returns a function that bounds the sum of the absolute values of all terms of a row's margin, as the scale of its
     /// rounding error.
-    pub(crate) fn size_of_margins(&self) -> impl Fn(ndarray::ArrayView1<'_, f64>) -> f64 {
+    pub(crate) fn margin_scale(&self) -> impl Fn(ndarray::ArrayView1<'_, f64>) -> f64 {
         let (logistic, trees) = match self {
             Learner::LogisticRegression(logistic) => (Some(logistic), &[][..]),
             Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } => (None, trees.as_slice()),

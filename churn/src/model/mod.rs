@@ -33,9 +33,9 @@ pub(crate) use scorer::{Scorer, VECTORS};
 use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Customer, EventUnit, shown};
+use crate::events::{Customer, EventUnit, quote_for_message};
 use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, Joined, compute, encode, encode_value};
-use crate::findings::{self, Finding, check_allowed, check_scored, stop, worst_first};
+use crate::findings::{self, Finding, check_allowed, check_scored, fail_on_errors, sort_by_severity};
 use crate::input::Input;
 use crate::scratch::with_buffer;
 use crate::segments::Thresholds;
@@ -229,8 +229,8 @@ impl Model {
             }
             None => (),
         }
-        worst_first(&mut table.findings);
-        stop(&table.findings, input.allow)?;
+        sort_by_severity(&mut table.findings);
+        fail_on_errors(&table.findings, input.allow)?;
         Ok(table)
     }
 
@@ -340,11 +340,11 @@ impl Model {
     /// without a transaction; `too_many_values` for too many event types; `no_customers` if there is no event by `as_of`;
     /// `feature_mismatch`, also if the model needs joined columns and none is given.
     pub fn predict_one(&self, customer: &Customer, as_of: Day) -> Result<Prediction> {
-        self.with_row_of(customer, as_of, |_, prediction| Ok(prediction))
+        self.with_customer_row(customer, as_of, |_, prediction| Ok(prediction))
     }
 
     /// Calls `then` with the features of one customer and their prediction.
-    pub(crate) fn with_row_of<T>(
+    pub(crate) fn with_customer_row<T>(
         &self,
         customer: &Customer,
         as_of: Day,
@@ -377,7 +377,7 @@ impl Model {
         if let Some(name) = customer.attributes.keys().find(|name| specs.iter().all(|spec| spec.name != **name)) {
             return Err(Error::new(
                 ErrorKind::FeatureMismatch,
-                format!("the model has no joined column {}", shown(name.as_bytes())),
+                format!("the model has no joined column {}", quote_for_message(name.as_bytes())),
             ));
         }
         if !specs.is_empty() && customer.attributes.is_empty() {

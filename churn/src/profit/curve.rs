@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Campaign;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::{Sorted, thinned};
+use crate::metrics::{RankedRows, downsample};
 use crate::objects::objects;
 
 /// The profit of contacting all customers at or above a threshold.
@@ -36,7 +36,7 @@ objects! { ProfitCurve { points, best } }
 impl ProfitCurve {
     fn new(points: Vec<ProfitPoint>) -> Self {
         let best = best(&points);
-        let mut points = thinned(points);
+        let mut points = downsample(points);
         let at = points.partition_point(|point| point.share < best.share);
         if points[at].share != best.share {
             points.insert(at, best);
@@ -116,7 +116,7 @@ const NOBODY: ProfitPoint = ProfitPoint { share: 0.0, threshold: None, profit: 0
 /// All points of the curve from observed outcomes, without thinning.
 fn realised(churned: &[bool], probabilities: &[f64], campaign: &Campaign) -> Result<Vec<ProfitPoint>> {
     campaign.check()?;
-    let sorted = Sorted::new(churned, probabilities)?;
+    let sorted = RankedRows::new(churned, probabilities)?;
     let Campaign { clv, incentive_cost, contact_cost, success_rate } = *campaign;
     let gain = success_rate * (clv - incentive_cost) - contact_cost;
     let cost = incentive_cost + contact_cost;

@@ -5,7 +5,7 @@ use special::Beta as _;
 
 use super::check_costs;
 use crate::error::{Result, invalid_parameter};
-use crate::metrics::Sorted;
+use crate::metrics::RankedRows;
 use crate::objects::objects;
 
 /// Settings of [`empc`]: the costs of a [`Campaign`](super::Campaign), and the beta distribution of the success rate. Its mean
@@ -88,7 +88,7 @@ objects! { Empc { empc, fraction } }
 /// `shape_mismatch`, `too_few_rows` for none, `one_class`, `invalid_probability`, `invalid_parameter`.
 pub fn empc(churned: &[bool], probabilities: &[f64], config: &EmpcConfig) -> Result<Empc> {
     config.check()?;
-    let sorted = Sorted::new(churned, probabilities)?;
+    let sorted = RankedRows::new(churned, probabilities)?;
     let EmpcConfig { alpha, beta, clv, incentive_cost, contact_cost } = *config;
     let mut found = Empc { empc: 0.0, fraction: 0.0 };
     let saved = clv - incentive_cost;
@@ -116,7 +116,7 @@ pub fn empc(churned: &[bool], probabilities: &[f64], config: &EmpcConfig) -> Res
 
 /// The edges of the convex hull of the ROC curve from its lower left, each as the numbers of churners and of others that it
 /// adds. The share of churners falls from edge to edge.
-fn hull_edges(sorted: &Sorted) -> Vec<(u128, u128)> {
+fn hull_edges(sorted: &RankedRows) -> Vec<(u128, u128)> {
     let mut edges: Vec<(u128, u128)> = Vec::new();
     for (_, churners, others) in sorted.groups() {
         let mut edge = (churners as u128, others as u128);

@@ -5,7 +5,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::words::{Text, decimal, whole_percent};
+use super::words::{Escaped, decimal, whole_percent};
 use crate::metrics::Point;
 
 /// The scale of the drawing grid. The backend has whole pixels only, so curves are drawn on a finer grid that the view box
@@ -77,7 +77,7 @@ pub(super) fn svg(plot: &Plot<'_>) -> String {
     let body = drawing.split_once('>').map_or("", |(_, body)| body);
     format!(
         "<svg role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {} {}\">{body}",
-        Text(&plot.summary),
+        Escaped(&plot.summary),
         WIDTH * FINE,
         HEIGHT * FINE,
     )

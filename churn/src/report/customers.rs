@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::words::{Text, bound, count, counted, decimal, percent};
-use super::{Page, table};
+use super::words::{Escaped, bound, count, counted, decimal, percent};
+use super::{ReportPage, table};
 use crate::day::Day;
 use crate::events::Events;
 use crate::explain::ListReasons;
@@ -20,14 +20,14 @@ struct Past {
 }
 
 /// The scored customers that the definition of churn covers, with their past if the log is given.
-pub(super) struct Scored {
+pub(super) struct ReportCustomers {
     customers: Vec<(Prediction, Option<Past>)>,
     inactive: u64,
     active_within: Option<i32>,
     has_amounts: bool,
 }
 
-impl Scored {
+impl ReportCustomers {
     pub(super) fn new(predictions: &Predictions, events: Option<&Events>, labels: &LabelConfig) -> Self {
         let pasts = events.zip(predictions.as_of()).map(|(events, as_of)| pasts(events, as_of)).unwrap_or_default();
         let customers: Vec<(Prediction, Option<Past>)> = predictions
@@ -40,7 +40,7 @@ impl Scored {
             .collect();
         let has_amounts = customers.iter().any(|(_, past)| past.is_some_and(|past| past.amount != 0.0));
         let inactive = predictions.coverage().map_or(0, |coverage| coverage.inactive);
-        Scored { customers, inactive, active_within: labels.active_within_days, has_amounts }
+        ReportCustomers { customers, inactive, active_within: labels.active_within_days, has_amounts }
     }
 
     pub(super) fn customers(&self) -> u64 {
@@ -81,7 +81,7 @@ fn pasts(events: &Events, as_of: Day) -> HashMap<&str, Past> {
     pasts
 }
 
-impl Page<'_> {
+impl ReportPage<'_> {
     /// The section of the risk bands: the scored customers in each, and the observed churn of the test customers in each.
     pub(super) fn segments(&self) -> String {
         let evaluation = self.report.model.evaluation();
@@ -129,7 +129,7 @@ impl Page<'_> {
             percent(self.mean_predicted()),
             percent(evaluation.metrics.base_rate)
         );
-        let silent = today.map_or(String::new(), Scored::silent_note);
+        let silent = today.map_or(String::new(), ReportCustomers::silent_note);
         let stack = match bar.is_empty() {
             true => String::new(),
             false => format!("<div class=\"stack\" aria-hidden=\"true\">{bar}</div>\n"),
@@ -158,7 +158,7 @@ impl Page<'_> {
         for customer in list.customers.iter().take(MOST) {
             rows.push_str(&format!(
                 "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td>{}</td><td>{}</td>",
-                Text(&customer.customer_id),
+                Escaped(&customer.customer_id),
                 percent(customer.probability_before),
                 percent(customer.churn_probability)
             ));
@@ -167,7 +167,7 @@ impl Page<'_> {
             }
             rows.push_str("</tr>\n");
             let changes: String =
-                customer.changes.iter().map(|change| format!("<li>{}</li>\n", Text(change))).collect();
+                customer.changes.iter().map(|change| format!("<li>{}</li>\n", Escaped(change))).collect();
             if !changes.is_empty() {
                 rows.push_str(&format!("<tr class=\"why\"><td colspan=\"{columns}\"><ul>\n{changes}</ul></td></tr>\n"));
             }
@@ -211,7 +211,7 @@ impl Page<'_> {
             rows.push_str(&format!(
                 "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td>{}</td>\
                  <td class=\"left\"><span class=\"band\"><i class=\"{band}\"></i>{band}</span></td>",
-                Text(&prediction.customer_id),
+                Escaped(&prediction.customer_id),
                 percent(prediction.churn_probability)
             ));
             if known {
@@ -260,10 +260,10 @@ impl Page<'_> {
 /// A reason as an item of a list.
 fn reason_item(raises_risk: bool, text: &str) -> String {
     let (class, mark) = if raises_risk { ("up", "▲") } else { ("down", "▼") };
-    format!("<li><span class=\"{class}\" aria-hidden=\"true\">{mark}</span>{}</li>\n", Text(text))
+    format!("<li><span class=\"{class}\" aria-hidden=\"true\">{mark}</span>{}</li>\n", Escaped(text))
 }
 
-impl Scored {
+impl ReportCustomers {
     fn silent_note(&self) -> String {
         match (self.inactive, self.active_within) {
             (0, _) | (_, None) => String::new(),

@@ -1,13 +1,13 @@
 //! The evidence for the model: curves, feature importance, baselines, the ingest report and the audit.
 
 use super::charts::{Height, Plot, svg};
-use super::words::{Text, count, counted, decimal, kind_name, percent, plain_name, whole_percent};
-use super::{Page, is_logistic, table};
+use super::words::{Escaped, count, counted, decimal, kind_name, percent, plain_name, whole_percent};
+use super::{ReportPage, is_logistic, table};
 use crate::events::Events;
 use crate::metrics::{Metrics, Point};
 use crate::model::SearchProtocol;
 
-impl Page<'_> {
+impl ReportPage<'_> {
     pub(super) fn curves(&self) -> String {
         let evaluation = self.report.model.evaluation();
         let (metrics, curves) = (&evaluation.metrics, &evaluation.curves);
@@ -131,12 +131,12 @@ impl Page<'_> {
             let plain = plain_name(&row.feature);
             let raw = match plain == row.feature {
                 true => String::new(),
-                false => format!("<code>{}</code>", Text(&row.feature)),
+                false => format!("<code>{}</code>", Escaped(&row.feature)),
             };
             bars.push_str(&format!(
                 "<li><span class=\"name\">{}{raw}</span><span class=\"bar\" aria-hidden=\"true\"><b style=\"width:{:.1}%\"></b></span>\
                  <span class=\"value\">{}</span></li>\n",
-                Text(&plain),
+                Escaped(&plain),
                 100.0 * (row.log_loss_increase / largest).clamp(0.0, 1.0),
                 decimal(row.log_loss_increase, 4)
             ));
@@ -220,14 +220,14 @@ impl Page<'_> {
                 let (name, details) = (kind_name(candidate.model), candidate.details());
                 let loss = match (candidate.log_loss, &candidate.failure) {
                     (Some(loss), _) => decimal(loss, 4),
-                    (None, failure) => Text(failure.as_deref().unwrap_or("not judged")).to_string(),
+                    (None, failure) => Escaped(failure.as_deref().unwrap_or("not judged")).to_string(),
                 };
                 let error = candidate.standard_error.map_or_else(dash, |error| decimal(error, 4));
                 let seconds = candidate.seconds.map_or_else(dash, |seconds| decimal(seconds, 1));
                 let seconds = if timed { format!("<td class=\"wide\">{seconds}</td>") } else { String::new() };
                 format!(
                     "<tr{class}><th scope=\"row\">{name}</th><td>{}</td><td>{loss}</td><td>{error}</td>{seconds}</tr>\n",
-                    Text(&details)
+                    Escaped(&details)
                 )
             })
             .collect();
@@ -255,7 +255,7 @@ impl Page<'_> {
         let mut facts = String::new();
         let mut fact = |name: &str, value: String| facts.push_str(&format!("<dt>{name}</dt><dd>{value}</dd>\n"));
         if let Some(source) = self.report.source {
-            fact("Source", Text(source).to_string());
+            fact("Source", Escaped(source).to_string());
         }
         fact("Rows", count(report.rows));
         fact("Used", count(report.good));
@@ -336,7 +336,7 @@ fn event_types(events: &Events) -> String {
         return "none given".to_owned();
     }
     let mut names =
-        types.iter().take(MOST).map(|name| format!("<bdi>{}</bdi>", Text(name))).collect::<Vec<_>>().join(", ");
+        types.iter().take(MOST).map(|name| format!("<bdi>{}</bdi>", Escaped(name))).collect::<Vec<_>>().join(", ");
     if types.len() > MOST {
         names.push_str(&format!(" and {} more", count((types.len() - MOST) as u64)));
     }
@@ -346,7 +346,9 @@ fn event_types(events: &Events) -> String {
 fn bad_rows(shown: &[crate::events::BadRow], all: u64) -> String {
     let rows: String = shown
         .iter()
-        .map(|row| format!("<tr><td>{}</td><td class=\"left id\">{}</td></tr>\n", count(row.line), Text(&row.message)))
+        .map(|row| {
+            format!("<tr><td>{}</td><td class=\"left id\">{}</td></tr>\n", count(row.line), Escaped(&row.message))
+        })
         .collect();
     let title = format!("The first {} of {} left out", shown.len(), counted(all, "row"));
     let head = "<tr><th scope=\"col\">Line</th><th scope=\"col\" class=\"left\">Why</th></tr>\n";

@@ -31,8 +31,8 @@ mod evidence;
 mod money;
 mod words;
 
-use customers::Scored;
-use words::{Text, bound, count, counted, decimal, kind_name, percent, whole_percent};
+use customers::ReportCustomers;
+use words::{Escaped, bound, count, counted, decimal, kind_name, percent, whole_percent};
 
 use crate::day::Day;
 use crate::events::Events;
@@ -82,9 +82,9 @@ pub struct Money<'a> {
 }
 
 /// The data that the sections need, computed once.
-struct Page<'a> {
+struct ReportPage<'a> {
     report: Report<'a>,
-    today: Option<Scored>,
+    today: Option<ReportCustomers>,
 }
 
 impl<'a> Report<'a> {
@@ -104,12 +104,13 @@ impl<'a> Report<'a> {
 
     /// Renders the page.
     pub fn to_html(&self) -> String {
-        let today = self.predictions.map(|predictions| Scored::new(predictions, self.events, self.model.labels()));
-        Page { report: *self, today }.html()
+        let today =
+            self.predictions.map(|predictions| ReportCustomers::new(predictions, self.events, self.model.labels()));
+        ReportPage { report: *self, today }.html()
     }
 }
 
-impl Page<'_> {
+impl ReportPage<'_> {
     fn html(&self) -> String {
         let main = [
             self.tiles(),
@@ -130,7 +131,7 @@ impl Page<'_> {
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
              <meta name=\"referrer\" content=\"no-referrer\">\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n\
              {}<main>\n{}</main>\n{}</body>\n</html>\n",
-            Text(self.report.title),
+            Escaped(self.report.title),
             include_str!("style.css"),
             self.header(),
             main.concat(),
@@ -140,14 +141,14 @@ impl Page<'_> {
 
     fn header(&self) -> String {
         let (headline, lede) = self.headline();
-        let mut eyebrow = vec![Text(self.report.title).to_string()];
-        eyebrow.extend(self.report.source.map(|source| Text(source).to_string()));
+        let mut eyebrow = vec![Escaped(self.report.title).to_string()];
+        eyebrow.extend(self.report.source.map(|source| Escaped(source).to_string()));
         eyebrow.extend(self.as_of().map(|day| format!("<span class=\"nowrap\">as of {day}</span>")));
         let warnings = self.warnings();
         let warnings = match warnings.is_empty() {
             true => String::new(),
             false => {
-                let items: String = warnings.iter().map(|warning| format!("<p>{}</p>\n", Text(warning))).collect();
+                let items: String = warnings.iter().map(|warning| format!("<p>{}</p>\n", Escaped(warning))).collect();
                 format!("<div class=\"warning\" role=\"note\">\n<h2>Read this first</h2>\n{items}</div>\n")
             }
         };
@@ -294,7 +295,7 @@ impl Page<'_> {
             tile(
                 "Calibration error",
                 percent(metrics.ece),
-                format!("{}: {}", trust(metrics.ece), "mean gap between predicted and observed"),
+                format!("{}: {}", calibration_word(metrics.ece), "mean gap between predicted and observed"),
             ),
             "</dl>\n".to_owned(),
         ]
@@ -332,7 +333,7 @@ impl Page<'_> {
         format!(
             "<section class=\"pair\">\n<div class=\"card\">\n<h2>What churn means here</h2>\n<p>{}</p>\n</div>\n\
              <div class=\"card\">\n<h2>How it was judged</h2>\n<p>{protocol}</p>\n<p class=\"quiet\">{fitted}</p>\n</div>\n</section>\n",
-            Text(&model.definition())
+            Escaped(&model.definition())
         )
     }
 
@@ -342,14 +343,14 @@ impl Page<'_> {
         let thresholds = model.thresholds();
         format!(
             "<footer>\n<p>churn {} · {} · calibration {} · seed {} · risk bands from {}, {} and {} · training data <code>{}</code></p>\n</footer>\n",
-            Text(self.report.model.library_version()),
+            Escaped(self.report.model.library_version()),
             kind_name(model.kind()),
-            Text(model.calibration()),
+            Escaped(model.calibration()),
             parameters.seed,
             bound(thresholds.medium),
             bound(thresholds.high),
             bound(thresholds.critical),
-            Text(&model.training().fingerprint),
+            Escaped(&model.training().fingerprint),
         )
     }
 }
@@ -360,7 +361,7 @@ fn date(day: Day) -> String {
 }
 
 /// The expected calibration error in words.
-fn trust(ece: f64) -> &'static str {
+fn calibration_word(ece: f64) -> &'static str {
     match ece {
         e if e < 0.02 => "very close",
         e if e < 0.05 => "close",

@@ -2,12 +2,12 @@
 
 use super::charts::{Height, Plot};
 use super::evidence::figure;
-use super::words::{Text, count, counted, decimal, percent};
-use super::{Money, Page, table};
+use super::words::{Escaped, count, counted, decimal, percent};
+use super::{Money, ReportPage, table};
 use crate::metrics::Point;
 use crate::profit::{Campaign, Contact, ContactGroup};
 
-impl Page<'_> {
+impl ReportPage<'_> {
     pub(super) fn money(&self) -> String {
         let Some(Money { config, worth, curve, contacts }) = self.report.money else { return String::new() };
         let Campaign { incentive_cost, contact_cost, success_rate, .. } = config.campaign;
@@ -62,7 +62,7 @@ impl Page<'_> {
             decimal(contact_cost, 2),
             decimal(incentive_cost, 2),
             percent(success_rate),
-            Text(worth)
+            Escaped(worth)
         );
         format!(
             "<section>\n<h2>What to do about it</h2>\n<p class=\"quiet\">{assumed}</p>\n<div class=\"pair\">\n{chart}<div class=\"card\">\n\
@@ -83,7 +83,7 @@ fn first(entries: &[Contact]) -> String {
         .map(|entry| {
             format!(
                 "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-                Text(&entry.customer_id),
+                Escaped(&entry.customer_id),
                 percent(entry.churn_probability),
                 decimal(entry.value, 2),
                 decimal(entry.expected_profit, 2)

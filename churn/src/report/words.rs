@@ -9,9 +9,9 @@ pub(super) use crate::numbers::{count, decimal};
 
 /// Text from the data, escaped for an element or a quoted attribute. Control characters, which HTML does not allow, become
 /// U+FFFD. Overlong text is cut and ends in "…".
-pub(super) struct Text<'a>(pub(super) &'a str);
+pub(super) struct Escaped<'a>(pub(super) &'a str);
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 300;
         for (i, c) in self.0.chars().enumerate() {
@@ -116,8 +116,11 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_leave_its_place() {
-        assert_eq!(Text("<a b='c' d=\"e\">&\u{0}").to_string(), "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;\u{fffd}");
-        assert_eq!(Text(&"x".repeat(1000)).to_string().chars().count(), 301);
+        assert_eq!(
+            Escaped("<a b='c' d=\"e\">&\u{0}").to_string(),
+            "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;\u{fffd}"
+        );
+        assert_eq!(Escaped(&"x".repeat(1000)).to_string().chars().count(), 301);
     }
 
     #[test]

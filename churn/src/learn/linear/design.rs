@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::fence::Fence;
-use crate::counts::{share, stretch};
+use crate::counts::{chunk_range, mul_div};
 use crate::features::percentile;
 use crate::learn::rows::TrainingSet;
 use crate::parallel;
@@ -50,15 +50,16 @@ pub(crate) fn gather(set: &TrainingSet<'_>, x: &[f64], feature: usize, rows: Ran
 pub(crate) fn summaries(set: &TrainingSet<'_>, x: &[f64]) -> Vec<Summary> {
     let n = set.rows.len();
     let brackets = parallel::map(set.specs.len(), |feature| match set.specs[feature].levels {
-        None => bracket(set, x, feature),
+        None => median_bounds(set, x, feature),
         Some(_) => (0.0, 0.0),
     });
     let groups = n.div_ceil(LEAST_GROUP).min(GROUPS);
     let mut parts = parallel::map(groups, |group| {
         let levels = |feature: usize| set.specs[feature].levels.as_ref().map_or(0, Vec::len);
-        let mut parts: Vec<Part> = (0..brackets.len()).map(|f| Part::new(brackets[f], levels(f))).collect();
+        let mut parts: Vec<PartialSummary> =
+            (0..brackets.len()).map(|f| PartialSummary::new(brackets[f], levels(f))).collect();
         let mut values = [0.0; BLOCK];
-        let own = stretch(n, group, groups);
+        let own = chunk_range(n, group, groups);
         for first in own.clone().step_by(BLOCK) {
             let rows = first..(first + BLOCK).min(own.end);
             for (feature, part) in parts.iter_mut().enumerate() {
@@ -104,7 +105,7 @@ pub(crate) fn summaries(set: &TrainingSet<'_>, x: &[f64]) -> Vec<Summary> {
 /// The values of a feature at `most` evenly spaced rows, or at all rows if there are fewer.
 fn sample(set: &TrainingSet<'_>, x: &[f64], feature: usize, most: usize) -> impl Iterator<Item = f64> {
     let (n, size) = (set.rows.len(), set.rows.len().min(most));
-    (0..size).map(move |i| x[set.rows[share(n, i, size)] as usize * set.specs.len() + feature])
+    (0..size).map(move |i| x[set.rows[mul_div(n, i, size)] as usize * set.specs.len() + feature])
 }
 
 /// Mean and sum of squared deviations of a feature's present values after clipping.
@@ -118,7 +119,7 @@ fn cut_moments(set: &TrainingSet<'_>, x: &[f64], feature: usize, fence: Fence) -
 }
 
 /// Two values that the median most likely lies between: about four standard deviations of its rank in a sample on either side.
-fn bracket(set: &TrainingSet<'_>, x: &[f64], feature: usize) -> (f64, f64) {
+fn median_bounds(set: &TrainingSet<'_>, x: &[f64], feature: usize) -> (f64, f64) {
     let n = set.rows.len();
     if n <= FEW {
         return (f64::NEG_INFINITY, f64::INFINITY);
@@ -135,7 +136,7 @@ fn bracket(set: &TrainingSet<'_>, x: &[f64], feature: usize) -> (f64, f64) {
 }
 
 /// The summary of a feature over some of the rows.
-struct Part {
+struct PartialSummary {
     present: usize,
     least: f64,
     most: f64,
@@ -150,10 +151,10 @@ struct Part {
     levels: Vec<usize>,
 }
 
-impl Part {
+impl PartialSummary {
     fn new(bracket: (f64, f64), levels: usize) -> Self {
         let (inside, levels) = (Vec::new(), vec![0; levels]);
-        Part {
+        PartialSummary {
             present: 0,
             least: f64::INFINITY,
             most: f64::NEG_INFINITY,
@@ -221,7 +222,7 @@ impl Part {
         self.present = total;
     }
 
-    fn merge(&mut self, part: Part) {
+    fn merge(&mut self, part: PartialSummary) {
         if part.present == 0 {
             return;
         }

@@ -13,10 +13,10 @@
 use std::ops::Range;
 
 use super::link::{exp_of_negative, ln_1p};
-use crate::counts::stretch;
+use crate::counts::chunk_range;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
-use crate::progress::{Observer, heed};
+use crate::progress::{Observer, check_cancelled};
 
 /// Number of rows that are processed together. With about thirty columns they fit in the first-level cache.
 pub(crate) const BLOCK: usize = 128;
@@ -62,7 +62,7 @@ struct Sums {
     objective: f64,
 }
 
-type Column = [f64; BLOCK];
+type BlockColumn = [f64; BLOCK];
 
 impl Problem<'_> {
     /// Finds the minimum. The first element is the intercept.
@@ -138,13 +138,13 @@ impl Problem<'_> {
     }
 
     fn sums(&self, point: &[f64], every: usize) -> Result<Sums> {
-        heed(self.observer, "fit")?;
+        check_cancelled(self.observer, "fit")?;
         let d = point.len();
         let blocks = self.y.len().div_ceil(BLOCK).div_ceil(every);
         let groups = (MOST_NUMBERS / (d * d)).clamp(1, GROUPS).min(blocks);
         let mut total = parallel::map(groups, |group| {
             let mut work = Work::new(d);
-            for block in stretch(blocks, group, groups) {
+            for block in chunk_range(blocks, group, groups) {
                 let first = block * every * BLOCK;
                 let rows = first..(first + BLOCK).min(self.y.len());
                 if rows.len() < BLOCK {
@@ -183,13 +183,13 @@ fn largest(values: &[f64], least: f64) -> f64 {
 /// A block of rows, and the sums that it is added to.
 struct Work {
     /// A column of ones for the intercept, the columns of the terms, and columns of zeros up to a whole number of tiles.
-    columns: Vec<Column>,
-    y: Column,
-    weights: Column,
-    margins: Column,
-    residuals: Column,
-    roots: Column,
-    losses: Column,
+    columns: Vec<BlockColumn>,
+    y: BlockColumn,
+    weights: BlockColumn,
+    margins: BlockColumn,
+    residuals: BlockColumn,
+    roots: BlockColumn,
+    losses: BlockColumn,
     sums: Sums,
 }
 
@@ -230,7 +230,7 @@ impl Work {
     }
 
     #[inline(always)]
-    fn add_by(&mut self, point: &[f64], dots: impl Fn(&[Column; TILE], &[Column; HALF]) -> Tile) {
+    fn add_by(&mut self, point: &[f64], dots: impl Fn(&[BlockColumn; TILE], &[BlockColumn; HALF]) -> Tile) {
         let d = point.len();
         let Work { columns, y, weights, margins, residuals, roots, losses, sums } = self;
         // The intercept's column was overwritten like the others.
@@ -279,7 +279,7 @@ type Tile = [[f64; HALF]; TILE];
 
 /// The dot products of some columns with others, each summed in four lanes.
 #[inline(always)]
-fn dots(a: &[Column; TILE], b: &[Column; HALF]) -> Tile {
+fn dots(a: &[BlockColumn; TILE], b: &[BlockColumn; HALF]) -> Tile {
     std::array::from_fn(|i| std::array::from_fn(|j| dot(&a[i], &b[j])))
 }
 
@@ -287,9 +287,9 @@ fn dots(a: &[Column; TILE], b: &[Column; HALF]) -> Tile {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 #[inline]
-fn dots_in_vectors(a: &[Column; TILE], b: &[Column; HALF]) -> Tile {
+fn dots_in_vectors(a: &[BlockColumn; TILE], b: &[BlockColumn; HALF]) -> Tile {
     use std::arch::x86_64::*;
-    let load = |column: &Column, at: usize| {
+    let load = |column: &BlockColumn, at: usize| {
         let four: &[f64; LANES] = column[at..at + LANES].try_into().expect("four lanes");
         _mm256_setr_pd(four[0], four[1], four[2], four[3])
     };
@@ -312,7 +312,7 @@ fn dots_in_vectors(a: &[Column; TILE], b: &[Column; HALF]) -> Tile {
 }
 
 #[inline(always)]
-fn dot(a: &Column, b: &Column) -> f64 {
+fn dot(a: &BlockColumn, b: &BlockColumn) -> f64 {
     let mut lanes = [0.0; LANES];
     for at in (0..BLOCK).step_by(LANES) {
         for lane in 0..LANES {
@@ -323,7 +323,7 @@ fn dot(a: &Column, b: &Column) -> f64 {
 }
 
 #[inline(always)]
-fn sum(a: &Column) -> f64 {
+fn sum(a: &BlockColumn) -> f64 {
     let mut lanes = [0.0; LANES];
     for at in (0..BLOCK).step_by(LANES) {
         for lane in 0..LANES {

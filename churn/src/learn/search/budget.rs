@@ -36,7 +36,7 @@ impl<'a> Timer<'a> {
 
 /// An observer of a trial that stops it if it would leave too little time to fit the winning recipe, which is the best so far
 /// or the trial's own.
-pub(crate) struct Watch<'a> {
+pub(crate) struct BudgetObserver<'a> {
     timer: &'a Timer<'a>,
     limit: Option<Limit>,
     late: AtomicBool,
@@ -52,10 +52,10 @@ pub(crate) struct Limit {
     pub(crate) refits: f64,
 }
 
-impl<'a> Watch<'a> {
-    /// Creates a watch. Without a limit the trial runs to its end.
+impl<'a> BudgetObserver<'a> {
+    /// Creates the observer. Without a limit the trial runs to its end.
     pub(crate) fn new(timer: &'a Timer<'a>, limit: Option<Limit>) -> Self {
-        Watch { timer, limit, late: AtomicBool::new(false) }
+        BudgetObserver { timer, limit, late: AtomicBool::new(false) }
     }
 
     /// Returns true if the work after the search would exceed the budget even if the trial ended now.
@@ -70,7 +70,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl Observer for Watch<'_> {
+impl Observer for BudgetObserver<'_> {
     fn cancelled(&self) -> bool {
         if self.timer.observer.cancelled() {
             return true;

@@ -4,8 +4,8 @@
 //! each feature set. Then come the two best learners, each on its best set, with one setting changed at a time. Only settings
 //! that were left at their defaults are changed.
 //!
-//! Algorithm: customers are split into groups. For each group, a trial is fitted, calibration included, on the rows of all
-//! other customers, and scores the rows of the group. If the training part has an earlier and a later cutoff, the trial is
+//! Algorithm: customers are split into folds. For each fold, a trial is fitted, calibration included, on the rows of all
+//! other customers, and scores the rows of the fold. If the training part has an earlier and a later cutoff, the trial is
 //! fitted at the earlier one and evaluated at the later one, so no customer and no day is on both sides. The recipe with the
 //! requested settings and the lowest log-loss wins; of equal ones, the first tried. A variation wins only if it improves on
 //! that by more than the standard error of the difference over the same customers.
@@ -21,81 +21,81 @@ use std::collections::BTreeMap;
 use ndarray::Axis;
 
 use super::fit::{check_enough, fit};
-use super::folds::deal;
-use super::snapshot::Dataset;
+use super::folds::assign_folds;
+use super::snapshot::LabelledRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::FeatureSet;
 use crate::metrics::log_loss_of;
 use crate::model::{Candidate, LearnConfig, ModelKind, Scorer, SearchProtocol};
 use crate::progress::{Observer, step};
 pub(super) use budget::Timer;
-use budget::{Limit, Watch};
+use budget::{BudgetObserver, Limit};
 
-/// Number of groups that the customers are split into.
-const GROUPS: usize = 3;
+/// Number of folds that the customers are split into.
+const FOLDS: usize = 3;
 
 /// The rows that the trials of one feature set are fitted and evaluated on.
 pub(crate) struct SearchRows<'a> {
-    learn: Cow<'a, Dataset>,
+    learn: Cow<'a, LabelledRows>,
     weights: Option<&'a [f64]>,
     /// Later rows of the same customers, to evaluate on; none to evaluate on the training rows.
-    later: Option<Dataset>,
+    later: Option<LabelledRows>,
 }
 
-/// The training rows and the evaluation rows for a group of customers.
-struct Group {
+/// The training rows and the evaluation rows for a fold of the customers.
+struct CustomerFold {
     learn: Vec<usize>,
     judge: Vec<usize>,
 }
 
 impl<'a> SearchRows<'a> {
-    pub(crate) fn out_of_time(learn: Dataset, later: Dataset) -> Self {
+    pub(crate) fn out_of_time(learn: LabelledRows, later: LabelledRows) -> Self {
         SearchRows { learn: Cow::Owned(learn), weights: None, later: Some(later) }
     }
 
-    pub(crate) fn of_customers(learn: Cow<'a, Dataset>, weights: Option<&'a [f64]>) -> Self {
+    pub(crate) fn of_customers(learn: Cow<'a, LabelledRows>, weights: Option<&'a [f64]>) -> Self {
         SearchRows { learn, weights, later: None }
     }
 
-    fn judged(&self) -> &Dataset {
+    fn judged(&self) -> &LabelledRows {
         self.later.as_ref().unwrap_or(&self.learn)
     }
 
-    /// The groups of customers. The training rows are all rows of the other groups; the evaluation rows are the group's own.
-    fn groups(&self, seed: u64) -> Vec<Group> {
+    /// The folds of the customers. The training rows are all rows of the other folds; the evaluation rows are the fold's own.
+    fn folds(&self, seed: u64) -> Vec<CustomerFold> {
         let (mut y, mut customers) = (self.learn.y.clone(), self.learn.groups.clone());
         if let Some(later) = &self.later {
             y.extend_from_slice(&later.y);
             customers.extend_from_slice(&later.groups);
         }
         // Another random stream than that of the held-out customers.
-        let dealt = deal(&y, &customers, GROUPS, seed ^ 0x7a1a);
-        let learn = &dealt[..self.learn.y.len()];
-        let judge = &dealt[dealt.len() - self.judged().y.len()..];
-        let group = |group: usize| Group {
-            learn: (0..learn.len()).filter(|&row| usize::from(learn[row]) != group).collect(),
-            judge: (0..judge.len()).filter(|&row| usize::from(judge[row]) == group).collect(),
+        let fold_of = assign_folds(&y, &customers, FOLDS, seed ^ 0x7a1a);
+        let learn = &fold_of[..self.learn.y.len()];
+        let judge = &fold_of[fold_of.len() - self.judged().y.len()..];
+        let fold = |fold: usize| CustomerFold {
+            learn: (0..learn.len()).filter(|&row| usize::from(learn[row]) != fold).collect(),
+            judge: (0..judge.len()).filter(|&row| usize::from(judge[row]) == fold).collect(),
         };
-        (0..GROUPS).map(group).collect()
+        (0..FOLDS).map(fold).collect()
     }
 
-    /// Returns true if every group has enough training rows.
+    /// Returns true if every fold has enough training rows.
     pub(crate) fn enough(&self, seed: u64) -> bool {
-        let churned = |group: &Group| group.learn.iter().map(|&row| self.learn.y[row]).collect::<Vec<bool>>();
-        self.groups(seed).iter().all(|group| check_enough(&churned(group), "").is_ok())
+        let churned = |fold: &CustomerFold| fold.learn.iter().map(|&row| self.learn.y[row]).collect::<Vec<bool>>();
+        self.folds(seed).iter().all(|fold| check_enough(&churned(fold), "").is_ok())
     }
 
     /// The log-loss of every evaluated row.
     fn losses(&self, config: &LearnConfig, observer: &dyn Observer) -> Result<Vec<f64>> {
         let judged = self.judged();
         let mut losses = vec![0.0; judged.y.len()];
-        for group in self.groups(config.seed) {
+        for fold in self.folds(config.seed) {
             let weights: Option<Vec<f64>> =
-                self.weights.map(|weights| group.learn.iter().map(|&row| weights[row]).collect());
-            let fitted = fit(&self.learn.select(&group.learn), weights.as_deref(), config, observer)?;
+                self.weights.map(|weights| fold.learn.iter().map(|&row| weights[row]).collect());
+            let fitted = fit(&self.learn.select(&fold.learn), weights.as_deref(), config, observer)?;
             let scorer = Scorer::new(&fitted.learner, &fitted.calibration);
-            let probabilities = scorer.probabilities(&judged.x.select(Axis(0), &group.judge));
-            for (&row, p) in group.judge.iter().zip(probabilities) {
+            let probabilities = scorer.probabilities(&judged.x.select(Axis(0), &fold.judge));
+            for (&row, p) in fold.judge.iter().zip(probabilities) {
                 losses[row] = log_loss_of(p, judged.y[row]);
             }
         }
@@ -123,7 +123,7 @@ pub(crate) struct SearchSet<'a> {
 }
 
 /// The result of the search.
-pub(crate) struct Found {
+pub(crate) struct SearchResult {
     pub(crate) feature_set: Option<FeatureSet>,
     pub(crate) learning: LearnConfig,
     pub(crate) protocol: SearchProtocol,
@@ -147,10 +147,10 @@ pub(crate) fn search(
     config: &LearnConfig,
     refit_rows: usize,
     timer: &Timer<'_>,
-) -> Result<Found> {
+) -> Result<SearchResult> {
     let total = sets.len() * ModelKind::LEARNERS.len() + VARIED * VARIATIONS;
     let before = timer.seconds().unwrap_or(0.0);
-    let mut search = Search { sets, timer, refit_rows, before, total, trials: Vec::new() };
+    let mut search = ModelSearch { sets, timer, refit_rows, before, total, trials: Vec::new() };
     for set in 0..sets.len() {
         for model in ModelKind::LEARNERS {
             search.run(set, LearnConfig { model, time_budget: None, ..config.clone() }, false)?;
@@ -166,7 +166,7 @@ pub(crate) fn search(
     search.finish(config)
 }
 
-struct Search<'a> {
+struct ModelSearch<'a> {
     sets: &'a [SearchSet<'a>],
     timer: &'a Timer<'a>,
     refit_rows: usize,
@@ -176,7 +176,7 @@ struct Search<'a> {
     trials: Vec<Trial>,
 }
 
-impl Search<'_> {
+impl ModelSearch<'_> {
     /// The successful trials, best first; of equal ones, the first tried.
     fn ranked(&self) -> Vec<&Trial> {
         let loss = |trial: &Trial| trial.outcome.as_ref().map_or(f64::INFINITY, |(loss, _)| *loss);
@@ -195,10 +195,10 @@ impl Search<'_> {
         best
     }
 
-    /// The work after the search as a multiple of the work of a trial, which is fitted on the rows of all groups but one in
+    /// The work after the search as a multiple of the work of a trial, which is fitted on the rows of all folds but one in
     /// turn.
     fn refits(&self, set: usize) -> f64 {
-        let rows = self.sets[set].rows.as_ref().map_or(1, |rows| (GROUPS - 1) * rows.learn.y.len());
+        let rows = self.sets[set].rows.as_ref().map_or(1, |rows| (FOLDS - 1) * rows.learn.y.len());
         MARGIN * self.refit_rows as f64 / rows as f64
     }
 
@@ -214,16 +214,16 @@ impl Search<'_> {
         // Without a successful trial so far there is no limit, so the first one always runs.
         let reserve = self.ranked().first().map(|best| self.needs(best));
         let limit = reserve.zip(began).map(|(reserve, began)| Limit { reserve, began, refits: self.refits(set) });
-        let watch = Watch::new(self.timer, limit);
-        if watch.too_late() {
+        let observer = BudgetObserver::new(self.timer, limit);
+        if observer.too_late() {
             return Ok(());
         }
         let outcome = match &self.sets[set].rows {
-            Ok(rows) => rows.losses(&config, &watch).map(|losses| (rows.mean(|row| losses[row]).0, losses)),
+            Ok(rows) => rows.losses(&config, &observer).map(|losses| (rows.mean(|row| losses[row]).0, losses)),
             Err(error) => Err(Error::new(error.kind(), error.to_string())),
         };
         let outcome = match outcome {
-            Err(error) if error.kind() == ErrorKind::Cancelled => match watch.late() {
+            Err(error) if error.kind() == ErrorKind::Cancelled => match observer.late() {
                 true => Err(Error::new(ErrorKind::Cancelled, "not finished within the time budget")),
                 false => return Err(error),
             },
@@ -234,7 +234,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn finish(self, asked: &LearnConfig) -> Result<Found> {
+    fn finish(self, asked: &LearnConfig) -> Result<SearchResult> {
         let ranked = self.ranked();
         let Some(best) = self.chosen(&ranked) else {
             let first = self.trials.into_iter().find_map(|trial| trial.outcome.err());
@@ -248,7 +248,7 @@ impl Search<'_> {
             Ok(SearchRows { later: Some(_), .. }) => SearchProtocol::OutOfTime,
             _ => SearchProtocol::Customers,
         };
-        Ok(Found { feature_set: set.feature_set, learning: best.config.clone(), protocol, candidates })
+        Ok(SearchResult { feature_set: set.feature_set, learning: best.config.clone(), protocol, candidates })
     }
 
     /// The best recipe with the requested settings, or the best of the variations that improve on it by more than the standard
@@ -342,11 +342,11 @@ mod tests {
     use crate::features::FeatureSpec;
 
     /// Rows of these customers, every third a churner.
-    fn data(customers: impl Iterator<Item = u32>) -> Dataset {
+    fn data(customers: impl Iterator<Item = u32>) -> LabelledRows {
         let groups: Vec<u32> = customers.collect();
         let x = ndarray::Array2::from_shape_fn((groups.len(), 1), |(row, _)| row as f64);
         let (y, ages) = (groups.iter().map(|c| c % 3 == 0).collect(), vec![0; groups.len()]);
-        Dataset { x, y, groups, ages, specs: vec![FeatureSpec::numeric("x")] }
+        LabelledRows { x, y, groups, ages, specs: vec![FeatureSpec::numeric("x")] }
     }
 
     /// Customers 0..90 at two early cutoffs and 30..120 at the later one; and the same without a later one.
@@ -357,12 +357,12 @@ mod tests {
         let without = SearchRows::of_customers(Cow::Owned(early()), None);
         for (rows, judged) in [(with_later, 90), (without, 180)] {
             let mut times = vec![0; judged];
-            for group in rows.groups(5) {
-                let learned: Vec<u32> = group.learn.iter().map(|&row| rows.learn.groups[row]).collect();
-                assert!(group.judge.iter().all(|&row| !learned.contains(&rows.judged().groups[row])));
+            for fold in rows.folds(5) {
+                let learned: Vec<u32> = fold.learn.iter().map(|&row| rows.learn.groups[row]).collect();
+                assert!(fold.judge.iter().all(|&row| !learned.contains(&rows.judged().groups[row])));
                 // The training rows are those of all other customers: about two thirds of them.
                 assert!(learned.len().abs_diff(120) <= 24, "{}", learned.len());
-                group.judge.iter().for_each(|&row| times[row] += 1);
+                fold.judge.iter().for_each(|&row| times[row] += 1);
             }
             assert_eq!(times, vec![1; judged]);
         }
@@ -405,7 +405,7 @@ mod tests {
             };
             let failed = Trial { outcome: Err(Error::new(ErrorKind::OneClass, "few")), ..trial(false, 7.0, asked) };
             let trials = vec![failed, trial(false, 1.0, asked), trial(true, 10.0, losses)];
-            let search = Search { sets: &sets, timer: &timer, refit_rows: 4, before: 0.0, total: 3, trials };
+            let search = ModelSearch { sets: &sets, timer: &timer, refit_rows: 4, before: 0.0, total: 3, trials };
             let found = search.finish(&LearnConfig::default()).expect("two were judged");
             assert_eq!(found.learning.l2, if taken { 10.0 } else { 1.0 }, "{losses:?}");
             let settings: Vec<String> = found.candidates.iter().map(Candidate::details).collect();

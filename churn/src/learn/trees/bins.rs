@@ -4,11 +4,11 @@
 use ndarray::{Array2, s};
 
 use super::histogram::GROUP;
-use crate::counts::stretch;
+use crate::counts::chunk_range;
 use crate::error::Result;
 use crate::features::FeatureSpec;
 use crate::parallel;
-use crate::progress::{Observer, heed};
+use crate::progress::{Observer, check_cancelled};
 use crate::random::Random;
 
 /// The bin of a missing value; the others are 0..=254.
@@ -60,7 +60,7 @@ pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec], observer: &dyn Observe
     // Number of values that are binned between two calls of the observer, which take some tenths of a second.
     const VALUES: usize = 1 << 25;
     let (n, width) = x.dim();
-    heed(observer, "bins")?;
+    check_cancelled(observer, "bins")?;
     let sample = sample(n);
     let finders = parallel::map(width, |j| match &specs[j].levels {
         Some(levels) => Finder { kind: BinKind::Categorical { levels: levels.len() }, padded: [f64::INFINITY; BINS] },
@@ -83,7 +83,7 @@ pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec], observer: &dyn Observe
     let (count, together) = (n.div_ceil(ROWS), (VALUES / (ROWS * width.max(1))).max(1));
     let mut blocks = Vec::with_capacity(count);
     for from in (0..count).step_by(together) {
-        heed(observer, "bins")?;
+        check_cancelled(observer, "bins")?;
         blocks.extend(parallel::map(together.min(count - from), |i| block(from + i)));
     }
     fn gather<T: Copy>(all: &[T], rows: usize, j: usize) -> &[T] {
@@ -115,7 +115,7 @@ fn sample(n: usize) -> Vec<u32> {
     let mut random = Random::new(0, n as u64);
     (0..SAMPLE)
         .map(|i| {
-            let rows = stretch(n, i, SAMPLE);
+            let rows = chunk_range(n, i, SAMPLE);
             (rows.start + random.below(rows.len())) as u32
         })
         .collect()

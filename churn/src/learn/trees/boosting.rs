@@ -2,7 +2,7 @@
 //! gradients at the current margins and adds it, shrunk by the learning rate.
 
 use super::gradients::{self, Gradient, Units};
-use super::grow::{Block, Grown, blocks, grow};
+use super::grow::{GrownTree, RowBlock, blocks, grow};
 use super::growth::Growth;
 use crate::learn::rows::TrainingSet;
 use crate::model::tree::Tree;
@@ -16,7 +16,7 @@ pub(crate) struct Booster<'a> {
     units: Units,
     /// The weights as shares, with the sign of the outcome.
     weights: Vec<f32>,
-    blocks: Vec<Block>,
+    blocks: Vec<RowBlock>,
     gradients: Vec<Gradient>,
     pub(crate) base: f64,
     pub(crate) margins: Vec<f64>,
@@ -50,7 +50,7 @@ impl<'a> Booster<'a> {
     pub(crate) fn round(&mut self) {
         match self.blocks.len() {
             1 => self.add_tree(),
-            _ => parallel::inside(|| self.add_tree()),
+            _ => parallel::in_pool(|| self.add_tree()),
         }
     }
 
@@ -69,7 +69,7 @@ impl<'a> Booster<'a> {
     }
 
     /// Adds a tree's values to the margins of all rows.
-    fn add(&mut self, grown: &Grown) {
+    fn add(&mut self, grown: &GrownTree) {
         // All blocks but the last have the length of the first.
         let size = self.blocks[0].range.len();
         parallel::for_each_chunk(&mut self.margins, size, |first, margins| {

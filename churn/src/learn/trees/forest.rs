@@ -7,11 +7,11 @@
 //! anew at every node, so only their histograms are computed, and the histograms of the parent node would not help.
 
 use super::bins::{BINS, Binned};
-use super::gain::{Best, Criterion, Found};
+use super::gain::{BestSoFar, BestSplit, Criterion};
 use super::gradients::Units;
 use super::growth::{Growth, partition};
-use super::histogram::{Sum, fill_columns};
-use crate::counts::share;
+use super::histogram::{GradientSum, fill_columns};
+use crate::counts::mul_div;
 use crate::error::Result;
 use crate::learn::rows::TrainingSet;
 use crate::model::tree::{Node, Split, Tree};
@@ -40,14 +40,14 @@ const ROWS_OF_A_BATCH: usize = 1 << 21;
 /// the trees cut at that depth. The rate is NaN if every tree has seen the customer.
 pub(crate) fn fit(
     set: &TrainingSet<'_>,
-    customers: &Customers,
+    customers: &CustomerIndex,
     parameters: &ForestParameters<'_>,
     observer: &dyn Observer,
 ) -> Result<(Vec<Tree>, Vec<Vec<f64>>)> {
     let (n, depths) = (set.y.len(), parameters.depths);
     let mut trees = Vec::with_capacity(parameters.trees);
     let (mut rates, mut judges) = (vec![vec![0.0; n]; depths.len()], vec![0u32; n]);
-    let weights = Weights::of(set);
+    let weights = IntegerWeights::of(set);
     while trees.len() < parameters.trees {
         step(observer, "trees", trees.len(), parameters.trees)?;
         let from = trees.len();
@@ -56,7 +56,7 @@ pub(crate) fn fit(
         let batch = batch.min(parameters.trees - from);
         let number = |i| (from + i) as u64;
         let grown = parallel::map(batch, |i| tree(set, customers, &weights, parameters, number(i)));
-        for Grown { tree, unseen, values } in grown {
+        for ForestTree { tree, unseen, values } in grown {
             trees.push(tree);
             for (&row, values) in unseen.iter().zip(values.chunks_exact(depths.len().max(1))) {
                 judges[row as usize] += 1;
@@ -71,12 +71,12 @@ pub(crate) fn fit(
 }
 
 /// The customer of each row. Customers are numbered from 0 without gaps.
-pub(crate) struct Customers {
+pub(crate) struct CustomerIndex {
     of_row: Vec<u32>,
     count: usize,
 }
 
-impl Customers {
+impl CustomerIndex {
     pub(crate) fn of(groups: &[u32]) -> Self {
         let mut numbers = vec![u32::MAX; groups.iter().max().map_or(0, |&most| most as usize + 1)];
         let mut count = 0;
@@ -88,7 +88,7 @@ impl Customers {
             *number
         };
         let of_row = groups.iter().map(number).collect();
-        Customers { of_row, count: count as usize }
+        CustomerIndex { of_row, count: count as usize }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -97,7 +97,7 @@ impl Customers {
 }
 
 /// The rows' weights as integers.
-enum Weights {
+enum IntegerWeights {
     /// All weights are 1, so sums are numbers of draws.
     One,
     /// The weights as multiples of a unit, at most 2^30. A sample is about as large as the set, so sums of 2^33 rows cannot
@@ -105,16 +105,16 @@ enum Weights {
     Units(Vec<u32>, f64),
 }
 
-impl Weights {
+impl IntegerWeights {
     fn of(set: &TrainingSet<'_>) -> Self {
         if set.rows.iter().all(|&row| set.weight(row) == 1.0) {
-            return Weights::One;
+            return IntegerWeights::One;
         }
         let heaviest = set.rows.iter().fold(f64::MIN_POSITIVE, |most, &row| set.weight(row).max(most));
         let unit = Units::for_weights_up_to(heaviest).g;
         let mut weights = vec![0; set.y.len()];
         set.rows.iter().for_each(|&row| weights[row as usize] = (set.weight(row) / unit) as u32);
-        Weights::Units(weights, unit)
+        IntegerWeights::Units(weights, unit)
     }
 }
 
@@ -127,7 +127,7 @@ struct Drawn {
 }
 
 /// A tree, and its rates for the customers that are not in its sample.
-struct Grown {
+struct ForestTree {
     tree: Tree,
     /// The rows of these customers, rising.
     unseen: Vec<u32>,
@@ -144,11 +144,11 @@ struct Unseen {
 
 fn tree(
     set: &TrainingSet<'_>,
-    customers: &Customers,
-    weights: &Weights,
+    customers: &CustomerIndex,
+    weights: &IntegerWeights,
     parameters: &ForestParameters<'_>,
     number: u64,
-) -> Grown {
+) -> ForestTree {
     let mut random = Random::new(parameters.seed, number);
     let (mut rows, mut unseen) = sample(set.y, customers, parameters.most_rows, &mut random);
     if parameters.depths.is_empty() {
@@ -157,29 +157,29 @@ fn tree(
     // Taken before the rows are sorted into the leaves, because results are added up in the order of the rows.
     let rows_unseen = unseen.iter().map(|unseen| unseen.row).collect();
     let (tree, values) = match weights {
-        Weights::One => {
-            let counts = |drawn: Drawn| Counts(u64::from(drawn.churned) << 32 | u64::from(drawn.times));
+        IntegerWeights::One => {
+            let counts = |drawn: Drawn| DrawCounts(u64::from(drawn.churned) << 32 | u64::from(drawn.times));
             grow(set.binned, parameters, 1.0, &mut rows, &mut unseen, counts, random)
         }
-        Weights::Units(weights, unit) => {
+        IntegerWeights::Units(weights, unit) => {
             let sum = |drawn: Drawn| {
                 let weight = i64::from(weights[drawn.row as usize]);
-                Sum { g: weight * i64::from(drawn.churned), h: weight * i64::from(drawn.times) }
+                GradientSum { g: weight * i64::from(drawn.churned), h: weight * i64::from(drawn.times) }
             };
             grow(set.binned, parameters, *unit, &mut rows, &mut unseen, sum, random)
         }
     };
-    Grown { tree, unseen: rows_unseen, values }
+    ForestTree { tree, unseen: rows_unseen, values }
 }
 
 /// Draws customers with replacement: as many as there are, or as many as have about `most_rows` rows. Returns the rows of the
 /// drawn customers, and the rows of the others. If there are more than `most_rows` rows, the others are only taken from
 /// every second customer, every third, and so on.
-fn sample(y: &[bool], customers: &Customers, most_rows: usize, random: &mut Random) -> (Vec<Drawn>, Vec<Unseen>) {
+fn sample(y: &[bool], customers: &CustomerIndex, most_rows: usize, random: &mut Random) -> (Vec<Drawn>, Vec<Unseen>) {
     let every = y.len().div_ceil(most_rows);
     let draws = match every {
         1 => customers.count,
-        _ => share(customers.count, most_rows, y.len()).max(1),
+        _ => mul_div(customers.count, most_rows, y.len()).max(1),
     };
     // A customer is drawn once on average, so more than 255 draws do not happen by chance.
     let mut times = vec![0u8; customers.count];
@@ -206,21 +206,21 @@ fn sample(y: &[bool], customers: &Customers, most_rows: usize, random: &mut Rand
 /// The number of draws in the low half, and the draws of churners in the high half, so that one addition adds both. A sample
 /// has less than 2^32 draws of rows.
 #[derive(Clone, Copy, Default, PartialEq)]
-struct Counts(u64);
+struct DrawCounts(u64);
 
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Counts) {
+impl std::ops::AddAssign for DrawCounts {
+    fn add_assign(&mut self, other: DrawCounts) {
         self.0 += other.0;
     }
 }
 
-impl From<Counts> for Sum {
-    fn from(counts: Counts) -> Sum {
-        Sum { g: (counts.0 >> 32) as i64, h: (counts.0 & 0xffff_ffff) as i64 }
+impl From<DrawCounts> for GradientSum {
+    fn from(counts: DrawCounts) -> GradientSum {
+        GradientSum { g: (counts.0 >> 32) as i64, h: (counts.0 & 0xffff_ffff) as i64 }
     }
 }
 
-struct Grower<'a, C, V> {
+struct DepthFirstGrower<'a, C, V> {
     binned: &'a Binned,
     criterion: Criterion,
     max_depth: usize,
@@ -245,15 +245,15 @@ fn grow<C, V>(
     random: Random,
 ) -> (Tree, Vec<f64>)
 where
-    C: Copy + Default + PartialEq + std::ops::AddAssign + Into<Sum>,
+    C: Copy + Default + PartialEq + std::ops::AddAssign + Into<GradientSum>,
     V: Fn(Drawn) -> C,
 {
     let Growth { max_depth, l2, min_child_weight } = parameters.growth;
     let criterion = Criterion::new(l2, min_child_weight, Units { g: unit, h: unit });
-    let mut total = Sum::default();
+    let mut total = GradientSum::default();
     rows.iter().for_each(|&drawn| total += value(drawn).into());
     let draw = parameters.features_per_split;
-    let mut grower = Grower {
+    let mut grower = DepthFirstGrower {
         binned,
         criterion,
         max_depth,
@@ -271,13 +271,13 @@ where
     (grower.tree, grower.values)
 }
 
-impl<C, V> Grower<'_, C, V>
+impl<C, V> DepthFirstGrower<'_, C, V>
 where
-    C: Copy + Default + PartialEq + std::ops::AddAssign + Into<Sum>,
+    C: Copy + Default + PartialEq + std::ops::AddAssign + Into<GradientSum>,
     V: Fn(Drawn) -> C,
 {
     /// Adds the node of these rows and the subtree below it.
-    fn node(&mut self, rows: &mut [Drawn], unseen: &mut [Unseen], total: Sum, depth: usize) -> u32 {
+    fn node(&mut self, rows: &mut [Drawn], unseen: &mut [Unseen], total: GradientSum, depth: usize) -> u32 {
         let index = self.tree.nodes.len();
         let (value, cover) = (self.criterion.value(total), self.criterion.cover(total));
         self.tree.nodes.push(Node { split: None, value, cover });
@@ -295,7 +295,7 @@ where
         let (left_unseen, right_unseen) = unseen.split_at_mut(middle);
         let left = self.node(left_rows, left_unseen, found.left_sum, depth + 1);
         let right = self.node(right_rows, right_unseen, total - found.left_sum, depth + 1);
-        let Found { feature, rule, missing_left, .. } = found;
+        let BestSplit { feature, rule, missing_left, .. } = found;
         self.tree.nodes[index].split = Some(Split { feature: feature as u32, rule, missing_left, left, right });
         index as u32
     }
@@ -310,11 +310,11 @@ where
     }
 
     /// The best split over features in random order: the first `draw` of them, and more while none gives a split.
-    fn search(&mut self, rows: &[Drawn], total: Sum) -> Option<Found> {
+    fn search(&mut self, rows: &[Drawn], total: GradientSum) -> Option<BestSplit> {
         let columns = &self.binned.columns;
         let mut features: Vec<usize> = (0..columns.len()).collect();
         self.random.shuffle(&mut features);
-        let mut best = Best::default();
+        let mut best = BestSoFar::default();
         let mut from = 0;
         while from < features.len() && !best.is_found() {
             let drawn = &features[from..][..if from == 0 { self.draw } else { 1 }];
@@ -362,7 +362,7 @@ mod tests {
         let most_rows = usize::MAX;
         let parameters =
             ForestParameters { trees: 20, growth, features_per_split: 2, depths: &depths, most_rows, seed: 4 };
-        let customers = Customers::of(&groups);
+        let customers = CustomerIndex::of(&groups);
         let (trees, rates) = fit(&set, &customers, &parameters, &()).expect("nobody asks to stop");
 
         let mut sums = vec![vec![(0.0, 0.0); n]; depths.len()];
@@ -394,7 +394,7 @@ mod tests {
     fn a_sample_of_many_rows_is_a_part_of_them() {
         let (_, y, groups) = data();
         assert_eq!(y.len(), 600);
-        let customers = Customers::of(&groups);
+        let customers = CustomerIndex::of(&groups);
         let (drawn, unseen) = sample(&y, &customers, 100, &mut Random::new(1, 0));
         let draws: usize = drawn.iter().map(|drawn| usize::from(drawn.times)).sum();
         assert!((50..=150).contains(&draws), "50 draws of customers with one to three rows: {draws} rows");

@@ -2,16 +2,16 @@
 
 use super::bins::{BINS, BinKind, BinnedColumn, MISSING};
 use super::gradients::Units;
-use super::histogram::Sum;
+use super::histogram::GradientSum;
 use crate::model::tree::{LevelSet, Rule};
 
 /// The best split of a node.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct BestSplit {
     pub(crate) feature: usize,
     pub(crate) rule: Rule,
     pub(crate) missing_left: bool,
-    pub(crate) left_sum: Sum,
+    pub(crate) left_sum: GradientSum,
     /// For each code, true if it goes left.
     pub(crate) goes_left: [bool; BINS],
 }
@@ -29,26 +29,26 @@ pub(crate) struct Criterion {
 
 /// A candidate split of a feature between two bins.
 #[derive(Clone, Copy)]
-struct Place {
+struct SplitPoint {
     upto: usize,
     missing_left: bool,
-    left: Sum,
+    left: GradientSum,
 }
 
 /// The best split so far, over the features tried.
 #[derive(Clone, Default)]
-pub(crate) struct Best {
+pub(crate) struct BestSoFar {
     /// The criterion as numerator and denominator, so that comparisons need no division.
     worth: Option<(f64, f64)>,
-    found: Option<Found>,
+    found: Option<BestSplit>,
 }
 
-impl Best {
+impl BestSoFar {
     pub(crate) fn is_found(&self) -> bool {
         self.found.is_some()
     }
 
-    pub(crate) fn into_found(self) -> Option<Found> {
+    pub(crate) fn into_found(self) -> Option<BestSplit> {
         self.found
     }
 }
@@ -64,29 +64,29 @@ impl Criterion {
     }
 
     /// The value of a leaf of this sum.
-    pub(crate) fn value(&self, sum: Sum) -> f64 {
+    pub(crate) fn value(&self, sum: GradientSum) -> f64 {
         let curvature = sum.h as f64 + self.l2;
         // Without curvature and penalty the value would be 0/0, and there is nothing left to learn.
         if curvature > 0.0 { sum.g as f64 * self.units.g / (curvature * self.units.h) } else { 0.0 }
     }
 
-    pub(crate) fn cover(&self, sum: Sum) -> f64 {
+    pub(crate) fn cover(&self, sum: GradientSum) -> f64 {
         sum.h as f64 * self.units.h
     }
 
     /// Returns true if a node with this sum is large enough to be split.
-    pub(crate) fn can_split(&self, sum: Sum) -> bool {
+    pub(crate) fn can_split(&self, sum: GradientSum) -> bool {
         sum.h >= self.least.saturating_mul(2)
     }
 
     /// Replaces `best` by the best split of a feature if that is better. Of equal ones the first stays.
-    pub(crate) fn search<C: Copy + Default + PartialEq + Into<Sum>>(
+    pub(crate) fn search<C: Copy + Default + PartialEq + Into<GradientSum>>(
         &self,
         feature: usize,
         column: &BinnedColumn,
         histogram: &[C; BINS],
-        total: Sum,
-        best: &mut Best,
+        total: GradientSum,
+        best: &mut BestSoFar,
     ) {
         let missing = histogram[usize::from(MISSING)].into();
         match &column.kind {
@@ -101,7 +101,7 @@ impl Criterion {
                 let mean = total.g as f64 / total.h.max(1) as f64;
                 let pseudo = 10.0 / self.units.h;
                 let rate = |level: u8| {
-                    let Sum { g, h } = histogram[usize::from(level)].into();
+                    let GradientSum { g, h } = histogram[usize::from(level)].into();
                     (g as f64 + pseudo * mean) / (h as f64 + pseudo)
                 };
                 let mut order: Vec<u8> =
@@ -121,23 +121,23 @@ impl Criterion {
     }
 
     /// Tries every prefix of `bins` as the left side, with the rows of missing values on either side.
-    fn scan<C: Copy + Default + PartialEq + Into<Sum>>(
+    fn scan<C: Copy + Default + PartialEq + Into<GradientSum>>(
         &self,
         histogram: &[C; BINS],
-        total: Sum,
+        total: GradientSum,
         bins: impl Iterator<Item = u8>,
-        best: &mut Best,
-    ) -> Option<Place> {
-        let missing: Sum = histogram[usize::from(MISSING)].into();
-        let some_missing = missing != Sum::default();
+        best: &mut BestSoFar,
+    ) -> Option<SplitPoint> {
+        let missing: GradientSum = histogram[usize::from(MISSING)].into();
+        let some_missing = missing != GradientSum::default();
         let (mut most, mut most_of) = best.worth.unwrap_or_else(|| {
             let whole = (total.g as f64) * (total.g as f64);
             let curvature = total.h as f64 + self.l2;
             (whole * (1.0 + 1e-9) + self.rounding * curvature, curvature)
         });
         let mut at = None;
-        let mut present = Sum::default();
-        let mut consider = |upto: usize, missing_left: bool, left: Sum| {
+        let mut present = GradientSum::default();
+        let mut consider = |upto: usize, missing_left: bool, left: GradientSum| {
             let right = total - left;
             if left.h < self.least || right.h < self.least {
                 return;
@@ -147,7 +147,7 @@ impl Criterion {
             let (worth, of) = (gl * gl * hr + gr * gr * hl, hl * hr);
             if worth * most_of > most * of {
                 (most, most_of) = (worth, of);
-                at = Some(Place { upto, missing_left, left });
+                at = Some(SplitPoint { upto, missing_left, left });
             }
         };
         for (upto, bin) in bins.enumerate() {
@@ -175,14 +175,21 @@ impl Criterion {
     }
 }
 
-fn found(feature: usize, rule: Rule, mut goes_left: [bool; BINS], missing: Sum, total: Sum, place: Place) -> Found {
+fn found(
+    feature: usize,
+    rule: Rule,
+    mut goes_left: [bool; BINS],
+    missing: GradientSum,
+    total: GradientSum,
+    place: SplitPoint,
+) -> BestSplit {
     // If no value was missing in training, a missing value goes to the larger side.
-    let missing_left = match missing == Sum::default() {
+    let missing_left = match missing == GradientSum::default() {
         true => place.left.h > total.h - place.left.h,
         false => place.missing_left,
     };
     goes_left[usize::from(MISSING)] = missing_left;
-    Found { feature, rule, missing_left, left_sum: place.left, goes_left }
+    BestSplit { feature, rule, missing_left, left_sum: place.left, goes_left }
 }
 
 /// Sorts levels by their rates; of equal ones, the lower level first.

@@ -9,15 +9,15 @@
 use std::ops::Range;
 
 use super::bins::{BINS, Binned};
-use super::gain::{Best, Criterion, Found};
+use super::gain::{BestSoFar, BestSplit, Criterion};
 use super::gradients::{Gradient, Units};
 use super::growth::{Growth, partition};
-use super::histogram::{GROUP, Histogram, Sum, fill, total};
+use super::histogram::{BinSums, GROUP, GradientSum, fill, total};
 use crate::model::tree::{Node, Split, Tree};
 use crate::parallel;
 
 /// A range of rows of a data set, in an order that growing a tree changes.
-pub(crate) struct Block {
+pub(crate) struct RowBlock {
     /// The range of the rows in the data set.
     pub(crate) range: Range<usize>,
     /// The rows of the block, counted from the start of the range.
@@ -33,7 +33,7 @@ const MOST_ROWS: usize = 1 << 16;
 const LEAST_ROWS: usize = 1 << 14;
 
 /// Divides all rows of a data set into blocks. The rows in `learned` (rising) are in other blocks than the rest.
-pub(crate) fn blocks(n: usize, learned: &[u32]) -> Vec<Block> {
+pub(crate) fn blocks(n: usize, learned: &[u32]) -> Vec<RowBlock> {
     let size = n.div_ceil(2 * parallel::threads()).clamp(LEAST_ROWS, MOST_ROWS);
     let mut blocks = Vec::new();
     let mut learned = learned.iter().map(|&row| row as usize).peekable();
@@ -46,7 +46,7 @@ pub(crate) fn blocks(n: usize, learned: &[u32]) -> Vec<Block> {
         }
         for (start, learned) in [(inside, true), (outside, false)] {
             if !start.is_empty() {
-                blocks.push(Block { range: range.clone(), order: start.clone(), start, learned });
+                blocks.push(RowBlock { range: range.clone(), order: start.clone(), start, learned });
             }
         }
     }
@@ -54,15 +54,19 @@ pub(crate) fn blocks(n: usize, learned: &[u32]) -> Vec<Block> {
 }
 
 /// A grown tree with the rows of each of its leaves.
-pub(crate) struct Grown {
+pub(crate) struct GrownTree {
     pub(crate) tree: Tree,
     /// For each leaf, its node and the range of its rows in every block.
     leaves: Vec<(u32, Vec<Range<usize>>)>,
 }
 
-impl Grown {
+impl GrownTree {
     /// Iterates over the leaves with their rows in a block, counted from the start of the block.
-    pub(crate) fn leaves<'a>(&'a self, number: usize, block: &'a Block) -> impl Iterator<Item = (&'a Node, &'a [u16])> {
+    pub(crate) fn leaves<'a>(
+        &'a self,
+        number: usize,
+        block: &'a RowBlock,
+    ) -> impl Iterator<Item = (&'a Node, &'a [u16])> {
         self.leaves
             .iter()
             .map(move |(node, places)| (&self.tree.nodes[*node as usize], &block.order[places[number].clone()]))
@@ -72,19 +76,19 @@ impl Grown {
 /// A node that may still be split.
 struct Open {
     node: u32,
-    total: Sum,
+    total: GradientSum,
     /// The range of its rows in every block.
     places: Vec<Range<usize>>,
-    histograms: Vec<Histogram>,
+    histograms: Vec<BinSums>,
 }
 
 /// The state of growing one tree.
-struct Grower<'a> {
+struct LevelGrower<'a> {
     binned: &'a Binned,
     gradients: &'a [Gradient],
     criterion: Criterion,
     max_depth: usize,
-    blocks: &'a mut [Block],
+    blocks: &'a mut [RowBlock],
     tree: Tree,
     leaves: Vec<(u32, Vec<Range<usize>>)>,
 }
@@ -100,31 +104,31 @@ pub(crate) fn grow(
     gradients: &[Gradient],
     units: Units,
     growth: &Growth,
-    blocks: &mut [Block],
-) -> Grown {
+    blocks: &mut [RowBlock],
+) -> GrownTree {
     for block in blocks.iter_mut() {
         block.order.copy_from_slice(&block.start);
     }
     let criterion = Criterion::new(growth.l2, growth.min_child_weight, units);
     let places = blocks.iter().map(|block| 0..block.order.len()).collect();
     let (tree, leaves) = (Tree::default(), Vec::new());
-    let mut grower = Grower { binned, gradients, criterion, max_depth: growth.max_depth, blocks, tree, leaves };
-    let mut root = Open { node: 0, total: Sum::default(), places, histograms: Vec::new() };
+    let mut grower = LevelGrower { binned, gradients, criterion, max_depth: growth.max_depth, blocks, tree, leaves };
+    let mut root = Open { node: 0, total: GradientSum::default(), places, histograms: Vec::new() };
     root.histograms = grower.histograms(&[&root.places]).pop().expect("one node was asked for");
     root.total = total(&root.histograms[0]);
     grower.push(root.total);
     grower.level(vec![root], 0);
-    Grown { tree: grower.tree, leaves: grower.leaves }
+    GrownTree { tree: grower.tree, leaves: grower.leaves }
 }
 
-impl Grower<'_> {
-    fn push(&mut self, sum: Sum) -> u32 {
+impl LevelGrower<'_> {
+    fn push(&mut self, sum: GradientSum) -> u32 {
         let node = Node { split: None, value: self.criterion.value(sum), cover: self.criterion.cover(sum) };
         self.tree.nodes.push(node);
         self.tree.nodes.len() as u32 - 1
     }
 
-    fn can_split(&self, sum: Sum, depth: usize) -> bool {
+    fn can_split(&self, sum: GradientSum, depth: usize) -> bool {
         depth < self.max_depth && self.criterion.can_split(sum)
     }
 
@@ -146,7 +150,7 @@ impl Grower<'_> {
         }
         let mut next = self.divide(split, rules, depth + 1);
         // A level that is too wide is halved. Each depth keeps at most one other half waiting, which bounds the memory.
-        let bytes = self.binned.columns.len() * size_of::<Histogram>();
+        let bytes = self.binned.columns.len() * size_of::<BinSums>();
         while next.len() > 2 && next.len() > MOST_HISTOGRAMS / bytes.max(1) {
             let rest = next.split_off(next.len() / 2);
             self.level(next, depth + 1);
@@ -158,13 +162,13 @@ impl Grower<'_> {
     }
 
     /// The best split of each node; of equal ones, the split of the first feature.
-    fn search(&self, open: &[Open], depth: usize) -> Vec<Option<Found>> {
+    fn search(&self, open: &[Open], depth: usize) -> Vec<Option<BestSplit>> {
         let search = |node: usize| {
             let Open { total, histograms, .. } = &open[node];
             if !self.can_split(*total, depth) {
                 return None;
             }
-            let mut best = Best::default();
+            let mut best = BestSoFar::default();
             for (feature, (column, histogram)) in self.binned.columns.iter().zip(histograms).enumerate() {
                 self.criterion.search(feature, column, histogram, *total, &mut best);
             }
@@ -178,11 +182,11 @@ impl Grower<'_> {
     }
 
     /// Creates the children of nodes, with histograms if they may be split again.
-    fn divide(&mut self, split: Vec<Open>, found: Vec<Found>, depth: usize) -> Vec<Open> {
+    fn divide(&mut self, split: Vec<Open>, found: Vec<BestSplit>, depth: usize) -> Vec<Open> {
         let binned = self.binned;
-        let middles = |number: usize, block: &mut Block| -> Vec<usize> {
+        let middles = |number: usize, block: &mut RowBlock| -> Vec<usize> {
             let mut buffer = vec![0; block.order.len()];
-            let divide = |(open, found): (&Open, &Found)| {
+            let divide = |(open, found): (&Open, &BestSplit)| {
                 let place = open.places[number].clone();
                 let codes = &binned.columns[found.feature].codes[block.range.clone()];
                 let goes_left = |row: u16| found.goes_left[usize::from(codes[usize::from(row)])];
@@ -201,7 +205,7 @@ impl Grower<'_> {
         for (i, (open, found)) in split.into_iter().zip(found).enumerate() {
             let right_sum = open.total - found.left_sum;
             let (left, right) = (self.push(found.left_sum), self.push(right_sum));
-            let Found { feature, rule, missing_left, left_sum, .. } = found;
+            let BestSplit { feature, rule, missing_left, left_sum, .. } = found;
             self.tree.nodes[open.node as usize].split =
                 Some(Split { feature: feature as u32, rule, missing_left, left, right });
             let sides = |side: fn(Range<usize>, usize) -> Range<usize>| {
@@ -253,12 +257,12 @@ impl Grower<'_> {
     }
 
     /// Computes the histograms of nodes, given as the ranges of their rows in the blocks.
-    fn histograms(&self, nodes: &[&Vec<Range<usize>>]) -> Vec<Vec<Histogram>> {
+    fn histograms(&self, nodes: &[&Vec<Range<usize>>]) -> Vec<Vec<BinSums>> {
         let groups = self.binned.words.len();
         let width = self.binned.columns.len();
         let learned: Vec<usize> = (0..self.blocks.len()).filter(|&number| self.blocks[number].learned).collect();
-        let empty = |width: usize| vec![vec![[Sum::default(); BINS]; width]; nodes.len()];
-        let add = |histograms: &mut [Vec<Histogram>], numbers: &[usize], groups: Range<usize>| {
+        let empty = |width: usize| vec![vec![[GradientSum::default(); BINS]; width]; nodes.len()];
+        let add = |histograms: &mut [Vec<BinSums>], numbers: &[usize], groups: Range<usize>| {
             for &number in numbers {
                 let block = &self.blocks[number];
                 let gradients = &self.gradients[block.range.clone()];
@@ -309,7 +313,7 @@ impl Grower<'_> {
 }
 
 /// Subtracts the sums of some of the rows.
-fn subtract(all: &mut Histogram, some: &Histogram, bins: usize) {
+fn subtract(all: &mut BinSums, some: &BinSums, bins: usize) {
     all[..bins].iter_mut().zip(&some[..bins]).for_each(|(all, some)| *all -= *some);
     all[BINS - 1] -= some[BINS - 1];
 }
@@ -378,7 +382,7 @@ mod tests {
             let mut sums = std::collections::BTreeMap::new();
             for &row in &learned {
                 for value in path(&grown.tree, x.row(row as usize)) {
-                    *sums.entry(value.to_bits()).or_insert_with(Sum::default) += gradients[row as usize].into();
+                    *sums.entry(value.to_bits()).or_insert_with(GradientSum::default) += gradients[row as usize].into();
                 }
             }
             for node in &grown.tree.nodes {

@@ -15,48 +15,48 @@ use super::gradients::Gradient;
 /// Sums of gradient and curvature over the rows of a bin or node.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(16))]
-pub(crate) struct Sum {
+pub(crate) struct GradientSum {
     pub(crate) g: i64,
     pub(crate) h: i64,
 }
 
-impl AddAssign for Sum {
-    fn add_assign(&mut self, other: Sum) {
+impl AddAssign for GradientSum {
+    fn add_assign(&mut self, other: GradientSum) {
         self.g += other.g;
         self.h += other.h;
     }
 }
 
-impl std::ops::SubAssign for Sum {
-    fn sub_assign(&mut self, other: Sum) {
+impl std::ops::SubAssign for GradientSum {
+    fn sub_assign(&mut self, other: GradientSum) {
         self.g -= other.g;
         self.h -= other.h;
     }
 }
 
-impl std::ops::Sub for Sum {
-    type Output = Sum;
-    fn sub(mut self, other: Sum) -> Sum {
+impl std::ops::Sub for GradientSum {
+    type Output = GradientSum;
+    fn sub(mut self, other: GradientSum) -> GradientSum {
         self -= other;
         self
     }
 }
 
-impl From<Gradient> for Sum {
-    fn from(gradient: Gradient) -> Sum {
-        Sum { g: i64::from(gradient.g), h: i64::from(gradient.h) }
+impl From<Gradient> for GradientSum {
+    fn from(gradient: Gradient) -> GradientSum {
+        GradientSum { g: i64::from(gradient.g), h: i64::from(gradient.h) }
     }
 }
 
 /// The sums of one feature, by code.
-pub(crate) type Histogram = [Sum; BINS];
+pub(crate) type BinSums = [GradientSum; BINS];
 
 /// Number of features in a group.
 pub(crate) const GROUP: usize = 8;
 
 /// Adds rows to the histograms of a group of up to eight features. Rows are numbered within the block of `words` and
 /// `gradients`.
-pub(crate) fn fill(histograms: &mut [Histogram], rows: &[u16], words: &[u64], gradients: &[Gradient]) {
+pub(crate) fn fill(histograms: &mut [BinSums], rows: &[u16], words: &[u64], gradients: &[Gradient]) {
     match histograms.len() {
         1 => fill_group::<1>(histograms, rows, words, gradients),
         2 => fill_group::<2>(histograms, rows, words, gradients),
@@ -69,11 +69,11 @@ pub(crate) fn fill(histograms: &mut [Histogram], rows: &[u16], words: &[u64], gr
     }
 }
 
-fn fill_group<const N: usize>(histograms: &mut [Histogram], rows: &[u16], words: &[u64], gradients: &[Gradient]) {
-    let histograms: &mut [Histogram; N] = histograms.try_into().expect("a group of this width");
+fn fill_group<const N: usize>(histograms: &mut [BinSums], rows: &[u16], words: &[u64], gradients: &[Gradient]) {
+    let histograms: &mut [BinSums; N] = histograms.try_into().expect("a group of this width");
     for &row in rows {
         let codes = words[usize::from(row)].to_le_bytes();
-        let sum = Sum::from(gradients[usize::from(row)]);
+        let sum = GradientSum::from(gradients[usize::from(row)]);
         for feature in 0..N {
             histograms[feature][usize::from(codes[feature])] += sum;
         }
@@ -117,8 +117,8 @@ fn fill_some<C: Copy + AddAssign, R: Copy, const N: usize>(
 }
 
 /// The sum over all rows of a histogram.
-pub(crate) fn total(histogram: &Histogram) -> Sum {
-    let mut total = Sum::default();
+pub(crate) fn total(histogram: &BinSums) -> GradientSum {
+    let mut total = GradientSum::default();
     histogram.iter().for_each(|&sum| total += sum);
     total
 }
@@ -143,11 +143,11 @@ mod tests {
         let gradients: Vec<Gradient> =
             (0..n).map(|_| Gradient { g: random.next() as i32 >> 2, h: random.below(1 << 30) as i32 }).collect();
         let rows: Vec<u16> = (0..n as u16).filter(|row| row % 3 > 0).collect();
-        let mut by_words = vec![[Sum::default(); BINS]; GROUP];
+        let mut by_words = vec![[GradientSum::default(); BINS]; GROUP];
         fill(&mut by_words, &rows, &words, &gradients);
         for features in [vec![0, 1, 2, 3, 4, 5, 6, 7], vec![5], vec![7, 2], vec![1, 4, 6], vec![3, 2, 1, 0, 7]] {
-            let mut by_columns = vec![[Sum::default(); BINS]; features.len()];
-            let row = |row: u16| (usize::from(row), Sum::from(gradients[usize::from(row)]));
+            let mut by_columns = vec![[GradientSum::default(); BINS]; features.len()];
+            let row = |row: u16| (usize::from(row), GradientSum::from(gradients[usize::from(row)]));
             fill_columns(&mut by_columns, &features, &columns, &rows, row);
             for (feature, histogram) in features.iter().zip(&by_columns) {
                 assert!(histogram == &by_words[*feature]);
@@ -170,7 +170,7 @@ mod tests {
                 })
                 .collect();
             let rows: Vec<u16> = (0..5000).map(|_| random.below(n) as u16).collect();
-            let mut histograms = vec![[Sum::default(); BINS]; width];
+            let mut histograms = vec![[GradientSum::default(); BINS]; width];
             fill(&mut histograms, &rows, &words, &gradients);
             for (feature, histogram) in histograms.iter().enumerate() {
                 for (bin, sum) in histogram.iter().enumerate() {

@@ -12,5 +12,5 @@ mod histogram;
 
 pub(super) use bins::{Binned, bin};
 pub(super) use boosting::Booster;
-pub(super) use forest::{Customers, ForestParameters, fit as fit_forest};
+pub(super) use forest::{CustomerIndex, ForestParameters, fit as fit_forest};
 pub(super) use growth::Growth;

@@ -15,17 +15,17 @@ const ABREAST: usize = 8;
 const KEYS: usize = 2048;
 
 pub(super) struct Flat {
-    nodes: Vec<Node>,
+    nodes: Vec<FlatNode>,
     /// The value of each node.
     values: Vec<f64>,
     roots: Vec<Root>,
-    keys: Vec<Key>,
+    keys: Vec<KeyEncoder>,
     /// Bit sets of levels: a bit for each level, and for [`MISSING`], that is set if it goes left.
     sets: Vec<[u64; 5]>,
 }
 
 #[derive(Clone, Copy)]
-struct Node {
+struct FlatNode {
     /// The threshold: a key above it goes right. For a split by levels, the index in `sets`.
     test: i64,
     /// The index of the key, with the bit [`LEVELS`] for a split by levels.
@@ -43,7 +43,7 @@ struct Root {
 
 /// The conversion of a feature to a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct KeyEncoder {
     feature: u32,
     kind: KeyKind,
 }
@@ -67,7 +67,7 @@ pub(super) fn order(value: f64) -> i64 {
     bits ^ ((bits >> 63) & i64::MAX)
 }
 
-impl Key {
+impl KeyEncoder {
     #[inline(always)]
     fn of(self, value: f64) -> i64 {
         match self.kind {
@@ -88,7 +88,7 @@ impl Key {
 impl Flat {
     pub(super) fn new(trees: &[Tree]) -> Self {
         let splits = || trees.iter().flat_map(|tree| &tree.nodes).filter_map(|node| node.split.as_ref());
-        let key = |split: &Split| Key {
+        let key = |split: &Split| KeyEncoder {
             feature: split.feature,
             kind: match split.rule {
                 Rule::Levels(_) => KeyKind::Level,
@@ -102,9 +102,9 @@ impl Flat {
             let key = key(split);
             asked[key.feature as usize][key.kind as usize] = true;
         }
-        let all = (0..features).flat_map(|feature| KINDS.map(|kind| Key { feature, kind }));
-        let mut keys: Vec<Key> = all.filter(|key| asked[key.feature as usize][key.kind as usize]).collect();
-        let place = |wanted: Key| keys.binary_search(&wanted).expect("the key of every split was listed") as u32;
+        let all = (0..features).flat_map(|feature| KINDS.map(|kind| KeyEncoder { feature, kind }));
+        let mut keys: Vec<KeyEncoder> = all.filter(|key| asked[key.feature as usize][key.kind as usize]).collect();
+        let place = |wanted: KeyEncoder| keys.binary_search(&wanted).expect("the key of every split was listed") as u32;
         let total = trees.iter().map(|tree| tree.nodes.len()).sum();
         let (mut nodes, mut values) = (Vec::with_capacity(total), Vec::with_capacity(total));
         let (mut roots, mut sets) = (Vec::with_capacity(trees.len()), Vec::new());
@@ -119,16 +119,16 @@ impl Flat {
                 let own = (first + done) as u32;
                 values.push(node.value);
                 nodes.push(match &node.split {
-                    None => Node { test: i64::MAX, key: 0, left: own },
+                    None => FlatNode { test: i64::MAX, key: 0, left: own },
                     Some(split) => {
                         let left = (first + waiting.len()) as u32;
                         waiting.extend([split.left as usize, split.right as usize]);
                         let key = place(key(split));
                         match &split.rule {
-                            Rule::AtMost(threshold) => Node { test: order(*threshold), key, left },
+                            Rule::AtMost(threshold) => FlatNode { test: order(*threshold), key, left },
                             Rule::Levels(levels) => {
                                 sets.push(bits(levels, split.missing_left));
-                                Node { test: sets.len() as i64 - 1, key: key | LEVELS, left }
+                                FlatNode { test: sets.len() as i64 - 1, key: key | LEVELS, left }
                             }
                         }
                     }
@@ -138,7 +138,7 @@ impl Flat {
         }
         // A leaf reads a key too, so there must be at least one.
         if keys.is_empty() {
-            keys.push(Key { feature: 0, kind: KeyKind::MissingLeft });
+            keys.push(KeyEncoder { feature: 0, kind: KeyKind::MissingLeft });
         }
         Flat { nodes, values, roots, keys, sets }
     }
@@ -212,7 +212,7 @@ impl Flat {
         at: &mut [u32; ABREAST],
         depth: u32,
         keys: impl Fn(usize) -> &'k [i64],
-        goes_right: impl Fn(&Node, i64) -> bool,
+        goes_right: impl Fn(&FlatNode, i64) -> bool,
     ) {
         for _ in 0..depth {
             for (lane, at) in at.iter_mut().enumerate() {

@@ -33,7 +33,7 @@ const ABREAST: usize = 8;
 /// Vector instructions compare signed bytes. Flipping this bit makes the unsigned 0 the lowest.
 const SIGN: u8 = 0x80;
 
-type Column = [i8; ROWS];
+type RankColumn = [i8; ROWS];
 
 pub(super) struct Lanes {
     numbers: Vec<Number>,
@@ -124,32 +124,38 @@ impl Lanes {
             cuts.sort_unstable_by(f64::total_cmp);
             cuts.dedup();
         }
-        let ask = |split: &Split| match &split.rule {
+        let content = |split: &Split| match &split.rule {
             Rule::AtMost(threshold) => {
                 let rank = cuts[split.feature as usize].partition_point(|&cut| cut < plain(*threshold));
-                (Ask::Number(split.feature, rank / MAX_CUTS, split.missing_left), byte((rank % MAX_CUTS) as u8))
+                (
+                    ColumnContent::Number(split.feature, rank / MAX_CUTS, split.missing_left),
+                    byte((rank % MAX_CUTS) as u8),
+                )
             }
-            Rule::Levels(levels) => (Ask::Set(split.feature, levels.clone(), split.missing_left), byte(0)),
+            Rule::Levels(levels) => (ColumnContent::Set(split.feature, levels.clone(), split.missing_left), byte(0)),
         };
-        let mut asked: Vec<Ask> = Vec::new();
+        let mut contents: Vec<ColumnContent> = Vec::new();
         for split in splits() {
-            let ask = ask(split).0;
-            if let Err(at) = asked.binary_search(&ask) {
-                asked.insert(at, ask);
+            let content = content(split).0;
+            if let Err(at) = contents.binary_search(&content) {
+                contents.insert(at, content);
             }
-            if asked.len() > MAX_COLUMNS {
+            if contents.len() > MAX_COLUMNS {
                 return None;
             }
         }
         let test = |split: &Split| {
-            let (ask, above) = ask(split);
-            Test { column: asked.binary_search(&ask).expect("what every split asks was listed") as u16, above }
+            let (content, above) = content(split);
+            Test {
+                column: contents.binary_search(&content).expect("the content of every split was listed") as u16,
+                above,
+            }
         };
-        let (trees, count) = (trees.iter().map(|tree| Perfect::new(tree, &test)).collect(), asked.len().max(1));
+        let (trees, count) = (trees.iter().map(|tree| Perfect::new(tree, &test)).collect(), contents.len().max(1));
         let (mut numbers, mut sets, mut last) = (Vec::new(), Vec::new(), None);
-        for (column, ask) in asked.into_iter().enumerate() {
-            match ask {
-                Ask::Number(feature, chunk, missing_left) => {
+        for (column, content) in contents.into_iter().enumerate() {
+            match content {
+                ColumnContent::Number(feature, chunk, missing_left) => {
                     let own = cuts[feature as usize].chunks(MAX_CUTS).nth(chunk).expect("the chunk of a cut");
                     // The two columns of the same thresholds, which differ in the missing value, are adjacent.
                     let same = (feature, chunk);
@@ -160,7 +166,7 @@ impl Lanes {
                     let number = numbers.last_mut().expect("one was just added");
                     *if missing_left { &mut number.missing_left } else { &mut number.missing_right } = Some(column);
                 }
-                Ask::Set(feature, levels, missing_left) => {
+                ColumnContent::Set(feature, levels, missing_left) => {
                     sets.push(Set { feature: feature as usize, column, levels, missing_left });
                 }
             }
@@ -206,12 +212,12 @@ impl Lanes {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn add_trees_wide(&self, columns: &[Column], choice: &mut Choice, sums: &mut [f64; ROWS]) {
+    fn add_trees_wide(&self, columns: &[RankColumn], choice: &mut Choice, sums: &mut [f64; ROWS]) {
         self.add_trees(columns, choice, sums);
     }
 
     #[inline(always)]
-    fn add_trees(&self, columns: &[Column], choice: &mut Choice, sums: &mut [f64; ROWS]) {
+    fn add_trees(&self, columns: &[RankColumn], choice: &mut Choice, sums: &mut [f64; ROWS]) {
         for trees in self.trees.chunks(TOGETHER) {
             for (tree, leaves) in trees.iter().zip(&mut choice.leaves) {
                 tree.choose(columns, &mut choice.parts, leaves);
@@ -232,7 +238,7 @@ impl Lanes {
 
 /// The content of a column: bytes for thresholds of a feature, or for a set of levels.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Ask {
+enum ColumnContent {
     /// The feature, the index of the chunk of [`MAX_CUTS`] of its thresholds, and true if a missing value goes left.
     Number(u32, usize, bool),
     Set(u32, LevelSet, bool),
@@ -252,7 +258,7 @@ impl Number {
     }
 
     /// Fills the columns for a block of rows.
-    fn fill(&self, rows: &[f64], width: usize, columns: &mut [Column]) {
+    fn fill(&self, rows: &[f64], width: usize, columns: &mut [RankColumn]) {
         let (mut ranks, mut missing) = ([0u64; ROWS], [false; ROWS]);
         for ((rank_of, missing), row) in ranks.iter_mut().zip(&mut missing).zip(rows.chunks_exact(width)) {
             let value = row[self.feature];
@@ -306,11 +312,11 @@ impl Perfect {
 
     /// Chooses the leaf of every row.
     #[inline(always)]
-    fn choose(&self, columns: &[Column], parts: &mut [[u8; ROWS]; 8], leaves: &mut [u8; ROWS]) {
+    fn choose(&self, columns: &[RankColumn], parts: &mut [[u8; ROWS]; 8], leaves: &mut [u8; ROWS]) {
         // The lowest three levels are subtrees of eight leaves; the levels above choose among them.
         let above = self.depth - 3;
         let subtrees = 1 << above;
-        let ask = |node: usize| {
+        let test = |node: usize| {
             let Test { column, above } = self.tests[node];
             (&columns[usize::from(column)], above)
         };
@@ -318,20 +324,20 @@ impl Perfect {
         for part in 0..subtrees {
             let node = subtrees - 1 + part;
             let (left, right) = (2 * node + 1, 2 * node + 2);
-            let asks = [node, left, right, 2 * left + 1, 2 * left + 2, 2 * right + 1, 2 * right + 2].map(ask);
+            let tests = [node, left, right, 2 * left + 1, 2 * left + 2, 2 * right + 1, 2 * right + 2].map(test);
             let out = if above == 0 { &mut *leaves } else { &mut parts[part] };
-            lowest(asks, 8 * part as u8, out);
+            leaf_of_eight(tests, 8 * part as u8, out);
         }
         match above {
             0 => (),
-            1 => among_two(ask(0), [0, 1].map(|i| &parts[i]), leaves),
-            2 => among_four([0, 1, 2].map(ask), [0, 1, 2, 3].map(|i| &parts[i]), leaves),
+            1 => select_of_two(test(0), [0, 1].map(|i| &parts[i]), leaves),
+            2 => select_of_four([0, 1, 2].map(test), [0, 1, 2, 3].map(|i| &parts[i]), leaves),
             _ => {
                 let mut halves = [[0; ROWS]; 2];
                 let [left, right] = &mut halves;
-                among_four([1, 3, 4].map(ask), [0, 1, 2, 3].map(|i| &parts[i]), left);
-                among_four([2, 5, 6].map(ask), [4, 5, 6, 7].map(|i| &parts[i]), right);
-                among_two(ask(0), [left, right], leaves);
+                select_of_four([1, 3, 4].map(test), [0, 1, 2, 3].map(|i| &parts[i]), left);
+                select_of_four([2, 5, 6].map(test), [4, 5, 6, 7].map(|i| &parts[i]), right);
+                select_of_two(test(0), [left, right], leaves);
             }
         }
     }
@@ -339,7 +345,7 @@ impl Perfect {
 
 /// Returns all ones if a row goes right, else 0. It has no branch, so that the compiler can vectorise it.
 #[inline(always)]
-fn right((column, above): (&Column, i8), row: usize) -> u8 {
+fn right((column, above): (&RankColumn, i8), row: usize) -> u8 {
     0u8.wrapping_sub(u8::from(column[row] > above))
 }
 
@@ -351,8 +357,8 @@ fn pick(right: u8, a: u8, b: u8) -> u8 {
 
 /// Chooses among eight leaves by seven tests: the node, its children from left to right, and their children.
 #[inline(always)]
-fn lowest(asks: [(&Column, i8); 7], first: u8, out: &mut [u8; ROWS]) {
-    let [a, b, c, d, e, f, g] = asks;
+fn leaf_of_eight(tests: [(&RankColumn, i8); 7], first: u8, out: &mut [u8; ROWS]) {
+    let [a, b, c, d, e, f, g] = tests;
     for (i, out) in out.iter_mut().enumerate() {
         let (a, b, c) = (right(a, i), right(b, i), right(c, i));
         let lowest = pick(a, pick(b, right(d, i), right(e, i)), pick(c, right(f, i), right(g, i)));
@@ -362,16 +368,16 @@ fn lowest(asks: [(&Column, i8); 7], first: u8, out: &mut [u8; ROWS]) {
 
 /// Chooses between two subtrees by the test of a node.
 #[inline(always)]
-fn among_two(ask: (&Column, i8), parts: [&[u8; ROWS]; 2], out: &mut [u8; ROWS]) {
+fn select_of_two(test: (&RankColumn, i8), parts: [&[u8; ROWS]; 2], out: &mut [u8; ROWS]) {
     for (i, out) in out.iter_mut().enumerate() {
-        *out = pick(right(ask, i), parts[0][i], parts[1][i]);
+        *out = pick(right(test, i), parts[0][i], parts[1][i]);
     }
 }
 
 /// Chooses among four subtrees by the tests of the node and its children.
 #[inline(always)]
-fn among_four(asks: [(&Column, i8); 3], parts: [&[u8; ROWS]; 4], out: &mut [u8; ROWS]) {
-    let [a, b, c] = asks;
+fn select_of_four(tests: [(&RankColumn, i8); 3], parts: [&[u8; ROWS]; 4], out: &mut [u8; ROWS]) {
+    let [a, b, c] = tests;
     for (i, out) in out.iter_mut().enumerate() {
         let of_left = pick(right(b, i), parts[0][i], parts[1][i]);
         let of_right = pick(right(c, i), parts[2][i], parts[3][i]);

@@ -30,11 +30,11 @@ pub(crate) const VECTORS: bool = cfg!(any(not(target_family = "wasm"), target_fe
 
 /// A learner with its calibration, ready to score.
 pub(crate) struct Scorer {
-    kind: Kind,
+    kind: ScorerKind,
     calibration: Calibration,
 }
 
-enum Kind {
+enum ScorerKind {
     Logistic(Logistic),
     /// The mean of the trees.
     Forest(Trees),
@@ -65,9 +65,9 @@ impl Trees {
 impl Scorer {
     pub(crate) fn new(learner: &Learner, calibration: &Calibration) -> Self {
         let kind = match learner {
-            Learner::LogisticRegression(logistic) => Kind::Logistic(logistic.clone()),
-            Learner::RandomForest { trees } => Kind::Forest(Trees::new(trees)),
-            Learner::GradientBoosting { base, trees } => Kind::Boosting(*base, Trees::new(trees)),
+            Learner::LogisticRegression(logistic) => ScorerKind::Logistic(logistic.clone()),
+            Learner::RandomForest { trees } => ScorerKind::Forest(Trees::new(trees)),
+            Learner::GradientBoosting { base, trees } => ScorerKind::Boosting(*base, Trees::new(trees)),
         };
         Scorer { kind, calibration: calibration.clone() }
     }
@@ -75,22 +75,22 @@ impl Scorer {
     /// The margin of a row, with the same bits as [`Learner::margin`].
     pub(crate) fn margin(&self, row: &[f64]) -> f64 {
         match &self.kind {
-            Kind::Logistic(logistic) => logistic.margin(row.into()),
-            Kind::Forest(trees) => trees.flat.sum(NOTHING, row) / trees.flat.trees() as f64,
-            Kind::Boosting(base, trees) => trees.flat.sum(*base, row),
+            ScorerKind::Logistic(logistic) => logistic.margin(row.into()),
+            ScorerKind::Forest(trees) => trees.flat.sum(NOTHING, row) / trees.flat.trees() as f64,
+            ScorerKind::Boosting(base, trees) => trees.flat.sum(*base, row),
         }
     }
 
     /// The margins of at most [`BLOCK`] rows of features, which are stored row after row.
     fn block(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
         match &self.kind {
-            Kind::Logistic(logistic) => logistic.margins(rows, width, margins),
-            Kind::Forest(trees) => {
+            ScorerKind::Logistic(logistic) => logistic.margins(rows, width, margins),
+            ScorerKind::Forest(trees) => {
                 margins.fill(NOTHING);
                 trees.add(rows, width, margins);
                 margins.iter_mut().for_each(|margin| *margin /= trees.flat.trees() as f64);
             }
-            Kind::Boosting(base, trees) => {
+            ScorerKind::Boosting(base, trees) => {
                 margins.fill(*base);
                 trees.add(rows, width, margins);
             }
@@ -129,8 +129,8 @@ impl Scorer {
     /// The calibrated probability of a margin.
     pub(crate) fn calibrated(&self, margin: f64) -> f64 {
         self.calibration.probability(match self.kind {
-            Kind::Forest(_) => rate_logit(margin),
-            Kind::Logistic(_) | Kind::Boosting(..) => margin,
+            ScorerKind::Forest(_) => rate_logit(margin),
+            ScorerKind::Logistic(_) | ScorerKind::Boosting(..) => margin,
         })
     }
 }
