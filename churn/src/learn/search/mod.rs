@@ -6,9 +6,9 @@
 //!
 //! Algorithm: customers are split into folds. For each fold, a trial is fitted, calibration included, on the rows of all
 //! other customers, and scores the rows of the fold. If the training part has an earlier and a later cutoff, the trial is
-//! fitted at the earlier one and evaluated at the later one, so no customer and no day is on both sides. The recipe with the
-//! requested settings and the lowest log-loss wins; of equal ones, the first tried. A variation wins only if it improves on
-//! that by more than the standard error of the difference over the same customers.
+//! fitted at the earlier one and evaluated at the later one, so no customer and no day is on both sides. The recipe that is
+//! used without a search is kept, unless the log-loss of another one is lower by more than the standard error of the
+//! difference over the same customers.
 //!
 //! Constraints: the list of trials is fixed and short. The only clock is the observer's. Without a clock the result is
 //! deterministic.
@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use ndarray::Axis;
 
+use super::config::{TableConfig, TrainConfig};
 use super::fit::{check_enough, fit};
 use super::folds::assign_folds;
 use super::snapshot::LabelledRows;
@@ -140,7 +141,7 @@ struct Trial {
     outcome: Result<(f64, Vec<f64>)>,
 }
 
-/// Searches for the recipe with the lowest log-loss. The sets have the same customers in the same rows. `refit_rows` is the
+/// Searches for a recipe that is better than the default. The sets have the same customers in the same rows. `refit_rows` is the
 /// number of rows that the recipe will be fitted on afterwards.
 pub(crate) fn search(
     sets: &[SearchSet<'_>],
@@ -251,15 +252,24 @@ impl ModelSearch<'_> {
         Ok(SearchResult { feature_set: set.feature_set, learning: best.config.clone(), protocol, candidates })
     }
 
-    /// The best recipe with the requested settings, or the best of the variations that improve on it by more than the standard
-    /// error of the difference. Without that condition, the luckiest of several equally good recipes would be chosen.
+    /// The default learner on the default feature set, or the best recipe that improves on it by more than the standard error
+    /// of the difference. Without that condition, the luckiest of several equally good recipes would be chosen. If the default
+    /// was not evaluated, the best recipe with the requested settings takes its place.
     fn chosen<'t>(&self, ranked: &[&'t Trial]) -> Option<&'t Trial> {
-        let asked = *ranked.iter().find(|trial| !trial.varied)?;
+        let is_default = |trial: &Trial| match self.sets[trial.set].feature_set {
+            None => trial.config.model == TableConfig::default().learning.model,
+            Some(set) => {
+                let default = TrainConfig::default();
+                set == default.features.feature_set && trial.config.model == default.learning.model
+            }
+        };
+        let mut asked = ranked.iter().filter(|trial| !trial.varied);
+        let default = asked.clone().find(|trial| is_default(trial)).or_else(|| asked.next())?;
         let better = ranked
             .iter()
-            .take_while(|trial| trial.varied)
-            .find(|trial| self.difference(asked, trial).is_some_and(|(gain, error)| gain > error));
-        Some(better.unwrap_or(&asked))
+            .take_while(|trial| !std::ptr::eq(**trial, *default))
+            .find(|trial| self.difference(default, trial).is_some_and(|(gain, error)| gain > error));
+        Some(better.unwrap_or(default))
     }
 
     /// The log-loss of one trial minus that of another, and the standard error of the difference.
@@ -382,12 +392,12 @@ mod tests {
         assert!((mean - 3.5).abs() < 1e-15 && (error - 18f64.sqrt() / 4.0).abs() < 1e-15);
     }
 
-    /// The requested recipe has the loss 1 on each of four customers. A variation that gains 0.4 on all is chosen. One that
+    /// The default learner has the loss 1 on each of four customers. A variation that gains 0.4 on all is chosen. One that
     /// gains 2 on one customer alone gains 0.5 on average; the error √(1.5² + 3 · 0.5²)/4 = 0.43 is below that, so it is
     /// chosen too. One that gains 3 on one customer and loses 1 on another gains 0.5 ± √(2.5² + 1.5² + 2 · 0.5²)/4 = 0.75, so
     /// it may be luck.
     #[test]
-    fn a_variation_must_gain_more_than_its_error() {
+    fn another_recipe_must_gain_more_than_its_error() {
         let data = data(0..4);
         let sets = [SearchSet { feature_set: None, rows: Ok(SearchRows::of_customers(Cow::Borrowed(&data), None)) }];
         let config = LearnConfig { model: ModelKind::Auto, ..LearnConfig::default() };
@@ -396,21 +406,27 @@ mod tests {
         for (losses, taken) in
             [([0.6; 4], true), ([-1.0, 1.0, 1.0, 1.0], true), ([-2.0, 2.0, 1.0, 1.0], false), ([1.0; 4], false)]
         {
+            let default = TableConfig::default().learning;
             let trial = |varied: bool, l2: f64, losses: [f64; 4]| Trial {
                 set: 0,
-                config: LearnConfig { l2, ..LearnConfig::default() },
+                config: LearnConfig { l2, ..default.clone() },
                 varied,
                 seconds: None,
                 outcome: Ok((losses.iter().sum::<f64>() / 4.0, losses.to_vec())),
             };
-            let failed = Trial { outcome: Err(Error::new(ErrorKind::OneClass, "few")), ..trial(false, 7.0, asked) };
-            let trials = vec![failed, trial(false, 1.0, asked), trial(true, 10.0, losses)];
-            let search = ModelSearch { sets: &sets, timer: &timer, refit_rows: 4, before: 0.0, total: 3, trials };
-            let found = search.finish(&LearnConfig::default()).expect("two were judged");
-            assert_eq!(found.learning.l2, if taken { 10.0 } else { 1.0 }, "{losses:?}");
-            let settings: Vec<String> = found.candidates.iter().map(Candidate::details).collect();
-            assert_eq!(settings, if taken { ["l2 10", "", "l2 7"] } else { ["", "l2 10", "l2 7"] });
-            assert_eq!(found.candidates[2].failure.as_deref(), Some("few"));
+            let mut other = trial(false, 10.0, losses);
+            other.config.model = ModelKind::RandomForest;
+            // A changed setting and another learner must gain alike.
+            for other in [trial(true, 10.0, losses), other] {
+                let failed = Trial { outcome: Err(Error::new(ErrorKind::OneClass, "few")), ..trial(false, 7.0, asked) };
+                let trials = vec![failed, trial(false, 1.0, asked), other];
+                let search = ModelSearch { sets: &sets, timer: &timer, refit_rows: 4, before: 0.0, total: 3, trials };
+                let found = search.finish(&default).expect("two were judged");
+                assert_eq!(found.learning.l2, if taken { 10.0 } else { 1.0 }, "{losses:?}");
+                let settings: Vec<String> = found.candidates.iter().map(Candidate::details).collect();
+                assert_eq!(settings, if taken { ["l2 10", "", "l2 7"] } else { ["", "l2 10", "l2 7"] });
+                assert_eq!(found.candidates[2].failure.as_deref(), Some("few"));
+            }
         }
     }
 }
