@@ -216,8 +216,8 @@ export interface LearnConfig {
 export interface TrainConfig extends LabelConfig, FeatureConfig, LearnConfig {
   /** The features, default `behavioral`. */
   feature_set?: FeatureSet;
-  /** The number of cutoffs to train on, 1 to 1000; null for as many as the log has room for, up to twelve (four if twelve would
-   *  give more than a million rows). */
+  /** The number of cutoffs to train on, 1 to 1000; null for as many as the log has room for, up to twelve (three if twelve would
+   *  give more than half a million rows). */
   snapshots?: number | null;
   /** The days of the cutoffs. */
   cutoffs?: Day[] | null;

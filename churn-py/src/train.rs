@@ -23,8 +23,8 @@ use crate::watch::PyObserver;
 /// horizon_days : int, default 90
 ///     Days in which a customer may come back.
 /// snapshots : int, optional
-///     The number of cutoffs; if left out up to twelve, as the log has room for (down to four where twelve would make more
-///     than a million rows).
+///     The number of cutoffs; if left out up to twelve, as the log has room for (down to three where twelve would make more
+///     than half a million rows).
 /// feature_set : {"rfm", "behavioral"}, default "behavioral"
 /// seed : int, default 0
 /// attributes : table, optional

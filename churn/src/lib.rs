@@ -152,7 +152,7 @@
 //!   predicted best out of time, and on unseen customers, on the data of `docs/accuracy.md`. The REST API keeps the defaults
 //!   that it documents.
 //! - **Default cutoffs.** There are up to twelve, as long as there is a whole horizon of past before each. There are fewer if
-//!   twelve would make more than a million rows, but at least four.
+//!   twelve would make more than half a million rows, but at least three.
 //! - **Calibration** is fitted on scores of customers that a learner was not trained on. For a forest they are the customers
 //!   left out of each tree's sample, which is drawn by customer. For the other learners they come from five folds, or from one
 //!   fold from 50,000 rows on. Boosting's rounds, depth and leaf penalty and the forest's depth are chosen on the same scores,

@@ -7,7 +7,7 @@ import { findingList, findingPanel, stopping, together } from "./findings.js";
 import { dateFormat, dateFormats, inspect } from "./inspect.js";
 import { badRows, cohorts, evaluation, headline, reading, segments } from "./results.js";
 import { slippingAway } from "./slipping.js";
-import { explainError, size, stages } from "./words.js";
+import { count, explainError, size, stages } from "./words.js";
 
 const OURS = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false], ["order_id", "Order", false]];
 
@@ -154,6 +154,8 @@ function results(found, request) {
     slippingAway(found.slipping, (id) => open(id, found.today)), customerList(found), campaign(found), segments(found), cohorts(found), evaluation(found), reading(found),
     card("Take it along",
       h("p", {}, "The model document works in the Rust library, the Python package, the server and here, with the same numbers everywhere."),
+      found.today.with_reasons < found.today.customers
+        && h("p", {}, `The file of all customers has reasons for the ${count(found.today.with_reasons)} at the greatest risk.`),
       h("p", { class: "buttons" }, save("customers", "customers.csv", "Customers (CSV)"), save("model", "model.json", "Model (JSON)"), save("report", "report.html", "Report (HTML)"))));
   show("results");
   by("found").scrollIntoView({ block: "start" });

@@ -3,6 +3,8 @@ import { ChurnError, features, labels, Model, modelReport, profit, readCsv, repo
 import { serve } from "./churn-wasm/worker/host-browser.js";
 import { sampleLog } from "./sample.js";
 
+/** Number of customers in the file of all customers that have reasons: a forest takes a millisecond for each. */
+const MOST_REASONS = 10_000;
 const state = { events: undefined, model: undefined, table: undefined, source: "", event: "event", allow: [] };
 // The scored customers, column by column.
 let today;
@@ -170,7 +172,7 @@ function summary() {
       event_types: events.event_types,
     },
     today: {
-      as_of: today.as_of, customers: today.ids.length, gone: today.gone, counts, expected,
+      as_of: today.as_of, customers: today.ids.length, with_reasons: Math.min(MOST_REASONS, today.ids.length), gone: today.gone, counts, expected,
       at_risk: today.value && atRisk, has_values: today.value !== undefined, findings: today.findings,
     },
     model: {
@@ -252,20 +254,20 @@ function order(rows, sort, descending) {
   if (keys) rows.sort((a, b) => sign * (keys[a] - keys[b]) || (today.value ? today.value[b] - today.value[a] : 0) || a - b);
 }
 
-/** All customers with their first reasons, in batches of some thousand. */
+/** All customers, those at the greatest risk first and with their reasons, in batches of some thousand. */
 function customersCsv() {
   const parts = [];
   const rows = Uint32Array.from(today.ids.keys());
   order(rows, "churn_probability", true);
   for (let from = 0; from < rows.length; from += 5000) {
     const some = rows.subarray(from, from + 5000);
-    const why = explain(some);
+    const why = from < MOST_REASONS ? explain(some) : undefined;
     const lines = Array.from(some, (row, i) => {
       const { customer_id, churn_probability, risk_segment, days_since_last, value, value_at_risk } = customerOf(row);
-      const reasons = why.reasons(i).filter((reason) => reason.raises_risk).map((reason) => reason.text).join("; ");
+      const reasons = why?.reasons(i).filter((reason) => reason.raises_risk).map((reason) => reason.text).join("; ");
       return [customer_id, churn_probability, risk_segment, days_since_last, value, value_at_risk, reasons];
     });
-    why.free();
+    why?.free();
     parts.push(csvLines(lines));
   }
   const header = "customer_id,churn_probability,risk_segment,days_since_last,value,value_at_risk,reasons\r\n";

@@ -33,8 +33,8 @@ pub struct TrainConfig {
     /// The settings of the learner; the default is a random forest.
     #[serde(flatten)]
     pub learning: LearnConfig,
-    /// Number of cutoffs to stack, 1 to 1000. None for as many as the log has room for, up to twelve (down to four if twelve
-    /// would make more than a million rows).
+    /// Number of cutoffs to stack, 1 to 1000. None for as many as the log has room for, up to twelve (down to three if twelve
+    /// would make more than half a million rows).
     pub snapshots: Option<usize>,
     /// The cutoffs themselves, instead of their number.
     pub cutoffs: Option<Vec<Day>>,

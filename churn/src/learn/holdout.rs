@@ -60,18 +60,20 @@ impl<'a> EventRows<'a> {
         &self.joined
     }
 
-    /// The data set of all cutoffs, and the configuration of the features fitted on it.
-    pub(crate) fn all(&self, features: &FeatureConfig) -> Result<(FeatureConfig, LabelledRows)> {
-        let all = 0..self.snapshots.len();
-        let fitted = self.snapshots.fit(all.clone(), features)?;
-        let data = self.snapshots.dataset(all, &fitted, &self.joined)?;
-        Ok((fitted, data))
+    /// The configuration of the features, fitted on all cutoffs.
+    pub(crate) fn fitted(&self, features: &FeatureConfig) -> Result<FeatureConfig> {
+        self.snapshots.fit(0..self.snapshots.len(), features)
+    }
+
+    /// The data set of all cutoffs, with the features as they were fitted.
+    pub(crate) fn all(&self, fitted: &FeatureConfig) -> Result<LabelledRows> {
+        self.snapshots.dataset(0..self.snapshots.len(), fitted, &self.joined)
     }
 
     /// Splits off the last cutoff as the test, with the cutoffs whose outcome was known by then as training rows. If that is
-    /// not possible, holds out a fifth of the customers.
-    pub(crate) fn split(&self, all: &LabelledRows, features: &FeatureConfig) -> Result<TrainTestSplit> {
-        let Some(known) = self.known else { return Ok(holdout(all, None, self.seed)) };
+    /// not possible, holds out a fifth of the customers of all cutoffs.
+    pub(crate) fn split(&self, features: &FeatureConfig, fitted: &FeatureConfig) -> Result<TrainTestSplit> {
+        let Some(known) = self.known else { return Ok(holdout(&self.all(fitted)?, None, self.seed)) };
         let last = self.snapshots.len() - 1;
         let (learn, test) = self.at(known, last, features)?;
         let test_cutoff = self.snapshots.cutoffs().last().copied();
@@ -94,7 +96,7 @@ impl<'a> EventRows<'a> {
     /// The training rows for the search. The last of their cutoffs is used for evaluation if there is an earlier one.
     fn to_search(&self, features: &FeatureConfig) -> Result<SearchRows<'static>> {
         let Some(usable) = self.known else {
-            let (_, all) = self.all(features)?;
+            let all = self.all(&self.fitted(features)?)?;
             return Ok(SearchRows::of_customers(Cow::Owned(holdout(&all, None, self.seed).learn), None));
         };
         if let Some(earlier) = known(&self.snapshots, usable, self.labels) {

@@ -94,14 +94,13 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
         feature_config.feature_set = best.feature_set.unwrap_or_default();
         found = Some(best);
     }
-    let (fitted_features, data) = rows.all(&feature_config)?;
-
+    let fitted_features = rows.fitted(&feature_config)?;
     findings.extend(rows.snapshots().check_attributes(&fitted_features, rows.joined())?);
     fail_on_errors(&findings, &allow)?;
     if config.labels.labels == LabelKind::Inactivity {
         findings.push(Finding::new("inactivity_rule", INACTIVITY_WARNING.to_owned()));
     }
-    let split = rows.split(&data, &feature_config)?;
+    let split = rows.split(&feature_config, &fitted_features)?;
     // Labels without an outcome window use no later events, so an audit would prove nothing.
     let audited = match config.audit && config.labels.labels == LabelKind::OutcomeWindow {
         true => {
@@ -115,9 +114,10 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
         }
         false => None,
     };
-    let recency = data.specs.iter().position(|spec| spec.name == "recency_score");
+    let recency = split.learn.specs.iter().position(|spec| spec.name == "recency_score");
     let rates = rows.snapshots().rates();
     let labels_have_time = config.labels.labels == LabelKind::OutcomeWindow;
+    let data = || rows.all(&fitted_features);
     let parts = TrainingParts { data, weights: None, split, recency, rates, labels_have_time, findings, found };
     let mut document = build(parts, &config.learning, observer)?;
     document.feature_config = Some(fitted_features);
@@ -156,7 +156,7 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
         found = Some(search(&sets, &config.learning, split.learn.y.len() + data.y.len(), &timer)?);
     }
     let parts = TrainingParts {
-        data,
+        data: || Ok(data),
         weights,
         split,
         recency: None,
@@ -183,8 +183,9 @@ fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
 }
 
 /// The data for training after the rows are chosen.
-struct TrainingParts {
-    data: LabelledRows,
+struct TrainingParts<D: FnOnce() -> Result<LabelledRows>> {
+    /// Returns all rows. It is called when the rows of the split are no longer needed: both at once take twice the memory.
+    data: D,
     weights: Option<Vec<f64>>,
     split: TrainTestSplit,
     recency: Option<usize>,
@@ -197,7 +198,11 @@ struct TrainingParts {
 }
 
 /// Evaluates the recipe, fits it on all rows, and creates the document.
-fn build(parts: TrainingParts, config: &LearnConfig, observer: &dyn Observer) -> Result<Document> {
+fn build<D: FnOnce() -> Result<LabelledRows>>(
+    parts: TrainingParts<D>,
+    config: &LearnConfig,
+    observer: &dyn Observer,
+) -> Result<Document> {
     let TrainingParts { data, weights, split, recency, rates, labels_have_time, mut findings, found } = parts;
     let config = &found.as_ref().map_or(config, |found| &found.learning).clone();
     let judged = fit(&split.learn, split.learn_weights.as_deref(), config, observer)?;
@@ -219,6 +224,8 @@ fn build(parts: TrainingParts, config: &LearnConfig, observer: &dyn Observer) ->
     sort_by_severity(&mut findings);
     let warnings = findings.iter().filter(|finding| finding.severity > Severity::Note);
     let warnings = warnings.map(|finding| finding.message.clone()).collect();
+    drop(split);
+    let data = data()?;
     let fitted = fit(&data, weights.as_deref(), config, observer)?;
     let golden = golden_rows(&data, &fitted);
     let segment = |p: f64| fitted.config.thresholds.band(p);

@@ -250,10 +250,10 @@ impl LabelledRows {
 }
 
 /// The default for the largest number of cutoffs of a log with this many customers: twelve, or fewer if they would make more
-/// than a million rows, but at least four.
+/// than half a million rows, but at least three.
 pub(super) fn most_by_default(customers: u64) -> usize {
-    const ROWS: u64 = 1_000_000;
-    ((ROWS / customers.max(1)) as usize).clamp(4, 12)
+    const ROWS: u64 = 500_000;
+    ((ROWS / customers.max(1)) as usize).clamp(3, 12)
 }
 
 /// Chooses the cutoffs to train on, oldest first. With `inactivity` and `provided` it is one, the last day of the log.
