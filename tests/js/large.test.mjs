@@ -17,8 +17,8 @@ const recipes = {
   logistic_regression: { snapshots: 5 },
   random_forest: { snapshots: 5, trees: 8 },
   gradient_boosting: { snapshots: 5, rounds: 12, feature_set: "behavioral" },
-  // A search of many minutes in one thread.
-  ...(process.env.CHURN_LONG && { auto: { snapshots: 5, trees: 8, rounds: 12 } }),
+  // Few trees and rounds: a search has a dozen trials, each with several fits.
+  auto: { snapshots: 5, trees: 8, rounds: 12 },
 };
 
 for (const [model, recipe] of Object.entries(recipes)) {

@@ -8,7 +8,7 @@ use churn::{
     INACTIVITY_WARNING, Input, LabelConfig, LabelKind, LearnConfig, Model, ModelKind, Protocol, ReadOptions, Table,
     TableConfig, TrainConfig, Transaction, Value, audit, features, labels, train, train_table,
 };
-use churn_tests::{csv_of, day, log_lines, read, table_bits};
+use churn_tests::{Xorshift, csv_of, day, log_lines, read, table_bits};
 
 fn log() -> Events {
     read(&csv_of(&log_lines(7, 300, 600)))
@@ -37,6 +37,35 @@ fn the_inactivity_rule_carries_its_warning() {
     assert!(honest.warnings().iter().all(|warning| warning != INACTIVITY_WARNING), "{:?}", honest.warnings());
     assert_eq!(honest.evaluation().protocol, Protocol::OutOfTime);
     assert!(honest.evaluation().recency_auc.is_some_and(|auc| (0.5..0.99).contains(&auc)));
+}
+
+/// Labels drawn at random, 400 customers to judge by, 200 of either kind: the standard error of the AUC is
+/// √((200 + 200 + 1) / (12 · 200 · 200)) = 0.029.
+#[test]
+fn labels_at_random_cannot_be_predicted() {
+    let mut random = Xorshift::new(11);
+    let labels: Vec<bool> = (0..2000).map(|_| random.below(2) == 1).collect();
+    let mut csv = "customer_id,event_date,amount,churn_label\n".to_owned();
+    for line in log_lines(8, 2000, 600) {
+        let customer = line.split(',').next().expect("an id");
+        let number: usize = customer.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().expect("a number");
+        let [date, amount] = [1, 2].map(|field| line.split(',').nth(field).expect("a field"));
+        csv.push_str(&format!("{customer},{date},{amount},{}\n", u8::from(labels[number % 2000])));
+    }
+    let mut options = ReadOptions::default();
+    options.columns.churn_label = Some("churn_label".to_owned());
+    let events = Events::from_csv(csv.as_bytes(), &options).expect("no bad row");
+    for model in [ModelKind::LogisticRegression, ModelKind::RandomForest, ModelKind::GradientBoosting] {
+        let config = TrainConfig {
+            labels: LabelConfig { labels: LabelKind::Provided, ..LabelConfig::default() },
+            learning: LearnConfig { model, ..LearnConfig::default() },
+            ..TrainConfig::default()
+        };
+        let model = train(&events, &config).expect("both classes");
+        let auc = model.evaluation().metrics.roc_auc;
+        assert!((auc - 0.5).abs() < 3.0 * 0.029, "{}: {auc}", model.kind().name());
+        assert!(model.evaluation().metrics.n > 300, "{}", model.evaluation().metrics.n);
+    }
 }
 
 #[test]

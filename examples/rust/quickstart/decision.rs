@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use churn::profit::{ContactConfig, ContactGroup, ContactList, ProfitCurve, contact_list, expected_curve};
-use churn::{Day, Events, ExplainConfig, FeatureTable, Model, Predictions, SlippingList};
+use churn::{Day, Events, ExplainConfig, FeatureTable, ListReasons, Model, Predictions, SlippingList};
 
 use crate::Result;
 use crate::summary::{amount, count, percent};
@@ -67,14 +67,18 @@ impl Scope {
         rows.sort_by(|&a, &b| p[b].total_cmp(&p[a]).then(value(b).total_cmp(&value(a))));
         rows.truncate(MOST);
         let explanation = model.explain_with(&features.select(&rows), words)?;
+        let all: Vec<usize> = (0..rows.len()).collect();
+        let ListReasons { shared, rows: reasons } = explanation.list_reasons(&all);
         let mut text = String::from("\nAt the greatest risk, and why\n");
-        for (i, id) in explanation.customer_ids().enumerate() {
-            let reasons = explanation.reasons(i);
+        if let Some(shared) = shared {
+            let _ = writeln!(text, "  Most of them have one reason in common: {}", shared.text);
+        }
+        for ((i, id), reasons) in explanation.customer_ids().enumerate().zip(reasons) {
             let mut raising = reasons.iter().filter(|reason| reason.raises_risk);
             let mut line = |name: &str, risk: &str, why: &str| {
                 let _ = writeln!(text, "  {name:<16} {risk:>8}   {why}");
             };
-            let first = raising.next().map_or("nothing that raises it: it is near the base rate", |r| r.text.as_str());
+            let first = raising.next().map_or("nothing else that raises it", |r| r.text.as_str());
             line(id, &percent(p[rows[i]]), first);
             raising.take(1).for_each(|reason| line("", "", &reason.text));
         }
