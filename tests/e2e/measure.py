@@ -223,7 +223,10 @@ def memory() -> None:
 def hostile() -> None:
     settings = {"SECRET_KEY": SECRET, "UPLOAD_IDLE_SECONDS": "60"}
     with server(**settings) as (process, _, _), server(**settings) as (elsewhere, _, _):
-        print("| attack | memory | p99, another server attacked | p99, attacked | ratio |\n|---|---|---|---|---|", flush=True)
+        print(
+            "| attack | memory | p99, another server attacked | p99, attacked | ratio |\n|---|---|---|---|---|",
+            flush=True,
+        )
         for found in run_attacks(process, seconds=5, elsewhere=elsewhere):
             times = f"{found.undisturbed:.1f} ms | {found.disturbed:.1f} ms"
             ratio = found.disturbed / found.undisturbed
