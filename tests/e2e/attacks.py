@@ -20,8 +20,8 @@ CUSTOMER = {"customer_id": "C1", "transactions": [{"event_date": "2025-12-01", "
 
 
 def p99(url: str, secret: str, seconds: float) -> float:
-    """Milliseconds within which 99 % of the predictions of the victim came. It is measured in a process of its own: here
-    it would wait for the threads of the attack, not for the server."""
+    """Milliseconds within which 99 % of the predictions of the victim came. It is measured in a process of its own:
+    here it would wait for the threads of the attack, not for the server."""
     command = [sys.executable, __file__, url, secret, str(seconds)]
     return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
@@ -131,8 +131,8 @@ Attack = Callable[[threading.Event], None]
 
 
 def attacks_on(server: Process, answers: dict[str, list[bytes]]) -> list[tuple[str, Attack, int, bytes]]:
-    """The attacks of the rival on a server: name, function of a thread, number of threads, and a word that each answer has.
-    Answers are added to `answers`."""
+    """The attacks of the rival on a server: name, function of a thread, number of threads, and a word that each answer
+    has. Answers are added to `answers`."""
     rival_secret = token(claims("rival"))
     rival = Client(server.url, "rival", rival_secret)
     rival_data = rival.train(transactions(2, customers=500))
