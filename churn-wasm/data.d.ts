@@ -1,4 +1,5 @@
-// The plain data of churn-wasm: settings and results. Keys are snake_case, as in every language.
+// The plain data of churn-wasm: settings and results. Keys are snake_case, as in every language. One file, and long,
+// because it is a list of declarations that an editor shows one by one.
 
 /** A calendar day, `YYYY-MM-DD`, UTC. */
 export type Day = string;

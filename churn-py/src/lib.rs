@@ -12,6 +12,7 @@ mod events;
 mod features;
 mod findings;
 mod ids;
+mod input;
 mod labels;
 mod measures;
 mod model;

@@ -11,7 +11,8 @@ use crate::align::aligned;
 use crate::convert::{Setting, config, floats, json, optional_floats, outcomes, read, to_python};
 use crate::error::{invalid, raise};
 use crate::events::Events;
-use crate::model::{Model, attributes, joined};
+use crate::input::{attributes, joined};
+use crate::model::Model;
 
 /// Applies a measure of the core to outcomes and probabilities, with its settings.
 fn judged<'py, C: DeserializeOwned + Sync, T: Serialize + Send>(

@@ -7,7 +7,8 @@ use pyo3::types::PyDict;
 use crate::convert::{Setting, read, settings};
 use crate::error::error_of_kind;
 use crate::events::Events;
-use crate::model::{Model, attributes, joined};
+use crate::input::{attributes, joined};
+use crate::model::Model;
 use crate::table::{Taken, table};
 use crate::watch::PyObserver;
 

@@ -49,11 +49,17 @@ impl BodyLimit {
         BodyLimit { bytes: max_body_bytes, factor: 8, setting: Some("MAX_BODY_BYTES") }
     }
 
+    /// Returns the limit of the route of a request.
+    pub(crate) fn of(request: &Request) -> BodyLimit {
+        request.extensions().get().copied().unwrap_or(BodyLimit::SETTINGS)
+    }
+
     fn exceeded(&self) -> ApiError {
         ApiError::too_large(self.bytes as u64, self.setting)
     }
 
-    fn memory(&self, bytes: usize) -> usize {
+    /// Returns the memory that a body of this length takes.
+    pub(crate) fn memory(&self, bytes: usize) -> usize {
         bytes.saturating_mul(self.factor)
     }
 }

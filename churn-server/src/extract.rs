@@ -12,8 +12,9 @@ use crate::bodies::BodyLimit;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// Length in bytes from which a body is parsed on a separate thread, not on one that answers requests.
-const LONG: usize = 4_000;
+/// Memory from which a body is parsed on a separate thread, not on one that answers requests: half a millisecond of work. That
+/// is 64 KB of a prediction, and 2 KB of settings.
+const LARGE: usize = 512_000;
 
 /// A JSON request body or response. The request body is limited by the [`BodyLimit`] of its route.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +28,10 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<AppState> for Json<T> {
             let message = "expected the header content-type: application/json";
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
         }
-        let RawBody(body) = RawBody::from_request(request, state).await?;
-        let parsed = match body.len() {
-            0..LONG => axum::Json::from_bytes(&body),
+        let limit = BodyLimit::of(&request);
+        let body = state.bodies.read(request, limit).await?;
+        let parsed = match limit.memory(body.len()) {
+            0..LARGE => axum::Json::from_bytes(&body),
             _ => state.cpu.run(move || axum::Json::from_bytes(&body)).await?,
         };
         let axum::Json(value) = parsed?;
@@ -101,7 +103,7 @@ impl FromRequest<AppState> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
-        let limit = request.extensions().get().copied().unwrap_or(BodyLimit::SETTINGS);
+        let limit = BodyLimit::of(&request);
         state.bodies.read(request, limit).await.map(RawBody)
     }
 }

@@ -62,7 +62,7 @@ impl Files {
     /// previous owner.
     ///
     /// # Errors
-    /// Those of database and storage.
+    /// The errors of database and storage.
     pub async fn adopt(&self) -> Result<(u64, String)> {
         self.storage.prepare().await?;
         self.installation.adopt().await
@@ -71,7 +71,7 @@ impl Files {
     /// Returns the files on record; those that the next sweep removes come first.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn pending(&self) -> crate::error::Result<Vec<PendingFile>> {
         self.store.pending_files(self.grace).await
     }

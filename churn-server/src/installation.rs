@@ -109,7 +109,7 @@ impl Installation {
     /// previous owner.
     ///
     /// # Errors
-    /// Those of database and storage.
+    /// The errors of database and storage.
     pub(crate) async fn adopt(&self) -> Result<(u64, String)> {
         let lock = self.lock_exclusive().await?;
         let was = match self.owner(&self.row().await?).await? {

@@ -1,4 +1,4 @@
-//! How long each step takes on a small log: read, features, train, predict, explain. `cargo bench -p openchurn` takes about a
+//! Times of each step on a small log: read, features, train, predict, explain. `cargo bench -p openchurn` takes about a
 //! minute. Against other libraries: `examples/bench`.
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail")]
 #![allow(missing_docs, reason = "a program")]

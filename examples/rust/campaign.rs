@@ -1,4 +1,4 @@
-//! What a budgeted list earns on outcomes that were held out: chosen by expected profit, by probability alone, and by what
+//! Profit of a budgeted list on outcomes that were held out: chosen by expected profit, by probability alone, and by what
 //! the customers spent.
 //!
 //! `cargo run --release --example campaign -- DATA_DIR`, where DATA_DIR holds `cdnow_master.txt` and `online_retail.csv`.

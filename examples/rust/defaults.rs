@@ -1,4 +1,4 @@
-//! How well each configuration predicts out of time on four real logs: at each of several days a model learns from what was
+//! Accuracy of each configuration out of time on four real logs: at each of several days a model learns from what was
 //! known by then and scores the customers that its definition covers; then the outcome is looked up. Nothing that is judged
 //! was seen by the model that is judged.
 //!

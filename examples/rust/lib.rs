@@ -1,3 +1,3 @@
-//! What the examples share; they stand beside this file. Run one with `cargo run --release --example NAME`.
+//! Code that the examples share. The examples are beside this file. Run one with `cargo run --release --example NAME`.
 
 pub mod data;

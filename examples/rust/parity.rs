@@ -1,4 +1,4 @@
-//! What the core says about a log, number by number: the other languages must say the same, bit for bit.
+//! Results of the core on a log, number by number: the other languages must say the same, bit for bit.
 //!
 //! ```text
 //! cargo run --release --example parity -- events.csv > numbers.json

@@ -140,7 +140,18 @@ test("from nothing to the customers at risk", async () => {
     await page.waitForTimeout(50);
   };
   const ids = ({ customers }) => customers.map((one) => one.customer_id);
+  // A reason that most of a page share is said above the list, and at none of its customers.
+  const shared = new Set();
+  const saysOnce = async ({ shared_reason: reason, customers }) => {
+    const said = await page.$$eval(".shared .reasons li", (items) => items.map((item) => item.textContent.slice(1)));
+    assert.deepEqual(said, reason ? [reason.text] : []);
+    const others = ({ reasons }) => reasons.filter((other) => !reason || other.feature !== reason.feature || other.raises_risk !== reason.raises_risk);
+    const expected = customers.flatMap((one) => others(one).slice(0, 2).map(({ text }) => text));
+    assert.deepEqual(await page.$$eval("#list .reasons li:has(b)", (items) => items.map((item) => item.textContent.slice(1))), expected);
+    shared.add(reason !== null);
+  };
   assert.deepEqual(await names(), ids(await asked("sort=churn_probability&order=desc")));
+  await saysOnce(await asked("sort=churn_probability&order=desc"));
   await settled(() => page.click('.sort[data-key="expected_profit"]'));
   assert.deepEqual(await names(), ids(await asked("sort=expected_profit&order=desc")));
   assert.equal(await page.getAttribute('th:has(.sort[data-key="expected_profit"])', "aria-sort"), "descending");
@@ -149,6 +160,8 @@ test("from nothing to the customers at risk", async () => {
   assert.deepEqual(inOrder, [...inOrder].sort());
   await settled(() => page.click('button:text("Later")'));
   assert.deepEqual(await names(), ids(await asked("sort=customer_id&order=asc&offset=20")));
+  await saysOnce(await asked("sort=customer_id&order=asc&offset=20"));
+  assert.deepEqual(shared, new Set([true, false]));
   await settled(() => page.selectOption("#band", "Low"));
   const risks = await page.$$eval("#list tbody tr", (rows) => rows.map((row) => [row.querySelector(".band").textContent, parseFloat(row.querySelector('[data-name="Risk"]').textContent)]));
   assert.ok(risks.length > 0 && risks.every(([band, risk]) => band === "Low" && risk <= 30), String(risks));

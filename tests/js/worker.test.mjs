@@ -40,7 +40,14 @@ test("every call gives what it gives without a worker", async () => {
   const why = await model.explainFeatures(table, { reasons: 2 });
   assert.deepEqual(await why.reasons(3), expected.explain(here, { as_of: "2023-12-31", reasons: 2 }).reasons(3));
   assert.deepEqual(await why.listReasons([3, 1]), { shared: null, rows: [await why.reasons(3), await why.reasons(1)] });
-  assert.deepEqual(await why.listReasons(), expected.explain(here, { as_of: "2023-12-31", reasons: 2 }).listReasons());
+  const all = expected.explain(here, { as_of: "2023-12-31", reasons: 2 });
+  assert.deepEqual(await why.listReasons(), all.listReasons());
+  // The customers of one first reason share it.
+  const firsts = Array.from({ length: all.length }, (_, row) => all.reasons(row)[0]);
+  const [{ feature, raises_risk }] = firsts;
+  const alike = firsts.flatMap((first, row) => (first.feature === feature && first.raises_risk === raises_risk ? [row] : []));
+  const { shared } = await why.listReasons(alike);
+  assert.deepEqual([shared.feature, shared.raises_risk, shared.customers], [feature, raises_risk, alike.length]);
   const same = await there.Model.fromJson(expected.toJson());
   assert.equal(await same.kind, "random_forest");
   const { customer_id, churned } = await there.labels(events, { cutoff: "2023-12-31" });

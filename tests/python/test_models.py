@@ -169,16 +169,17 @@ def test_explanations_add_up(events: churn.Events, model: churn.Model) -> None:
         explanation.reasons_of(len(explanation))
     # One customer's list has the reasons of that customer; no list of fewer than five shares one.
     assert explanation.list_reasons([3]) == {"shared": None, "rows": [explanation.reasons_of(3)]}
-    riskiest = [int(row) for row in np.argsort(-explanation.churn_probability)]
-    listed = explanation.list_reasons(riskiest[:20])
-    firsts = [explanation.reasons_of(row)[0] for row in riskiest[:20]]
+    # Eight customers of one first reason and two of others share it; with three others they do not.
+    firsts = [explanation.reasons_of(row)[0] for row in range(len(explanation))]
     names = [(first["feature"], first["raises_risk"]) for first in firsts]
-    most = max(names.count(name) for name in names)
-    assert (listed["shared"] is not None) == (most >= 16)
-    if listed["shared"]:
-        name = (listed["shared"]["feature"], listed["shared"]["raises_risk"])
-        assert names.count(name) == listed["shared"]["customers"] == most
-        assert all(name != (reason["feature"], reason["raises_risk"]) for row in listed["rows"] for reason in row)
+    name = max(names, key=names.count)
+    same = [row for row, other in enumerate(names) if other == name][:8]
+    others = [row for row, other in enumerate(names) if other != name][:3]
+    assert (len(same), len(others)) == (8, 3)
+    listed = explanation.list_reasons(same + others[:2])
+    assert (listed["shared"]["feature"], listed["shared"]["raises_risk"], listed["shared"]["customers"]) == (*name, 8)
+    assert all(name != (reason["feature"], reason["raises_risk"]) for row in listed["rows"] for reason in row)
+    assert explanation.list_reasons(same + others)["shared"] is None
     assert len(explanation.list_reasons()["rows"]) == len(explanation)
     with pytest.raises(IndexError):
         explanation.list_reasons([0, len(explanation)])

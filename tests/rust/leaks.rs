@@ -1,4 +1,4 @@
-//! What must not go unnoticed: labels computed from the past, features that see the future, columns that are missing, and
+//! Mistakes that must not go unnoticed: labels computed from the past, features that see the future, columns that are missing, and
 //! settings that cannot be meant.
 
 use std::collections::BTreeMap;

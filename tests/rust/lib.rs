@@ -1,4 +1,4 @@
-//! What the tests share: where the vectors are, how numbers are compared, made-up logs, and a small random generator.
+//! Code that the tests share: paths of the vectors, comparison of numbers, made-up logs, and a small random generator.
 
 pub mod customers;
 

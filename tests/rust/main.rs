@@ -17,6 +17,7 @@ mod properties;
 mod prose;
 mod quotes;
 mod real_data;
+mod reasons;
 mod robustness;
 mod stopping;
 mod threads;

@@ -1,4 +1,4 @@
-//! What must hold for every campaign and every two models: the order of rows changes no bit, no threshold earns more than the
+//! Properties of every campaign and every two models: the order of rows changes no bit, no threshold earns more than the
 //! maximum, no budget is exceeded, the control group is what was promised.
 
 use churn::{EvaluationConfig, compare, evaluate, profit};

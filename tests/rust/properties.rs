@@ -1,4 +1,4 @@
-//! What must hold for every log: no order, chunking or number of threads changes a bit, and no future reaches a feature.
+//! Properties of every log: no order, chunking or number of threads changes a bit, and no future reaches a feature.
 
 use std::io::Read;
 

@@ -1,4 +1,4 @@
-//! Docs of items say what an item is or does: they begin with a noun phrase or a verb, not with a riddle such as "What was
+//! Docs of items and modules say what they are or do: they begin with a noun phrase or a verb, not with a riddle such as "What was
 //! read" or "Those that have".
 
 use std::fs;
@@ -24,11 +24,12 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The first lines of the blocks of `///` in a file, with their line numbers.
+/// The first lines of the blocks of `///` and `//!` in a file, with their line numbers.
 fn first_lines(text: &str) -> Vec<(usize, &str)> {
     let (mut lines, mut inside) = (Vec::new(), false);
     for (number, line) in text.lines().enumerate() {
-        let doc = line.trim_start().strip_prefix("///");
+        let line = line.trim_start();
+        let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
         if let Some(doc) = doc.filter(|_| !inside) {
             lines.push((number + 1, doc.trim()));
         }
@@ -38,8 +39,11 @@ fn first_lines(text: &str) -> Vec<(usize, &str)> {
 }
 
 #[test]
-fn docs_of_items_say_what_they_are() {
-    assert_eq!(first_lines("/// A day.\n/// What?\nstruct Day;\n  /// Who.\n"), [(1, "A day."), (4, "Who.")]);
+fn docs_say_what_things_are() {
+    assert_eq!(
+        first_lines("//! Days.\n\n/// A day.\n/// What?\nstruct Day;\n  /// Who.\n"),
+        [(1, "Days."), (3, "A day."), (6, "Who.")]
+    );
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for package in PACKAGES {
         let (mut files, mut all, mut riddles) = (Vec::new(), 0, Vec::new());

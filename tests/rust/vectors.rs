@@ -2,7 +2,7 @@
 //! does not know this library, or are worked by hand.
 //!
 //! Each file declares here how many cases it must hold: a runner that finds fewer fails, so that a case cannot go missing
-//! unnoticed.
+//! unnoticed. One file, and long: a runner for each file of cases.
 
 use base64::Engine as _;
 use churn::{

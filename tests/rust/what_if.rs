@@ -1,4 +1,4 @@
-//! What if: the changes that are found are enough, small, and within what was seen in training.
+//! Smallest changes: the changes that are found are enough, small, and within what was seen in training.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use churn::{ExplainConfig, Finding, Segment, SharedReason};
+use churn::{ExplainConfig, Finding, Reason, Segment, SharedReason};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -309,15 +309,11 @@ struct SharedReasonAnswer {
 }
 
 impl SharedReasonAnswer {
-    /// Returns the shared reason of the rows of a page. None if there is none, if two models scored the rows, or if the model
-    /// no longer exists.
-    async fn of(state: &AppState, batch: &Batch, rows: &[PredictionRow]) -> Option<Self> {
-        if rows.iter().any(|row| row.model_version != batch.model_version) {
-            return None;
-        }
+    /// Returns the shared reason of customers of a batch, each with probability of churn and reasons. None if there is none, or
+    /// if the model no longer exists.
+    async fn of(state: &AppState, batch: &Batch, listed: &[(f64, Vec<Reason>)]) -> Option<Self> {
         let hot = Hot::load(state, &batch.org_id, &batch.model_id).await.ok()?;
-        let listed: Vec<_> = rows.iter().map(|row| (row.churn_probability, row.reasons())).collect();
-        let shared = hot.model().shared_reason(&listed, &ExplainConfig::default()).ok()??;
+        let shared = hot.model().shared_reason(listed, &ExplainConfig::default()).ok()??;
         let SharedReason { feature, raises_risk, customers, text } = shared;
         Some(SharedReasonAnswer { feature, raises_risk, customers, text })
     }
@@ -361,15 +357,17 @@ async fn customers(
     };
     let search = query.search.filter(|search| !search.is_empty());
     let found = pages::read(&state, &batch, Wish { segment: query.risk_segment, search, order, page }).await?;
-    let answer = |row: PredictionRow| CustomerAnswer {
-        reasons: row.reasons().into_iter().map(ReasonAnswer::from).collect(),
+    let one_model = found.rows.iter().all(|row| row.model_version == batch.model_version);
+    let listed: Vec<_> = found.rows.iter().map(|row| (row.churn_probability, row.reasons())).collect();
+    let shared_reason = if one_model { SharedReasonAnswer::of(&state, &batch, &listed).await } else { None };
+    let answer = |(row, (_, reasons)): (PredictionRow, (f64, Vec<Reason>))| CustomerAnswer {
+        reasons: reasons.into_iter().map(ReasonAnswer::from).collect(),
         customer_id: row.customer_id,
         churn_probability: row.churn_probability,
         risk_segment: row.risk_segment,
         model_version: row.model_version,
         expected_profit: row.expected_profit,
     };
-    let shared_reason = SharedReasonAnswer::of(&state, &batch, &found.rows).await;
     Ok(Json(CustomerList {
         shared_reason,
         batch_id: batch.id,
@@ -378,7 +376,7 @@ async fn customers(
         total: found.total,
         limit: page.limit,
         offset: page.offset,
-        customers: found.rows.into_iter().map(answer).collect(),
+        customers: found.rows.into_iter().zip(listed).map(answer).collect(),
     }))
 }
 

@@ -188,7 +188,7 @@ async fn discard_all(state: &AppState, keys: Vec<String>) {
 /// Sends an object of the storage as a file download.
 ///
 /// # Errors
-/// Those of the storage.
+/// The errors of the storage.
 pub(crate) async fn download(state: &AppState, key: &str, filename: &str, content_type: &str) -> Result<Response> {
     let at: Location = key.parse()?;
     let content = state.storage.get(&at).await?;

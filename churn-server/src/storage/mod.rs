@@ -140,13 +140,13 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Deletes the object; returns false if there was none.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// The errors of the backend.
     async fn delete(&self, at: &Location) -> Result<bool>;
 
     /// Returns the objects whose keys begin with `prefix` (all for an empty one), sorted by the bytes of their keys.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// The errors of the backend.
     async fn list(&self, bucket: Bucket, prefix: &str) -> Result<Vec<Listed>>;
 
     /// Checks that files can be read and written and that nobody else can read them. Changes nothing. The objects in `there`
@@ -159,7 +159,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Removes what killed writers left behind, and returns the number of such files. Active writers are not disturbed.
     ///
     /// # Errors
-    /// Those of the backend.
+    /// The errors of the backend.
     async fn sweep(&self) -> Result<u64>;
 
     /// Returns true if the backend could not be reached by the last request.
@@ -171,7 +171,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
 /// Writes bytes from memory.
 ///
 /// # Errors
-/// Those of [`Storage::put`].
+/// The errors of [`Storage::put`].
 pub async fn put_bytes(
     storage: &dyn Storage,
     at: &Location,

@@ -140,7 +140,7 @@ impl Store {
     /// Returns the batches of an organization, newest first.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn batches(&self, org_id: &str, status: Option<BatchStatus>, page: PageQuery) -> Result<Paged<Batch>> {
         const COUNT: &str = "SELECT COUNT(*) FROM prediction_batches WHERE org_id = $1 AND ($2 IS NULL OR status = $2)";
         const SQL: &str = "SELECT * FROM prediction_batches WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
@@ -159,7 +159,7 @@ impl Tx {
     /// Inserts a new batch that a job will score.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn insert_batch(&mut self, new: &NewBatch<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO prediction_batches (id, org_id, job_id, dataset_id, input_key, model_id, \
              model_version, challenger_id, status, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'processing', $9)";
@@ -177,7 +177,7 @@ impl Tx {
     /// Marks a batch as completed; its predictions are in storage.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn batch_completed(&mut self, id: &str, made: &BatchMade) -> Result<()> {
         const SQL: &str = "UPDATE prediction_batches SET status = 'completed', file_key = $2, as_of = $3, customers = $4, \
              segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, inactive_customers = $9, findings = $10, \
@@ -195,7 +195,7 @@ impl Tx {
     /// Marks a batch as failed or cancelled.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn batch_failed(&mut self, id: &str, error: &ApiError, cancelled: bool) -> Result<()> {
         const SQL: &str = "UPDATE prediction_batches SET status = $2, finished_at = $3, error_code = $4, \
              error_message = $5, error_line = $6, error_findings = $7 WHERE id = $1";

@@ -46,7 +46,7 @@ impl Store {
     /// moment.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn record_file(&self, key: &str) -> Result<bool> {
         let sql = statement(
             self.pool(),
@@ -61,7 +61,7 @@ impl Store {
     /// Renews the record of a file that is still being written. Returns false if the file is no longer on record.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn renew_file(&self, key: &str) -> Result<bool> {
         let sql = statement(self.pool(), "UPDATE pending_files SET recorded_at = {now} WHERE key = $1 AND NOT doomed");
         let rows =
@@ -73,7 +73,7 @@ impl Store {
     /// remove it at once.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn is_file_deletable(&self, key: &str) -> Result<bool> {
         let sql = statement(self.pool(), "SELECT COUNT(*) FROM pending_files WHERE key = $1 AND NOT {referred}");
         let rows: i64 = on_pool!(self.pool(), db => sqlx::query_scalar(sql).bind(key).fetch_one(db).await)?;
@@ -83,7 +83,7 @@ impl Store {
     /// Returns the files on record: those that are due first, and the oldest of them first.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn pending_files(&self, grace: Duration) -> Result<Vec<PendingFile>> {
         let sql = statement(
             self.pool(),
@@ -97,7 +97,7 @@ impl Store {
     /// keys of all doomed files that are still on record.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn mark_files_for_deletion(&self, grace: Duration) -> Result<Vec<String>> {
         // Without this, a clock that was set back would keep such a record for ever.
         const FUTURE: &str = "UPDATE pending_files SET recorded_at = {now} WHERE recorded_at > {now}";
@@ -121,7 +121,7 @@ impl Store {
     /// Deletes the record of a doomed file that is no longer in storage.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn delete_file_record(&self, key: &str) -> Result<()> {
         const SQL: &str = "DELETE FROM pending_files WHERE key = $1 AND doomed";
         on_pool!(self.pool(), db => sqlx::query(SQL).bind(key).execute(db).await.map(drop))?;
@@ -131,7 +131,7 @@ impl Store {
     /// Deletes the records of all files, so that none of them is ever removed. Returns their number.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn delete_all_file_records(&self) -> Result<u64> {
         const SQL: &str = "DELETE FROM pending_files";
         Ok(on_pool!(self.pool(), db => sqlx::query(SQL).execute(db).await.map(|done| done.rows_affected()))?)
@@ -140,7 +140,7 @@ impl Store {
     /// Returns true if any row refers to a file.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn has_files(&self) -> Result<bool> {
         const SQL: &str = "SELECT (SELECT COUNT(*) FROM datasets) + (SELECT COUNT(*) FROM models WHERE document_key IS NOT NULL) \
              + (SELECT COUNT(*) FROM prediction_batches)";
@@ -166,7 +166,7 @@ impl Tx {
     /// Records the files whose rows this transaction deletes.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub(super) async fn release_files(&mut self, keys: &[String]) -> Result<()> {
         for key in keys {
             let sql = self.sql(

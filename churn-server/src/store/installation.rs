@@ -60,7 +60,7 @@ impl Store {
     /// Waits for the exclusive lock among all processes on this database. Returns None after `patience`.
     ///
     /// # Errors
-    /// Those of the database; `internal` if the lock file cannot be written.
+    /// The errors of the database; `internal` if the lock file cannot be written.
     pub async fn lock_exclusive(&self, patience: Duration) -> Result<Option<ExclusiveLock>> {
         let wait = async {
             let turn = std::sync::Arc::clone(&self.turn).lock_owned().await;
@@ -92,7 +92,7 @@ impl Store {
     /// Returns the row; the first call creates it.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn installation(&self) -> Result<InstallationRow> {
         const SQL: &str = "SELECT id, token, next_token FROM installation WHERE only_row = 1";
         const MAKE: &str =
@@ -109,7 +109,7 @@ impl Store {
     /// Stores the next token before the marker gets it.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn set_next_token(&self, token: &str) -> Result<()> {
         const SQL: &str = "UPDATE installation SET next_token = $1";
         on_pool!(self.pool(), db => sqlx::query(SQL).bind(token).execute(db).await.map(drop))?;
@@ -119,7 +119,7 @@ impl Store {
     /// Stores the token that the marker has now.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn set_token(&self, token: &str) -> Result<()> {
         const SQL: &str = "UPDATE installation SET token = $1, next_token = NULL";
         on_pool!(self.pool(), db => sqlx::query(SQL).bind(token).execute(db).await.map(drop))?;

@@ -166,7 +166,7 @@ impl Tx {
     /// Inserts a job with the input of its handler.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn insert_job(&mut self, job: &NewJob<'_>, payload: &impl Serialize) -> Result<()> {
         let payload = serde_json::to_string(payload).map_err(ApiError::internal)?;
         let sql = self.sql(
@@ -182,7 +182,7 @@ impl Tx {
     /// Makes a job of this transaction wait for the job that makes the features it needs.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn wait_for_features(&mut self, id: &str, features_job: &str) -> Result<()> {
         const SQL: &str = "UPDATE jobs SET waits_for = $2, stage = 'waiting for features' WHERE id = $1";
         on_tx!(self, db => sqlx::query(SQL).bind(id).bind(features_job).execute(db).await.map(drop))?;
@@ -205,7 +205,7 @@ impl Tx {
     /// Marks a data set as processed by the job, or returns the id of the job that already processes it.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn mark_processing(&mut self, dataset_id: &str, job_id: &str) -> Result<Option<String>> {
         const TAKE: &str = "UPDATE datasets SET status = 'processing' WHERE id = $1 AND status <> 'processing'";
         const WHO: &str = "SELECT job_id FROM datasets WHERE id = $1";
@@ -265,7 +265,7 @@ impl Tx {
     /// heartbeat that it has lost it. Stops the trainings on the data set.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub(super) async fn delete_jobs_on_dataset(&mut self, org_id: &str, dataset_id: &str) -> Result<()> {
         const DELETE: &str = "DELETE FROM jobs WHERE org_id = $1 AND ((kind = 'process_features' AND subject_id = $2) \
              OR (kind = 'predict_bulk' AND subject_id IN (SELECT id FROM prediction_batches WHERE dataset_id = $2)))";
@@ -280,7 +280,7 @@ impl Tx {
     /// Ends a job with a result, in the transaction of [`Store::begin_fenced`] that also writes the result.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn complete_job(mut self, job: &Job) -> Result<()> {
         let sql = self.sql(
             "UPDATE jobs SET status = 'completed', progress = 1, stage = NULL, error_code = NULL, error_message = NULL, \
@@ -301,7 +301,7 @@ impl Store {
     /// Takes a job of the organization whose turn was longest ago: the job that has waited longest, or one whose worker died.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn claim_job(&self, worker: &str, lease: Duration) -> Result<Option<Job>> {
         // If nothing is due, nothing is written, because SQLite would lock the whole database for it.
         let due = self.sql("SELECT id FROM jobs WHERE {due} OR (status = 'running' AND lease_until < {now}) LIMIT 1");
@@ -357,7 +357,7 @@ impl Store {
     /// Renews the lease and writes the progress.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn renew_lease(
         &self,
         job: &Job,
@@ -384,7 +384,7 @@ impl Store {
     /// then nothing may be written.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn begin_fenced(&self, job: &Job, worker: &str) -> Result<Option<Tx>> {
         let mut tx = self.begin().await?;
         // An update, because it also locks the row until the end of the transaction.
@@ -399,7 +399,7 @@ impl Store {
     /// Ends a job that cannot succeed, and updates its data set, model or batch. Returns false if the worker has lost the job.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn fail_job(&self, job: &Job, worker: &str, failure: &JobFailure) -> Result<bool> {
         let Some(mut tx) = self.begin_fenced(job, worker).await? else { return Ok(false) };
         tx.end_job(job, failure).await?;
@@ -410,7 +410,7 @@ impl Store {
     /// Returns a job to the queue for another attempt after some time. Returns false if the worker has lost the job.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn retry_job(&self, job: &Job, worker: &str, failure: &JobFailure, after: Duration) -> Result<bool> {
         let Some(mut tx) = self.begin_fenced(job, worker).await? else { return Ok(false) };
         let sql = tx.sql(
@@ -430,7 +430,7 @@ impl Store {
     /// worker has lost the job.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn defer_job(
         &self,
         job: &Job,
@@ -458,7 +458,7 @@ impl Store {
     /// the job.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn release_job(&self, job: &Job, worker: &str) -> Result<bool> {
         let Some(mut tx) = self.begin_fenced(job, worker).await? else { return Ok(false) };
         let sql = "UPDATE jobs SET status = 'queued', attempts = attempts - 1, progress = 0, stage = NULL, \
@@ -505,7 +505,7 @@ impl Store {
     /// Returns the jobs of an organization, newest first.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn jobs(
         &self,
         org_id: &str,
@@ -529,7 +529,7 @@ impl Store {
     /// Returns the length of the queue over all organizations, for `/metrics`.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn queue_depth(&self) -> Result<QueueDepth> {
         let sql = self.sql(
             "SELECT COALESCE(SUM(CASE WHEN status = 'queued' THEN 1 ELSE 0 END), 0) AS queued, \

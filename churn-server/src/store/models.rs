@@ -131,7 +131,7 @@ impl Store {
     /// Returns the models of an organization, newest first.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn models(&self, org_id: &str, status: Option<ModelStatus>, page: PageQuery) -> Result<Paged<ModelRow>> {
         const COUNT: &str = "SELECT COUNT(*) FROM models WHERE org_id = $1 AND ($2 IS NULL OR status = $2)";
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND ($2 IS NULL OR status = $2) \
@@ -148,7 +148,7 @@ impl Store {
     /// Returns the model with this role.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn model_in_role(&self, org_id: &str, role: ModelRole) -> Result<Option<ModelRow>> {
         const SQL: &str = "SELECT * FROM models WHERE org_id = $1 AND role = $2";
         Ok(
@@ -191,7 +191,7 @@ impl Tx {
     /// Increments the serving generation, so that every server sees the change.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn bump_serving_generation(&mut self, org_id: &str) -> Result<()> {
         const SQL: &str = "UPDATE organizations SET serving_generation = serving_generation + 1 WHERE id = $1";
         on_tx!(self, db => sqlx::query(SQL).bind(org_id).execute(db).await.map(drop))?;
@@ -201,7 +201,7 @@ impl Tx {
     /// Inserts a new model that a job will train. It gets the next version.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn insert_model(&mut self, new: &NewModel<'_>) -> Result<()> {
         // Two trainings that begin at once wait for each other here.
         const LOCK: &str = "UPDATE organizations SET name = name WHERE id = $1";
@@ -217,7 +217,7 @@ impl Tx {
     /// Marks a training as completed; the document is in storage.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn training_completed(&mut self, id: &str, document_key: &str, model: &churn::Model) -> Result<()> {
         const SQL: &str = "UPDATE models SET status = 'completed', document_key = $2, kind = $3, training_samples = $4, \
              churn_rate = $5, recency_auc = $6, metrics = $7, warnings = $8, trained_at = $9, findings = $10, \
@@ -235,7 +235,7 @@ impl Tx {
     /// Marks a training as failed.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn training_failed(&mut self, id: &str, error: &ApiError) -> Result<()> {
         const SQL: &str = "UPDATE models SET status = 'failed', error_code = $2, error_message = $3, error_line = $4, \
              error_findings = $5 WHERE id = $1";
@@ -345,7 +345,7 @@ impl Tx {
     /// Makes the active model score all customers. Returns false if there was no challenger.
     ///
     /// # Errors
-    /// Those of the database.
+    /// The errors of the database.
     pub async fn remove_challenger(&mut self, org_id: &str) -> Result<bool> {
         const AWAY: &str = "UPDATE models SET role = NULL WHERE org_id = $1 AND role = 'challenger'";
         const SHARE: &str = "UPDATE organizations SET traffic_share = 0 WHERE id = $1";

@@ -1,4 +1,4 @@
-//! Who is scored in the background, and how many rows may be.
+//! Bulk prediction: the customers that are scored, and the limit on rows.
 
 use churn::Day;
 use serde_json::{Value, json};

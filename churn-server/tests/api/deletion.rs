@@ -1,4 +1,4 @@
-//! What goes with a data set or a batch that is deleted, and what stays.
+//! Deletion of data sets and batches: the rows and files that go with them, and those that stay.
 
 use axum::http::StatusCode;
 use churn_server::storage::{Location, put_bytes};

@@ -1,4 +1,4 @@
-//! Whatever goes wrong has one form; and what every answer carries.
+//! The form of all errors, and the headers of all responses.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};

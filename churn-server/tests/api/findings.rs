@@ -1,4 +1,4 @@
-//! What checks find reaches those who ask: in data sets, jobs, models and batches, and in the errors that stop the work.
+//! Findings of checks, as the API reports them: in data sets, jobs, models and batches, and in the errors that stop the work.
 
 use axum::http::StatusCode;
 use churn::{Day, LabelConfig, ReadOptions, SlippingConfig};

@@ -1,4 +1,4 @@
-//! What the queue and the rows around it promise, on either database.
+//! Guarantees of the queue and of the rows around it, on either database.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who comes next in the queue: organizations take turns, jobs wait for jobs, and for what is away; on either database.
+//! Order of the queue: organizations take turns, jobs wait for jobs, and for what is away; on either database.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What waits for what: trainings for features, predictions for a first training, requests for jobs, jobs for storage.
+//! Waiting: trainings for features, predictions for a first training, requests for jobs, jobs for storage.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Whose files are whose, on every kind of storage; databases of earlier versions; and what is told of a storage that fails.
+//! Ownership of files on every kind of storage, databases of earlier versions, and reports of a storage that fails.
 #![allow(missing_docs, reason = "tests")]
 
 #[path = "../api/databases.rs"]

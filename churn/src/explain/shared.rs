@@ -55,7 +55,7 @@ impl Explanation {
         let shared = if most > 0 { self.writer.shared(&self.specs, &listed) } else { None };
         let others = |(_, mut reasons): (f64, Vec<Reason>)| {
             if let Some(shared) = &shared {
-                reasons.retain(|reason| !shared.says(reason));
+                reasons.retain(|reason| !reason.is_of(&shared.feature, shared.raises_risk));
             }
             reasons.truncate(most);
             reasons
@@ -91,10 +91,10 @@ impl Model {
     }
 }
 
-impl SharedReason {
-    /// Returns true if a reason has the same feature and direction as this one.
-    pub fn says(&self, reason: &Reason) -> bool {
-        reason.feature == self.feature && reason.raises_risk == self.raises_risk
+impl Reason {
+    /// Returns true if the reason speaks of this feature in this direction.
+    fn is_of(&self, feature: &str, raises_risk: bool) -> bool {
+        self.feature == feature && self.raises_risk == raises_risk
     }
 }
 
@@ -107,9 +107,8 @@ impl ReasonWriter {
         // At most a fifth of the customers do not share it, so among any more than a fifth at least one does.
         customers[..=customers.len() / 5].iter().filter_map(|(_, reasons)| reasons.first()).find_map(|first| {
             let first_of = |(probability, reasons): &'_ (f64, Vec<Reason>)| {
-                let reason = reasons.first()?;
-                let same = reason.feature == first.feature && reason.raises_risk == first.raises_risk;
-                same.then_some((self.segment(*probability), reason.value.unwrap_or(f64::NAN)))
+                let reason = reasons.first().filter(|reason| reason.is_of(&first.feature, first.raises_risk))?;
+                Some((self.segment(*probability), reason.value.unwrap_or(f64::NAN)))
             };
             let (segments, values): (Vec<Segment>, Vec<f64>) = customers.iter().filter_map(first_of).unzip();
             (5 * values.len() >= 4 * customers.len()).then(|| {

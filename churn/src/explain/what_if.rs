@@ -1,4 +1,4 @@
-//! What-if analysis: the risk with other feature values, and the smallest changes that take the risk below a threshold.
+//! Analysis of changes: the risk with other feature values, and the smallest changes that take the risk below a threshold.
 //!
 //! Both change only the values of features. But the features of a log move together: one more purchase today changes
 //! recency, frequency and engagement at once. For the effect of an event, add it to the customer's transactions and call

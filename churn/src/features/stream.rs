@@ -348,7 +348,7 @@ impl FeatureStream {
     /// Reads all rows of Arrow record batches.
     ///
     /// # Errors
-    /// Those of `Events::from_arrow`. After an error the stream holds a part of the rows: drop it.
+    /// The errors of `Events::from_arrow`. After an error the stream holds a part of the rows: drop it.
     #[cfg(feature = "arrow")]
     pub fn read_arrow<B>(&mut self, batches: impl IntoIterator<Item = B>, options: &ReadOptions) -> Result<IngestReport>
     where
@@ -378,7 +378,7 @@ impl FeatureStream {
     /// Reads all rows of a Parquet file, decoding only the required columns.
     ///
     /// # Errors
-    /// Those of `Events::from_parquet`. After an error the stream holds a part of the rows: drop it.
+    /// The errors of `Events::from_parquet`. After an error the stream holds a part of the rows: drop it.
     #[cfg(feature = "parquet")]
     pub fn read_parquet(
         &mut self,

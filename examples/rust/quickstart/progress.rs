@@ -1,4 +1,4 @@
-//! What is going on, on standard error; nothing where that is no terminal.
+//! Progress on standard error; nothing if that is no terminal.
 
 use std::io::Read;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! What the terminal shows. The report has more; here stands what one wants to see at once.
+//! The summary on the terminal: the most important results. The report has more.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -33,7 +33,7 @@ pub(super) use budget::Timer;
 use budget::{BudgetObserver, Limit};
 
 /// Number of folds that the customers are split into.
-const FOLDS: usize = 3;
+const SEARCH_FOLDS: usize = 3;
 
 /// The rows that the trials of one feature set are fitted and evaluated on.
 pub(crate) struct SearchRows<'a> {
@@ -70,14 +70,14 @@ impl<'a> SearchRows<'a> {
             customers.extend_from_slice(&later.groups);
         }
         // Another random stream than that of the held-out customers.
-        let fold_of = assign_folds(&y, &customers, FOLDS, seed ^ 0x7a1a);
+        let fold_of = assign_folds(&y, &customers, SEARCH_FOLDS, seed ^ 0x7a1a);
         let learn = &fold_of[..self.learn.y.len()];
         let judge = &fold_of[fold_of.len() - self.judged().y.len()..];
         let fold = |fold: usize| CustomerFold {
             learn: (0..learn.len()).filter(|&row| usize::from(learn[row]) != fold).collect(),
             judge: (0..judge.len()).filter(|&row| usize::from(judge[row]) == fold).collect(),
         };
-        (0..FOLDS).map(fold).collect()
+        (0..SEARCH_FOLDS).map(fold).collect()
     }
 
     /// Returns true if every fold has enough training rows.
@@ -199,7 +199,7 @@ impl ModelSearch<'_> {
     /// The work after the search as a multiple of the work of a trial, which is fitted on the rows of all folds but one in
     /// turn.
     fn refits(&self, set: usize) -> f64 {
-        let rows = self.sets[set].rows.as_ref().map_or(1, |rows| (FOLDS - 1) * rows.learn.y.len());
+        let rows = self.sets[set].rows.as_ref().map_or(1, |rows| (SEARCH_FOLDS - 1) * rows.learn.y.len());
         MARGIN * self.refit_rows as f64 / rows as f64
     }
 
