@@ -38,7 +38,9 @@ pub(crate) use customer::CustomerFeatures;
 pub use registry::{FeatureInfo, registry};
 pub use stream::FeatureStream;
 pub use table::FeatureTable;
-pub(crate) use table::{Joined, encode, encode_value, infer_specs};
+#[cfg(feature = "train")]
+pub(crate) use table::infer_specs;
+pub(crate) use table::{Joined, encode, encode_value};
 pub(crate) use wording::{Bound, Measure, Quantity, Wording};
 
 use crate::day::Day;
