@@ -138,7 +138,7 @@ fn auc_error(churned: &[bool], a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// For each row, the number of rows of the other class that it is ranked correctly against. Counted twice, ties once.
-fn placements(churned: &[bool], scores: &[f64]) -> Vec<i128> {
+pub(crate) fn placements(churned: &[bool], scores: &[f64]) -> Vec<i128> {
     let mut rows: Vec<usize> = (0..scores.len()).collect();
     rows.sort_unstable_by(|&i, &j| scores[i].total_cmp(&scores[j]));
     let count = |rows: &[usize]| rows.iter().filter(|&&row| churned[row]).count() as i128;

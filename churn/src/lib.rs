@@ -269,7 +269,8 @@ pub use judgement::{Judgement, compare_models};
 pub use labels::{INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
 #[cfg(feature = "train")]
 pub use learn::{
-    Classifier, TableConfig, TrainConfig, audit, train, train_observed, train_table, train_table_observed,
+    Backtest, BacktestConfig, BacktestRows, Classifier, CutoffPredictions, SkippedCutoff, TableConfig, TrainConfig,
+    audit, backtest, backtest_observed, backtest_with_rows, train, train_observed, train_table, train_table_observed,
 };
 pub use metrics::{Bin, Curves, EvaluationConfig, Metrics, Point, curves, evaluate, roc_auc};
 pub use model::{
@@ -277,7 +278,9 @@ pub use model::{
     Prediction, Predictions, Training, Typical,
 };
 #[cfg(feature = "train")]
-pub use model::{Candidate, Importance, Protocol, SearchProtocol};
+pub use model::{
+    Candidate, CutoffResult, Estimate, Importance, OverTime, PairedResult, Protocol, Scores, SearchProtocol,
+};
 pub use objects::{FromJson, from_json};
 #[cfg(feature = "parallel")]
 pub use parallel::{Threads, use_threads};

@@ -4,6 +4,7 @@
 mod api;
 mod arrow;
 mod auto;
+mod backtest;
 mod compatibility;
 mod coverage;
 mod explain;

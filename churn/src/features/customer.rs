@@ -98,7 +98,7 @@ impl CustomerFeatures {
                 let message = format!("customer {:?} has no event on or before {as_of}", customer.customer_id);
                 return Err(Error::new(ErrorKind::NoCustomers, message));
             }
-            let view = View { clock: &clock, rfm: &rfm, behavior: &behavior, types, scales: self.scales };
+            let view = View { clock: &clock, rfm: &rfm, behavior: &behavior, types, scales: Some(self.scales) };
             row.iter_mut().zip(&self.features).for_each(|(value, compute)| *value = compute(&view));
             Ok(())
         })

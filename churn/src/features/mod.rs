@@ -51,6 +51,8 @@ use crate::parallel;
 use crate::table::MAX_COLUMNS;
 use registry::View;
 pub(crate) use registry::features as computed;
+#[cfg(feature = "train")]
+pub(crate) use registry::{UNSCALED, score};
 use state::{Behavior, Clock, Rfm};
 
 /// Fills the lazily initialised tables, so that their first use does not.
@@ -184,9 +186,19 @@ impl FeatureConfig {
         Ok(())
     }
 
+    /// The scales of a fitted configuration.
+    fn scales(&self) -> Option<Scales> {
+        Some(self.scales.expect("a fitted configuration has scales"))
+    }
+
     /// Returns true if event types have columns.
     fn counts_types(&self) -> bool {
         self.feature_set == FeatureSet::Behavioral
+    }
+
+    /// Returns true if the event types that have columns are still to be fitted.
+    pub(crate) fn fits_types(&self) -> bool {
+        self.counts_types() && self.event_type_columns.is_none()
     }
 }
 
@@ -246,17 +258,13 @@ pub(crate) fn fit(snapshots: &[(History<'_>, &[usize])], config: &FeatureConfig)
         });
         fitted.scales = Some(fit_scales(activity.collect()));
     }
-    if config.counts_types() && config.event_type_columns.is_none() {
+    if config.fits_types() {
         let mut counts: Vec<u64> = Vec::new();
         let mut names = None;
         for (history, customers) in snapshots {
             names = Some(history.events());
             counts.resize(history.events().type_names().len(), 0);
-            for &customer in *customers {
-                for number in history.of(customer).types().filter(|&number| number != NO_TYPE) {
-                    counts[usize::from(number)] += 1;
-                }
-            }
+            count_types(history, customers, &mut counts);
         }
         let name = |number: usize| names.map_or("", |events| events.type_names().get(number));
         fitted.event_type_columns = Some(most_frequent(&counts, name, config.top_event_types));
@@ -264,8 +272,17 @@ pub(crate) fn fit(snapshots: &[(History<'_>, &[usize])], config: &FeatureConfig)
     Ok(fitted)
 }
 
+/// Adds the events of these customers to the counts of their types.
+pub(crate) fn count_types(history: &History<'_>, customers: &[usize], counts: &mut [u64]) {
+    for &customer in customers {
+        for number in history.of(customer).types().filter(|&number| number != NO_TYPE) {
+            counts[usize::from(number)] += 1;
+        }
+    }
+}
+
 /// The names of the `top` largest counts above 0. Ties are in byte order of the names.
-fn most_frequent<'a>(counts: &[u64], name: impl Fn(usize) -> &'a str, top: usize) -> Vec<String> {
+pub(crate) fn most_frequent<'a>(counts: &[u64], name: impl Fn(usize) -> &'a str, top: usize) -> Vec<String> {
     let mut order: Vec<usize> = (0..counts.len()).filter(|&i| counts[i] > 0).collect();
     crate::order::sort_by(&mut order, |&a, &b| counts[b].cmp(&counts[a]).then_with(|| name(a).cmp(name(b))));
     order.truncate(top);
@@ -273,7 +290,7 @@ fn most_frequent<'a>(counts: &[u64], name: impl Fn(usize) -> &'a str, top: usize
 }
 
 /// Fits the scales over parts of the customers, given as numbers of events and sums of amounts in the activity window.
-fn fit_scales(parts: Vec<(Vec<f64>, Vec<f64>)>) -> Scales {
+pub(crate) fn fit_scales(parts: Vec<(Vec<f64>, Vec<f64>)>) -> Scales {
     let (events, amounts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     let scale = |parts: Vec<Vec<f64>>| match percentile(&mut parts.concat(), 0.95) {
         value if value > 0.0 => value,
@@ -310,6 +327,21 @@ pub(crate) fn matrix(rows: usize, columns: usize, values: Vec<f64>) -> Array2<f6
 
 /// Computes the features of these customers with a fitted configuration.
 pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &FeatureConfig) -> Result<FeatureTable> {
+    table_of(history, customers, fitted, fitted.scales())
+}
+
+/// [`compute`] without scales: the columns [`UNSCALED`] hold the values that are still to be scaled.
+#[cfg(feature = "train")]
+pub(crate) fn unscaled(history: &History<'_>, customers: &[usize], config: &FeatureConfig) -> Result<FeatureTable> {
+    table_of(history, customers, config, None)
+}
+
+fn table_of(
+    history: &History<'_>,
+    customers: &[usize],
+    fitted: &FeatureConfig,
+    scales: Option<Scales>,
+) -> Result<FeatureTable> {
     let types = fitted.event_type_columns.as_deref().unwrap_or(&[]);
     let slots = type_slots(history.events().type_names(), types);
     let clock = Clock::new(history.as_of(), fitted.windows);
@@ -319,6 +351,7 @@ pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &Featu
         ids,
         history.as_of(),
         fitted,
+        scales,
         |_| (),
         |i, scratch| {
             scratch.rfm = state(history, customers[i], &clock, Rfm::add);
@@ -353,12 +386,12 @@ fn build_table(
     ids: Strings,
     as_of: Day,
     fitted: &FeatureConfig,
+    scales: Option<Scales>,
     ahead: impl Fn(std::ops::Range<usize>) + Sync + Send,
     fill: impl Fn(usize, &mut Scratch) + Sync + Send,
 ) -> Result<FeatureTable> {
     /// Number of rows whose states are read ahead together.
     const ROWS: usize = 64;
-    let scales = fitted.scales.expect("a fitted configuration has scales");
     let types = fitted.event_type_columns.as_deref().unwrap_or(&[]);
     let clock = Clock::new(as_of, fitted.windows);
     let list = registry::features(fitted.feature_set, &fitted.windows, types);

@@ -31,7 +31,8 @@ pub(crate) struct View<'a> {
     pub(crate) behavior: &'a Behavior,
     /// Number of events of each listed type, and last of all other types.
     pub(crate) types: &'a [u32],
-    pub(crate) scales: Scales,
+    /// None to compute [`UNSCALED`] features without their scales.
+    pub(crate) scales: Option<Scales>,
 }
 
 pub(crate) type Compute = Box<dyn Fn(&View<'_>) -> f64 + Send + Sync>;
@@ -126,6 +127,16 @@ impl Feature {
     }
 }
 
+/// The columns whose features depend on a scale, for the frequency and for the monetary one. Without scales they hold the
+/// number of events and the sum of amounts in the activity window.
+#[cfg(feature = "train")]
+pub(crate) const UNSCALED: [usize; 2] = [1, 2];
+
+/// The score of a number of events or a sum of amounts, which is 100 at the scale.
+pub(crate) fn score(value: f64, scale: f64) -> f64 {
+    100.0 * share_of(value, scale)
+}
+
 fn share_of(part: f64, whole: f64) -> f64 {
     (part / whole).clamp(0.0, 1.0)
 }
@@ -157,7 +168,10 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
         "points",
         "0..100",
         || format!("100 · min(1, events in the last {activity} days / frequency scale)"),
-        |view| 100.0 * share_of(f64::from(view.rfm.activity), view.scales.frequency),
+        |view| {
+            let events = f64::from(view.rfm.activity);
+            view.scales.map_or(events, |scales| score(events, scales.frequency))
+        },
     )
     .wording(format!("{{}} in the last {activity} days"), Measure::Events)
     .raw(RawQuantity::OfFrequencyScale)
@@ -167,7 +181,10 @@ fn rfm<const FORMULAS: bool>(list: &mut List<FORMULAS>, windows: &Windows) {
         "points",
         "0..100",
         || format!("100 · min(1, max(0, sum of amounts in the last {activity} days) / monetary scale)"),
-        |view| 100.0 * share_of(view.rfm.activity_amounts.value(), view.scales.monetary),
+        |view| {
+            let amounts = view.rfm.activity_amounts.value();
+            view.scales.map_or(amounts, |scales| score(amounts, scales.monetary))
+        },
     )
     .wording(format!("spent {{}} in the last {activity} days"), Measure::Money)
     .raw(RawQuantity::OfMonetaryScale)

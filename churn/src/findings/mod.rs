@@ -35,7 +35,7 @@ use serde::Serialize;
 pub(crate) use attributes::joined;
 pub use pauses::{HorizonShare, Suggestion, suggest};
 #[cfg(feature = "train")]
-pub(crate) use results::{Judged, of_results, of_rows};
+pub(crate) use results::{Judged, of_over_time, of_results, of_rows};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
@@ -130,6 +130,7 @@ findings! {
     calibration_off Warning "The probabilities are far too extreme or far too timid.";
     band_off Warning "The churn observed in a risk segment lies outside its band by more than chance allows.";
     base_rate_moves Warning "The churn rate of the last cutoff differs from that of the earlier ones by more than chance allows.";
+    results_change Warning "The models rank better or worse at the later cutoffs of a backtest by more than chance allows.";
     not_out_of_time Warning "The model was judged on held-out customers, although the labels have a time.";
     customers_left_out Note "Customers whom the model's definition of churn does not cover are left out.";
     few_customers Note "So few customers were judged that the AUC is known only roughly.";

@@ -3,9 +3,9 @@
 use super::{Finding, percent};
 use crate::day::Day;
 use crate::error::Result;
-use crate::learn::{LabelledRows, slope_of_log_odds};
+use crate::learn::{LearningRows, slope_of_log_odds};
 use crate::metrics::roc_auc;
-use crate::model::{Evaluation, Protocol};
+use crate::model::{Evaluation, OverTime, Protocol};
 use crate::segments::SegmentRow;
 
 /// An AUC of a single column above this is suspicious.
@@ -30,7 +30,7 @@ pub(crate) struct Judged<'a> {
 
 /// The findings about the training rows: columns that separate the outcomes, and churn rates that change.
 pub(crate) fn of_rows(
-    data: &LabelledRows,
+    data: &LearningRows<'_>,
     rates: &[(Day, u64, u64)],
     recency_auc: Option<f64>,
 ) -> Result<Vec<Finding>> {
@@ -147,15 +147,7 @@ pub(crate) fn of_results(judged: &Judged<'_>) -> Vec<Finding> {
     let metrics = &evaluation.metrics;
     let mut findings = Vec::new();
     if let Some(recency_auc) = evaluation.recency_auc.filter(|&auc| metrics.roc_auc <= auc) {
-        let message = format!(
-            "the model ranks with AUC {:.3}, no better than sorting by the last event ({recency_auc:.3}): more history, other \
-             features or another model may help, and sorting by recency does as well",
-            metrics.roc_auc
-        );
-        let finding = Finding::new("model_below_recency", message)
-            .evidence("roc_auc", metrics.roc_auc)
-            .evidence("recency_auc", recency_auc);
-        findings.push(finding);
+        findings.push(below_recency(metrics.roc_auc, recency_auc));
     }
     findings.extend(constant(p));
     findings.extend(slope(y, p));
@@ -182,6 +174,51 @@ pub(crate) fn of_results(judged: &Judged<'_>) -> Vec<Finding> {
     }
     findings.extend(few_customers(metrics.roc_auc, y));
     findings
+}
+
+/// The findings about results at several cutoffs. `rates` are cutoff, customers and churners of each, oldest first.
+pub(crate) fn of_over_time(found: &OverTime, rates: &[(Day, u64, u64)]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = base_rate_moves(rates).into_iter().collect();
+    let auc = found.roc_auc.mean;
+    if let Some(recency) = found.against.iter().find(|other| other.name == "recency" && other.roc_auc.mean <= 0.0) {
+        findings.push(below_recency(auc, recency.mean_roc_auc));
+    }
+    findings.extend(found.segments.iter().filter_map(band_off));
+    if auc > TOO_GOOD {
+        let message = format!(
+            "the models rank with a mean AUC of {auc:.4}, which is too good to be true: a column may hold the outcome, or something \
+             that is known only after it"
+        );
+        findings.push(Finding::new("column_separates", message).evidence("roc_auc", auc));
+    }
+    findings.extend(results_change(found));
+    findings
+}
+
+/// The finding about a mean AUC of the later half of the cutoffs that lies outside the interval of the earlier half.
+fn results_change(found: &OverTime) -> Option<Finding> {
+    let earlier = found.earlier_roc_auc?;
+    let rows = &found.cutoffs[found.cutoffs.len() / 2..];
+    let later = rows.iter().map(|row| row.roc_auc).sum::<f64>() / rows.len() as f64;
+    if (earlier.low..=earlier.high).contains(&later) {
+        return None;
+    }
+    let (direction, from) = (if later > earlier.mean { "better" } else { "worse" }, rows[0].cutoff);
+    let message = format!(
+        "the models rank {direction} at the later cutoffs: the mean AUC is {:.3} ({:.3} to {:.3}) before {from} and {later:.3} from \
+         then on. Expect the later figure.",
+        earlier.mean, earlier.low, earlier.high
+    );
+    let finding = Finding::new("results_change", message);
+    Some(finding.evidence("earlier_roc_auc", earlier.mean).evidence("later_roc_auc", later).evidence("from", from))
+}
+
+fn below_recency(auc: f64, recency_auc: f64) -> Finding {
+    let message = format!(
+        "the model ranks with AUC {auc:.3}, no better than sorting by the last event ({recency_auc:.3}): more history, other \
+         features or another model may help, and sorting by recency does as well"
+    );
+    Finding::new("model_below_recency", message).evidence("roc_auc", auc).evidence("recency_auc", recency_auc)
 }
 
 fn constant(p: &[f64]) -> Option<Finding> {

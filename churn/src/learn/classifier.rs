@@ -152,7 +152,7 @@ impl Classifier {
         let features: Vec<FeatureSpec> = names.iter().map(FeatureSpec::numeric).collect();
         let groups: Vec<u32> = (0..rows as u32).collect();
         let ages = vec![0; rows];
-        let data = LearningRows { x, specs: &features, y, groups: &groups, ages: &ages, weights };
+        let data = LearningRows { x: x.view(), specs: &features, y, groups: &groups, ages: &ages, weights };
         let Fitted { learner, calibration, config } = fit_rows(&data, config, observer)?;
         Ok(Classifier::new(ClassifierDocument {
             format: FORMAT.to_owned(),

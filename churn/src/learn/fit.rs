@@ -39,15 +39,18 @@ const PATIENCE: usize = 15;
 
 /// Returns an error if there are too few rows, or too few of either outcome, to train on.
 pub(crate) fn check_enough(y: &[bool], what: &str) -> Result<()> {
-    let churned = y.iter().filter(|&&y| y).count();
-    if y.len() < LEAST_ROWS {
-        let message = format!("{what}: {} rows; at least {LEAST_ROWS} are needed", y.len());
+    enough(y.len(), y.iter().filter(|&&y| y).count(), what)
+}
+
+/// [`check_enough`] for a number of rows, of which some churned.
+pub(super) fn enough(rows: usize, churned: usize, what: &str) -> Result<()> {
+    if rows < LEAST_ROWS {
+        let message = format!("{what}: {rows} rows; at least {LEAST_ROWS} are needed");
         return Err(Error::new(ErrorKind::TooFewRows, message));
     }
-    if churned.min(y.len() - churned) < LEAST_OF_A_CLASS {
+    if churned.min(rows - churned) < LEAST_OF_A_CLASS {
         let message = format!(
-            "{what}: {churned} of {} customers churned; at least {LEAST_OF_A_CLASS} who did and {LEAST_OF_A_CLASS} who did not are needed",
-            y.len()
+            "{what}: {churned} of {rows} customers churned; at least {LEAST_OF_A_CLASS} who did and {LEAST_OF_A_CLASS} who did not are needed"
         );
         return Err(Error::new(ErrorKind::OneClass, message));
     }
@@ -61,8 +64,7 @@ pub(crate) fn fit(
     config: &LearnConfig,
     observer: &dyn Observer,
 ) -> Result<Fitted> {
-    let LabelledRows { x, y, groups, ages, specs } = data;
-    fit_rows(&LearningRows { x, specs, y, groups, ages, weights }, config, observer)
+    fit_rows(&LearningRows { weights, ..data.rows() }, config, observer)
 }
 
 /// [`fit`] on borrowed rows. If there is no setting to choose and no calibration, no fold is fitted.

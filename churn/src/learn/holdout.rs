@@ -6,20 +6,25 @@ use super::fit::check_enough;
 use super::folds::{FOLDS, assign_folds};
 use super::search::{SearchRows, SearchSet};
 use super::snapshot::{LabelledRows, Snapshots};
+use super::stack::{Stack, fit_types, type_counts};
 use crate::counts::mul_div;
-use crate::day::Day;
 use crate::error::Result;
 use crate::features::{FeatureConfig, FeatureSet, FeatureSpec};
 use crate::labels::LabelConfig;
-use crate::model::Protocol;
 
-/// Training rows and test rows.
+/// Training rows and test rows of held-out customers.
 pub(crate) struct TrainTestSplit {
     pub(crate) learn: LabelledRows,
     pub(crate) learn_weights: Option<Vec<f64>>,
     pub(crate) test: LabelledRows,
-    pub(crate) protocol: Protocol,
-    pub(crate) test_cutoff: Option<Day>,
+}
+
+/// A cutoff that the recipe is judged at.
+pub(crate) struct JudgedPart {
+    /// The number of the cutoff.
+    pub(crate) part: usize,
+    /// The number of earlier cutoffs whose outcome was known by then.
+    pub(crate) known: usize,
 }
 
 /// Holds out a stratified fifth of the customers as test rows.
@@ -30,15 +35,13 @@ pub(crate) fn holdout(data: &LabelledRows, weights: Option<&[f64]>, seed: u64) -
         learn: data.select(&learn),
         learn_weights: weights.map(|weights| learn.iter().map(|&row| weights[row]).collect()),
         test: data.select(&test),
-        protocol: Protocol::Holdout,
-        test_cutoff: None,
     }
 }
 
 /// The labelled customers at the cutoffs of a log, from which data sets with any features are computed.
 pub(crate) struct EventRows<'a> {
     snapshots: Snapshots<'a>,
-    joined: Vec<FeatureSpec>,
+    joined: &'a [FeatureSpec],
     labels: &'a LabelConfig,
     seed: u64,
     /// The number of cutoffs to train on if the last cutoff is the test; none to hold out customers instead.
@@ -46,7 +49,7 @@ pub(crate) struct EventRows<'a> {
 }
 
 impl<'a> EventRows<'a> {
-    pub(crate) fn new(snapshots: Snapshots<'a>, joined: Vec<FeatureSpec>, labels: &'a LabelConfig, seed: u64) -> Self {
+    pub(crate) fn new(snapshots: Snapshots<'a>, joined: &'a [FeatureSpec], labels: &'a LabelConfig, seed: u64) -> Self {
         let known = known(&snapshots, snapshots.len(), labels);
         EventRows { snapshots, joined, labels, seed, known }
     }
@@ -55,35 +58,52 @@ impl<'a> EventRows<'a> {
         &self.snapshots
     }
 
-    /// The specs of the joined columns.
-    pub(crate) fn joined(&self) -> &[FeatureSpec] {
-        &self.joined
+    /// The cutoffs to judge the recipe at, oldest first; none if customers are held out instead. They are the last `most`, as
+    /// long as few rows are learned from: the last one always.
+    pub(crate) fn judged(&self, most: usize) -> Vec<JudgedPart> {
+        /// Largest number of rows that are learned from at all of the cutoffs together.
+        const MOST_ROWS: usize = 250_000;
+        let mut found = Vec::new();
+        let mut rows = 0;
+        if self.known.is_none() {
+            return found;
+        }
+        for part in (0..self.snapshots.len()).rev().take(most) {
+            let Some(known) = known(&self.snapshots, part + 1, self.labels) else { break };
+            rows += self.snapshots.churned(0..known).len();
+            if rows > MOST_ROWS && !found.is_empty() {
+                break;
+            }
+            found.push(JudgedPart { part, known });
+        }
+        found.reverse();
+        found
     }
 
-    /// The configuration of the features, fitted on all cutoffs.
-    pub(crate) fn fitted(&self, features: &FeatureConfig) -> Result<FeatureConfig> {
-        self.snapshots.fit(0..self.snapshots.len(), features)
-    }
-
-    /// The data set of all cutoffs, with the features as they were fitted.
-    pub(crate) fn all(&self, fitted: &FeatureConfig) -> Result<LabelledRows> {
-        self.snapshots.dataset(0..self.snapshots.len(), fitted, &self.joined)
-    }
-
-    /// Splits off the last cutoff as the test, with the cutoffs whose outcome was known by then as training rows. If that is
-    /// not possible, holds out a fifth of the customers of all cutoffs.
-    pub(crate) fn split(&self, features: &FeatureConfig, fitted: &FeatureConfig) -> Result<TrainTestSplit> {
-        let Some(known) = self.known else { return Ok(holdout(&self.all(fitted)?, None, self.seed)) };
-        let last = self.snapshots.len() - 1;
-        let (learn, test) = self.at(known, last, features)?;
-        let test_cutoff = self.snapshots.cutoffs().last().copied();
-        Ok(TrainTestSplit { learn, learn_weights: None, test, protocol: Protocol::OutOfTime, test_cutoff })
+    /// The rows of all cutoffs, with the event types of the final fit and of the fits at the judged cutoffs.
+    pub(crate) fn stack(&self, features: &FeatureConfig, judged: &[JudgedPart]) -> Result<Stack<'a>> {
+        features.check()?;
+        let events = self.snapshots.events();
+        let parts = self.snapshots.parts();
+        let counts: Vec<Vec<u64>> =
+            parts.iter().map(|(day, labels)| type_counts(events, *day, labels, features)).collect();
+        let mut wide = fit_types(events, counts.iter(), features);
+        if let Some(types) = &mut wide.event_type_columns {
+            for judged in judged {
+                let fitted = fit_types(events, counts[..judged.known].iter(), features);
+                let new =
+                    fitted.event_type_columns.unwrap_or_default().into_iter().filter(|name| !types.contains(name));
+                let new: Vec<String> = new.collect();
+                types.extend(new);
+            }
+        }
+        self.snapshots.stack(self.joined, wide, counts)
     }
 
     /// The data sets of the first cutoffs and of a later one. Scales and event types are fitted on the first cutoffs alone.
     fn at(&self, first: usize, later: usize, features: &FeatureConfig) -> Result<(LabelledRows, LabelledRows)> {
         let fitted = self.snapshots.fit(0..first, features)?;
-        let rows = |parts| self.snapshots.dataset(parts, &fitted, &self.joined);
+        let rows = |parts| self.snapshots.dataset(parts, &fitted, self.joined);
         Ok((rows(0..first)?, rows(later..later + 1)?))
     }
 
@@ -96,7 +116,9 @@ impl<'a> EventRows<'a> {
     /// The training rows for the search. The last of their cutoffs is used for evaluation if there is an earlier one.
     fn to_search(&self, features: &FeatureConfig) -> Result<SearchRows<'static>> {
         let Some(usable) = self.known else {
-            let all = self.all(&self.fitted(features)?)?;
+            let everything = 0..self.snapshots.len();
+            let fitted = self.snapshots.fit(everything.clone(), features)?;
+            let all = self.snapshots.dataset(everything, &fitted, self.joined)?;
             return Ok(SearchRows::of_customers(Cow::Owned(holdout(&all, None, self.seed).learn), None));
         };
         if let Some(earlier) = known(&self.snapshots, usable, self.labels) {
@@ -107,7 +129,7 @@ impl<'a> EventRows<'a> {
             }
         }
         let fitted = self.snapshots.fit(0..usable, features)?;
-        Ok(SearchRows::of_customers(Cow::Owned(self.snapshots.dataset(0..usable, &fitted, &self.joined)?), None))
+        Ok(SearchRows::of_customers(Cow::Owned(self.snapshots.dataset(0..usable, &fitted, self.joined)?), None))
     }
 
     /// The rows for the search, with the features of the requested set and with those of the other set.
@@ -136,6 +158,7 @@ fn known(snapshots: &Snapshots<'_>, upto: usize, labels: &LabelConfig) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::day::Day;
     use crate::events::{Events, ReadOptions};
     use crate::input::Input;
 
@@ -166,7 +189,7 @@ mod tests {
             let judged = known(&snapshots, cutoffs.len(), &labels).expect("enough of both");
             assert_eq!(judged, cutoffs.len() - delay);
             // The search uses only these cutoffs, and evaluates at the last of them with the outcomes known by then.
-            let rows = EventRows::new(snapshots, Vec::new(), &labels, 0);
+            let rows = EventRows::new(snapshots, &[], &labels, 0);
             match known(&rows.snapshots, judged, &labels) {
                 Some(earlier) => {
                     assert_eq!(earlier, judged - delay);

@@ -1,22 +1,30 @@
 //! Training: fits a model on labelled snapshots or a labelled table, and evaluates it on rows that it was not fitted on.
 
 mod background;
+mod backtest;
 mod calibration;
 mod classifier;
 mod config;
+mod estimate;
 mod fit;
 mod folds;
 mod holdout;
+mod judge;
 mod linear;
 mod rows;
 mod search;
 mod snapshot;
+mod stack;
 mod trees;
 
 use std::borrow::Cow;
 
 use ndarray::Array2;
 
+pub use backtest::{
+    Backtest, BacktestConfig, BacktestRows, CutoffPredictions, SkippedCutoff, backtest, backtest_observed,
+    backtest_with_rows,
+};
 pub use classifier::Classifier;
 pub use config::{TableConfig, TrainConfig};
 pub use snapshot::audit;
@@ -24,32 +32,30 @@ pub use snapshot::audit;
 use background::background;
 pub(crate) use calibration::slope_of_log_odds;
 use fit::{Fitted, check_enough, fit};
-use holdout::{EventRows, TrainTestSplit, holdout};
+use holdout::{EventRows, holdout};
+use judge::Judge;
+pub(crate) use rows::LearningRows;
 use search::{SearchResult, SearchRows, SearchSet, Timer, search};
 pub(crate) use snapshot::LabelledRows;
 use snapshot::{Snapshots, choose_cutoffs};
 
 use crate::counts::mul_div;
-use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::EventUnit;
 use crate::features::features;
-use crate::findings::{
-    Finding, Judged, Severity, check_allowed, check_log, check_scored, fail_on_errors, of_results, of_rows,
-    sort_by_severity,
-};
+use crate::findings::{Finding, Severity, check_allowed, check_log, check_scored, fail_on_errors, sort_by_severity};
 use crate::input::Input;
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
-use crate::metrics::{EvaluationConfig, curves, evaluate, log_loss_of, roc_auc};
 use crate::model::document::{self, Document};
-use crate::model::{
-    Evaluation, Golden, Histogram, Importance, LearnConfig, Model, ModelKind, Scorer, Training, Typical,
-};
+use crate::model::{Evaluation, Golden, Histogram, LearnConfig, Model, ModelKind, Scorer, Training, Typical};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
-use crate::random::{Random, mix};
-use crate::segments::{Segment, segment_table};
+use crate::random::mix;
+use crate::segments::Segment;
 use crate::table::{ColumnData, Table};
+
+/// Largest number of cutoffs that training judges the recipe at.
+const JUDGED_CUTOFFS: usize = 4;
 
 /// Trains a model on events, with labels and features at some cutoffs. The recipe is evaluated as described in
 /// [`Evaluation`]; the model is then fitted on the rows of all cutoffs.
@@ -84,23 +90,27 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
     let mut findings = check_log(input.events, input.events.last_day(), &config.labels, &cutoffs);
     fail_on_errors(&findings, &allow)?;
     check_enough(&snapshots.churned(0..snapshots.len()), "the labelled customers")?;
-    let rows = EventRows::new(snapshots, input.attribute_specs()?, &config.labels, config.learning.seed);
-    step(observer, "features", 0, cutoffs.len())?;
+    let joined = input.attribute_specs()?;
+    let rows = EventRows::new(snapshots, &joined, &config.labels, config.learning.seed);
     let mut feature_config = config.features.clone();
     let mut found = None;
     if config.learning.model == ModelKind::Auto {
+        step(observer, "features", 0, cutoffs.len())?;
         let sets = rows.search_sets(&feature_config);
         let best = search(&sets, &config.learning, rows.refit_rows(), &timer)?;
         feature_config.feature_set = best.feature_set.unwrap_or_default();
         found = Some(best);
     }
-    let fitted_features = rows.fitted(&feature_config)?;
-    findings.extend(rows.snapshots().check_attributes(&fitted_features, rows.joined())?);
+    // A recipe that was chosen with the outcomes of earlier cutoffs can be judged at the last one only.
+    let judged = rows.judged(if found.is_some() { 1 } else { JUDGED_CUTOFFS });
+    let mut stack = rows.stack(&feature_config, &judged)?;
+    let everything = 0..cutoffs.len();
+    let fitted_features = stack.fit(everything.clone(), &feature_config);
+    findings.extend(rows.snapshots().check_attributes(&fitted_features, &joined)?);
     fail_on_errors(&findings, &allow)?;
     if config.labels.labels == LabelKind::Inactivity {
         findings.push(Finding::new("inactivity_rule", INACTIVITY_WARNING.to_owned()));
     }
-    let split = rows.split(&feature_config, &fitted_features)?;
     // Labels without an outcome window use no later events, so an audit would prove nothing.
     let audited = match config.audit && config.labels.labels == LabelKind::OutcomeWindow {
         true => {
@@ -109,17 +119,27 @@ pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, obs
                 step(observer, "audit", done, cutoffs.len())?;
                 features(&events.split_at(cutoff).0, &feature_config)
             })?;
-            rows.snapshots().audit_attributes(rows.joined(), &fitted_features, &mut stamp)?;
+            rows.snapshots().audit_attributes(&joined, &fitted_features, &mut stamp)?;
             Some(stamp)
         }
         false => None,
     };
-    let recency = split.learn.specs.iter().position(|spec| spec.name == "recency_score");
     let rates = rows.snapshots().rates();
     let labels_have_time = config.labels.labels == LabelKind::OutcomeWindow;
-    let data = || rows.all(&fitted_features);
-    let parts = TrainingParts { data, weights: None, split, recency, rates, labels_have_time, findings, found };
-    let mut document = build(parts, &config.learning, observer)?;
+    let learning = &found.as_ref().map_or(&config.learning, |found| &found.learning).clone();
+    let judge = Judge { config: learning, rates: &rates, labels_have_time, observer };
+    let (judged, data) = match judged.is_empty() {
+        false => {
+            let judged = judge.over_time(&mut stack, &judged, &feature_config, input.events.customers())?;
+            (judged, stack.into_rows(&fitted_features))
+        }
+        true => {
+            let data = stack.into_rows(&fitted_features);
+            (judge.held_out(&data, None)?, data)
+        }
+    };
+    findings.extend(judged.findings);
+    let mut document = build(data, None, judged.evaluation, findings, found, learning, observer)?;
     document.feature_config = Some(fitted_features);
     document.event_unit = input.events.unit();
     document.labels = config.labels.clone();
@@ -148,24 +168,18 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
     let data = LabelledRows::from_table(table, &config.label, config.customer_id.as_deref(), &leave_out)?;
     let weights = config.weight.as_deref().map(|name| row_weights(table, name)).transpose()?;
     check_enough(&data.y, "the table")?;
-    let split = holdout(&data, weights.as_deref(), config.learning.seed);
     let mut found = None;
     if config.learning.model == ModelKind::Auto {
+        let split = holdout(&data, weights.as_deref(), config.learning.seed);
         let rows = SearchRows::of_customers(Cow::Borrowed(&split.learn), split.learn_weights.as_deref());
         let sets = [SearchSet { feature_set: None, rows: Ok(rows) }];
         found = Some(search(&sets, &config.learning, split.learn.y.len() + data.y.len(), &timer)?);
     }
-    let parts = TrainingParts {
-        data: || Ok(data),
-        weights,
-        split,
-        recency: None,
-        rates: Vec::new(),
-        labels_have_time: false,
-        findings: Vec::new(),
-        found,
-    };
-    let mut document = build(parts, &config.learning, observer)?;
+    let learning = &found.as_ref().map_or(&config.learning, |found| &found.learning).clone();
+    let judge = Judge { config: learning, rates: &[], labels_have_time: false, observer };
+    let judged = judge.held_out(&data, weights.as_deref())?;
+    let (evaluation, findings) = (judged.evaluation, judged.findings);
+    let mut document = build(data, weights.as_deref(), evaluation, findings, found, learning, observer)?;
     document.labels.labels = LabelKind::Provided;
     Ok(Model::new(document))
 }
@@ -182,51 +196,24 @@ fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
     Ok(weights.clone())
 }
 
-/// The data for training after the rows are chosen.
-struct TrainingParts<D: FnOnce() -> Result<LabelledRows>> {
-    /// Returns all rows. It is called when the rows of the split are no longer needed: both at once take twice the memory.
-    data: D,
-    weights: Option<Vec<f64>>,
-    split: TrainTestSplit,
-    recency: Option<usize>,
-    /// Cutoff, number of labelled customers and number of churners, oldest first.
-    rates: Vec<(Day, u64, u64)>,
-    labels_have_time: bool,
-    findings: Vec<Finding>,
-    /// The result of the search, with `auto`.
+/// Fits the recipe on all rows and creates the document.
+fn build(
+    data: LabelledRows,
+    weights: Option<&[f64]>,
+    mut evaluation: Evaluation,
+    mut findings: Vec<Finding>,
     found: Option<SearchResult>,
-}
-
-/// Evaluates the recipe, fits it on all rows, and creates the document.
-fn build<D: FnOnce() -> Result<LabelledRows>>(
-    parts: TrainingParts<D>,
     config: &LearnConfig,
     observer: &dyn Observer,
 ) -> Result<Document> {
-    let TrainingParts { data, weights, split, recency, rates, labels_have_time, mut findings, found } = parts;
-    let config = &found.as_ref().map_or(config, |found| &found.learning).clone();
-    let judged = fit(&split.learn, split.learn_weights.as_deref(), config, observer)?;
-    let logistic_config = LearnConfig {
-        seed: config.seed,
-        model: ModelKind::LogisticRegression,
-        thresholds: config.thresholds,
-        background_rows: config.background_rows,
-        ..LearnConfig::default()
-    };
-    let logistic = match judged.config == logistic_config {
-        true => None,
-        false => Some(fit(&split.learn, split.learn_weights.as_deref(), &logistic_config, observer)?),
-    };
-    step(observer, "evaluate", 0, 0)?;
-    let (evaluation, p) = judge(&split, &judged, logistic.as_ref(), recency, found, config)?;
-    findings.extend(of_rows(&split.learn, &rates, evaluation.recency_auc)?);
-    findings.extend(of_results(&Judged { evaluation: &evaluation, y: &split.test.y, p: &p, labels_have_time }));
+    if let Some(found) = found {
+        evaluation.search_protocol = Some(found.protocol);
+        evaluation.candidates = found.candidates;
+    }
     sort_by_severity(&mut findings);
     let warnings = findings.iter().filter(|finding| finding.severity > Severity::Note);
     let warnings = warnings.map(|finding| finding.message.clone()).collect();
-    drop(split);
-    let data = data()?;
-    let fitted = fit(&data, weights.as_deref(), config, observer)?;
+    let fitted = fit(&data, weights, config, observer)?;
     let golden = golden_rows(&data, &fitted);
     let segment = |p: f64| fitted.config.thresholds.band(p);
     let segments: Vec<Segment> = probabilities(&fitted, &data.x).into_iter().map(segment).collect();
@@ -270,77 +257,8 @@ fn document_format() -> String {
     document::FORMAT.to_owned()
 }
 
-fn judge(
-    split: &TrainTestSplit,
-    judged: &Fitted,
-    logistic: Option<&Fitted>,
-    recency: Option<usize>,
-    found: Option<SearchResult>,
-    config: &LearnConfig,
-) -> Result<(Evaluation, Vec<f64>)> {
-    let test = &split.test;
-    let defaults = EvaluationConfig::default();
-    let p = probabilities(judged, &test.x);
-    let metrics = evaluate(&test.y, &p, &defaults)?;
-    let logistic_regression = match logistic {
-        Some(logistic) => evaluate(&test.y, &probabilities(logistic, &test.x), &defaults)?,
-        None => metrics.clone(),
-    };
-    let recency_auc = recency
-        .map(|feature| roc_auc(&test.y, &test.x.column(feature).iter().map(|score| -score).collect::<Vec<f64>>()))
-        .transpose()?;
-    let evaluation = Evaluation {
-        protocol: split.protocol,
-        test_cutoff: split.test_cutoff,
-        train_rows: split.learn.y.len() as u64,
-        test_rows: test.y.len() as u64,
-        metrics,
-        logistic_regression,
-        recency_auc,
-        curves: curves(&test.y, &p, &defaults)?,
-        segments: segment_table(&test.y, &p, &config.thresholds)?,
-        importance: importance(judged, test, config.seed),
-        search_protocol: found.as_ref().map(|found| found.protocol),
-        candidates: found.map_or_else(Vec::new, |found| found.candidates),
-    };
-    Ok((evaluation, p))
-}
-
 fn probabilities(fitted: &Fitted, x: &Array2<f64>) -> Vec<f64> {
     Scorer::new(&fitted.learner, &fitted.calibration).probabilities(x)
-}
-
-/// Permutation importance (Breiman 2001) on at most 2,000 test rows, with three shuffles per feature.
-fn importance(fitted: &Fitted, test: &LabelledRows, seed: u64) -> Vec<Importance> {
-    const MOST_ROWS: usize = 2_000;
-    const SHUFFLES: u64 = 3;
-    let step = test.y.len().div_ceil(MOST_ROWS);
-    let rows: Vec<usize> = (0..test.y.len()).step_by(step).collect();
-    const BLOCK: usize = 512;
-    let scorer = Scorer::new(&fitted.learner, &fitted.calibration);
-    let loss = |x: &Array2<f64>, feature: usize, order: &[usize]| {
-        let mut sum = 0.0;
-        for (targets, sources) in rows.chunks(BLOCK).zip(order.chunks(BLOCK)) {
-            let mut block = x.select(ndarray::Axis(0), targets);
-            block.column_mut(feature).iter_mut().zip(sources).for_each(|(to, &from)| *to = x[(from, feature)]);
-            for (p, &target) in scorer.probabilities(&block).into_iter().zip(targets) {
-                sum += log_loss_of(p, test.y[target]);
-            }
-        }
-        sum / rows.len() as f64
-    };
-    let unshuffled = loss(&test.x, 0, &rows);
-    let mut importance = parallel::map(test.specs.len(), |feature| {
-        let mut increase = 0.0;
-        for shuffle in 0..SHUFFLES {
-            let mut order = rows.clone();
-            Random::new(seed, (feature as u64) * SHUFFLES + shuffle).shuffle(&mut order);
-            increase += loss(&test.x, feature, &order) - unshuffled;
-        }
-        Importance { feature: test.specs[feature].name.clone(), log_loss_increase: increase / SHUFFLES as f64 }
-    });
-    crate::order::sort_by(&mut importance, |a, b| b.log_loss_increase.total_cmp(&a.log_loss_increase));
-    importance
 }
 
 /// A few evenly spread rows of the training data, with the model's probabilities.

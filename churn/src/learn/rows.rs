@@ -1,6 +1,6 @@
 //! The rows that a learner is fitted to.
 
-use ndarray::Array2;
+use ndarray::ArrayView2;
 
 use super::trees::Binned;
 use crate::features::FeatureSpec;
@@ -8,7 +8,7 @@ use crate::features::FeatureSpec;
 /// Training rows with their customers, ages and weights.
 #[derive(Clone, Copy)]
 pub(crate) struct LearningRows<'a> {
-    pub(crate) x: &'a Array2<f64>,
+    pub(crate) x: ArrayView2<'a, f64>,
     pub(crate) specs: &'a [FeatureSpec],
     pub(crate) y: &'a [bool],
     /// Rows of one customer share a number.
@@ -22,7 +22,7 @@ pub(crate) struct LearningRows<'a> {
 /// The training rows within a data set, which may have other rows too.
 #[derive(Clone, Copy)]
 pub(crate) struct TrainingSet<'a> {
-    pub(crate) x: &'a Array2<f64>,
+    pub(crate) x: ArrayView2<'a, f64>,
     pub(crate) specs: &'a [FeatureSpec],
     /// The binned features for the tree learners; empty for logistic regression.
     pub(crate) binned: &'a Binned,

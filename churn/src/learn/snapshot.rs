@@ -3,6 +3,8 @@
 
 use ndarray::{Array2, Axis, concatenate};
 
+use super::rows::LearningRows;
+use super::stack::Stack;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{Events, Strings, quote_for_message};
@@ -93,6 +95,30 @@ impl<'a> Snapshots<'a> {
 
     pub(crate) fn len(&self) -> usize {
         self.parts.len()
+    }
+
+    pub(crate) fn events(&self) -> &'a Events {
+        self.input.events
+    }
+
+    /// The cutoffs with their labels, oldest first.
+    pub(crate) fn parts(&self) -> &[(Day, Labels)] {
+        &self.parts
+    }
+
+    /// The rows of all cutoffs. `type_counts` are those of each.
+    pub(crate) fn stack(
+        &self,
+        joined: &'a [FeatureSpec],
+        config: FeatureConfig,
+        type_counts: Vec<Vec<u64>>,
+    ) -> Result<Stack<'a>> {
+        let mut stack = Stack::new(self.input, joined, config);
+        for (i, ((day, labels), counts)) in self.parts.iter().zip(type_counts).enumerate() {
+            step(self.observer, "features", i, self.parts.len())?;
+            stack.push(*day, labels, counts)?;
+        }
+        Ok(stack)
     }
 
     pub(crate) fn cutoffs(&self) -> Vec<Day> {
@@ -237,6 +263,12 @@ impl LabelledRows {
         Ok(LabelledRows { x: features::encode(table, &specs)?, y, groups, ages, specs })
     }
 
+    /// All rows, with equal weights.
+    pub(crate) fn rows(&self) -> LearningRows<'_> {
+        let LabelledRows { x, y, groups, ages, specs } = self;
+        LearningRows { x: x.view(), specs, y, groups, ages, weights: None }
+    }
+
     /// Returns a data set of some of the rows.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         LabelledRows {
@@ -256,6 +288,20 @@ pub(super) fn most_by_default(customers: u64) -> usize {
     ((ROWS / customers.max(1)) as usize).clamp(3, 12)
 }
 
+/// Largest number of cutoffs.
+const MOST_CUTOFFS: usize = 1000;
+
+/// The cutoffs that were asked for, oldest first.
+pub(super) fn given_cutoffs(given: &[Day]) -> Result<Vec<Day>> {
+    let mut cutoffs = given.to_vec();
+    crate::order::sort(&mut cutoffs);
+    cutoffs.dedup();
+    if cutoffs.is_empty() || cutoffs.len() < given.len() || cutoffs.len() > MOST_CUTOFFS {
+        return Err(invalid_parameter("cutoffs", format!("{} days", given.len()), "1 to 1000 different days"));
+    }
+    Ok(cutoffs)
+}
+
 /// Chooses the cutoffs to train on, oldest first. With `inactivity` and `provided` it is one, the last day of the log.
 /// Otherwise they are the requested ones; or `count` cutoffs, the last as late as the data allows and each a horizon before
 /// the next; or up to [`most_by_default`], as long as there is a whole horizon of past before each.
@@ -265,17 +311,10 @@ pub(crate) fn choose_cutoffs(
     count: Option<usize>,
     given: Option<&[Day]>,
 ) -> Result<Vec<Day>> {
-    const MOST: usize = 1000;
     if let Some(given) = given {
-        let mut cutoffs = given.to_vec();
-        crate::order::sort(&mut cutoffs);
-        cutoffs.dedup();
-        if cutoffs.is_empty() || cutoffs.len() < given.len() || cutoffs.len() > MOST {
-            return Err(invalid_parameter("cutoffs", format!("{} days", given.len()), "1 to 1000 different days"));
-        }
-        return Ok(cutoffs);
+        return given_cutoffs(given);
     }
-    if count.is_some_and(|count| !(1..=MOST).contains(&count)) {
+    if count.is_some_and(|count| !(1..=MOST_CUTOFFS).contains(&count)) {
         return Err(invalid_parameter("snapshots", count.unwrap_or(0), "1 to 1000"));
     }
     if config.labels != LabelKind::OutcomeWindow {

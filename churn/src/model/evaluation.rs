@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::learner::ModelKind;
+use super::over_time::OverTime;
 use crate::day::Day;
 use crate::features::FeatureSet;
 use crate::metrics::{Curves, Metrics};
@@ -47,6 +48,9 @@ pub struct Evaluation {
     pub test_rows: u64,
     /// The measures on the test rows.
     pub metrics: Metrics,
+    /// The recipe at up to four recent cutoffs, `test_cutoff` the last of them, with intervals. If customers were held out, it
+    /// has no cutoffs, but the intervals of their measures. None in a document from before there were intervals.
+    pub over_time: Option<OverTime>,
     /// The measures of logistic regression with its default settings, trained and tested on the same rows.
     pub logistic_regression: Metrics,
     /// The AUC of recency alone, as a baseline; none if there is no recency feature.
@@ -65,7 +69,7 @@ pub struct Evaluation {
 
 objects! {
     Evaluation {
-        protocol, test_cutoff, train_rows, test_rows, metrics, logistic_regression, recency_auc, curves, segments,
+        protocol, test_cutoff, train_rows, test_rows, metrics, over_time, logistic_regression, recency_auc, curves, segments,
         importance, search_protocol, candidates,
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod document;
 mod evaluation;
 pub(crate) mod learner;
 pub(crate) mod logistic;
+#[cfg(feature = "train")]
+mod over_time;
 mod predictions;
 mod scorer;
 pub(crate) mod tree;
@@ -23,6 +25,8 @@ pub use document::{Audit, FORMAT_VERSION, Golden, Histogram, Training};
 #[cfg(feature = "train")]
 pub use evaluation::{Candidate, Evaluation, Importance, Protocol, SearchProtocol};
 pub use learner::{ClassWeight, LearnConfig, ModelKind};
+#[cfg(feature = "train")]
+pub use over_time::{CutoffResult, Estimate, OverTime, PairedResult, Scores};
 pub use predictions::{Prediction, Predictions};
 
 pub(crate) use document::Document;

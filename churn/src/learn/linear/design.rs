@@ -296,8 +296,14 @@ mod tests {
             // A part of the rows, not in order.
             let rows: Vec<u32> = (0..rows as u32).rev().filter(|row| row % 11 != 5 || rows < 6).collect();
             let (y, weights) = (vec![true; x.nrows()], vec![1.0; x.nrows()]);
-            let set =
-                TrainingSet { x: &x, specs: &specs, binned: &Binned::default(), y: &y, weights: &weights, rows: &rows };
+            let set = TrainingSet {
+                x: x.view(),
+                specs: &specs,
+                binned: &Binned::default(),
+                y: &y,
+                weights: &weights,
+                rows: &rows,
+            };
             let found = summaries(&set, x.as_slice().expect("rows"));
             for (j, found) in found.iter().enumerate() {
                 let all = rows.iter().map(|&row| x[(row as usize, j)]);

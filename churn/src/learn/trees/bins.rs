@@ -1,7 +1,7 @@
 //! Binning of features to small integers for the tree learners. It is done once for a data set and shared by rounds, folds and
 //! trees.
 
-use ndarray::{Array2, s};
+use ndarray::{ArrayView2, s};
 
 use super::histogram::GROUP;
 use crate::counts::chunk_range;
@@ -54,7 +54,7 @@ pub(crate) struct Binned {
 const SAMPLE: usize = 1 << 16;
 
 /// Bins every column of a matrix.
-pub(crate) fn bin(x: &Array2<f64>, specs: &[FeatureSpec], observer: &dyn Observer) -> Result<Binned> {
+pub(crate) fn bin(x: ArrayView2<'_, f64>, specs: &[FeatureSpec], observer: &dyn Observer) -> Result<Binned> {
     // Number of rows that are binned together, so that a block of a wide matrix stays in the cache.
     const ROWS: usize = 2048;
     // Number of values that are binned between two calls of the observer, which take some tenths of a second.
@@ -190,7 +190,7 @@ mod tests {
     fn codes_count_the_edges_below() {
         let mut random = Random::new(5, 0);
         let n = 5_000;
-        let x = Array2::from_shape_fn((n, 11), |(_, j)| match j {
+        let x = ndarray::Array2::from_shape_fn((n, 11), |(_, j)| match j {
             0 => random.below(3) as f64,
             1 => 7.0,
             2 => f64::NAN,
@@ -199,7 +199,7 @@ mod tests {
             _ => random.next() as f64 - 1e19,
         });
         let specs: Vec<FeatureSpec> = (0..11).map(|j| FeatureSpec::numeric(format!("f{j}"))).collect();
-        let binned = bin(&x, &specs, &()).expect("nobody asks to stop");
+        let binned = bin(x.view(), &specs, &()).expect("nobody asks to stop");
         for (j, column) in binned.columns.iter().enumerate() {
             let BinKind::Numeric { edges } = &column.kind else { panic!("a number") };
             assert!(edges.windows(2).all(|pair| pair[0] < pair[1]) && edges.len() < usize::from(MISSING));

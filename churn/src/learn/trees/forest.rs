@@ -353,10 +353,10 @@ mod tests {
     fn rates_are_those_of_trees_that_have_not_seen_the_customer() {
         let (x, y, groups) = data();
         let specs: Vec<FeatureSpec> = (0..4).map(|j| FeatureSpec::numeric(format!("x{j}"))).collect();
-        let binned = bin(&x, &specs, &()).expect("nobody asks to stop");
+        let binned = bin(x.view(), &specs, &()).expect("nobody asks to stop");
         let (n, weights) = (y.len(), vec![1.0; y.len()]);
         let rows: Vec<u32> = (0..n as u32).collect();
-        let set = TrainingSet { x: &x, specs: &specs, binned: &binned, y: &y, weights: &weights, rows: &rows };
+        let set = TrainingSet { x: x.view(), specs: &specs, binned: &binned, y: &y, weights: &weights, rows: &rows };
         let growth = Growth { max_depth: 6, l2: 0.0, min_child_weight: 2.0 };
         let depths = [1, 3, 6];
         let most_rows = usize::MAX;

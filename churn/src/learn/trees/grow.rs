@@ -351,7 +351,7 @@ mod tests {
         // A different margin for each row, so that no two nodes have the same value by chance.
         let margins: Vec<f64> = (0..ROWS).map(|_| uniform() - 1.0).collect();
         gradients::fill(&mut out, &margins, &gradients::signed_weights(&y, &weights, units));
-        let binned = bin(&x, &specs, &()).expect("nobody asks to stop");
+        let binned = bin(x.view(), &specs, &()).expect("nobody asks to stop");
         (x, binned, out, units)
     }
 

@@ -1,0 +1,186 @@
+//! The evaluation of a recipe before the model is fitted on all rows: at recent cutoffs, or on held-out customers.
+
+use ndarray::Array2;
+
+use super::backtest::{Contest, LOGISTIC, Record, RowsOfCutoff, logistic_config, recency};
+use super::fit::{Fitted, fit_rows};
+use super::holdout::{JudgedPart, holdout};
+use super::probabilities;
+use super::rows::LearningRows;
+use super::snapshot::LabelledRows;
+use super::stack::Stack;
+use crate::day::Day;
+use crate::error::Result;
+use crate::features::FeatureConfig;
+use crate::findings::{Finding, Judged, of_results, of_rows};
+use crate::metrics::{EvaluationConfig, Metrics, curves, evaluate, log_loss_of};
+use crate::model::{Evaluation, Importance, LearnConfig, OverTime, Protocol, Scorer};
+use crate::parallel;
+use crate::progress::{Observer, step};
+use crate::random::Random;
+use crate::segments::segment_table;
+
+/// What is needed to judge a recipe.
+pub(super) struct Judge<'a> {
+    pub(super) config: &'a LearnConfig,
+    /// Cutoff, number of labelled customers and number of churners, oldest first; empty for a table.
+    pub(super) rates: &'a [(Day, u64, u64)],
+    pub(super) labels_have_time: bool,
+    pub(super) observer: &'a dyn Observer,
+}
+
+/// The result, with what the search adds still missing.
+pub(super) struct JudgedRecipe {
+    pub(super) evaluation: Evaluation,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// The recipe and logistic regression, fitted on the same rows and applied to the same test rows.
+struct Fits {
+    fitted: Fitted,
+    /// None if the recipe is the logistic regression that it would be compared with.
+    logistic: Option<Vec<f64>>,
+    test: LabelledRows,
+    p: Vec<f64>,
+    train_rows: u64,
+}
+
+impl Judge<'_> {
+    /// Judges at the last cutoffs of a stack, each time by a fit on the cutoffs whose outcome was known by then. `customers`
+    /// is the number of customers of the log.
+    pub(super) fn over_time(
+        &self,
+        stack: &mut Stack<'_>,
+        judged: &[JudgedPart],
+        features: &FeatureConfig,
+        customers: usize,
+    ) -> Result<JudgedRecipe> {
+        let days: Vec<Day> = stack.days().collect();
+        let mut record: Option<Record> = None;
+        for (i, &JudgedPart { part, known }) in judged.iter().enumerate() {
+            let fitted = stack.fit(0..known, features);
+            let scaled = stack.scaled(&fitted, 0..known);
+            let rows = scaled.learning_rows();
+            let fits = self.fits(&rows, scaled.test_rows(part))?;
+            let record = record.get_or_insert_with(|| self.record(customers, &fits));
+            record.add(&fits.contest(Some(days[part]), &days[..known]))?;
+            if i + 1 == judged.len() {
+                let over_time = std::mem::replace(record, self.record(0, &fits)).finish()?;
+                return self.finish(fits, &rows, Protocol::OutOfTime, Some(days[part]), over_time);
+            }
+        }
+        unreachable!("there is a cutoff to judge at")
+    }
+
+    /// Judges on a stratified fifth of the customers.
+    pub(super) fn held_out(&self, data: &LabelledRows, weights: Option<&[f64]>) -> Result<JudgedRecipe> {
+        let split = holdout(data, weights, self.config.seed);
+        let rows = LearningRows { weights: split.learn_weights.as_deref(), ..split.learn.rows() };
+        let fits = self.fits(&rows, split.test)?;
+        let customers = data.groups.iter().max().map_or(0, |&last| last as usize + 1);
+        let mut record = self.record(customers, &fits);
+        record.add(&fits.contest(None, &[]))?;
+        self.finish(fits, &rows, Protocol::Holdout, None, record.finish()?)
+    }
+
+    fn record(&self, customers: usize, fits: &Fits) -> Record {
+        let names = fits.logistic.iter().map(|_| LOGISTIC.to_owned()).collect();
+        Record::new(customers, names, self.config.thresholds, &[])
+    }
+
+    fn fits(&self, rows: &LearningRows<'_>, test: LabelledRows) -> Result<Fits> {
+        let fitted = fit_rows(rows, self.config, self.observer)?;
+        let config = logistic_config(self.config);
+        let logistic = match fitted.config == config {
+            true => None,
+            false => Some(probabilities(&fit_rows(rows, &config, self.observer)?, &test.x)),
+        };
+        step(self.observer, "evaluate", 0, 0)?;
+        let p = probabilities(&fitted, &test.x);
+        Ok(Fits { fitted, logistic, p, test, train_rows: rows.y.len() as u64 })
+    }
+
+    fn finish(
+        &self,
+        fits: Fits,
+        learned: &LearningRows<'_>,
+        protocol: Protocol,
+        test_cutoff: Option<Day>,
+        over_time: OverTime,
+    ) -> Result<JudgedRecipe> {
+        let Fits { fitted, logistic, test, p, train_rows } = fits;
+        let defaults = EvaluationConfig::default();
+        let metrics = evaluate(&test.y, &p, &defaults)?;
+        let logistic_regression = logistic.map(|p| evaluate(&test.y, &p, &defaults)).transpose()?;
+        // Over one cutoff, the mean is the value itself.
+        let recency_auc = match over_time.cutoffs.last() {
+            Some(last) => last.recency_auc,
+            None => over_time.recency_auc.map(|auc| auc.mean),
+        };
+        let evaluation = Evaluation {
+            protocol,
+            test_cutoff,
+            train_rows,
+            test_rows: test.y.len() as u64,
+            logistic_regression: logistic_regression.unwrap_or_else(|| Metrics::clone(&metrics)),
+            metrics,
+            over_time: Some(over_time),
+            recency_auc,
+            curves: curves(&test.y, &p, &defaults)?,
+            segments: segment_table(&test.y, &p, &self.config.thresholds)?,
+            importance: importance(&fitted, &test, self.config.seed),
+            search_protocol: None,
+            candidates: Vec::new(),
+        };
+        let mut findings = of_rows(learned, self.rates, recency_auc)?;
+        let labels_have_time = self.labels_have_time;
+        findings.extend(of_results(&Judged { evaluation: &evaluation, y: &test.y, p: &p, labels_have_time }));
+        Ok(JudgedRecipe { evaluation, findings })
+    }
+}
+
+impl Fits {
+    fn contest<'a>(&'a self, cutoff: Option<Day>, learned_from: &'a [Day]) -> Contest<'a> {
+        Contest {
+            cutoff,
+            learned_from,
+            train_rows: self.train_rows,
+            rows: RowsOfCutoff { churned: &self.test.y, customers: &self.test.groups },
+            probabilities: std::iter::once(&self.p).chain(&self.logistic).map(Vec::as_slice).collect(),
+            recency: recency(&self.test),
+        }
+    }
+}
+
+/// Permutation importance (Breiman 2001) on at most 2,000 test rows, with three shuffles per feature.
+fn importance(fitted: &Fitted, test: &LabelledRows, seed: u64) -> Vec<Importance> {
+    const MOST_ROWS: usize = 2_000;
+    const SHUFFLES: u64 = 3;
+    let step = test.y.len().div_ceil(MOST_ROWS);
+    let rows: Vec<usize> = (0..test.y.len()).step_by(step).collect();
+    const BLOCK: usize = 512;
+    let scorer = Scorer::new(&fitted.learner, &fitted.calibration);
+    let loss = |x: &Array2<f64>, feature: usize, order: &[usize]| {
+        let mut sum = 0.0;
+        for (targets, sources) in rows.chunks(BLOCK).zip(order.chunks(BLOCK)) {
+            let mut block = x.select(ndarray::Axis(0), targets);
+            block.column_mut(feature).iter_mut().zip(sources).for_each(|(to, &from)| *to = x[(from, feature)]);
+            for (p, &target) in scorer.probabilities(&block).into_iter().zip(targets) {
+                sum += log_loss_of(p, test.y[target]);
+            }
+        }
+        sum / rows.len() as f64
+    };
+    let unshuffled = loss(&test.x, 0, &rows);
+    let mut importance = parallel::map(test.specs.len(), |feature| {
+        let mut increase = 0.0;
+        for shuffle in 0..SHUFFLES {
+            let mut order = rows.clone();
+            Random::new(seed, (feature as u64) * SHUFFLES + shuffle).shuffle(&mut order);
+            increase += loss(&test.x, feature, &order) - unshuffled;
+        }
+        Importance { feature: test.specs[feature].name.clone(), log_loss_increase: increase / SHUFFLES as f64 }
+    });
+    crate::order::sort_by(&mut importance, |a, b| b.log_loss_increase.total_cmp(&a.log_loss_increase));
+    importance
+}
