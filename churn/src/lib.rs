@@ -270,7 +270,8 @@ pub use labels::{INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
 #[cfg(feature = "train")]
 pub use learn::{
     Backtest, BacktestConfig, BacktestRows, Classifier, CutoffPredictions, SkippedCutoff, TableConfig, TrainConfig,
-    audit, backtest, backtest_observed, backtest_with_rows, train, train_observed, train_table, train_table_observed,
+    audit, backtest, backtest_observed, backtest_with_rows, over_time, train, train_observed, train_table,
+    train_table_observed,
 };
 pub use metrics::{Bin, Curves, EvaluationConfig, Metrics, Point, curves, evaluate, roc_auc};
 pub use model::{

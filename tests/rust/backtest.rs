@@ -264,6 +264,25 @@ fn predictions_and_rows_are_those_that_are_judged() {
         assert!((metrics(&of.against["forest"]).log_loss - row.against["forest"].log_loss).abs() < 1e-12);
         assert!(of.customer_ids.windows(2).all(|pair| pair[0] < pair[1]));
     }
+    // Judged from outside, the predictions have the measures, intervals and differences that the backtest says.
+    let judged = churn::over_time(kept, &churn::Thresholds::default()).expect("both classes");
+    for (row, of) in judged.cutoffs.iter().zip(&found.over_time.cutoffs) {
+        let expected = churn::CutoffResult { learned_from: Vec::new(), train_rows: 0, ..of.clone() };
+        assert_eq!(row, &expected);
+    }
+    let (ours, theirs) = (&found.over_time, &judged);
+    assert!((ours.roc_auc.standard_error - theirs.roc_auc.standard_error).abs() < 1e-12);
+    assert_eq!((&ours.segments, &ours.reliability), (&theirs.segments, &theirs.reliability));
+    assert_eq!(ours.against.len(), theirs.against.len());
+    let mut twice = kept[0].clone();
+    twice.customer_ids[1] = twice.customer_ids[0].clone();
+    let code =
+        |of: churn::CutoffPredictions| churn::over_time(&[of], &churn::Thresholds::default()).map_err(|e| e.code());
+    assert_eq!(code(twice), Err("invalid_parameter"));
+    let mut short = kept[0].clone();
+    short.churn_probability.pop();
+    assert_eq!(code(short), Err("shape_mismatch"));
+
     let again = backtest(&events, &config).expect("the same");
     assert_eq!(serde_json::to_string(&again).expect("JSON"), serde_json::to_string(&found).expect("JSON"));
 }

@@ -23,7 +23,7 @@ use ndarray::Array2;
 
 pub use backtest::{
     Backtest, BacktestConfig, BacktestRows, CutoffPredictions, SkippedCutoff, backtest, backtest_observed,
-    backtest_with_rows,
+    backtest_with_rows, over_time,
 };
 pub use classifier::Classifier;
 pub use config::{TableConfig, TrainConfig};

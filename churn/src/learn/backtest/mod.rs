@@ -22,7 +22,7 @@ use super::snapshot::{LabelledRows, Snapshots};
 use super::stack::{Stack, fit_types};
 use super::{audit, probabilities};
 use crate::day::Day;
-use crate::error::{Result, invalid_parameter};
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::Events;
 use crate::features::{FeatureConfig, FeatureSet, FeatureSpec, features};
 use crate::findings::{
@@ -32,6 +32,7 @@ use crate::input::Input;
 use crate::labels::labels;
 use crate::model::{Audit, LearnConfig, ModelKind, OverTime};
 use crate::progress::{Observer, check_cancelled, step};
+use crate::segments::{Thresholds, check_probability};
 
 /// The name of recency alone among the other recipes.
 pub(super) const RECENCY: &str = "recency";
@@ -79,6 +80,9 @@ pub struct CutoffPredictions {
     pub customer_ids: Vec<String>,
     /// True for each customer that churned.
     pub churned: Vec<bool>,
+    /// The recency score of each customer, 0 to 100, lower for customers who were away longer; none if there is no recency
+    /// feature.
+    pub recency_score: Option<Vec<f64>>,
     /// The probability of the recipe that is judged.
     pub churn_probability: Vec<f64>,
     /// The probabilities of the other recipes, by name.
@@ -255,6 +259,61 @@ pub fn backtest_with_rows<'a>(
         findings,
         predictions,
     })
+}
+
+/// Judges predictions that were made at several cutoffs, by whatever means, as a backtest judges its own: measures with
+/// intervals, and paired differences to the other predictions. All cutoffs have the same other predictions. `learned_from` and
+/// `train_rows` of the result are empty, because it is not known what they learned from.
+///
+/// # Errors
+/// `too_few_rows` without a cutoff; `shape_mismatch` if lists of a cutoff have different lengths or a name is missing at one;
+/// `invalid_parameter` for a customer that is at a cutoff twice; `invalid_probability`; `one_class`.
+pub fn over_time(predictions: &[CutoffPredictions], thresholds: &Thresholds) -> Result<OverTime> {
+    thresholds.check()?;
+    let Some(first) = predictions.first() else {
+        return Err(Error::new(ErrorKind::TooFewRows, "there is no cutoff to judge"));
+    };
+    let names: Vec<String> = first.against.keys().cloned().collect();
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+    for id in predictions.iter().flat_map(|of| &of.customer_ids) {
+        let next = numbers.len() as u32;
+        numbers.entry(id).or_insert(next);
+    }
+    let days = in_order(predictions.iter().map(|of| of.cutoff));
+    let mut record = Record::new(numbers.len(), names.clone(), *thresholds, &days);
+    for of in predictions {
+        let rows = of.churned.len();
+        let lengths = of.against.values().chain(&of.recency_score).map(Vec::len);
+        let mut lengths = lengths.chain([of.customer_ids.len(), of.churn_probability.len()]);
+        if lengths.any(|length| length != rows) || !of.against.keys().eq(&names) {
+            let message =
+                format!("at {}: expected a list of {rows} values for each of {}", of.cutoff, names.join(", "));
+            return Err(Error::new(ErrorKind::ShapeMismatch, message));
+        }
+        let customers: Vec<u32> = of.customer_ids.iter().map(|id| numbers[id.as_str()]).collect();
+        let mut seen = customers.clone();
+        seen.sort_unstable();
+        if let Some(twice) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
+            let at = customers.iter().position(|&customer| customer == twice[0]).unwrap_or(0);
+            let message = format!("at {}: the customer {:?} is there twice", of.cutoff, of.customer_ids[at]);
+            return Err(Error::new(ErrorKind::InvalidParameter, message));
+        }
+        for &p in of.against.values().flatten() {
+            check_probability(p)?;
+        }
+        record.add(&Contest {
+            cutoff: Some(of.cutoff),
+            learned_from: &[],
+            train_rows: 0,
+            rows: RowsOfCutoff { churned: &of.churned, customers: &customers },
+            probabilities: std::iter::once(&of.churn_probability)
+                .chain(of.against.values())
+                .map(Vec::as_slice)
+                .collect(),
+            recency: of.recency_score.as_ref().map(|scores| scores.iter().map(|score| -score).collect()),
+        })?;
+    }
+    record.finish()
 }
 
 fn in_order(days: impl Iterator<Item = Day>) -> Vec<Day> {
@@ -438,6 +497,7 @@ impl JudgedRows {
         CutoffPredictions {
             cutoff: self.cutoff,
             customer_ids: events.ids().select(self.test.groups.iter().copied()).iter().map(str::to_owned).collect(),
+            recency_score: recency(&self.test).map(|scores| scores.into_iter().map(|score| -score).collect()),
             churned: self.test.y,
             churn_probability: probabilities.next().expect("there is a recipe"),
             against: names.zip(probabilities).collect(),
