@@ -4,6 +4,7 @@
 mod align;
 mod arrow;
 mod classifier;
+mod command;
 mod contacts;
 mod convert;
 mod customer;
@@ -32,6 +33,8 @@ use pyo3::prelude::*;
 mod _churn {
     #[pymodule_export]
     use crate::classifier::Classifier;
+    #[pymodule_export]
+    use crate::command::run_command;
     #[pymodule_export]
     use crate::contacts::{ContactList, contact_list};
     #[pymodule_export]

@@ -10,7 +10,7 @@ const RIDDLES: [&str; 21] = [
     "it", "nobody", "somebody", "whoever", "whatever", "which", "they",
 ];
 
-const PACKAGES: [&str; 6] = ["churn", "churn-server", "churn-py", "churn-wasm", "examples", "tests"];
+const PACKAGES: [&str; 7] = ["churn", "churn-cli", "churn-server", "churn-py", "churn-wasm", "examples", "tests"];
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the folder can be read") {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use churn::profit::{ContactConfig, ContactGroup, ContactList, ProfitCurve, contact_list, expected_curve};
 use churn::{Day, Events, ExplainConfig, FeatureTable, ListReasons, Model, Predictions, SlippingList};
 
-use crate::Result;
+use crate::failure::Result;
 use crate::summary::{amount, count, percent};
 
 /// The value of the scored customers.
@@ -104,7 +104,7 @@ pub(crate) fn slipping(list: &SlippingList) -> String {
     text
 }
 
-/// Prints the expected profit of the campaign and the head of its list.
+/// The expected profit of the campaign and the head of its list.
 pub(crate) fn campaign(curve: &ProfitCurve, contacts: &ContactList, config: &ContactConfig, worth: &str) -> String {
     let mut text = format!(
         "\nA campaign: contact {}, incentive {}, accepted by {} of those who would leave\n",

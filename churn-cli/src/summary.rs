@@ -1,17 +1,12 @@
-//! The summary on the terminal: the most important results. The report has more.
+//! The summary in text: the most important results. The report has more.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use churn::{Day, EventUnit, Events, Finding, LabelConfig, Metrics, Model, Predictions, Protocol, Suggestion};
 
-/// Prints; a reader who has seen enough (`| head -1`) is no reason to stop the work.
-pub(crate) fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
+/// The log that was read.
 pub(crate) fn read(events: &Events, source: &str) -> String {
     let report = events.report();
     let mut text = format!("Read {source}\n");
@@ -47,6 +42,7 @@ fn one_event(events: &Events) -> String {
     format!("{}, {unit}{sharing}", count(events.len() as u64))
 }
 
+/// The definition of churn, the evaluation and what the model pays attention to.
 pub(crate) fn model(model: &Model) -> String {
     let evaluation = model.evaluation();
     let mut text = String::new();
@@ -90,7 +86,7 @@ pub(crate) fn model(model: &Model) -> String {
     text
 }
 
-/// Prints the findings, a paragraph each.
+/// The findings, a paragraph each.
 pub(crate) fn findings(findings: &[Finding]) -> String {
     let paragraph = |finding: &Finding| {
         format!("\n{}  {} [{}]\n", finding.severity.name().to_uppercase(), finding.message, finding.code)
@@ -186,12 +182,13 @@ pub(crate) fn segments(model: &Model, predictions: &Predictions, as_of: Day) -> 
     text
 }
 
-pub(crate) fn files(written: &[(PathBuf, u64)], seconds: f64) -> String {
+/// The files that were written, and the time that the run took.
+pub(crate) fn files(written: &[(PathBuf, u64)], elapsed: Duration) -> String {
     let mut text = String::from("\nWritten\n");
     for (path, bytes) in written {
         let _ = writeln!(text, "  {:<48} {:>10}", path.display().to_string(), size(*bytes));
     }
-    let _ = writeln!(text, "\nDone in {seconds:.1} s.");
+    let _ = writeln!(text, "\nDone in {:.1} s.", elapsed.as_secs_f64());
     text
 }
 

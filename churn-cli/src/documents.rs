@@ -1,0 +1,60 @@
+//! Parts of the JSON documents that several subcommands print.
+
+use std::path::{Path, PathBuf};
+
+use churn::{Events, Model, Predictions, Segment};
+use serde_json::{Value, json};
+
+/// The log that was read.
+pub(crate) fn input(path: &Path, events: &Events) -> Value {
+    json!({
+        "file": path.to_string_lossy(),
+        "events": events.len(),
+        "customers": events.customers(),
+        "first_day": events.first_day(),
+        "last_day": events.last_day(),
+        "event_unit": events.unit(),
+        "report": events.report(),
+    })
+}
+
+/// The model, without the curves of its evaluation.
+pub(crate) fn model(model: &Model) -> Value {
+    let evaluation = model.evaluation();
+    json!({
+        "model": model.kind().name(),
+        "definition": model.definition(),
+        "findings": model.findings(),
+        "evaluation": {
+            "protocol": evaluation.protocol,
+            "test_cutoff": evaluation.test_cutoff,
+            "train_rows": evaluation.train_rows,
+            "test_rows": evaluation.test_rows,
+            "metrics": evaluation.metrics,
+            "logistic_regression": evaluation.logistic_regression,
+            "recency_auc": evaluation.recency_auc,
+            "segments": evaluation.segments,
+            "importance": evaluation.importance,
+            "candidates": evaluation.candidates,
+        },
+    })
+}
+
+/// The scored customers, counted.
+pub(crate) fn predictions(predictions: &Predictions) -> Value {
+    let count = |segment: Segment| predictions.risk_segments().filter(|&found| found == segment).count();
+    let segments: serde_json::Map<String, Value> =
+        Segment::ALL.into_iter().map(|segment| (segment.name().to_owned(), count(segment).into())).collect();
+    json!({
+        "as_of": predictions.as_of(),
+        "customers": predictions.len(),
+        "coverage": predictions.coverage(),
+        "segments": segments,
+        "findings": predictions.findings(),
+    })
+}
+
+/// The files that were written.
+pub(crate) fn files(written: &[(PathBuf, u64)]) -> Value {
+    written.iter().map(|(path, bytes)| json!({ "file": path.to_string_lossy(), "bytes": bytes })).collect()
+}

@@ -1,0 +1,92 @@
+//! Failures that end the command.
+
+use std::io;
+use std::path::Path;
+
+use churn::{ErrorKind, Finding};
+use serde::Serialize;
+
+use crate::exit;
+use crate::options::in_options;
+
+/// A failure that ends the command: a stable code and one clear message.
+#[derive(Debug, Serialize)]
+pub struct Failure {
+    /// The code of the core's error, such as `missing_column`.
+    pub code: &'static str,
+    /// The message, in which settings are named as options.
+    pub message: String,
+    /// The line of the file that caused the failure.
+    pub line: Option<u64>,
+    /// The findings that stopped the work.
+    pub findings: Vec<Finding>,
+}
+
+/// The result of a step that can end the command.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// A failure of a kind that the core knows.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Failure { code: kind.code(), message: message.into(), line: None, findings: Vec::new() }
+    }
+
+    /// A failure of the operating system.
+    pub fn io(what: &str, path: &Path, error: &io::Error) -> Self {
+        Failure::new(ErrorKind::Io, format!("{what} {}: {error}", path.display()))
+    }
+
+    /// A failure because of a file.
+    pub fn at(path: &Path, error: churn::Error) -> Self {
+        let failure = Failure::from(error);
+        // A setting is not wrong because of the file.
+        if failure.code == ErrorKind::InvalidParameter.code() {
+            return failure;
+        }
+        Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
+    }
+
+    /// The exit code of a command that ends with this failure.
+    pub fn exit_code(&self) -> u8 {
+        let is = |kind: ErrorKind| self.code == kind.code();
+        match () {
+            () if is(ErrorKind::Cancelled) => exit::INTERRUPTED,
+            () if is(ErrorKind::InvalidParameter) => exit::USAGE,
+            () => exit::REFUSED,
+        }
+    }
+
+    /// The options that avoid the failure, if there are some.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self.code {
+            "missing_column" => {
+                "name the columns with --customer-id, --event-date, --amount, --event-type and --order-id"
+            }
+            "bad_rows" => "--skip-bad-rows leaves them out and reports them; --date-format sets the form of the dates",
+            "finding" => {
+                let allowed: Vec<String> =
+                    self.findings.iter().map(|found| format!("--allow {}", found.code)).collect();
+                return Some(format!("{} continues in spite of it", allowed.join(" ")));
+            }
+            "cutoff_outside_data" => "a shorter --horizon-days needs less history",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl From<churn::Error> for Failure {
+    fn from(error: churn::Error) -> Self {
+        let message = match error.findings() {
+            [] => error.to_string(),
+            // The message of the core ends with the setting that allows them; the hint says it with the option.
+            findings => findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("\n"),
+        };
+        Failure {
+            code: error.code(),
+            message: in_options(&message),
+            line: error.line(),
+            findings: error.findings().to_vec(),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Reading of logs and models from files.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use churn::{Day, ErrorKind, Events, Model, Observer, ReadOptions};
+
+use crate::arguments::ReadArgs;
+use crate::failure::{Failure, Result};
+use crate::session::Session;
+use crate::summary;
+
+/// Reads a log and prints what was read. A file named `.parquet` is read as Parquet, any other one as CSV.
+///
+/// # Errors
+/// The errors of [`Events::from_csv`], with the file.
+pub fn read_log(path: &Path, arguments: &ReadArgs, session: &Session<'_>) -> Result<Events> {
+    let failed = |error: io::Error| Failure::io("cannot read", path, &error);
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(Failure::new(ErrorKind::Io, format!("cannot read {}: it is a folder", path.display())));
+    }
+    let options = arguments.options();
+    let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+    let events = match is_parquet {
+        true => read_parquet(file, &options, &session.progress("Reading")),
+        false => {
+            let progress = session.progress("Reading").of_bytes(metadata.len());
+            Events::from_csv_observed(file, &options, &progress)
+        }
+    };
+    let events = events.map_err(|error| Failure::at(path, error))?;
+    session.say(&summary::read(&events, &path.display().to_string()));
+    Ok(events)
+}
+
+/// The log as it was known at the end of that day: a model may not learn from what is later either.
+///
+/// # Errors
+/// `no_good_rows` if the log begins later.
+pub fn up_to(events: Events, as_of: Option<Day>, session: &Session<'_>) -> Result<Events> {
+    let Some(day) = as_of else { return Ok(events) };
+    if day > events.last_day() {
+        session
+            .say(&format!("  as of        {day}: the log ends earlier, so its customers look quieter than they are\n"));
+    }
+    if day >= events.last_day() {
+        return Ok(events);
+    }
+    let past = events.truncated(day)?;
+    let later = events.len() - past.len();
+    session.say(&format!("  as of        {day}: {later} later events are not used\n"));
+    Ok(past)
+}
+
+/// Reads a model document.
+///
+/// # Errors
+/// `io`, and the errors of [`Model::from_json`], with the file.
+pub fn read_model(path: &Path) -> Result<Model> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::io("cannot read", path, &error))?;
+    Model::from_json(&text).map_err(|error| Failure::at(path, error))
+}
+
+#[cfg(feature = "parquet")]
+fn read_parquet(file: File, options: &ReadOptions, observer: &dyn Observer) -> churn::Result<Events> {
+    Events::from_parquet_observed(file, options, observer)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn read_parquet(_: File, _: &ReadOptions, _: &dyn Observer) -> churn::Result<Events> {
+    Err(io::Error::other("this program was built without the feature parquet and reads CSV only").into())
+}

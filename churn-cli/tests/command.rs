@@ -1,0 +1,278 @@
+//! The program `churn` on small logs: its results, its files, its messages and its exit codes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use churn::{Day, Model};
+use serde_json::Value;
+
+/// A new folder with a log of 200 customers, some of whom stop, and a log with a row that is dated 2099.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    let mut log = String::from("customer_id,event_date,amount\n");
+    for i in 0..2000 {
+        let (customer, k) = (i % 200, i / 200);
+        let day = Day::new(19_700 + (customer * 7 + k * (2 + customer % 40)) % 360).expect("a day");
+        log.push_str(&format!("c{customer:03},{day},{}.50\n", 5 + customer % 30));
+    }
+    fs::write(folder.join("log.csv"), &log).expect("the log can be written");
+    fs::write(folder.join("far.csv"), log + "c000,2099-01-01,1\n").expect("the log can be written");
+    folder
+}
+
+fn churn(folder: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_churn");
+    Command::new(program).current_dir(folder).args(arguments).output().expect("the program runs")
+}
+
+/// Runs the command, requires its exit code, and returns what it printed to standard output and to standard error.
+fn ends_with(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
+    let output = churn(folder, arguments);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is UTF-8");
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{out}\n{err}");
+    (out, err)
+}
+
+fn document(folder: &Path, code: i32, arguments: &[&str]) -> Value {
+    let (out, _) = ends_with(code, folder, &[arguments, &["--json"]].concat());
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+}
+
+/// The names of the files of a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("the folder can be read");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+const FAST: [&str; 2] = ["--model", "logistic_regression"];
+
+#[test]
+fn report_prints_the_results_and_writes_the_files() {
+    let folder = folder("report");
+    let (out, err) = ends_with(0, &folder, &[&["report", "log.csv"][..], &FAST].concat());
+    for part in ["Read log.csv\n  rows         2,000\n", "recency alone", "Critical", "A campaign:", "Written\n"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert_eq!(err, "", "no progress where there is no terminal");
+    let written = folder.join("churn-report");
+    let files = ["contact_list.csv", "evaluation.json", "features.csv", "model.json", "predictions.csv", "report.html"];
+    assert_eq!(names(&written), files);
+    let read = |name: &str| fs::read_to_string(written.join(name)).expect("the file can be read");
+    let rows = |name: &str| read(name).lines().count() - 1;
+    assert_eq!((rows("features.csv"), rows("predictions.csv")), (200, 200));
+    assert!(read("report.html").starts_with("<!doctype html>"));
+    let model = Model::from_json(&read("model.json")).expect("a model");
+    let evaluation: Value = serde_json::from_str(&read("evaluation.json")).expect("JSON");
+    assert_eq!(evaluation, serde_json::to_value(model.evaluation()).expect("JSON"));
+
+    let found =
+        document(&folder, 0, &[&["report", "log.csv", "--out", "b", "--as-of", "2024-11-01"][..], &FAST].concat());
+    assert_eq!(found["predictions"]["as_of"], "2024-11-01");
+    assert_eq!(found["input"]["last_day"], "2024-11-01");
+    assert_eq!(found["model"]["model"], "logistic_regression");
+    assert_eq!(found["files"].as_array().map(Vec::len), Some(6));
+    assert_eq!(names(&folder.join("b")), files);
+}
+
+#[test]
+fn check_ends_with_the_worst_finding() {
+    let folder = folder("check");
+    let (out, _) = ends_with(0, &folder, &["check", "log.csv"]);
+    assert!(out.contains("Suggested by the pauses of 200 customers"), "{out}");
+    let found = document(&folder, 0, &["check", "log.csv"]);
+    assert_eq!(found["input"]["customers"], 200);
+    assert!(found["suggestion"]["horizon_days"].is_number(), "{found}");
+
+    let (out, _) = ends_with(1, &folder, &["check", "far.csv"]);
+    assert!(out.contains("[isolated_last_day]\n  suggested: --last-day 2024-12-"), "{out}");
+    let found = document(&folder, 1, &["check", "far.csv"]);
+    assert_eq!(found["findings"][0]["code"], "isolated_last_day");
+    ends_with(0, &folder, &["check", "far.csv", "--allow", "isolated_last_day"]);
+    ends_with(0, &folder, &["check", "far.csv", "--last-day", "2025-01-01"]);
+}
+
+#[test]
+fn train_and_predict() {
+    let folder = folder("train");
+    let train = ["train", "log.csv", "--out", "m.json", "--horizon-days", "60", "--set", "l2=2"];
+    let (out, _) = ends_with(0, &folder, &[&train[..], &FAST].concat());
+    assert!(out.contains("within 60 days") && out.contains("m.json"), "{out}");
+    let model = Model::from_json(&fs::read_to_string(folder.join("m.json")).expect("written")).expect("a model");
+    assert_eq!((model.labels().horizon_days, model.parameters().l2), (60, 2.0));
+
+    let (out, _) = ends_with(0, &folder, &["predict", "m.json", "log.csv", "--out", "p.csv"]);
+    assert!(out.contains("Critical"), "{out}");
+    let predictions = fs::read_to_string(folder.join("p.csv")).expect("written");
+    assert!(predictions.starts_with("customer_id,churn_probability"), "{predictions}");
+    assert_eq!(predictions.lines().count(), 201);
+
+    // On 2026-01-01 nobody has had an event for a year.
+    let late = ["predict", "m.json", "log.csv", "--as-of", "2026-01-01"];
+    let (_, err) = ends_with(1, &folder, &late);
+    assert!(err.starts_with("error: no_customers: ") && err.contains("--include-inactive scores them"), "{err}");
+    let found = document(&folder, 0, &[&late[..], &["--include-inactive"]].concat());
+    assert_eq!(found["predictions"]["coverage"]["inactive"], 200);
+    assert_eq!(found["predictions"]["customers"], 200);
+    assert_eq!(names(&folder), ["far.csv", "log.csv", "m.json", "p.csv", "predictions.csv"]);
+}
+
+#[test]
+fn the_reading_options_reach_the_core() {
+    let folder = folder("reading");
+    let rows = "wer;wann;wie viel;was\na;05.01.2024;1;kauf\na;05.01.2024;2;kauf\nb;06.01.2024;3;kauf\nb;x;3;kauf\n";
+    fs::write(folder.join("other.csv"), rows).expect("written");
+    let options = [
+        "check",
+        "other.csv",
+        "--delimiter",
+        ";",
+        "--date-format",
+        "%d.%m.%Y",
+        "--merge",
+        "day",
+        "--skip-bad-rows",
+        "--max-bad-share",
+        "0.3",
+        "--customer-id",
+        "wer",
+        "--event-date",
+        "wann",
+        "--amount",
+        "wie viel",
+        "--event-type",
+        "was",
+        "--last-day",
+        "2024-01-05",
+    ];
+    let report = &document(&folder, 0, &options)["input"];
+    assert_eq!((&report["events"], &report["event_unit"]), (&1.into(), &"day".into()), "{report}");
+    let counts = ["rows", "good", "bad", "outside"].map(|key| report["report"][key].as_u64());
+    assert_eq!(counts, [Some(4), Some(2), Some(1), Some(1)]);
+}
+
+#[test]
+fn failures_have_codes_and_options() {
+    let folder = folder("failures");
+    for (code, arguments, expected) in [
+        (1, &["check", "none.csv"][..], "error: io: cannot read none.csv: "),
+        (1, &["check", "."], "error: io: cannot read .: it is a folder"),
+        (1, &["check", "log.csv", "--amount", "total"], "error: missing_column: log.csv: "),
+        (1, &["check", "log.csv", "--amount", "total"], "\nhint: name the columns with --customer-id"),
+        (1, &["check", "log.csv", "--date-format", "%d.%m.%Y"], "--skip-bad-rows leaves them out"),
+        (1, &["train", "far.csv"], "\nhint: --allow isolated_last_day continues"),
+        (1, &["train", "far.csv"], ". --last-day 2024-12-"),
+        (1, &["train", "log.csv", "--horizon-days", "700"], "error: cutoff_outside_data: "),
+        (1, &["predict", "log.csv", "log.csv"], "error: invalid_document: log.csv: "),
+        (
+            1,
+            &["train", "log.csv", "--set", "trees=3", "--out", "no/such/m.json"],
+            "error: io: cannot write no/such/m.json",
+        ),
+        (2, &["train", "log.csv", "--set", "horizont=60"], "error: invalid_parameter: --set: unknown key \"horizont\""),
+        (2, &["train", "log.csv", "--set", "trees=0"], "error: invalid_parameter: --set trees is 0; expected 1 to"),
+        (2, &["train", "log.csv", "--horizon-days", "0"], "error: invalid_parameter: --horizon-days is 0; "),
+        (2, &["check", "log.csv", "--date-format", "%Q"], "error: invalid_parameter: --date-format is \"%Q\""),
+        (2, &["check", "log.csv", "--allow", "x"], "error: invalid_parameter: --allow is \"x\""),
+        (2, &["check"], "error: "),
+        (2, &["check", "log.csv", "--nonsense"], "error: unexpected argument '--nonsense'"),
+        (2, &["report", "log.csv", "--model", "svm"], "[possible values: auto, "),
+        (2, &[], "Usage: churn"),
+    ] {
+        let (out, err) = ends_with(code, &folder, arguments);
+        assert!(err.contains(expected), "{arguments:?}: {err}");
+        // What was read may have been printed before the failure.
+        assert!(out.is_empty() || out.starts_with("Read "), "{out}");
+    }
+    let found = document(&folder, 1, &["train", "far.csv"]);
+    assert_eq!(found["error"]["code"], "finding");
+    assert_eq!(found["error"]["findings"][0]["suggestion"]["last_day"].as_str().map(str::len), Some(10));
+    assert_eq!(names(&folder), ["far.csv", "log.csv"], "a failure leaves no file");
+}
+
+#[test]
+fn no_content_of_a_file_panics() {
+    let folder = folder("hostile");
+    let header = "customer_id,event_date\n";
+    let files: [(&str, Vec<u8>); 9] = [
+        ("empty.csv", Vec::new()),
+        ("header.csv", header.into()),
+        ("row.csv", format!("{header}a,2024-01-01\n").into()),
+        ("quote.csv", format!("{header}\"a,2024-01-01\n").into()),
+        ("bytes.csv", (0..=255).cycle().take(5000).collect()),
+        ("utf8.csv", [header.as_bytes(), b"\xff\xfe,2024-01-01\n"].concat()),
+        ("far.csv", format!("{header}a,9999-12-31\nb,0001-01-01\n").into()),
+        ("json.json", br#"{"format_version": 1}"#.to_vec()),
+        ("no.parquet", b"PAR1PAR1".to_vec()),
+    ];
+    for (name, bytes) in files {
+        fs::write(folder.join(name), bytes).expect("written");
+        for arguments in [&["check", name][..], &["train", name], &["report", name], &["predict", name, name]] {
+            let output = churn(&folder, arguments);
+            let err = String::from_utf8_lossy(&output.stderr);
+            assert!(matches!(output.status.code(), Some(0 | 1)), "{arguments:?}: {err}");
+            assert!(!err.contains("panicked"), "{arguments:?}: {err}");
+        }
+    }
+    // An id does not reach the terminal as it is.
+    let ids = "customer_id,event_date\n\u{1b}[2J,2099-01-01\n";
+    let log = fs::read_to_string(folder.join("log.csv")).expect("written");
+    let rows: String =
+        log.lines().skip(1).map(|row| format!("{}\n", row.rsplit_once(',').map_or("", |row| row.0))).collect();
+    fs::write(folder.join("escape.csv"), ids.to_owned() + &rows).expect("written");
+    let (out, _) = ends_with(1, &folder, &["check", "escape.csv"]);
+    assert!(out.contains("isolated_last_day") && !out.contains('\u{1b}'), "{out}");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_parquet_file_is_known_by_its_name() {
+    let folder = folder("parquet");
+    fs::copy(folder.join("log.csv"), folder.join("log.PARQUET")).expect("copied");
+    let (_, err) = ends_with(1, &folder, &["check", "log.PARQUET"]);
+    assert!(err.starts_with("error: io: log.PARQUET: not a readable Parquet file"), "{err}");
+}
+
+#[test]
+fn help_names_the_exit_codes() {
+    let folder = folder("help");
+    for arguments in [&["--help"][..], &["report", "--help"], &["check", "--help"], &["predict", "--help"]] {
+        let (out, err) = ends_with(0, &folder, arguments);
+        assert!(out.contains("Usage: churn") && out.contains("130 interrupted"), "{out}");
+        assert_eq!(err, "");
+    }
+    let (out, _) = ends_with(0, &folder, &["--version"]);
+    assert_eq!(out.trim(), format!("churn {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_work_and_leaves_no_file() {
+    use std::io::Read as _;
+    use std::process::Stdio;
+
+    let folder = folder("interrupted");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_churn"))
+        .current_dir(&folder)
+        .args(["train", "log.csv", "--set", "trees=10000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    // The first text comes when the log has been read.
+    let mut out = program.stdout.take().expect("it is piped");
+    out.read_exact(&mut [0; 5]).expect("it says what it has read");
+    let id = program.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
+    let mut err = String::new();
+    program.stderr.take().expect("it is piped").read_to_string(&mut err).expect("UTF-8");
+    assert_eq!(program.wait().expect("it ends").code(), Some(130), "{err}");
+    assert_eq!(err, "error: cancelled: interrupted\n");
+    assert_eq!(names(&folder), ["far.csv", "log.csv"]);
+}
