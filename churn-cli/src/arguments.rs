@@ -120,7 +120,13 @@ impl TrainArgs {
     /// # Errors
     /// `invalid_parameter` for a setting that is unknown, given twice, or out of its range.
     pub fn config(&self) -> Result<TrainConfig> {
-        let number = |number: i32| u64::try_from(number).map_or(Json::Negative(number.into()), Json::Unsigned);
+        let config: TrainConfig = from_settings(self.settings())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The given settings with their values.
+    pub(crate) fn settings(&self) -> Vec<(String, Json)> {
         let count = |count: usize| Json::Unsigned(count as u64);
         let text = |text: &str| Json::Text(text.to_owned());
         let allow = || Json::List(self.allow.iter().map(|code| text(code)).collect());
@@ -134,14 +140,21 @@ impl TrainArgs {
             ("seed", self.seed.map(Json::Unsigned)),
             ("allow", (!self.allow.is_empty()).then(allow)),
         ];
-        // The core refuses unknown keys, and keys that are there twice: once as an option and once with --set.
         let given = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
-        let settings = Json::Object(given.chain(self.set.iter().cloned()).collect());
-        let config = <TrainConfig as FromJson>::from_json(&settings)
-            .map_err(|error| Failure::new(ErrorKind::InvalidParameter, format!("--set: {error}")))?;
-        config.check()?;
-        Ok(config)
+        given.chain(self.set.iter().cloned()).collect()
     }
+}
+
+/// A whole number as JSON has it.
+pub(crate) fn number(number: i32) -> Json {
+    u64::try_from(number).map_or(Json::Negative(number.into()), Json::Unsigned)
+}
+
+/// Reads settings as the core takes them. It refuses unknown keys, and keys that are there twice: once as an option and once
+/// with `--set`.
+pub(crate) fn from_settings<T: FromJson>(settings: Vec<(String, Json)>) -> Result<T> {
+    T::from_json(&Json::Object(settings))
+        .map_err(|error| Failure::new(ErrorKind::InvalidParameter, format!("--set: {error}")))
 }
 
 /// The costs of a campaign.
@@ -210,7 +223,7 @@ fn delimiter(text: &str) -> std::result::Result<char, &'static str> {
 }
 
 /// Reads `SETTING=VALUE`. A value that is no JSON is a text, so that names need no quotes.
-fn setting(text: &str) -> std::result::Result<(String, Json), &'static str> {
+pub(crate) fn setting(text: &str) -> std::result::Result<(String, Json), &'static str> {
     let (name, value) = text.split_once('=').ok_or("expected SETTING=VALUE, such as trees=300")?;
     let value = Json::parse(value).unwrap_or_else(|_| Json::Text(value.to_owned()));
     Ok((name.trim().to_owned(), value))

@@ -7,6 +7,8 @@
 //! progress with [`Session::progress`] and writes with [`Files`].
 
 pub mod arguments;
+mod backtest;
+mod bench;
 mod check;
 mod decision;
 mod documents;
@@ -73,6 +75,10 @@ enum Command {
     Train(train::TrainCommand),
     /// Score the customers of a log with a model
     Predict(predict::PredictCommand),
+    /// Judge a recipe at every cutoff that a log allows, each time by a model that learned from what was known by then
+    Backtest(backtest::BacktestCommand),
+    /// Judge this library beside others on real logs: the public benchmark
+    Bench(bench::BenchCommand),
 }
 
 /// Runs the command with the arguments after its name and returns the exit code.
@@ -98,6 +104,8 @@ pub fn run<A: Into<OsString> + Clone>(
         Command::Check(command) => command.run(&session),
         Command::Train(command) => command.run(&session),
         Command::Predict(command) => command.run(&session),
+        Command::Backtest(command) => command.run(&session),
+        Command::Bench(command) => command.run(&session),
     };
     session.end(result)
 }

@@ -276,3 +276,99 @@ fn ctrl_c_ends_the_work_and_leaves_no_file() {
     assert_eq!(err, "error: cancelled: interrupted\n");
     assert_eq!(names(&folder), ["far.csv", "log.csv"]);
 }
+
+#[test]
+fn backtest_prints_a_row_per_cutoff_and_writes_the_predictions() {
+    let folder = folder("backtest");
+    let asked = ["--horizon-days", "40", "--against", "forest:model=random_forest", "--against", "forest:trees=5"];
+    let arguments = [&["backtest", "log.csv", "--predictions", "all.csv"][..], &FAST, &asked].concat();
+    let (out, err) = ends_with(0, &folder, &arguments);
+    for part in ["snapshots", "Means over ", "AUC of recency alone", "recency ", "forest ", "Written\n"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert_eq!(err, "");
+    let text = fs::read_to_string(folder.join("backtest.json")).expect("the result was written");
+    let found: Value = serde_json::from_str(&text).expect("JSON");
+    let cutoffs = found["cutoffs"].as_array().expect("a list");
+    assert!(cutoffs.len() >= 3, "{}", cutoffs.len());
+    assert!(cutoffs.iter().all(|row| row["against"]["forest"]["roc_auc"].is_number()));
+    assert_eq!(found["config"]["against"]["forest"]["trees"], 5);
+    let judged: u64 = cutoffs.iter().map(|row| row["customers"].as_u64().expect("a number")).sum();
+    let csv = fs::read_to_string(folder.join("all.csv")).expect("the predictions were written");
+    assert_eq!(csv.lines().next(), Some("cutoff,customer_id,churned,churn_probability,forest"));
+    assert_eq!(csv.lines().count() as u64, judged + 1);
+
+    let printed =
+        document(&folder, 0, &[&["backtest", "log.csv", "--most-cutoffs", "2"][..], &FAST, &asked[..2]].concat());
+    assert_eq!(printed["backtest"]["cutoffs"].as_array().map(Vec::len), Some(2));
+    let (_, err) = ends_with(2, &folder, &["backtest", "log.csv", "--against", "recency:trees=5"]);
+    assert!(err.contains("that one is taken"), "{err}");
+    let (_, err) = ends_with(2, &folder, &["backtest", "log.csv", "--against", "other:horizont=5"]);
+    assert!(err.contains("against.other"), "{err}");
+    let (_, err) = ends_with(2, &folder, &["backtest", "log.csv", "--step-days", "0"]);
+    assert!(err.contains("1 to 3650"), "{err}");
+}
+
+#[test]
+fn bench_judges_logs_of_a_file_and_the_history_of_a_repository() {
+    let folder = folder("bench");
+    let logs = r#"
+        [[log]]
+        name = "mine"
+        title = "A log of my own"
+        file = "log.csv"
+        source = "made up"
+        licence = "none needed"
+        settings = { horizon_days = 40 }
+    "#;
+    fs::write(folder.join("logs.toml"), logs).expect("the file can be written");
+    let arguments = ["bench", "--logs", "logs.toml", "--no-peers", "--out", "a"];
+    ends_with(0, &folder, &arguments);
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("the file can be read");
+    let page = read("a/README.md");
+    for part in
+        ["## Protocol", "| mine: A log of my own | 2000 | 200 |", "**churn, default**", "recency", "mine.svg", "Audit:"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(read("a/mine.svg").starts_with("<svg"));
+    // Another run has the same numbers.
+    ends_with(0, &folder, &[&arguments[..5], &["b"]].concat());
+    for name in ["README.md", "results.json", "mine.svg", "mine/predictions.csv"] {
+        assert_eq!(read(&format!("a/{name}")), read(&format!("b/{name}")), "{name}");
+    }
+    let changed = logs.replace("source", "sha256 = \"00\"\nsource");
+    fs::write(folder.join("changed.toml"), changed).expect("the file can be written");
+    let (_, err) = ends_with(1, &folder, &["bench", "--logs", "changed.toml", "--no-peers"]);
+    assert!(err.contains("the checksum is"), "{err}");
+    let (_, err) = ends_with(2, &folder, &["bench", "--log", "no_such_log", "--no-peers"]);
+    assert!(err.contains("expected one of cdnow"), "{err}");
+    let (_, err) = ends_with(1, &folder, &["bench", "--log", "rails", "--no-peers"]);
+    assert!(err.contains("--data names the folder"), "{err}");
+
+    // A repository with 80 people, each with commits on some days of two years.
+    let git = |arguments: &[&str], stdin: &str| {
+        use std::io::Write as _;
+        let mut command = Command::new("git");
+        command.current_dir(&folder).args(arguments).stdin(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("git is installed");
+        child.stdin.take().expect("a pipe").write_all(stdin.as_bytes()).expect("git reads");
+        assert!(child.wait().expect("git ends").success(), "git {arguments:?}");
+    };
+    git(&["init", "--quiet", "history"], "");
+    let mut stream = String::new();
+    for number in 0..1600 {
+        let (person, seconds) = (number * 7 % 80, 1_600_000_000 + number * 40_000);
+        if person % 3 == 0 && number > 500 + 10 * person {
+            continue;
+        }
+        let who = format!("Person <p{person}@example.org> {seconds} +0000");
+        stream.push_str(&format!("commit refs/heads/main\nauthor {who}\ncommitter {who}\ndata 1\n.\n"));
+    }
+    git(&["-C", "history", "fast-import", "--quiet"], &stream);
+    git(&["-C", "history", "symbolic-ref", "HEAD", "refs/heads/main"], "");
+    ends_with(0, &folder, &["bench", "--git", "history", "--no-peers", "--out", "c"]);
+    let page = read("c/README.md");
+    assert!(page.contains("Contributors to the repository history") && page.contains("| 80 |"), "{page}");
+    assert!(!read("c/history/log.csv").contains("example.org"));
+}

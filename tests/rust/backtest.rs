@@ -218,6 +218,15 @@ fn a_leak_is_seen() {
     let codes: Vec<&str> = planted.findings.iter().map(|finding| finding.code.as_str()).collect();
     assert!(codes.contains(&"undated_attributes"), "{codes:?}");
     assert!(planted.findings.iter().any(|finding| finding.message.contains("last_seen")));
+    // With the day from which a row holds, nothing of it reaches an earlier cutoff, and the audit says so.
+    let rows: String = last_seen.iter().map(|(id, day)| format!("{id},{day},{}\n", events.last_day())).collect();
+    let dated = Table::from_csv(format!("customer_id,last_seen,valid_from\n{rows}").as_bytes(), ',').expect("good");
+    let audited = backtest(churn::Input::from(&events).with_attributes(&dated, "customer_id"), &config(json));
+    let audited = audited.map(|found| (found.audit.expect("it is on").inputs, found.over_time.roc_auc.mean));
+    let (inputs, mean) = audited.expect("columns without a value are learned from like others");
+    assert_eq!(inputs, ["events", "attributes"]);
+    assert!((mean - honest).abs() < 0.01, "{mean}, {honest}");
+
     let leaking = planted.over_time.roc_auc.mean;
     say(&format!("backtest: AUC {honest:.3}, with the future in a column {leaking:.3}"));
     assert!(leaking > honest + 0.05, "{leaking}, {honest}");

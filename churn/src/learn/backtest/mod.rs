@@ -20,7 +20,7 @@ use super::holdout::EventRows;
 use super::search::{Timer, search};
 use super::snapshot::{LabelledRows, Snapshots};
 use super::stack::{Stack, fit_types};
-use super::{audit, probabilities};
+use super::{TrainConfig, audit, probabilities};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::Events;
@@ -130,7 +130,7 @@ pub(super) fn logistic_config(config: &LearnConfig) -> LearnConfig {
 
 /// The recipe that is judged, logistic regression unless it is that, and the other ones.
 fn recipes(config: &BacktestConfig) -> Vec<Recipe> {
-    let recipe = |name: &str, config: &super::TrainConfig| Recipe {
+    let recipe = |name: &str, config: &TrainConfig| Recipe {
         name: name.to_owned(),
         snapshots: config.snapshots,
         features: config.features.clone(),
@@ -246,7 +246,7 @@ pub fn backtest_with_rows<'a>(
         predictions.sort_by_key(|of| of.cutoff);
     }
     let audit = match config.training.audit {
-        true => Some(audited(input, &judged_days, &recipes[0].features, observer)?),
+        true => Some(audited(input, &judged_days, config, observer)?),
         false => None,
     };
     Ok(Backtest {
@@ -362,13 +362,24 @@ fn columns(events: &Events, chains: &[Chain], recipes: &[Recipe]) -> FeatureConf
     wide
 }
 
-/// The audit of the features at the judged cutoffs.
-fn audited(input: Input<'_>, cutoffs: &[Day], config: &FeatureConfig, observer: &dyn Observer) -> Result<Audit> {
-    audit(input.events, cutoffs, |events, cutoff| {
+/// The audit of the features and of the joined table at the judged cutoffs.
+fn audited(input: Input<'_>, cutoffs: &[Day], config: &BacktestConfig, observer: &dyn Observer) -> Result<Audit> {
+    let TrainConfig { features: of, labels: definition, .. } = &config.training;
+    let mut stamp = audit(input.events, cutoffs, |events, cutoff| {
         let done = cutoffs.iter().take_while(|&&earlier| earlier < cutoff).count();
         step(observer, "audit", done, cutoffs.len())?;
-        features(&events.split_at(cutoff).0, config)
-    })
+        features(&events.split_at(cutoff).0, of)
+    })?;
+    if input.attributes.is_some() {
+        let joined = input.attribute_specs()?;
+        for &cutoff in cutoffs {
+            check_cancelled(observer, "audit")?;
+            let day = Snapshots::new(input, definition, &[cutoff], false, &())?;
+            day.audit_attributes(&joined, &day.fit(0..1, of)?, &mut stamp)?;
+        }
+        stamp.inputs.dedup();
+    }
+    Ok(stamp)
 }
 
 /// The work at one cutoff.
