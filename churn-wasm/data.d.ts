@@ -690,6 +690,45 @@ export interface EmpcConfig {
   contact_cost?: number;
 }
 
+/** What each combination of decision and outcome costs: a number for all customers, or one for each; from -10^12 to 10^12, below
+ *  0 for a gain; default 0. All amounts are in the same currency. */
+export interface CustomerCosts {
+  /** The cost of a true positive: the customer is contacted and would have churned. */
+  tp_cost?: number | Numbers;
+  /** The cost of a false positive: the customer is contacted and would have stayed. */
+  fp_cost?: number | Numbers;
+  /** The cost of a true negative: the customer is not contacted and stays. */
+  tn_cost?: number | Numbers;
+  /** The cost of a false negative: the customer is not contacted and churns. */
+  fn_cost?: number | Numbers;
+}
+
+/** The options of the savings. */
+export interface SavingsConfig {
+  /** One threshold for all customers, 0 to 1; default null, for the cost-optimal threshold of each customer. */
+  threshold?: number | null;
+}
+
+/** What deciding by a model costs, as totals over the customers in the currency of the costs. */
+export interface Savings {
+  /** Customers judged. */
+  customers: number;
+  /** The number of them that are contacted, because their probability is above the threshold. */
+  contacted: number;
+  /** The cost of contacting these customers and no others. */
+  cost: number;
+  /** The cost of contacting nobody. */
+  cost_none: number;
+  /** The cost of contacting everybody. */
+  cost_all: number;
+  /** The share that the model saves, 1 - cost / min(cost_none, cost_all); null if this minimum is not above 0. */
+  savings: number | null;
+  /** The cost if each customer were contacted at random with the probability of churn. */
+  expected_cost: number;
+  /** The share 1 - expected_cost / min(cost_none, cost_all); null where `savings` is null. */
+  expected_savings: number | null;
+}
+
 /** A point of a profit curve. */
 export interface ProfitPoint {
   /** Share of the customers contacted, 0 to 1. */

@@ -2,9 +2,9 @@
 // of a browser nor those of Node.
 /// <reference lib="esnext.disposable" />
 import type {
-  Audit, Campaign, CampaignOutcome, Change, ChangeConfig, ContactConfig, ContactList, Coverage, Curves, Customer, Day, Difference, EmpcConfig,
+  Audit, Campaign, CampaignOutcome, Change, ChangeConfig, ContactConfig, ContactList, Coverage, Curves, Customer, CustomerCosts, Day, Difference, EmpcConfig,
   Evaluation, EvaluationConfig, EventUnit, ExplainConfig, ExplainedPrediction, FeatureConfig, FeatureSpec, Finding, FindingInfo, IngestReport, Judgement, LabelConfig, LearnConfig, Metrics,
-  ListReasons, ModelKind, Numbers, Outcomes, Prediction, ProfitCurve, ReadOptions, Reason, ReportOptions, RiskSegment, Scales, Seen, SegmentRow, SlippingConfig, SlippingList, Suggestion,
+  ListReasons, ModelKind, Numbers, Outcomes, Prediction, ProfitCurve, ReadOptions, Reason, ReportOptions, RiskSegment, Savings, SavingsConfig, Scales, Seen, SegmentRow, SlippingConfig, SlippingList, Suggestion,
   Table, TableConfig, Thresholds, TrainConfig, Training, Transaction,
 } from "./data.js";
 
@@ -359,6 +359,11 @@ export const profit: {
   empc(churned: Outcomes, probabilities: Numbers, options?: EmpcConfig): { empc: number; fraction: number };
   /** The maximum profit measure, the share contacted at it, and its threshold. */
   mpc(churned: Outcomes, probabilities: Numbers, options?: Campaign): { mpc: number; fraction: number; threshold: number | null };
+  /** The share of the cost that a model saves where every customer has costs of their own, on observed outcomes. */
+  savings(churned: Outcomes, probabilities: Numbers, costs: CustomerCosts, options?: SavingsConfig): Savings;
+  /** The probability above which contacting costs less than not contacting, for each customer; a single one if every cost is
+   *  one number. Below 0 if contacting always costs less, 1 or more if it never does. */
+  costThresholds(costs: CustomerCosts): Float64Array;
   /** Profit by the share of customers contacted, on observed outcomes. */
   curve(churned: Outcomes, probabilities: Numbers, options?: Campaign): ProfitCurve;
   /** Expected profit by the share of customers contacted. */

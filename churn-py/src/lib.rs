@@ -7,6 +7,7 @@ mod classifier;
 mod command;
 mod contacts;
 mod convert;
+mod costs;
 mod customer;
 mod error;
 mod events;
@@ -37,6 +38,8 @@ mod _churn {
     use crate::command::run_command;
     #[pymodule_export]
     use crate::contacts::{ContactList, contact_list};
+    #[pymodule_export]
+    use crate::costs::{cost_thresholds, savings};
     #[pymodule_export]
     use crate::events::{Events, read_csv, read_parquet};
     #[pymodule_export]

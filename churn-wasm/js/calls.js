@@ -28,11 +28,13 @@ export const functions = {
 export const profit = {
   campaignOutcome: ["contacted data", "churned data", "options data"],
   contactList: ["customer_ids data", "probabilities data", "values data", "options data"],
+  costThresholds: ["costs data"],
   curve: ["churned data", "probabilities data", "options data"],
   empc: ["churned data", "probabilities data", "options data"],
   expectedCurve: ["probabilities data", "values data", "options data"],
   expectedProfit: ["probability number", "value number", "options data"],
   mpc: ["churned data", "probabilities data", "options data"],
+  savings: ["churned data", "probabilities data", "costs data", "options data"],
   threshold: ["options data"],
 };
 

@@ -74,6 +74,19 @@ export function toNumbers(value, name) {
   return Float64Array.from(value);
 }
 
+// The four kinds of cost of customers, each a number or a column; 0 where one is left out.
+export function splitCosts(costs) {
+  const names = ["tp_cost", "fp_cost", "tn_cost", "fn_cost"];
+  const expected = `expected an object with ${names.join(", ")}`;
+  if (typeof costs !== "object" || costs === null || Array.isArray(costs) || ArrayBuffer.isView(costs)) {
+    throw new TypeError(`costs is ${kind(costs)}; ${expected}`);
+  }
+  const given = costs instanceof Map ? Object.fromEntries(costs) : costs;
+  const unknown = Object.keys(given).find((key) => !names.includes(key));
+  if (unknown !== undefined) throw new TypeError(`costs has the key ${kind(unknown)}; ${expected}`);
+  return names.map((name) => given[name] ?? 0);
+}
+
 // Outcomes as 0 and 1.
 export function toOutcomes(value, name) {
   const fits = (item) => item === true || item === 1 || item === false || item === 0;

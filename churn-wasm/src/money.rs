@@ -1,11 +1,18 @@
 //! Profit of contacting customers.
 
-use churn::profit::{self, Campaign};
+use churn::profit::{self, Campaign, Costs, CustomerCosts};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{config, numbers, results};
-use crate::error::Result;
+use crate::error::{BindingError, Result};
 use crate::source::{optional_numbers, outcomes, texts};
+
+#[wasm_bindgen(module = "/src/convert.js")]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = splitCosts)]
+    fn split_costs(costs: &JsValue) -> std::result::Result<Array, JsValue>;
+}
 
 /// Computes the expected profit of contacting a customer.
 #[wasm_bindgen(js_name = profitExpectedProfit)]
@@ -31,6 +38,47 @@ pub fn empc(churned: &JsValue, probabilities: &JsValue, options: &JsValue) -> Re
 pub fn mpc(churned: &JsValue, probabilities: &JsValue, options: &JsValue) -> Result<JsValue> {
     let (churned, p) = (outcomes(churned, "churned")?, numbers(probabilities, "probabilities")?);
     results(&profit::mpc(&churned, &p, &config(options, "options")?)?)
+}
+
+/// A cost for all customers, or one for each.
+enum Given {
+    Same(f64),
+    Each(Vec<f64>),
+}
+
+/// The four kinds of cost.
+struct Matrices([Given; 4]);
+
+impl Matrices {
+    fn new(costs: &JsValue) -> Result<Matrices> {
+        let given = split_costs(costs).map_err(|error| BindingError::thrown(&error))?;
+        let one = |at: u32, name: &str| {
+            let cost = given.get(at);
+            cost.as_f64().map_or_else(|| numbers(&cost, name).map(Given::Each), |cost| Ok(Given::Same(cost)))
+        };
+        Ok(Matrices([one(0, "tp_cost")?, one(1, "fp_cost")?, one(2, "tn_cost")?, one(3, "fn_cost")?]))
+    }
+
+    fn costs(&self) -> CustomerCosts<'_> {
+        let [tp_cost, fp_cost, tn_cost, fn_cost] = self.0.each_ref().map(|given| match given {
+            Given::Same(cost) => Costs::Same(*cost),
+            Given::Each(costs) => Costs::Each(costs),
+        });
+        CustomerCosts { tp_cost, fp_cost, tn_cost, fn_cost }
+    }
+}
+
+/// Computes the share of the cost that a model saves where every customer has costs of their own.
+#[wasm_bindgen(js_name = profitSavings)]
+pub fn savings(churned: &JsValue, probabilities: &JsValue, costs: &JsValue, options: &JsValue) -> Result<JsValue> {
+    let (churned, p) = (outcomes(churned, "churned")?, numbers(probabilities, "probabilities")?);
+    results(&profit::savings(&churned, &p, &Matrices::new(costs)?.costs(), &config(options, "options")?)?)
+}
+
+/// Computes the probability above which contacting costs less than not contacting, for each customer.
+#[wasm_bindgen(js_name = profitCostThresholds)]
+pub fn cost_thresholds(costs: &JsValue) -> Result<Vec<f64>> {
+    Ok(profit::cost_thresholds(&Matrices::new(costs)?.costs())?)
 }
 
 /// Computes the profit that contacting would have earned, by the share of customers contacted.

@@ -64,7 +64,7 @@
 //! | [`Model`], [`Model::slipping_away`] | scoring, the document, and the customers whose risk rose lately |
 //! | [`Classifier`] | a learner on a matrix, for your own cross-validation |
 //! | [`Model::explain`], [`Explanation`], [`Explainer`], [`Model::what_if`], [`Model::smallest_changes`] | Shapley values, reasons in words, what if |
-//! | [`profit`] | profit of contacting customers: EMPC, MPC, profit curves, the budgeted list with its control group |
+//! | [`profit`] | profit of contacting customers: EMPC, MPC, profit curves, the budgeted list with its control group, savings |
 //! | [`cluster`] | clusters of customers by behaviour |
 //!
 //! # The features

@@ -9,7 +9,7 @@
 use std::time::Instant;
 
 use base64::Engine as _;
-use churn::profit::{self, Campaign};
+use churn::profit::{self, Campaign, Costs, CustomerCosts};
 use churn::{
     Column, ColumnData, Events, ExplainConfig, FeatureConfig, FeatureTable, LabelConfig, Model, ReadOptions, Result,
     Table, TableConfig, Thresholds, TrainConfig, compare, evaluate, features, labels, segment_table, train,
@@ -133,6 +133,28 @@ fn bytes(case: &Value) -> Vec<u8> {
         }
     };
     case["csv_parts"].as_array().expect("parts").iter().map(part).collect::<String>().into_bytes()
+}
+
+/// Calls with the costs of a case of costs.json.
+fn with_costs<T>(case: &Value, call: impl FnOnce(&CustomerCosts<'_>) -> T) -> T {
+    let given = ["tp_cost", "fp_cost", "tn_cost", "fn_cost"].map(|name| &case["costs"][name]);
+    let columns = given.map(|cost| cost.is_array().then(|| numbers(cost)));
+    let [tp_cost, fp_cost, tn_cost, fn_cost] = [0, 1, 2, 3].map(|i| match &columns[i] {
+        Some(column) => Costs::from(column.as_slice()),
+        None => Costs::from(given[i].as_f64().unwrap_or(0.0)),
+    });
+    call(&CustomerCosts { tp_cost, fp_cost, tn_cost, fn_cost })
+}
+
+fn savings(case: &Value) -> Value {
+    let (y, p) = (outcomes(&case["y"]), numbers(&case["p"]));
+    answer(with_costs(case, |costs| profit::savings(&y, &p, costs, &config(&case["config"]))))
+}
+
+fn thresholds(case: &Value) -> Value {
+    let as_json = |t: f64| if t.is_finite() { json!(t) } else { json!(t.to_string()) };
+    let found = with_costs(case, profit::cost_thresholds);
+    answer(found.map(|thresholds| thresholds.into_iter().map(as_json).collect::<Vec<_>>()))
 }
 
 fn vectors(directory: &str) -> std::result::Result<Map<String, Value>, Failure> {
@@ -277,6 +299,11 @@ fn vectors(directory: &str) -> std::result::Result<Map<String, Value>, Failure> 
         "contact_list" => list(case),
         _ => answer(profit::campaign_outcome(&outcomes(&case["contacted"]), &y(case), &config(&case["config"]))),
     })?;
+    all("costs.json", "cases", &|case| {
+        let thresholds = if case["thresholds"].is_null() { Value::Null } else { thresholds(case) };
+        json!([savings(case), thresholds])
+    })?;
+    all("costs.json", "errors", &|case| if case["call"] == "savings" { savings(case) } else { thresholds(case) })?;
     let expected = file("documents/expected.json")?;
     let rows = table(expected["rows"].as_array().ok_or("rows")?);
     for kind in ["logistic_regression", "random_forest", "gradient_boosting"] {

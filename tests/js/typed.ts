@@ -29,6 +29,8 @@ evaluate(churned, values);
 compare([true, false], [0.1, 0.2], new Float64Array(2)).roc_auc.difference.toFixed();
 profit.contactList(ids, values, null, { budget: 100 }).entries[0]?.group;
 profit.empc([1, 0], [0.5, 0.5]).empc.toFixed();
+const saved: number | null = profit.savings(churned, values, { tp_cost: 10, fn_cost: values }, { threshold: 0.5 }).savings;
+const thresholds: Float64Array = profit.costThresholds({ fp_cost: [1, 2], fn_cost: 5 });
 segment(0.5, { medium: 0.2 });
 report(model, events, { event: "purchase" }).length;
 scoring.Model.fromJson(model.toJson()).predict(scoring.eventsFromRows([])).toCsv();

@@ -192,6 +192,17 @@ each("profit.json", "errors", 60, (item) => {
   return { empc, mpc, curve, expected_curve: expectedCurve, contact_list: list, campaign_outcome: outcome }[item.call](item);
 }, codes);
 
+
+const shares = ({ y, p, costs, config }) => profit.savings(y, values(p), costsOf(costs), config);
+const thresholds = ({ costs }) => Array.from(profit.costThresholds(costsOf(costs)), (t) => (Number.isFinite(t) ? t : t > 0 ? "inf" : "-inf"));
+const costsOf = (costs) => Object.fromEntries(Object.entries(costs).map(([name, cost]) => [name, Array.isArray(cost) ? values(cost) : cost]));
+each("costs.json", "cases", 21, (item) => [shares(item), item.thresholds && thresholds(item)],
+  matches((item) => [item.expected, item.thresholds ?? null]));
+each("costs.json", "errors", 19, (item) => (item.call === "savings" ? shares : thresholds)(item), (found, item, name) => {
+  codes(found, item, name);
+  assert.equal(found.line, item.line ?? null, name);
+});
+
 test("documents score as score_document.py says, in both builds", () => {
   const { rows, probabilities } = vectors("documents/expected.json");
   for (const [name, expected] of Object.entries(probabilities)) {

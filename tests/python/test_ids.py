@@ -274,6 +274,21 @@ def test_outcomes_by_id(log: churn.Events, model_of_numbers: churn.Model) -> Non
     assert found == churn.profit.campaign_outcome(list(contacted.values()), labels.churned)
     with pytest.raises(errors.InvalidParameterError, match="y_prob lacks"):
         churn.evaluate(labels, dict(list(by_id.items())[1:]))
+    # Costs by id too, in any order; one number is for all.
+    cost = {customer: 20.0 + row for row, customer in enumerate(labels.customer_id)}
+    saved = churn.profit.savings(labels.churned, predictions.churn_probability, tp_cost=5, fn_cost=list(cost.values()))
+    backwards = dict(reversed(cost.items()))
+    table = {"customer_id": list(backwards), "fn_cost": list(backwards.values()), "other": [0] * len(cost)}
+    for costs in (backwards, table, list(cost.values()), np.array(list(cost.values()))):
+        assert churn.profit.savings(labels, by_id, tp_cost=np.float32(5), fn_cost=costs) == saved
+    with pytest.raises(errors.InvalidParameterError, match="fn_cost lacks"):
+        churn.profit.savings(labels, by_id, fn_cost=dict(list(cost.items())[1:]))
+    with pytest.raises(errors.ShapeMismatchError, match="fn_cost has 3 rows"):
+        churn.profit.savings(labels, by_id, fn_cost=[1, 2, 3])
+    bad_costs: list[Any] = ["10", float("nan"), [None, 1], object(), np.ones((2, 2))]
+    for bad in bad_costs:
+        with pytest.raises(errors.ChurnError, match="fn_cost"):
+            churn.profit.savings([0, 1], [0.1, 0.9], fn_cost=bad)
     pd = pytest.importorskip("pandas")
     outcome = labels.to_pandas().set_index("customer_id")["churned"]
     shuffled = predictions.to_pandas().sample(frac=1.0, random_state=2)
@@ -283,6 +298,11 @@ def test_outcomes_by_id(log: churn.Events, model_of_numbers: churn.Model) -> Non
         churn.evaluate(outcome, shuffled["churn_probability"].reset_index(drop=True))
     with pytest.raises(errors.ShapeMismatchError, match="y_true is a Series numbered by row"):
         churn.evaluate(outcome.reset_index(drop=True), predictions)
+    series = pd.Series(cost).sample(frac=1.0, random_state=3)
+    assert churn.profit.savings(labels, predictions, tp_cost=5, fn_cost=series) == saved
+    assert churn.profit.cost_thresholds(fp_cost=5, fn_cost=series)[0] == 5 / (5 + series.iloc[0])
+    with pytest.raises(errors.ShapeMismatchError, match="fn_cost is a Series numbered by row"):
+        churn.profit.savings(labels, predictions, fn_cost=series.reset_index(drop=True))
     # Two that are numbered by row are taken row by row.
     assert churn.evaluate(pd.Series(labels.churned), pd.Series(predictions.churn_probability)) == expected
 

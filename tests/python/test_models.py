@@ -461,6 +461,7 @@ def test_the_stub_knows_every_setting(events: churn.Events, model: churn.Model) 
         ("_Confidence", set(), lambda **bad: churn.compare([0, 1], p, p, **bad)),
         ("_Empc", set(), lambda **bad: churn.profit.empc([0, 1], p, **bad)),
         ("_Campaign", set(), lambda **bad: churn.profit.mpc([0, 1], p, **bad)),
+        ("_Savings", set(), lambda **bad: churn.profit.savings([0, 1], p, **bad)),
         (
             "_Contacting",
             set(),

@@ -340,6 +340,30 @@ def test_profit_refused(case: Any) -> None:
             getattr(churn.profit, case["call"])(case["y"], nan(case["p"]), **config)
 
 
+def costs_of(case: Any) -> dict[str, Any]:
+    return {name: nan(cost) if isinstance(cost, list) else cost for name, cost in case["costs"].items()}
+
+
+@all_of("costs.json", "cases", 21)
+def test_savings(case: Any) -> None:
+    found = churn.profit.savings(case["y"], case["p"], **costs_of(case), **case["config"])
+    assert set(found) == set(case["expected"])
+    same(found, case["expected"])
+    if "thresholds" in case:
+        thresholds = churn.profit.cost_thresholds(**costs_of(case))
+        np.testing.assert_allclose(thresholds, [float(t) for t in case["thresholds"]], rtol=1e-9, atol=1e-12)
+
+
+@all_of("costs.json", "errors", 19)
+def test_savings_refused(case: Any) -> None:
+    with fails(case["error"]) as caught:
+        if case["call"] == "savings":
+            churn.profit.savings(case["y"], nan(case["p"]), **costs_of(case), **case.get("config", {}))
+        else:
+            churn.profit.cost_thresholds(**costs_of(case))
+    assert caught.value.line == case.get("line")
+
+
 EXPECTED = vectors("documents/expected.json")
 DOCUMENTS = sorted(path.name for path in (VECTORS / "documents").glob("*_v1.json"))
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use churn::profit::{
-    Campaign, CampaignOutcome, ContactConfig, ContactList, Empc, EmpcConfig, Mpc, OutcomeConfig, ProfitCurve,
+    Campaign, CampaignOutcome, ContactConfig, ContactList, CustomerCosts, Empc, EmpcConfig, Mpc, OutcomeConfig,
+    ProfitCurve, Savings, SavingsConfig,
 };
 use churn::{
     Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading, Customer, Day, Error, ErrorKind,
@@ -118,6 +119,11 @@ fn the_manifest_is_what_rust_exports() {
         "profit::ContactList" => size::<ContactList>,
         "profit::campaign_outcome" => profit::campaign_outcome as fn(&[bool], &[bool], &OutcomeConfig) -> Result<CampaignOutcome>,
         "profit::OutcomeConfig" => OutcomeConfig::default,
+        "profit::savings" => profit::savings as fn(&[bool], &[f64], &CustomerCosts<'_>, &SavingsConfig) -> Result<Savings>,
+        "profit::SavingsConfig" => SavingsConfig::default,
+        "profit::Savings" => size::<Savings>,
+        "profit::CustomerCosts" => CustomerCosts::default,
+        "profit::cost_thresholds" => profit::cost_thresholds as fn(&CustomerCosts<'_>) -> Result<Vec<f64>>,
         "Thresholds" => Thresholds::default,
         "Thresholds::segment" => Thresholds::segment as fn(&Thresholds, f64) -> Result<Segment>,
         "Segment" => Segment::ALL,

@@ -1,6 +1,7 @@
 //! Properties of every campaign and every two models: the order of rows changes no bit, no threshold earns more than the
 //! maximum, no budget is exceeded, the control group is what was promised.
 
+use churn::profit::{Costs, CustomerCosts};
 use churn::{EvaluationConfig, compare, evaluate, profit};
 use churn_tests::{Xorshift, near};
 use proptest::prelude::*;
@@ -14,7 +15,18 @@ fn text<T: serde::Serialize>(found: churn::Result<T>) -> Result<String, &'static
 type Judged = (bool, u32, u32, u32);
 
 fn judged() -> impl Strategy<Value = Vec<Judged>> {
-    prop::collection::vec((any::<bool>(), 0u32..40, 0u32..40, 0u32..300), 1..120)
+    prop::collection::vec(judged_once(), 1..120)
+}
+
+fn judged_once() -> impl Strategy<Value = Judged> {
+    (any::<bool>(), 0u32..40, 0u32..40, 0u32..300)
+}
+
+/// The costs of a customer: of a true positive, false positive, true negative, false negative. Contacting a churner never
+/// adds more to the cost than contacting another customer.
+fn matrix() -> impl Strategy<Value = [f64; 4]> {
+    (-200.0f64..200.0, -200.0f64..200.0, -200.0f64..200.0, 0.0f64..200.0)
+        .prop_map(|(tp, fp, tn, gain)| [tp, fp, tn, gain + tp - (fp - tn)])
 }
 
 /// Outcomes, the two models' probabilities, and values.
@@ -149,6 +161,77 @@ proptest! {
     }
 
     #[test]
+    fn savings_are_those_of_the_cheaper_decisions(
+        rows in prop::collection::vec((judged_once(), matrix()), 1..60), one in proptest::option::of(0.0f64..=1.0), seed: u64,
+    ) {
+        let config = profit::SavingsConfig { threshold: one };
+        let found = |rows: &[(Judged, [f64; 4])]| {
+            let (judged, matrices): (Vec<Judged>, Vec<[f64; 4]>) = rows.iter().copied().unzip();
+            let (y, p, ..) = columns(&judged);
+            let columns = [0, 1, 2, 3].map(|i| matrices.iter().map(|costs| costs[i]).collect::<Vec<f64>>());
+            let [tp_cost, fp_cost, tn_cost, fn_cost] = columns.each_ref().map(|column| Costs::from(column.as_slice()));
+            let costs = CustomerCosts { tp_cost, fp_cost, tn_cost, fn_cost };
+            (profit::savings(&y, &p, &costs, &config), profit::cost_thresholds(&costs))
+        };
+        let (before, thresholds) = found(&rows);
+        let (before, thresholds) = (before.expect("costs within range"), thresholds.expect("thresholds"));
+        let mut shuffled = rows.clone();
+        Xorshift::new(seed).shuffle(&mut shuffled);
+        prop_assert_eq!(text(Ok(before)), text(found(&shuffled).0));
+
+        let mut cost = 0.0;
+        for (((churned, p, ..), [tp, fp, tn, fn_]), own) in rows.iter().zip(&thresholds) {
+            let p = f64::from(*p) / 39.0;
+            // What is expected of the decision by the own threshold is never above that of the other decision.
+            let (contact, leave) = (p * tp + (1.0 - p) * fp, p * fn_ + (1.0 - p) * tn);
+            let (chosen, other) = if p > *own { (contact, leave) } else { (leave, contact) };
+            prop_assert!(chosen <= other + 1e-9, "{chosen} {other} {p} {own}");
+            cost += match (p > one.unwrap_or(*own), churned) {
+                (true, true) => tp,
+                (true, false) => fp,
+                (false, true) => fn_,
+                (false, false) => tn,
+            };
+        }
+        prop_assert!(near(before.cost, cost, 1e-9, 1e-9), "{:?} {}", before, cost);
+        let base = before.cost_none.min(before.cost_all);
+        prop_assert_eq!(before.savings, (base > 0.0).then(|| 1.0 - before.cost / base));
+    }
+
+    /// Whatever the numbers are, the answer is a result or an error with a code.
+    #[test]
+    fn no_cost_panics(
+        y: bool, p in 0.0f64..=1.0, any_p in prop::num::f64::ANY, threshold in proptest::option::of(prop::num::f64::ANY),
+        costs in prop::array::uniform4(prop_oneof![prop::num::f64::ANY, -1e12..=1e12, Just(1e12), Just(-1e12), Just(0.0)]),
+    ) {
+        let [tp_cost, fp_cost, tn_cost, fn_cost] = costs.map(Costs::from);
+        let costs = CustomerCosts { tp_cost, fp_cost, tn_cost, fn_cost };
+        let _ = profit::cost_thresholds(&costs);
+        for p in [p, any_p] {
+            for threshold in [None, threshold, Some(0.5)] {
+                let _ = profit::savings(&[y], &[p], &costs, &profit::SavingsConfig { threshold });
+            }
+        }
+    }
+
+    /// The costs that a campaign has by its own words lead to the threshold of the campaign.
+    #[test]
+    fn the_costs_of_a_campaign_have_its_threshold(campaign in campaign()) {
+        let profit::Campaign { clv, incentive_cost, contact_cost, success_rate } = campaign;
+        let costs = CustomerCosts {
+            tp_cost: ((1.0 - success_rate) * clv + success_rate * incentive_cost + contact_cost).into(),
+            fp_cost: (incentive_cost + contact_cost).into(),
+            tn_cost: 0.0.into(),
+            fn_cost: clv.into(),
+        };
+        let found = profit::cost_thresholds(&costs);
+        match campaign.threshold().expect("a campaign") {
+            Some(threshold) => prop_assert!(near(found.expect("one")[0], threshold, 1e-9, 1e-12)),
+            None => prop_assert!(found.map_or(true, |found| found[0] > 1.0 - 1e-9)),
+        }
+    }
+
+    #[test]
     fn exchanged_models_differ_by_the_opposite(rows in judged()) {
         let (y, a, b, _) = columns(&rows);
         let config = churn::CompareConfig::default();
@@ -190,6 +273,28 @@ fn settings_of_money_that_are_not_numbers_are_refused() {
     let config = profit::EmpcConfig { alpha: NAN, ..Default::default() };
     let found = profit::empc(&[true, false], &[0.5, 0.1], &config).map_err(|error| error.code());
     assert_eq!(found, Err("invalid_parameter"));
+}
+
+/// Costs out of range, and a customer whom contacting can only drive away, are named with their rows; what rounding alone makes
+/// is no error.
+#[test]
+fn costs_that_make_no_sense_are_named() {
+    let refused = |fn_cost: &[f64]| {
+        let costs = CustomerCosts { tp_cost: 1.0.into(), fn_cost: fn_cost.into(), ..CustomerCosts::default() };
+        let error = profit::cost_thresholds(&costs).expect_err("a cost that makes no sense");
+        (error.code(), error.line(), error.to_string())
+    };
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let (code, line, message) = refused(&[1.0, bad]);
+        assert_eq!((code, line), ("invalid_parameter", Some(2)));
+        assert!(message.contains("fn_cost of row 2"), "{message}");
+    }
+    let (code, line, message) = refused(&[1.0, 1.0, 0.75]);
+    assert_eq!((code, line), ("invalid_parameter", Some(3)));
+    assert!(message.contains("row 3") && message.contains("tp_cost − fn_cost = 0.25"), "{message}");
+    // 0.3 − 0.1 − 0.2 is −2.8e-17 in binary.
+    let costs = CustomerCosts { tp_cost: 0.2.into(), fp_cost: 0.3.into(), tn_cost: 0.1.into(), fn_cost: 0.0.into() };
+    assert_eq!(profit::cost_thresholds(&costs).expect("a threshold"), [f64::INFINITY]);
 }
 
 /// More thresholds than a plot can show: the curve is thinned, and keeps its ends and its best point.

@@ -209,6 +209,51 @@ fn published_expected_maximum_profit() {
     assert_eq!((found.empc, found.fraction), (number(&published["empc"]), number(&published["fraction"])));
 }
 
+/// Cable-TV customers with costs of their own. The expected numbers are those of empulse 0.13.1 on the same probabilities, which
+/// are a sum of two columns: of `optimal_threshold`, `cost_loss`, `savings_score`, `expected_cost_loss` times the customers, and
+/// `expected_savings_score`. For one threshold, `p > 0.05` was passed to empulse as the decisions.
+/// `examples/python/savings.py` compares the two on the probabilities of models.
+#[test]
+fn savings_on_cable_tv_are_those_of_empulse() {
+    let Some(csv) = data("churn_tv_subscriptions.csv") else { return };
+    let table = Table::from_csv(csv.as_bytes(), ',').expect("a good table");
+    let column = |name: &str| match table.column(name).expect("the column") {
+        churn::ColumnData::Numeric(values) => values.as_slice(),
+        _ => panic!("{name} is numeric"),
+    };
+    let churned: Vec<bool> = column("target").iter().map(|&target| target == 1.0).collect();
+    let p: Vec<f64> = column("x42").iter().zip(column("x28")).map(|(a, b)| 0.01 + 0.02 * a + 0.01 * b).collect();
+    let costs = profit::CustomerCosts {
+        tp_cost: column("C_TP").into(),
+        fp_cost: column("C_FP").into(),
+        tn_cost: column("C_TN").into(),
+        fn_cost: column("C_FN").into(),
+    };
+    let agree = |found: f64, expected: f64| assert!(near(found, expected, 1e-12, 0.0), "{found}, not {expected}");
+    let thresholds = profit::cost_thresholds(&costs).expect("thresholds");
+    agree(thresholds.iter().sum(), 597.4212791970308);
+
+    let own = profit::savings(&churned, &p, &costs, &profit::SavingsConfig::default()).expect("costs");
+    assert_eq!((own.customers, own.contacted), (9_379, 968));
+    agree(own.cost, 555306.425669);
+    agree(own.cost_none, 564085.714326);
+    agree(own.cost_all, 784529.6167159999);
+    agree(own.savings.expect("a share"), 0.015563749327511145);
+    agree(own.expected_cost, 572201.4906382319);
+    agree(own.expected_savings.expect("a share"), -0.014387487763148021);
+
+    let config = profit::SavingsConfig { threshold: Some(0.05) };
+    let one = profit::savings(&churned, &p, &costs, &config).expect("costs");
+    assert_eq!(one.contacted, 2_362);
+    agree(one.cost, 615227.8999300001);
+    agree(one.savings.expect("a share"), -0.09066385534174981);
+    say(&format!(
+        "cable TV: savings {:.4} by own thresholds, {:.4} by one",
+        own.savings.unwrap_or(0.0),
+        one.savings.unwrap_or(0.0)
+    ));
+}
+
 /// The model that nobody configured, judged on the 90 days that follow the log. BG/NBD (lifetimes 0.11.3, as
 /// `examples/python/bgnbd.py` fits it) has the log-loss given on the same customers.
 #[test]

@@ -1,4 +1,4 @@
-"""Writes profit.json and compare.json.
+"""Writes profit.json, costs.json and compare.json.
 
     python tests/vectors/oracle_money.py            rewrite the files
     python tests/vectors/oracle_money.py --check    compare the files with what would be written; exit 1 if they differ
@@ -312,6 +312,121 @@ def profit_cases():
     return document
 
 
+# ---------------------------------------------------------------- costs.json
+
+COSTS = ("tp_cost", "fp_cost", "tn_cost", "fn_cost")
+
+
+def matrices(costs, n):
+    """The four costs of each of n customers, in exact fractions."""
+    columns = [costs.get(name, 0) for name in COSTS]
+    return [[Fraction(c[i] if isinstance(c, list) else c) for c in columns] for i in range(n)]
+
+
+def pays(tp, fp, tn, fn, p):
+    """Whether contacting has the lower expected cost: Bayes minimum risk by its definition, without a threshold."""
+    return p * tp + (1 - p) * fp < p * fn + (1 - p) * tn
+
+
+def threshold(tp, fp, tn, fn):
+    excess, gain = fp - tn, fp - tn + fn - tp
+    assert gain >= 0
+    return float(excess / gain) if gain else "-inf" if excess < 0 else "inf"
+
+
+def savings(y, p, costs, config):
+    rows = matrices(costs, len(y))
+    p = [Fraction(x) for x in p]
+    contacted = [x > Fraction(config["threshold"]) if "threshold" in config else pays(*row, x) for x, row in zip(p, rows)]
+
+    def cost(shares):
+        """Of contacting each customer to such a share."""
+        return sum(c * (tp if a else fp) + (1 - c) * (fn if a else tn) for a, c, (tp, fp, tn, fn) in zip(y, shares, rows))
+
+    none, everybody = cost([0] * len(y)), cost([1] * len(y))
+    base = min(none, everybody)
+    saved = lambda c: float(1 - c / base) if base > 0 else None
+    chosen, expected_cost = cost(contacted), cost(p)
+    return {"customers": len(y), "contacted": sum(contacted), "cost": float(chosen), "cost_none": float(none), "cost_all": float(everybody),
+            "savings": saved(chosen), "expected_cost": float(expected_cost), "expected_savings": saved(expected_cost)}
+
+
+def costs_cases():
+    document = {"note": "Savings where customers have costs of their own: a number for all of them or a list with one for each, 0 if left out. "
+                "thresholds are those of cost_thresholds; the texts inf and -inf stand for infinity, which JSON cannot hold. In errors, a null "
+                "in a list stands for NaN. Exact fractions, rounded once to f64. Agree to 1e-9 relative, 1e-12 absolute."}
+    rng = random.Random(12)
+    money = lambda low, high, n: [round(rng.uniform(low, high), 2) for _ in range(n)]
+    y60, p60 = drawn(13, 60, 3)
+    tp, fp, tn = money(5, 40, 60), money(30, 90, 60), money(0, 20, 60)
+    every = {"tp_cost": tp, "fp_cost": fp, "tn_cost": tn, "fn_cost": money(60, 900, 60)}
+    flat = {"tp_cost": 10, "fp_cost": 10}
+    cases = document["cases"] = []
+    for name, why, y, p, costs, config in (
+            ("by hand", "contacted are the first three for 30, against 50 + 500 for nobody and 40 for everybody", [1, 0, 1, 0], [0.5, 0.25, 0.125, 0],
+             flat | {"fn_cost": [50, 1000, 500, 200]}, {}),
+            ("published decisions", "the example of cost_loss of empulse: 3", [0, 1, 1, 0], [0, 1, 0, 0],
+             {"fp_cost": [4, 1, 2, 2], "fn_cost": [1, 3, 3, 1]}, {"threshold": 0.5}),
+            ("published costs", "the same costs with the probabilities of the example of expected_savings_score", [0, 1, 1, 0], [0.4, 0.8, 0.75, 0.1],
+             {"fp_cost": [4, 1, 2, 2], "fn_cost": [1, 3, 3, 1]}, {}),
+            ("one cost for all", "a single threshold", y60, p60, flat | {"fn_cost": 60}, {}),
+            ("four columns", "random", y60, p60, every, {}),
+            ("four columns, one threshold", "random, contacted above one half", y60, p60, every, {"threshold": 0.5}),
+            ("a threshold of 0", "a probability of 0 is not above it", [1, 0, 1], [0, 0.001, 1], flat | {"fn_cost": 60}, {"threshold": 0}),
+            ("a perfect model", "right decisions cost nothing", [1, 0, 1], [1, 0, 1], {"fp_cost": 3, "fn_cost": [10, 20, 30]}, {}),
+            ("worse than nothing", "the savings are below 0", [1, 0, 0], [0.1, 0.9, 0.9], flat | {"fn_cost": 50}, {}),
+            ("on the threshold", "a probability of exactly one half: contacting costs as much and is not done", [1, 0], [0.5, 0.5],
+             {"fp_cost": 1, "fn_cost": 1}, {}),
+            ("contacting always pays", "-4/6: even a probability of 0 is above it", [0, 1], [0, 0.5], {"fp_cost": -1, "fn_cost": 10, "tn_cost": 3}, {}),
+            ("contacting never pays", "10/7: a certain churner costs 8 and not 5", [1, 0], [1, 0.5], {"tp_cost": 8, "fp_cost": 10, "fn_cost": 5}, {}),
+            ("denominators of 0", "contacting changes both costs alike: by 5, by -5, and not at all", [1, 1, 0], [1, 0, 0.5],
+             {"tp_cost": [7, 1, 4], "fp_cost": [5, 1, 9], "tn_cost": [0, 6, 9], "fn_cost": [2, 6, 4]}, {}),
+            ("no own threshold, one for all", "where contacting pays below a probability, a threshold of the caller still has its cost", [1, 0, 1],
+             [0.5, 0.25, 0.125], {"tp_cost": 100, "fp_cost": 1, "fn_cost": 50}, {"threshold": 0.2}),
+            ("gains", "contacting nobody costs nothing, so there is no share of it to save", [1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1],
+             {"tp_cost": -56, "fp_cost": 11}, {}),
+            ("a baseline below 0", "everybody earns 20", [1, 1, 0], [0.9, 0.1, 0.5], {"tp_cost": -20, "fp_cost": 20}, {}),
+            ("only churners", "both kinds of outcome are not needed", [1, 1], [0.5, 0.1], flat | {"fn_cost": 60}, {}),
+            ("one customer", "who stays, and whom nobody contacts: there is nothing to save", [0], [0.25], flat | {"fn_cost": 20}, {}),
+            ("nothing costs anything", "all four costs left out", [1, 0], [0.5, 0.1], {}, {}),
+            ("a negative zero", "is a probability of 0", [1, 0], [-0.0, 0.0], flat | {"fn_cost": [11, 1000]}, {}),
+            ("large beside small", "the largest costs that are allowed, and cents", [1, 0, 1, 0], [0.75, 0.5, 0.25, 0.125],
+             {"tp_cost": [0.01, 1e12, 0.25, 3], "fp_cost": [1e12, 1e12, 0.5, 7], "tn_cost": [-1e12, 1e12, 0.5, 0.01], "fn_cost": [1e12, 1e12, 1.25, 9.5]},
+             {})):
+        case = {"name": name, "why": why, "y": y, "p": p, "costs": costs, "config": config, "expected": savings(y, p, costs, config)}
+        if not name.startswith("no own"):
+            customers = len(y) if any(isinstance(c, list) for c in costs.values()) else 1
+            case["thresholds"] = [threshold(*row) for row in matrices(costs, customers)]
+        cases.append(case)
+    by_name = {c["name"]: c for c in cases}
+    hand = by_name["by hand"]
+    assert list(hand["expected"].values())[1:7] == [3, 30, 550, 40, 0.25, 471.25] and hand["thresholds"] == [0.2, 0.01, 0.02, 0.05]
+    assert by_name["published decisions"]["expected"]["cost"] == 3 and by_name["a perfect model"]["expected"]["savings"] == 1
+    assert by_name["denominators of 0"]["thresholds"] == ["inf", "-inf", "inf"] and by_name["denominators of 0"]["expected"]["contacted"] == 1
+
+    errors = document["errors"] = []
+
+    def error(name, code, line=None, calls=("savings",), **arguments):
+        where = {} if line is None else {"line": line}
+        errors.extend({"name": f"{name}: {call}", "call": call} | {"y": [0, 1], "p": [0.2, 0.9], "costs": flat} | arguments | {"error": code} | where
+                      for call in calls)
+
+    both = ("savings", "cost_thresholds")
+    error("a probability too few", "shape_mismatch", p=[0.2])
+    error("a cost too few", "shape_mismatch", costs={"fn_cost": [1]})
+    error("costs of two lengths", "shape_mismatch", calls=both, costs={"fp_cost": [1, 2], "fn_cost": [1]})
+    error("nobody", "too_few_rows", y=[], p=[])
+    error("NaN", "invalid_probability", 2, p=[0.2, None])
+    error("above 1", "invalid_probability", 1, p=[1.0000001, 0.9])
+    for cost in (None, 1e13, -1e13):
+        error(f"a cost of {cost}", "invalid_parameter", 2, both, costs=flat | {"fn_cost": [50, cost]})
+    error("a cost of all too high", "invalid_parameter", None, both, costs=flat | {"fn_cost": 1e13})
+    error("churners cost more if contacted", "invalid_parameter", 2, both, costs=flat | {"fn_cost": [50, -0.25]})
+    for value in (-0.1, 1.1):
+        error(f"threshold {value}", "invalid_parameter", config={"threshold": value})
+    return document
+
+
 # ---------------------------------------------------------------- compare.json
 
 def log_loss(y, p):
@@ -383,4 +498,4 @@ def compare_cases():
 
 
 if __name__ == "__main__":
-    main({"profit": profit_cases, "compare": compare_cases})
+    main({"profit": profit_cases, "costs": costs_cases, "compare": compare_cases})

@@ -25,6 +25,7 @@ __all__ = [
     "compare",
     "compare_models",
     "contact_list",
+    "cost_thresholds",
     "curve",
     "empc",
     "evaluate",
@@ -37,6 +38,7 @@ __all__ = [
     "read_csv",
     "read_parquet",
     "run_command",
+    "savings",
     "segment",
     "segment_table",
     "suggest",
@@ -63,6 +65,8 @@ _Progress: TypeAlias = bool | Callable[[str, int, int], object] | None
 # Row by row, or by id: a dict, a Series with the ids as index, a frame with customer_id, a result of this package.
 _Outcomes: TypeAlias = ArrayLike | Labels | Mapping[Any, Any] | _Table
 _Risks: TypeAlias = ArrayLike | Predictions | Mapping[Any, Any] | _Table
+# One cost for all customers, or one for each, as above.
+_Costs: TypeAlias = float | ArrayLike | Mapping[Any, Any] | _Table
 _FeatureSet: TypeAlias = Literal["rfm", "behavioral"]
 _LabelKind: TypeAlias = Literal["outcome_window", "inactivity", "provided"]
 _Learner: TypeAlias = Literal["logistic_regression", "random_forest", "gradient_boosting"]
@@ -196,6 +200,9 @@ class _Campaign(TypedDict, total=False):
     incentive_cost: float
     contact_cost: float
     success_rate: float
+
+class _Savings(TypedDict, total=False):
+    threshold: float | None
 
 class _Contacting(_Campaign, total=False):
     budget: float | None
@@ -594,4 +601,17 @@ def contact_list(
     values: ArrayLike | Mapping[Any, Any] | _Table | None = None,
     **config: Unpack[_Contacting],
 ) -> ContactList: ...
+def savings(
+    y_true: _Outcomes,
+    y_prob: _Risks,
+    *,
+    tp_cost: _Costs = 0.0,
+    fp_cost: _Costs = 0.0,
+    tn_cost: _Costs = 0.0,
+    fn_cost: _Costs = 0.0,
+    **config: Unpack[_Savings],
+) -> dict[str, Any]: ...
+def cost_thresholds(
+    *, tp_cost: _Costs = 0.0, fp_cost: _Costs = 0.0, tn_cost: _Costs = 0.0, fn_cost: _Costs = 0.0
+) -> NDArray[np.float64]: ...
 def campaign_outcome(contacted: _Outcomes, y_true: _Outcomes, **config: Unpack[_Confidence]) -> dict[str, Any]: ...

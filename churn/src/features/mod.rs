@@ -35,6 +35,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 pub(crate) use customer::CustomerFeatures;
+pub(crate) use fixed::Fixed;
 pub use registry::{FeatureInfo, registry};
 pub use stream::FeatureStream;
 pub use table::FeatureTable;
