@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
-use churn::{Backtest, BacktestConfig, Estimate, Json, PairedResult, backtest_observed};
+use churn::{Backtest, BacktestConfig, CutoffPredictions, Estimate, Json, PairedResult, backtest_observed};
 use clap::Args;
 use serde_json::json;
 
@@ -53,7 +53,7 @@ impl BacktestCommand {
         let mut files = Files::new(session);
         files.write(&self.out, |writer| Ok(serde_json::to_writer(writer, &found).map_err(std::io::Error::from)?))?;
         if let Some(path) = &self.predictions {
-            files.write(path, |writer| write_predictions(&found, writer))?;
+            files.write(path, |writer| write_predictions(found.predictions.as_deref().unwrap_or_default(), writer))?;
         }
         session.say(&summary::files(files.written(), session.elapsed()));
         session.document(&json!({
@@ -145,8 +145,7 @@ fn summary(found: &Backtest) -> String {
 }
 
 /// A line per customer and cutoff: `cutoff, customer_id, churned, churn_probability` and a column per other recipe.
-pub(crate) fn write_predictions(found: &Backtest, writer: &mut dyn Write) -> churn::Result<()> {
-    let predictions = found.predictions.as_deref().unwrap_or_default();
+pub(crate) fn write_predictions(predictions: &[CutoffPredictions], writer: &mut dyn Write) -> churn::Result<()> {
     let names = predictions.first().map_or_else(Vec::new, |of| of.against.keys().map(String::as_str).collect());
     let mut table = csv::Writer::from_writer(writer);
     let head = ["cutoff", "customer_id", "churned", "churn_probability"];

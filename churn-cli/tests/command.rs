@@ -320,15 +320,40 @@ fn bench_judges_logs_of_a_file_and_the_history_of_a_repository() {
         source = "made up"
         licence = "none needed"
         settings = { horizon_days = 40 }
+
+        [[table]]
+        name = "customers"
+        title = "A table of my own"
+        file = "table.csv"
+        source = "made up"
+        licence = "none needed"
+        label = "left"
+        customer_id = "id"
+        costs = ["tp", "fp", "tn", "fn"]
     "#;
+    let mut table = String::from("id,plan,age,left,tp,fp,tn,fn\n");
+    for i in 0..400 {
+        let left = i % 7 < 3;
+        let age = 20 + i % 50 + if left { 15 } else { 0 };
+        let plan = if i % 3 == 0 { "gold" } else { "basic" };
+        table.push_str(&format!("{i},{plan},{age},{},5,5,0,{}\n", if left { "yes" } else { "no" }, 20 + i % 30));
+    }
+    fs::write(folder.join("table.csv"), table).expect("the file can be written");
     fs::write(folder.join("logs.toml"), logs).expect("the file can be written");
     let arguments = ["bench", "--logs", "logs.toml", "--no-peers", "--out", "a"];
     ends_with(0, &folder, &arguments);
     let read = |name: &str| fs::read_to_string(folder.join(name)).expect("the file can be read");
     let page = read("a/README.md");
-    for part in
-        ["## Protocol", "| mine: A log of my own | 2000 | 200 |", "**churn, default**", "recency", "mine.svg", "Audit:"]
-    {
+    for part in [
+        "## Protocol",
+        "| mine: A log of my own | 2000 | 200 |",
+        "**churn, default**",
+        "recency",
+        "mine.svg",
+        "Audit:",
+        "5 folds of the customers",
+        "contacted",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(read("a/mine.svg").starts_with("<svg"));
@@ -337,7 +362,7 @@ fn bench_judges_logs_of_a_file_and_the_history_of_a_repository() {
     for name in ["README.md", "results.json", "mine.svg", "mine/predictions.csv"] {
         assert_eq!(read(&format!("a/{name}")), read(&format!("b/{name}")), "{name}");
     }
-    let changed = logs.replace("source", "sha256 = \"00\"\nsource");
+    let changed = logs.replacen("source", "sha256 = \"00\"\nsource", 1);
     fs::write(folder.join("changed.toml"), changed).expect("the file can be written");
     let (_, err) = ends_with(1, &folder, &["bench", "--logs", "changed.toml", "--no-peers"]);
     assert!(err.contains("the checksum is"), "{err}");

@@ -79,7 +79,11 @@ impl ColumnData {
         }
     }
 
-    pub(crate) fn value(&self, row: usize) -> Value {
+    /// Returns the value of a row.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn value(&self, row: usize) -> Value {
         match self {
             ColumnData::Numeric(values) if values[row].is_nan() => Value::Missing(()),
             ColumnData::Numeric(values) => Value::Number(values[row]),

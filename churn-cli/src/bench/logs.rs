@@ -9,6 +9,7 @@ use churn::{BacktestConfig, ErrorKind, Events, Json, ReadOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::tables::CustomerTable;
 use crate::arguments::from_settings;
 use crate::failure::{Failure, Result};
 use crate::session::Session;
@@ -48,30 +49,40 @@ enum Prepare {
     Lines,
 }
 
+/// The logs and tables of the benchmark.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Logs {
-    log: Vec<Log>,
+pub(super) struct Subjects {
+    #[serde(default)]
+    pub(super) log: Vec<Log>,
+    #[serde(default)]
+    pub(super) table: Vec<CustomerTable>,
 }
 
-/// Reads the descriptions of logs: those of a file, or those that the program knows.
-pub(super) fn logs(file: Option<&Path>) -> Result<Vec<Log>> {
+/// Reads the descriptions of logs and tables: those of a file, or those that the program knows.
+pub(super) fn subjects(file: Option<&Path>) -> Result<Subjects> {
     let text = match file {
         Some(path) => fs::read_to_string(path).map_err(|error| Failure::io("cannot read", path, &error))?,
         None => KNOWN.to_owned(),
     };
     let name = file.map_or("logs.toml".to_owned(), |path| path.display().to_string());
-    let logs: Logs =
+    let subjects: Subjects =
         toml::from_str(&text).map_err(|error| Failure::new(ErrorKind::InvalidParameter, format!("{name}: {error}")))?;
-    if let Some(log) = logs.log.iter().find(|log| !is_file_name(&log.name)) {
-        let message = format!("{name}: the name {:?}; expected letters, digits, - and _", log.name);
+    if let Some(wrong) = subjects.names().find(|name| !is_file_name(name)) {
+        let message = format!("{name}: the name {wrong:?}; expected letters, digits, - and _");
         return Err(Failure::new(ErrorKind::InvalidParameter, message));
     }
-    Ok(logs.log)
+    Ok(subjects)
 }
 
 fn is_file_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+impl Subjects {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.log.iter().map(|log| log.name.as_str()).chain(self.table.iter().map(|table| table.name.as_str()))
+    }
 }
 
 impl Log {
@@ -124,13 +135,7 @@ impl Log {
 
     /// The file as CSV that the reader takes.
     fn prepared(&self, folder: &Path) -> Result<Vec<u8>> {
-        let bytes = unpacked(&folder.join(&self.file))?;
-        let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        if let Some(expected) = self.sha256.as_ref().filter(|expected| **expected != sum) {
-            let message =
-                format!("{}: the checksum is {sum}; expected {expected}, as the results are of that file", self.file);
-            return Err(Failure::new(ErrorKind::Io, message));
-        }
+        let bytes = unpacked_and_checked(folder, &FileSource { file: &self.file, sha256: self.sha256.as_deref() })?;
         match self.prepare {
             None => Ok(bytes),
             Some(Prepare::Spaces) => Ok(spaces_to_commas(&String::from_utf8_lossy(&bytes))),
@@ -167,6 +172,26 @@ impl Log {
 fn json_of(value: &impl Serialize) -> Result<Json> {
     let text = serde_json::to_string(value).map_err(|error| Failure::new(ErrorKind::Io, error.to_string()))?;
     Json::parse(&text).map_err(|error| Failure::new(ErrorKind::Io, error.to_string()))
+}
+
+/// A file in the folder of the data, with its checksum.
+pub(super) struct FileSource<'a> {
+    pub(super) file: &'a str,
+    pub(super) sha256: Option<&'a str>,
+}
+
+/// The bytes of a file, whose checksum must be the one that is known.
+pub(super) fn unpacked_and_checked(folder: &Path, source: &FileSource<'_>) -> Result<Vec<u8>> {
+    let bytes = unpacked(&folder.join(source.file))?;
+    let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    match source.sha256.filter(|expected| *expected != sum) {
+        None => Ok(bytes),
+        Some(expected) => {
+            let message =
+                format!("{}: the checksum is {sum}; expected {expected}, as the results are of that file", source.file);
+            Err(Failure::new(ErrorKind::Io, message))
+        }
+    }
 }
 
 /// The bytes of a file, or of FILE.xz.

@@ -1,15 +1,17 @@
-//! `churn bench`: the public benchmark. Each log is judged by a backtest; other libraries learn from the same rows at the same
-//! cutoffs; a page says who is how good, with intervals.
+//! `churn bench`: the public benchmark. Each log is judged by a backtest, each table in five folds; other libraries learn from
+//! the same rows; a page says who is how good, with intervals.
 
 mod logs;
 mod page;
 mod peers;
+mod tables;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use churn::{Backtest, BacktestRows, CutoffPredictions, Events, OverTime, Thresholds, backtest_with_rows, over_time};
+use churn::profit::Savings;
+use churn::{Backtest, BacktestRows, Events, OverTime, Thresholds, backtest_with_rows, over_time};
 use clap::Args;
 use ndarray::ArrayView2;
 use serde::Serialize;
@@ -21,8 +23,9 @@ use crate::failure::{Failure, Result};
 use crate::files::{Files, create_folder};
 use crate::session::Session;
 use crate::summary;
-use logs::Log;
-use peers::{PeerResult, Peers};
+use logs::{Log, Subjects};
+use peers::{LEARNERS, LIFETIMES, PeerResult, Peers};
+use tables::CustomerTable;
 
 /// The options of `churn bench`.
 #[derive(Args, Debug)]
@@ -33,7 +36,7 @@ pub(crate) struct BenchCommand {
     /// File that describes the logs, like churn-cli/src/bench/logs.toml [default: that file, which is part of the program]
     #[arg(long, value_name = "FILE")]
     logs: Option<PathBuf>,
-    /// Name of a log to judge; can be given several times [default: all, or none with --git]
+    /// Name of a log or table to judge; can be given several times [default: all, or none with --git]
     #[arg(long, value_name = "NAME")]
     log: Vec<String>,
     /// Folder of a git repository, whose history is judged as a log; can be given several times
@@ -50,17 +53,25 @@ pub(crate) struct BenchCommand {
     no_peers: bool,
 }
 
-/// The result for a log.
+/// The result for a log or a table.
 #[derive(Serialize)]
 struct Judged {
-    log: Log,
-    events: usize,
+    name: String,
+    title: String,
+    source: String,
+    licence: String,
+    sha256: Option<String>,
+    /// Events of a log, rows of a table.
+    rows: usize,
     customers: usize,
-    backtest: Backtest,
-    /// This library beside the others.
+    /// None for a table, which is judged in five folds.
+    backtest: Option<Backtest>,
+    /// This library beside the others, over cutoffs or folds.
     over_time: OverTime,
     /// The versions of the other libraries, and the failures.
     peers: Vec<PeerResult>,
+    /// What each contestant saves at the costs of each customer, if there are some; the default first, without a name.
+    savings: Vec<(String, Savings)>,
 }
 
 impl BenchCommand {
@@ -71,16 +82,21 @@ impl BenchCommand {
             false => Some(Peers::install(&self.python, &self.out, session)?),
         };
         let mut judged = Vec::new();
-        for log in self.chosen()? {
-            session.say(&format!("\n{}\n", log.title));
-            let result = self.judge(log, peers.as_ref(), session)?;
-            session.say(&page::table(&result));
+        let mut add = |result: Judged| {
+            session.say(&format!("\n{}\n{}", result.title, page::table(&result)));
             judged.push(result);
+        };
+        let chosen = self.chosen()?;
+        for log in chosen.log {
+            add(self.judge(log, peers.as_ref(), session)?);
+        }
+        for table in chosen.table {
+            add(self.judge_table(table, peers.as_ref(), session)?);
         }
         let mut files = Files::new(session);
         for result in &judged {
-            let chart = page::chart(&result.over_time);
-            files.write(&self.out.join(format!("{}.svg", result.log.name)), |writer| {
+            let chart = page::chart(result);
+            files.write(&self.out.join(format!("{}.svg", result.name)), |writer| {
                 Ok(writer.write_all(chart.as_bytes())?)
             })?;
         }
@@ -94,16 +110,18 @@ impl BenchCommand {
         Ok(exit::OK)
     }
 
-    fn chosen(&self) -> Result<Vec<Log>> {
-        let mut known = logs::logs(self.logs.as_deref())?;
-        if let Some(unknown) = self.log.iter().find(|name| known.iter().all(|log| log.name != **name)) {
-            let names: Vec<&str> = known.iter().map(|log| log.name.as_str()).collect();
+    fn chosen(&self) -> Result<Subjects> {
+        let mut known = logs::subjects(self.logs.as_deref())?;
+        if let Some(unknown) = self.log.iter().find(|asked| known.names().all(|name| name != **asked)) {
+            let names: Vec<&str> = known.names().collect();
             let message = format!("--log {unknown}: expected one of {}", names.join(", "));
             return Err(Failure::new(churn::ErrorKind::InvalidParameter, message));
         }
-        known.retain(|log| if self.log.is_empty() { self.git.is_empty() } else { self.log.contains(&log.name) });
+        let asked = |name: &String| if self.log.is_empty() { self.git.is_empty() } else { self.log.contains(name) };
+        known.log.retain(|log| asked(&log.name));
+        known.table.retain(|table| asked(&table.name));
         for path in &self.git {
-            known.push(Log::of_repository(path)?);
+            known.log.push(Log::of_repository(path)?);
         }
         Ok(known)
     }
@@ -124,25 +142,61 @@ impl BenchCommand {
         let mut backtest = backtest_with_rows(&events, &config, &session.progress("Judging"), &mut visit)
             .map_err(|error| Failure::at(Path::new(&log.name), error))?;
         let mut files = Files::new(session);
-        files.write(&folder.join("predictions.csv"), |writer| write_predictions(&backtest, writer))?;
+        files.write(&folder.join("predictions.csv"), |writer| {
+            write_predictions(backtest.predictions.as_deref().unwrap_or_default(), writer)
+        })?;
         files.write(&folder.join("backtest.json"), |writer| {
             Ok(serde_json::to_writer(writer, &backtest).map_err(std::io::Error::from)?)
         })?;
         files.write(&folder.join("log.csv"), |writer| write_log(&events, writer))?;
         let mut predictions = backtest.predictions.take().unwrap_or_default();
         let results = match peers {
-            Some(peers) => peers.judge(&folder, &mut predictions, session)?,
+            Some(peers) => peers.judge(&folder, &[LEARNERS, LIFETIMES], &mut predictions, session)?,
             None => Vec::new(),
         };
         fs::remove_dir_all(&rows).map_err(|error| Failure::io("cannot remove", &rows, &error))?;
-        let over_time = judged_together(&predictions, config.training.learning.thresholds)?;
-        let (events, customers) = (events.len(), events.customers());
-        Ok(Judged { log, events, customers, backtest, over_time, peers: results })
+        Ok(Judged {
+            name: log.name,
+            title: log.title,
+            source: log.source,
+            licence: log.licence,
+            sha256: log.sha256,
+            rows: events.len(),
+            customers: events.customers(),
+            backtest: Some(backtest),
+            over_time: over_time(&predictions, &config.training.learning.thresholds)?,
+            peers: results,
+            savings: Vec::new(),
+        })
     }
-}
 
-fn judged_together(predictions: &[CutoffPredictions], thresholds: Thresholds) -> Result<OverTime> {
-    Ok(over_time(predictions, &thresholds)?)
+    fn judge_table(&self, table: CustomerTable, peers: Option<&Peers>, session: &Session<'_>) -> Result<Judged> {
+        let rows = table.read(&self.data)?;
+        let folder = self.out.join(&table.name);
+        let shown = folder.join("rows");
+        create_folder(&shown)?;
+        let mut predictions = table.judge(&rows, &shown, session)?;
+        let mut files = Files::new(session);
+        files.write(&folder.join("predictions.csv"), |writer| write_predictions(&predictions, writer))?;
+        let results = match peers {
+            Some(peers) => peers.judge(&folder, &[LEARNERS], &mut predictions, session)?,
+            None => Vec::new(),
+        };
+        fs::remove_dir_all(&shown).map_err(|error| Failure::io("cannot remove", &shown, &error))?;
+        Ok(Judged {
+            savings: rows.savings(&predictions)?,
+            name: table.name,
+            title: table.title,
+            source: table.source,
+            licence: table.licence,
+            sha256: table.sha256,
+            rows: rows.len(),
+            customers: rows.len(),
+            backtest: None,
+            over_time: over_time(&predictions, &Thresholds::default())?,
+            peers: results,
+        })
+    }
 }
 
 /// The rows of a cutoff, as arrays that numpy reads.

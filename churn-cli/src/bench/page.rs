@@ -41,33 +41,38 @@ churn bench --logs my-logs.toml --data DIR              # other logs: ten lines 
 5. **Measures.** AUC and log-loss per cutoff, and their means over the cutoffs with 95 % intervals. Differences are paired: the
    same customers at the same cutoffs. The intervals take in both that other customers could have come and that other times
    could have been judged. A difference whose interval contains 0 is not known to exist.
-6. **Failures** of a library are shown in place of its numbers.
+6. **Tables** with one row per customer have no time: five folds of the customers instead of cutoffs, rows with equal features
+   in one fold. *churn, default* is gradient boosting there. Categories are given to LightGBM and XGBoost as categories. Where
+   every customer has costs of their own, the savings at their own thresholds are shown.
+7. **Failures** of a library are shown in place of its numbers.
 ";
 
 /// The page of all logs.
 pub(super) fn page(judged: &[Judged]) -> String {
     let mut text = PROTOCOL.to_owned();
     text.push_str(
-        "\n## The logs\n\n| log | events | customers | source | licence | SHA-256 |\n|---|---|---|---|---|---|\n",
+        "\n## The data\n\n| data | events or rows | customers | source | licence | SHA-256 |\n|---|---|---|---|---|---|\n",
     );
     for of in judged {
-        let sum = of.log.sha256.as_deref().map_or("–", |sum| &sum[..sum.len().min(16)]);
+        let sum = of.sha256.as_deref().map_or("–", |sum| &sum[..sum.len().min(16)]);
         let _ = writeln!(
             text,
             "| {}: {} | {} | {} | {} | {} | {sum} |",
-            of.log.name, of.log.title, of.events, of.customers, of.log.source, of.log.licence
+            of.name, of.title, of.rows, of.customers, of.source, of.licence
         );
     }
     text.push_str("\n## Results\n");
     for of in judged {
-        let first = of.over_time.cutoffs.first().map_or_else(String::new, |row| row.cutoff.to_string());
-        let last = of.over_time.cutoffs.last().map_or_else(String::new, |row| row.cutoff.to_string());
-        let name = &of.log.name;
-        let cutoffs = of.over_time.cutoffs.len();
-        let _ = writeln!(text, "\n### {}\n\n{cutoffs} cutoffs, {first} to {last}.\n", of.log.title);
+        let (rows, name) = (&of.over_time.cutoffs, &of.name);
+        let judged = match (of.backtest.is_some(), rows.first(), rows.last()) {
+            (true, Some(first), Some(last)) => format!("{} cutoffs, {} to {}", rows.len(), first.cutoff, last.cutoff),
+            _ => format!("{} folds of the customers", rows.len()),
+        };
+        let _ = writeln!(text, "\n### {}\n\n{judged}.\n", of.title);
         text.push_str(&table(of));
-        let _ = writeln!(text, "\n![AUC at each cutoff of {name}]({name}.svg)\n");
+        let _ = writeln!(text, "\n![AUC at each cutoff or fold of {name}]({name}.svg)\n");
         text.push_str(&calibration(&of.over_time));
+        text.push_str(&saved(of));
         text.push_str(&remarks(of));
     }
     text.push_str("\n## Versions\n\n");
@@ -144,20 +149,39 @@ fn calibration(over_time: &OverTime) -> String {
     text
 }
 
+/// What each contestant saves, where every customer has costs of their own.
+fn saved(of: &Judged) -> String {
+    if of.savings.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "\nEvery customer has costs of their own, and is contacted if the probability is above their own threshold \
+         (docs/campaign.md). Savings are relative to contacting nobody or everybody, whichever costs less.\n\n\
+         | contestant | contacted | cost | savings |\n|---|---|---|---|\n",
+    );
+    for (name, savings) in &of.savings {
+        let name = if name.is_empty() { OURS } else { name };
+        let share = savings.savings.map_or("–".to_owned(), |share| number(share, false));
+        let _ = writeln!(text, "| {name} | {} | {:.0} | {share} |", savings.contacted, savings.cost);
+    }
+    text
+}
+
 /// The audit, the cutoffs that were not judged, and the findings.
 fn remarks(of: &Judged) -> String {
     let mut text = String::new();
-    if let Some(audit) = &of.backtest.audit {
+    let Some(backtest) = &of.backtest else { return text };
+    if let Some(audit) = &backtest.audit {
         let _ = writeln!(
             text,
             "\nAudit: after deleting all later events, {} feature values are the same bits.",
             audit.values_compared
         );
     }
-    for skipped in &of.backtest.skipped {
+    for skipped in &backtest.skipped {
         let _ = writeln!(text, "\nNot judged at {}: {}.", skipped.cutoff, skipped.reason);
     }
-    for finding in of.backtest.findings.iter().filter(|finding| finding.severity > Severity::Note) {
+    for finding in backtest.findings.iter().filter(|finding| finding.severity > Severity::Note) {
         let _ = writeln!(text, "\nFinding `{}`: {}", finding.code, finding.message);
     }
     text
@@ -172,8 +196,13 @@ const BOTTOM: f64 = 34.0;
 /// Colours that people with colour-blindness can tell apart (Okabe and Ito).
 const COLOURS: [&str; 8] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#888888", "#b8a200"];
 
-/// The AUC at each cutoff as a chart.
-pub(super) fn chart(over_time: &OverTime) -> String {
+/// The AUC at each cutoff or fold as a chart.
+pub(super) fn chart(of: &Judged) -> String {
+    let over_time = &of.over_time;
+    let labels = |i: usize| match of.backtest.is_some() {
+        true => over_time.cutoffs[i].cutoff.to_string(),
+        false => format!("fold {}", i + 1),
+    };
     let rows = &over_time.cutoffs;
     let mut series: Vec<(&str, Vec<f64>)> = vec![(OURS, rows.iter().map(|row| row.roc_auc).collect())];
     for other in &over_time.against {
@@ -191,7 +220,7 @@ pub(super) fn chart(over_time: &OverTime) -> String {
     let y = |value: f64| TOP + height * (high - value) / (high - low).max(1e-9);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <title>AUC at each cutoff</title>\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+         <title>AUC at each cutoff or fold</title>\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
         SIZE.0, SIZE.1
     );
     let steps = ((high - low) / 0.05).round() as usize;
@@ -213,7 +242,7 @@ pub(super) fn chart(over_time: &OverTime) -> String {
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" fill=\"#444\">{}</text>",
             x(i),
             SIZE.1 - 12.0,
-            rows[i].cutoff
+            labels(i)
         );
     }
     // The first series is drawn last, on top of the others.

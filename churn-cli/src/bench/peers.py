@@ -79,19 +79,30 @@ def learners(folder: Path, judged: pd.DataFrame) -> pd.DataFrame:
     from lightgbm import LGBMClassifier
     from xgboost import XGBClassifier
 
+    listed = folder / "rows" / "categories.json"
+    categories = json.loads(listed.read_text()) if listed.exists() else []
     found = []
     for day in judged.cutoff.unique():
         read = {part: np.load(folder / "rows" / f"{day}.{part}.npy") for part in ["learn", "learn_churned", "test"]}
         fits = {
             "LightGBM": LGBMClassifier(random_state=0, deterministic=True, force_row_wise=True, verbose=-1),
-            "XGBoost": XGBClassifier(random_state=0),
+            "XGBoost": XGBClassifier(random_state=0, **xgboost_types(read["learn"].shape[1], categories)),
         }
+        settings = {"LightGBM": {"categorical_feature": categories} if categories else {}, "XGBoost": {}}
         columns = {}
         for name, fit in fits.items():
-            fit.fit(read["learn"], read["learn_churned"][:, 0])
+            fit.fit(read["learn"], read["learn_churned"][:, 0], **settings[name])
             columns[name] = fit.predict_proba(read["test"])[:, 1].astype(float)
         found.append(pd.DataFrame(columns))
     return pd.concat(found)
+
+
+def xgboost_types(columns: int, categories: list[int]) -> dict:
+    """The settings that name the columns of categories."""
+    if not categories:
+        return {}
+    types = ["c" if column in categories else "q" for column in range(columns)]
+    return {"enable_categorical": True, "feature_types": types}
 
 
 def main(kind: str, folder: Path) -> None:

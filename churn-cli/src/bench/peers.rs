@@ -14,10 +14,15 @@ use crate::session::Session;
 
 const SCRIPT: &str = include_str!("peers.py");
 
+/// The environment of the learners.
+pub(super) const LEARNERS: &str = "learners";
+/// The environment of BG/NBD, which needs the log of a customer.
+pub(super) const LIFETIMES: &str = "lifetimes";
+
 /// Name of an environment, and what is installed in it.
 const ENVIRONMENTS: [(&str, &[&str]); 2] = [
-    ("learners", &["lightgbm==4.7.0", "xgboost==3.2.0", "scikit-learn==1.9.1", "pandas"]),
-    ("lifetimes", &["lifetimes==0.11.3", "numpy<2", "pandas<2.2", "scipy<1.12"]),
+    (LEARNERS, &["lightgbm==4.7.0", "xgboost==3.2.0", "scikit-learn==1.9.1", "pandas"]),
+    (LIFETIMES, &["lifetimes==0.11.3", "numpy<2", "pandas<2.2", "scipy<1.12"]),
 ];
 
 /// The result of the libraries of an environment on a log.
@@ -70,15 +75,16 @@ impl Peers {
         if cfg!(windows) { folder.join("Scripts/python.exe") } else { folder.join("bin/python") }
     }
 
-    /// Runs the libraries on the rows of a log and adds their probabilities. A library that fails is left out and named.
+    /// Runs the libraries of some environments on the rows of a log or table and adds their probabilities. A library that fails is left out and named.
     pub(super) fn judge(
         &self,
         folder: &Path,
+        environments: &[&'static str],
         predictions: &mut [CutoffPredictions],
         session: &Session<'_>,
     ) -> Result<Vec<PeerResult>> {
         let mut results = Vec::new();
-        for (name, _) in ENVIRONMENTS {
+        for &name in environments {
             let mut command = Command::new(self.python(name));
             command.arg(&self.script).arg(name).arg(folder);
             let found = run(&mut command, session).and_then(|()| read(folder, name, predictions));
