@@ -31,6 +31,7 @@ pub(crate) fn model(model: &Model) -> Value {
             "train_rows": evaluation.train_rows,
             "test_rows": evaluation.test_rows,
             "metrics": evaluation.metrics,
+            "over_time": evaluation.over_time,
             "logistic_regression": evaluation.logistic_regression,
             "recency_auc": evaluation.recency_auc,
             "segments": evaluation.segments,

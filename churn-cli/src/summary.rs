@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use churn::{Day, EventUnit, Events, Finding, LabelConfig, Metrics, Model, Predictions, Protocol, Suggestion};
+use churn::{
+    Day, Estimate, EventUnit, Events, Finding, LabelConfig, Metrics, Model, OverTime, Predictions, Protocol, Suggestion,
+};
 
 /// The log that was read.
 pub(crate) fn read(events: &Events, source: &str) -> String {
@@ -138,6 +140,24 @@ fn metrics_table(model: &Model) -> String {
         let _ = writeln!(text, "  {:<28} {auc:>7.3}", "recency alone");
     }
     let _ = writeln!(text, "  base rate {}", percent(evaluation.metrics.base_rate));
+    if let Some(over_time) = &evaluation.over_time {
+        text.push_str(&certainty(over_time));
+    }
+    text
+}
+
+/// The AUC with its interval, and its difference to recency.
+fn certainty(over_time: &OverTime) -> String {
+    let of = |auc: &Estimate| format!("{:.3} (95 % interval {:.3} to {:.3})", auc.mean, auc.low, auc.high);
+    let judged = match over_time.cutoffs.len() {
+        0 => "on the customers held out".to_owned(),
+        1 => "at this cutoff".to_owned(),
+        cutoffs => format!("as a mean over {cutoffs} cutoffs"),
+    };
+    let mut text = format!("  AUC {judged}: {}\n", of(&over_time.roc_auc));
+    if let Some(recency) = over_time.against.iter().find(|other| other.name == "recency") {
+        let _ = writeln!(text, "  above that of recency by {}", of(&recency.roc_auc));
+    }
     text
 }
 
