@@ -38,7 +38,7 @@ pub(super) struct JudgedRecipe {
 /// The recipe and logistic regression, fitted on the same rows and applied to the same test rows.
 struct Fits {
     fitted: Fitted,
-    /// None if the recipe is the logistic regression that it would be compared with.
+    /// The probabilities of logistic regression; none if it is the recipe.
     logistic: Option<Vec<f64>>,
     test: LabelledRows,
     p: Vec<f64>,
@@ -56,17 +56,15 @@ impl Judge<'_> {
         customers: usize,
     ) -> Result<JudgedRecipe> {
         let days: Vec<Day> = stack.days().collect();
-        let mut record: Option<Record> = None;
+        let mut record = self.record(customers);
         for (i, &JudgedPart { part, known }) in judged.iter().enumerate() {
             let fitted = stack.fit(0..known, features);
             let scaled = stack.scaled(&fitted, 0..known);
             let rows = scaled.learning_rows();
             let fits = self.fits(&rows, scaled.test_rows(part))?;
-            let record = record.get_or_insert_with(|| self.record(customers, &fits));
             record.add(&fits.contest(Some(days[part]), &days[..known]))?;
             if i + 1 == judged.len() {
-                let over_time = std::mem::replace(record, self.record(0, &fits)).finish()?;
-                return self.finish(fits, &rows, Protocol::OutOfTime, Some(days[part]), over_time);
+                return self.finish(fits, &rows, Protocol::OutOfTime, Some(days[part]), record.finish()?);
             }
         }
         unreachable!("there is a cutoff to judge at")
@@ -78,22 +76,26 @@ impl Judge<'_> {
         let rows = LearningRows { weights: split.learn_weights.as_deref(), ..split.learn.rows() };
         let fits = self.fits(&rows, split.test)?;
         let customers = data.groups.iter().max().map_or(0, |&last| last as usize + 1);
-        let mut record = self.record(customers, &fits);
+        let mut record = self.record(customers);
         record.add(&fits.contest(None, &[]))?;
         self.finish(fits, &rows, Protocol::Holdout, None, record.finish()?)
     }
 
-    fn record(&self, customers: usize, fits: &Fits) -> Record {
-        let names = fits.logistic.iter().map(|_| LOGISTIC.to_owned()).collect();
+    /// The logistic regression that the recipe is compared with; none if it is the recipe.
+    fn logistic(&self) -> Option<LearnConfig> {
+        Some(logistic_config(self.config)).filter(|logistic| logistic != self.config)
+    }
+
+    fn record(&self, customers: usize) -> Record {
+        let names = self.logistic().iter().map(|_| LOGISTIC.to_owned()).collect();
         Record::new(customers, names, self.config.thresholds, &[])
     }
 
     fn fits(&self, rows: &LearningRows<'_>, test: LabelledRows) -> Result<Fits> {
         let fitted = fit_rows(rows, self.config, self.observer)?;
-        let config = logistic_config(self.config);
-        let logistic = match fitted.config == config {
-            true => None,
-            false => Some(probabilities(&fit_rows(rows, &config, self.observer)?, &test.x)),
+        let logistic = match self.logistic() {
+            Some(config) => Some(probabilities(&fit_rows(rows, &config, self.observer)?, &test.x)),
+            None => None,
         };
         step(self.observer, "evaluate", 0, 0)?;
         let p = probabilities(&fitted, &test.x);
