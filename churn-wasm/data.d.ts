@@ -228,6 +228,31 @@ export interface TrainConfig extends LabelConfig, FeatureConfig, LearnConfig {
   allow?: string[];
 }
 
+/** The settings of another recipe of a backtest. Settings that are left out are those of the recipe that is judged. */
+export interface BacktestRecipe extends Omit<FeatureConfig, "windows">, LearnConfig {
+  /** The largest number of earlier cutoffs that each model learns from, 1 to 1000. */
+  snapshots?: number | null;
+}
+
+/** The options for a backtest: those for training, and the keys below. */
+export interface BacktestConfig extends TrainConfig {
+  /** The definition of churn must be `outcome_window`: what happened after each cutoff is looked up. */
+  labels?: "outcome_window";
+  /** The largest number of earlier cutoffs that each model learns from, 1 to 1000; null for up to twelve (three if twelve would
+   *  give more than half a million rows). */
+  snapshots?: number | null;
+  /** The days to judge at; null for all that the log allows. */
+  cutoffs?: Day[] | null;
+  /** Days from one judged cutoff to the next, 1 to 3650; null for the horizon. Not used with `cutoffs`. */
+  step_days?: number | null;
+  /** The largest number of cutoffs to judge at, 1 to 1000: the latest ones; null for all. */
+  most_cutoffs?: number | null;
+  /** Other recipes by name, judged on the same customers: for each the settings that differ. */
+  against?: Record<string, BacktestRecipe>;
+  /** Whether to keep the prediction of every customer at every cutoff, default false. */
+  predictions?: boolean;
+}
+
 /** The options for training on a table with one row per customer. */
 export interface TableConfig extends LearnConfig {
   /** The label column, default `churned`: 0/1, true/false or yes/no. */
@@ -477,6 +502,129 @@ export interface Candidate {
   failure?: string;
 }
 
+/** A mean over cutoffs, or over customers, with its 95 % confidence interval. */
+export interface Estimate {
+  /** The mean. */
+  mean: number;
+  /** Its standard error. */
+  standard_error: number;
+  /** The lower limit of the interval. */
+  low: number;
+  /** The upper limit of the interval. */
+  high: number;
+}
+
+/** Measures of predicted probabilities at a cutoff. */
+export interface Scores {
+  /** Probability that a customer who churned is ranked above one who stayed, 0 to 1; ties count half. */
+  roc_auc: number;
+  /** Mean of −ln of the probability of the observed outcome, 0 or more. */
+  log_loss: number;
+  /** Mean squared difference of probability and outcome, 0 to 1. */
+  brier: number;
+}
+
+/** The result at one cutoff. */
+export interface CutoffResult extends Scores {
+  /** The day at whose end the customers were scored. */
+  cutoff: Day;
+  /** Customers judged. */
+  customers: number;
+  /** Customers who churned. */
+  churned: number;
+  /** churned / customers. */
+  base_rate: number;
+  /** The expected number of churners: the sum of the probabilities. */
+  expected: number;
+  /** The cutoffs that the model learned from, oldest first. */
+  learned_from: Day[];
+  /** Training rows: the customers of these cutoffs. */
+  train_rows: number;
+  /** Churn rate of the tenth of customers with the highest probabilities, divided by the base rate. */
+  lift_10: number;
+  /** The AUC of recency alone; null without a recency feature. */
+  recency_auc: number | null;
+  /** The measures of the other recipes by name. */
+  against: Record<string, Scores>;
+}
+
+/** The differences to another recipe on the same customers, as model − other. */
+export interface PairedResult {
+  /** The name of the other recipe; `recency` for recency alone. */
+  name: string;
+  /** The mean AUC of the other recipe. */
+  mean_roc_auc: number;
+  /** The difference of the AUC; above 0 if the model is better. */
+  roc_auc: Estimate;
+  /** The difference of the log-loss, below 0 if the model is better; null for recency, which has no probabilities. */
+  log_loss: Estimate | null;
+  /** The difference of the Brier score, below 0 if the model is better; null for recency. */
+  brier: Estimate | null;
+  /** Cutoffs at which the AUC of the model is higher. */
+  cutoffs_won: number;
+}
+
+/** The results of a recipe at several cutoffs. */
+export interface OverTime {
+  /** A row per cutoff, oldest first. */
+  cutoffs: CutoffResult[];
+  /** The mean AUC. */
+  roc_auc: Estimate;
+  /** The mean AUC of the earlier half of the cutoffs; null for fewer than six. If the mean of the later half lies outside this
+   *  interval, there is a finding `results_change`. */
+  earlier_roc_auc: Estimate | null;
+  /** The mean log-loss. */
+  log_loss: Estimate;
+  /** The mean Brier score. */
+  brier: Estimate;
+  /** The mean lift at 10 %. */
+  lift_10: Estimate;
+  /** The mean churn rate. */
+  base_rate: Estimate;
+  /** The mean of the predicted − the observed churn rate: above 0 if the probabilities are too high. */
+  predicted_minus_observed: Estimate;
+  /** The mean AUC of recency alone; null without a recency feature. */
+  recency_auc: Estimate | null;
+  /** The differences to recency, logistic regression and the other recipes. */
+  against: PairedResult[];
+  /** Up to ten bins of about equal size over the customers of all cutoffs: customers, mean probability and observed rate. */
+  reliability: { customers: number; predicted: number; observed: number }[];
+  /** The risk bands over the customers of all cutoffs. */
+  segments: SegmentRow[];
+}
+
+/** The predictions of a backtest: columns of one length, by cutoff and then by the bytes of the id. */
+export interface BacktestPredictions {
+  /** The day at whose end each customer was scored. */
+  cutoff: Day[];
+  /** The customers. One has a row at each cutoff that covers it. */
+  customer_id: string[];
+  /** 1 for each customer who churned. */
+  churned: Uint8Array;
+  /** The probabilities of the recipe that is judged. */
+  churn_probability: Float64Array;
+  /** The probabilities of the other recipes by name. */
+  against: Record<string, Float64Array>;
+}
+
+/** The result of a backtest. */
+export interface Backtest extends OverTime {
+  /** The settings, without the defaults of the recipes filled in. */
+  config: Record<string, unknown>;
+  /** The version of the library. */
+  library_version: string;
+  /** The definition of churn in a sentence. */
+  definition: string;
+  /** The cutoffs that could not be judged, with the reason. */
+  skipped: { cutoff: Day; reason: string }[];
+  /** The result of the audit; null if it was switched off. */
+  audit: Audit | null;
+  /** The findings, worst first. */
+  findings: Finding[];
+  /** The predictions, if they were asked for. */
+  predictions?: BacktestPredictions;
+}
+
 /** The evaluation of a model on rows that it had not seen. */
 export interface Evaluation {
   /** Out of time, or on held-out customers. */
@@ -489,6 +637,9 @@ export interface Evaluation {
   test_rows: number;
   /** The measures. */
   metrics: Metrics;
+  /** The recipe at up to four recent cutoffs, `test_cutoff` the last of them, with intervals. On held-out customers it has no
+   *  cutoffs, but the intervals. Null in a document from before there were intervals. */
+  over_time: OverTime | null;
   /** The measures of logistic regression with its default settings on the same rows. */
   logistic_regression: Metrics;
   /** The AUC of recency alone: the baseline to beat. */

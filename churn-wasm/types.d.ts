@@ -2,7 +2,7 @@
 // of a browser nor those of Node.
 /// <reference lib="esnext.disposable" />
 import type {
-  Audit, Campaign, CampaignOutcome, Change, ChangeConfig, ContactConfig, ContactList, Coverage, Curves, Customer, CustomerCosts, Day, Difference, EmpcConfig,
+  Audit, Backtest, BacktestConfig, Campaign, CampaignOutcome, Change, ChangeConfig, ContactConfig, ContactList, Coverage, Curves, Customer, CustomerCosts, Day, Difference, EmpcConfig,
   Evaluation, EvaluationConfig, EventUnit, ExplainConfig, ExplainedPrediction, FeatureConfig, FeatureSpec, Finding, FindingInfo, IngestReport, Judgement, LabelConfig, LearnConfig, Metrics,
   ListReasons, ModelKind, Numbers, Outcomes, Prediction, ProfitCurve, ReadOptions, Reason, ReportOptions, RiskSegment, Savings, SavingsConfig, Scales, Seen, SegmentRow, SlippingConfig, SlippingList, Suggestion,
   Table, TableConfig, Thresholds, TrainConfig, Training, Transaction,
@@ -165,6 +165,11 @@ export function train(events: Events, options?: TrainConfig, observe?: Observe):
 
 /** Trains a model on a table with one row a customer. */
 export function trainTable(rows: Table, options?: TableConfig, observe?: Observe): Model;
+
+/** Judges a recipe at every cutoff that the log allows, each time by a model that learned from what was known by then. Recency
+ *  alone, logistic regression and the recipes in `against` are judged on the same customers. The steps of the stage
+ *  `"backtest"` are cutoffs. */
+export function backtest(events: Events, options?: BacktestConfig, observe?: Observe): Backtest;
 
 /** The risk of many customers. Each access creates a new column: store it. */
 export class Predictions {

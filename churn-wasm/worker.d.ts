@@ -36,7 +36,7 @@ export type Remote<T> = { readonly [K in Exclude<keyof T, "free" | "toJSON" | ty
 
 /** The functions of the package, as promises. `readCsv` takes streams and responses as well. */
 type Calls = {
-  [K in "check" | "compare" | "compareModels" | "curves" | "evaluate" | "eventsFromRows" | "features" | "findingCodes" | "labels"
+  [K in "backtest" | "check" | "compare" | "compareModels" | "curves" | "evaluate" | "eventsFromRows" | "features" | "findingCodes" | "labels"
     | "modelReport" | "readCsv" | "report" | "segment"
     | "segmentTable" | "suggest" | "train" | "trainTable" | "version"]: Later<(typeof churn)[K]>;
 };

@@ -3,6 +3,7 @@
 
 mod align;
 mod arrow;
+mod backtest;
 mod classifier;
 mod command;
 mod contacts;
@@ -32,6 +33,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _churn {
+    #[pymodule_export]
+    use crate::backtest::{Backtest, BacktestPredictions, backtest};
     #[pymodule_export]
     use crate::classifier::Classifier;
     #[pymodule_export]

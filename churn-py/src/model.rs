@@ -119,8 +119,9 @@ impl Model {
     }
 
     /// The evaluation on rows that were not used for training: `metrics` (`roc_auc`, `log_loss`, …), the same metrics of a
-    /// `logistic_regression`, `recency_auc`, `curves`, `segments`, `importance`, `protocol`. A dict that shows its curves in a
-    /// notebook.
+    /// `logistic_regression`, `recency_auc`, `curves`, `segments`, `importance`, `protocol`, and `over_time`: the same recipe at
+    /// up to four recent cutoffs with the keys of :class:`Backtest`, None in a document of an older version. A dict that shows
+    /// its curves in a notebook.
     #[getter]
     fn evaluation<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let evaluation = to_python(py, self.inner.evaluation())?;

@@ -5,6 +5,7 @@
 // or `data`, which the module reads itself. A parameter whose kind has a question mark is optional.
 
 export const functions = {
+  backtest: ["events Events", "options data", "observe observe?"],
   check: ["events Events", "options data"],
   compare: ["churned data", "a data", "b data", "options data"],
   compareModels: ["a Model", "b Model", "events Events", "options data"],

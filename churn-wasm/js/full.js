@@ -3,7 +3,7 @@ import { bound } from "./bound.js";
 
 export { ChurnError } from "../js/error.js";
 export const {
-  check, compare, compareModels, curves, evaluate, Events, eventsFromRows, Explanation, FeatureTable, features, findingCodes,
+  backtest, check, compare, compareModels, curves, evaluate, Events, eventsFromRows, Explanation, FeatureTable, features, findingCodes,
   labels, Model, modelReport, Predictions, profit, readCsv, readCsvStream, report, segment, segmentTable, suggest, train,
   trainTable, version,
 } = bound;

@@ -289,7 +289,7 @@ pub fn labels(events: &Events, options: &JsValue) -> Result<JsValue> {
 
 /// Sets a key of a new object, which cannot fail.
 #[cfg(feature = "training")]
-fn set(object: &js_sys::Object, key: &str, value: &JsValue) {
+pub(crate) fn set(object: &JsValue, key: &str, value: &JsValue) {
     let _ = js_sys::Reflect::set(object, &key.into(), value);
 }
 

@@ -1,12 +1,16 @@
 //! Training, evaluation and reports.
 
 use churn::report::Report;
-use churn::{CompareConfig, EvaluationConfig, ExplainConfig, Input, TableConfig, Thresholds, TrainConfig};
+use churn::{
+    BacktestConfig, CompareConfig, CutoffPredictions, EvaluationConfig, ExplainConfig, Input, TableConfig, Thresholds,
+    TrainConfig,
+};
+use js_sys::{Array, Float64Array, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
 
-use crate::convert::{Options, config, numbers, results, table};
-use crate::error::Result;
-use crate::events::Events;
+use crate::convert::{Options, config, numbers, results, table, text_array};
+use crate::error::{BindingError, Result};
+use crate::events::{Events, set};
 use crate::model::Model;
 use crate::source::outcomes;
 use crate::watch::JsObserver;
@@ -25,6 +29,46 @@ pub fn train_table(rows: &JsValue, options: &JsValue, observe: &JsValue) -> Resu
     let config: TableConfig = config(options, "options")?;
     let (watch, _guard) = JsObserver::start(observe, config.learning.time_budget.is_some())?;
     Ok(Model(churn::train_table_observed(&table(rows)?, &config, &watch)?))
+}
+
+/// Judges a recipe at many cutoffs. The predictions, if they are asked for, are columns with a row per customer and cutoff.
+#[wasm_bindgen]
+pub fn backtest(events: &Events, options: &JsValue, observe: &JsValue) -> Result<JsValue> {
+    let config: BacktestConfig = config(options, "options")?;
+    let mut recipes = std::iter::once(&config.training).chain(config.against.values());
+    let (watch, _guard) = JsObserver::start(observe, recipes.any(|recipe| recipe.learning.time_budget.is_some()))?;
+    let found = churn::backtest_observed(&events.0, &config, &watch)?;
+    let result = results(&found)?;
+    if let Some(predictions) = &found.predictions {
+        set(&result, "predictions", &prediction_columns(predictions)?);
+    }
+    Ok(result)
+}
+
+/// The predictions of all cutoffs, one cutoff after the other.
+fn prediction_columns(cutoffs: &[CutoffPredictions]) -> Result<JsValue> {
+    let (mut days, mut ids) = (Array::new(), Array::new());
+    let mut churned: Vec<u8> = Vec::new();
+    for of in cutoffs {
+        let day = Array::new_with_length(of.customer_ids.len() as u32);
+        days = days.concat(&day.fill(&of.cutoff.to_string().into(), 0, day.length()));
+        ids = ids.concat(text_array(of.customer_ids.iter().map(String::as_str)).unchecked_ref::<Array>());
+        churned.extend(of.churned.iter().map(|&churned| u8::from(churned)));
+    }
+    let numbers = |of: &dyn Fn(&CutoffPredictions) -> Vec<f64>| -> JsValue {
+        Float64Array::from(cutoffs.iter().flat_map(of).collect::<Vec<f64>>().as_slice()).into()
+    };
+    let names = cutoffs.iter().take(1).flat_map(|of| of.against.keys());
+    let against: Array = names.map(|name| Array::of2(&name.into(), &numbers(&|of| of.against[name].clone()))).collect();
+    let columns = Object::new();
+    set(&columns, "cutoff", &days);
+    set(&columns, "customer_id", &ids);
+    set(&columns, "churned", &Uint8Array::from(churned.as_slice()));
+    set(&columns, "churn_probability", &numbers(&|of| of.churn_probability.clone()));
+    // Entries, because setting a key of the name `__proto__` does something else.
+    let against = Object::from_entries(&against).map_err(|error| BindingError::thrown(&error))?;
+    set(&columns, "against", &against);
+    Ok(columns.into())
 }
 
 /// Evaluates probabilities against the outcomes.

@@ -13,8 +13,9 @@ use std::fs::File;
 
 use churn::profit::{ContactConfig, EmpcConfig, contact_list, empc};
 use churn::{
-    Customer, EvaluationConfig, Events, ExplainConfig, FeatureConfig, FeaturePerturbation, FeatureSet, FeatureTable,
-    LabelConfig, Model, ReadOptions, TrainConfig, Transaction, evaluate, features, labels, train,
+    BacktestConfig, Customer, EvaluationConfig, Events, ExplainConfig, FeatureConfig, FeaturePerturbation, FeatureSet,
+    FeatureTable, LabelConfig, Model, ReadOptions, TrainConfig, Transaction, backtest, evaluate, features, labels,
+    train,
 };
 use serde_json::{Value, json};
 
@@ -45,7 +46,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!(
         "{}",
-        json!({ "as_of": events.last_day(), "cutoff": cutoff, "features": tables, "labels": labels, "models": models })
+        json!({
+            "as_of": events.last_day(), "cutoff": cutoff, "features": tables, "labels": labels, "models": models,
+            "backtest": of_backtest(&events)?,
+        })
     );
     Ok(())
 }
@@ -60,6 +64,23 @@ fn of_table(table: &FeatureTable) -> Value {
     let ids: Vec<&str> = table.customer_ids().collect();
     let names: Vec<&str> = table.names().collect();
     json!({ "customer_ids": ids, "names": names, "rows": rows, "scales": table.scales() })
+}
+
+fn of_backtest(events: &Events) -> Result<Value, Box<dyn Error>> {
+    let settings = r#"{"model": "gradient_boosting", "horizon_days": 60, "rounds": 10, "predictions": true,
+        "against": {"forest": {"model": "random_forest", "trees": 5}}}"#;
+    let found = backtest(events, &BacktestConfig::from_json(settings)?)?;
+    let predictions = found.predictions.iter().flatten().map(|of| {
+        json!({
+            "cutoff": of.cutoff, "customer_ids": of.customer_ids, "churned": of.churned,
+            "churn_probability": of.churn_probability, "against": of.against,
+        })
+    });
+    Ok(json!({
+        "settings": serde_json::from_str::<Value>(settings)?,
+        "result": serde_json::to_string(&found)?,
+        "predictions": predictions.collect::<Vec<_>>(),
+    }))
 }
 
 fn of_model(model: &Model, events: &Events, settings: &str) -> Result<Value, Box<dyn Error>> {

@@ -52,6 +52,26 @@ test("numbers where texts belong", () => {
   refused(() => model.tableFeatures([{ a: 1 }], 7));
 });
 
+test("settings of a backtest that do not exist", () => {
+  const says = (options, ...words) => {
+    const message = refused(() => churn.backtest(events, options));
+    for (const word of words) assert.ok(message.includes(word), message);
+  };
+  says({ horizont: 60 }, "horizont", "horizon_days", "most_cutoffs");
+  says({ step_days: 0 }, "step_days", "1 to 3650 days");
+  says({ most_cutoffs: "all" }, "most_cutoffs");
+  says({ predictions: 1 }, "predictions");
+  says({ labels: "inactivity" }, "labels", "outcome_window");
+  says({ against: { other: { horizont: 1 } } }, "against.other", "horizont");
+  says({ against: { recency: {} } }, "taken");
+  says({ against: [] }, "against");
+  says(7, "options");
+  refused(() => churn.backtest(log));
+  refused(() => churn.backtest(events, {}, 7));
+  refused(() => churn.backtest(events, { cutoffs: ["2030-01-01"] }), "cutoff_outside_data");
+  refused(() => churn.backtest(events, { horizon_days: 340 }), "too_few_rows");
+});
+
 test("lengths that are none", () => {
   for (const value of [{ length: 4e9 }, new Array(4e9), Object.defineProperty(new Float64Array(2), "length", { value: 4e9 })]) {
     refused(() => table.select(value));
@@ -93,8 +113,9 @@ test("an observer's exception comes out unchanged, and the module goes on", () =
   for (const work of [
     (observe) => churn.readCsv(log, {}, observe),
     (observe) => churn.train(events, { model: "gradient_boosting" }, observe),
+    (observe) => churn.backtest(events, { model: "logistic_regression" }, observe),
     (observe) => churn.trainTable(vectors("explain.json").background ?? [], {}, observe),
-  ].slice(0, 2)) {
+  ].slice(0, 3)) {
     assert.throws(() => work(() => {
       throw mine;
     }), (error) => error === mine);
@@ -256,7 +277,8 @@ test("10,000 calls with wrong values: results or ChurnErrors, and the module goe
     () => "", () => "c0001", () => "recency_score", () => "\ud800", () => "x".repeat(100_000), () => document.slice(0, 500), () => '{"format":"churn-model"}',
     () => [], () => [1], () => [null], () => [undefined], () => [[]], () => [{}], () => ["a"], () => [NaN], () => [0.5, 1], () => [true, false], () => new Array(4e9),
     () => ({}), () => ({ length: 4e9 }), () => ({ as_of: 7 }), () => ({ as_of: "2024-13-01" }), () => ({ attributes: 7 }), () => ({ attributes: revoked.proxy }),
-    () => ({ horizon_days: -1 }), () => ({ model: "neural" }), () => ({ columns: { amount: 7 } }), () => ({ toJSON: () => { throw new Error("mine"); } }),
+    () => ({ horizon_days: -1 }), () => ({ most_cutoffs: 0 }), () => ({ against: { a: 7 } }), () => ({ against: { a: { snapshots: 0 } } }),
+    () => ({ model: "neural" }), () => ({ columns: { amount: 7 } }), () => ({ toJSON: () => { throw new Error("mine"); } }),
     () => ({ get as_of() { throw new Error("mine"); } }), () => Object.create(null), () => ({ customer_id: "A", transactions: 7 }),
     () => ({ customer_id: "A", transactions: [{ event_date: "x" }] }), () => ({ a: new Float64Array(3), b: [1, "x", true] }), () => ({ a: view }),
     () => new Date(NaN), () => new Map([["a", 1]]), () => new Set([1]), () => /x/, () => () => undefined, () => () => false, () => class {}, () => Promise.resolve(1),

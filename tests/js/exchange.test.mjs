@@ -51,12 +51,47 @@ for (const [name, recipe] of Object.entries(recipes)) {
   });
 }
 
+const backtests = {
+  "logistic": { model: "logistic_regression", horizon_days: 60 },
+  "with predictions": {
+    model: "gradient_boosting", rounds: 10, horizon_days: 90, most_cutoffs: 3, predictions: true,
+    against: { forest: { model: "random_forest", trees: 5 }, "rfm alone": { feature_set: "rfm" } },
+  },
+};
+
+for (const [name, settings] of Object.entries(backtests)) {
+  test(`the backtest ${name} has the same bits`, () => {
+    const config = `${folder}/backtest.json`;
+    writeFileSync(config, JSON.stringify(settings));
+    const ours = churn.backtest(events, settings);
+    assert.equal(difference(plain(ours), JSON.parse(native("backtest", log, config))), undefined);
+    assert.ok(ours.cutoffs.length >= 3 && ours.roc_auc.low <= ours.roc_auc.mean && ours.roc_auc.mean <= ours.roc_auc.high);
+    assert.deepEqual(ours.findings.map(({ severity }) => severity).filter((severity) => severity === "error"), []);
+    assert.equal("predictions" in ours, settings.predictions === true);
+    if (!settings.predictions) return;
+    const { cutoff, customer_id, churned, churn_probability, against } = ours.predictions;
+    assert.ok(churned instanceof Uint8Array && churn_probability instanceof Float64Array);
+    assert.deepEqual(Object.keys(against), ["forest", "logistic_regression", "rfm alone"]);
+    assert.equal(customer_id.length, ours.cutoffs.reduce((sum, { customers }) => sum + customers, 0));
+    // The predictions of a cutoff are those that it was judged by.
+    const row = ours.cutoffs[1];
+    const [from, to] = [cutoff.indexOf(row.cutoff), cutoff.lastIndexOf(row.cutoff) + 1];
+    const judged = (risks) => churn.evaluate(churned.slice(from, to), risks.slice(from, to)).roc_auc;
+    assert.equal(judged(churn_probability), row.roc_auc);
+    assert.equal(judged(against.forest), row.against.forest.roc_auc);
+  });
+}
+
 test("the order of the rows and the form of the source change nothing", () => {
   const [header, ...lines] = readFileSync(log, "utf8").trimEnd().split("\n");
   const reversed = [header, ...lines.reverse()].join("\r\n");
   const expected = churn.train(events).toJson();
   assert.ok(churn.train(churn.readCsv(reversed)).toJson() === expected);
   assert.ok(churn.train(churn.eventsFromRows(rows)).toJson() === expected);
+  const judged = churn.backtest(events, backtests.logistic);
+  for (const other of [churn.readCsv(reversed), churn.eventsFromRows(rows)]) {
+    assert.equal(difference(churn.backtest(other, backtests.logistic), judged), undefined);
+  }
 });
 
 test("a damaged document is refused", () => {

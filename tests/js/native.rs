@@ -3,6 +3,7 @@
 //! - `native vectors DIRECTORY`: the results of every case of the vectors in that directory, as one JSON object on standard
 //!   output: numbers as they are, an error as `{error, line, message}`.
 //! - `native train LOG.csv CONFIG.json`: the document of the model trained on the log.
+//! - `native backtest LOG.csv CONFIG.json`: the backtest on the log, with its predictions as columns if they are asked for.
 //! - `native predict LOG.csv MODEL.json`: the predictions of a document from anywhere.
 //! - `native time LOG.csv`: seconds from the text to the features of `rfm` and of `behavioral`, the best of three.
 
@@ -11,9 +12,9 @@ use std::time::Instant;
 use base64::Engine as _;
 use churn::profit::{self, Campaign, Costs, CustomerCosts};
 use churn::{
-    Column, ColumnData, Events, ExplainConfig, FeatureConfig, FeatureTable, LabelConfig, Model, ReadOptions, Result,
-    Table, TableConfig, Thresholds, TrainConfig, compare, evaluate, features, labels, segment_table, train,
-    train_table,
+    Backtest, BacktestConfig, Column, ColumnData, Events, ExplainConfig, FeatureConfig, FeatureTable, LabelConfig,
+    Model, ReadOptions, Result, Table, TableConfig, Thresholds, TrainConfig, backtest, compare, evaluate, features,
+    labels, segment_table, train, train_table,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,13 +31,20 @@ fn main() -> std::result::Result<(), Failure> {
             let config = TrainConfig::from_json(&std::fs::read_to_string(config)?)?;
             train(&read(log)?, &config)?.to_json()
         }
+        ["backtest", log, config] => {
+            let config = BacktestConfig::from_json(&std::fs::read_to_string(config)?)?;
+            backtested(backtest(&read(log)?, &config)?).to_string()
+        }
         ["predict", log, model] => {
             let model = Model::from_json(&std::fs::read_to_string(model)?)?;
             let predictions = model.predict(&read(log)?, None)?;
             json!(predictions.iter().collect::<Vec<_>>()).to_string()
         }
         ["time", log] => time(log)?.to_string(),
-        _ => return Err("usage: native vectors DIRECTORY | train LOG CONFIG | predict LOG MODEL | time LOG".into()),
+        _ => return Err(
+            "usage: native vectors DIRECTORY | train LOG CONFIG | backtest LOG CONFIG | predict LOG MODEL | time LOG"
+                .into(),
+        ),
     };
     use std::io::Write as _;
     std::io::stdout().write_all(text.as_bytes())?;
@@ -45,6 +53,28 @@ fn main() -> std::result::Result<(), Failure> {
 
 fn read(log: &str) -> std::result::Result<Events, Failure> {
     Ok(Events::from_csv(std::fs::File::open(log)?, &ReadOptions::default())?)
+}
+
+/// The result as the package gives it: the predictions of all cutoffs in one table.
+fn backtested(found: Backtest) -> Value {
+    let mut result = json!(found);
+    if let Some(parts) = found.predictions {
+        let rows = || parts.iter().flat_map(|of| (0..of.customer_ids.len()).map(move |row| (of, row)));
+        let against: Map<String, Value> = parts
+            .first()
+            .into_iter()
+            .flat_map(|of| of.against.keys())
+            .map(|name| (name.clone(), rows().map(|(of, row)| of.against[name][row]).collect()))
+            .collect();
+        result["predictions"] = json!({
+            "cutoff": rows().map(|(of, _)| of.cutoff).collect::<Vec<_>>(),
+            "customer_id": rows().map(|(of, row)| of.customer_ids[row].as_str()).collect::<Vec<_>>(),
+            "churned": rows().map(|(of, row)| u8::from(of.churned[row])).collect::<Vec<_>>(),
+            "churn_probability": rows().map(|(of, row)| of.churn_probability[row]).collect::<Vec<_>>(),
+            "against": against,
+        });
+    }
+    result
 }
 
 fn time(log: &str) -> std::result::Result<Value, Failure> {

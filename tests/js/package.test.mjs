@@ -102,6 +102,16 @@ test("an import by name works as it is documented", () => {
   assert.equal(printed.trim(), "1 High function function undefined function");
 });
 
+test("the programs of docs/browser.md run", () => {
+  const blocks = [...readFileSync(path("docs/browser.md"), "utf8").matchAll(/^```js\n(.*?)^```/gms)].map((match) => match[1]);
+  assert.equal(blocks.length, 1);
+  writeFileSync(`${here}/browser-page.mjs`, blocks[0]);
+  const lines = execFileSync(process.execPath, [`${here}/browser-page.mjs`], { encoding: "utf8" }).trim().split("\n");
+  assert.ok(lines.includes("backtest 4 4"), lines.join("\n"));
+  assert.ok(lines.some((line) => line.startsWith("recency ")), lines.join("\n"));
+  assert.ok(Number(lines.at(-1)) > 100, lines.at(-1));
+});
+
 test("the types say what the module does", () => {
   writeFileSync(`${here}/typed.ts`, readFileSync(path("tests/js/typed.ts")));
   const tsc = path("target/js/node_modules/typescript/bin/tsc");

@@ -1,6 +1,6 @@
 // Compiled, never run: what the types must allow and what they must refuse.
 import init, {
-  ChurnError, type Evaluation, type Prediction, compare, evaluate, Events, eventsFromRows, features, labels, Model,
+  backtest, ChurnError, type Backtest, type Evaluation, type Prediction, compare, evaluate, Events, eventsFromRows, features, labels, Model,
   profit, readCsv, readCsvStream, report, segment, train, trainTable,
 } from "churn-wasm";
 import { startWorker, type Remote } from "churn-wasm/worker";
@@ -23,6 +23,9 @@ const prediction: Prediction = model.predictOne({ customer_id: "A", transactions
 const band: "Low" | "Medium" | "High" | "Critical" = prediction.risk_segment;
 const evaluation: Evaluation = model.evaluation;
 const auc: number | null = evaluation.recency_auc;
+const over: number | undefined = evaluation.over_time?.roc_auc.low;
+const judged: Backtest = backtest(events, { model: "auto", step_days: 30, against: { short: { snapshots: 3 } }, predictions: true }, () => true);
+const risk: Float64Array | undefined = judged.predictions?.against["short"];
 const reasons: string[] = model.explain(events, { event: "purchase" }).reasons(0).map((reason) => reason.text);
 const after: number = model.whatIf(table, "A", { recency_score: 90 }).after.churn_probability;
 evaluate(churned, values);
@@ -44,6 +47,7 @@ const there = await startWorker({ standby: 1 });
 const remote: Remote<Events> = await there.readCsv("a", {}, (stage) => stage !== "");
 const learned: Remote<Model> = await there.train(remote, { horizon_days: 30 });
 const risks: Float64Array = await (await learned.predict(remote)).churn_probability;
+const tested: Backtest = await there.backtest(remote, { most_cutoffs: 4 });
 const margin: number = (await learned.evaluation).metrics.roc_auc + risks.length;
 // @ts-expect-error: an object of this thread is not one of the worker
 there.train(events);
@@ -52,13 +56,17 @@ const length: number = remote.length;
 
 // @ts-expect-error: an option that does not exist
 train(events, { horizont: 60 });
+// @ts-expect-error: the definition of churn is the same for all recipes
+backtest(events, { against: { other: { horizon_days: 60 } } });
 // @ts-expect-error: a learner that does not exist
 train(events, { model: "neural_network" });
 // @ts-expect-error: objects of the module are not made by hand
 new Events();
 // @ts-expect-error: the build without training does not train
 scoring.train(events);
+// @ts-expect-error: the build without training does not judge
+scoring.backtest(events);
 // @ts-expect-error: a cutoff is needed
 labels(events, {});
 
-export { after, auc, band, length, margin, reasons };
+export { after, auc, band, length, margin, over, reasons, risk, tested };

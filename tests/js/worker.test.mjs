@@ -54,6 +54,8 @@ test("every call gives what it gives without a worker", async () => {
   assert.deepEqual({ customer_id, churned }, churn.labels(here, { cutoff: "2023-12-31" }));
   assert.equal(await there.segment(0.4), "Medium");
   assert.deepEqual(await there.profit.threshold({ clv: 100 }), churn.profit.threshold({ clv: 100 }));
+  const recipe = { model: "logistic_regression", horizon_days: 60, predictions: true };
+  assert.deepEqual(await there.backtest(events, recipe), churn.backtest(here, recipe));
   assert.equal(await there.report(model, events, { title: "T" }), churn.report(expected, here, { title: "T" }));
 });
 
@@ -73,6 +75,8 @@ test("wrong values have the codes that they have without a worker", async () => 
   await refused(there.readCsv(""), "empty_file");
   await refused(there.train(events, { horizont: 1 }), "invalid_parameter");
   await refused(there.train({}), "invalid_parameter");
+  await refused(there.backtest(events, { most_cutoffs: 0 }), "invalid_parameter");
+  await refused(there.backtest({}), "invalid_parameter");
   await refused(there.train(here), "invalid_parameter");
   await refused(events.customer(7), "invalid_parameter");
   await refused(there.train(events, { seed: () => 1 }), "invalid_parameter");
@@ -90,6 +94,11 @@ test("an observer is told, stops the work, and its exception comes out; the work
   assert.ok(stages.has("features"), [...stages].join());
   const long = { model: "auto", feature_set: "behavioral" };
   await refused(there.train(events, long, () => false), "cancelled");
+  const told = [];
+  const two = { model: "logistic_regression", horizon_days: 60, most_cutoffs: 2 };
+  await there.backtest(events, two, (stage, done, total) => void told.push([stage, done, total]));
+  assert.ok(told.some(([stage, , total]) => stage === "backtest" && total === 2), JSON.stringify(told));
+  await refused(there.backtest(events, long, () => false), "cancelled");
   const mine = new Error("mine");
   await assert.rejects(there.train(events, long, () => {
     throw mine;

@@ -413,6 +413,7 @@ def test_the_defaults_that_are_shown_are_those_of_the_core(events: churn.Events)
         (churn.features, (events,)),
         (churn.labels, (events, "2023-12-31")),
         (churn.train, (events,)),
+        (churn.backtest, (events,)),
     ]
     for call, first in calls:
         shown = defaults_of(call)
@@ -444,6 +445,12 @@ def test_the_stub_knows_every_setting(events: churn.Events, model: churn.Model) 
             "_MoreTraining",
             {"model", "labels", "horizon_days", "snapshots", "feature_set", "seed"},
             lambda **bad: churn.train(events, **bad),
+        ),
+        (
+            "_MoreBacktest",
+            {"model", "labels", "horizon_days", "snapshots", "feature_set", "seed", "cutoffs"}
+            | {"step_days", "most_cutoffs", "against", "predictions"},
+            lambda **bad: churn.backtest(events, **bad),
         ),
         ("_MoreTable", {"label", "customer_id"}, lambda **bad: churn.train_table(table, **bad)),
         ("_ReadOptions", set(), lambda **bad: churn.read_csv(b"", **bad)),

@@ -46,6 +46,22 @@ def test_features(core: Any, events: churn.Events, at: int) -> None:
     same(table.to_numpy(), expected["rows"])
 
 
+def test_backtest(core: Any, events: churn.Events) -> None:
+    expected = core["backtest"]
+    found = churn.backtest(events, **expected["settings"])
+    assert found.to_json() == expected["result"]
+    assert found.predictions is not None
+    assert [of["cutoff"] for of in expected["predictions"]] == [row["cutoff"] for row in found.cutoffs]
+    for of in expected["predictions"]:
+        at = found.predictions.cutoff == np.datetime64(of["cutoff"])
+        assert np.array(found.predictions.customer_id)[at].tolist() == of["customer_ids"]
+        assert found.predictions.churned[at].tolist() == of["churned"]
+        assert bits(found.predictions.churn_probability[at]) == bits(of["churn_probability"])
+        assert sorted(found.predictions.against) == sorted(of["against"])
+        for name, risk in found.predictions.against.items():
+            assert bits(risk[at]) == bits(of["against"][name])
+
+
 def test_labels(core: Any, events: churn.Events) -> None:
     labels = churn.labels(events, core["cutoff"])
     assert [list(row) for row in zip(labels.customer_id, labels.churned.tolist())] == core["labels"]

@@ -62,6 +62,7 @@ LONG_WORK = {
     "train": ("trees", "churn.train(events, 'random_forest', trees=10000, max_depth=20, progress=said)"),
     "boosting": ("cross-fit", "churn.train(events, 'gradient_boosting', rounds=10000, max_depth=3, progress=said)"),
     "auto": ("search", "churn.train(events, 'auto', rounds=10000, progress=said)"),
+    "backtest": ("backtest", "churn.backtest(events, 'random_forest', trees=10000, max_depth=20, progress=said)"),
     "explain": ("explain", "boosting.explain(big, feature_perturbation='interventional', progress=said)"),
     "read": ("read", "churn.features(endless(), '2024-01-01', progress=said)"),
     "file": ("read", "churn.features(Endless(), '2024-01-01', progress=said)"),

@@ -8,12 +8,13 @@ use churn::profit::{
     ProfitCurve, Savings, SavingsConfig,
 };
 use churn::{
-    Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading, Customer, Day, Error, ErrorKind,
-    Evaluation, EvaluationConfig, EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer, Explanation,
-    FeatureConfig, FeatureImportance, FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig, Labels,
-    Merge, Metrics, Model, Outcome, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment,
-    SlippingConfig, SlippingList, Suggestion, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, check,
-    check_csv, compare, compare_models, evaluate, features, finding_codes, labels, profit, suggest, train, train_table,
+    Backtest, BacktestConfig, Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading,
+    Customer, CutoffPredictions, CutoffResult, Day, Error, ErrorKind, Estimate, Evaluation, EvaluationConfig,
+    EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureConfig, FeatureImportance,
+    FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig, Labels, Merge, Metrics, Model, Outcome,
+    OverTime, PairedResult, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment, SlippingConfig,
+    SlippingList, Suggestion, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, backtest, check, check_csv,
+    compare, compare_models, evaluate, features, finding_codes, labels, profit, suggest, train, train_table,
 };
 use churn_tests::vectors;
 
@@ -88,6 +89,14 @@ fn the_manifest_is_what_rust_exports() {
         "evaluate" => evaluate as Judge,
         "EvaluationConfig" => EvaluationConfig::default,
         "Metrics" => size::<Metrics>,
+        "backtest" => |events: &Events, config: &BacktestConfig| -> Result<Backtest> { backtest(events, config) },
+        "BacktestConfig" => BacktestConfig::default,
+        "Backtest" => size::<Backtest>,
+        "OverTime" => size::<OverTime>,
+        "CutoffResult" => size::<CutoffResult>,
+        "Estimate" => size::<Estimate>,
+        "PairedResult" => size::<PairedResult>,
+        "CutoffPredictions" => size::<CutoffPredictions>,
         "Model::explain" => Model::explain as fn(&Model, &FeatureTable) -> Result<Explanation>,
         "Model::explain_with" => Model::explain_with as fn(&Model, &FeatureTable, &ExplainConfig) -> Result<Explanation>,
         "ExplainConfig" => ExplainConfig::default,

@@ -305,9 +305,11 @@ fn what_cannot_be_judged_is_refused() {
     };
     for (json, expected) in [
         (r#"{"labels": "inactivity"}"#, "outcome_window"),
+        (r#"{"most_cutofs": 5}"#, "most_cutoffs, "),
         (r#"{"step_days": 0}"#, "1 to 3650 days"),
         (r#"{"most_cutoffs": 0}"#, "1 to 1000"),
         (r#"{"against": {"recency": {}}}"#, "that one is taken"),
+        (r#"{"against": {"other": 5}}"#, "against.other"),
         (r#"{"against": {"other": {"horizon_days": 10}}}"#, "the definition of churn"),
         (r#"{"against": {"other": {"horizont": 10}}}"#, "against.other"),
         (r#"{"cutoffs": ["2030-01-01"]}"#, "cutoff_outside_data"),

@@ -20,6 +20,8 @@ In the examples of this package ``frame`` is a made-up log, ``events`` what was 
 
 from churn import errors, profit
 from churn._churn import (
+    Backtest,
+    BacktestPredictions,
     Events,
     Explanation,
     FeatureStream,
@@ -29,6 +31,7 @@ from churn._churn import (
     Predictions,
     SlippingList,
     __version__,
+    backtest,
     check,
     compare,
     compare_models,
@@ -48,6 +51,8 @@ from churn._churn import (
 from churn.errors import ChurnError
 
 __all__ = [
+    "Backtest",
+    "BacktestPredictions",
     "ChurnError",
     "Events",
     "Explanation",
@@ -58,6 +63,7 @@ __all__ = [
     "Predictions",
     "SlippingList",
     "__version__",
+    "backtest",
     "check",
     "compare",
     "compare_models",

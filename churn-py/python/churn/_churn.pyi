@@ -9,6 +9,8 @@ from typing_extensions import Self, TypeAlias, Unpack
 
 __all__ = [
     "ERROR_CODES",
+    "Backtest",
+    "BacktestPredictions",
     "Classifier",
     "ContactList",
     "Events",
@@ -20,6 +22,7 @@ __all__ = [
     "Predictions",
     "SlippingList",
     "__version__",
+    "backtest",
     "campaign_outcome",
     "check",
     "compare",
@@ -145,15 +148,27 @@ class _ModelLearning(_Learning, total=False):
     background_rows: int
     time_budget: float | None
 
-class _MoreTraining(_ModelLearning, _MoreFeatures, total=False):
+class _MoreBacktest(_ModelLearning, _MoreFeatures, total=False):
     gap_days: int
     active_within_days: int | None
     event_types: Sequence[str] | None
     threshold_days: int
     scales: _Scales | None
-    cutoffs: Sequence[_Date] | None
     audit: bool
     allow: Sequence[str]
+
+class _MoreTraining(_MoreBacktest, total=False):
+    cutoffs: Sequence[_Date] | None
+
+# What may differ between the recipes of a backtest.
+class _Recipe(_ModelLearning, total=False):
+    model: _Kind
+    snapshots: int | None
+    feature_set: _FeatureSet
+    seed: int
+    scales: _Scales | None
+    event_type_columns: Sequence[str] | None
+    top_event_types: int
 
 class _MoreTable(_ModelLearning, total=False):
     model: _Kind
@@ -238,6 +253,89 @@ class _Finding(TypedDict):
     message: str
     evidence: dict[str, Any]
     suggestion: dict[str, Any]
+
+class _Estimate(TypedDict):
+    mean: float
+    standard_error: float
+    low: float
+    high: float
+
+class _Scores(TypedDict):
+    roc_auc: float
+    log_loss: float
+    brier: float
+
+class _CutoffResult(_Scores):
+    cutoff: str
+    customers: int
+    churned: int
+    base_rate: float
+    expected: float
+    learned_from: list[str]
+    train_rows: int
+    lift_10: float
+    recency_auc: float | None
+    against: dict[str, _Scores]
+
+class _PairedResult(TypedDict):
+    name: str
+    mean_roc_auc: float
+    roc_auc: _Estimate
+    log_loss: _Estimate | None
+    brier: _Estimate | None
+    cutoffs_won: int
+
+class _Bin(TypedDict):
+    customers: int
+    predicted: float
+    observed: float
+
+# One key is a keyword of Python.
+_SegmentRow = TypedDict(
+    "_SegmentRow",
+    {
+        "segment": _Segment,
+        "from": float,
+        "to": float,
+        "customers": int,
+        "churned": int,
+        "observed_rate": float | None,
+        "mean_probability": float | None,
+    },
+)
+
+class _OverTime(TypedDict):
+    cutoffs: list[_CutoffResult]
+    roc_auc: _Estimate
+    earlier_roc_auc: _Estimate | None
+    log_loss: _Estimate
+    brier: _Estimate
+    lift_10: _Estimate
+    base_rate: _Estimate
+    predicted_minus_observed: _Estimate
+    recency_auc: _Estimate | None
+    against: list[_PairedResult]
+    reliability: list[_Bin]
+    segments: list[_SegmentRow]
+
+class _Evaluation(TypedDict):
+    protocol: Literal["out_of_time", "holdout"]
+    test_cutoff: str | None
+    train_rows: int
+    test_rows: int
+    metrics: dict[str, float]
+    over_time: _OverTime | None
+    logistic_regression: dict[str, float]
+    recency_auc: float | None
+    curves: dict[str, Any]
+    segments: list[_SegmentRow]
+    importance: list[dict[str, Any]]
+    search_protocol: Literal["out_of_time", "customers"] | None
+    candidates: list[dict[str, Any]]
+
+class _SkippedCutoff(TypedDict):
+    cutoff: str
+    reason: str
 
 class _WhatIf(TypedDict):
     before: _Prediction
@@ -397,11 +495,75 @@ class SlippingList:
     def _repr_html_(self) -> str: ...
 
 @final
+class Backtest:
+    @property
+    def cutoffs(self) -> list[_CutoffResult]: ...
+    @property
+    def roc_auc(self) -> _Estimate: ...
+    @property
+    def earlier_roc_auc(self) -> _Estimate | None: ...
+    @property
+    def recency_auc(self) -> _Estimate | None: ...
+    @property
+    def log_loss(self) -> _Estimate: ...
+    @property
+    def brier(self) -> _Estimate: ...
+    @property
+    def lift_10(self) -> _Estimate: ...
+    @property
+    def base_rate(self) -> _Estimate: ...
+    @property
+    def predicted_minus_observed(self) -> _Estimate: ...
+    @property
+    def against(self) -> list[_PairedResult]: ...
+    @property
+    def reliability(self) -> list[_Bin]: ...
+    @property
+    def segments(self) -> list[_SegmentRow]: ...
+    @property
+    def skipped(self) -> list[_SkippedCutoff]: ...
+    @property
+    def findings(self) -> list[_Finding]: ...
+    @property
+    def audit(self) -> dict[str, Any] | None: ...
+    @property
+    def definition(self) -> str: ...
+    @property
+    def library_version(self) -> str: ...
+    @property
+    def predictions(self) -> BacktestPredictions | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class BacktestPredictions:
+    @property
+    def cutoff(self) -> NDArray[np.datetime64]: ...
+    @property
+    def customer_id(self) -> list[str]: ...
+    @property
+    def churned(self) -> NDArray[np.bool_]: ...
+    @property
+    def churn_probability(self) -> NDArray[np.float64]: ...
+    @property
+    def against(self) -> dict[str, NDArray[np.float64]]: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
 class Model:
     @property
     def kind(self) -> _Learner: ...
     @property
-    def evaluation(self) -> dict[str, Any]: ...
+    def evaluation(self) -> _Evaluation: ...
     @property
     def training(self) -> dict[str, Any]: ...
     @property
@@ -565,6 +727,24 @@ def train(
     progress: _Progress = None,
     **parameters: Unpack[_MoreTraining],
 ) -> Model: ...
+def backtest(
+    events: Events,
+    model: _Kind = "random_forest",
+    labels: _LabelKind = "outcome_window",
+    horizon_days: int = 90,
+    snapshots: int | None = None,
+    feature_set: _FeatureSet = "behavioral",
+    seed: int = 0,
+    *,
+    attributes: _Table | None = None,
+    cutoffs: Sequence[_Date] | None = None,
+    step_days: int | None = None,
+    most_cutoffs: int | None = None,
+    against: Mapping[str, _Recipe] | None = None,
+    predictions: bool = False,
+    progress: _Progress = None,
+    **parameters: Unpack[_MoreBacktest],
+) -> Backtest: ...
 def train_table(
     table: _Table,
     label: str = "churned",
@@ -589,7 +769,7 @@ def segment(p: float, thresholds: _Thresholds | None = None) -> _Segment: ...
 def segment(
     p: Sequence[float] | NDArray[np.floating[Any]], thresholds: _Thresholds | None = None
 ) -> list[_Segment]: ...
-def segment_table(y_true: _Outcomes, y_prob: _Risks, thresholds: _Thresholds | None = None) -> list[dict[str, Any]]: ...
+def segment_table(y_true: _Outcomes, y_prob: _Risks, thresholds: _Thresholds | None = None) -> list[_SegmentRow]: ...
 def empc(y_true: _Outcomes, y_prob: _Risks, **config: Unpack[_Empc]) -> dict[str, float]: ...
 def mpc(y_true: _Outcomes, y_prob: _Risks, **config: Unpack[_Campaign]) -> dict[str, float | None]: ...
 def curve(y_true: _Outcomes, y_prob: _Risks, **config: Unpack[_Campaign]) -> dict[str, Any]: ...

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import datetime
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from churn import Events, Explanation, Model
+    from typing_extensions import TypeAlias
+
+    from churn import Backtest, Events, Explanation, Model
+
+    # A name, a color, and values by day.
+    _Series: TypeAlias = tuple[str, str, list[tuple[datetime.date, float]]]
 
 _SHOWN = 10
+_BLUE, _ORANGE = "#1f77b4", "#d95f02"
+_STYLE = 'font-size="10" fill="currentColor" text-anchor="middle"'
 
 
 class Evaluation(dict[str, Any]):
@@ -24,16 +33,11 @@ class Evaluation(dict[str, Any]):
         protocol = {"out_of_time": f"out of time, at {self['test_cutoff']}", "holdout": "on held-out customers"}
         how = protocol.get(self["protocol"], self["protocol"])
         head = f"Judged {how}: {metrics['n']} rows, {metrics['base_rate']:.1%} churned{baseline}."
-        segments = [
-            (
-                row["segment"],
-                f"{row['from']:g} to {row['to']:g}",
-                row["customers"],
-                "" if row["observed_rate"] is None else f"{row['observed_rate']:.1%}",
-                "" if row["mean_probability"] is None else f"{row['mean_probability']:.1%}",
-            )
-            for row in self["segments"]
-        ]
+        over_time = self.get("over_time")
+        if over_time is not None:
+            auc, count = over_time["roc_auc"], len(over_time["cutoffs"])
+            mean = f"The mean AUC of {count} cutoffs is {_number(auc['mean'])}, its" if count > 1 else "The AUC has the"
+            head += f" {mean} 95 % interval {_number(auc['low'])} to {_number(auc['high'])}."
         curves = self["curves"]
         reliability = [(row["predicted"], row["observed"]) for row in curves["reliability"]]
         plots = "".join(
@@ -47,7 +51,7 @@ class Evaluation(dict[str, Any]):
         return (
             f"<p>{escape(head)}</p><div>{plots}</div>"
             + _table(["measure", "model", "logistic regression"], rows)
-            + _table(["segment", "probability", "customers", "observed churn", "predicted churn"], segments)
+            + _segments(self["segments"])
         )
 
 
@@ -79,8 +83,8 @@ def table(columns: Any) -> str:
             ]
             shown.append((customer, *cells))
     else:
-        names = ["customer_id", "churned", "probability_before", "churn_probability", "value", "group", "risk_segment"]
-        names += ["covered", "value_at_risk"]
+        names = ["cutoff", "customer_id", "churned", "probability_before", "churn_probability", "value", "group"]
+        names += ["risk_segment", "covered", "value_at_risk"]
         names = [name for name in names if getattr(columns, name, None) is not None]
         parts = [list(getattr(columns, name)[:_SHOWN]) for name in names]
         shown = [tuple(_number(cell) if isinstance(cell, float) else cell for cell in row) for row in zip(*parts)]
@@ -117,6 +121,69 @@ def model(found: Model) -> str:
     )
 
 
+def backtest(found: Backtest) -> str:
+    """Say how a recipe did at every cutoff, and beside which others."""
+    cutoffs = found.cutoffs
+    days = [datetime.date.fromisoformat(row["cutoff"]) for row in cutoffs]
+    severe = (finding["message"] for finding in found.findings if finding["severity"] != "note")
+    warnings = "".join(f"<p><strong>{escape(text)}</strong></p>" for text in severe)
+    skipped = "".join(
+        f"<p>{escape(row['cutoff'])} is left out: {escape(row['reason'])}</p>" for row in found.skipped[:_SHOWN]
+    )
+    recency = [(day, auc) for day, row in zip(days, cutoffs) if (auc := row["recency_auc"]) is not None]
+    ranking: list[_Series] = [("model", _BLUE, [(day, row["roc_auc"]) for day, row in zip(days, cutoffs)])]
+    ranking += [("recency alone", _ORANGE, recency)] if recency else []
+    churners: list[_Series] = [
+        ("expected", _BLUE, [(day, row["expected"]) for day, row in zip(days, cutoffs)]),
+        ("observed", _ORANGE, [(day, float(row["churned"])) for day, row in zip(days, cutoffs)]),
+    ]
+    reliability = [(row["predicted"], row["observed"]) for row in found.reliability]
+    plots = "".join(
+        [
+            _plot_days("AUC per cutoff", ranking, from_zero=False),
+            _plot_days("Churners per cutoff", churners, from_zero=True),
+            _plot("Calibration", "predicted", "observed", reliability, diagonal=True),
+        ]
+    )
+    measures = ("roc_auc", "log_loss", "brier", "lift_10", "base_rate", "predicted_minus_observed", "recency_auc")
+    means = [(name, mean) for name in measures if (mean := getattr(found, name)) is not None]
+    rows = [(name, _number(mean["mean"]), f"{_number(mean['low'])} to {_number(mean['high'])}") for name, mean in means]
+    others = [
+        (
+            other["name"],
+            _number(other["mean_roc_auc"]),
+            _interval(other["roc_auc"]),
+            "" if other["log_loss"] is None else _interval(other["log_loss"]),
+            f"{other['cutoffs_won']} of {len(cutoffs)}",
+        )
+        for other in found.against
+    ]
+    return (
+        f"<p>{escape(repr(found))}</p><p>{escape(found.definition)}</p>{warnings}{skipped}<div>{plots}</div>"
+        + _table(["measure", "mean", "95 % interval"], rows)
+        + _table(["against", "its AUC", "AUC, model − other", "log-loss, model − other", "cutoffs won"], others)
+        + _segments(found.segments)
+    )
+
+
+def _interval(mean: Mapping[str, Any]) -> str:
+    return f"{_number(mean['mean'])} ({_number(mean['low'])} to {_number(mean['high'])})"
+
+
+def _segments(segments: Iterable[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            row["segment"],
+            f"{row['from']:g} to {row['to']:g}",
+            row["customers"],
+            "" if row["observed_rate"] is None else f"{row['observed_rate']:.1%}",
+            "" if row["mean_probability"] is None else f"{row['mean_probability']:.1%}",
+        )
+        for row in segments
+    ]
+    return _table(["segment", "probability", "customers", "observed churn", "predicted churn"], rows)
+
+
 def _number(value: float) -> str:
     return f"{value:,.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
 
@@ -143,7 +210,7 @@ def _plot(title: str, x_label: str, y_label: str, points: Sequence[Sequence[floa
         else ""
     )
     middle, below = left + size / 2, top + size
-    turned, style = f"rotate(-90 12 {top + size / 2})", 'font-size="10" fill="currentColor" text-anchor="middle"'
+    turned, style = f"rotate(-90 12 {top + size / 2})", _STYLE
     return (
         f'<svg width="{left + size + 12}" height="{top + size + 34}" role="img" aria-label="{escape(summary)}">'
         f'<text x="{middle}" y="14" {style}>{escape(title)}</text>'
@@ -152,5 +219,43 @@ def _plot(title: str, x_label: str, y_label: str, points: Sequence[Sequence[floa
         f'<text x="{left}" y="{below + 12}" {style}>0</text><text x="{left + size}" y="{below + 12}" {style}>1</text>'
         f'<text x="{middle}" y="{below + 26}" {style}>{escape(x_label)}</text>'
         f'<text x="12" y="{top + size / 2}" {style} transform="{turned}">{escape(y_label)}</text>'
+        "</svg>"
+    )
+
+
+def _plot_days(title: str, series: Sequence[_Series], *, from_zero: bool) -> str:
+    """Draw a line over days for each series; the scale fits the values."""
+    left, top, width, height = 44, 36, 240, 146
+    values = [value for _, _, points in series for _, value in points]
+    days = [day.toordinal() for _, _, points in series for day, _ in points]
+    first, last = min(days), max(days)
+    # The scale begins and ends with whole steps: tenths of an AUC, or powers of ten of customers.
+    step = 10.0 ** math.floor(math.log10(max(*values, 1.0))) if from_zero else 0.1
+    low = 0.0 if from_zero else math.floor(min(values) / step) * step
+    high = max(math.ceil(max(values) / step) * step, low + step)
+
+    def place(day: datetime.date, value: float) -> tuple[str, str]:
+        across = (day.toordinal() - first) / (last - first) if last > first else 0.5
+        return f"{left + width * across:.1f}", f"{top + height * (high - value) / (high - low):.1f}"
+
+    drawn, names = "", ""
+    for at, (name, color, points) in enumerate(series):
+        places = [place(day, value) for day, value in points]
+        line = " ".join(",".join(point) for point in places)
+        drawn += f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="1.5"/>'
+        drawn += "".join(f'<circle cx="{x}" cy="{y}" r="2" fill="{color}"/>' for x, y in places)
+        middle = left + width * (2 * at + 1) / (2 * len(series))
+        names += f'<text x="{middle:.1f}" y="28" {_STYLE.replace("currentColor", color)}>{escape(name)}</text>'
+    bottom, ends = top + height, 'font-size="10" fill="currentColor" text-anchor='
+    dates = [datetime.date.fromordinal(day) for day in (first, last)]
+    summary = f"{title}: {' and '.join(name for name, _, _ in series)}"
+    return (
+        f'<svg width="{left + width + 12}" height="{bottom + 34}" role="img" aria-label="{escape(summary)}">'
+        f'<text x="{left + width / 2}" y="14" {_STYLE}>{escape(title)}</text>{names}'
+        f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="none" stroke="#999"/>{drawn}'
+        f'<text x="{left - 4}" y="{top + 8}" {ends}"end">{high:,.6g}</text>'
+        f'<text x="{left - 4}" y="{bottom}" {ends}"end">{low:,.6g}</text>'
+        f'<text x="{left}" y="{bottom + 12}" {ends}"start">{dates[0]}</text>'
+        f'<text x="{left + width}" y="{bottom + 12}" {ends}"end">{dates[1]}</text>'
         "</svg>"
     )

@@ -140,10 +140,17 @@ impl Default for TableConfig {
     }
 }
 
+impl TrainConfig {
+    /// The keys that are read from an object.
+    pub(crate) fn keys() -> Vec<&'static str> {
+        let own: &[&str] = &["snapshots", "cutoffs", "audit", "allow"];
+        [LabelConfig::KEYS, FeatureConfig::KEYS, LearnConfig::KEYS, own].concat()
+    }
+}
+
 impl FromJson for TrainConfig {
     fn from_json(json: &Json) -> JsonResult<Self> {
-        let own: &[&str] = &["snapshots", "cutoffs", "audit", "allow"];
-        let object = Object::of(json, &[LabelConfig::KEYS, FeatureConfig::KEYS, LearnConfig::KEYS, own].concat())?;
+        let object = Object::of(json, &TrainConfig::keys())?;
         let default = TrainConfig::default();
         Ok(TrainConfig {
             labels: LabelConfig::of_object(object)?,

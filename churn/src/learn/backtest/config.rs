@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{LOGISTIC, RECENCY};
 use crate::error::{Result, invalid_parameter};
-use crate::json::{Json, JsonError, JsonResult};
+use crate::json::{Json, JsonResult};
 use crate::labels::LabelKind;
 use crate::learn::TrainConfig;
 use crate::objects::{FromJson, Object, deserialized};
@@ -94,19 +94,20 @@ impl FromJson for BacktestConfig {
     fn from_json(json: &Json) -> JsonResult<Self> {
         const OWN: [&str; 4] = ["step_days", "most_cutoffs", "against", "predictions"];
         let Json::Object(pairs) = json else { return Err(json.expected("an object")) };
+        // Checked here, so that the error for an unknown key lists all of them.
+        Object::of(json, &[&OWN[..], &TrainConfig::keys()].concat())?;
         let (own, recipe): (Vec<_>, Vec<_>) = pairs.iter().cloned().partition(|(key, _)| OWN.contains(&key.as_str()));
         let own = Json::Object(own);
         let object = Object::of(&own, &OWN)?;
-        let with = |name: &str, changes: &Json| -> JsonResult<TrainConfig> {
+        let with = |changes: &Json| -> JsonResult<TrainConfig> {
             let Json::Object(changes) = changes else { return Err(changes.expected("an object")) };
             let kept = recipe.iter().filter(|(key, _)| changes.iter().all(|(changed, _)| changed != key));
-            let all: Vec<_> = kept.chain(changes).cloned().collect();
-            <TrainConfig as FromJson>::from_json(&Json::Object(all))
-                .map_err(|error: JsonError| error.at_key(name).at_key("against"))
+            <TrainConfig as FromJson>::from_json(&Json::Object(kept.chain(changes).cloned().collect()))
         };
         let mut against = BTreeMap::new();
         for (name, changes) in object.field::<BTreeMap<String, Json>>("against")? {
-            against.insert(name.clone(), with(&name, &changes)?);
+            let found = with(&changes).map_err(|error| error.at_key(&name).at_key("against"))?;
+            against.insert(name, found);
         }
         Ok(BacktestConfig {
             training: <TrainConfig as FromJson>::from_json(&Json::Object(recipe.clone()))?,
