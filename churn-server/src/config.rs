@@ -105,7 +105,7 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// Maximum rows of a log that is held in memory: to train, to score, to compare.
     pub max_log_rows: u64,
-    /// Maximum values of the table that a training builds from a log: customers × cutoffs × features.
+    /// Maximum values of the table that a training or a backtest builds from a log: customers × cutoffs × features.
     pub max_training_values: u64,
     /// Time limit of a request, except uploads and downloads.
     pub request_timeout: Duration,

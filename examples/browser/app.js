@@ -5,6 +5,7 @@ import { customerList, open } from "./customers.js";
 import { by, card, download, h } from "./dom.js";
 import { findingList, findingPanel, stopping, together } from "./findings.js";
 import { dateFormat, dateFormats, inspect } from "./inspect.js";
+import { ranking } from "./over_time.js";
 import { badRows, cohorts, evaluation, headline, reading, segments } from "./results.js";
 import { slippingAway } from "./slipping.js";
 import { count, explainError, size, stages } from "./words.js";
@@ -172,9 +173,10 @@ async function takeModel(file) {
     complain(error);
     return;
   }
+  const ranks = ranking(model.evaluation);
   by("model-note").hidden = false;
   by("model-note").replaceChildren(
-    h("strong", {}, `${file.name} will be used.`), ` ${model.definition} Learned from ${model.customers.toLocaleString()} customers, AUC ${model.roc_auc.toFixed(2)}. Now choose the file with the customers. `,
+    h("strong", {}, `${file.name} will be used.`), ` ${model.definition} Learned from ${model.customers.toLocaleString()} customers, AUC ${ranks.auc}${ranks.interval ? ` (95 % interval ${ranks.interval})` : ""}. Now choose the file with the customers. `,
     h("button", { type: "button", class: "button small", onclick: () => {
       model = undefined;
       by("model-note").hidden = true;

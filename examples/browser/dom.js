@@ -33,6 +33,9 @@ export const sharedReason = (reason) => (reason ? [h("p", {}, "Most of these cus
 /** A card with a heading. */
 export const card = (title, ...children) => h("section", { class: "card" }, h("h2", {}, title), ...children);
 
+/** A chart with its title and what to see in it. */
+export const figure = (title, chart, caption) => h("figure", {}, h("h3", {}, title), chart, h("figcaption", {}, caption));
+
 /** A table that scrolls separately if it is too wide. */
 export function table(caption, head, rows, attributes = {}) {
   const cell = (name) => (value, i) =>

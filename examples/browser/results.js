@@ -1,16 +1,15 @@
 // The results, section by section.
 import * as charts from "./charts.js";
-import { band, card, h, table } from "./dom.js";
+import { band, card, figure, h, table } from "./dom.js";
+import { belief, intervals, ranking } from "./over_time.js";
 import { count, decimal, learners, money, percent, plural } from "./words.js";
 
 const SEGMENTS = ["Low", "Medium", "High", "Critical"];
 
-const figure = (title, chart, caption) => h("figure", {}, h("h3", {}, title), chart, h("figcaption", {}, caption));
-
 /** The main result in a sentence, and four numbers. */
 export function headline({ today, model, source }) {
   const { evaluation, labels } = model;
-  const { metrics } = evaluation;
+  const ranks = ranking(evaluation);
   const atRisk = (today.counts.High ?? 0) + (today.counts.Critical ?? 0);
   const after = labels.labels === "outcome_window" ? ` within ${labels.horizon_days} days` : "";
   const tile = (name, value, note) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: "number" }, value), h("dd", {}, note));
@@ -26,7 +25,7 @@ export function headline({ today, model, source }) {
       today.has_values
         ? tile("Value at risk", money(today.at_risk), "last year's spending, weighted by risk")
         : tile("Left long ago", count(today.gone), "silent for longer than the definition looks back"),
-      tile("How well it ranks", decimal(metrics.roc_auc, 2), `AUC; recency alone ${evaluation.recency_auc === null ? "–" : decimal(evaluation.recency_auc, 2)}, a coin 0.50`)));
+      tile("How well it ranks", ranks.auc, ranks.note)));
 }
 
 /** The rows that were read, and the rows that were refused. */
@@ -71,6 +70,7 @@ export function cohorts({ cohorts: found, model }) {
 export function evaluation({ model }) {
   const { evaluation: found } = model;
   const { metrics, curves, logistic_regression: plain, recency_auc } = found;
+  const alone = found.test_cutoff ? `All measures on ${found.test_cutoff} alone` : "All measures";
   const how = found.protocol === "out_of_time"
     ? `The model learned from the past before ${found.test_cutoff} and was then asked about that day: ${count(found.test_rows)} customers, whose outcome it had not seen.`
     : `A fifth of the customers, drawn at random, was kept from the model and then asked about: ${count(found.test_rows)} of them.`;
@@ -80,6 +80,7 @@ export function evaluation({ model }) {
   if (recency_auc !== null) rows.push(["recency alone", decimal(recency_auc), "–", "–", "–", "–"]);
   const wrong = metrics.tp + metrics.fp;
   return card("How far to believe it",
+    belief(found), intervals(found), found.over_time && h("h3", {}, alone),
     h("p", {}, how, " ", `Of ${plural(wrong, "customer")} it would have called leaving, ${percent(metrics.precision)} left; of those who left it found ${percent(metrics.recall)}.`),
     table("Measures", ["Model", "AUC", "PR-AUC", "Lift in the top tenth", "Log-loss", "Calibration error"], rows),
     h("div", { class: "charts" },

@@ -28,6 +28,7 @@ export const stages = {
   trees: "Growing trees",
   fit: "Learning",
   evaluate: "Judging it on customers it has not seen",
+  backtest: "Judging models at many days of the past",
   score: "Scoring today's customers",
 };
 

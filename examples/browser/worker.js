@@ -29,7 +29,7 @@ const begin = {
     const model = Model.fromJson(text);
     const { kind, definition, evaluation, training, library_version } = model;
     model.free();
-    return { kind, definition, roc_auc: evaluation.metrics.roc_auc, customers: training.customers, library_version };
+    return { kind, definition, evaluation, customers: training.customers, library_version };
   },
 };
 

@@ -48,6 +48,7 @@ def work(url: str, number: int, worked: Worked) -> None:
                         f"datasets/{dataset}/process-features",
                         "train?model_type=logistic_regression",
                         f"predict-bulk?dataset_id={dataset}",
+                        f"backtest?dataset_id={dataset}",
                     )
                 )
                 answer = session.post(f"{org}/{path}", timeout=30)
@@ -149,23 +150,29 @@ def test_nothing_accepted_is_lost(world: World, place: str, kills: int) -> None:
         time.sleep(0.2)
     # The grace time, and a sweep.
     time.sleep(14)
-    datasets, models, batches = (
+    datasets, models, batches, backtests = (
         listed("datasets", "datasets"),
         listed("models", "models"),
         listed("prediction-batches", "batches"),
+        listed("backtests", "backtests"),
     )
     assert set(worked.files) <= {dataset["dataset_id"] for dataset in datasets}
     assert not [row for row in datasets if row["status"] == "processing"]
     assert not [row for row in models if row["status"] == "training"]
-    assert not [row for row in batches if row["status"] in ("queued", "processing")]
+    assert not [row for row in batches + backtests if row["status"] in ("queued", "processing")]
     # Every model that is listed as complete can be read, and is a whole document.
     for model in models:
         if model["status"] == "completed":
             document = client.call("GET", f"/models/{model['model_id']}/document")
             assert document["format"] == "churn-model"
+    # And every backtest has its result.
+    for row in backtests:
+        found = client.call("GET", f"/backtests/{row['backtest_id']}")
+        assert (found["result"] is not None) == (row["status"] == "completed"), found
 
     known = {row["dataset_id"] for row in datasets}
     known |= {row["model_id"] for row in models} | {row["batch_id"] for row in batches}
+    known |= {row["backtest_id"] for row in backtests}
     if supabase:
         files = objects(supabase)
     else:

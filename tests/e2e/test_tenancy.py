@@ -44,8 +44,10 @@ def test_no_token_opens_what_is_not_its_own(world: World) -> None:
     acme = Client(server.url, "acme", token(claims("acme")))
     rival = Client(server.url, "rival", token(claims("rival")))
     secrets = acme.train(transactions(1))
+    secrets["backtest_id"] = acme.backtest(secrets["dataset_id"])
     rival.train(transactions(2))
-    before = [acme.call("GET", path) for path in ("/datasets", "/models", "/prediction-batches", "/jobs", "")]
+    lists = ("/datasets", "/models", "/prediction-batches", "/backtests", "/jobs", "")
+    before = [acme.call("GET", path) for path in lists]
 
     now = int(time.time())
     good = claims("acme")
@@ -97,6 +99,7 @@ def test_no_token_opens_what_is_not_its_own(world: World) -> None:
     for method, path, body in [
         ("POST", f"/train?model_type=logistic_regression&dataset_id={foreign['dataset_id']}", None),
         ("POST", f"/predict-bulk?dataset_id={foreign['dataset_id']}", None),
+        ("POST", f"/backtest?dataset_id={foreign['dataset_id']}", None),
         ("PUT", "/models/challenger", {"model_id": foreign["model_id"], "traffic_share": 0.5}),
         ("GET", f"/models/comparison?a={foreign['model_id']}&b={foreign['model_id']}", None),
         ("GET", f"/prediction-customers?batch_id={foreign['batch_id']}", None),
@@ -111,7 +114,7 @@ def test_no_token_opens_what_is_not_its_own(world: World) -> None:
     answer = session.post(f"{rival.base}/organizations", json={"organization_id": "third"}, timeout=30)
     assert answer.status_code == 403, answer.text
 
-    after = [acme.call("GET", path) for path in ("/datasets", "/models", "/prediction-batches", "/jobs", "")]
+    after = [acme.call("GET", path) for path in lists]
     assert after == before
 
 
@@ -130,6 +133,7 @@ def test_roles_open_as_much_as_they_say(world: World) -> None:
     reader.call("POST", "/upload-dataset", 403, files={"file": ("log.csv", transactions(3), "text/csv")})
     reader.call("POST", f"/datasets/{ids['dataset_id']}/process-features", 403)
     reader.call("POST", "/train", 403)
+    reader.call("POST", "/backtest", 403)
     reader.call("POST", "/predict", 200, **BODIES["predict"])
 
     # A key is worth its role until it is revoked; what is shown later is not enough to use it.

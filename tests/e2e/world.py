@@ -290,6 +290,12 @@ class Client:
         ids = {"dataset_id": dataset, "job_id": batch["job_id"], "batch_id": batch["batch_id"]}
         return ids | {"model_id": training["model_id"]}
 
+    def backtest(self, dataset: str) -> str:
+        """A backtest of few cutoffs, by its id."""
+        started = self.call("POST", f"/backtest?dataset_id={dataset}", 202, json={"most_cutoffs": 3, "audit": False})
+        self.done(started["job_id"])
+        return started["backtest_id"]
+
 
 def transactions(seed: int, customers: int = 300, days: int = 720) -> bytes:
     """A log in which everybody buys at a pace of their own and a third of them stop on some day."""

@@ -263,7 +263,25 @@ test("findings stop the work, and are mended or allowed", async () => {
 test("versions: a challenger, the comparison, activation, and back", async () => {
   const { context, page, quiet } = await open("acme/models");
   await page.waitForSelector("svg.chart");
+  // The evidence is that of the API; an answer of an older model has none.
+  const card = () => page.textContent('section.card:has(h2:text-is("How far to believe it"))');
+  const path = "api/v1/churn/v2/organizations/acme/models";
+  const { over_time: judged } = await page.evaluate((path) => fetch(path).then((answer) => answer.json())
+    .then(({ models }) => fetch(`${path}/${models[0].model_id}`)).then((answer) => answer.json()).then((model) => model.evaluation), path);
+  const [mean, low, high] = [judged.roc_auc.mean, judged.roc_auc.low, Math.min(1, judged.roc_auc.high)].map((value) => value.toFixed(2));
+  assert.ok((await card()).includes(`AUC ${mean} (95 % interval ${low} to ${high})`), await card());
+  assert.equal((await page.$$("svg.chart")).length, judged.cutoffs.length > 1 ? 5 : 3);
+  await page.route(`**/${path}/*`, async (route) => {
+    const answer = await route.fetch();
+    const model = await answer.json();
+    delete model.evaluation?.over_time;
+    await route.fulfill({ response: answer, json: model });
+  });
+  await page.reload();
+  await page.waitForSelector("svg.chart");
+  assert.ok(!/interval|undefined/.test(await card()), await card());
   assert.equal((await page.$$("svg.chart")).length, 3);
+  await page.unroute(`**/${path}/*`);
   await page.selectOption("#model-type", "gradient_boosting");
   await page.click('#train button:text("Train")');
   await page.waitForSelector('#models tr:has-text("Version 2") button:text("Challenge")', { timeout: 60_000 });

@@ -27,17 +27,17 @@ class Evaluation(dict[str, Any]):
     def _repr_html_(self) -> str:
         metrics, logistic = self["metrics"], self["logistic_regression"]
         names = ["roc_auc", "pr_auc", "log_loss", "brier", "ece", "lift_10", "precision", "recall", "f1"]
+        found = self.get("over_time")
         rows = [(name, _number(metrics[name]), _number(logistic[name])) for name in names]
+        if found is not None:
+            rows = [(*row, _interval(found[row[0]]) if row[0] in found else "") for row in rows]
         recency = self["recency_auc"]
         baseline = "" if recency is None else f"; recency alone has an AUC of {_number(recency)}"
         protocol = {"out_of_time": f"out of time, at {self['test_cutoff']}", "holdout": "on held-out customers"}
         how = protocol.get(self["protocol"], self["protocol"])
         head = f"Judged {how}: {metrics['n']} rows, {metrics['base_rate']:.1%} churned{baseline}."
-        over_time = self.get("over_time")
-        if over_time is not None:
-            auc, count = over_time["roc_auc"], len(over_time["cutoffs"])
-            mean = f"The mean AUC of {count} cutoffs is {_number(auc['mean'])}, its" if count > 1 else "The AUC has the"
-            head += f" {mean} 95 % interval {_number(auc['low'])} to {_number(auc['high'])}."
+        if found is not None:
+            head += f" {_ranks(found)}"
         curves = self["curves"]
         reliability = [(row["predicted"], row["observed"]) for row in curves["reliability"]]
         plots = "".join(
@@ -50,9 +50,27 @@ class Evaluation(dict[str, Any]):
         )
         return (
             f"<p>{escape(head)}</p><div>{plots}</div>"
-            + _table(["measure", "model", "logistic regression"], rows)
+            + _table(["measure", "model", "logistic regression", *([] if found is None else [_basis(found)])], rows)
             + _segments(self["segments"])
         )
+
+
+def _basis(found: dict[str, Any]) -> str:
+    """Say which judgements the intervals are about."""
+    days = len(found["cutoffs"])
+    return f"mean of {days} days, 95 % interval" if days > 1 else "95 % interval"
+
+
+def _interval(estimate: dict[str, float]) -> str:
+    return f"{_number(estimate['mean'])} ({_number(estimate['low'])} to {_number(estimate['high'])})"
+
+
+def _ranks(found: dict[str, Any]) -> str:
+    """Say how well the model ranks, and how sure that is."""
+    days, auc, recency = len(found["cutoffs"]), found["roc_auc"], found["recency_auc"]
+    how = ["judged on held-out customers", "judged at one day"][days] if days < 2 else f"mean of {days} days"
+    other = "" if recency is None else f"; sorting by the last event alone reaches {recency['mean']:.2f}"
+    return f"AUC {auc['mean']:.2f} (95 % interval {max(auc['low'], 0):.2f} to {min(auc['high'], 1):.2f}), {how}{other}."
 
 
 def events(log: Events) -> str:

@@ -5,7 +5,7 @@ import { findingList, stopping } from "./findings.js";
 import { ask, complain, doing, fill, keepRows, live, nothing, say, shortId, state, time, took } from "./parts.js";
 import { count, percent, plural, size, stages } from "./words.js";
 
-const kinds = { process_features: "Features", train: "Training", predict_bulk: "Scoring" };
+const kinds = { process_features: "Features", train: "Training", backtest: "Backtest", predict_bulk: "Scoring" };
 
 export async function data(view) {
   const { org, root, signal, may } = view;
@@ -130,7 +130,7 @@ function datasetRow(view, one, look) {
     })),
     one.features_url && button("Features", doing("The features cannot be downloaded.", async () => download(await file(`${path}/features`), `features_${one.dataset_id}.csv`))),
     view.may("admin") && button("Delete", doing("The data set was not deleted.", async () => {
-      if (!(await ask("Delete this data set?", h("p", {}, `${name}, ${plural(one.row_count, "row")}, the features and the predictions that were made of it, and the jobs that work on it. Models that learned from it stay.`), "Delete"))) return;
+      if (!(await ask("Delete this data set?", h("p", {}, `${name}, ${plural(one.row_count, "row")}, the features, the predictions and the backtests that were made of it, and the jobs that work on it. Models that learned from it stay.`), "Delete"))) return;
       await remove(path);
       look();
     })),

@@ -11,7 +11,7 @@ use axum::routing::get;
 const PAGE: &str = include_str!("index.html");
 
 /// Name, content type and text of all files that the page loads from `/assets/`.
-const ASSETS: [(&str, &str, &str); 16] = [
+const ASSETS: [(&str, &str, &str); 17] = [
     ("app.js", SCRIPT, include_str!("app.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
     ("customers.js", SCRIPT, include_str!("customers.js")),
@@ -24,6 +24,7 @@ const ASSETS: [(&str, &str, &str); 16] = [
     ("charts.js", SCRIPT, include_str!("../../../examples/browser/charts.js")),
     ("dom.js", SCRIPT, include_str!("../../../examples/browser/dom.js")),
     ("findings.js", SCRIPT, include_str!("../../../examples/browser/findings.js")),
+    ("over_time.js", SCRIPT, include_str!("../../../examples/browser/over_time.js")),
     ("results.js", SCRIPT, include_str!("../../../examples/browser/results.js")),
     ("slipping.js", SCRIPT, include_str!("../../../examples/browser/slipping.js")),
     ("words.js", SCRIPT, include_str!("../../../examples/browser/words.js")),

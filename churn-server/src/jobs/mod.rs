@@ -11,12 +11,15 @@
 //! killed at any moment and start again. Its file names depend on the job alone, and everything that others can see changes in
 //! the transaction that ends the job.
 
+mod backtest;
 mod bulk;
 mod control;
 mod features;
 mod train;
 mod worker;
 
+pub use backtest::BacktestPayload;
+pub(crate) use backtest::{MOST_CUTOFFS, check_backtest_size};
 pub use bulk::{BulkPayload, PAGE_ROWS, PredictionRow};
 pub use control::{Control, Stop};
 pub use features::FeaturesPayload;
@@ -30,7 +33,7 @@ use churn::ErrorKind;
 use crate::error::{ApiError, Result as ApiResult};
 use crate::state::AppState;
 use crate::storage::{StorageError, StorageErrorKind};
-use crate::store::{BatchMade, FeaturesMade, Job, JobKind, Tx};
+use crate::store::{BacktestMade, BatchMade, FeaturesMade, Job, JobKind, Tx};
 
 /// Reason why a job has no result.
 #[derive(Debug)]
@@ -156,6 +159,7 @@ pub(crate) enum JobResult {
     Features { dataset_id: String, features_key: String, facts: features::Facts },
     Model { id: String, document_key: String, model: Box<churn::Model>, activate: Option<bool> },
     Batch { id: String, made: BatchMade },
+    Backtest { id: String, made: BacktestMade },
 }
 
 impl JobResult {
@@ -182,6 +186,7 @@ impl JobResult {
                 }
             }
             JobResult::Batch { id, made } => tx.batch_completed(id, made).await,
+            JobResult::Backtest { id, made } => tx.backtest_completed(id, made).await,
         }
     }
 }
@@ -205,6 +210,13 @@ fn plan(kind: JobKind) -> &'static [(&'static str, f64, f64)] {
             ("write", 0.95, 1.0),
         ],
         JobKind::PredictBulk => &[("read", 0.0, 0.3), ("score", 0.3, 0.4), ("explain", 0.4, 0.7), ("write", 0.7, 1.0)],
+        JobKind::Backtest => &[
+            ("read", 0.0, 0.2),
+            ("labels", 0.2, 0.25),
+            ("backtest", 0.25, 0.9),
+            ("audit", 0.9, 0.98),
+            ("write", 0.98, 1.0),
+        ],
     }
 }
 
@@ -214,6 +226,7 @@ async fn handle(state: &AppState, job: &Job, control: &std::sync::Arc<Control>) 
         JobKind::ProcessFeatures => features::run(state, job, control).await,
         JobKind::Train => train::run(state, job, control).await,
         JobKind::PredictBulk => bulk::run(state, job, control).await,
+        JobKind::Backtest => backtest::run(state, job, control).await,
     }
 }
 

@@ -364,8 +364,8 @@ async fn features(
 
 /// Delete a data set
 ///
-/// Also deletes its features, the batches that scored it with their predictions, and the jobs of all of these. Jobs that still
-/// run are stopped. Models trained on it stay; a training in progress ends as cancelled.
+/// Also deletes its features, the batches that scored it with their predictions, the backtests on it, and the jobs of all of
+/// these. Jobs that still run are stopped. Models trained on it stay; a training in progress ends as cancelled.
 #[utoipa::path(delete, path = "/organizations/{org_id}/datasets/{dataset_id}", tag = "data sets", responses((status = 204)))]
 async fn delete(
     tenant: Tenant<Admin>,

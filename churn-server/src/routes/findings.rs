@@ -74,12 +74,17 @@ pub(super) fn train_config(
     dataset: &DatasetRow,
     overrides: &Map<String, Value>,
 ) -> Result<TrainConfig> {
-    let labels_named = overrides.contains_key("labels") || settings.train.contains_key("labels");
     let mut config = settings.train_config(overrides)?;
-    if dataset.has_churn_label && !labels_named {
+    if provided_labels(settings, dataset, overrides) {
         config.labels.labels = churn::LabelKind::Provided;
     }
     Ok(config)
+}
+
+/// Returns true if the labels of the data set are learned from: it has some, and no settings name others.
+pub(super) fn provided_labels(settings: &Settings, dataset: &DatasetRow, overrides: &Map<String, Value>) -> bool {
+    let labels_named = overrides.contains_key("labels") || settings.train.contains_key("labels");
+    dataset.has_churn_label && !labels_named
 }
 
 /// Definition of churn for the check, where it differs from the settings of the organization.

@@ -36,7 +36,7 @@ struct JobAnswer {
     /// database`.
     #[schema(example = "fit")]
     stage: Option<String>,
-    /// Id of the data set, model or batch that the job works on.
+    /// Id of the data set, model, batch or backtest that the job works on.
     subject_id: String,
     /// Number of attempts so far.
     attempts: i64,

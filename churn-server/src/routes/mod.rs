@@ -1,5 +1,6 @@
 //! The routes, and the middleware of every request: request id and log line, limits, headers, uniform errors.
 
+mod backtests;
 mod batches;
 mod bulk;
 mod datasets;
@@ -60,6 +61,7 @@ fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .merge(datasets::router())
         .merge(findings::router())
         .merge(training::router())
+        .merge(backtests::router())
         .merge(jobs::router())
         .merge(models::router())
         .merge(predict::router(state.config.max_body_bytes))

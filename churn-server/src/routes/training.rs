@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use churn::{Finding, ModelKind};
+use churn::{Estimate, Finding, ModelKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -200,7 +200,7 @@ async fn train(
 }
 
 /// Parses the settings in a body that may be empty.
-fn settings_of(body: &[u8], what: &str) -> Result<Option<Map<String, Value>>> {
+pub(super) fn settings_of(body: &[u8], what: &str) -> Result<Option<Map<String, Value>>> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -221,7 +221,11 @@ fn check_options(read: churn::ReadOptions) -> Result<()> {
     settings.check()
 }
 
-fn model_type(asked: Option<&str>, overrides: &Map<String, Value>) -> Result<ModelKind> {
+/// Returns the model type of a request: that of its query, or that of its body.
+///
+/// # Errors
+/// `invalid_model_type`; `invalid_parameter` if the two differ.
+pub(super) fn model_type(asked: Option<&str>, overrides: &Map<String, Value>) -> Result<ModelKind> {
     let kinds = [ModelKind::LogisticRegression, ModelKind::RandomForest, ModelKind::GradientBoosting, ModelKind::Auto];
     let valid: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     let unknown = |found: String| {
@@ -252,15 +256,28 @@ pub(super) enum Features {
     MayBeUnderWay,
 }
 
-/// Returns the data set to train or compare on: the named one, or the newest one whose features meet the requirement.
+/// Returns the data set to train or compare on.
 pub(super) async fn training_dataset(
     state: &AppState,
     org_id: &str,
     named: Option<Uuid>,
     features: Features,
 ) -> Result<DatasetRow> {
-    let dataset = match named {
-        Some(id) => state.store.dataset(org_id, &id.to_string()).await?,
+    let dataset = choose_dataset(state, org_id, named, features).await?;
+    check_features(&dataset, features)?;
+    state.check_rows(dataset.row_count as u64)?;
+    Ok(dataset)
+}
+
+/// Returns the named data set, or the newest one whose features meet the requirement, or else the newest one.
+pub(super) async fn choose_dataset(
+    state: &AppState,
+    org_id: &str,
+    named: Option<Uuid>,
+    features: Features,
+) -> Result<DatasetRow> {
+    match named {
+        Some(id) => state.store.dataset(org_id, &id.to_string()).await,
         None => {
             let newest = PageQuery { limit: 1, offset: 0 };
             let mut found = state.store.datasets(org_id, Some(DatasetStatus::FeaturesReady), newest).await?.rows;
@@ -273,12 +290,9 @@ pub(super) async fn training_dataset(
             found.into_iter().max_by_key(|row| (row.created_at, row.id.clone())).ok_or_else(|| {
                 let message = format!("the organization {org_id:?} has no data set: upload one first");
                 ApiError::not_found("dataset_not_found", message)
-            })?
+            })
         }
-    };
-    check_features(&dataset, features)?;
-    state.check_rows(dataset.row_count as u64)?;
-    Ok(dataset)
+    }
 }
 
 /// Refuses a data set whose features do not meet the requirement.
@@ -298,6 +312,21 @@ fn check_features(dataset: &DatasetRow, features: Features) -> Result<()> {
     Err(ApiError::conflict("features_not_ready", message))
 }
 
+/// Bounds of a 95 % confidence interval.
+#[derive(Debug, Serialize, ToSchema)]
+struct Interval {
+    #[schema(example = 0.91)]
+    low: f64,
+    #[schema(example = 0.95)]
+    high: f64,
+}
+
+impl From<Estimate> for Interval {
+    fn from(estimate: Estimate) -> Self {
+        Interval { low: estimate.low, high: estimate.high }
+    }
+}
+
 /// Status of the newest training. Numbers are null before it is completed.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct TrainingStatus {
@@ -311,6 +340,10 @@ struct TrainingStatus {
     recall: Option<f64>,
     f1_score: Option<f64>,
     roc_auc: Option<f64>,
+    /// The 95 % interval of the mean AUC over the judged cutoffs. Null for a model of an older version.
+    roc_auc_interval: Option<Interval>,
+    /// Number of cutoffs that the recipe was judged at, the one of `roc_auc` among them. 0 if customers were held out instead.
+    judged_cutoffs: Option<i64>,
     /// Number of labelled rows that the model was trained on.
     training_samples: Option<i64>,
     churn_rate: Option<f64>,
@@ -385,6 +418,8 @@ async fn training_status(
         recall: of(|m| m.recall),
         f1_score: of(|m| m.f1),
         roc_auc: of(|m| m.roc_auc),
+        roc_auc_interval: row.roc_auc_over_time.map(|found| found.0.into()),
+        judged_cutoffs: row.judged_cutoffs,
         training_samples: row.training_samples,
         churn_rate: row.churn_rate,
         trained_at: row.trained_at,

@@ -12,7 +12,7 @@ pub enum Bucket {
     Datasets,
     /// Files made from them: features and predictions.
     Utils,
-    /// Model documents.
+    /// Model documents, and results of backtests.
     Models,
 }
 
@@ -117,6 +117,14 @@ impl Location {
     /// `invalid_key` if an id is not a valid segment.
     pub fn model(org_id: &str, model_id: &str) -> Result<Location> {
         Location::new(Bucket::Models, format!("{}/{}.json", segment(org_id)?, segment(model_id)?))
+    }
+
+    /// Location of the result of a backtest. It is in the bucket of the model documents, which takes JSON.
+    ///
+    /// # Errors
+    /// `invalid_key` if an id is not a valid segment.
+    pub fn backtest(org_id: &str, backtest_id: &str) -> Result<Location> {
+        Location::new(Bucket::Models, format!("{}/backtests/{}.json", segment(org_id)?, segment(backtest_id)?))
     }
 
     /// Returns the location with a prefix before the key. The prefix is empty or ends with `/`.

@@ -215,14 +215,15 @@ impl Tx {
         held.ok_or_else(|| deleted(id))
     }
 
-    /// Deletes a data set, its batches, and their jobs. Stops trainings on it; models stay. Records the files that no row
-    /// refers to any more, and returns their keys.
+    /// Deletes a data set, its batches and backtests, and their jobs. Stops trainings on it; models stay. Records the files that
+    /// no row refers to any more, and returns their keys.
     ///
     /// # Errors
     /// `dataset_not_found`.
     pub async fn delete_dataset(&mut self, org_id: &str, id: &str) -> Result<Vec<String>> {
         const DATASET: &str = "DELETE FROM datasets WHERE org_id = $1 AND id = $2 RETURNING file_key, features_key";
         const BATCHES: &str = "DELETE FROM prediction_batches WHERE org_id = $1 AND dataset_id = $2 RETURNING file_key";
+        const BACKTESTS: &str = "DELETE FROM backtests WHERE org_id = $1 AND dataset_id = $2 RETURNING result_key";
         // Jobs are deleted before their subjects, because a worker that ends a job takes its locks in the same order.
         self.delete_jobs_on_dataset(org_id, id).await?;
         let gone: Option<(String, Option<String>)> =
@@ -230,9 +231,11 @@ impl Tx {
         let (file_key, features_key) = gone.ok_or_else(|| not_found(org_id, id))?;
         // No more jobs are accepted from here on. This deletes those accepted since the first call.
         self.delete_jobs_on_dataset(org_id, id).await?;
-        let batches: Vec<Option<String>> =
-            on_tx!(self, db => sqlx::query_scalar(BATCHES).bind(org_id).bind(id).fetch_all(db).await)?;
-        let files: Vec<String> = [Some(file_key), features_key].into_iter().chain(batches).flatten().collect();
+        let mut made: Vec<Option<String>> = Vec::new();
+        for sql in [BATCHES, BACKTESTS] {
+            made.extend(on_tx!(self, db => sqlx::query_scalar(sql).bind(org_id).bind(id).fetch_all(db).await)?);
+        }
+        let files: Vec<String> = [Some(file_key), features_key].into_iter().chain(made).flatten().collect();
         self.release_files(&files).await?;
         Ok(files)
     }

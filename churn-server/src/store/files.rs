@@ -22,7 +22,8 @@ const REFERRED: &str = "(EXISTS (SELECT 1 FROM datasets WHERE datasets.file_key 
      OR EXISTS (SELECT 1 FROM datasets WHERE datasets.features_key = pending_files.key) \
      OR EXISTS (SELECT 1 FROM models WHERE models.document_key = pending_files.key) \
      OR EXISTS (SELECT 1 FROM prediction_batches WHERE prediction_batches.input_key = pending_files.key) \
-     OR EXISTS (SELECT 1 FROM prediction_batches WHERE prediction_batches.file_key = pending_files.key))";
+     OR EXISTS (SELECT 1 FROM prediction_batches WHERE prediction_batches.file_key = pending_files.key) \
+     OR EXISTS (SELECT 1 FROM backtests WHERE backtests.result_key = pending_files.key))";
 
 /// A file on record.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
@@ -143,7 +144,7 @@ impl Store {
     /// The errors of the database.
     pub async fn has_files(&self) -> Result<bool> {
         const SQL: &str = "SELECT (SELECT COUNT(*) FROM datasets) + (SELECT COUNT(*) FROM models WHERE document_key IS NOT NULL) \
-             + (SELECT COUNT(*) FROM prediction_batches)";
+             + (SELECT COUNT(*) FROM prediction_batches) + (SELECT COUNT(*) FROM backtests WHERE result_key IS NOT NULL)";
         let rows: i64 = on_pool!(self.pool(), db => sqlx::query_scalar(SQL).fetch_one(db).await)?;
         Ok(rows > 0)
     }
@@ -191,7 +192,7 @@ mod tests {
         let sql = "SELECT tables.name || '.' || columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns \
                    WHERE tables.type = 'table' AND columns.name LIKE '%\\_key' ESCAPE '\\'";
         let columns: Vec<String> = sqlx::query_scalar(sql).fetch_all(pool).await.expect("are listed");
-        assert_eq!(columns.len(), 5, "{columns:?}");
+        assert_eq!(columns.len(), 6, "{columns:?}");
         for column in columns {
             assert!(REFERRED.contains(&format!("{column} = pending_files.key")), "{column}");
         }

@@ -33,6 +33,8 @@ text_enum! {
         Train = "train",
         /// Scores rows into a file of predictions.
         PredictBulk = "predict_bulk",
+        /// Judges a recipe at many cutoffs of a data set.
+        Backtest = "backtest",
     }
 }
 
@@ -61,7 +63,7 @@ pub struct Job {
     pub org_id: String,
     /// Kind of the job.
     pub kind: JobKind,
-    /// Id of the data set, model or batch that the job works on.
+    /// Id of the data set, model, batch or backtest that the job works on.
     pub subject_id: String,
     /// Input of the handler, as JSON.
     pub payload: String,
@@ -108,7 +110,7 @@ pub struct NewJob<'a> {
     pub org_id: &'a str,
     /// Kind of the job.
     pub kind: JobKind,
-    /// Id of the data set, model or batch that the job works on.
+    /// Id of the data set, model, batch or backtest that the job works on.
     pub subject_id: &'a str,
     /// Maximum number of attempts.
     pub max_attempts: u32,
@@ -234,7 +236,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends a job without a result, and updates its data set, model or batch.
+    /// Ends a job without a result, and updates its data set, model, batch or backtest.
     async fn end_one_job(&mut self, job: &Job, failure: &JobFailure) -> Result<()> {
         let status = if failure.is_cancelled() { JobStatus::Cancelled } else { JobStatus::Failed };
         let sql = self.sql(
@@ -250,6 +252,7 @@ impl Tx {
             (JobKind::ProcessFeatures, false) => self.dataset_failed(&job.subject_id, error).await,
             (JobKind::Train, _) => self.training_failed(&job.subject_id, error).await,
             (JobKind::PredictBulk, cancelled) => self.batch_failed(&job.subject_id, error, cancelled).await,
+            (JobKind::Backtest, cancelled) => self.backtest_failed(&job.subject_id, error, cancelled).await,
         }
     }
 
@@ -261,14 +264,15 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes the jobs of a data set and of its batches, whatever their status. A worker that runs one sees at its next
-    /// heartbeat that it has lost it. Stops the trainings on the data set.
+    /// Deletes the jobs of a data set, its batches and its backtests, whatever their status. A worker that runs one sees at its
+    /// next heartbeat that it has lost it. Stops the trainings on the data set.
     ///
     /// # Errors
     /// The errors of the database.
     pub(super) async fn delete_jobs_on_dataset(&mut self, org_id: &str, dataset_id: &str) -> Result<()> {
         const DELETE: &str = "DELETE FROM jobs WHERE org_id = $1 AND ((kind = 'process_features' AND subject_id = $2) \
-             OR (kind = 'predict_bulk' AND subject_id IN (SELECT id FROM prediction_batches WHERE dataset_id = $2)))";
+             OR (kind = 'predict_bulk' AND subject_id IN (SELECT id FROM prediction_batches WHERE dataset_id = $2)) \
+             OR (kind = 'backtest' AND subject_id IN (SELECT id FROM backtests WHERE dataset_id = $2)))";
         const STOP: &str = "UPDATE jobs SET cancel_requested = 1 WHERE org_id = $1 AND kind = 'train' \
              AND status IN ('queued', 'running') AND subject_id IN (SELECT id FROM models WHERE dataset_id = $2) RETURNING *";
         on_tx!(self, db => sqlx::query(DELETE).bind(org_id).bind(dataset_id).execute(db).await.map(drop))?;
@@ -396,7 +400,8 @@ impl Store {
         Ok((rows > 0).then_some(tx))
     }
 
-    /// Ends a job that cannot succeed, and updates its data set, model or batch. Returns false if the worker has lost the job.
+    /// Ends a job that cannot succeed, and updates its data set, model, batch or backtest. Returns false if the worker has lost
+    /// the job.
     ///
     /// # Errors
     /// The errors of the database.

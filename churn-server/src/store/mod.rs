@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod away;
+mod backtests;
 mod batches;
 mod columns;
 mod copy;
@@ -26,6 +27,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 pub use api_keys::{ApiKey, NewApiKey};
+pub use backtests::{BacktestMade, BacktestRow, BacktestStatus, NewBacktest};
 pub use batches::{Batch, BatchMade, BatchStatus, NewBatch, SegmentCounts};
 pub(crate) use columns::text_enum;
 pub use columns::{JsonText, PageQuery, Paged};

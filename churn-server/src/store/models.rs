@@ -1,6 +1,6 @@
 //! Models: their versions, their roles, and the history of activations.
 
-use churn::{Finding, Metrics};
+use churn::{Estimate, Finding, Metrics};
 use sqlx::FromRow;
 
 use super::organizations::organization_not_found;
@@ -61,6 +61,10 @@ pub struct ModelRow {
     pub recency_auc: Option<f64>,
     /// Metrics on rows that were not used for training.
     pub metrics: Option<JsonText<Metrics>>,
+    /// The mean AUC of the evaluation over its cutoffs, with its interval; None for a model of an older version.
+    pub roc_auc_over_time: Option<JsonText<Estimate>>,
+    /// Number of these cutoffs; 0 if customers were held out instead.
+    pub judged_cutoffs: Option<i64>,
     /// Warnings about the results of the model.
     pub warnings: Option<JsonText<Vec<String>>>,
     /// Findings of the training, worst first; None if nothing was checked.
@@ -221,13 +225,16 @@ impl Tx {
     pub async fn training_completed(&mut self, id: &str, document_key: &str, model: &churn::Model) -> Result<()> {
         const SQL: &str = "UPDATE models SET status = 'completed', document_key = $2, kind = $3, training_samples = $4, \
              churn_rate = $5, recency_auc = $6, metrics = $7, warnings = $8, trained_at = $9, findings = $10, \
+             roc_auc_over_time = $11, judged_cutoffs = $12, \
              error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
         let (training, evaluation) = (model.training(), model.evaluation());
+        let over_time = evaluation.over_time.as_ref();
         self.confirm_file(document_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(document_key).bind(model.kind().name()).bind(training.rows as i64).bind(training.base_rate)
             .bind(evaluation.recency_auc).bind(JsonText(&evaluation.metrics)).bind(JsonText(model.warnings()))
             .bind(Stamp::now()).bind(model.findings().map(JsonText))
+            .bind(over_time.map(|found| JsonText(found.roc_auc))).bind(over_time.map(|found| found.cutoffs.len() as i64))
             .execute(db).await.map(drop))?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Organizations and their settings.
 
 use churn::profit::Campaign;
-use churn::{ReadOptions, Thresholds, TrainConfig};
+use churn::{BacktestConfig, ReadOptions, Thresholds, TrainConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -103,6 +103,28 @@ impl Settings {
     /// # Errors
     /// `invalid_parameter`.
     pub fn train_config(&self, overrides: &Map<String, Value>) -> Result<TrainConfig> {
+        let config = TrainConfig::from_json(&Value::Object(self.train_keys(overrides)?).to_string())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Returns the settings of a backtest: those of a training, and those that only a backtest has. The organization's own
+    /// `cutoffs` are left out, because a training learns from them and a backtest would judge at them.
+    ///
+    /// # Errors
+    /// `invalid_parameter`.
+    pub fn backtest_config(&self, overrides: &Map<String, Value>) -> Result<BacktestConfig> {
+        let mut keys = self.train_keys(overrides)?;
+        if !overrides.contains_key("cutoffs") {
+            keys.remove("cutoffs");
+        }
+        let config = BacktestConfig::from_json(&Value::Object(keys).to_string())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Returns the keys of the training settings: the documented defaults, those of the organization, those of a request.
+    fn train_keys(&self, overrides: &Map<String, Value>) -> Result<Map<String, Value>> {
         for (key, instead) in [("thresholds", "thresholds"), ("threshold_days", "churn_threshold_days")] {
             if self.train.contains_key(key) || overrides.contains_key(key) {
                 let message = format!("train.{key} is settled by the organization's {instead}");
@@ -117,9 +139,7 @@ impl Settings {
         keys.extend(overrides.clone());
         keys.insert("thresholds".to_owned(), json!(self.thresholds));
         keys.insert("threshold_days".to_owned(), self.churn_threshold_days.into());
-        let config = TrainConfig::from_json(&Value::Object(keys).to_string())?;
-        config.check()?;
-        Ok(config)
+        Ok(keys)
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod auth;
+mod backtests;
 mod bodies;
 mod bulk;
 mod databases;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use churn_server::error::ApiError;
 use churn_server::jobs::JobFailure;
 use churn_server::store::{
-    Beat, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewBatch, NewDataset, NewJob, NewModel,
-    PageQuery, Store,
+    BacktestStatus, Beat, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewBacktest, NewBatch,
+    NewDataset, NewJob, NewModel, PageQuery, Store,
 };
 use tempfile::TempDir;
 
@@ -385,13 +385,18 @@ async fn a_deleted_dataset_takes_its_jobs_and_batches(store: Store) {
         tx.insert_batch(&new).await.expect("is inserted");
         tx.insert_job(&job_of(JobKind::PredictBulk, job, batch), &nothing).await.expect("is accepted");
     }
+    for (backtest, of, job) in [("t-a", &dataset, "test-a"), ("t-b", &other, "test-b")] {
+        let new = NewBacktest { id: backtest, org_id: ORG, job_id: job, dataset_id: of, model_type: "auto" };
+        tx.insert_backtest(&new).await.expect("is inserted");
+        tx.insert_job(&job_of(JobKind::Backtest, job, backtest), &nothing).await.expect("is accepted");
+    }
     tx.commit().await.expect("commits");
     // All are at work but one training, which is put back in the line.
     let mut taken = BTreeMap::new();
     while let Some(job) = claim(&store, "w", LONG).await {
         taken.insert(job.id.clone(), job);
     }
-    assert_eq!(taken.len(), 7);
+    assert_eq!(taken.len(), 9);
     assert!(store.release_job(&taken["train-c"], "w").await.expect("answers"));
 
     let mut tx = store.begin().await.expect("begins");
@@ -401,16 +406,17 @@ async fn a_deleted_dataset_takes_its_jobs_and_batches(store: Store) {
     tx.commit().await.expect("commits");
     assert_eq!(files, ["datasets/x.csv"]);
     let beat = async |id: &str| store.renew_lease(&taken[id], "w", LONG, 0.5, None).await.expect("beats");
-    for id in [&features, "bulk-a"] {
+    for id in [&features, "bulk-a", "test-a"] {
         assert_eq!(store.job(ORG, id).await.expect_err("is gone").code(), "job_not_found");
         assert_eq!(beat(id).await, Beat::Lost);
         assert!(store.begin_fenced(&taken[id], "w").await.expect("answers").is_none());
     }
     assert_eq!(store.batch(ORG, "b-a").await.expect_err("is gone").code(), "batch_not_found");
+    assert_eq!(store.backtest(ORG, "t-a").await.expect_err("is gone").code(), "backtest_not_found");
     assert_eq!(beat("train-a").await, Beat::Cancel);
     assert_eq!(job(&store, "train-c").await.status, JobStatus::Cancelled);
     assert_eq!(store.model(ORG, "m-c").await.expect("stays").status, ModelStatus::Failed);
-    for id in [&other_features, "train-b", "bulk-b"] {
+    for id in [&other_features, "train-b", "bulk-b", "test-b"] {
         assert_eq!(beat(id).await, Beat::GoOn);
     }
     assert_eq!(status(&store, &other).await, DatasetStatus::Processing);
@@ -429,4 +435,15 @@ async fn a_deleted_dataset_takes_its_jobs_and_batches(store: Store) {
     assert_eq!(tx.delete_batch(ORG, "b-b").await.expect_err("is gone").code(), "batch_not_found");
     tx.commit().await.expect("commits");
     assert_eq!(beat("bulk-b").await, Beat::Lost);
+
+    // A backtest ends with its job, and goes alone.
+    let failure = JobFailure::permanent("too_few_rows", "too few");
+    assert!(store.fail_job(&taken["test-b"], "w", &failure).await.expect("answers"));
+    let ended = store.backtest(ORG, "t-b").await.expect("is there");
+    assert_eq!((ended.status, ended.error_code.as_deref()), (BacktestStatus::Failed, Some("too_few_rows")));
+    let mut tx = store.begin().await.expect("begins");
+    assert_eq!(tx.delete_backtest("globex", "t-b").await.expect_err("is another's").code(), "backtest_not_found");
+    assert_eq!(tx.delete_backtest(ORG, "t-b").await.expect("is deleted"), Vec::<String>::new());
+    tx.commit().await.expect("commits");
+    assert_eq!(store.backtests(ORG, None, ALL).await.expect("answers").total, 0);
 }

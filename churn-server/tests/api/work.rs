@@ -223,6 +223,9 @@ async fn the_four_steps_give_what_the_library_gives() {
     assert_eq!(status["status"], "completed", "{status}");
     assert_eq!(status["roc_auc"], json!(metrics.roc_auc));
     assert_eq!(status["f1_score"], json!(metrics.f1));
+    let over_time = model.evaluation().over_time.as_ref().expect("is there");
+    let interval = json!({"low": over_time.roc_auc.low, "high": over_time.roc_auc.high});
+    assert_eq!((&status["roc_auc_interval"], &status["judged_cutoffs"]), (&interval, &json!(over_time.cutoffs.len())));
     assert_eq!(status["training_samples"], json!(model.training().rows));
     assert_eq!((&status["model_version"], &status["progress"]), (&json!(1), &json!(1.0)));
     let document =

@@ -48,6 +48,9 @@ async fn is_the_first(store: &Store) {
     let jobs = store.jobs(ORG, None, Some(JobStatus::Completed), ALL).await.expect("a list");
     assert_eq!(jobs.total, 3);
     assert_eq!(store.api_keys(ORG, ALL).await.expect("a list").total, 1);
+    // It knew no backtests, and no interval of a model.
+    assert_eq!(store.backtests(ORG, None, ALL).await.expect("a list").total, 0);
+    assert_eq!((&model.roc_auc_over_time, model.judged_cutoffs), (&None, None));
     // It has no files on record, so nothing of before is ever removed.
     assert!(store.pending_files(std::time::Duration::ZERO).await.expect("a list").is_empty());
 }
@@ -131,6 +134,7 @@ async fn rows(store: &Store) -> BTreeMap<&'static str, Vec<String>> {
             "prediction_batches",
             "SELECT id || COALESCE(segments, '-') || COALESCE(page_index, '-') FROM prediction_batches ORDER BY 1",
         ),
+        ("backtests", "SELECT id || status || COALESCE(result_key, '-') || created_at FROM backtests ORDER BY 1"),
     ] {
         let found: Vec<String> = match store.pool() {
             Pool::Sqlite(pool) => sqlx::query_scalar(sql).fetch_all(pool).await.expect("are read"),
@@ -154,6 +158,9 @@ async fn a_database_moves_to_postgres_and_back_with_its_name() {
     let kept = upload(&state).await;
     let orphan = write(&state).await.1;
     crate::places::sql(&state, "UPDATE organizations SET traffic_share = 0.125").await;
+    let backtest = "INSERT INTO backtests (id, org_id, job_id, dataset_id, model_type, status, created_at) \
+         SELECT 'b', org_id, 'j', id, 'auto', 'failed', 7 FROM datasets WHERE job_id IS NOT NULL";
+    crate::places::sql(&state, backtest).await;
     let before = rows(&state.store).await;
     assert!(before.values().all(|rows| !rows.is_empty()), "{before:?}");
     state.store.close().await;

@@ -1,8 +1,9 @@
 //! The evidence for the model: curves, feature importance, baselines, the ingest report and the audit.
 
 use super::charts::{Height, Plot, svg};
+use super::over_time::{basis, interval, positive};
 use super::words::{Escaped, count, counted, decimal, kind_name, percent, plain_name, whole_percent};
-use super::{ReportPage, is_logistic, table};
+use super::{ReportPage, date, is_logistic, table};
 use crate::events::Events;
 use crate::metrics::{Metrics, Point};
 use crate::model::SearchProtocol;
@@ -82,9 +83,10 @@ impl ReportPage<'_> {
             self.gain(),
         ];
         format!(
-            "<section>\n<h2>How good the predictions are</h2>\n<p class=\"quiet\">All four charts show the {} of the test, \
+            "<section>\n<h2>How good the predictions are</h2>\n<p class=\"quiet\">All four charts show the {} of the test{}, \
              whose outcome the model had not seen.</p>\n<div class=\"charts\">\n{}</div>\n</section>\n",
             counted(metrics.n, "customer"),
+            evaluation.test_cutoff.map_or(String::new(), |day| format!(" at {}", date(day))),
             charts.concat()
         )
     }
@@ -102,6 +104,10 @@ impl ReportPage<'_> {
                 decimal(reached / CONTACTED, 1)
             )
         });
+        let lift = self.found_over_time().map_or(String::new(), |found| {
+            let interval = interval(&positive(&found.lift_10), |lift| decimal(lift, 1));
+            format!("; {} {} (95 % interval {interval})", basis(found), decimal(found.lift_10.mean, 1))
+        });
         figure(
             "What a campaign reaches (cumulative gain)",
             &Plot {
@@ -115,7 +121,7 @@ impl ReportPage<'_> {
                 height: Height::Share,
             },
             &format!(
-                "The dashed line is a random choice.{words} Lift in the first tenth: {}.",
+                "The dashed line is a random choice.{words} Lift in the first tenth: {}{lift}.",
                 decimal(evaluation.metrics.lift_10, 1)
             ),
         )
@@ -180,30 +186,60 @@ impl ReportPage<'_> {
             dash(),
         ];
         rows.push_str(&row("The base rate for everyone", false, constant));
+        let intervals = match self.found_over_time() {
+            None => String::new(),
+            Some(found) => {
+                let alone = match evaluation.test_cutoff {
+                    Some(day) => format!("All measures at {} alone", date(day)),
+                    None => "All measures".to_owned(),
+                };
+                format!(
+                    "<p class=\"hint\">A difference is the model minus the other, on the same customers; if its interval contains 0, \
+                     it may be chance.</p>\n{}<h3>{alone}</h3>\n",
+                    self.intervals(found)
+                )
+            }
+        };
         format!(
-            "<section class=\"card\">\n<h2>Compared with simpler ways</h2>\n<p class=\"hint\">All judged on the same {}.{}</p>\n{}{}</section>\n",
-            counted(metrics.n, "customer"),
+            "<section class=\"card\">\n<h2>Compared with simpler ways</h2>\n<p>{}</p>\n{intervals}\
+             <p class=\"hint\">All judged on the same {}.</p>\n{}{}</section>\n",
             self.verdict(),
+            counted(metrics.n, "customer"),
             table("The chosen model beside simpler ones", head, &rows, ""),
             self.candidates()
         )
     }
 
-    /// A sentence that compares the model with the simpler baselines, also if it is no better.
+    /// Sentences that compare the model with the simpler baselines, also if it is no better.
     fn verdict(&self) -> String {
+        /// A difference of the AUC, and of the log-loss, that is worth a word if it has no interval.
+        const NOTABLE: (f64, f64) = (0.01, 0.002);
         let evaluation = self.report.model.evaluation();
         let (chosen, logistic) = (&evaluation.metrics, &evaluation.logistic_regression);
-        let mut verdict = evaluation.recency_auc.map_or(String::new(), |auc| {
-            let words = match chosen.roc_auc - auc {
-                gain if gain > 0.01 => "ranks better than recency alone",
-                gain if gain < -0.01 => "ranks worse than recency alone: sorting by the last activity would do better",
+        let found = self.found_over_time();
+        let against = |name: &str| found?.against.iter().find(|other| other.name == name);
+        let gain = match (against("recency"), evaluation.recency_auc) {
+            (Some(other), _) => Some((other.roc_auc.low > 0.0, other.roc_auc.high < 0.0)),
+            (None, Some(auc)) => {
+                let gain = chosen.roc_auc - auc;
+                Some((gain > NOTABLE.0, gain < -NOTABLE.0))
+            }
+            (None, None) => None,
+        };
+        let mut verdict = gain.map_or(String::new(), |gain| {
+            let words = match gain {
+                (true, _) => "ranks better than recency alone",
+                (_, true) => "ranks worse than recency alone: sorting by the last activity would do better",
                 _ => "ranks about as well as recency alone; what it adds is a probability",
             };
-            format!(" Recency alone gives an order and no probability. The model {words}.")
+            format!("Recency alone gives an order and no probability. The model {words}.")
         });
-        if chosen.log_loss > logistic.log_loss + 0.002 {
-            verdict
-                .push_str(" In this test plain logistic regression did better (lower log-loss): consider it instead.");
+        let worse = match against("logistic_regression").and_then(|other| other.log_loss) {
+            Some(difference) => difference.low > 0.0,
+            None => chosen.log_loss > logistic.log_loss + NOTABLE.1,
+        };
+        if worse {
+            verdict.push_str(" Plain logistic regression did better (lower log-loss): consider it instead.");
         }
         verdict
     }
@@ -304,10 +340,14 @@ impl ReportPage<'_> {
 }
 
 pub(super) fn figure(title: &str, plot: &Plot<'_>, caption: &str) -> String {
-    format!("<figure>\n<h3>{title}</h3>\n{}<figcaption>{caption}</figcaption>\n</figure>\n", svg(plot))
+    captioned(title, &svg(plot), caption)
 }
 
-fn dash() -> String {
+pub(super) fn captioned(title: &str, chart: &str, caption: &str) -> String {
+    format!("<figure>\n<h3>{title}</h3>\n{chart}<figcaption>{caption}</figcaption>\n</figure>\n")
+}
+
+pub(super) fn dash() -> String {
     "–".to_owned()
 }
 

@@ -27,11 +27,15 @@
 
 mod charts;
 mod customers;
+mod day_charts;
 mod evidence;
 mod money;
+mod over_time;
 mod words;
 
 use customers::ReportCustomers;
+use day_charts::share;
+use over_time::{basis, interval};
 use words::{Escaped, bound, count, counted, decimal, kind_name, percent, whole_percent};
 
 use crate::day::Day;
@@ -119,6 +123,7 @@ impl ReportPage<'_> {
             self.segments(),
             self.riskiest(),
             self.money(),
+            self.belief(),
             self.curves(),
             self.importance(),
             self.comparison(),
@@ -177,17 +182,26 @@ impl ReportPage<'_> {
     /// The main message of the report in one sentence, and two sentences that qualify it.
     fn headline(&self) -> (String, String) {
         let metrics = &self.report.model.evaluation().metrics;
-        let ranks = format!(
-            "takes one customer who churned and one who stayed, it gives the higher risk to the right one {} times in 100",
-            decimal(100.0 * metrics.roc_auc, 0)
-        );
+        let auc = self.found_over_time().map_or(metrics.roc_auc, |found| share(found.roc_auc.mean));
         let Some(today) = &self.today else {
-            let headline = format!("Whenever the model {ranks}.");
-            let lede = format!(
-                "That is measured on {} it had not seen, of whom {} churned.",
-                counted(metrics.n, "customer"),
-                percent(metrics.base_rate)
+            let headline = format!(
+                "Whenever the model takes one customer who churned and one who stayed, it gives the higher risk to the right one \
+                 {} times in 100.",
+                decimal(100.0 * auc, 0)
             );
+            let lede = match self.found_over_time() {
+                Some(found) => format!(
+                    "That is measured on customers it had not seen, {}: {} churned. The 95 % interval is {} times.",
+                    basis(found),
+                    percent(share(found.base_rate.mean)),
+                    interval(&found.roc_auc, |auc| decimal(100.0 * share(auc), 0))
+                ),
+                None => format!(
+                    "That is measured on {} it had not seen, of whom {} churned.",
+                    counted(metrics.n, "customer"),
+                    percent(metrics.base_rate)
+                ),
+            };
             return (headline, lede);
         };
         let at_risk = today.in_bands(&[Segment::High, Segment::Critical]);
@@ -279,19 +293,30 @@ impl ReportPage<'_> {
                 format!("in {}", counted(self.report.model.training().rows, "row")),
             ),
         };
-        let recency = match evaluation.recency_auc {
-            Some(auc) => format!("recency alone: {}; chance: 0.5", decimal(auc, 3)),
-            None => "0.5 is chance, 1 is perfect".to_owned(),
+        let found = self.found_over_time();
+        let (auc, auc_note) = match (found, evaluation.recency_auc) {
+            (Some(found), _) => (decimal(share(found.roc_auc.mean), 2), self.auc_note(found)),
+            (None, Some(recency)) => {
+                (decimal(metrics.roc_auc, 3), format!("recency alone: {}; chance: 0.5", decimal(recency, 3)))
+            }
+            (None, None) => (decimal(metrics.roc_auc, 3), "0.5 is chance, 1 is perfect".to_owned()),
+        };
+        let judged = format!("of the {} judged churned", counted(metrics.n, "customer"));
+        let (base_rate, rate_note) = match found {
+            Some(found) => {
+                let interval = interval(&found.base_rate, |rate| percent(share(rate)));
+                (
+                    percent(share(found.base_rate.mean)),
+                    format!("of the customers churned, 95 % interval {interval}, {}", basis(found)),
+                )
+            }
+            None => (percent(metrics.base_rate), judged),
         };
         [
             "<dl class=\"tiles\">\n".to_owned(),
             first,
-            tile(
-                "Base rate",
-                percent(metrics.base_rate),
-                format!("of the {} judged churned", counted(metrics.n, "customer")),
-            ),
-            tile("Ranking (AUC)", decimal(metrics.roc_auc, 3), recency),
+            tile("Base rate", base_rate, rate_note),
+            tile("Ranking (AUC)", auc, auc_note),
             tile(
                 "Calibration error",
                 percent(metrics.ece),
@@ -314,8 +339,12 @@ impl ReportPage<'_> {
         let protocol = match (evaluation.protocol, evaluation.test_cutoff) {
             (Protocol::OutOfTime, Some(cutoff)) => format!(
                 "Judged out of time at {} on {judged}: the model learned from {learned} of earlier cutoffs, whose \
-                 outcome was known by then, and was compared with what these customers did afterwards.",
-                date(cutoff)
+                 outcome was known by then, and was compared with what these customers did afterwards.{}",
+                date(cutoff),
+                match self.found_over_time().map_or(0, |found| found.cutoffs.len()) {
+                    0 | 1 => String::new(),
+                    n => format!(" So it was at {} before.", counted(n as u64 - 1, "day")),
+                }
             ),
             (Protocol::OutOfTime, None) => {
                 format!("Judged out of time on {judged}, learned from {learned} before them.")

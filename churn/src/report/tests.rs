@@ -60,7 +60,8 @@ fn every_section_is_there() {
         "Of 200 customers, ",
         "Customers scored",
         "Base rate",
-        "recency alone: ",
+        "sorting by the last &lt;visit&gt; alone reaches 0.",
+        "How far to believe it",
         "Calibration error",
         "What churn means here",
         "no event of any type follows within 90 days",
@@ -90,7 +91,8 @@ fn every_section_is_there() {
     ] {
         assert!(page.contains(text), "{text:?} is missing");
     }
-    assert_eq!(page.matches("<svg role=\"img\"").count(), 5);
+    // The charts over time are there if there are two days.
+    assert_eq!(page.matches("<svg role=\"img\"").count(), if page.contains("day by day") { 7 } else { 5 });
     assert_eq!(page.matches("<tr class=\"why\">").count(), 10);
 }
 
@@ -214,4 +216,118 @@ fn customers_who_left_long_ago_are_not_at_risk() {
     let page = report.to_html();
     assert!(!page.contains(">gone<"));
     assert!(page.contains(" without an event in the 365 days"));
+}
+
+/// The report of a model whose document has this in place of its results over time; null is left out.
+fn page_with(over_time: serde_json::Value) -> String {
+    let model = train(&log(), &TrainConfig::default()).expect("a model");
+    let mut document: serde_json::Value = serde_json::from_str(&model.to_json()).expect("JSON");
+    let evaluation = document["evaluation"].as_object_mut().expect("an evaluation");
+    match over_time {
+        serde_json::Value::Null => evaluation.remove("over_time"),
+        found => evaluation.insert("over_time".to_owned(), found),
+    };
+    Report::new("x", &Model::from_json(&document.to_string()).expect("a document")).to_html()
+}
+
+/// Results at these days, with an AUC of 0.85 and one of 0.76 for recency.
+fn results_at(days: &[&str]) -> serde_json::Value {
+    use serde_json::json;
+    let estimate = |mean: f64, half: f64| json!({"mean": mean, "standard_error": half / 2.0, "low": mean - half, "high": mean + half});
+    let scores = json!({"roc_auc": 0.84, "log_loss": 0.5, "brier": 0.16});
+    let row = |day: &&str| {
+        json!({
+            "cutoff": day, "customers": 1000, "churned": 300, "base_rate": 0.3, "expected": 290.4, "learned_from": ["2023-01-01"],
+            "train_rows": 500, "roc_auc": 0.85, "log_loss": 0.4567, "brier": 0.1234, "lift_10": 3.21, "recency_auc": 0.76,
+            "against": {"logistic_regression": scores},
+        })
+    };
+    json!({
+        "cutoffs": days.iter().map(row).collect::<Vec<_>>(), "roc_auc": estimate(0.85, 0.02), "earlier_roc_auc": null,
+        "log_loss": estimate(0.4567, 0.01), "brier": estimate(0.1234, 0.004), "lift_10": estimate(3.21, 0.3),
+        "base_rate": estimate(0.3, 0.025), "predicted_minus_observed": estimate(-0.0096, 0.02), "recency_auc": estimate(0.76, 0.03),
+        "against": [
+            {"name": "recency", "mean_roc_auc": 0.76, "roc_auc": estimate(0.09, 0.01), "log_loss": null, "brier": null, "cutoffs_won": days.len()},
+            {"name": "logistic_regression", "mean_roc_auc": 0.86, "roc_auc": estimate(-0.01, 0.002),
+             "log_loss": estimate(0.02, 0.005), "brier": estimate(0.003, 0.001), "cutoffs_won": 0},
+        ],
+        "reliability": [], "segments": [],
+    })
+}
+
+/// The intervals that are shown whatever was judged.
+const NUMBERS: [&str; 8] = [
+    "<dd class=\"number\">0.85</dd>",
+    "95 % interval <span class=\"nowrap\">0.83 to 0.87</span>",
+    "<td>0.4567<small class",
+    "0.4467 to 0.4667",
+    "0.1194 to 0.1274",
+    "2.91 to 3.51",
+    "27.5\u{a0}% to 32.5\u{a0}%",
+    "−3.0 to +1.0",
+];
+
+#[test]
+fn results_over_time_have_charts_and_intervals() {
+    let page = page_with(results_at(&["2024-03-01", "2024-05-30"]));
+    for text in NUMBERS {
+        assert!(page.contains(text), "{text:?} is missing");
+    }
+    for text in [
+        "mean of 2 days; sorting by the last event alone reaches 0.76",
+        "aria-label=\"AUC at 2 days: the model between 0.85 and 0.85, recency alone between 0.76 and 0.76.\"",
+        "aria-label=\"Churners expected and observed: 2024-03-01 290 and 300, 2024-05-30 290 and 300.\"",
+        "better than recency alone on 2 of 2 days; the mean difference is +0.090 (95 % interval <span class=\"nowrap\">+0.080 to +0.100</span>)",
+        // 2 × 290.4, 2 × 300
+        "Over these 2 days the probabilities add up to 581 churners, and 600 were observed.",
+        "no more than chance explains",
+        "<td>+0.0200<small class=\"interval\"><span class=\"nowrap\">+0.0150 to +0.0250</span></small></td>",
+        "The model ranks better than recency alone. Plain logistic regression did better",
+        "<tr><th scope=\"row\"><span class=\"nowrap\">2024-05-30</span></th><td>1,000</td><td>290.4</td><td>300</td><td>0.850</td>",
+        "So it was at 1 day before.",
+    ] {
+        assert!(page.contains(text), "{text:?} is missing");
+    }
+    assert_eq!(page.matches("<svg role=\"img\"").count(), 6);
+}
+
+#[test]
+fn one_day_has_a_sentence_in_place_of_charts() {
+    for (days, words) in
+        [(vec![], "Customers were held out, not days."), (vec!["2024-05-30"], "Only one day was judged")]
+    {
+        let page = page_with(results_at(&days));
+        for text in NUMBERS {
+            assert!(page.contains(text), "{text:?} is missing");
+        }
+        assert!(page.contains(words) && !page.contains("day by day"));
+        assert_eq!(page.matches("<svg role=\"img\"").count(), 4);
+    }
+}
+
+#[test]
+fn an_older_document_has_no_intervals() {
+    let page = page_with(serde_json::Value::Null);
+    assert!(page.contains("recency alone: 0.") && page.contains("chance: 0.5"));
+    for text in ["95 % interval", "How far to believe it", "NaN"] {
+        assert!(!page.contains(text), "{text:?}");
+    }
+    assert_eq!(page.matches("<svg role=\"img\"").count(), 4);
+}
+
+/// A document may come from anybody.
+#[test]
+fn wild_results_over_time_stay_inside() {
+    let mut wild = results_at(&vec!["2024-05-30"; 40]);
+    for row in wild["cutoffs"].as_array_mut().expect("rows") {
+        row["expected"] = serde_json::json!(-1e300);
+        row["churned"] = serde_json::json!(u64::MAX);
+        row["roc_auc"] = serde_json::json!(1e308);
+        row["recency_auc"] = serde_json::json!(-5.0);
+    }
+    wild["roc_auc"]["low"] = serde_json::json!(-1e308);
+    wild["against"][0]["name"] = serde_json::json!("<script>");
+    let page = page_with(wild);
+    assert!(page.contains("Minus &lt;script&gt;") && !page.contains("<script") && !page.contains("NaN"));
+    assert!(page.len() < 200_000, "{}", page.len());
 }

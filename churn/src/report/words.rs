@@ -38,6 +38,22 @@ pub(super) fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
+/// Formats a large number of customers shortly, for charts: 1234 → `1,234`, 123456 → `123k`, 12345678 → `12M`.
+pub(super) fn short_count(n: f64) -> String {
+    match n {
+        n if n < 99_999.5 => decimal(n, 0),
+        n if n < 9_999_500.0 => decimal(n / 1e3, 0) + "k",
+        n => decimal(n / 1e6, 0) + "M",
+    }
+}
+
+/// Formats a difference with its sign: 0.02 → `+0.02`.
+pub(super) fn signed(value: f64, places: usize) -> String {
+    let text = decimal(value, places);
+    let positive = value > 0.0 && text.bytes().any(|c| matches!(c, b'1'..=b'9'));
+    if positive { format!("+{text}") } else { text }
+}
+
 /// Formats a share with one decimal: 0.1834 → `18.3 %`.
 pub(super) fn percent(share: f64) -> String {
     decimal(100.0 * share, 1) + "\u{a0}%"
@@ -111,6 +127,8 @@ mod tests {
     fn numbers_read_as_people_write_them() {
         assert_eq!([counted(1, "row"), counted(2, "row")], ["1 row", "2 rows"]);
         assert_eq!([percent(0.1834), whole_percent(0.1834)], ["18.3\u{a0}%", "18\u{a0}%"]);
+        assert_eq!([1234.4, 99_999.5, 12_345_678.0].map(short_count), ["1,234", "100k", "12M"]);
+        assert_eq!([signed(0.02, 2), signed(-0.02, 2), signed(0.001, 2)], ["+0.02", "−0.02", "0.00"]);
         assert_eq!([bound(0.7), bound(0.125)], ["70\u{a0}%", "12.5\u{a0}%"]);
     }
 
