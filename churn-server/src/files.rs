@@ -76,6 +76,14 @@ impl Files {
         self.store.pending_files(self.grace).await
     }
 
+    /// Returns the numbers of files on record: of those that the next sweep removes, and of all.
+    ///
+    /// # Errors
+    /// The errors of the database.
+    pub async fn count_pending(&self) -> crate::error::Result<(i64, i64)> {
+        self.store.count_pending_files(self.grace).await
+    }
+
     /// Checks that the storage belongs to this database.
     ///
     /// # Errors
@@ -228,14 +236,19 @@ impl Storage for Files {
         // From here on, no copy of this database is accepted in its place.
         self.installation.rotate_token(&lock).await?;
         let mut removed = self.storage.sweep().await?;
-        for key in self.store.mark_files_for_deletion(self.grace).await.map_err(database)? {
-            let place = key.parse::<Location>().and_then(|at| at.with_prefix(&self.prefix))?;
-            lock.check_held().await.map_err(database)?;
-            if self.storage.delete(&place).await? {
-                tracing::info!(at = %place, "a file that no row refers to is removed");
-                removed += 1;
+        self.store.mark_files_for_deletion(self.grace).await.map_err(database)?;
+        let mut doomed = self.store.doomed_files("").await.map_err(database)?;
+        while let Some(last) = doomed.last().cloned() {
+            for key in doomed {
+                let place = key.parse::<Location>().and_then(|at| at.with_prefix(&self.prefix))?;
+                lock.check_held().await.map_err(database)?;
+                if self.storage.delete(&place).await? {
+                    tracing::info!(at = %place, "a file that no row refers to is removed");
+                    removed += 1;
+                }
+                self.store.delete_file_record(&key).await.map_err(database)?;
             }
-            self.store.delete_file_record(&key).await.map_err(database)?;
+            doomed = self.store.doomed_files(&last).await.map_err(database)?;
         }
         Ok(removed)
     }

@@ -25,6 +25,9 @@ const REFERRED: &str = "(EXISTS (SELECT 1 FROM datasets WHERE datasets.file_key 
      OR EXISTS (SELECT 1 FROM prediction_batches WHERE prediction_batches.file_key = pending_files.key) \
      OR EXISTS (SELECT 1 FROM backtests WHERE backtests.result_key = pending_files.key))";
 
+/// Number of doomed files that a sweep reads at once, so that it needs no memory for all of them.
+const DOOMED_AT_ONCE: i64 = 1000;
+
 /// A file on record.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct PendingFile {
@@ -94,29 +97,53 @@ impl Store {
         Ok(on_pool!(self.pool(), db => sqlx::query_as(sql).bind(millis(grace)).fetch_all(db).await)?)
     }
 
-    /// Marks as doomed the files that have been on record for longer than the grace time and that no row refers to. Returns the
-    /// keys of all doomed files that are still on record.
+    /// Returns the numbers of files on record: of those that are due, and of all. The database counts them, because the list may
+    /// be long: every file that was deleted within the grace time is on it.
     ///
     /// # Errors
     /// The errors of the database.
-    pub async fn mark_files_for_deletion(&self, grace: Duration) -> Result<Vec<String>> {
+    pub async fn count_pending_files(&self, grace: Duration) -> Result<(i64, i64)> {
+        let sql = statement(
+            self.pool(),
+            "SELECT COALESCE(SUM(CASE WHEN doomed OR (recorded_at < {now} - $1 AND NOT {referred}) THEN 1 ELSE 0 END), 0), \
+             COUNT(*) FROM pending_files",
+        );
+        Ok(on_pool!(self.pool(), db => sqlx::query_as(sql).bind(millis(grace)).fetch_one(db).await)?)
+    }
+
+    /// Marks as doomed the files that have been on record for longer than the grace time and that no row refers to.
+    ///
+    /// # Errors
+    /// The errors of the database.
+    pub async fn mark_files_for_deletion(&self, grace: Duration) -> Result<()> {
         // Without this, a clock that was set back would keep such a record for ever.
         const FUTURE: &str = "UPDATE pending_files SET recorded_at = {now} WHERE recorded_at > {now}";
         // A failed job may write a file again whose row exists; the row keeps the file.
         const KEPT: &str = "DELETE FROM pending_files WHERE recorded_at < {now} - $1 AND {referred}";
         const DOOM: &str =
             "UPDATE pending_files SET doomed = TRUE WHERE NOT doomed AND recorded_at < {now} - $1 AND NOT {referred}";
-        const DOOMED: &str = "SELECT key FROM pending_files WHERE doomed AND NOT {referred} ORDER BY key";
         let pool = self.pool();
-        let (future, kept, doom, doomed) =
-            (statement(pool, FUTURE), statement(pool, KEPT), statement(pool, DOOM), statement(pool, DOOMED));
+        let (future, kept, doom) = (statement(pool, FUTURE), statement(pool, KEPT), statement(pool, DOOM));
         let grace = millis(grace);
-        Ok(on_pool!(pool, db => {
+        on_pool!(pool, db => {
             sqlx::query(kept).bind(grace).execute(db).await?;
             sqlx::query(doom).bind(grace).execute(db).await?;
-            sqlx::query(future).execute(db).await?;
-            sqlx::query_scalar(doomed).fetch_all(db).await
-        })?)
+            sqlx::query(future).execute(db).await.map(drop)
+        })?;
+        Ok(())
+    }
+
+    /// Returns the keys of doomed files that are still on record, in order: the first ones after the key `after`, at most
+    /// [`DOOMED_AT_ONCE`].
+    ///
+    /// # Errors
+    /// The errors of the database.
+    pub async fn doomed_files(&self, after: &str) -> Result<Vec<String>> {
+        let sql = statement(
+            self.pool(),
+            "SELECT key FROM pending_files WHERE doomed AND key > $1 AND NOT {referred} ORDER BY key LIMIT $2",
+        );
+        Ok(on_pool!(self.pool(), db => sqlx::query_scalar(sql).bind(after).bind(DOOMED_AT_ONCE).fetch_all(db).await)?)
     }
 
     /// Deletes the record of a doomed file that is no longer in storage.
@@ -183,6 +210,26 @@ impl Tx {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn doomed_files_are_counted_and_read_in_parts() {
+        let store = Store::open("sqlite::memory:", 1).await.expect("opens");
+        let Pool::Sqlite(pool) = store.pool() else { panic!("it is SQLite") };
+        let sql = "WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < $1) \
+                   INSERT INTO pending_files (key, reason, recorded_at) SELECT printf('datasets/%05d', n), 'deleted', n FROM number";
+        sqlx::query(sql).bind(DOOMED_AT_ONCE).execute(pool).await.expect("are inserted");
+        store.record_file("datasets/young").await.expect("is recorded");
+        let grace = Duration::from_secs(3600);
+        let all = DOOMED_AT_ONCE + 2;
+        assert_eq!(store.count_pending_files(grace).await.expect("are counted"), (all - 1, all));
+        store.mark_files_for_deletion(grace).await.expect("are marked");
+        let first = store.doomed_files("").await.expect("a list");
+        assert_eq!((first.len() as i64, first[0].as_str()), (DOOMED_AT_ONCE, "datasets/00000"));
+        let last = store.doomed_files(&first[first.len() - 1]).await.expect("a list");
+        assert_eq!(last, [format!("datasets/{DOOMED_AT_ONCE:05}")]);
+        assert!(store.doomed_files(&last[0]).await.expect("a list").is_empty());
+        assert_eq!(store.count_pending_files(grace).await.expect("are counted"), (all - 1, all));
+    }
 
     /// A new column with keys must be part of the check before a file is removed.
     #[tokio::test]

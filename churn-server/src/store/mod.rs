@@ -47,6 +47,11 @@ use crate::private;
 /// limit is for requests before that.
 const ACQUIRE: Duration = Duration::from_secs(3);
 
+/// Maximum size in KiB of the page cache of each SQLite connection. SQLite would take 2 MB for each of
+/// `DATABASE_CONNECTIONS`, so the memory of the server would grow by 20 MB together with the database. A small cache costs
+/// little: the operating system caches the file too, and SQLite empties the cache whenever another connection has written.
+const SQLITE_CACHE: u32 = 512;
+
 /// Connection pool of either database.
 #[derive(Clone, Debug)]
 pub enum Pool {
@@ -150,6 +155,8 @@ impl Store {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(30))
+                // A negative number is a size in KiB, a positive one a number of pages.
+                .pragma("cache_size", format!("-{SQLITE_CACHE}"))
                 .foreign_keys(true);
             let options = SqlitePoolOptions::new().acquire_timeout(Duration::from_secs(30));
             // A database in memory exists only as long as its one connection.
@@ -256,6 +263,14 @@ mod tests {
     fn no_password_is_shown() {
         assert_eq!(without_password("postgres://me:secret@host:5432/churn"), "postgres://…@host:5432/churn");
         assert_eq!(without_password("sqlite:/data/churn.db"), "sqlite:/data/churn.db");
+    }
+
+    #[tokio::test]
+    async fn the_page_cache_of_a_connection_is_limited() {
+        let store = Store::open("sqlite::memory:", 1).await.expect("opens");
+        let Pool::Sqlite(pool) = store.pool() else { panic!("it is SQLite") };
+        let size: i64 = sqlx::query_scalar("PRAGMA cache_size").fetch_one(pool).await.expect("is known");
+        assert_eq!(size, -i64::from(SQLITE_CACHE));
     }
 
     #[tokio::test]
