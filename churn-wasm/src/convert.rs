@@ -4,12 +4,14 @@
 //! key or a value of the wrong type is refused with its name, and numbers keep their bits. Columns of numbers are passed as
 //! typed arrays.
 
+#[cfg(not(feature = "training"))]
 use std::io::{self, Write};
 
 use churn::{Column, ColumnData, Day, FromJson, Json, JsonError, Table, Value};
 use js_sys::{Array, Float64Array};
 use serde::Serialize;
 use serde_json::Serializer;
+#[cfg(not(feature = "training"))]
 use serde_json::ser::Formatter;
 use wasm_bindgen::prelude::*;
 
@@ -36,15 +38,26 @@ extern "C" {
 /// Converts a result to a plain object or array. A missing value is null.
 pub(crate) fn results(value: &impl Serialize) -> Result<JsValue> {
     let mut text = Vec::new();
+    // The writer of model documents, whose code is there already.
+    #[cfg(feature = "training")]
+    let written = value.serialize(&mut Serializer::new(&mut text));
+    #[cfg(not(feature = "training"))]
     let written = value.serialize(&mut Serializer::with_formatter(&mut text, Numbers));
-    let text = written.ok().and_then(|()| String::from_utf8(text).ok());
+    parsed(written.is_ok(), text)
+}
+
+#[inline(never)]
+fn parsed(is_written: bool, text: Vec<u8>) -> Result<JsValue> {
+    let text = String::from_utf8(text).ok().filter(|_| is_written);
     let text = text.ok_or_else(|| BindingError::parameter("the result cannot be written as JSON"))?;
     js_sys::JSON::parse(&text).map_err(|error| BindingError::thrown(&error))
 }
 
 /// Writes numbers as the standard library does, because the number writer of serde_json would add tables to the binary.
+#[cfg(not(feature = "training"))]
 struct Numbers;
 
+#[cfg(not(feature = "training"))]
 impl Formatter for Numbers {
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
         writer.write_all(value.to_string().as_bytes())

@@ -38,8 +38,8 @@ export function reliability({ reliability: bins }) {
   return frame("Predicted risk against the share that really left, in ten groups of equal size.", "risk that was predicted", "share that left", { x: shares, y: shares }, diagonal(), line(bins.map((bin) => [bin.predicted, bin.observed])), dots);
 }
 
-// Charts over days leave the top eighth of their height for the names of the marks.
-const ROOM = 0.875;
+// Charts over days leave the top sixth of their height for the names of the marks.
+const ROOM = 0.84;
 const LABELLED = 5;
 const days = (rows) => {
   const every = Math.ceil(rows.length / (LABELLED - 1));
@@ -80,7 +80,7 @@ export function churners(rows) {
   const most = Math.max(1, ...rows.flatMap((row) => [row.expected, row.churned]));
   const power = 10 ** Math.floor(Math.log10(Math.max(1, most / 5)));
   const step = [1, 2, 5, 10].map((digit) => digit * power).find((one) => one >= most / 5);
-  const top = step * Math.ceil(most / step);
+  const top = step * Math.ceil((1.04 * most) / step);
   const at = (customers) => ROOM * Math.max(0, customers / top);
   const short = (customers) => (customers < 99_999.5 ? count(customers) : compact.format(customers));
   const y = Array.from({ length: Math.round(top / step) + 1 }, (_, i) => [at(i * step), short(i * step)]);

@@ -12,7 +12,7 @@ const WIDTH: f64 = 440.0;
 const HEIGHT: f64 = 340.0;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = WIDTH - 18.0;
-const TOP: f64 = 40.0;
+const TOP: f64 = 44.0;
 const BOTTOM: f64 = HEIGHT - 48.0;
 
 // Keep in step with charts.rs and style.css.
@@ -84,7 +84,7 @@ pub(super) fn ranking(days: &[CutoffResult], mean: &Estimate, recency: &str) -> 
 pub(super) fn churners(days: &[CutoffResult]) -> String {
     let most = days.iter().flat_map(|row| [amount(row.expected), row.churned as f64]).fold(1.0, f64::max);
     let step = round_step(most / 5.0);
-    let high = step * (most / step).ceil();
+    let high = step * (1.04 * most / step).ceil();
     let y = |churners: f64| BOTTOM - (churners / high).clamp(0.0, 1.0) * (BOTTOM - TOP);
     let mut chart = Chart::default();
     for i in 0..=(high / step).round() as usize {
