@@ -238,7 +238,8 @@ impl Outgoing for Backtest {
         ]
         .map(|(name, column)| (name.to_owned(), column))
         .into();
-        let measures: [(&str, fn(&Scores) -> f64); 3] =
+        type Measure = (&'static str, fn(&Scores) -> f64);
+        let measures: [Measure; 3] =
             [("roc_auc", |of| of.roc_auc), ("log_loss", |of| of.log_loss), ("brier", |of| of.brier)];
         for name in rows().next().into_iter().flat_map(|row| row.against.keys()) {
             for (measure, of) in measures {

@@ -218,14 +218,21 @@ fn a_leak_is_seen() {
     let codes: Vec<&str> = planted.findings.iter().map(|finding| finding.code.as_str()).collect();
     assert!(codes.contains(&"undated_attributes"), "{codes:?}");
     assert!(planted.findings.iter().any(|finding| finding.message.contains("last_seen")));
-    // With the day from which a row holds, nothing of it reaches an earlier cutoff, and the audit says so.
-    let rows: String = last_seen.iter().map(|(id, day)| format!("{id},{day},{}\n", events.last_day())).collect();
-    let dated = Table::from_csv(format!("customer_id,last_seen,valid_from\n{rows}").as_bytes(), ',').expect("good");
+    // A column that was known when it says so: the number of events by a day, valid from that day on.
+    let known = events.first_day().plus(150);
+    let mut by_then: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for (id, day, ..) in events.iter() {
+        *by_then.entry(id).or_insert(0) += usize::from(day <= known);
+    }
+    let rows: String = by_then.iter().map(|(id, count)| format!("{id},{count},{known}\n")).collect();
+    let dated =
+        Table::from_csv(format!("customer_id,orders,valid_from\n{rows}").as_bytes(), ',').expect("a good table");
     let audited = backtest(churn::Input::from(&events).with_attributes(&dated, "customer_id"), &config(json));
-    let audited = audited.map(|found| (found.audit.expect("it is on").inputs, found.over_time.roc_auc.mean));
-    let (inputs, mean) = audited.expect("columns without a value are learned from like others");
-    assert_eq!(inputs, ["events", "attributes"]);
-    assert!((mean - honest).abs() < 0.01, "{mean}, {honest}");
+    let audited = audited.expect("the table matches");
+    assert_eq!(audited.audit.expect("it is on").inputs, ["events", "attributes"]);
+    let codes: Vec<&str> = audited.findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert!(!codes.contains(&"undated_attributes"), "{codes:?}");
+    assert!((audited.over_time.roc_auc.mean - honest).abs() < 0.03, "{:?}, {honest}", audited.over_time.roc_auc);
 
     let leaking = planted.over_time.roc_auc.mean;
     say(&format!("backtest: AUC {honest:.3}, with the future in a column {leaking:.3}"));
