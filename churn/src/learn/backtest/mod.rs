@@ -157,7 +157,7 @@ fn recipes(config: &BacktestConfig) -> Vec<Recipe> {
 /// for customer in 0..120 {
 ///     let stop = if customer % 3 == 0 { 5 * customer } else { 800 };
 ///     for day in (0..stop).step_by(20 + customer % 40) {
-///         csv.push_str(&format!("c{customer},{}\n", churn::Day::MIN.plus(4_000_000 + day as i32)));
+///         csv.push_str(&format!("c{customer},{}\n", churn::Day::from_ymd(2022, 1, 1).unwrap().plus(day as i32)));
 ///     }
 /// }
 /// let events = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
