@@ -393,7 +393,8 @@ def test_what_a_notebook_shows(events: churn.Events, model: churn.Model) -> None
     assert f"AUC {auc['mean']:.2f} (95 % interval {auc['low']:.2f} to {min(auc['high'], 1):.2f}), " in html
     assert (f"mean of {days} days" in html) == (days > 1)
     older = type(evaluation)({**evaluation, "over_time": None})._repr_html_()
-    assert older.count("<svg") == 4 and "interval" not in older
+    assert older.count("<svg") == 4
+    assert "interval" not in older
     shown: list[Any] = [events, model, model.predict(events), model.features(events), model.explain(events)]
     shown += [churn.labels(events, "2023-12-31"), churn.profit.contact_list(model.predict(events))]
     for result in shown:
