@@ -61,10 +61,6 @@ def _basis(found: dict[str, Any]) -> str:
     return f"mean of {days} days, 95 % interval" if days > 1 else "95 % interval"
 
 
-def _interval(estimate: dict[str, float]) -> str:
-    return f"{_number(estimate['mean'])} ({_number(estimate['low'])} to {_number(estimate['high'])})"
-
-
 def _ranks(found: dict[str, Any]) -> str:
     """Say how well the model ranks, and how sure that is."""
     days, auc, recency = len(found["cutoffs"]), found["roc_auc"], found["recency_auc"]
