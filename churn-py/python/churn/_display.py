@@ -28,7 +28,7 @@ class Evaluation(dict[str, Any]):
         metrics, logistic = self["metrics"], self["logistic_regression"]
         names = ["roc_auc", "pr_auc", "log_loss", "brier", "ece", "lift_10", "precision", "recall", "f1"]
         found = self.get("over_time")
-        rows = [(name, _number(metrics[name]), _number(logistic[name])) for name in names]
+        rows: list[tuple[str, ...]] = [(name, _number(metrics[name]), _number(logistic[name])) for name in names]
         if found is not None:
             rows = [(*row, _interval(found[row[0]]) if row[0] in found else "") for row in rows]
         recency = self["recency_auc"]
