@@ -103,6 +103,12 @@ impl Measure {
         }
     }
 
+    /// [`Measure::estimate`] of a measure that lies between 0 and 1, and so do the bounds of its interval.
+    pub(super) fn estimate_of_share(&self) -> Estimate {
+        let found = self.estimate();
+        Estimate { low: found.low.max(0.0), high: found.high.min(1.0), ..found }
+    }
+
     /// The mean over all cutoffs. There must be one.
     pub(super) fn estimate(&self) -> Estimate {
         let mut cutoffs = self.cutoffs.clone();

@@ -160,14 +160,14 @@ impl Record {
             });
         }
         Ok(OverTime {
-            roc_auc: self.roc_auc.estimate(),
-            earlier_roc_auc: self.earlier.map(|(_, measure)| measure.estimate()),
+            roc_auc: self.roc_auc.estimate_of_share(),
+            earlier_roc_auc: self.earlier.map(|(_, measure)| measure.estimate_of_share()),
             log_loss: self.log_loss.estimate(),
-            brier: self.brier.estimate(),
+            brier: self.brier.estimate_of_share(),
             lift_10: self.lift_10.estimate(),
-            base_rate: self.base_rate.estimate(),
+            base_rate: self.base_rate.estimate_of_share(),
             predicted_minus_observed: self.predicted_minus_observed.estimate(),
-            recency_auc: has_recency.then(|| self.recency_auc.estimate()),
+            recency_auc: has_recency.then(|| self.recency_auc.estimate_of_share()),
             against,
             reliability: self.pooled.reliability(),
             segments: self.pooled.segments(),
