@@ -324,7 +324,7 @@ def matrices(costs, n):
 
 
 def pays(tp, fp, tn, fn, p):
-    """Whether contacting has the lower expected cost: Bayes minimum risk by its definition, without a threshold."""
+    """Return True if contacting has the lower expected cost: Bayes minimum risk by its definition, without a threshold."""
     return p * tp + (1 - p) * fp < p * fn + (1 - p) * tn
 
 

@@ -207,7 +207,7 @@ fn unpacked(path: &Path) -> Result<Vec<u8>> {
     output(Command::new("xz").arg("-dc").arg(&packed), "xz")
 }
 
-/// What a program prints.
+/// Runs a program and returns its output.
 fn output(command: &mut Command, name: &str) -> Result<Vec<u8>> {
     let output =
         command.output().map_err(|error| Failure::new(ErrorKind::Io, format!("cannot run {name}: {error}")))?;

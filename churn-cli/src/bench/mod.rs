@@ -70,7 +70,7 @@ struct Judged {
     over_time: OverTime,
     /// The versions of the other libraries, and the failures.
     peers: Vec<PeerResult>,
-    /// What each contestant saves at the costs of each customer, if there are some; the default first, without a name.
+    /// The savings of each contestant at the costs of each customer, if there are some; the default first, without a name.
     savings: Vec<(String, Savings)>,
 }
 

@@ -149,7 +149,7 @@ fn calibration(over_time: &OverTime) -> String {
     text
 }
 
-/// What each contestant saves, where every customer has costs of their own.
+/// The savings of each contestant, if the customers have costs of their own.
 fn saved(of: &Judged) -> String {
     if of.savings.is_empty() {
         return String::new();

@@ -31,7 +31,7 @@ pub(super) struct PeerResult {
     name: &'static str,
     /// The versions of the libraries.
     pub(super) versions: serde_json::Map<String, serde_json::Value>,
-    /// What went wrong.
+    /// The message of the error, if the libraries failed.
     pub(super) failure: Option<String>,
 }
 

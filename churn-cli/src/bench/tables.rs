@@ -120,7 +120,7 @@ impl Rows {
         self.churned.len()
     }
 
-    /// What each contestant saves at the threshold of each customer, if the table has costs; the default first.
+    /// The savings of each contestant at the threshold of each customer, if the table has costs; the default first.
     pub(super) fn savings(&self, predictions: &[CutoffPredictions]) -> Result<Vec<(String, Savings)>> {
         let Some(costs) = &self.costs else { return Ok(Vec::new()) };
         let order: Vec<usize> =

@@ -188,8 +188,8 @@ impl FeatureConfig {
     }
 
     /// The scales of a fitted configuration.
-    fn scales(&self) -> Option<Scales> {
-        Some(self.scales.expect("a fitted configuration has scales"))
+    fn fitted_scales(&self) -> Scales {
+        self.scales.expect("a fitted configuration has scales")
     }
 
     /// Returns true if event types have columns.
@@ -328,7 +328,7 @@ pub(crate) fn matrix(rows: usize, columns: usize, values: Vec<f64>) -> Array2<f6
 
 /// Computes the features of these customers with a fitted configuration.
 pub(crate) fn compute(history: &History<'_>, customers: &[usize], fitted: &FeatureConfig) -> Result<FeatureTable> {
-    table_of(history, customers, fitted, fitted.scales())
+    table_of(history, customers, fitted, Some(fitted.fitted_scales()))
 }
 
 /// [`compute`] without scales: the columns [`UNSCALED`] hold the values that are still to be scaled.

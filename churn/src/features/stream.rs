@@ -500,7 +500,7 @@ impl FeatureStream {
             });
         };
         let ids = select(&lists, &order);
-        build_table(ids, as_of, &fitted, fitted.scales(), ahead, |row, scratch| {
+        build_table(ids, as_of, &fitted, Some(fitted.fitted_scales()), ahead, |row, scratch| {
             let (s, customer) = order[row];
             let shard = &shards[s as usize];
             scratch.rfm = shard.rfm(customer);

@@ -20,7 +20,7 @@ use crate::progress::{Observer, step};
 use crate::random::Random;
 use crate::segments::segment_table;
 
-/// What is needed to judge a recipe.
+/// The settings and the context for judging a recipe.
 pub(super) struct Judge<'a> {
     pub(super) config: &'a LearnConfig,
     /// Cutoff, number of labelled customers and number of churners, oldest first; empty for a table.

@@ -20,7 +20,7 @@ impl ReportPage<'_> {
         format!("sorting by the last {} alone", Escaped(event))
     }
 
-    /// What the mean AUC is a mean of, and the AUC of recency alone.
+    /// The basis of the mean AUC in words, and the AUC of recency alone.
     fn basis_and_recency(&self, found: &OverTime) -> String {
         let recency = match found.recency_auc {
             Some(auc) => format!("{} reaches {}", self.by_last_event(), decimal(share(auc.mean), 2)),
@@ -143,7 +143,7 @@ fn other_name(name: &str) -> String {
     }
 }
 
-/// What the means are means of.
+/// The basis of the means in words.
 pub(super) fn basis(found: &OverTime) -> String {
     match found.cutoffs.len() {
         0 => "judged on held-out customers".to_owned(),

@@ -55,7 +55,7 @@ pub struct Backtest {
     pub skipped: Vec<SkippedCutoff>,
     /// The result of the audit that no event after a cutoff reaches its features; none if it was switched off.
     pub audit: Option<Audit>,
-    /// What a reader of the result should know.
+    /// The findings about the log, the rows and the results, worst first.
     pub findings: Vec<Finding>,
     /// The predictions of every cutoff, if they were asked for. They are not part of the JSON.
     #[serde(skip)]
@@ -224,9 +224,10 @@ pub fn backtest_with_rows<'a>(
         for judged in &chain.judged {
             step(observer, "backtest", done, judged_days.len())?;
             done += 1;
-            let work = CutoffWork { input, config, chain, judged, recipes: &recipes, observer };
+            let is_last = chain.days[judged.at].day == judged_days[judged_days.len() - 1];
+            let work = CutoffWork { input, config, chain, judged, is_last, recipes: &recipes, observer };
             let rows = work.run(&mut stack, visit)?;
-            if rows.cutoff == judged_days[judged_days.len() - 1] {
+            if is_last {
                 findings.extend(work.of_last(&rows, &joined)?);
             }
             record.add(&rows.contest())?;
@@ -388,6 +389,8 @@ struct CutoffWork<'a> {
     config: &'a BacktestConfig,
     chain: &'a Chain,
     judged: &'a Judged,
+    /// True at the last cutoff of all, whose rows are checked for columns that hold the outcome.
+    is_last: bool,
     recipes: &'a [Recipe],
     observer: &'a dyn Observer,
 }
@@ -400,7 +403,7 @@ struct JudgedRows {
     test: LabelledRows,
     /// The probabilities of each recipe.
     probabilities: Vec<Vec<f64>>,
-    /// The findings about the rows that were learned from.
+    /// The findings about the rows that were learned from, at the last cutoff.
     of_rows: Vec<Finding>,
     features: FeatureConfig,
 }
@@ -456,7 +459,7 @@ impl CutoffWork<'_> {
                         cutoff: self.cutoff(),
                         learned_from: self.chain.days[days].iter().map(|day| day.day).collect(),
                         train_rows: rows.y.len() as u64,
-                        of_rows: of_rows(&rows, &[], None)?,
+                        of_rows: if self.is_last { of_rows(&rows, &[], None)? } else { Vec::new() },
                         test,
                         probabilities: vec![p],
                         features,
