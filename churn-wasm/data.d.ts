@@ -23,7 +23,8 @@ export interface ReadOptions {
     /** 0 or 1, the same in all rows of a customer. */
     churn_label?: string;
   };
-  /** A strptime format such as `%d/%m/%Y`, instead of ISO and RFC 3339 dates. */
+  /** A strptime format such as `%d/%m/%Y`, instead of ISO and RFC 3339 dates; or `unix_s`, `unix_ms` or `unix_us` for a
+   *  number since 1970. */
   date_format?: string | null;
   /** The one ASCII character between fields, default a comma. */
   delimiter?: string;
@@ -38,6 +39,22 @@ export interface ReadOptions {
   first_day?: Day | null;
   /** The last day whose rows are used; later ones are left out and counted. */
   last_day?: Day | null;
+  /** The encoding of a file. The module reads UTF-8 only; decode other files with `TextDecoder` first. */
+  encoding?: "utf-8" | null;
+  /** The number of lines above the column names, default 0. */
+  skip_lines?: number;
+  /** The decimal mark of the amounts, default a point. */
+  decimal?: "." | ",";
+  /** The thousands separator of the amounts, default none. A space stands for every kind of space. */
+  thousands?: "," | "." | " " | "'" | "_" | null;
+  /** True if amounts may have a currency sign or code, or be negative by parentheses or by a minus at the end. */
+  currency?: boolean;
+  /** The texts that stand for a missing value, such as `NULL`. */
+  null_values?: string[];
+  /** The texts of a first field, such as `Total`, whose rows are no events. They are left out and counted. */
+  ignore_rows?: string[];
+  /** True if rows without a customer are left out and counted instead of being bad rows. */
+  skip_anonymous?: boolean;
 }
 
 /** One event, in rows of the source of a log. */
@@ -53,7 +70,7 @@ export interface BadRow {
   message: string;
 }
 
-/** The rows that were read, and those that were refused: `rows = good + bad + outside`. */
+/** The rows that were read, and those that were refused: `rows = good + bad + outside + ignored`. */
 export interface IngestReport {
   /** Data rows seen. */
   rows: number;
@@ -71,6 +88,8 @@ export interface IngestReport {
   merged_rows: number | null;
   /** Rows left out because their day lies before `first_day` or after `last_day`. */
   outside: number;
+  /** Rows left out because all of their fields are blank, or because of `ignore_rows` or `skip_anonymous`. */
+  ignored: number;
   /** The line of a row of the first day that is used; null if rows are not stored. */
   first_day_line: number | null;
   /** The line of a row of the last day that is used; null if rows are not stored. */

@@ -43,7 +43,7 @@ export function version(): string;
 
 /** The stable error codes. All but the last three are the same in every language. */
 export type ErrorCode =
-  | "io" | "empty_file" | "missing_column" | "duplicate_column" | "not_utf8" | "unclosed_quote" | "record_too_long"
+  | "io" | "empty_file" | "unclear_file" | "missing_column" | "duplicate_column" | "not_utf8" | "unclosed_quote" | "record_too_long"
   | "bad_rows" | "too_many_bad_rows" | "no_good_rows" | "too_many_values" | "invalid_column" | "invalid_parameter"
   | "cutoff_outside_data" | "missing_labels" | "no_customers" | "too_few_rows" | "one_class" | "shape_mismatch"
   | "invalid_probability" | "feature_mismatch" | "missing_background" | "finding" | "leak" | "invalid_document"

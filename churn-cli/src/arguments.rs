@@ -43,6 +43,33 @@ pub struct ReadArgs {
     /// Character between the fields of a CSV file; \t for a tab
     #[arg(long, value_name = "C", default_value = ",", value_parser = delimiter)]
     pub delimiter: char,
+    /// Encoding of a CSV file, such as windows-1252 or shift_jis [default: UTF-8, or what the file says by itself]
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// Number of lines above the column names
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub skip_lines: u32,
+    /// Decimal mark of the amounts, a point or a comma
+    #[arg(long, value_name = "C", default_value = ".", value_parser = delimiter)]
+    pub decimal: char,
+    /// Thousands separator of the amounts, such as a comma, a point, a space or an apostrophe [default: none]
+    #[arg(long, value_name = "C", value_parser = delimiter)]
+    pub thousands: Option<char>,
+    /// Amounts may have a currency sign or code, or be negative by parentheses
+    #[arg(long)]
+    pub currency: bool,
+    /// Text that stands for a missing value, such as NULL; can be given several times
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub null_values: Vec<String>,
+    /// Text of a first field, such as Total, whose rows are no events; can be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub ignore_rows: Vec<String>,
+    /// Leave out and count rows without a customer instead of refusing them
+    #[arg(long)]
+    pub skip_anonymous: bool,
+    /// Take the options as they are given, and find out nothing about the form of the file
+    #[arg(long)]
+    pub no_detect: bool,
     /// Leave out rows that cannot be read instead of stopping, as long as they are no more than --max-bad-share
     #[arg(long)]
     pub skip_bad_rows: bool,
@@ -71,6 +98,14 @@ impl ReadArgs {
             },
             date_format: self.date_format.clone(),
             delimiter: self.delimiter,
+            encoding: self.encoding.clone(),
+            skip_lines: self.skip_lines,
+            decimal: self.decimal,
+            thousands: self.thousands,
+            currency: self.currency,
+            null_values: self.null_values.clone(),
+            ignore_rows: self.ignore_rows.clone(),
+            skip_anonymous: self.skip_anonymous,
             on_bad_row: if self.skip_bad_rows { OnBadRow::Skip } else { OnBadRow::Fail },
             max_bad_share: self.max_bad_share,
             merge: self.merge,
@@ -191,7 +226,7 @@ impl CampaignArgs {
 /// The file of a log.
 #[derive(Args, Debug)]
 pub struct FileArgs {
-    /// CSV file with one event a row; a file named .parquet is read as Parquet
+    /// CSV file (also compressed) or .xlsx spreadsheet with one event a row; a file named .parquet is read as Parquet
     pub file: PathBuf,
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::arguments::{FileArgs, ReadArgs, TrainArgs, from_settings, number, setting};
 use crate::failure::Result;
 use crate::files::Files;
-use crate::reading::read_log;
+use crate::reading::{Log, read_log};
 use crate::session::Session;
 use crate::{documents, exit, summary};
 
@@ -47,7 +47,7 @@ impl BacktestCommand {
     pub(crate) fn run(&self, session: &Session<'_>) -> Result<u8> {
         let config = self.config()?;
         let path = &self.file.file;
-        let events = read_log(path, &self.reading, session)?;
+        let Log { events, found: form } = read_log(path, &self.reading, session)?;
         let found = backtest_observed(&events, &config, &session.progress("Judging"))?;
         session.say(&summary(&found));
         let mut files = Files::new(session);
@@ -57,7 +57,7 @@ impl BacktestCommand {
         }
         session.say(&summary::files(files.written(), session.elapsed()));
         session.document(&json!({
-            "input": documents::input(path, &events),
+            "input": documents::input(path, &events, &form),
             "backtest": found,
             "files": documents::files(files.written()),
         }))?;

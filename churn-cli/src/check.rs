@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::arguments::{FileArgs, ReadArgs, TrainArgs};
 use crate::failure::Result;
 use crate::options::assignment;
-use crate::reading::read_log;
+use crate::reading::{Log, read_log};
 use crate::session::Session;
 use crate::summary::{self, percent};
 use crate::{documents, exit};
@@ -27,7 +27,7 @@ impl CheckCommand {
     pub(crate) fn run(&self, session: &Session<'_>) -> Result<u8> {
         let config = self.training.config()?;
         let path = &self.file.file;
-        let events = read_log(path, &self.reading, session)?;
+        let Log { events, found: form } = read_log(path, &self.reading, session)?;
         session.check_interrupted()?;
         let findings = check(&events, &config.labels)?;
         session.check_interrupted()?;
@@ -39,7 +39,7 @@ impl CheckCommand {
             Err(error) => session.say(&format!("\nNo setting is suggested: {error}\n")),
         }
         session.document(&json!({
-            "input": documents::input(path, &events),
+            "input": documents::input(path, &events, &form),
             "findings": findings,
             "suggestion": suggestion.ok(),
         }))?;

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use churn::{Events, Model, Predictions, Segment};
+use churn::{Events, Found, Model, Predictions, Segment};
 use serde_json::{Value, json};
 
-/// The log that was read.
-pub(crate) fn input(path: &Path, events: &Events) -> Value {
+/// The log that was read, and the options that were found in its file.
+pub(crate) fn input(path: &Path, events: &Events, found: &[Found]) -> Value {
     json!({
         "file": path.to_string_lossy(),
+        "found": found,
         "events": events.len(),
         "customers": events.customers(),
         "first_day": events.first_day(),

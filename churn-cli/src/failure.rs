@@ -62,6 +62,7 @@ impl Failure {
             "missing_column" => {
                 "name the columns with --customer-id, --event-date, --amount, --event-type and --order-id"
             }
+            "unclear_file" => "an option answers the question; `churn check FILE` shows what was found",
             "bad_rows" => "--skip-bad-rows leaves them out and reports them; --date-format sets the form of the dates",
             "finding" => {
                 let allowed: Vec<String> =

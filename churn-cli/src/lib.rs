@@ -32,7 +32,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub use failure::{Failure, Result};
 pub use files::{Files, create_folder};
 pub use progress::Progress;
-pub use reading::{read_log, read_model, up_to};
+pub use reading::{Log, read_log, read_model, up_to};
 pub use session::{Interrupted, Session, Streams, program};
 
 /// The exit codes of the command.

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::arguments::{FileArgs, ReadArgs};
 use crate::failure::Result;
 use crate::files::Files;
-use crate::reading::{read_log, read_model, up_to};
+use crate::reading::{Log, read_log, read_model, up_to};
 use crate::session::Session;
 use crate::{documents, exit, summary};
 
@@ -41,7 +41,8 @@ impl PredictCommand {
     pub(crate) fn run(&self, session: &Session<'_>) -> Result<u8> {
         let model = read_model(&self.model)?;
         let path = &self.file.file;
-        let events = up_to(read_log(path, &self.reading, session)?, self.as_of, session)?;
+        let Log { events, found } = read_log(path, &self.reading, session)?;
+        let events = up_to(events, self.as_of, session)?;
         session.check_interrupted()?;
         let input = Input::from(&events).allow(&self.allow).include_inactive(self.include_inactive);
         let as_of = self.as_of.unwrap_or(events.last_day());
@@ -52,7 +53,7 @@ impl PredictCommand {
         files.write(&self.out, |writer| predictions.write_csv(writer))?;
         session.say(&summary::files(files.written(), session.elapsed()));
         session.document(&json!({
-            "input": documents::input(path, &events),
+            "input": documents::input(path, &events, &found),
             "model": { "model": model.kind().name(), "definition": model.definition() },
             "predictions": documents::predictions(&predictions),
             "files": documents::files(files.written()),

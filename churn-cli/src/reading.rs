@@ -1,29 +1,48 @@
 //! Reading of logs and models from files.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek as _};
 use std::path::Path;
 
-use churn::{Day, ErrorKind, Events, Model, Observer, ReadOptions};
+use churn::{Day, ErrorKind, Events, Found, Model, Observer, ReadOptions, detect};
 
 use crate::arguments::ReadArgs;
 use crate::failure::{Failure, Result};
 use crate::session::Session;
 use crate::summary;
 
-/// Reads a log and prints what was read. A file named `.parquet` is read as Parquet, any other one as CSV.
+/// A log, and the form of its file.
+#[derive(Debug)]
+pub struct Log {
+    /// The events.
+    pub events: Events,
+    /// The options of the reader that were found in the file.
+    pub found: Vec<Found>,
+}
+
+/// Reads a log and prints what was read. A file named `.parquet` is read as Parquet, any other one as CSV, whose form is found
+/// where no option gives it.
 ///
 /// # Errors
-/// The errors of [`Events::from_csv`], with the file.
-pub fn read_log(path: &Path, arguments: &ReadArgs, session: &Session<'_>) -> Result<Events> {
+/// `unclear_file` for a file that can be read in several ways; the errors of [`Events::from_csv`], with the file.
+pub fn read_log(path: &Path, arguments: &ReadArgs, session: &Session<'_>) -> Result<Log> {
     let failed = |error: io::Error| Failure::io("cannot read", path, &error);
-    let file = File::open(path).map_err(failed)?;
+    let mut file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         return Err(Failure::new(ErrorKind::Io, format!("cannot read {}: it is a folder", path.display())));
     }
-    let options = arguments.options();
+    let mut options = arguments.options();
+    let mut found = Vec::new();
     let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+    if !is_parquet && !arguments.no_detect {
+        let detected = detect(&file, &options).map_err(|error| Failure::at(path, error))?;
+        file.rewind().map_err(failed)?;
+        session.check_interrupted()?;
+        session.say(&summary::found(&detected));
+        found.clone_from(&detected.found);
+        options = detected.into_options().map_err(|error| Failure::at(path, error))?;
+    }
     let events = match is_parquet {
         true => read_parquet(file, &options, &session.progress("Reading")),
         false => {
@@ -33,7 +52,7 @@ pub fn read_log(path: &Path, arguments: &ReadArgs, session: &Session<'_>) -> Res
     };
     let events = events.map_err(|error| Failure::at(path, error))?;
     session.say(&summary::read(&events, &path.display().to_string()));
-    Ok(events)
+    Ok(Log { events, found })
 }
 
 /// The log as it was known at the end of that day: a model may not learn from what is later either.

@@ -16,7 +16,7 @@ use crate::arguments::{CampaignArgs, FileArgs, ReadArgs, TrainArgs};
 use crate::decision::{self, Scope};
 use crate::failure::Result;
 use crate::files::{Files, create_folder};
-use crate::reading::{read_log, up_to};
+use crate::reading::{Log, read_log, up_to};
 use crate::session::Session;
 use crate::{documents, exit, summary};
 
@@ -80,7 +80,7 @@ impl ReportArgs {
     /// The errors of reading, training, scoring and writing.
     pub fn run(&self, path: &Path, mut files: Files<'_>, session: &Session<'_>) -> Result<u8> {
         let config = self.training.config()?;
-        let events = read_log(path, &self.reading, session)?;
+        let Log { events, found } = read_log(path, &self.reading, session)?;
         let events = up_to(events, self.as_of, session)?;
         let suggestion = suggest(&events).ok();
         if let Some(proposed) = &suggestion {
@@ -90,7 +90,7 @@ impl ReportArgs {
         self.write(path, &events, &results, &mut files)?;
         session.say(&summary::files(files.written(), session.elapsed()));
         session.document(&json!({
-            "input": documents::input(path, &events),
+            "input": documents::input(path, &events, &found),
             "suggestion": suggestion,
             "model": documents::model(&results.model),
             "predictions": documents::predictions(&results.predictions),

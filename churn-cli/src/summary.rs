@@ -5,15 +5,43 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use churn::{
-    Day, Estimate, EventUnit, Events, Finding, LabelConfig, Metrics, Model, OverTime, Predictions, Protocol, Suggestion,
+    Day, Detected, Estimate, EventUnit, Events, Finding, Found, Json, LabelConfig, Metrics, Model, OverTime,
+    Predictions, Protocol, Suggestion,
 };
+
+use crate::options::assignment;
+
+/// The form of the file, as far as it differs from the standard one.
+pub(crate) fn found(detected: &Detected) -> String {
+    let mut text = String::new();
+    if let Some(export) = &detected.export {
+        let _ = writeln!(text, "The columns are those of {export}.");
+    }
+    if !detected.found.is_empty() {
+        text.push_str("Found in the file (an option changes it, --no-detect leaves it out)\n");
+    }
+    for Found { option, value, reason } in &detected.found {
+        let setting = option.strip_prefix("columns.").unwrap_or(option);
+        let values: &[Json] = if let Json::List(values) = value { values } else { std::slice::from_ref(value) };
+        let options: Vec<String> = values.iter().filter_map(|value| assignment(setting, value)).collect();
+        let _ = writeln!(text, "  {:<36} {reason}", options.join(" "));
+    }
+    for doubt in &detected.doubts {
+        let _ = writeln!(text, "  Note: {doubt}");
+    }
+    text
+}
 
 /// The log that was read.
 pub(crate) fn read(events: &Events, source: &str) -> String {
     let report = events.report();
     let mut text = format!("Read {source}\n");
     let bad = if report.bad > 0 { format!(", {} left out", count(report.bad)) } else { String::new() };
-    line(&mut text, "rows", &format!("{}{bad}", count(report.rows)));
+    let ignored = match report.ignored {
+        0 => String::new(),
+        rows => format!(", {} that are no events or have no customer", count(rows)),
+    };
+    line(&mut text, "rows", &format!("{}{bad}{ignored}", count(report.rows)));
     for row in report.bad_rows.iter().take(5) {
         line(&mut text, "", &format!("line {}: {}", row.line, row.message));
     }

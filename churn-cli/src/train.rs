@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::arguments::{FileArgs, ReadArgs, TrainArgs};
 use crate::failure::Result;
 use crate::files::Files;
-use crate::reading::read_log;
+use crate::reading::{Log, read_log};
 use crate::session::Session;
 use crate::{documents, exit, summary};
 
@@ -31,7 +31,7 @@ impl TrainCommand {
     pub(crate) fn run(&self, session: &Session<'_>) -> Result<u8> {
         let config = self.training.config()?;
         let path = &self.file.file;
-        let events = read_log(path, &self.reading, session)?;
+        let Log { events, found: form } = read_log(path, &self.reading, session)?;
         if let Ok(proposed) = suggest(&events) {
             session.say(&summary::proposal(&proposed, &config.labels));
         }
@@ -41,7 +41,7 @@ impl TrainCommand {
         files.write(&self.out, |writer| Ok(writer.write_all(model.to_json().as_bytes())?))?;
         session.say(&summary::files(files.written(), session.elapsed()));
         session.document(&json!({
-            "input": documents::input(path, &events),
+            "input": documents::input(path, &events, &form),
             "model": documents::model(&model),
             "files": documents::files(files.written()),
         }))?;

@@ -467,7 +467,7 @@ pub(crate) fn backtest(
         return Err(invalid(format!("against has the name {name:?}; expected none of {}", COLUMNS.join(", "))));
     }
     let attributes = self::attributes(attributes)?;
-    let (py, Events { inner: events, ids }) = (events.py(), events.get());
+    let (py, Events { inner: events, ids, .. }) = (events.py(), events.get());
     let mut inner = PyObserver::new(progress)?
         .run(py, |watch| churn::backtest_observed(joined(events, attributes.as_ref()), &config, watch))?;
     let predictions = inner.predictions.take().map(Arc::new);

@@ -1,7 +1,7 @@
 //! Event logs: reading and their properties.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ use crate::watch::PyObserver;
 pub(crate) struct Events {
     pub(crate) inner: churn::Events,
     pub(crate) ids: Ids,
+    detected: Option<Arc<churn::Detected>>,
 }
 
 #[pymethods]
@@ -80,7 +81,7 @@ impl Events {
         let inner = watch.run(table.py(), |watch| {
             churn::Events::from_arrow_observed(batches.read_log(watch, &names[0], &seen), &options, watch)
         })?;
-        Ok(Events { inner, ids: seen.ids() })
+        Ok(Events { inner, ids: seen.ids(), detected: None })
     }
 
     fn __len__(&self) -> usize {
@@ -129,6 +130,12 @@ impl Events {
     #[getter]
     fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_python(py, self.inner.report())
+    }
+
+    /// What was found about the form of the file, as :func:`detect` returns it; None if nothing was asked for.
+    #[getter]
+    fn detected<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.detected.as_deref().map(|detected| to_python(py, detected)).transpose()
     }
 
     /// Returns the events as a pandas frame with `customer_id`, `event_date`, `amount`, `event_type`, sorted by the bytes of
@@ -234,6 +241,40 @@ impl CsvSource {
     }
 }
 
+impl CsvSource {
+    /// Finds the form of the text. Also returns the source with the whole text: what an object with a method `read` gives is
+    /// kept, since it can be read only once.
+    fn detect(
+        self,
+        py: Python<'_>,
+        watch: &PyObserver,
+        options: &ReadOptions,
+    ) -> PyResult<(CsvSource, churn::Detected)> {
+        let source = match self {
+            CsvSource::Reader(_) => {
+                let bytes = self.read(py, watch, |mut reader, _| {
+                    let mut bytes = Vec::new();
+                    reader.read_to_end(&mut bytes)?;
+                    Ok(bytes)
+                })?;
+                CsvSource::Bytes(PyBytes::new(py, &bytes).unbind())
+            }
+            source => source,
+        };
+        let again = match &source {
+            CsvSource::File(file) => CsvSource::File(file.try_clone()?),
+            CsvSource::Bytes(bytes) => CsvSource::Bytes(bytes.clone_ref(py)),
+            CsvSource::Reader(_) => unreachable!("it was read"),
+        };
+        let detected = again.read(py, watch, |reader, _| churn::detect(reader, options))?;
+        if let CsvSource::File(file) = &source {
+            // Both handles of the file share its position.
+            (&mut &*file).rewind()?;
+        }
+        Ok((source, detected))
+    }
+}
+
 /// Returns the path of a str or of an object with `__fspath__`.
 pub(crate) fn path_of(source: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
     match source.is_instance_of::<PyString>() || source.hasattr(intern!(source.py(), "__fspath__"))? {
@@ -292,21 +333,41 @@ impl Read for Reader<'_> {
     }
 }
 
-/// Reads a log from CSV.
+/// Reads a log from a CSV file, which may be compressed with gzip or zstd, or from an .xlsx spreadsheet.
 ///
 /// Parameters
 /// ----------
 /// source : path, bytes or file
 ///     A path, the bytes of a file, or an object with a method `read` that gives bytes or text.
+/// detect : bool, default False
+///     True to find the options that are not given in the file itself, as :func:`detect` does. A file that can be read in
+///     several ways is an error, which names the options that answer. What was found is in :attr:`Events.detected`.
 /// progress : bool or callable, optional
 ///     True for a bar of tqdm, or a function of stage, done and total.
 /// columns : dict, optional
 ///     The header names of `customer_id`, `event_date`, `amount`, `event_type`, `order_id` and `churn_label`, where they
 ///     differ. Rows of a customer that share their order, day and event type are one event, whose amount is their sum.
 /// date_format : str, optional
-///     A strptime format (`"%d/%m/%Y"`), instead of YYYY-MM-DD, RFC 3339 and YYYY-MM-DD HH:MM[:SS].
+///     A strptime format (`"%d/%m/%Y"`), instead of YYYY-MM-DD, RFC 3339 and YYYY-MM-DD HH:MM[:SS]; or `"unix_s"`,
+///     `"unix_ms"` or `"unix_us"` for a number since 1970.
 /// delimiter : str, default ","
-///     What separates the fields.
+///     The character between the fields.
+/// encoding : str, optional
+///     The encoding, such as `"windows-1252"`, instead of UTF-8 or what a byte order mark says.
+/// skip_lines : int, default 0
+///     The number of lines above the column names.
+/// decimal : {".", ","}, default "."
+///     The decimal mark of the amounts.
+/// thousands : str, optional
+///     The thousands separator of the amounts: `","`, `"."`, `" "`, `"'"` or `"_"`.
+/// currency : bool, default False
+///     True if amounts may have a currency sign or code, or be negative by parentheses or by a minus at the end.
+/// null_values : list of str, optional
+///     The texts that stand for a missing value.
+/// ignore_rows : list of str, optional
+///     The texts of a first field, such as `"Total"`, whose rows are no events. They are left out and counted.
+/// skip_anonymous : bool, default False
+///     True to leave out and count rows without a customer instead of refusing them.
 /// on_bad_row : {"fail", "skip"}, default "fail"
 ///     Whether a row that cannot be read fails the whole, or is left out and stands in :attr:`Events.report`.
 /// max_bad_share : float, default 0.05
@@ -342,18 +403,72 @@ impl Read for Reader<'_> {
 ///     ...
 /// churn.errors.BadRowsError: 1 of 1 rows are bad:
 ///   line 2: event_date "2024-13-05" is not a date (expected YYYY-MM-DD)
+/// >>> churn.read_csv("Kunde;Datum;Betrag\nanna;31.01.2024;1.234,56 €\nbert;05.02.2024;12,00 €\n".encode(), detect=True)
+/// <Events: 2 events of 2 customers, 2024-01-31 to 2024-02-05>
 #[pyfunction]
-#[pyo3(signature = (source, *, progress=None, **options))]
+#[pyo3(signature = (source, *, detect=false, progress=None, **options))]
 pub(crate) fn read_csv(
     source: &Bound<'_, PyAny>,
+    detect: bool,
     progress: Option<&Bound<'_, PyAny>>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Events> {
+    let mut options: ReadOptions = config(options)?;
+    let watch = PyObserver::new(progress)?;
+    let py = source.py();
+    let mut csv = CsvSource::new(source)?;
+    let mut detected = None;
+    if detect {
+        let found;
+        (csv, found) = csv.detect(py, &watch, &options)?;
+        detected = Some(Arc::new(found.clone()));
+        options = found.into_options().map_err(crate::error::raise)?;
+    }
+    let inner = csv.read(py, &watch, |reader, watch| churn::Events::from_csv_observed(reader, &options, watch))?;
+    Ok(Events { inner, ids: Ids::Text, detected })
+}
+
+/// Finds how a CSV file or a spreadsheet is written, and which columns mean what.
+///
+/// The possible forms are tried on a sample of the whole file. A form is taken only if it reads every value of the sample and
+/// no other form reads them as other values; otherwise there is a question, and nothing is chosen.
+///
+/// Parameters
+/// ----------
+/// source : path, bytes or file
+///     As for :func:`read_csv`. A file that is open is read to its end.
+/// progress : bool or callable, optional
+///     True for a bar of tqdm, or a function of stage, done and total.
+/// **options
+///     Options of :func:`read_csv` that are known; they are kept.
+///
+/// Returns
+/// -------
+/// dict
+///     `options`, for :func:`read_csv`; `export`, the system whose columns these are, or None; `found`, the options that were
+///     found, each with its `value` and `reason`; `questions`, each with `code`, `message` and the possible `readings`; `doubts`,
+///     sentences on what is unusual; `header`; and `trial`, the counts of the sample read with the options (None if there is a
+///     question).
+///
+/// Examples
+/// --------
+/// >>> import churn
+/// >>> form = churn.detect(b"who,when\nanna,03/04/2024\nanna,05/06/2024\n", columns={"customer_id": "who", "event_date": "when"})
+/// >>> [question["code"] for question in form["questions"]]
+/// ['date_format']
+/// >>> [reading["example"] for reading in form["questions"][0]["readings"]]
+/// ['"03/04/2024" is 2024-04-03', '"03/04/2024" is 2024-03-04']
+#[pyfunction]
+#[pyo3(signature = (source, *, progress=None, **options))]
+pub(crate) fn detect<'py>(
+    source: &Bound<'py, PyAny>,
+    progress: Option<&Bound<'py, PyAny>>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
     let options: ReadOptions = config(options)?;
     let watch = PyObserver::new(progress)?;
-    let inner = CsvSource::new(source)?
-        .read(source.py(), &watch, |reader, watch| churn::Events::from_csv_observed(reader, &options, watch))?;
-    Ok(Events { inner, ids: Ids::Text })
+    let (_, detected) = CsvSource::new(source)?.detect(source.py(), &watch, &options)?;
+    to_python(source.py(), &detected)
 }
 
 /// Reads a log from a Parquet file: only the columns that are needed.
@@ -384,5 +499,5 @@ pub(crate) fn read_parquet(
     let file = open(&at)?;
     let again = file.try_clone()?;
     let inner = watch.run(path.py(), |watch| churn::Events::from_parquet_observed(file, &options, watch))?;
-    Ok(Events { inner, ids: crate::parquet::ids(&again, &needed(&options)[0]) })
+    Ok(Events { inner, ids: crate::parquet::ids(&again, &needed(&options)[0]), detected: None })
 }

@@ -44,7 +44,7 @@ mod _churn {
     #[pymodule_export]
     use crate::costs::{cost_thresholds, savings};
     #[pymodule_export]
-    use crate::events::{Events, read_csv, read_parquet};
+    use crate::events::{Events, detect, read_csv, read_parquet};
     #[pymodule_export]
     use crate::features::{FeatureTable, features};
     #[pymodule_export]

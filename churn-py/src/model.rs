@@ -76,7 +76,7 @@ impl Model {
             return Ok((inner, ids.clone()));
         }
         if let Ok(events) = input.cast::<Events>() {
-            let Events { inner: events, ids } = events.get();
+            let Events { inner: events, ids, .. } = events.get();
             let (as_of, attributes) = (with.as_of, with.attributes()?);
             let input_of = with.input(events, attributes.as_ref());
             let table = input.py().detach(|| self.inner.features(input_of, as_of)).map_err(raise)?;
@@ -396,7 +396,7 @@ impl Model {
     ) -> PyResult<SlippingList> {
         let config: SlippingConfig = crate::convert::config(config)?;
         let with = With::new(as_of, attributes, None, false, allow)?;
-        let (py, attributes, Events { inner: events, ids }) = (events.py(), with.attributes()?, events.get());
+        let (py, attributes, Events { inner: events, ids, .. }) = (events.py(), with.attributes()?, events.get());
         let (input, as_of) = (with.input(events, attributes.as_ref()), with.as_of);
         let inner = py.detach(|| self.inner.slipping_away(input, as_of, &config)).map_err(raise)?;
         Ok(SlippingList { inner, ids: ids.clone() })

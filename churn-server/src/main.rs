@@ -75,7 +75,20 @@ enum Command {
     Openapi,
 }
 
+/// Lets all threads share two arenas of memory. By default glibc makes eight for every core, and each of them grows to the
+/// largest job that any of its threads ever had, which adds up over days.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "a setting of the C library")]
+fn share_memory() {
+    // SAFETY: called first in `main`, before there is another thread; the call only sets a number.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn share_memory() {}
+
 fn main() -> ExitCode {
+    share_memory();
     // The file .env is optional, but one that cannot be read is an error.
     let from_file = match dotenvy::dotenv() {
         Ok(_) => Ok(()),

@@ -52,6 +52,8 @@ kinds! {
     Io = "io",
     /// The input is empty.
     EmptyFile = "empty_file",
+    /// The file can be read in several ways, or its columns are not clear.
+    UnclearFile = "unclear_file",
     /// A required column is not in the header.
     MissingColumn = "missing_column",
     /// A required column is in the header twice.

@@ -155,7 +155,7 @@
 //!   twelve would make more than half a million rows, but at least three.
 //! - **Calibration** is fitted on scores of customers that a learner was not trained on. For a forest they are the customers
 //!   left out of each tree's sample, which is drawn by customer. For the other learners they come from five folds, or from one
-//!   fold from 50,000 rows on. Boosting's rounds, depth and leaf penalty and the forest's depth are chosen on the same scores,
+//!   fold if there are many rows (50,000; logistic regression: 20,000). Boosting's rounds, depth and leaf penalty and the forest's depth are chosen on the same scores,
 //!   unless they are set. The weight of a cutoff is twice the weight of the cutoff two before it. The curve is isotonic from
 //!   1,000 customers of either outcome on; rows of the same customer at several cutoffs count once.
 //! - **Outliers.** Logistic regression clips a number at ten median distances from its median, and at the range of the training
@@ -215,6 +215,8 @@ mod compare;
 mod counts;
 mod coverage;
 mod day;
+#[cfg(feature = "date-formats")]
+mod detect;
 mod error;
 mod events;
 mod explain;
@@ -247,6 +249,8 @@ pub use clusters::{Clusters, cluster};
 pub use compare::{CompareConfig, Comparison, Difference, compare};
 pub use coverage::Coverage;
 pub use day::Day;
+#[cfg(feature = "date-formats")]
+pub use detect::{Detected, Found, Question, Reading, TrialRead, detect};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{
     BadRow, BadRowReason, CheckedCsv, Columns, CsvReading, Customer, CustomerId, EventUnit, Events, History,

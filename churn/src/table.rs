@@ -160,7 +160,7 @@ impl Table {
     /// # Errors
     /// The errors of the CSV reader; `bad_rows` for a row with another number of fields than the header.
     pub fn from_csv(reader: impl Read, delimiter: char) -> Result<Table> {
-        let mut records = RecordReader::new(reader, delimiter)?;
+        let mut records = RecordReader::new(reader, delimiter, 0)?;
         let names = header(&mut records)?;
         if names.len() > MAX_COLUMNS {
             return Err(Error::new(

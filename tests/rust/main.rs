@@ -8,6 +8,7 @@ mod backtest;
 mod compatibility;
 mod coverage;
 mod explain;
+mod files;
 mod findings;
 mod leaks;
 mod money;

@@ -232,7 +232,7 @@ fn csv_readers_take_any_bytes() {
         match &events {
             Ok(events) => {
                 let report = events.report();
-                assert_eq!(report.rows, report.good + report.bad + report.outside);
+                assert_eq!(report.rows, report.good + report.bad + report.outside + report.ignored);
                 assert_eq!((events.len() as u64, events.iter().count()), (report.good, events.len()));
                 assert!(events.first_day() <= events.last_day());
                 let (history, _) = events.split_at(Day::MAX);
@@ -248,7 +248,7 @@ fn csv_readers_take_any_bytes() {
             Err(error) => {
                 assert!(!error.to_string().is_empty());
                 if let Some(report) = error.report() {
-                    assert_eq!(report.rows, report.good + report.bad);
+                    assert_eq!(report.rows, report.good + report.bad + report.ignored);
                 }
             }
         }

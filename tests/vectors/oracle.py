@@ -463,8 +463,6 @@ def errors_cases():
            columns={"customer_id": "id"})
     refuse("header only", "no rows at all", head, "no_good_rows")
     refuse("everything is bad", "skipping leaves nothing", head + ",2024-01-01,5,p\nA,x,5,p\n", "no_good_rows", on_bad_row="skip", max_bad_share=1)
-    refuse("UTF-16, little endian", "as a spreadsheet saves it", b"\xff\xfe" + (head + row).encode("utf-16-le"), "not_utf8")
-    refuse("UTF-16, big endian", "the other byte order", b"\xfe\xff" + (head + row).encode("utf-16-be"), "not_utf8")
     refuse("UTF-16 without a mark", "NUL bytes in the header", (head + row).encode("utf-16-le"), "not_utf8")
     for mode in ("fail", "skip"):
         refuse(f"unclosed quote, {mode}", "the rest of the file would vanish in one field; the record begins on line 5",

@@ -30,6 +30,7 @@ __all__ = [
     "contact_list",
     "cost_thresholds",
     "curve",
+    "detect",
     "empc",
     "evaluate",
     "expected_curve",
@@ -93,6 +94,14 @@ class _ReadOptions(TypedDict, total=False):
     first_day: _Date | None
     last_day: _Date | None
     merge: Literal["none", "day"]
+    encoding: str | None
+    skip_lines: int
+    decimal: Literal[".", ","]
+    thousands: str | None
+    currency: bool
+    null_values: list[str]
+    ignore_rows: list[str]
+    skip_anonymous: bool
 
 class _Windows(TypedDict, total=False):
     recent_days: int
@@ -359,6 +368,8 @@ class Events:
     def unit(self) -> Literal["row", "order", "day"]: ...
     @property
     def report(self) -> dict[str, Any]: ...
+    @property
+    def detected(self) -> dict[str, Any] | None: ...
     def to_pandas(self) -> Any: ...
     def __len__(self) -> int: ...
     def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
@@ -693,8 +704,15 @@ class Classifier:
     def __reduce__(self) -> tuple[Callable[[str], Classifier], tuple[str]]: ...
 
 def read_csv(
-    source: _Path | bytes | _Readable, *, progress: _Progress = None, **options: Unpack[_ReadOptions]
+    source: _Path | bytes | _Readable,
+    *,
+    detect: bool = False,
+    progress: _Progress = None,
+    **options: Unpack[_ReadOptions],
 ) -> Events: ...
+def detect(
+    source: _Path | bytes | _Readable, *, progress: _Progress = None, **options: Unpack[_ReadOptions]
+) -> dict[str, Any]: ...
 def read_parquet(path: _Path, *, progress: _Progress = None, **options: Unpack[_ReadOptions]) -> Events: ...
 def features(
     events: Events | _Path | bytes | _Readable | _Table | Iterable[_Table],

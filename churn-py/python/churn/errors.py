@@ -59,6 +59,12 @@ class MissingColumnError(ChurnError):
     code = "missing_column"
 
 
+class UnclearFileError(ChurnError):
+    """The file can be read in several ways, or its columns are not clear; the message names the options that answer."""
+
+    code = "unclear_file"
+
+
 class DuplicateColumnError(ChurnError):
     """A column stands there twice."""
 
@@ -258,6 +264,7 @@ __all__ = [
     "TooFewRowsError",
     "TooManyBadRowsError",
     "TooManyValuesError",
+    "UnclearFileError",
     "UnclosedQuoteError",
     "UnsupportedVersionError",
 ]

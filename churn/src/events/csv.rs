@@ -11,9 +11,11 @@ use super::ingest::{
     plain_amount, quote_for_message, utf8,
 };
 use super::merge::Merge;
+use super::numbers::NumberFormat;
 use super::records::{Blocks, End, RecordCursor, RecordReader, RecordStep, Span, field, text_after_quote, unquote};
 use super::rows::{GoodRow, ParsedRows, Shard, Sink, Wants};
 use super::separators;
+use super::text::text;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
@@ -54,10 +56,14 @@ pub(crate) fn find_column(names: &[String], mapped: Option<&str>, own: &str, req
         }
         (None, _) if required || mapped.is_some() => {
             let there: Vec<String> = names.iter().take(30).map(|name| quote_for_message(name.as_bytes())).collect();
-            let message = format!(
-                "no column {name:?}; the header has {}. Map {own} to the right one if it goes by another name",
-                there.join(", ")
-            );
+            let advice = match names {
+                [only] => match [';', '\t', '|', ','].into_iter().find(|&mark| only.contains(mark)) {
+                    Some(mark) => format!("delimiter = {mark:?} separates its parts"),
+                    None => "If this is a title, skip_lines = 1 leaves it out".to_owned(),
+                },
+                _ => format!("Map {own} to the right one if it goes by another name"),
+            };
+            let message = format!("no column {name:?}; the header has {}. {advice}", there.join(", "));
             Err(Error::new(ErrorKind::MissingColumn, message).at_line(1))
         }
         (None, _) => Ok(None),
@@ -101,6 +107,34 @@ struct RowParser {
     wants: Wants,
     hasher: IdHasher,
     shards: usize,
+    /// The form of the values where it is not the standard one; none if it is, for all of them.
+    form: Option<ValueForm>,
+    skip_anonymous: bool,
+}
+
+/// The form of the values: of numbers, of missing values, and of rows that are no events.
+pub(super) struct ValueForm {
+    numbers: Option<NumberFormat>,
+    nulls: Vec<String>,
+    ignored: Vec<String>,
+}
+
+impl ValueForm {
+    pub(super) fn new(options: &ReadOptions) -> Result<Option<Self>> {
+        let numbers = NumberFormat::new(options.decimal, options.thousands, options.currency)?;
+        let (nulls, ignored) = (options.null_values.clone(), options.ignore_rows.clone());
+        let standard = numbers.is_none() && nulls.is_empty() && ignored.is_empty();
+        Ok((!standard).then_some(ValueForm { numbers, nulls, ignored }))
+    }
+
+    fn is_null(&self, field: &[u8]) -> bool {
+        is_one_of(&self.nulls, field)
+    }
+}
+
+fn is_one_of(texts: &[String], field: &[u8]) -> bool {
+    let field = field.trim_ascii();
+    texts.iter().any(|text| text.trim_ascii().as_bytes() == field)
 }
 
 impl RowParser {
@@ -184,7 +218,7 @@ impl RowParser {
         let get = |i| field(text, span(i));
         let get_or_empty = |at: Option<usize>| at.map_or(&[][..], get);
         // The fast path, for nearly all rows: a valid row with an ISO date, a plain amount and no label.
-        if fields == self.columns && is_utf8 && self.at.label.is_none() {
+        if fields == self.columns && is_utf8 && self.at.label.is_none() && self.form.is_none() {
             let customer = get(self.at.customer);
             let amount = self.at.amount.map_or(Some(f64::NAN), |i| plain_amount(text, span(i)));
             if let (Some(day), Some(amount), false) =
@@ -213,7 +247,26 @@ impl RowParser {
             parsed.refuse(parsed.lines, (BadRowReason::WrongFieldCount, message));
             return Ok(());
         }
-        let get = |i| field(text, span(i));
+        let is_ignored = |first: &[u8]| self.form.as_ref().is_some_and(|form| is_one_of(&form.ignored, first));
+        let is_blank = || (0..fields).all(|i| field(text, span(i)).trim_ascii().is_empty());
+        if is_ignored(field(text, span(0))) || is_blank() {
+            parsed.ignored += 1;
+            return Ok(());
+        }
+        let get = |i| match field(text, span(i)) {
+            field if self.form.as_ref().is_some_and(|form| form.is_null(field)) => &[],
+            field => field,
+        };
+        if self.skip_anonymous && get(self.at.customer).is_empty() {
+            parsed.ignored += 1;
+            return Ok(());
+        }
+        let amount_at = |i| match &self.form {
+            None => amount(text, span(i)),
+            Some(ValueForm { numbers: Some(numbers), .. }) => numbers.amount(get(i)),
+            Some(_) if get(i).is_empty() => Ok(f64::NAN),
+            Some(_) => amount(text, span(i)),
+        };
         let check = || {
             let get_or_empty = |at: Option<usize>| at.map_or(&[][..], get);
             let (event_type, order) = (get_or_empty(self.at.event_type), get_or_empty(self.at.order));
@@ -221,15 +274,20 @@ impl RowParser {
             if !is_utf8 {
                 utf8(customer, "customer_id")?;
             }
-            let day = date(&self.dates, get(self.at.date))?;
-            let amount = self.at.amount.map_or(Ok(f64::NAN), |i| amount(text, span(i)))?;
+            let day = date(&self.dates, get(self.at.date)).map_err(|(reason, message)| {
+                // Finding the form of a date takes long, so it is done for one row of a block only.
+                let first = parsed.refused.is_empty();
+                (reason, if first { message + &self.dates.advice(get(self.at.date)) } else { message })
+            })?;
+            let amount = self.at.amount.map_or(Ok(f64::NAN), amount_at)?;
             if !is_utf8 {
                 utf8(event_type, "event_type")?;
                 utf8(order, "order_id")?;
             }
             let label = self.at.label.map_or(Ok(None), |i| label(get(i)))?;
             if customer.is_empty() {
-                return Err(missing_customer());
+                let (reason, message) = missing_customer();
+                return Err((reason, message + "; skip_anonymous = true leaves such rows out"));
             }
             let line = parsed.lines as u32;
             Ok((customer, GoodRow { day, amount, event_type, order, label, line }))
@@ -268,6 +326,7 @@ impl RowParser {
 /// The errors of [`Events::from_csv`](crate::Events::from_csv), except those that need the comparisons named above.
 pub fn check_csv(reader: impl Read, options: &ReadOptions) -> Result<CheckedCsv> {
     let mut sink = CheckSink { hasher: IdHasher::default(), days: [DaySpan(None)], names: Names::default() };
+    let reader = text(reader, options.encoding.as_deref())?;
     let report = read_in_rounds(reader, options, &mut sink, &(), 1)?;
     let (first, last) = sink.days[0].0.expect("reading succeeds with a good row only");
     let day = |number| Day::new(number).expect("days of rows are days");
@@ -332,6 +391,7 @@ pub(crate) fn read<R: Read, S: Sink>(
         1 => 1,
         threads => threads * BLOCKS_PER_THREAD,
     };
+    let reader = text(reader, options.encoding.as_deref())?;
     read_in_rounds(reader, options, sink, observer, together)
 }
 
@@ -365,7 +425,7 @@ impl<R: Read> Rounds<R> {
     pub(super) fn start<S: Sink>(reader: R, options: &ReadOptions, sink: &mut S, together: usize) -> Result<Self> {
         let dates = DateParser::new(options.date_format.as_deref())?;
         let mut intake = Intake::new(options)?;
-        let mut records = RecordReader::new(reader, options.delimiter)?;
+        let mut records = RecordReader::new(reader, options.delimiter, options.skip_lines)?;
         let names = header(&mut records)?;
         let wants = sink.wants();
         let at = Positions::find(&names, options, wants.labels)?;
@@ -377,6 +437,8 @@ impl<R: Read> Rounds<R> {
             delimiter: records.delimiter(),
             hasher: sink.hasher().clone(),
             shards: sink.parts().0.len(),
+            form: ValueForm::new(options)?,
+            skip_anonymous: options.skip_anonymous,
         };
         let (mut blocks, lines) = records.into_blocks();
         intake.starts_after(lines);

@@ -9,9 +9,44 @@ mod formats;
 #[cfg(feature = "date-formats")]
 use formats::Format;
 
-/// Parses `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`, or instead a strptime format given by the caller.
+/// Parses `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`, or instead a form given by the caller: a strptime format, or a
+/// unit of the time since 1970.
 pub(crate) struct DateParser {
-    format: Option<(String, Format)>,
+    format: Option<(String, Form)>,
+}
+
+/// A form of dates that the caller gives.
+enum Form {
+    /// The number of seconds since 1970, times this.
+    Unix(i64),
+    Strptime(Format),
+}
+
+impl Form {
+    fn new(format: &str) -> Result<Self> {
+        Ok(match format {
+            "unix_s" => Form::Unix(1),
+            "unix_ms" => Form::Unix(1_000),
+            "unix_us" => Form::Unix(1_000_000),
+            other => Form::Strptime(Format::new(other)?),
+        })
+    }
+
+    fn parse(&self, text: &[u8]) -> Option<Day> {
+        match self {
+            Form::Unix(per_second) => {
+                // A fraction of a unit, which other programs write, cannot change the day.
+                let whole = text.split(|&c| c == b'.').next()?;
+                let digits = whole.strip_prefix(b"-").unwrap_or(whole);
+                if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) || super::parse_decimal(text).is_none() {
+                    return None;
+                }
+                let units: i64 = std::str::from_utf8(whole).ok()?.parse().ok()?;
+                day_of_second(units.div_euclid(*per_second))
+            }
+            Form::Strptime(format) => format.parse(text),
+        }
+    }
 }
 
 /// The expected form of a date if no format is given, for messages.
@@ -20,10 +55,29 @@ pub(crate) const ISO: &str = "YYYY-MM-DD";
 impl DateParser {
     pub(crate) fn new(format: Option<&str>) -> Result<Self> {
         let format = match format {
-            Some(format) => Some((format.to_owned(), Format::new(format)?)),
+            Some(format) => Some((format.to_owned(), Form::new(format)?)),
             None => None,
         };
         Ok(DateParser { format })
+    }
+
+    /// True if the dates are numbers of a unit of time.
+    #[cfg(feature = "date-formats")]
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self.format, Some((_, Form::Unix(_))))
+    }
+
+    /// The formats that read this text as a date, for a message: `; date_format = "%d.%m.%Y" makes it 2024-12-31`. Empty if
+    /// there are none, or if a format was given.
+    pub(crate) fn advice(&self, text: &[u8]) -> String {
+        #[cfg(feature = "date-formats")]
+        if self.format.is_none()
+            && let Ok(text) = std::str::from_utf8(text)
+        {
+            return crate::detect::date_advice(text.trim());
+        }
+        let _ = text;
+        String::new()
     }
 
     /// The expected form of a date, for messages.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Day;
 use super::dates::DateParser;
 use super::merge::{self, EventUnit, Merge};
+use super::numbers;
 use super::records::{Span, field};
 use super::rows::{ParsedRows, Shard, Sink};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
@@ -28,7 +29,8 @@ use crate::parallel;
 pub struct ReadOptions {
     /// The header names of the columns.
     pub columns: Columns,
-    /// A strptime format (`%Y%m%d`, `%d-%b-%y`, …) used instead of `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`.
+    /// A strptime format (`%Y%m%d`, `%d-%b-%y`, …) used instead of `YYYY-MM-DD`, RFC 3339 and `YYYY-MM-DD HH:MM[:SS]`; or
+    /// `unix_s`, `unix_ms` or `unix_us` for the number of seconds, milliseconds or microseconds since 1970.
     pub date_format: Option<String>,
     /// The ASCII character between the fields of a CSV file.
     pub delimiter: char,
@@ -42,10 +44,32 @@ pub struct ReadOptions {
     pub first_day: Option<Day>,
     /// The last day whose rows are used; later rows are left out and counted. None for no limit.
     pub last_day: Option<Day>,
+    /// CSV: the encoding by its label in the WHATWG Encoding Standard (`windows-1252`, `shift_jis`, …). None for UTF-8, or for
+    /// the encoding that a byte order mark names.
+    pub encoding: Option<String>,
+    /// CSV: the number of lines above the header, which are not read.
+    pub skip_lines: u32,
+    /// CSV: the decimal mark of the amounts, a point or a comma.
+    pub decimal: char,
+    /// CSV: the thousands separator of the amounts; none if there is none. A space stands for every kind of space, an
+    /// apostrophe for the typographic one too.
+    pub thousands: Option<char>,
+    /// CSV: true if amounts may have a currency sign or code (`$12`, `12 €`, `CHF 12`), or are negative by parentheses or by a
+    /// minus at the end.
+    pub currency: bool,
+    /// CSV: the texts that stand for a missing value, such as `NULL`.
+    pub null_values: Vec<String>,
+    /// CSV: the texts of a first field, such as `Total`, whose rows are no events. They are left out and counted.
+    pub ignore_rows: Vec<String>,
+    /// CSV: true if rows without a customer, such as sales to guests, are left out and counted instead of being bad rows.
+    pub skip_anonymous: bool,
 }
 
 objects! {
-    @default ReadOptions { columns, date_format, delimiter, on_bad_row, max_bad_share, merge, first_day, last_day }
+    @default ReadOptions {
+        columns, date_format, delimiter, on_bad_row, max_bad_share, merge, first_day, last_day, encoding, skip_lines, decimal,
+        thousands, currency, null_values, ignore_rows, skip_anonymous
+    }
 }
 
 impl Default for ReadOptions {
@@ -59,6 +83,14 @@ impl Default for ReadOptions {
             merge: Merge::None,
             first_day: None,
             last_day: None,
+            encoding: None,
+            skip_lines: 0,
+            decimal: '.',
+            thousands: None,
+            currency: false,
+            null_values: Vec::new(),
+            ignore_rows: Vec::new(),
+            skip_anonymous: false,
         }
     }
 }
@@ -152,7 +184,7 @@ objects! { BadRow { line, reason, message } }
 /// The result of reading a log: counts of the rows used, refused and left out, and the bad rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct IngestReport {
-    /// Number of data rows read; `rows = good + bad + outside`.
+    /// Number of data rows read; `rows = good + bad + outside + ignored`.
     pub rows: u64,
     /// Number of rows used.
     pub good: u64,
@@ -171,6 +203,9 @@ pub struct IngestReport {
     pub merged_rows: Option<u64>,
     /// Number of rows left out because their day is before `first_day` or after `last_day` of the options.
     pub outside: u64,
+    /// Number of rows left out because all of their fields are blank, or because of `ignore_rows` or `skip_anonymous` of the
+    /// options.
+    pub ignored: u64,
     /// The line of a row of the first day that is used. None if rows are not kept.
     pub first_day_line: Option<u64>,
     /// The line of a row of the last day that is used. None if rows are not kept.
@@ -179,7 +214,8 @@ pub struct IngestReport {
 
 objects! {
     IngestReport {
-        rows, good, bad, bad_rows, rows_sharing_day, duplicate_rows, merged_rows, outside = 0, first_day_line, last_day_line,
+        rows, good, bad, bad_rows, rows_sharing_day, duplicate_rows, merged_rows, outside = 0, ignored = 0, first_day_line,
+        last_day_line,
     }
 }
 
@@ -202,6 +238,8 @@ pub(crate) struct Parsed {
     /// The first bad rows, with lines counted from 0 within the piece.
     pub(crate) refused: Vec<BadRow>,
     pub(crate) bad: u64,
+    /// Number of rows that are no events.
+    pub(crate) ignored: u64,
     /// Number of lines of the piece.
     pub(crate) lines: u64,
     pub(crate) failed: Option<Error>,
@@ -214,7 +252,7 @@ impl Parsed {
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
         self.refused.clear();
-        (self.bad, self.lines, self.failed) = (0, 0, None);
+        (self.bad, self.ignored, self.lines, self.failed) = (0, 0, 0, None);
     }
 
     /// Counts a bad row, and keeps it if it is one of the first.
@@ -278,7 +316,8 @@ impl Intake {
             let first_line = self.lines + 1;
             self.lines += piece.lines;
             self.report.bad += piece.bad;
-            self.report.rows += piece.bad + piece.rows.len() as u64;
+            self.report.rows += piece.bad + piece.ignored + piece.rows.len() as u64;
+            self.report.ignored += piece.ignored;
             self.report.good += piece.rows.len() as u64;
             refused.extend(piece.refused.drain(..).map(|row| BadRow { line: first_line + row.line, ..row }));
             self.report.rows += piece.rows.outside;
@@ -380,7 +419,13 @@ pub(crate) fn date(dates: &DateParser, text: &[u8]) -> std::result::Result<Day, 
 pub(crate) fn utf8(text: &[u8], column: &str) -> std::result::Result<(), RowError> {
     match std::str::from_utf8(text) {
         Ok(_) => Ok(()),
-        Err(_) => Err((BadRowReason::InvalidUtf8, format!("{column} {} is not UTF-8 text", quote_for_message(text)))),
+        Err(_) => {
+            let advice = match cfg!(feature = "files") {
+                true => "; encoding = \"windows-1252\" reads the files of many older programs",
+                false => "",
+            };
+            Err((BadRowReason::InvalidUtf8, format!("{column} {} is not UTF-8 text{advice}", quote_for_message(text))))
+        }
     }
 }
 
@@ -417,10 +462,10 @@ fn other_amount(text: &[u8]) -> std::result::Result<f64, RowError> {
     if trimmed.is_empty() {
         return Ok(f64::NAN);
     }
-    parse_decimal(trimmed)
-        .ok_or(f64::NAN)
-        .and_then(checked_amount)
-        .map_err(|_| refused_amount(&quote_for_message(text)))
+    parse_decimal(trimmed).ok_or(f64::NAN).and_then(checked_amount).map_err(|_| {
+        let (reason, message) = refused_amount(&quote_for_message(text));
+        (reason, message + &numbers::advice(trimmed))
+    })
 }
 
 pub(crate) fn refused_amount(shown: &str) -> RowError {

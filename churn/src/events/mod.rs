@@ -11,17 +11,21 @@ mod dates;
 mod ids;
 mod ingest;
 mod merge;
+mod numbers;
 mod pieces;
 mod records;
 mod rows;
 mod separators;
 mod strings;
+mod text;
 mod words;
 
 #[cfg(feature = "arrow")]
 mod arrow;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "files")]
+mod sheet;
 
 use std::io::Read;
 use std::ops::Range;
@@ -35,15 +39,21 @@ pub use words::CustomerId;
 use builder::{Builder, ROWS_TOGETHER};
 use columns::PackedColumn;
 pub(crate) use csv::{header, quoted, read as read_csv};
+#[cfg(feature = "date-formats")]
+pub(crate) use dates::DateParser;
 pub(crate) use dates::day_of_text;
 pub(crate) use ids::{IdHasher, IdKey, IdRecord, IdTable, Names, prefetch};
 use ingest::Intake;
 pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, quote_for_message};
 pub(crate) use merge::{AmountSum, sum, too_large};
+#[cfg(feature = "date-formats")]
+pub(crate) use numbers::{NULL_WORDS, NUMBER_FORMS, NumberFormat};
 pub(crate) use records::RecordReader;
 use rows::GoodRow;
 pub(crate) use rows::{MAX_EVENT_TYPES, NO_TYPE, ParsedRows, Shard, Sink, Wants, shards, too_many_types, type_number};
 pub(crate) use strings::{Strings, Texts, select, sorted};
+#[cfg(feature = "date-formats")]
+pub(crate) use text::text;
 
 #[cfg(feature = "arrow")]
 pub(crate) use arrow::read as read_arrow;

@@ -1,6 +1,6 @@
 //! Records of a CSV stream (RFC 4180), read block by block. No row is held twice, and memory does not grow with the file.
 //!
-//! LF or CRLF ends a record. Blank lines are not records. A field that starts with a quote ends at the closing quote; doubled
+//! LF or CRLF ends a record; CR alone too, if the first block has no LF at all. Blank lines are not records. A field that starts with a quote ends at the closing quote; doubled
 //! quotes inside it stand for one quote, and it may contain delimiters and line ends. A quote elsewhere is an ordinary
 //! character.
 //!
@@ -28,6 +28,8 @@ pub(super) struct Blocks<R> {
     delimiter: u8,
     carry: Vec<u8>,
     exhausted: bool,
+    /// True if lines end in CR alone; then each is read as LF.
+    returns: bool,
 }
 
 /// The state of the input after the last block.
@@ -54,7 +56,8 @@ impl End {
 }
 
 impl<R: Read> Blocks<R> {
-    fn new(reader: R, delimiter: char) -> Result<Self> {
+    /// Starts reading after the first `skip_lines` lines.
+    fn new(reader: R, delimiter: char, skip_lines: u32) -> Result<Self> {
         let delimiter = u8::try_from(delimiter)
             .ok()
             .filter(|&c| c.is_ascii() && !matches!(c, b'"' | b'\n' | b'\r' | 0))
@@ -65,15 +68,37 @@ impl<R: Read> Blocks<R> {
                     "one ASCII character other than a quote or line end",
                 )
             })?;
-        let mut blocks = Blocks { reader, delimiter, carry: Vec::new(), exhausted: false };
+        let mut blocks = Blocks { reader, delimiter, carry: Vec::new(), exhausted: false, returns: false };
         let mut head = Vec::new();
         blocks.fill(&mut head, BLOCK)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
             let message = "the file is UTF-16 (it begins with that byte order mark); save it as UTF-8";
             return Err(Error::new(ErrorKind::NotUtf8, message).at_line(1));
         }
+        if let Some(format) = compression(&head) {
+            let message = format!("the file is compressed with {format}; decompress it first");
+            return Err(Error::new(ErrorKind::NotUtf8, message).at_line(1));
+        }
         if head.starts_with(b"\xef\xbb\xbf") {
             head.drain(..3);
+        }
+        // A line end that was added at the end of the stream does not count.
+        let only_last = |at| blocks.exhausted && at + 1 == head.len();
+        if memchr(b'\r', &head).is_some() && memchr(b'\n', &head).is_none_or(only_last) {
+            blocks.returns = true;
+            returns_to_line_ends(&mut head);
+        }
+        for skipped in 0..skip_lines {
+            while memchr(b'\n', &head).is_none() && !blocks.exhausted {
+                // The text of a line that is skipped is of no interest.
+                head.clear();
+                blocks.fill(&mut head, BLOCK)?;
+            }
+            let Some(end) = memchr(b'\n', &head) else {
+                let message = format!("the file has {skipped} lines; skip_lines = {skip_lines} leaves none");
+                return Err(Error::new(ErrorKind::EmptyFile, message).at_line(1));
+            };
+            head.drain(..=end);
         }
         blocks.carry = head;
         Ok(blocks)
@@ -86,11 +111,15 @@ impl<R: Read> Blocks<R> {
         }
         let missing = length - text.len();
         text.reserve(missing + 1);
+        let before = text.len();
         if self.reader.by_ref().take(missing as u64).read_to_end(text)? < missing {
             self.exhausted = true;
             if text.last().is_some_and(|&last| last != b'\n') {
                 text.push(b'\n');
             }
+        }
+        if self.returns {
+            returns_to_line_ends(&mut text[before..]);
         }
         Ok(())
     }
@@ -132,6 +161,17 @@ impl<R: Read> Blocks<R> {
         text.append(&mut self.carry);
         self.carry = text;
     }
+}
+
+/// The name of the compression, or of the kind of file, that these first bytes belong to; none for text.
+pub(super) fn compression(head: &[u8]) -> Option<&'static str> {
+    const MAGIC: [(&[u8], &str); 3] =
+        [(&[0x1f, 0x8b], "gzip"), (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (b"PK\x03\x04", "zip, like a spreadsheet")];
+    MAGIC.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
+}
+
+fn returns_to_line_ends(text: &mut [u8]) {
+    text.iter_mut().filter(|c| **c == b'\r').for_each(|c| *c = b'\n');
 }
 
 /// Returns the end of the last whole record.
@@ -435,10 +475,11 @@ pub(super) fn field(text: &[u8], (start, end): Span) -> &[u8] {
 }
 
 impl<R: Read> RecordReader<R> {
-    pub(crate) fn new(reader: R, delimiter: char) -> Result<Self> {
-        let blocks = Blocks::new(reader, delimiter)?;
+    /// Starts reading after the first `skip_lines` lines.
+    pub(crate) fn new(reader: R, delimiter: char, skip_lines: u32) -> Result<Self> {
+        let blocks = Blocks::new(reader, delimiter, skip_lines)?;
         let cursor = RecordCursor::new(&[], blocks.delimiter);
-        Ok(RecordReader { blocks, text: Vec::new(), cursor, spans: vec![(0, 0); 32], lines: 0 })
+        Ok(RecordReader { blocks, text: Vec::new(), cursor, spans: vec![(0, 0); 32], lines: skip_lines.into() })
     }
 
     /// Reads the next record; `None` at the end of the stream, an error for a malformed record.

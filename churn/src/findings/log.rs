@@ -4,6 +4,7 @@ use super::{Finding, percent};
 use crate::day::Day;
 use crate::events::{EventUnit, Events, NO_TYPE};
 use crate::labels::{LabelConfig, LabelKind};
+use crate::order;
 
 /// A gap can isolate rows from a log only if it is longer than this many days.
 const ISOLATING_DAYS: i32 = 60;
@@ -211,7 +212,7 @@ pub(super) fn of_rows(events: &Events, as_of: Day) -> Vec<Finding> {
     let mut close = |day_rows: &mut Vec<(u16, u64)>| {
         rows += day_rows.len() as u64;
         if day_rows.len() > 1 {
-            day_rows.sort_unstable();
+            order::sort(day_rows);
             let several = |group: &[(u16, u64)]| if group.len() > 1 { group.len() as u64 } else { 0 };
             sharing += day_rows.chunk_by(|a, b| a.0 == b.0).map(several).sum::<u64>();
             // Without an amount, two equal rows of a day may be two visits, because their times are not kept.

@@ -8,6 +8,7 @@ use crate::compare::placements;
 use crate::day::Day;
 use crate::metrics::log_loss_of;
 use crate::model::Estimate;
+use crate::order;
 
 /// The z of a 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;
@@ -112,7 +113,7 @@ impl Measure {
     /// The mean over all cutoffs. There must be one.
     pub(super) fn estimate(&self) -> Estimate {
         let mut cutoffs = self.cutoffs.clone();
-        cutoffs.sort_unstable_by_key(|cutoff| cutoff.0);
+        order::sort_by(&mut cutoffs, |a, b| a.0.cmp(&b.0));
         let n = cutoffs.len() as f64;
         let mean = cutoffs.iter().map(|cutoff| cutoff.1).sum::<f64>() / n;
         let of_customers = self.customers.iter().map(|sum| sum * sum).sum::<f64>() / (n * n);

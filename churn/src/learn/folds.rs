@@ -8,6 +8,8 @@ pub(crate) const FOLDS: usize = 5;
 /// From this number of rows on, only one of the five folds is scored, because a fifth of the rows is enough to calibrate on
 /// and to choose settings by.
 pub(super) const MANY_ROWS: usize = 50_000;
+/// The same for logistic regression, whose probabilities need little calibration and which has no setting to choose.
+pub(super) const MANY_ROWS_OF_LOGISTIC: usize = 20_000;
 
 /// Assigns rows to `folds` parts of about equal size and churn rate. All rows of a customer are in the same part.
 pub(crate) fn assign_folds(y: &[bool], groups: &[u32], folds: usize, seed: u64) -> Vec<u8> {
@@ -31,8 +33,8 @@ pub(crate) fn assign_folds(y: &[bool], groups: &[u32], folds: usize, seed: u64) 
     groups.iter().map(|&g| fold_of[g as usize]).collect()
 }
 
-/// The training rows and the held-out rows of each fold; with many rows, of the first fold only.
-pub(super) fn folds(data: &LearningRows<'_>, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+/// The training rows and the held-out rows of each fold; from `many` rows on, of the first fold only.
+pub(super) fn folds(data: &LearningRows<'_>, many: usize, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
     let fold_of = assign_folds(data.y, data.groups, FOLDS, seed);
     let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
     let mut parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
@@ -43,7 +45,7 @@ pub(super) fn folds(data: &LearningRows<'_>, seed: u64) -> Result<Vec<(Vec<u32>,
             return Err(Error::new(ErrorKind::OneClass, message));
         }
     }
-    if data.y.len() >= MANY_ROWS {
+    if data.y.len() >= many {
         parts.truncate(1);
     }
     Ok(parts)

@@ -96,7 +96,7 @@ pub struct LearnConfig {
     pub learning_rate: f64,
     /// Trees: the largest depth, 1 to 32; none for the depth that is best on unseen rows, up to 5 (boosting) or 10 (forest),
     /// and never so deep that the rows do not suffice to fill the leaves. With a given depth, a tree of a forest is grown on
-    /// a sample as large as the data set; otherwise on at most 50,000 rows.
+    /// a sample as large as the data set; otherwise on at most 25,000 rows.
     pub max_depth: Option<usize>,
     /// Trees: the smallest weight of the rows on either side of a split (boosting: the smallest sum of their curvatures); none
     /// for the average number of rows of five customers (boosting: 1).

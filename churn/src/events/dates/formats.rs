@@ -17,7 +17,7 @@ impl Format {
         let printed = sample.and_then(|sample| strtime::format(format, &sample).ok());
         let round_trip = printed.and_then(|text| day_of(&strtime::parse(format, text).ok()?));
         if round_trip != Day::from_ymd(2001, 2, 3) {
-            let expected = "a strptime format that gives year, month and day, such as %Y%m%d, %d/%m/%Y or %d-%b-%y";
+            let expected = "a strptime format that gives year, month and day, such as %Y%m%d, %d/%m/%Y or %d-%b-%y; or unix_s, unix_ms or unix_us";
             return Err(invalid_parameter("date_format", format!("{format:?}"), expected));
         }
         Ok(Format(format.to_owned()))

@@ -31,6 +31,7 @@ use crate::findings::{
 use crate::input::Input;
 use crate::labels::labels;
 use crate::model::{Audit, LearnConfig, ModelKind, OverTime};
+use crate::order;
 use crate::progress::{Observer, check_cancelled, step};
 use crate::segments::{Thresholds, check_probability};
 
@@ -244,7 +245,7 @@ pub fn backtest_with_rows<'a>(
     fail_on_errors(&findings, &allow)?;
     sort_by_severity(&mut findings);
     if let Some(predictions) = &mut predictions {
-        predictions.sort_by_key(|of| of.cutoff);
+        order::sort_by(predictions, |a, b| a.cutoff.cmp(&b.cutoff));
     }
     let audit = match config.training.audit {
         true => Some(audited(input, &judged_days, config, observer)?),

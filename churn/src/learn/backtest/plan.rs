@@ -14,6 +14,7 @@ use crate::labels::{Labels, check_cutoff, labels};
 use crate::learn::fit::enough;
 use crate::learn::snapshot::most_by_default;
 use crate::learn::stack::type_counts;
+use crate::order;
 use crate::progress::{Observer, step};
 
 /// Days a horizon apart that have customers, oldest first.
@@ -110,7 +111,7 @@ pub(super) fn plan(
             found.push(Chain { days, judged: kept });
         }
     }
-    skipped.sort_unstable();
+    order::sort(&mut skipped);
     match found.is_empty() {
         false => Ok((found, skipped)),
         true => {

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::learn::estimate::{Influence, Measure};
 use crate::metrics::{Bin, EvaluationConfig, evaluate};
 use crate::model::{CutoffResult, OverTime, PairedResult, Scores};
+use crate::order;
 use crate::segments::{Segment, SegmentRow, Thresholds};
 
 /// The customers that are judged at a cutoff.
@@ -132,7 +133,7 @@ impl Record {
 
     /// The results of all cutoffs. There must be one.
     pub(in crate::learn) fn finish(mut self) -> Result<OverTime> {
-        self.cutoffs.sort_by_key(|row| row.cutoff);
+        order::sort_by(&mut self.cutoffs, |a, b| a.cutoff.cmp(&b.cutoff));
         let cutoffs = self.cutoffs;
         let has_recency = !self.recency_auc.is_empty();
         let mut against = Vec::new();

@@ -26,7 +26,7 @@ pub(crate) struct ForestParameters<'a> {
     pub(crate) features_per_split: usize,
     /// The depths at which the trees are evaluated on their unseen rows.
     pub(crate) depths: &'a [usize],
-    /// Approximate largest number of rows that a tree is grown on, and of the rows that it is evaluated on.
+    /// Approximate largest number of rows that a tree is grown on. It is evaluated on up to [`UNSEEN_PER_ROW`] times as many.
     pub(crate) most_rows: usize,
     pub(crate) seed: u64,
 }
@@ -35,6 +35,10 @@ pub(crate) struct ForestParameters<'a> {
 /// rows that these trees would take long.
 const BATCH: usize = 8;
 const ROWS_OF_A_BATCH: usize = 1 << 21;
+
+/// Largest number of rows that a tree is evaluated on, for each row of the largest sample. Calibration needs more customers
+/// than a tree does.
+const UNSEEN_PER_ROW: usize = 2;
 
 /// Fits the trees. Also returns, for each depth, the mean rate of each row over the trees that have not seen its customer, with
 /// the trees cut at that depth. The rate is NaN if every tree has seen the customer.
@@ -173,14 +177,14 @@ fn tree(
 }
 
 /// Draws customers with replacement: as many as there are, or as many as have about `most_rows` rows. Returns the rows of the
-/// drawn customers, and the rows of the others. If there are more than `most_rows` rows, the others are only taken from
-/// every second customer, every third, and so on.
+/// drawn customers, and the rows of the others. If there are more than [`UNSEEN_PER_ROW`] times `most_rows` rows, the others
+/// are only taken from every second customer, every third, and so on.
 fn sample(y: &[bool], customers: &CustomerIndex, most_rows: usize, random: &mut Random) -> (Vec<Drawn>, Vec<Unseen>) {
-    let every = y.len().div_ceil(most_rows);
-    let draws = match every {
-        1 => customers.count,
-        _ => mul_div(customers.count, most_rows, y.len()).max(1),
+    let draws = match y.len() > most_rows {
+        true => mul_div(customers.count, most_rows, y.len()).max(1),
+        false => customers.count,
     };
+    let every = y.len().div_ceil(most_rows.saturating_mul(UNSEEN_PER_ROW));
     // A customer is drawn once on average, so more than 255 draws do not happen by chance.
     let mut times = vec![0u8; customers.count];
     for _ in 0..draws {
@@ -389,7 +393,7 @@ mod tests {
     }
 
     /// Of 600 rows (1 + 2 + 3 rows of each three of 300 customers) with a limit of 100 there are 300 · 100/600 = 50 draws. The
-    /// unseen are rows of every sixth customer: 50 customers with a row each, of whom few are drawn (one in six or seven).
+    /// unseen are rows of every third customer: 100 customers with a row each, of whom few are drawn (one in six or seven).
     #[test]
     fn a_sample_of_many_rows_is_a_part_of_them() {
         let (_, y, groups) = data();
@@ -400,9 +404,10 @@ mod tests {
         assert!((50..=150).contains(&draws), "50 draws of customers with one to three rows: {draws} rows");
         let whose = |row: u32| customers.of_row[row as usize];
         let seen: Vec<u32> = drawn.iter().map(|drawn| whose(drawn.row)).collect();
-        assert!(unseen.iter().all(|unseen| whose(unseen.row) % 6 == 0 && !seen.contains(&whose(unseen.row))));
+        assert!(unseen.iter().all(|unseen| whose(unseen.row) % 3 == 0 && !seen.contains(&whose(unseen.row))));
         assert!(
-            (30..=50).contains(&unseen.len()) && unseen.iter().enumerate().all(|(at, unseen)| unseen.at as usize == at)
+            (65..=100).contains(&unseen.len())
+                && unseen.iter().enumerate().all(|(at, unseen)| unseen.at as usize == at)
         );
     }
 }

@@ -1,0 +1,506 @@
+//! Which column of a file is the customer, the day, the amount, the event type and the order: by the columns of documented
+//! exports, or by the names and the values.
+
+use super::shape::Shape;
+use super::{dates, numbers};
+use crate::events::ReadOptions;
+
+/// The column of a role.
+pub(super) enum Role {
+    Found {
+        column: usize,
+        reason: &'static str,
+    },
+    /// The name stands in the header more than once.
+    Twice(String),
+    Missing,
+}
+
+impl Role {
+    pub(super) fn column(&self) -> Option<usize> {
+        match self {
+            Role::Found { column, .. } => Some(*column),
+            Role::Twice(_) | Role::Missing => None,
+        }
+    }
+}
+
+pub(super) struct Roles {
+    pub(super) customer: Role,
+    pub(super) date: Role,
+    pub(super) amount: Role,
+    pub(super) event_type: Role,
+    pub(super) order: Role,
+    /// The system that exports files with these columns.
+    pub(super) export: Option<&'static str>,
+    /// The columns of numbers.
+    pub(super) numeric: Vec<usize>,
+    /// True if the columns are those of a list of customers.
+    pub(super) of_customers: bool,
+}
+
+/// A documented export: the columns by which it is recognised, and their roles. An empty name is a role without a column.
+struct Export {
+    name: &'static str,
+    columns: &'static [&'static str],
+    customer: &'static str,
+    date: &'static str,
+    amount: &'static str,
+    event_type: &'static str,
+    order: &'static str,
+}
+
+const EXPORTS: [Export; 11] = [
+    // help.shopify.com, "Exporting orders": the total is on the first line of an order.
+    Export {
+        name: "Shopify orders",
+        columns: &["Lineitem name"],
+        customer: "Email",
+        date: "Created at",
+        amount: "Total",
+        event_type: "",
+        order: "Name",
+    },
+    // WooCommerce order export; `customer_id` is 0 for every guest.
+    Export {
+        name: "WooCommerce orders",
+        columns: &["order_number", "order_date"],
+        customer: "billing_email",
+        date: "order_date",
+        amount: "order_total",
+        event_type: "",
+        order: "order_id",
+    },
+    // docs.stripe.com, payments report of the dashboard.
+    Export {
+        name: "Stripe payments",
+        columns: &["Captured"],
+        customer: "Customer ID",
+        date: "Created (UTC)",
+        amount: "Amount",
+        event_type: "",
+        order: "",
+    },
+    // squareup.com/help, transactions CSV.
+    Export {
+        name: "Square transactions",
+        columns: &["Net Sales"],
+        customer: "Customer ID",
+        date: "Date",
+        amount: "Total Collected",
+        event_type: "Event Type",
+        order: "Transaction ID",
+    },
+    // help.klaviyo.com, columns of events.
+    Export {
+        name: "Klaviyo events",
+        columns: &[],
+        customer: "Person//Email",
+        date: "Timestamp",
+        amount: "$value",
+        event_type: "",
+        order: "$event_id",
+    },
+    // support.google.com/analytics, BigQuery export schema.
+    Export {
+        name: "Google Analytics 4 events",
+        columns: &["event_timestamp"],
+        customer: "user_pseudo_id",
+        date: "event_date",
+        amount: "event_value_in_usd",
+        event_type: "event_name",
+        order: "transaction_id",
+    },
+    // Orders grids of Magento 2 and 1.
+    Export {
+        name: "Magento orders",
+        columns: &["Purchase Point"],
+        customer: "Customer Email",
+        date: "Purchase Date",
+        amount: "Grand Total (Base)",
+        event_type: "",
+        order: "ID",
+    },
+    Export {
+        name: "Magento 1 orders",
+        columns: &[],
+        customer: "Bill to Name",
+        date: "Purchased On",
+        amount: "G.T. (Base)",
+        event_type: "",
+        order: "Order #",
+    },
+    // PayPal activity; what it calls an invoice may be paid in parts.
+    Export {
+        name: "PayPal activity",
+        columns: &["To Email Address"],
+        customer: "From Email Address",
+        date: "Date",
+        amount: "Gross",
+        event_type: "Type",
+        order: "",
+    },
+    Export {
+        name: "PayPal activity",
+        columns: &["Uhrzeit"],
+        customer: "Absender E-Mail-Adresse",
+        date: "Datum",
+        amount: "Brutto",
+        event_type: "Typ",
+        order: "",
+    },
+    // Amazon Fulfilled Shipments report of Seller Central.
+    Export {
+        name: "Amazon shipments",
+        columns: &["shipment-id"],
+        customer: "buyer-email",
+        date: "purchase-date",
+        amount: "item-price",
+        event_type: "",
+        order: "amazon-order-id",
+    },
+];
+
+/// Names of the columns of each role, best first, in the form that [`simple`] makes of them.
+const CUSTOMER: &[&str] = &[
+    "customer id",
+    "customerid",
+    "cust id",
+    "cust no",
+    "customer no",
+    "customer number",
+    "customer key",
+    "client id",
+    "clientid",
+    "user id",
+    "userid",
+    "user pseudo id",
+    "member id",
+    "account id",
+    "contact id",
+    "subscriber id",
+    "customer",
+    "client",
+    "member",
+    "user",
+    "customer email",
+    "email",
+    "e mail",
+    "email address",
+    "from email address",
+    "buyer email",
+    "billing email",
+    "kundennummer",
+    "kunden nr",
+    "kundennr",
+    "kunden id",
+    "kunde",
+    "käufer",
+    "absender e mail adresse",
+    "klant",
+    "klantnummer",
+    "klient",
+    "cliente",
+    "id cliente",
+    "n client",
+    "顧客id",
+    "客户id",
+    "会員id",
+    "phone",
+    "phone number",
+    "telefon",
+    "téléphone",
+    "account",
+    "subscriber",
+    "guest",
+    "patient",
+    "person",
+    "customer name",
+    "name",
+    "msno",
+];
+const DATE: &[&str] = &[
+    "event date",
+    "order date",
+    "invoice date",
+    "invoicedate",
+    "purchase date",
+    "transaction date",
+    "payment date",
+    "date",
+    "created at",
+    "created utc",
+    "created",
+    "order timestamp",
+    "event time",
+    "event timestamp",
+    "timestamp",
+    "datetime",
+    "date time",
+    "ts",
+    "time",
+    "day",
+    "purchased at",
+    "purchased on",
+    "purchased",
+    "paid at",
+    "paid date",
+    "ordered at",
+    "ordered",
+    "visit date",
+    "visited on",
+    "doc date",
+    "bestelldatum",
+    "rechnungsdatum",
+    "buchungsdatum",
+    "datum",
+    "date de commande",
+    "date commande",
+    "date de facture",
+    "fecha",
+    "fecha de pedido",
+    "data zamówienia",
+    "data",
+    "data ordine",
+    "data do pedido",
+    "orderdatum",
+    "注文日",
+    "日付",
+    "订单日期",
+];
+const AMOUNT: &[&str] = &[
+    "amount",
+    "order total",
+    "total",
+    "grand total",
+    "grand total base",
+    "total price",
+    "total amount",
+    "revenue",
+    "net sales",
+    "sales",
+    "sale",
+    "value",
+    "order value",
+    "net value",
+    "gross",
+    "gross sales",
+    "price",
+    "item price",
+    "spent",
+    "spend",
+    "fee",
+    "payment",
+    "paid",
+    "umsatz",
+    "betrag",
+    "gesamtbetrag",
+    "brutto",
+    "netto",
+    "montant ttc",
+    "montant",
+    "total ttc",
+    "importe",
+    "total pedido",
+    "kwota",
+    "importo",
+    "valor",
+    "bedrag",
+    "金額",
+    "金额",
+];
+const EVENT_TYPE: &[&str] = &[
+    "event type",
+    "event name",
+    "eventname",
+    "event",
+    "activity type",
+    "transaction type",
+    "doc type",
+    "type",
+    "typ",
+    "action",
+];
+const ORDER: &[&str] = &[
+    "order id",
+    "orderid",
+    "order number",
+    "order no",
+    "order",
+    "order #",
+    "invoice id",
+    "invoice number",
+    "invoice no",
+    "invoiceno",
+    "invoice",
+    "doc no",
+    "receipt",
+    "receipt id",
+    "basket id",
+    "bestellnummer",
+    "rechnungsnummer",
+    "auftrag",
+    "auftragsnummer",
+    "n de commande",
+    "numéro de commande",
+    "numer",
+    "numer zamówienia",
+    "pedido",
+    "ordine",
+    "注文番号",
+    "订单号",
+];
+/// Names that a list of customers has, and no log of events.
+const OF_CUSTOMERS: &[&str] = &[
+    "last order",
+    "last order date",
+    "last purchase",
+    "orders count",
+    "order count",
+    "total orders",
+    "total spent",
+    "lifetime value",
+    "number of orders",
+    "total revenue",
+    "last seen",
+    "last visit",
+    "last login",
+];
+
+/// A name in lower case, with one space for everything that is no letter and no digit.
+fn simple(name: &str) -> String {
+    let separated: String = name.chars().map(|c| if c.is_alphanumeric() || c == '#' { c } else { ' ' }).collect();
+    // An accent that stands alone after a letter, like the degree sign of N°, is gone with the other signs.
+    separated.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The roles of the columns; those that are given stay.
+pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
+    let names: Vec<String> = shape.header.iter().map(|name| simple(name)).collect();
+    let values = |column: usize| -> Vec<&str> {
+        let filled = shape.rows.iter().map(|row| row[column].as_str()).filter(|value| !value.is_empty());
+        filled.take(2_000).collect()
+    };
+    let columns = 0..shape.header.len();
+    let is_date: Vec<bool> = columns.clone().map(|column| dates::are_dates(&values(column))).collect();
+    let is_number: Vec<bool> = columns.map(|column| numbers::are_numbers(&values(column))).collect();
+
+    let has = |name: &&str| name.is_empty() || shape.header.iter().any(|column| column == name);
+    let export = EXPORTS.iter().find(|export| {
+        let own = [export.customer, export.date, export.amount, export.event_type, export.order];
+        own.iter().chain(export.columns).all(has)
+    });
+    // By name; a column of a fitting name counts only if its values fit too.
+    let named = |known: &[&str], fits: &dyn Fn(usize) -> bool| {
+        let places = |name: &&str| {
+            let same = (0..names.len()).filter(|&column| names[column] == **name && fits(column));
+            Some(same.collect::<Vec<usize>>()).filter(|places| !places.is_empty())
+        };
+        match known.iter().find_map(places).as_deref() {
+            Some([column]) => {
+                Role::Found { column: *column, reason: "the name and the values are those of this column" }
+            }
+            Some([first, ..]) => Role::Twice(shape.header[*first].clone()),
+            _ => Role::Missing,
+        }
+    };
+    let find =
+        |given: &Option<String>, own: &str, of_export: Option<&str>, known: &[&str], fits: &dyn Fn(usize) -> bool| {
+            let exact = |name: &str, reason: &'static str| {
+                let mut places = (0..shape.header.len()).filter(|&column| shape.header[column] == name);
+                match (places.next(), places.next()) {
+                    (Some(column), None) => Role::Found { column, reason },
+                    (Some(_), Some(_)) => Role::Twice(name.to_owned()),
+                    (None, _) => Role::Missing,
+                }
+            };
+            if let Some(name) = given {
+                return exact(name, "it was given");
+            }
+            match (exact(own, "the name is that of this column"), of_export) {
+                (Role::Missing, Some("")) => Role::Missing,
+                (Role::Missing, Some(name)) => exact(name, "the column of this export"),
+                (Role::Missing, None) => named(known, fits),
+                // An export may have a column of the library's own name that means another thing, as `customer_id` of WooCommerce.
+                (_, Some(name)) if !name.is_empty() && name != own => exact(name, "the column of this export"),
+                (own, _) => own,
+            }
+        };
+    let of_export = |name: fn(&Export) -> &'static str| export.map(name);
+    let columns = &given.columns;
+    let date =
+        find(&columns.event_date, "event_date", of_export(|export| export.date), DATE, &|column| is_date[column]);
+    let customer =
+        find(&columns.customer_id, "customer_id", of_export(|export| export.customer), CUSTOMER, &|column| {
+            !is_date[column] && Some(column) != date.column()
+        });
+    let free = |column: usize| Some(column) != date.column() && Some(column) != customer.column();
+    let order = find(&columns.order_id, "order_id", of_export(|export| export.order), ORDER, &|column| {
+        free(column) && !is_date[column]
+    });
+    let event_type =
+        find(&columns.event_type, "event_type", of_export(|export| export.event_type), EVENT_TYPE, &|column| {
+            free(column) && !is_date[column] && !is_number[column]
+        });
+    let amount = find(&columns.amount, "amount", of_export(|export| export.amount), AMOUNT, &|column| {
+        free(column) && Some(column) != order.column() && (is_number[column] || mostly_numbers(&values(column)))
+    });
+    let numeric =
+        (0..names.len()).filter(|&column| is_number[column] && free(column) && Some(column) != order.column());
+    Roles {
+        numeric: numeric.collect(),
+        of_customers: export.is_none()
+            && names.iter().filter(|name| OF_CUSTOMERS.contains(&name.as_str())).count() >= 2,
+        export: export.map(|export| export.name),
+        customer,
+        date,
+        amount,
+        event_type,
+        order,
+    }
+}
+
+/// True if more than half of the values have a digit and no more than four letters, as an amount of any form has.
+fn mostly_numbers(values: &[&str]) -> bool {
+    let letters = |value: &str| value.chars().filter(|c| c.is_alphabetic()).count();
+    let like = |value: &&&str| value.contains(|c: char| c.is_ascii_digit()) && letters(value) <= 4;
+    values.iter().filter(like).count() * 2 > values.len()
+}
+
+impl Roles {
+    /// The question that only the owner of the file can answer; none if the columns are clear.
+    pub(super) fn question(&self, shape: &Shape) -> Option<String> {
+        let header = || {
+            let shown: Vec<String> = shape.header.iter().take(30).map(|name| format!("{name:?}")).collect();
+            shown.join(", ")
+        };
+        if self.of_customers {
+            return Some(
+                "the columns are those of a list of customers, with one row for each; a log of events is needed, with a row for \
+                 every purchase, visit or other event"
+                    .to_owned(),
+            );
+        }
+        for (role, own) in [
+            (&self.customer, "customer_id"),
+            (&self.date, "event_date"),
+            (&self.amount, "amount"),
+            (&self.event_type, "event_type"),
+            (&self.order, "order_id"),
+        ] {
+            match role {
+                Role::Twice(name) => {
+                    return Some(format!(
+                        "the column {name:?} stands in the header twice; rename the one that is not the {own}"
+                    ));
+                }
+                Role::Missing if own == "customer_id" || own == "event_date" => {
+                    let what = if own == "customer_id" { "the customer" } else { "the day of the event" };
+                    return Some(format!("which column is {what}? Give `{own}`; the header has {}", header()));
+                }
+                Role::Missing | Role::Found { .. } => (),
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,180 @@
+//! The form of the amounts.
+
+use super::{Reading, text};
+use crate::events::{NULL_WORDS, NUMBER_FORMS, NumberFormat, parse_decimal};
+use crate::json::Json;
+
+/// The forms that read all values of a column.
+pub(super) enum Form {
+    /// One, or several that give the same numbers.
+    One { decimal: char, thousands: Option<char>, currency: bool, nulls: Vec<String>, example: String },
+    /// Several that give different numbers.
+    Several { readings: Vec<Reading>, message: String },
+    /// None.
+    None { message: String },
+}
+
+/// The options of a form: decimal mark, thousands separator and currency.
+type Marks = (char, Option<char>, bool);
+
+fn parse((decimal, thousands, currency): Marks, value: &str) -> Option<f64> {
+    match NumberFormat::new(decimal, thousands, currency).ok()? {
+        None => parse_decimal(value.as_bytes()),
+        Some(format) => format.parse(value),
+    }
+}
+
+fn is_null(value: &str, given: &[String]) -> bool {
+    NULL_WORDS.contains(&value) || given.iter().any(|null| null == value)
+}
+
+/// The forms that read all of these values, without a currency if there is none.
+fn fitting(values: &[&str]) -> Vec<Marks> {
+    let fits = |currency| -> Vec<Marks> {
+        let forms = NUMBER_FORMS.iter().map(|&(decimal, thousands)| (decimal, thousands, currency));
+        forms.filter(|&marks| values.iter().all(|value| parse(marks, value).is_some())).collect()
+    };
+    Some(fits(false)).filter(|forms| !forms.is_empty()).unwrap_or_else(|| fits(true))
+}
+
+/// True if the values are numbers of one form.
+pub(super) fn are_numbers(values: &[&str]) -> bool {
+    let values: Vec<&str> = values.iter().copied().filter(|value| !is_null(value, &[])).collect();
+    !values.is_empty() && !fitting(&values).is_empty()
+}
+
+/// The form of these amounts. `others` are the values of the other columns: where the amounts can be read in two ways, the
+/// numbers in another column may tell.
+pub(super) fn form(values: &[&str], others: &[Vec<&str>], given_nulls: &[String]) -> Form {
+    let mut nulls = given_nulls.to_vec();
+    for value in values.iter().filter(|value| NULL_WORDS.contains(value)) {
+        if !nulls.iter().any(|null| null == value) {
+            nulls.push((*value).to_owned());
+        }
+    }
+    let values: Vec<&str> = values.iter().copied().filter(|value| !is_null(value, given_nulls)).collect();
+    let one = |(decimal, thousands, currency): Marks, example: &str| Form::One {
+        decimal,
+        thousands,
+        currency,
+        nulls: nulls.clone(),
+        example: example.to_owned(),
+    };
+    if values.is_empty() {
+        return one(('.', None, false), "");
+    }
+    let mut forms = fitting(&values);
+    if forms.is_empty() {
+        return none(&values);
+    }
+    let mut readings = distinct(&forms, &values);
+    if readings.len() > 1 {
+        // The marks of the numbers of another column that has only one reading.
+        for other in others.iter().filter(|other| other.len() > 1) {
+            let theirs = fitting(other);
+            if !theirs.is_empty()
+                && distinct(&theirs, other).len() == 1
+                && other.iter().any(|value| value.contains([',', '.']))
+            {
+                let same = |marks: &Marks| theirs.iter().any(|other| (other.0, other.1) == (marks.0, marks.1));
+                let left: Vec<Marks> = forms.iter().copied().filter(same).collect();
+                if !left.is_empty() {
+                    forms = left;
+                }
+            }
+        }
+        readings = distinct(&forms, &values);
+    }
+    match &readings[..] {
+        [(marks, _)] => one(*marks, example(*marks, &values)),
+        _ => {
+            let differ = |i: &usize| readings.iter().any(|(_, numbers)| numbers[*i] != readings[0].1[*i]);
+            let at = (0..values.len()).find(differ).unwrap_or(0);
+            let value = values[at];
+            let said: Vec<String> = readings.iter().map(|(_, numbers)| numbers[at].to_string()).collect();
+            let message = format!(
+                "is the amount {value:?} {}? All amounts of the sample can be read either way",
+                said.join(" or ")
+            );
+            let reading = |((decimal, thousands, currency), numbers): &(Marks, Vec<f64>)| {
+                let mut options = vec![("decimal".to_owned(), text(*decimal))];
+                options.extend(thousands.map(|mark| ("thousands".to_owned(), text(mark))));
+                options.extend(currency.then(|| ("currency".to_owned(), Json::Boolean(true))));
+                Reading { options, example: format!("{value:?} is {}", numbers[at]) }
+            };
+            Form::Several { readings: readings.iter().map(reading).collect(), message }
+        }
+    }
+}
+
+/// The forms with different numbers; of forms with the same numbers the first.
+fn distinct(forms: &[Marks], values: &[&str]) -> Vec<(Marks, Vec<f64>)> {
+    let mut readings: Vec<(Marks, Vec<f64>)> = Vec::new();
+    for &marks in forms {
+        let numbers: Vec<f64> = values.iter().filter_map(|value| parse(marks, value)).collect();
+        if readings.iter().all(|(_, other)| *other != numbers) {
+            readings.push((marks, numbers));
+        }
+    }
+    readings
+}
+
+/// A value that shows the form: one with a thousands separator if there are such, else one with a decimal mark.
+fn example<'a>((decimal, thousands, currency): Marks, values: &[&'a str]) -> &'a str {
+    let without = |value: &&&str| parse((decimal, None, currency), value).is_none();
+    let shows = thousands.and_then(|_| values.iter().find(without));
+    shows.or_else(|| values.iter().find(|value| value.contains(decimal))).unwrap_or(&values[0])
+}
+
+/// No form reads all values: names one that the best form does not read.
+fn none(values: &[&str]) -> Form {
+    let forms =
+        NUMBER_FORMS.iter().flat_map(|&(decimal, thousands)| [(decimal, thousands, false), (decimal, thousands, true)]);
+    let failing = |marks: Marks| values.iter().filter(move |value| parse(marks, value).is_none());
+    let best = forms.min_by_key(|&marks| failing(marks).count()).expect("there are forms");
+    let (count, value) = (failing(best).count(), failing(best).next().copied().unwrap_or_default());
+    let message = format!(
+        "{count} of {} amounts are not numbers of the form that most of them have, such as {value:?}; `null_values` names \
+         texts that stand for a missing amount",
+        values.len()
+    );
+    Form::None { message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(values: &[&str], others: &[Vec<&str>]) -> String {
+        match form(values, others, &[]) {
+            Form::One { decimal, thousands, currency, nulls, .. } => {
+                let thousands = thousands.map_or("none".to_owned(), String::from);
+                format!("{decimal} {thousands} {currency} {}", nulls.join("|"))
+            }
+            Form::Several { readings, .. } => format!("{}", readings.len()),
+            Form::None { message } => message,
+        }
+    }
+
+    #[test]
+    fn forms_of_the_world() {
+        for (values, expected) in [
+            (&["12.50", "3"][..], ". none false "),
+            (&["12,50", "3"], ", none false "),
+            (&["1.234,56", "12,00"], ", . false "),
+            (&["$1,234.56", "$12.00", "($3.00)"], ". , true "),
+            (&["12.50", "NULL", "-"], ". none false NULL|-"),
+            (&["1.234", "12.345"], "2"),
+            (&["1,234", "12,345"], "2"),
+            (&["0.125", "12.345"], ". none false "),
+            (&["1234", "17"], ". none false "),
+            (&["1'234.50", "7.00"], ". ' false "),
+            (&["NULL"], ". none false NULL"),
+        ] {
+            assert_eq!(found(values, &[]), expected, "{values:?}");
+        }
+        assert!(found(&["12.50", "twelve"], &[]).contains("\"twelve\""));
+        // Another column has a decimal comma.
+        assert_eq!(found(&["1.234", "12.345"], &[vec!["1,5", "2,25"]]), ", . false ");
+    }
+}

@@ -1,0 +1,277 @@
+//! Amounts in another form than the standard one: with a decimal comma, thousands separators, currency signs or parentheses.
+//!
+//! A form is strict, so that a number of another form is refused and never read as another number: groups of digits have
+//! three digits (in the Indian form, `1,23,456`, two but for the last), and the first group does not start with 0.
+
+use super::ingest::{RowError, checked_amount, parse_decimal, quote_for_message, refused_amount};
+use crate::error::{Result, invalid_parameter};
+
+/// A form of numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct NumberFormat {
+    decimal: char,
+    thousands: Option<char>,
+    currency: bool,
+}
+
+/// The words that other programs write for a missing value.
+pub(crate) const NULL_WORDS: [&str; 14] =
+    ["NULL", "null", "N/A", "n/a", "#N/A", "NA", "\\N", "-", "–", "None", "NaN", "nan", "nil", "(null)"];
+
+/// The decimal marks and thousands separators in use.
+pub(crate) const NUMBER_FORMS: [(char, Option<char>); 8] = [
+    ('.', None),
+    ('.', Some(',')),
+    ('.', Some(' ')),
+    ('.', Some('\'')),
+    (',', None),
+    (',', Some('.')),
+    (',', Some(' ')),
+    (',', Some('\'')),
+];
+
+impl NumberFormat {
+    /// The format of these options; none if it is the standard form.
+    ///
+    /// # Errors
+    /// `invalid_parameter` for a mark that is none.
+    pub(crate) fn new(decimal: char, thousands: Option<char>, currency: bool) -> Result<Option<Self>> {
+        if !matches!(decimal, '.' | ',') {
+            return Err(invalid_parameter("decimal", format!("{decimal:?}"), "\".\" or \",\""));
+        }
+        if let Some(mark) = thousands
+            && (mark == decimal || !matches!(mark, '.' | ',' | ' ' | '\'' | '_'))
+        {
+            let expected = "one of \".\", \",\", \" \", \"'\" and \"_\", other than the decimal mark; or none";
+            return Err(invalid_parameter("thousands", format!("{mark:?}"), expected));
+        }
+        let standard = decimal == '.' && thousands.is_none() && !currency;
+        Ok((!standard).then_some(NumberFormat { decimal, thousands, currency }))
+    }
+
+    /// Parses a field as an amount; an empty field is NaN.
+    pub(super) fn amount(&self, field: &[u8]) -> std::result::Result<f64, RowError> {
+        let refused = || {
+            let (reason, _) = refused_amount("");
+            let message = format!(
+                "amount {} is not a number within ±10^12 of the form {}{}",
+                quote_for_message(field),
+                self.example(),
+                advice(field)
+            );
+            (reason, message)
+        };
+        let text = std::str::from_utf8(field).map_err(|_| refused())?;
+        if text.trim().is_empty() {
+            return Ok(f64::NAN);
+        }
+        self.parse(text).and_then(|value| checked_amount(value).ok()).ok_or_else(refused)
+    }
+
+    /// A number of this form.
+    fn example(&self) -> String {
+        let thousands = self.thousands.map_or(String::new(), String::from);
+        format!("1{thousands}234{}50", self.decimal)
+    }
+
+    /// Parses a number. None if the text is not a number of this form.
+    pub(crate) fn parse(&self, text: &str) -> Option<f64> {
+        let (mut text, mut negative) = (text.trim(), false);
+        if self.currency {
+            if let Some(inside) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+                (text, negative) = (inside.trim(), true);
+            }
+            (text, negative) = without_currency(text, negative)?;
+        } else if let Some(rest) = text.strip_prefix(['-', '\u{2212}']) {
+            (text, negative) = (rest, true);
+        } else {
+            text = text.strip_prefix('+').unwrap_or(text);
+        }
+        let (whole, fraction) = match text.split_once(self.decimal) {
+            Some((whole, fraction)) => (whole, fraction),
+            None => (text, ""),
+        };
+        if !fraction.bytes().all(|c| c.is_ascii_digit()) || (whole.is_empty() && fraction.is_empty()) {
+            return None;
+        }
+        let digits = self.without_thousands(whole)?;
+        let value = parse_decimal(format!("{digits}.{fraction}").as_bytes())?;
+        Some(if negative { -value } else { value })
+    }
+
+    /// The digits of a whole number.
+    fn without_thousands(&self, whole: &str) -> Option<String> {
+        let is_mark = |c: char| match self.thousands {
+            Some(' ') => matches!(c, ' ' | '\u{a0}' | '\u{2009}' | '\u{202f}'),
+            Some('\'') => matches!(c, '\'' | '\u{2019}'),
+            Some(mark) => c == mark,
+            None => false,
+        };
+        let groups: Vec<&str> = whole.split(is_mark).collect();
+        if !groups.iter().all(|group| group.bytes().all(|c| c.is_ascii_digit())) {
+            return None;
+        }
+        if let [first, middle @ .., last] = &groups[..] {
+            let by = |most: usize| (1..=most).contains(&first.len()) && middle.iter().all(|group| group.len() == most);
+            if last.len() != 3 || first.starts_with('0') || !(by(3) || self.thousands == Some(',') && by(2)) {
+                return None;
+            }
+        }
+        Some(groups.concat())
+    }
+}
+
+/// Takes signs and a currency off both ends of a number: `-$12`, `$-12`, `12 €`, `CHF 12`, `12-`. Returns the rest and whether it
+/// is negative; none if there are two signs or two currencies.
+fn without_currency(text: &str, negative: bool) -> Option<(&str, bool)> {
+    let is_minus = |c: char| matches!(c, '-' | '\u{2212}');
+    let is_currency = |c: char| c.is_alphabetic() || CURRENCY_SIGNS.contains(c);
+    let (mut text, mut signs, mut currencies) = (text, u32::from(negative), 0);
+    let mut is_negative = negative;
+    let mut sign = |minus: bool| {
+        signs += 1;
+        is_negative |= minus;
+    };
+    loop {
+        let before = text;
+        text = text.trim();
+        for (rest, minus) in
+            [(text.strip_prefix(is_minus), true), (text.strip_prefix('+'), false), (text.strip_suffix(is_minus), true)]
+        {
+            if let Some(rest) = rest {
+                sign(minus);
+                text = rest;
+                break;
+            }
+        }
+        // A code of up to three letters with a sign or a point at most: US$, R$, Rs., Fr.
+        let leading = text.find(|c: char| !is_currency(c)).unwrap_or(text.len());
+        let trailing = text.len() - text.rfind(|c: char| !is_currency(c)).map_or(0, |at| at + char_length(text, at));
+        if leading > 0 && text[..leading].chars().count() <= 4 && leading < text.len() {
+            currencies += 1;
+            text = &text[leading..];
+            let spaced =
+                text.strip_prefix('.').filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()) || currencies > 1);
+            text = spaced.unwrap_or(text);
+        } else if trailing > 0 && text[text.len() - trailing..].chars().count() <= 4 && trailing < text.len() {
+            currencies += 1;
+            text = &text[..text.len() - trailing];
+        }
+        if text == before {
+            break;
+        }
+    }
+    (signs <= 1 && currencies <= 1).then_some((text, is_negative))
+}
+
+fn char_length(text: &str, at: usize) -> usize {
+    text[at..].chars().next().map_or(0, char::len_utf8)
+}
+
+const CURRENCY_SIGNS: &str = "$¢£¤¥฿₡₣₤₦₩₪₫€₭₮₱₲₴₵₸₹₺₼₽₾₿﷼￥";
+
+/// The options that would read this text as a number, for a message: `; decimal = "," reads 12,50`. Empty if there are none.
+pub(super) fn advice(text: &[u8]) -> String {
+    let Ok(text) = std::str::from_utf8(text) else { return String::new() };
+    if NULL_WORDS.contains(&text) {
+        return format!("; null_values = [{text:?}] reads it as missing");
+    }
+    let fits = |currency| {
+        NUMBER_FORMS.iter().filter_map(move |&(decimal, thousands)| {
+            let format = NumberFormat { decimal, thousands, currency };
+            format.parse(text).map(|value| (format, value))
+        })
+    };
+    let found: Vec<(NumberFormat, f64)> = match fits(false).next() {
+        Some(_) => fits(false).collect(),
+        None => fits(true).collect(),
+    };
+    let mut readings: Vec<(String, f64)> = Vec::new();
+    for (format, value) in found {
+        if readings.iter().all(|(_, other)| *other != value) {
+            readings.push((format.options(), value));
+        }
+    }
+    let said: Vec<String> = readings.iter().map(|(options, value)| format!("{options} makes it {value}")).collect();
+    if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
+}
+
+impl NumberFormat {
+    /// The options that differ from the defaults.
+    fn options(&self) -> String {
+        let mut options = Vec::new();
+        if self.decimal != '.' {
+            options.push(format!("decimal = \"{}\"", self.decimal));
+        }
+        if let Some(mark) = self.thousands {
+            options.push(format!("thousands = \"{mark}\""));
+        }
+        if self.currency {
+            options.push("currency = true".to_owned());
+        }
+        options.join(" and ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(decimal: char, thousands: Option<char>, currency: bool) -> NumberFormat {
+        NumberFormat::new(decimal, thousands, currency).expect("marks").expect("not the standard form")
+    }
+
+    #[test]
+    fn numbers_of_the_world() {
+        for (decimal, thousands, currency, text, value) in [
+            (',', None, false, "12,50", 12.5),
+            (',', Some('.'), false, "1.234,56", 1234.56),
+            (',', Some('.'), false, "-1.234.567,8", -1_234_567.8),
+            (',', Some(' '), true, "1\u{202f}234,56\u{a0}€", 1234.56),
+            ('.', Some('\''), true, "CHF 1'234.50", 1234.5),
+            ('.', Some('\''), true, "Fr. 1\u{2019}234.50", 1234.5),
+            ('.', Some(','), true, "$1,234.50", 1234.5),
+            ('.', Some(','), true, "-$12.00", -12.0),
+            ('.', Some(','), true, "$-12.00", -12.0),
+            ('.', Some(','), true, "(12.00)", -12.0),
+            ('.', Some(','), true, "($1,212.00)", -1212.0),
+            ('.', Some(','), true, "12.00-", -12.0),
+            ('.', Some(','), true, "₹1,23,456.00", 123_456.0),
+            ('.', Some(','), true, "¥12,345", 12_345.0),
+            ('.', Some(','), true, "US$ 12", 12.0),
+            ('.', Some(','), false, "0.5", 0.5),
+            ('.', Some(','), false, "1234.5", 1234.5),
+            (',', None, true, "12,50 zł", 12.5),
+        ] {
+            assert_eq!(format(decimal, thousands, currency).parse(text), Some(value), "{text}");
+        }
+        for (decimal, thousands, currency, text) in [
+            (',', Some('.'), false, "12.50"),
+            (',', Some('.'), false, "1.2345,6"),
+            (',', Some('.'), false, "0.123"),
+            ('.', Some(','), false, "1,23"),
+            ('.', Some(','), false, "12,3456"),
+            ('.', Some(','), false, "$12"),
+            ('.', Some(','), true, "-(12)"),
+            ('.', Some(','), true, "--12"),
+            ('.', Some(','), true, "$12 €"),
+            ('.', Some(','), true, "12 apples"),
+            ('.', Some(','), true, "$"),
+            ('.', Some(','), true, "1e5"),
+            ('.', Some(','), true, "12.3.4"),
+            (',', None, false, ","),
+            (',', None, false, ""),
+        ] {
+            assert_eq!(format(decimal, thousands, currency).parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn advice_names_all_readings() {
+        assert_eq!(advice(b"12,50"), "; decimal = \",\" makes it 12.5");
+        assert_eq!(advice(b"1,234"), "; thousands = \",\" makes it 1234, decimal = \",\" makes it 1.234");
+        assert_eq!(advice("12 €".as_bytes()), "; currency = true makes it 12");
+        assert_eq!(advice(b"NULL"), "; null_values = [\"NULL\"] reads it as missing");
+        assert_eq!(advice(b"twelve"), "");
+    }
+}

@@ -1,0 +1,102 @@
+//! The first sheet of a spreadsheet as CSV text, so that it is read like every other file.
+
+use std::io::{Cursor, Read};
+
+use calamine::{Data, DataRef, Reader, Xlsx};
+
+use super::csv::quoted;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Largest size of a spreadsheet in bytes, and of the text that is made of it.
+const MOST_BYTES: u64 = 256 << 20;
+const MOST_TEXT: usize = 1 << 30;
+/// Largest number of columns.
+const MOST_COLUMNS: u32 = 2_000;
+
+/// Reads a spreadsheet and returns the cells of its first sheet that has any. Dates are written as `YYYY-MM-DD HH:MM:SS`, numbers
+/// with all their digits. Rows without a cell are blank lines.
+pub(crate) fn to_csv(reader: impl Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = reader.take(MOST_BYTES + 1).read_to_end(&mut bytes)? as u64;
+    if read > MOST_BYTES {
+        return Err(unreadable("it has more than 256 MiB; save it as CSV"));
+    }
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(&error.to_string()))?;
+    for name in book.sheet_names() {
+        let text = sheet(&mut book, &name)?;
+        if !text.is_empty() {
+            return Ok(text);
+        }
+    }
+    Err(unreadable("no sheet has a cell"))
+}
+
+fn unreadable(why: &str) -> Error {
+    Error::new(ErrorKind::Io, format!("the spreadsheet cannot be read: {why}"))
+}
+
+fn sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>> {
+    let mut cells = book.worksheet_cells_reader(name).map_err(|error| unreadable(&error.to_string()))?;
+    let mut text = String::new();
+    // The place of the next field.
+    let (mut row, mut column) = (0, 0);
+    let mut widths: Vec<(usize, u32)> = Vec::new();
+    while let Some(cell) = cells.next_cell().map_err(|error| unreadable(&error.to_string()))? {
+        let (to_row, to_column) = cell.get_position();
+        let value = field(cell.get_value());
+        if value.is_empty() {
+            continue;
+        }
+        if to_column >= MOST_COLUMNS || text.len() > MOST_TEXT {
+            return Err(unreadable("it is too large; save it as CSV"));
+        }
+        while row < to_row {
+            widths.push((text.len(), column));
+            text.push('\n');
+            (row, column) = (row + 1, 0);
+        }
+        while column < to_column {
+            text.push(',');
+            column += 1;
+        }
+        text.push_str(&quoted(&value));
+    }
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    widths.push((text.len(), column));
+    // Cells at the end of a row may be empty: every row gets as many fields as the widest.
+    let widest = widths.iter().map(|width| width.1).max().unwrap_or(0);
+    let mut padded = String::with_capacity(text.len());
+    let mut from = 0;
+    for (to, width) in widths {
+        let line = text[from..to].trim_start_matches('\n');
+        padded.push_str(line);
+        if !line.is_empty() {
+            (width..widest).for_each(|_| padded.push(','));
+        }
+        padded.push('\n');
+        from = to;
+    }
+    Ok(padded.into_bytes())
+}
+
+/// The text of a cell.
+fn field(value: &DataRef<'_>) -> String {
+    match Data::from(value.clone()) {
+        Data::Int(number) => number.to_string(),
+        Data::Float(number) => number.to_string(),
+        Data::String(text) => text,
+        Data::Bool(value) => value.to_string(),
+        Data::DateTime(moment) if moment.is_datetime() => {
+            let (year, month, day, hour, minute, second, _) = moment.to_ymd_hms_milli();
+            match (hour, minute, second) {
+                (0, 0, 0) => format!("{year:04}-{month:02}-{day:02}"),
+                _ => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"),
+            }
+        }
+        Data::DateTime(duration) => duration.as_f64().to_string(),
+        Data::DateTimeIso(text) | Data::DurationIso(text) => text,
+        Data::Error(_) | Data::Empty => String::new(),
+    }
+}

@@ -1,0 +1,257 @@
+//! The text of a file: decompressed, and decoded to UTF-8.
+//!
+//! Compression and spreadsheets are recognised by their first bytes, encodings by a byte order mark; other encodings must be
+//! given. The feature `files` brings all of it. Without it the bytes are taken as they are, and the reader of the records
+//! refuses what is not text.
+
+use std::io::Read;
+
+#[cfg(feature = "files")]
+pub(crate) use files::Text;
+
+#[cfg(not(feature = "files"))]
+pub(crate) use plain::Text;
+
+/// Opens the text of a file in an encoding, or in the one that the file itself names.
+///
+/// # Errors
+/// `invalid_parameter` for an unknown encoding, `io`.
+pub(crate) fn text<R: Read>(reader: R, encoding: Option<&str>) -> crate::error::Result<Text<R>> {
+    Text::new(reader, encoding)
+}
+
+#[cfg(not(feature = "files"))]
+mod plain {
+    use std::io::Read;
+
+    use crate::error::{Result, invalid_parameter};
+
+    pub(crate) struct Text<R>(R);
+
+    impl<R: Read> Text<R> {
+        pub(super) fn new(reader: R, encoding: Option<&str>) -> Result<Self> {
+            match encoding {
+                None => Ok(Text(reader)),
+                Some(label) if label.eq_ignore_ascii_case("utf-8") => Ok(Text(reader)),
+                Some(label) => {
+                    let expected = "utf-8: this build reads no other encoding; the feature `files` does";
+                    Err(invalid_parameter("encoding", format!("{label:?}"), expected))
+                }
+            }
+        }
+    }
+
+    impl<R: Read> Read for Text<R> {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(out)
+        }
+    }
+}
+
+#[cfg(feature = "files")]
+mod files {
+    use std::io::{self, BufReader, Chain, Cursor, ErrorKind, Read};
+
+    use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+    use flate2::read::MultiGzDecoder;
+
+    use crate::error::{Result, invalid_parameter};
+    use crate::events::records::compression;
+    use crate::events::sheet;
+
+    /// The source with its first bytes, which were read to recognise it.
+    type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+
+    pub(crate) struct Text<R> {
+        bytes: Bytes<R>,
+        decoding: Option<Box<Decoding>>,
+    }
+
+    /// The bytes after decompression.
+    enum Bytes<R> {
+        Plain(Whole<R>),
+        Gzip(Box<MultiGzDecoder<Whole<R>>>),
+        Zstd(Box<zstd::Decoder<'static, BufReader<Whole<R>>>>),
+        Sheet(Cursor<Vec<u8>>),
+    }
+
+    impl<R: Read> Read for Bytes<R> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let name = match self {
+                Bytes::Plain(bytes) => return bytes.read(out),
+                Bytes::Sheet(bytes) => return bytes.read(out),
+                Bytes::Gzip(_) => "gzip",
+                Bytes::Zstd(_) => "zstd",
+            };
+            let read = match self {
+                Bytes::Gzip(bytes) => bytes.read(out),
+                Bytes::Zstd(bytes) => bytes.read(out),
+                Bytes::Plain(_) | Bytes::Sheet(_) => unreachable!("read above"),
+            };
+            read.map_err(|error| io::Error::new(error.kind(), format!("the {name} data cannot be read: {error}")))
+        }
+    }
+
+    impl<R: Read> Text<R> {
+        pub(super) fn new(mut reader: R, encoding: Option<&str>) -> Result<Self> {
+            let given = encoding.map(named).transpose()?;
+            let mut head = Vec::new();
+            reader.by_ref().take(4).read_to_end(&mut head)?;
+            let kind = compression(&head);
+            let whole = Cursor::new(head).chain(reader);
+            let bytes = match kind {
+                None => Bytes::Plain(whole),
+                Some("gzip") => Bytes::Gzip(Box::new(MultiGzDecoder::new(whole))),
+                Some("zstd") => Bytes::Zstd(Box::new(zstd::Decoder::new(whole)?)),
+                Some(_) => Bytes::Sheet(Cursor::new(sheet::to_csv(whole)?)),
+            };
+            Text::decoded(bytes, given)
+        }
+
+        fn decoded(mut bytes: Bytes<R>, given: Option<&'static Encoding>) -> Result<Self> {
+            let mut head = [0; 3];
+            let mut filled = 0;
+            while filled < head.len() {
+                match bytes.read(&mut head[filled..])? {
+                    0 => break,
+                    read => filled += read,
+                }
+            }
+            let head = &head[..filled];
+            let marked = Encoding::for_bom(head).map(|(encoding, _)| encoding);
+            let encoding = marked.or(given).unwrap_or(UTF_8);
+            let mut decoding = Decoding {
+                encoding,
+                // UTF-8 is passed on as it is, because its errors are those of single rows.
+                decoder: (encoding != UTF_8).then(|| encoding.new_decoder()),
+                input: Vec::with_capacity(PIECE),
+                output: Vec::new(),
+                given: 0,
+                position: 0,
+                ended: false,
+            };
+            if decoding.decoder.is_none() {
+                decoding.output.extend_from_slice(head);
+            } else {
+                decoding.input.extend_from_slice(head);
+            }
+            Ok(Text { bytes, decoding: Some(Box::new(decoding)) })
+        }
+    }
+
+    /// The encoding of a label.
+    fn named(label: &str) -> Result<&'static Encoding> {
+        Encoding::for_label(label.as_bytes()).ok_or_else(|| {
+            let expected = "the name of an encoding, such as utf-8, utf-16, windows-1252, windows-1251 or shift_jis";
+            invalid_parameter("encoding", format!("{label:?}"), expected)
+        })
+    }
+
+    /// Number of bytes that are decoded together.
+    const PIECE: usize = 1 << 16;
+
+    struct Decoding {
+        encoding: &'static Encoding,
+        /// None if the text is UTF-8 already.
+        decoder: Option<Decoder>,
+        input: Vec<u8>,
+        /// Decoded text, of which the first `given` bytes were passed on.
+        output: Vec<u8>,
+        given: usize,
+        /// Number of bytes decoded so far.
+        position: u64,
+        ended: bool,
+    }
+
+    impl Decoding {
+        /// Decodes the next piece into the empty output.
+        fn fill(&mut self, bytes: &mut impl Read) -> io::Result<()> {
+            let Some(decoder) = &mut self.decoder else { return Ok(()) };
+            let missing = PIECE - self.input.len().min(PIECE);
+            let read = bytes.by_ref().take(missing as u64).read_to_end(&mut self.input)?;
+            self.ended = read < missing;
+            let room = decoder.max_utf8_buffer_length_without_replacement(self.input.len());
+            self.output.resize(room.unwrap_or(4 * PIECE).max(16), 0);
+            let (result, read, written) =
+                decoder.decode_to_utf8_without_replacement(&self.input, &mut self.output, self.ended);
+            self.output.truncate(written);
+            self.given = 0;
+            self.position += read as u64;
+            self.input.drain(..read);
+            match result {
+                DecoderResult::Malformed(..) => {
+                    let (at, name) = (self.position, self.encoding.name());
+                    let message = format!("near byte {at}: this is not text in {name}; is the encoding another one?");
+                    Err(io::Error::new(ErrorKind::InvalidData, message))
+                }
+                DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(()),
+            }
+        }
+    }
+
+    impl<R: Read> Read for Text<R> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let Some(decoding) = &mut self.decoding else { return self.bytes.read(out) };
+            while decoding.given == decoding.output.len() {
+                if decoding.decoder.is_none() {
+                    self.decoding = None;
+                    return self.bytes.read(out);
+                }
+                if decoding.ended && decoding.input.is_empty() {
+                    return Ok(0);
+                }
+                decoding.fill(&mut self.bytes)?;
+            }
+            let rest = &decoding.output[decoding.given..];
+            let length = rest.len().min(out.len());
+            out[..length].copy_from_slice(&rest[..length]);
+            decoding.given += length;
+            Ok(length)
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::io::Write;
+
+        use super::*;
+
+        fn read(bytes: &[u8], encoding: Option<&str>) -> Result<String> {
+            let mut text = String::new();
+            // One byte at a time, as a slow source gives them.
+            Text::new(OneByOne(bytes), encoding)?.read_to_string(&mut text)?;
+            Ok(text)
+        }
+
+        struct OneByOne<'a>(&'a [u8]);
+
+        impl Read for OneByOne<'_> {
+            fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+                let length = out.len().min(1);
+                self.0.read(&mut out[..length])
+            }
+        }
+
+        #[test]
+        fn text_of_any_form() {
+            let plain = "id,städte\n7,Köln – 12 €\n".repeat(5_000);
+            let gzip = |text: &[u8]| {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(text).and_then(|()| encoder.finish()).expect("memory")
+            };
+            assert_eq!(read(plain.as_bytes(), None).expect("UTF-8"), plain);
+            assert_eq!(read(&gzip(plain.as_bytes()), None).expect("gzip"), plain);
+            let (western, ..) = encoding_rs::WINDOWS_1252.encode(&plain);
+            assert_eq!(read(&western, Some("windows-1252")).expect("text"), plain);
+            assert_eq!(read(&gzip(&western), Some("latin1")).expect("text"), plain);
+            let zstd = zstd::encode_all(plain.as_bytes(), 1).expect("memory");
+            assert_eq!(read(&zstd, None).expect("zstd"), plain);
+            let wide: Vec<u8> = plain.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            assert_eq!(read(&[&[0xff, 0xfe], &wide[..]].concat(), None).expect("UTF-16"), plain);
+            assert_eq!(read(b"", None).expect("empty"), "");
+            assert_eq!(read(b"a", Some("utf-16")).expect_err("half a character").code(), "io");
+            assert_eq!(read(&gzip(b"abc")[..12], None).expect_err("cut off").code(), "io");
+            assert_eq!(read(b"a", Some("klingon")).expect_err("unknown").code(), "invalid_parameter");
+        }
+    }
+}
