@@ -17,7 +17,7 @@ use super::rows::{GoodRow, ParsedRows, Shard, Sink, Wants};
 use super::separators;
 use super::text::text;
 use crate::day::Day;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::parallel;
 use crate::progress::{Observer, report_read};
 
@@ -306,6 +306,8 @@ impl RowParser {
 /// [`Events::from_csv`](crate::Events::from_csv) would find, in memory that does not grow with the file, on one thread. It is
 /// meant for a log that is stored elsewhere at the same time, such as an upload.
 ///
+/// The text must be UTF-8 and not compressed, so that what is stored beside it can be read by every build.
+///
 /// It does not compare the labels of one customer, count event types, merge rows or count similar rows, because that would
 /// take memory for the earlier rows. The churn_label column is checked if there is one.
 ///
@@ -326,11 +328,22 @@ impl RowParser {
 /// The errors of [`Events::from_csv`](crate::Events::from_csv), except those that need the comparisons named above.
 pub fn check_csv(reader: impl Read, options: &ReadOptions) -> Result<CheckedCsv> {
     let mut sink = CheckSink { hasher: IdHasher::default(), days: [DaySpan(None)], names: Names::default() };
-    let reader = text(reader, options.encoding.as_deref())?;
+    check_utf8(options)?;
     let report = read_in_rounds(reader, options, &mut sink, &(), 1)?;
     let (first, last) = sink.days[0].0.expect("reading succeeds with a good row only");
     let day = |number| Day::new(number).expect("days of rows are days");
     Ok(CheckedCsv { report, first_day: day(first), last_day: day(last) })
+}
+
+/// Refuses an encoding other than UTF-8 where the bytes are taken as they are.
+pub(super) fn check_utf8(options: &ReadOptions) -> Result<()> {
+    match options.encoding.as_deref().filter(|label| !label.eq_ignore_ascii_case("utf-8")) {
+        None => Ok(()),
+        Some(encoding) => {
+            let expected = "utf-8: this text is not decoded";
+            Err(invalid_parameter("encoding", format!("{encoding:?}"), expected))
+        }
+    }
 }
 
 /// The result of [`check_csv`].

@@ -71,7 +71,8 @@ impl DateParser {
     /// there are none, or if a format was given.
     pub(crate) fn advice(&self, text: &[u8]) -> String {
         #[cfg(feature = "date-formats")]
-        if self.format.is_none()
+        if crate::events::GIVES_ADVICE
+            && self.format.is_none()
             && let Ok(text) = std::str::from_utf8(text)
         {
             return crate::detect::date_advice(text.trim());

@@ -66,6 +66,10 @@ use crate::json::{Json, JsonError, JsonResult};
 use crate::objects::{FromJson, Object, deserialized};
 use crate::progress::Observer;
 
+/// True if a refusal names the options that would read the value. The browser module leaves that out, because of its
+/// size.
+pub(crate) const GIVES_ADVICE: bool = cfg!(not(target_family = "wasm"));
+
 /// A log of events in memory.
 ///
 /// ```

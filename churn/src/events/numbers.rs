@@ -87,37 +87,39 @@ impl NumberFormat {
         } else {
             text = text.strip_prefix('+').unwrap_or(text);
         }
-        let (whole, fraction) = match text.split_once(self.decimal) {
-            Some((whole, fraction)) => (whole, fraction),
-            None => (text, ""),
-        };
-        if !fraction.bytes().all(|c| c.is_ascii_digit()) || (whole.is_empty() && fraction.is_empty()) {
-            return None;
-        }
-        let digits = self.without_thousands(whole)?;
-        let value = parse_decimal(format!("{digits}.{fraction}").as_bytes())?;
-        Some(if negative { -value } else { value })
-    }
-
-    /// The digits of a whole number.
-    fn without_thousands(&self, whole: &str) -> Option<String> {
-        let is_mark = |c: char| match self.thousands {
-            Some(' ') => matches!(c, ' ' | '\u{a0}' | '\u{2009}' | '\u{202f}'),
-            Some('\'') => matches!(c, '\'' | '\u{2019}'),
-            Some(mark) => c == mark,
-            None => false,
-        };
-        let groups: Vec<&str> = whole.split(is_mark).collect();
-        if !groups.iter().all(|group| group.bytes().all(|c| c.is_ascii_digit())) {
-            return None;
-        }
-        if let [first, middle @ .., last] = &groups[..] {
-            let by = |most: usize| (1..=most).contains(&first.len()) && middle.iter().all(|group| group.len() == most);
-            if last.len() != 3 || first.starts_with('0') || !(by(3) || self.thousands == Some(',') && by(2)) {
+        // The number without separators, and the lengths of the groups of digits before the decimal mark.
+        let (mut number, mut groups) = (String::new(), Vec::new());
+        let (mut length, mut fraction) = (0, false);
+        for c in text.chars() {
+            if c.is_ascii_digit() {
+                number.push(c);
+                length += usize::from(!fraction);
+            } else if c == self.decimal && !fraction {
+                number.push('.');
+                fraction = true;
+            } else if self.is_separator(c) && !fraction {
+                groups.push(length);
+                length = 0;
+            } else {
                 return None;
             }
         }
-        Some(groups.concat())
+        if let Some((&first, middle)) = groups.split_first() {
+            let by = |most: usize| (1..=most).contains(&first) && middle.iter().all(|&length| length == most);
+            if length != 3 || number.starts_with('0') || !(by(3) || self.thousands == Some(',') && by(2)) {
+                return None;
+            }
+        }
+        let value = parse_decimal(number.as_bytes())?;
+        Some(if negative { -value } else { value })
+    }
+
+    fn is_separator(&self, c: char) -> bool {
+        match self.thousands {
+            Some(' ') => matches!(c, ' ' | '\u{a0}' | '\u{2009}' | '\u{202f}'),
+            Some('\'') => matches!(c, '\'' | '\u{2019}'),
+            mark => mark == Some(c),
+        }
     }
 }
 
@@ -125,7 +127,9 @@ impl NumberFormat {
 /// is negative; none if there are two signs or two currencies.
 fn without_currency(text: &str, negative: bool) -> Option<(&str, bool)> {
     let is_minus = |c: char| matches!(c, '-' | '\u{2212}');
-    let is_currency = |c: char| c.is_alphabetic() || CURRENCY_SIGNS.contains(c);
+    // The letters of codes and of words like zł and руб. The tables of all letters would take too much room.
+    let is_letter = |c: char| matches!(c, 'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' | '\u{400}'..='\u{4ff}');
+    let is_currency = |c: char| is_letter(c) || CURRENCY_SIGNS.contains(c);
     let (mut text, mut signs, mut currencies) = (text, u32::from(negative), 0);
     let mut is_negative = negative;
     let mut sign = |minus: bool| {
@@ -168,11 +172,14 @@ fn char_length(text: &str, at: usize) -> usize {
     text[at..].chars().next().map_or(0, char::len_utf8)
 }
 
-const CURRENCY_SIGNS: &str = "$¢£¤¥฿₡₣₤₦₩₪₫€₭₮₱₲₴₵₸₹₺₼₽₾₿﷼￥";
+const CURRENCY_SIGNS: &str = "$¢£¤¥฿₡₣₤₦₩₪₫€₭₮₱₲₴₵₸₹₺₼₽₾₿﷼￥元円원";
 
 /// The options that would read this text as a number, for a message: `; decimal = "," reads 12,50`. Empty if there are none.
 pub(super) fn advice(text: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(text) else { return String::new() };
+    if !super::GIVES_ADVICE {
+        return String::new();
+    }
     if NULL_WORDS.contains(&text) {
         return format!("; null_values = [{text:?}] reads it as missing");
     }

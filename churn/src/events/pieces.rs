@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use super::builder::Builder;
-use super::csv::{Rounds, ValueForm};
+use super::csv::{Rounds, ValueForm, check_utf8};
 use super::dates::DateParser;
 use super::ingest::Intake;
 use super::{Events, ReadOptions};
-use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Observer;
 
 /// Number of bytes that must be buffered before a round is parsed. A round never needs more, so the end of the buffer is never
@@ -56,10 +56,7 @@ impl CsvReading {
         DateParser::new(options.date_format.as_deref())?;
         Intake::new(options)?;
         ValueForm::new(options)?;
-        if let Some(encoding) = options.encoding.as_deref().filter(|label| !label.eq_ignore_ascii_case("utf-8")) {
-            let expected = "utf-8: text that is passed piece by piece is decoded by the caller";
-            return Err(invalid_parameter("encoding", format!("{encoding:?}"), expected));
-        }
+        check_utf8(options)?;
         Ok(CsvReading {
             options: options.clone(),
             builder: Builder::default(),

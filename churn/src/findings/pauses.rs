@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::Events;
 use crate::labels::LabelConfig;
 use crate::objects::objects;
+use crate::order;
 
 /// The usual horizons, in days.
 const HORIZONS: [i32; 10] = [7, 14, 30, 60, 90, 120, 180, 270, 365, 730];
@@ -81,7 +82,7 @@ impl Pauses {
             pauses.extend(own.iter().map(|&pause| (pause, weight)));
             if own.len() >= 2 {
                 repeated += 1;
-                own.sort_unstable();
+                order::sort(&mut own);
                 let median = own[own.len() / 2];
                 // Nearly equal: within a twentieth, or within the difference of the lengths of months.
                 if own[own.len() - 1] - own[0] <= i32::max(4, median / 20) {
@@ -193,7 +194,7 @@ fn regular_payers(pauses: &Pauses, horizon: i32) -> Option<Finding> {
     const FEWEST: usize = 10;
     let about = |pause: i32| i64::from(pause) * 10 >= i64::from(horizon) * 9;
     let mut long: Vec<i32> = pauses.regular.iter().copied().filter(|&pause| about(pause)).collect();
-    long.sort_unstable();
+    order::sort(&mut long);
     let (mut customers, mut median) = (long.len(), long.get(long.len() / 2).copied().unwrap_or(0));
     let mut share = customers as f64 / pauses.repeated.max(1) as f64;
     if customers < FEWEST || share < MANY_CUSTOMERS {

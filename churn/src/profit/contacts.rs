@@ -235,7 +235,7 @@ pub fn contact_list<'a>(
 
     let mut drawn: Vec<(u64, &str, usize)> =
         rows.iter().enumerate().map(|(place, &row)| (draw(config.seed, ids[row]), ids[row], place)).collect();
-    drawn.sort_unstable();
+    crate::order::sort(&mut drawn);
     let controls = config.controls(chosen);
     let mut groups = vec![ContactGroup::Contact; chosen];
     for &(_, _, place) in &drawn[..controls] {
