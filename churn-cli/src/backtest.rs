@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
-use churn::{Backtest, BacktestConfig, CutoffPredictions, Estimate, Json, PairedResult, backtest_observed};
+use churn::{Backtest, BacktestConfig, CutoffPredictions, ErrorKind, Estimate, Json, PairedResult, backtest_observed};
 use clap::Args;
 use serde_json::json;
 
 use crate::arguments::{FileArgs, ReadArgs, TrainArgs, from_settings, number, setting};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::files::Files;
 use crate::reading::{Log, read_log};
 use crate::session::Session;
@@ -46,6 +46,7 @@ pub(crate) struct BacktestCommand {
 impl BacktestCommand {
     pub(crate) fn run(&self, session: &Session<'_>) -> Result<u8> {
         let config = self.config()?;
+        self.check_files()?;
         let path = &self.file.file;
         let Log { events, found: form } = read_log(path, &self.reading, session)?;
         let found = backtest_observed(&events, &config, &session.progress("Judging"))?;
@@ -64,6 +65,27 @@ impl BacktestCommand {
         Ok(exit::OK)
     }
 
+    /// Refuses files that could not be written, or would replace each other, before the work is done.
+    fn check_files(&self) -> Result<()> {
+        let invalid = |message: String| Err(Failure::new(ErrorKind::InvalidParameter, message));
+        if let Some(predictions) = self.predictions.as_ref().filter(|path| **path == self.out) {
+            return invalid(format!("--predictions is {}; expected another file than --out", predictions.display()));
+        }
+        for (option, path) in [("--out", Some(&self.out)), ("--predictions", self.predictions.as_ref())] {
+            let folder = path.and_then(|path| path.parent()).filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                return invalid(format!("{option}: there is no folder {}", folder.display()));
+            }
+        }
+        const COLUMNS: [&str; 4] = ["cutoff", "customer_id", "churned", "churn_probability"];
+        match self.against.iter().find(|(name, _)| COLUMNS.contains(&name.as_str())) {
+            Some((name, _)) => invalid(format!(
+                "--against names a recipe {name:?}; expected a name that is no column of --predictions"
+            )),
+            None => Ok(()),
+        }
+    }
+
     fn config(&self) -> Result<BacktestConfig> {
         let mut settings = self.training.settings();
         let mut add = |name: &str, value: Option<Json>| settings.extend(value.map(|value| (name.to_owned(), value)));
@@ -76,7 +98,10 @@ impl BacktestCommand {
         }
         let others = others.into_iter().map(|(name, settings)| (name.to_owned(), Json::Object(settings)));
         add("against", (!self.against.is_empty()).then(|| Json::Object(others.collect())));
-        let config: BacktestConfig = from_settings(settings)?;
+        let config: BacktestConfig = from_settings(settings).map_err(|failure| {
+            let message = failure.message.replacen("--set: against.", "--against: ", 1);
+            Failure { message, ..failure }
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -115,7 +140,12 @@ fn summary(found: &Backtest) -> String {
     }
     let cutoffs = over_time.cutoffs.len();
     let plural = if cutoffs == 1 { "" } else { "s" };
-    let _ = writeln!(text, "\nMeans over {cutoffs} cutoff{plural}, with 95 % intervals");
+    let caution = match cutoffs {
+        1 => "; of one cutoff they say nothing about other times",
+        2 | 3 => "; from so few cutoffs, how much results change over time is known badly",
+        _ => "",
+    };
+    let _ = writeln!(text, "\nMeans over {cutoffs} cutoff{plural}, with 95 % intervals{caution}");
     let mut line = |name: &str, of: &Estimate| {
         let _ = writeln!(text, "  {name:<36} {:>8.4}   {:.4} to {:.4}", of.mean, of.low, of.high);
     };
@@ -137,6 +167,9 @@ fn summary(found: &Backtest) -> String {
             "  {name:<28} AUC {:+.4} ({:+.4} to {:+.4}), higher at {cutoffs_won} of {cutoffs}{loss}",
             roc_auc.mean, roc_auc.low, roc_auc.high
         );
+    }
+    if !found.skipped.is_empty() {
+        text.push('\n');
     }
     for skipped in &found.skipped {
         let _ = writeln!(text, "  Not judged at {}: {}", skipped.cutoff, skipped.reason);

@@ -9,7 +9,7 @@ use churn::{
     Predictions, Protocol, Suggestion,
 };
 
-use crate::options::assignment;
+use crate::options::{assignment, in_options};
 
 /// The form of the file, as far as it differs from the standard one.
 pub(crate) fn found(detected: &Detected) -> String {
@@ -119,7 +119,7 @@ pub(crate) fn model(model: &Model) -> String {
 /// The findings, a paragraph each.
 pub(crate) fn findings(findings: &[Finding]) -> String {
     let paragraph = |finding: &Finding| {
-        format!("\n{}  {} [{}]\n", finding.severity.name().to_uppercase(), finding.message, finding.code)
+        format!("\n{}  {} [{}]\n", finding.severity.name().to_uppercase(), in_options(&finding.message), finding.code)
     };
     findings.iter().map(paragraph).collect()
 }

@@ -208,6 +208,17 @@ fn prebooked_orders_make_a_thin_window() {
     without(&found(&ordinary(), &LabelConfig::default()), "thin_window");
 }
 
+/// A quiet time after which the log is as dense as before: leaving out all later rows would be bad advice.
+#[test]
+fn a_thin_window_in_the_middle_suggests_no_last_day() {
+    let mut rows = visits(300, 30, 2);
+    let quiet = day("2024-02-01")..day("2024-07-01");
+    rows.retain(|row| !quiet.contains(&row.1) || row.0.ends_with('7'));
+    let findings = found(&read(&csv(&rows)), &LabelConfig::default());
+    let finding = has(&findings, "thin_window");
+    assert!(finding.suggestion.is_empty() && finding.message.contains("dense again"), "{finding:?}");
+}
+
 #[test]
 fn a_gap_in_a_daily_log() {
     let rows: Vec<(String, Day)> = visits(300, 20, 3)

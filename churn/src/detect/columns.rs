@@ -13,6 +13,8 @@ pub(super) enum Role {
     },
     /// The name stands in the header more than once.
     Twice(String),
+    /// The column that was given is not in the header.
+    Absent(String),
     Missing,
 }
 
@@ -20,7 +22,7 @@ impl Role {
     pub(super) fn column(&self) -> Option<usize> {
         match self {
             Role::Found { column, .. } => Some(*column),
-            Role::Twice(_) | Role::Missing => None,
+            Role::Twice(_) | Role::Absent(_) | Role::Missing => None,
         }
     }
 }
@@ -415,7 +417,10 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
                 }
             };
             if let Some(name) = given {
-                return exact(name, "it was given");
+                return match exact(name, "it was given") {
+                    Role::Missing => Role::Absent(name.clone()),
+                    role => role,
+                };
             }
             match (exact(own, "the name is that of this column"), of_export) {
                 (Role::Missing, Some("")) => Role::Missing,
@@ -492,6 +497,12 @@ impl Roles {
                 Role::Twice(name) => {
                     return Some(format!(
                         "the column {name:?} stands in the header twice; rename the one that is not the {own}"
+                    ));
+                }
+                Role::Absent(name) => {
+                    return Some(format!(
+                        "{own} is {name:?}, but there is no such column; the header has {}",
+                        header()
                     ));
                 }
                 Role::Missing if own == "customer_id" || own == "event_date" => {

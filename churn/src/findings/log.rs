@@ -154,21 +154,30 @@ fn thin_window(days: &DailyCounts, first: i32, definition: &LabelConfig, cutoffs
     };
     let (cutoff, before, within, least, to) =
         cutoffs.iter().filter_map(thin).min_by(|a, b| (a.3 / a.1).total_cmp(&(b.3 / b.1)))?;
-    let last_dense_day = last_dense_day(days, first, before, to);
     let message = format!(
         "the outcome window of {length} days after {cutoff} holds {within:.2} events a day, {least:.2} in its thinner half, where \
-         the days before held {before:.2}: who does not come back in it may only be missing from the log (events booked \
-         ahead, an export that stopped early, an activity that ends). last_day = {last_dense_day} uses the log up to where it is \
-         as dense as before."
+         the days before held {before:.2}: who does not come back in it may only be missing from the log"
     );
-    Some(
+    let finding = |message: String| {
         Finding::new("thin_window", message)
             .evidence("cutoff", cutoff)
             .evidence("events_a_day_before", before)
             .evidence("events_a_day_in_window", within)
             .evidence("events_a_day_in_thinner_half", least)
-            .suggest("last_day", last_dense_day),
-    )
+    };
+    let last = days.days.last().map_or(to, |day| day.0);
+    // The end of the log tells whether it stays thin.
+    if last - to >= length / 2 && rate((to + 1).max(last - length + 1), last) >= THIN * before {
+        return Some(finding(format!(
+            "{message}. Later days are dense again, so find out whether rows of that time are missing."
+        )));
+    }
+    let last_dense_day = last_dense_day(days, first, before, to);
+    let message = format!(
+        "{message} (events booked ahead, an export that stopped early, an activity that ends). last_day = {last_dense_day} uses \
+         the log up to where it is as dense as before."
+    );
+    Some(finding(message).suggest("last_day", last_dense_day))
 }
 
 /// The last day for which the two weeks up to it have at least half of the usual events per day.
