@@ -1,7 +1,7 @@
 //! Reading of logs and models from files.
 
 use std::fs::{self, File};
-use std::io::{self, Seek as _};
+use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
 use churn::{Day, ErrorKind, Events, Found, Model, Observer, ReadOptions, detect};
@@ -35,9 +35,22 @@ pub fn read_log(path: &Path, arguments: &ReadArgs, session: &Session<'_>) -> Res
     let mut options = arguments.options();
     let mut found = Vec::new();
     let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+    // A pipe can be read only once.
+    let mut piped = None;
+    if !is_parquet && !metadata.is_file() {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        piped = Some(bytes);
+    }
     if !is_parquet && !arguments.no_detect {
-        let detected = detect(&file, &options).map_err(|error| Failure::at(path, error))?;
-        file.rewind().map_err(failed)?;
+        let detected = match &piped {
+            Some(bytes) => detect(&bytes[..], &options),
+            None => detect(&file, &options),
+        };
+        let detected = detected.map_err(|error| Failure::at(path, error))?;
+        if piped.is_none() {
+            file.rewind().map_err(failed)?;
+        }
         session.check_interrupted()?;
         session.say(&summary::found(&detected));
         found.clone_from(&detected.found);
@@ -47,7 +60,10 @@ pub fn read_log(path: &Path, arguments: &ReadArgs, session: &Session<'_>) -> Res
         true => read_parquet(file, &options, &session.progress("Reading")),
         false => {
             let progress = session.progress("Reading").of_bytes(metadata.len());
-            Events::from_csv_observed(file, &options, &progress)
+            match piped {
+                Some(bytes) => Events::from_csv_observed(&bytes[..], &options, &progress),
+                None => Events::from_csv_observed(file, &options, &progress),
+            }
         }
     };
     let events = events.map_err(|error| Failure::at(path, error))?;

@@ -1,6 +1,8 @@
 //! Which column of a file is the customer, the day, the amount, the event type and the order: by the columns of documented
 //! exports, or by the names and the values.
 
+use std::collections::{HashMap, HashSet};
+
 use super::shape::Shape;
 use super::{dates, numbers};
 use crate::events::ReadOptions;
@@ -37,6 +39,8 @@ pub(super) struct Roles {
     pub(super) export: Option<&'static str>,
     /// The columns of numbers.
     pub(super) numeric: Vec<usize>,
+    /// A question between two columns for one role.
+    rivals: Option<String>,
     /// True if the columns are those of a list of customers.
     pub(super) of_customers: bool,
 }
@@ -287,13 +291,10 @@ const AMOUNT: &[&str] = &[
     "net value",
     "gross",
     "gross sales",
-    "price",
     "item price",
     "spent",
     "spend",
     "fee",
-    "payment",
-    "paid",
     "umsatz",
     "betrag",
     "gesamtbetrag",
@@ -383,9 +384,11 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
         let filled = shape.rows.iter().map(|row| row[column].as_str()).filter(|value| !value.is_empty());
         filled.take(2_000).collect()
     };
-    let columns = 0..shape.header.len();
-    let is_date: Vec<bool> = columns.clone().map(|column| dates::are_dates(&values(column))).collect();
-    let is_number: Vec<bool> = columns.map(|column| numbers::are_numbers(&values(column))).collect();
+    // Found for a column when its name asks for it, because a file may have thousands of columns.
+    let is_date = |column: usize| dates::are_dates(&values(column));
+    let is_clear_date = |column: usize| dates::are_clear_dates(&values(column));
+    let is_number = |column: usize| numbers::are_numbers(&values(column));
+    let distinct = |column: usize| values(column).into_iter().collect::<HashSet<&str>>().len();
 
     let has = |name: &&str| name.is_empty() || shape.header.iter().any(|column| column == name);
     let export = EXPORTS.iter().find(|export| {
@@ -433,36 +436,86 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
         };
     let of_export = |name: fn(&Export) -> &'static str| export.map(name);
     let columns = &given.columns;
-    let date =
-        find(&columns.event_date, "event_date", of_export(|export| export.date), DATE, &|column| is_date[column]);
+    let date = find(&columns.event_date, "event_date", of_export(|export| export.date), DATE, &is_date);
     let customer =
         find(&columns.customer_id, "customer_id", of_export(|export| export.customer), CUSTOMER, &|column| {
-            !is_date[column] && Some(column) != date.column()
+            Some(column) != date.column() && !is_clear_date(column)
         });
     let free = |column: usize| Some(column) != date.column() && Some(column) != customer.column();
+    // A flag or the way of ordering is no number of an order.
+    let many = |column: usize| shape.rows.len() < 20 || distinct(column) > 4;
     let order = find(&columns.order_id, "order_id", of_export(|export| export.order), ORDER, &|column| {
-        free(column) && !is_date[column]
+        free(column) && !is_clear_date(column) && many(column)
     });
     let event_type =
         find(&columns.event_type, "event_type", of_export(|export| export.event_type), EVENT_TYPE, &|column| {
-            free(column) && !is_date[column] && !is_number[column]
+            free(column) && !is_date(column) && !is_number(column)
         });
     let amount = find(&columns.amount, "amount", of_export(|export| export.amount), AMOUNT, &|column| {
-        free(column) && Some(column) != order.column() && (is_number[column] || mostly_numbers(&values(column)))
+        free(column)
+            && Some(column) != order.column()
+            && !is_clear_date(column)
+            && (is_number(column) || mostly_numbers(&values(column)))
     });
-    let numeric =
-        (0..names.len()).filter(|&column| is_number[column] && free(column) && Some(column) != order.column());
-    Roles {
-        numeric: numeric.collect(),
+    let is_unused = |column: &usize| free(*column) && Some(*column) != order.column() && is_number(*column);
+    let numeric = match amount {
+        Role::Missing => (0..names.len().min(50)).filter(is_unused).collect(),
+        _ => Vec::new(),
+    };
+    let mut roles = Roles {
+        numeric,
         of_customers: export.is_none()
             && names.iter().filter(|name| OF_CUSTOMERS.contains(&name.as_str())).count() >= 2,
         export: export.map(|export| export.name),
+        rivals: None,
         customer,
         date,
         amount,
         event_type,
         order,
+    };
+    // What was chosen by its name alone may be another thing, if a column of a similar name is a better one.
+    let others = |known: &'static [&'static str], chosen: usize| {
+        let names = &names;
+        (0..names.len()).filter(move |&column| column != chosen && known.contains(&names[column].as_str()))
+    };
+    if export.is_none()
+        && let Some(customer) = roles.customer.column()
+    {
+        let found = distinct(customer);
+        let by_name = columns.customer_id.is_none() && shape.header[customer] != "customer_id";
+        let better = |&column: &usize| {
+            Some(column) != roles.date.column() && !is_clear_date(column) && distinct(column) > 2 * found
+        };
+        if by_name && let Some(other) = others(CUSTOMER, customer).find(better) {
+            roles.rivals = Some(format!(
+                "which column is the customer: {:?} with {found} values in the sample, or {:?} with {}? Give `customer_id`",
+                shape.header[customer],
+                shape.header[other],
+                distinct(other)
+            ));
+        }
+        if let Some(date) = roles.date.column() {
+            let by_name = columns.event_date.is_none() && shape.header[date] != "event_date";
+            let better = |&column: &usize| column != customer && is_date(column) && changes(shape, customer, column);
+            if by_name
+                && !changes(shape, customer, date)
+                && let Some(other) = others(DATE, date).find(better)
+            {
+                roles.rivals = Some(format!(
+                    "which column is the day of the event: {:?}, which never changes for a customer, or {:?}? Give `event_date`",
+                    shape.header[date], shape.header[other]
+                ));
+            }
+        }
     }
+    roles
+}
+
+/// True if a customer has rows with different values of a column.
+fn changes(shape: &Shape, customer: usize, column: usize) -> bool {
+    let mut first: HashMap<&str, &str> = HashMap::new();
+    shape.rows.iter().any(|row| *first.entry(&row[customer]).or_insert(&row[column]) != row[column])
 }
 
 /// True if more than half of the values have a digit and no more than four letters, as an amount of any form has.
@@ -512,6 +565,6 @@ impl Roles {
                 Role::Missing | Role::Found { .. } => (),
             }
         }
-        None
+        self.rivals.clone()
     }
 }

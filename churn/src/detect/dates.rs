@@ -23,22 +23,21 @@ const UNIX_YEARS: RangeInclusive<i32> = 1990..=2050;
 
 /// The forms of dates that are tried, the standard one first.
 fn formats() -> Vec<Option<String>> {
-    // Before the form with spaces, which reads digits without spaces too.
     let mut dates = vec!["%Y%m%d".to_owned()];
-    for separator in ["/", ".", "-", " "] {
-        let orders: &[[&str; 3]] = &[
-            ["%d", "%m", "%Y"],
-            ["%m", "%d", "%Y"],
-            ["%Y", "%m", "%d"],
-            ["%d", "%m", "%y"],
-            ["%m", "%d", "%y"],
-            ["%y", "%m", "%d"],
-            ["%d", "%b", "%Y"],
-            ["%d", "%b", "%y"],
-            ["%d", "%B", "%Y"],
-        ];
-        dates.extend(orders.iter().map(|order| order.join(separator)));
+    let numbers = [
+        ["%d", "%m", "%Y"],
+        ["%m", "%d", "%Y"],
+        ["%Y", "%m", "%d"],
+        ["%d", "%m", "%y"],
+        ["%m", "%d", "%y"],
+        ["%y", "%m", "%d"],
+    ];
+    let names = [["%d", "%b", "%Y"], ["%d", "%b", "%y"], ["%d", "%B", "%Y"]];
+    for separator in ["/", ".", "-"] {
+        dates.extend(numbers.iter().chain(&names).map(|order| order.join(separator)));
     }
+    // Numbers with spaces are left out: a space in a format stands for any number of them, and for none.
+    dates.extend(names.iter().map(|order| order.join(" ")));
     dates.extend(["%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d %b, %Y", "%d. %B %Y", "%a, %d %b %Y"].map(str::to_owned));
     dates.extend(["%A, %B %d, %Y", "%a %b %d %Y", "%Y年%m月%d日"].map(str::to_owned));
     let times = [
@@ -104,6 +103,11 @@ pub(crate) fn advice(value: &str) -> String {
     if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
 }
 
+/// True if most of the first values are dates that cannot be plain numbers, such as those of customers.
+pub(super) fn are_clear_dates(values: &[&str]) -> bool {
+    values.iter().any(|value| !value.bytes().all(|c| c.is_ascii_digit())) && are_dates(values)
+}
+
 /// True if most of the first values are dates of some form.
 pub(super) fn are_dates(values: &[&str]) -> bool {
     let Some(first) = values.first() else { return false };
@@ -159,6 +163,11 @@ fn none(values: &[&str]) -> Form {
         }
     }
     let message = match best {
+        None if values.iter().all(|value| is_day_of_spreadsheet(value)) => format!(
+            "{:?} looks like the number that a spreadsheet has for a day; give the column the format of a date there, and save the \
+             file again",
+            values[0]
+        ),
         None => format!("{:?} is not a date of a known form; give `date_format`, such as %d/%m/%Y", values[0]),
         Some((failing, format, value)) => {
             let form = format.unwrap_or_else(|| "YYYY-MM-DD".to_owned());
@@ -171,6 +180,15 @@ fn none(values: &[&str]) -> Form {
         }
     };
     Form::None { message }
+}
+
+/// True for the number of a day from 1982 to 2091 in a spreadsheet, which counts from 1900.
+fn is_day_of_spreadsheet(value: &str) -> bool {
+    value
+        .split('.')
+        .next()
+        .and_then(|whole| whole.parse::<u32>().ok())
+        .is_some_and(|day| (30_000..70_000).contains(&day))
 }
 
 #[cfg(test)]
@@ -202,6 +220,7 @@ mod tests {
             (&["2024-01-05 14:02:11 +0100"], "%Y-%m-%d %H:%M:%S %z"),
             (&["16-Mar-15", "01-Apr-15"], "%d-%b-%y"),
             (&["2024/01/26"], "%Y/%m/%d"),
+            (&["5 Mar 2024", "17 Apr 2024"], "%d %b %Y"),
             (&["11.1.24", "24.1.24", "30.1.24"], "several: \"11.1.24\" is 2024-01-11; \"11.1.24\" is 2011-01-24"),
         ] {
             assert_eq!(found(values), expected, "{values:?}");
@@ -211,6 +230,8 @@ mod tests {
         let mixed = found(&["31.12.2024", "30.12.2024", "2024-12-31"]);
         assert!(mixed.contains("%d.%m.%Y reads 2 of 3, but not \"2024-12-31\""), "{mixed}");
         assert!(found(&["soon"]).contains("date_format"));
+        assert!(found(&["45011", "45296"]).contains("spreadsheet"));
+        assert!(found(&["2024115", "2024129"]).contains("date_format"));
         assert!(are_dates(&["1/2/2024", "x", "3/4/2024"]) && !are_dates(&["17850", "13047"]) && !are_dates(&["a@b.c"]));
     }
 }

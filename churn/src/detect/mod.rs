@@ -23,8 +23,9 @@ use sample::Sample;
 use shape::Shape;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Columns, ReadOptions};
+use crate::events::{Columns, NULL_WORDS, ReadOptions, currency_of};
 use crate::json::Json;
+use crate::order;
 
 /// How a file is written, as far as a sample of it tells.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -186,10 +187,18 @@ impl Report {
         if sample.is_utf8 {
             return Ok(Some(sample));
         }
+        let (characters, broken) = sample.utf8_and_broken();
+        if characters > broken {
+            let message = format!(
+                "the file is UTF-8 but for {broken} bytes of the sample: rows with such bytes in a column that is read are refused"
+            );
+            self.doubts.push(message);
+            return Ok(Some(sample));
+        }
         match sample.western() {
             Some((sample, example)) => {
                 let reason =
-                    format!("the bytes are not UTF-8; in this encoding they make sense, for example {example:?}");
+                    format!("the bytes are not UTF-8 but look like this encoding: is {example:?} a word of the file?");
                 self.found("encoding", text("windows-1252"), reason);
                 self.options.encoding = Some("windows-1252".to_owned());
                 Ok(Some(sample))
@@ -270,9 +279,25 @@ impl Report {
         }
         self.options.ignore_rows = ignored;
         if let (Some(customer), false) = (roles.customer.column(), given.skip_anonymous) {
-            let events = || shape.rows.iter().filter(|row| !self.options.ignore_rows.contains(&row[0]));
-            let (all, without) = (events().count(), events().filter(|row| row[customer].is_empty()).count());
-            if without > 0 {
+            // A dash or a single word may be a name.
+            let is_null = |id: &str| id.len() > 1 && id != "None" && NULL_WORDS.contains(&id);
+            for row in shape.rows.iter().filter(|row| is_null(&row[customer])) {
+                if !self.options.null_values.contains(&row[customer]) {
+                    self.options.null_values.push(row[customer].clone());
+                }
+            }
+            let nulls = &self.options.null_values;
+            let is_missing = |row: &&Vec<String>| row[customer].is_empty() || nulls.contains(&row[customer]);
+            let events = || shape.rows.iter().filter(|row| !shape.is_sum(row, &roles.date, &self.options.ignore_rows));
+            let (all, without) = (events().count(), events().filter(is_missing).count());
+            if without * 2 > all {
+                let message = format!(
+                    "{without} of {all} rows of the sample have no value in the column {:?} of the customer; is another column \
+                     the customer? skip_anonymous = true leaves these rows out",
+                    shape.header[customer]
+                );
+                self.ask("columns", message, Vec::new());
+            } else if without > 0 {
                 let reason = format!("{without} of {all} rows of the sample have no customer; they are left out");
                 self.found("skip_anonymous", Json::Boolean(true), reason);
                 self.options.skip_anonymous = true;
@@ -280,24 +305,28 @@ impl Report {
         }
         let rows = |column: usize| {
             let ignored = &self.options.ignore_rows;
-            let kept = shape.rows.iter().filter(move |row| !ignored.contains(&row[0]));
+            let kept = shape.rows.iter().filter(move |row| !shape.is_sum(row, &roles.date, ignored));
             kept.map(move |row| row[column].as_str()).filter(|value| !value.is_empty())
         };
         let dates: Vec<&str> = roles.date.column().map(|column| rows(column).collect()).unwrap_or_default();
         let amounts: Vec<&str> = roles.amount.column().map(|column| rows(column).collect()).unwrap_or_default();
-        let others: Vec<Vec<&str>> = (0..shape.header.len())
-            .filter(|column| Some(*column) != roles.amount.column())
-            .map(|column| rows(column).collect())
-            .collect();
         let form = match given.date_format {
             None if !dates.is_empty() => Some(dates::form(&dates)),
             _ => None,
         };
         let standard = given.decimal == '.' && given.thousands.is_none() && !given.currency;
         let numbers = match standard && !amounts.is_empty() {
-            true => Some(numbers::form(&amounts, &others, &given.null_values)),
+            true => Some(numbers::form(&amounts, &self.options.null_values)),
             false => None,
         };
+        let mut currencies: Vec<&str> = amounts.iter().filter_map(|amount| currency_of(amount)).collect();
+        order::sort(&mut currencies);
+        currencies.dedup();
+        if currencies.len() > 1 {
+            let message =
+                format!("the amounts have several currencies, which are added as they are: {}", currencies.join(", "));
+            self.doubts.push(message);
+        }
         match form {
             Some(dates::Form::One { format: Some(format), example }) => {
                 self.found(
@@ -323,7 +352,7 @@ impl Report {
                 if currency {
                     self.found("currency", Json::Boolean(true), reason);
                 }
-                if nulls != self.options.null_values {
+                if nulls != given.null_values {
                     let list = Json::List(nulls.iter().map(text).collect());
                     self.found("null_values", list, "these texts stand where an amount is missing");
                 }
@@ -359,6 +388,13 @@ impl Report {
                 let message = format!("no column is used as the amount; columns with numbers: {}", numeric.join(", "));
                 self.doubts.push(message);
             }
+        }
+        if let Some(customer) = roles.customer.column()
+            && let Some(row) = shape.rows.iter().find(|row| {
+                shape::is_sum_word(&row[customer]) && !shape.is_sum(row, &roles.date, &self.options.ignore_rows)
+            })
+        {
+            self.doubts.push(format!("{:?} is among the customers; are these rows sums?", row[customer]));
         }
         if trial.bad > 0 {
             let message =

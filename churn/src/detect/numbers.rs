@@ -43,9 +43,8 @@ pub(super) fn are_numbers(values: &[&str]) -> bool {
     !values.is_empty() && !fitting(&values).is_empty()
 }
 
-/// The form of these amounts. `others` are the values of the other columns: where the amounts can be read in two ways, the
-/// numbers in another column may tell.
-pub(super) fn form(values: &[&str], others: &[Vec<&str>], given_nulls: &[String]) -> Form {
+/// The form of these amounts.
+pub(super) fn form(values: &[&str], given_nulls: &[String]) -> Form {
     let mut nulls = given_nulls.to_vec();
     for value in values.iter().filter(|value| NULL_WORDS.contains(value)) {
         if !nulls.iter().any(|null| null == value) {
@@ -63,28 +62,11 @@ pub(super) fn form(values: &[&str], others: &[Vec<&str>], given_nulls: &[String]
     if values.is_empty() {
         return one(('.', None, false), "");
     }
-    let mut forms = fitting(&values);
+    let forms = fitting(&values);
     if forms.is_empty() {
         return none(&values);
     }
-    let mut readings = distinct(&forms, &values);
-    if readings.len() > 1 {
-        // The marks of the numbers of another column that has only one reading.
-        for other in others.iter().filter(|other| other.len() > 1) {
-            let theirs = fitting(other);
-            if !theirs.is_empty()
-                && distinct(&theirs, other).len() == 1
-                && other.iter().any(|value| value.contains([',', '.']))
-            {
-                let same = |marks: &Marks| theirs.iter().any(|other| (other.0, other.1) == (marks.0, marks.1));
-                let left: Vec<Marks> = forms.iter().copied().filter(same).collect();
-                if !left.is_empty() {
-                    forms = left;
-                }
-            }
-        }
-        readings = distinct(&forms, &values);
-    }
+    let readings = distinct(&forms, &values);
     match &readings[..] {
         [(marks, _)] => one(*marks, example(*marks, &values)),
         _ => {
@@ -145,8 +127,8 @@ fn none(values: &[&str]) -> Form {
 mod tests {
     use super::*;
 
-    fn found(values: &[&str], others: &[Vec<&str>]) -> String {
-        match form(values, others, &[]) {
+    fn found(values: &[&str]) -> String {
+        match form(values, &[]) {
             Form::One { decimal, thousands, currency, nulls, .. } => {
                 let thousands = thousands.map_or("none".to_owned(), String::from);
                 format!("{decimal} {thousands} {currency} {}", nulls.join("|"))
@@ -171,10 +153,8 @@ mod tests {
             (&["1'234.50", "7.00"], ". ' false "),
             (&["NULL"], ". none false NULL"),
         ] {
-            assert_eq!(found(values, &[]), expected, "{values:?}");
+            assert_eq!(found(values), expected, "{values:?}");
         }
-        assert!(found(&["12.50", "twelve"], &[]).contains("\"twelve\""));
-        // Another column has a decimal comma.
-        assert_eq!(found(&["1.234", "12.345"], &[vec!["1,5", "2,25"]]), ", . false ");
+        assert!(found(&["12.50", "twelve"]).contains("\"twelve\""));
     }
 }

@@ -79,11 +79,26 @@ impl Sample {
         self.pieces[0].iter().all(u8::is_ascii_whitespace)
     }
 
-    /// The sample decoded as windows-1252, with a word that has a letter beyond ASCII. None if it has bytes that no such text
-    /// has.
+    /// Number of characters beyond ASCII that are UTF-8, and of bytes that are not.
+    pub(super) fn utf8_and_broken(&self) -> (usize, usize) {
+        let (mut characters, mut broken) = (0, 0);
+        for piece in self.texts() {
+            for chunk in piece.utf8_chunks() {
+                characters += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+                broken += chunk.invalid().len();
+            }
+        }
+        (characters, broken)
+    }
+
+    /// The sample decoded as windows-1252, with a word that has a letter beyond ASCII. None if it does not look like such a text:
+    /// it has bytes that none has, or many words of such letters alone, as other alphabets have.
     pub(super) fn western(self) -> Option<(Sample, String)> {
         let unused = |c: &u8| matches!(c, 0 | 0x81 | 0x8d | 0x8f | 0x90 | 0x9d);
-        if !cfg!(feature = "files") || self.pieces.iter().flatten().any(unused) {
+        let high = |c: &u8| !c.is_ascii();
+        let bytes = || self.pieces.iter().flat_map(|piece| piece.windows(3));
+        let (all, together) = (bytes().filter(|w| high(&w[1])).count(), bytes().filter(|w| w.iter().all(high)).count());
+        if !cfg!(feature = "files") || self.pieces.iter().flatten().any(unused) || together * 10 > all {
             return None;
         }
         let mut example = None;

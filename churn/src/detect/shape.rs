@@ -57,6 +57,33 @@ fn usual_width(records: &[Fields]) -> (usize, usize) {
         .unwrap_or((1, 0))
 }
 
+/// True for a word that stands before a sum.
+pub(super) fn is_sum_word(text: &str) -> bool {
+    const WORDS: [&str; 20] = [
+        "total",
+        "totals",
+        "grand total",
+        "subtotal",
+        "sum",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "insgesamt",
+        "somme",
+        "total général",
+        "totaux",
+        "totale",
+        "suma",
+        "razem",
+        "totaal",
+        "toplam",
+        "итого",
+        "合計",
+        "总计",
+    ];
+    WORDS.contains(&text.trim_end_matches(':').trim().to_lowercase().as_str())
+}
+
 impl Shape {
     pub(super) fn of(sample: &Sample, given: &ReadOptions) -> Result<Self> {
         let texts = sample.texts();
@@ -79,8 +106,10 @@ impl Shape {
         let (_, width, delimiter, first) = best.expect("there is a candidate");
         let matching = first.iter().filter(|record| record.1.len() == width).count();
         let filled = |fields: &[String]| fields.iter().filter(|field| !field.is_empty()).count();
-        // Titles above the header have fewer fields, or mostly empty ones.
-        let is_header = |record: &&Fields| record.1.len() == width && filled(&record.1) * 2 > width;
+        // Titles above the header have fewer fields, or mostly empty ones. Spreadsheets add empty columns at the end.
+        let of_width = || first.iter().filter(|record| record.1.len() == width);
+        let most = of_width().take(50).map(|record| filled(&record.1)).max().unwrap_or(0);
+        let is_header = |record: &&Fields| record.1.len() == width && filled(&record.1) * 2 > most;
         let Some((line, header)) = first.iter().find(is_header).cloned() else {
             return Err(Error::new(ErrorKind::EmptyFile, "the file has no line with column names"));
         };
@@ -115,36 +144,19 @@ impl Shape {
 
     /// The first fields of rows that are sums: a word like `Total`, and no date.
     pub(super) fn totals(&self, date: &Role) -> Vec<String> {
-        const WORDS: [&str; 20] = [
-            "total",
-            "totals",
-            "grand total",
-            "subtotal",
-            "sum",
-            "summe",
-            "gesamt",
-            "gesamtsumme",
-            "insgesamt",
-            "somme",
-            "total général",
-            "totaux",
-            "totale",
-            "suma",
-            "razem",
-            "totaal",
-            "toplam",
-            "итого",
-            "合計",
-            "总计",
-        ];
         let mut found: Vec<String> = Vec::new();
-        let Some(date) = date.column() else { return found };
         for row in &self.rows {
-            let word = row[0].trim_end_matches(':').trim().to_lowercase();
-            if date != 0 && row[date].is_empty() && WORDS.contains(&word.as_str()) && !found.contains(&row[0]) {
+            let is_sum = is_sum_word(&row[0]) && self.is_sum(row, date, std::slice::from_ref(&row[0]));
+            if is_sum && !found.contains(&row[0]) {
                 found.push(row[0].clone());
             }
         }
         found
+    }
+
+    /// True for a row that is no event because of `ignore_rows`, as the reader decides it: one of the texts is its first field, and
+    /// it has no date.
+    pub(super) fn is_sum(&self, row: &[String], date: &Role, ignored: &[String]) -> bool {
+        ignored.contains(&row[0]) && date.column().is_some_and(|date| date == 0 || row[date].is_empty())
     }
 }

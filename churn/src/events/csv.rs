@@ -249,7 +249,8 @@ impl RowParser {
         }
         let is_ignored = |first: &[u8]| self.form.as_ref().is_some_and(|form| is_one_of(&form.ignored, first));
         let is_blank = || (0..fields).all(|i| field(text, span(i)).trim_ascii().is_empty());
-        if is_ignored(field(text, span(0))) || is_blank() {
+        let has_date = self.at.date != 0 && !field(text, span(self.at.date)).trim_ascii().is_empty();
+        if !has_date && is_ignored(field(text, span(0))) || is_blank() {
             parsed.ignored += 1;
             return Ok(());
         }

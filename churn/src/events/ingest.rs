@@ -59,7 +59,8 @@ pub struct ReadOptions {
     pub currency: bool,
     /// CSV: the texts that stand for a missing value, such as `NULL`.
     pub null_values: Vec<String>,
-    /// CSV: the texts of a first field, such as `Total`, whose rows are no events. They are left out and counted.
+    /// CSV: the texts of a first field, such as `Total`, whose rows are no events if they have no date. They are left out and
+    /// counted.
     pub ignore_rows: Vec<String>,
     /// CSV: true if rows without a customer, such as sales to guests, are left out and counted instead of being bad rows.
     pub skip_anonymous: bool,

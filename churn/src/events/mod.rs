@@ -47,7 +47,7 @@ use ingest::Intake;
 pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, quote_for_message};
 pub(crate) use merge::{AmountSum, sum, too_large};
 #[cfg(feature = "date-formats")]
-pub(crate) use numbers::{NULL_WORDS, NUMBER_FORMS, NumberFormat};
+pub(crate) use numbers::{NULL_WORDS, NUMBER_FORMS, NumberFormat, currency_of};
 pub(crate) use records::RecordReader;
 use rows::GoodRow;
 pub(crate) use rows::{MAX_EVENT_TYPES, NO_TYPE, ParsedRows, Shard, Sink, Wants, shards, too_many_types, type_number};

@@ -127,9 +127,6 @@ impl NumberFormat {
 /// is negative; none if there are two signs or two currencies.
 fn without_currency(text: &str, negative: bool) -> Option<(&str, bool)> {
     let is_minus = |c: char| matches!(c, '-' | '\u{2212}');
-    // The letters of codes and of words like zł and руб. The tables of all letters would take too much room.
-    let is_letter = |c: char| matches!(c, 'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' | '\u{400}'..='\u{4ff}');
-    let is_currency = |c: char| is_letter(c) || CURRENCY_SIGNS.contains(c);
     let (mut text, mut signs, mut currencies) = (text, u32::from(negative), 0);
     let mut is_negative = negative;
     let mut sign = |minus: bool| {
@@ -148,18 +145,10 @@ fn without_currency(text: &str, negative: bool) -> Option<(&str, bool)> {
                 break;
             }
         }
-        // A code of up to three letters with a sign or a point at most: US$, R$, Rs., Fr.
-        let leading = text.find(|c: char| !is_currency(c)).unwrap_or(text.len());
-        let trailing = text.len() - text.rfind(|c: char| !is_currency(c)).map_or(0, |at| at + char_length(text, at));
-        if leading > 0 && text[..leading].chars().count() <= 4 && leading < text.len() {
+        let rest = CURRENCIES.iter().find_map(|currency| without_prefix(text, currency));
+        if let Some(rest) = rest.or_else(|| CURRENCIES.iter().find_map(|currency| without_suffix(text, currency))) {
             currencies += 1;
-            text = &text[leading..];
-            let spaced =
-                text.strip_prefix('.').filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()) || currencies > 1);
-            text = spaced.unwrap_or(text);
-        } else if trailing > 0 && text[text.len() - trailing..].chars().count() <= 4 && trailing < text.len() {
-            currencies += 1;
-            text = &text[..text.len() - trailing];
+            text = rest;
         }
         if text == before {
             break;
@@ -168,11 +157,37 @@ fn without_currency(text: &str, negative: bool) -> Option<(&str, bool)> {
     (signs <= 1 && currencies <= 1).then_some((text, is_negative))
 }
 
-fn char_length(text: &str, at: usize) -> usize {
-    text[at..].chars().next().map_or(0, char::len_utf8)
+/// Takes a currency off the beginning. A point after a word is part of the abbreviation (`Rs.500`).
+fn without_prefix<'a>(text: &'a str, currency: &str) -> Option<&'a str> {
+    let rest = text.strip_prefix(currency)?;
+    Some(if is_word(currency) { rest.strip_prefix('.').unwrap_or(rest) } else { rest })
 }
 
-const CURRENCY_SIGNS: &str = "$¢£¤¥฿₡₣₤₦₩₪₫€₭₮₱₲₴₵₸₹₺₼₽₾₿﷼￥元円원";
+/// Takes a currency off the end.
+fn without_suffix<'a>(text: &'a str, currency: &str) -> Option<&'a str> {
+    let word = if is_word(currency) { text.strip_suffix('.').unwrap_or(text) } else { text };
+    word.strip_suffix(currency)
+}
+
+fn is_word(currency: &str) -> bool {
+    currency.ends_with(|c: char| c.is_ascii_lowercase() || c == '\u{431}')
+}
+
+/// The currency of an amount; none if it has none.
+#[cfg(feature = "date-formats")]
+pub(crate) fn currency_of(text: &str) -> Option<&'static str> {
+    CURRENCIES.iter().copied().find(|currency| text.contains(currency))
+}
+
+/// The currencies that an amount may have: signs, codes and common abbreviations. Longer ones come before their parts. Other
+/// letters (`1.5k`, `12 DR`, `50p`) change the number, so they are refused.
+const CURRENCIES: &[&str] = &[
+    "US$", "CA$", "AU$", "NZ$", "HK$", "NT$", "MX$", "R$", "A$", "C$", "S$", "$", "€", "£", "¥", "￥", "₹", "₽", "₩",
+    "₺", "₴", "₪", "₫", "₱", "฿", "₦", "₵", "₡", "₲", "₸", "₼", "₾", "₿", "﷼", "円", "元", "원", "EUR", "USD", "GBP",
+    "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "BGN", "TRY",
+    "RUB", "UAH", "BRL", "MXN", "ARS", "CLP", "COP", "ZAR", "NGN", "KES", "EGP", "ILS", "AED", "SAR", "SGD", "HKD",
+    "TWD", "KRW", "THB", "MYR", "IDR", "PHP", "VND", "SFr", "Fr", "Rs", "kr", "руб", "zł", "Kč",
+];
 
 /// The options that would read this text as a number, for a message: `; decimal = "," reads 12,50`. Empty if there are none.
 pub(super) fn advice(text: &[u8]) -> String {
@@ -249,6 +264,10 @@ mod tests {
             ('.', Some(','), false, "0.5", 0.5),
             ('.', Some(','), false, "1234.5", 1234.5),
             (',', None, true, "12,50 zł", 12.5),
+            ('.', Some(','), true, "Rs.500", 500.0),
+            ('.', Some(','), true, "Rs. 1,23,456.50", 123_456.5),
+            (',', None, true, "12,50 kr.", 12.5),
+            ('.', None, true, "$.50", 0.5),
         ] {
             assert_eq!(format(decimal, thousands, currency).parse(text), Some(value), "{text}");
         }
@@ -263,6 +282,10 @@ mod tests {
             ('.', Some(','), true, "--12"),
             ('.', Some(','), true, "$12 €"),
             ('.', Some(','), true, "12 apples"),
+            ('.', Some(','), true, "1.5k"),
+            ('.', Some(','), true, "12.50 DR"),
+            ('.', Some(','), true, "50p"),
+            ('.', Some(','), true, "12 kg"),
             ('.', Some(','), true, "$"),
             ('.', Some(','), true, "1e5"),
             ('.', Some(','), true, "12.3.4"),

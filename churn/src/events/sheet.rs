@@ -1,8 +1,8 @@
-//! The first sheet of a spreadsheet as CSV text, so that it is read like every other file.
+//! The sheet of a spreadsheet as CSV text, so that it is read like every other file.
 
 use std::io::{Cursor, Read};
 
-use calamine::{Data, DataRef, Reader, Xlsx};
+use calamine::{Data, DataRef, Reader, Sheet, SheetType, SheetVisible, Xlsx};
 
 use super::csv::quoted;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +13,7 @@ const MOST_TEXT: usize = 1 << 30;
 /// Largest number of columns.
 const MOST_COLUMNS: u32 = 2_000;
 
-/// Reads a spreadsheet and returns the cells of its first sheet that has any. Dates are written as `YYYY-MM-DD HH:MM:SS`, numbers
+/// Reads a spreadsheet and returns the cells of its one visible sheet that has any. Dates are written as `YYYY-MM-DD HH:MM:SS`, numbers
 /// with all their digits. Rows without a cell are blank lines.
 pub(crate) fn to_csv(reader: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -22,13 +22,26 @@ pub(crate) fn to_csv(reader: impl Read) -> Result<Vec<u8>> {
         return Err(unreadable("it has more than 256 MiB; save it as CSV"));
     }
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(&error.to_string()))?;
-    for name in book.sheet_names() {
+    let is_visible = |sheet: &&Sheet| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet;
+    let names: Vec<String> = book.sheets_metadata().iter().filter(is_visible).map(|sheet| sheet.name.clone()).collect();
+    let mut found: Vec<(String, Vec<u8>)> = Vec::new();
+    for name in names {
         let text = sheet(&mut book, &name)?;
         if !text.is_empty() {
-            return Ok(text);
+            found.push((name, text));
         }
     }
-    Err(unreadable("no sheet has a cell"))
+    match &mut found[..] {
+        [] => Err(unreadable("no visible sheet has a cell")),
+        [(_, text)] => Ok(std::mem::take(text)),
+        // Which of them has the events, or whether all of them do, only its owner can tell.
+        several => {
+            let names: Vec<String> = several.iter().take(10).map(|(name, _)| format!("{name:?}")).collect();
+            let message =
+                format!("it has several sheets with cells ({}); save the one with the events alone", names.join(", "));
+            Err(unreadable(&message))
+        }
+    }
 }
 
 fn unreadable(why: &str) -> Error {
@@ -67,6 +80,9 @@ fn sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>> {
     widths.push((text.len(), column));
     // Cells at the end of a row may be empty: every row gets as many fields as the widest.
     let widest = widths.iter().map(|width| width.1).max().unwrap_or(0);
+    if text.len() + widths.len() * widest as usize > MOST_TEXT {
+        return Err(unreadable("it is too large; save it as CSV"));
+    }
     let mut padded = String::with_capacity(text.len());
     let mut from = 0;
     for (to, width) in widths {

@@ -8,7 +8,11 @@ use super::day_of_second;
 use crate::day::Day;
 use crate::error::{Result, invalid_parameter};
 
-pub(super) struct Format(String);
+pub(super) struct Format {
+    format: String,
+    /// The number of digits of a format without separators, which then no shorter number may have: `%Y%m%d` is not 2024115.
+    digits: Option<usize>,
+}
 
 impl Format {
     pub(super) fn new(format: &str) -> Result<Self> {
@@ -20,12 +24,27 @@ impl Format {
             let expected = "a strptime format that gives year, month and day, such as %Y%m%d, %d/%m/%Y or %d-%b-%y; or unix_s, unix_ms or unix_us";
             return Err(invalid_parameter("date_format", format!("{format:?}"), expected));
         }
-        Ok(Format(format.to_owned()))
+        Ok(Format { format: format.to_owned(), digits: digits(format) })
     }
 
     pub(super) fn parse(&self, text: &[u8]) -> Option<Day> {
-        day_of(&strtime::parse(&self.0, std::str::from_utf8(text).ok()?).ok()?)
+        if self.digits.is_some_and(|digits| digits != text.len()) {
+            return None;
+        }
+        day_of(&strtime::parse(&self.format, std::str::from_utf8(text).ok()?).ok()?)
     }
+}
+
+/// The number of digits of a format of numbers without separators; none for another format.
+fn digits(format: &str) -> Option<usize> {
+    let parts = format.strip_prefix('%')?.split('%');
+    parts
+        .map(|part| match part {
+            "Y" => Some(4),
+            "y" | "m" | "d" | "H" | "M" | "S" => Some(2),
+            _ => None,
+        })
+        .sum()
 }
 
 fn day_of(parsed: &BrokenDownTime) -> Option<Day> {
@@ -52,6 +71,7 @@ mod tests {
         assert_eq!(with("%d/%m/%Y %H:%M", "09/12/2011 12:50").as_deref(), Some("2011-12-09"));
         assert_eq!(with("%Y-%m-%dT%H:%M:%S%z", "2024-01-01T23:30:00-0500").as_deref(), Some("2024-01-02"));
         assert_eq!(with("%Y%m%d", "19970230"), None);
+        assert_eq!((with("%Y%m%d", "2024115"), with("%y%m%d", "240105").as_deref()), (None, Some("2024-01-05")));
         assert!(DateParser::new(Some("%H:%M")).is_err());
         assert!(DateParser::new(Some("%Q")).is_err());
     }
