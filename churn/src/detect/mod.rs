@@ -6,6 +6,7 @@
 
 mod columns;
 mod dates;
+mod names;
 mod numbers;
 mod sample;
 mod shape;
