@@ -1,5 +1,6 @@
 //! The contact list of a campaign: customers chosen within a budget, with a control group held out at random.
 
+use std::collections::HashMap;
 use std::io::Write;
 
 use serde::Serialize;
@@ -265,12 +266,10 @@ pub fn contact_list<'a>(
 }
 
 fn check_unique(ids: &[&str]) -> Result<()> {
-    let mut sorted: Vec<(&str, usize)> = ids.iter().copied().zip(1..).collect();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(ids.len());
+    match ids.iter().zip(1..).find(|&(id, row)| seen.insert(id, row).is_some()) {
         None => Ok(()),
-        Some(pair) => {
-            let (id, row) = pair[1];
+        Some((id, row)) => {
             let message = format!("row {row}: the customer {id:?} is there already; expected each customer once");
             Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64))
         }
