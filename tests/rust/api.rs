@@ -9,12 +9,12 @@ use churn::profit::{
 };
 use churn::{
     Backtest, BacktestConfig, Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading,
-    Customer, CutoffPredictions, CutoffResult, Day, Error, ErrorKind, Estimate, Evaluation, EvaluationConfig,
+    Customer, CutoffPredictions, CutoffResult, Day, Detected, Error, ErrorKind, Estimate, Evaluation, EvaluationConfig,
     EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureConfig, FeatureImportance,
     FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig, Labels, Merge, Metrics, Model, Outcome,
     OverTime, PairedResult, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment, SlippingConfig,
     SlippingList, Suggestion, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, backtest, check, check_csv,
-    compare, compare_models, evaluate, features, finding_codes, labels, profit, suggest, train, train_table,
+    compare, compare_models, detect, evaluate, features, finding_codes, labels, profit, suggest, train, train_table,
 };
 use churn_tests::vectors;
 
@@ -46,6 +46,9 @@ fn the_manifest_is_what_rust_exports() {
         "CheckedCsv" => size::<CheckedCsv>,
         "CsvReading" => CsvReading::new as fn(&ReadOptions) -> Result<CsvReading>,
         "check_csv" => |reader: &[u8], options: &ReadOptions| -> Result<CheckedCsv> { check_csv(reader, options) },
+        "detect" => |reader: &[u8], given: &ReadOptions| -> Result<Detected> { detect(reader, given) },
+        "Detected" => size::<Detected>,
+        "Detected::into_options" => Detected::into_options as fn(Detected) -> Result<ReadOptions>,
         "check" => check as fn(&Events, &LabelConfig) -> Result<Vec<Finding>>,
         "suggest" => suggest as fn(&Events) -> Result<Suggestion>,
         "finding_codes" => finding_codes as fn() -> &'static [FindingInfo],

@@ -53,16 +53,16 @@ class EmptyFileError(ChurnError):
     code = "empty_file"
 
 
-class MissingColumnError(ChurnError):
-    """A column that is needed is not there."""
-
-    code = "missing_column"
-
-
 class UnclearFileError(ChurnError):
     """The file can be read in several ways, or its columns are not clear; the message names the options that answer."""
 
     code = "unclear_file"
+
+
+class MissingColumnError(ChurnError):
+    """A column that is needed is not there."""
+
+    code = "missing_column"
 
 
 class DuplicateColumnError(ChurnError):
