@@ -132,7 +132,7 @@ impl Events {
         to_python(py, self.inner.report())
     }
 
-    /// What was found about the form of the file, as :func:`detect` returns it; None if nothing was asked for.
+    /// The form of the file as :func:`detect` returns it; None if `detect` was not asked for.
     #[getter]
     fn detected<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.detected.as_deref().map(|detected| to_python(py, detected)).transpose()
@@ -242,8 +242,8 @@ impl CsvSource {
 }
 
 impl CsvSource {
-    /// Finds the form of the text. Also returns the source with the whole text: what an object with a method `read` gives is
-    /// kept, since it can be read only once.
+    /// Finds the form of the text. Also returns the source with the whole text: that of a pipe or of an object with a method
+    /// `read` is kept, since it can be read only once.
     fn detect(
         self,
         py: Python<'_>,
@@ -251,7 +251,10 @@ impl CsvSource {
         options: &ReadOptions,
     ) -> PyResult<(CsvSource, churn::Detected)> {
         let source = match self {
-            CsvSource::Reader(_) => {
+            CsvSource::File(ref file) if file.metadata()?.is_file() => self,
+            CsvSource::Bytes(_) => self,
+            // What is not a file on a disk can be read only once.
+            CsvSource::File(_) | CsvSource::Reader(_) => {
                 let bytes = self.read(py, watch, |mut reader, _| {
                     let mut bytes = Vec::new();
                     reader.read_to_end(&mut bytes)?;
@@ -259,7 +262,6 @@ impl CsvSource {
                 })?;
                 CsvSource::Bytes(PyBytes::new(py, &bytes).unbind())
             }
-            source => source,
         };
         let again = match &source {
             CsvSource::File(file) => CsvSource::File(file.try_clone()?),

@@ -10,6 +10,8 @@ documented order; long lists of columns are shortened, but the confusing ones ar
 The expected rows are what pandas reads with the options that are written beside each file. They must equal the rows
 that the file was made from. A third reading follows `columns` and `options` of expected.json alone: it must give the
 same rows, and must not give them if one of the options is left out.
+
+The file is long because each export is one function here, beside its source and its reading.
 """
 
 import argparse
@@ -46,7 +48,7 @@ Row = list[Any]
 
 @dataclass
 class Reading:
-    """How pandas reads a file: the arguments of `read_csv`, those of `to_datetime`, and how an amount is read if it is
+    """The reading of a file by pandas: the arguments of `read_csv`, those of `to_datetime`, and how an amount is read if it is
     more than a number with a decimal and a thousands mark."""
 
     csv: dict[str, Any] = field(default_factory=dict)
@@ -1474,7 +1476,7 @@ def amount_by_options(text: str, options: dict[str, Any]) -> float | None:
 def read_by_options(
     name: str, data: bytes, names: dict[str, str | None], options: dict[str, Any]
 ) -> tuple[list[Row], int]:
-    """What the columns and options of expected.json say: the rows, and how many had no customer."""
+    """The rows that the columns and options of expected.json give, and the number of rows without a customer."""
     header, *records = records_by_options(name, data, options)
     at = {role: header.index(column) for role, column in names.items() if column}
     rows, left_out = [], 0
@@ -1570,7 +1572,7 @@ def as_json(value: Any, indent: str = "") -> str:
 
 
 def content(name: str, data: bytes) -> Any:
-    """What a file holds. How well it is compressed depends on the version of a library, and does not matter."""
+    """The content of a file. How well it is compressed depends on the version of a library, and does not matter."""
     if name.endswith(".gz"):
         return gzip.decompress(data)
     if name.endswith(".xlsx"):

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use churn::{Day, Detected, Events, OnBadRow, ReadOptions, detect};
+use churn::{Day, Detected, Events, Merge, OnBadRow, ReadOptions, detect};
 use churn_tests::say;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -166,6 +166,23 @@ fn rows_that_are_no_events_are_counted() {
     let events = Events::from_csv(file.as_bytes(), &options).expect("good rows");
     let report = events.report();
     assert_eq!((report.rows, report.good, report.bad, report.ignored), (6, 2, 0, 4));
+}
+
+/// A setting that excludes an option is respected, and every option that was found is listed.
+#[test]
+fn what_is_found_fits_what_is_given() {
+    let orders = "Customer,Date,Order,Total\na,2024-01-05,1,5\na,2024-01-05,2,6\nb,2024-01-07,3,7\n";
+    let by_day = ReadOptions { merge: Merge::Day, ..ReadOptions::default() };
+    let options = detect(orders.as_bytes(), &by_day).and_then(Detected::into_options).expect("no question");
+    assert_eq!(Events::from_csv(orders.as_bytes(), &options).expect("good rows").len(), 2);
+
+    let visits = "customer_id,event_date\na,2024-01-05\nNULL,2024-01-06\nb,2024-01-07\n";
+    let detected = detect(visits.as_bytes(), &ReadOptions::default()).expect("a file");
+    let found: Vec<&str> = detected.found.iter().map(|found| found.option.as_str()).collect();
+    assert_eq!(found, ["skip_anonymous", "null_values"]);
+    let events =
+        Events::from_csv(visits.as_bytes(), &detected.into_options().expect("no question")).expect("good rows");
+    assert_eq!((events.len(), events.report().ignored), (2, 1));
 }
 
 /// A way of writing files: delimiter, decimal mark, thousands separator, currency, the order of the date, and title lines.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::names::{AMOUNT, CUSTOMER, DATE, EVENT_TYPE, EXPORTS, Export, OF_CUSTOMERS, ORDER};
 use super::shape::Shape;
 use super::{dates, numbers};
-use crate::events::ReadOptions;
+use crate::events::{Merge, ReadOptions};
 
 /// The column of a role.
 pub(super) enum Role {
@@ -120,9 +120,15 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
     let free = |column: usize| Some(column) != date.column() && Some(column) != customer.column();
     // A flag or the way of ordering is no number of an order.
     let many = |column: usize| shape.rows.len() < 20 || distinct(column) > 4;
-    let order = find(&columns.order_id, "order_id", of_export(|export| export.order), ORDER, &|column| {
-        free(column) && !is_clear_date(column) && many(column)
-    });
+    // Merging by day leaves no use for orders.
+    let by_day = given.merge == Merge::Day && columns.order_id.is_none();
+    let order = if by_day {
+        Role::Missing
+    } else {
+        find(&columns.order_id, "order_id", of_export(|export| export.order), ORDER, &|column| {
+            free(column) && !is_clear_date(column) && many(column)
+        })
+    };
     let event_type =
         find(&columns.event_type, "event_type", of_export(|export| export.event_type), EVENT_TYPE, &|column| {
             free(column) && !is_date(column) && !is_number(column)

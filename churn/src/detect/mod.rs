@@ -24,11 +24,11 @@ use sample::Sample;
 use shape::Shape;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Columns, NULL_WORDS, ReadOptions, currency_of};
+use crate::events::{NULL_WORDS, ReadOptions, currency_of};
 use crate::json::Json;
 use crate::order;
 
-/// How a file is written, as far as a sample of it tells.
+/// The form of a file and the meaning of its columns, found from a sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detected {
     /// The options that read the file: the given ones, and what was found. Where there is a question, the option has its given
@@ -38,9 +38,9 @@ pub struct Detected {
     pub export: Option<String>,
     /// The options that differ from the defaults because they were found, with the reason.
     pub found: Vec<Found>,
-    /// What only the owner of the file can tell. Without questions the options can be used.
+    /// Questions to the owner of the file. Without one the options can be used.
     pub questions: Vec<Question>,
-    /// What is unusual, although it does not keep the file from being read.
+    /// Sentences on unusual things that do not keep the file from being read.
     pub doubts: Vec<String>,
     /// The header names of the columns, in order.
     pub header: Vec<String>,
@@ -76,7 +76,7 @@ pub struct Question {
 pub struct Reading {
     /// The options of this reading, with their values as JSON.
     pub options: Vec<(String, Json)>,
-    /// What it makes of a value of the file.
+    /// A value of the file as this reading takes it.
     pub example: String,
 }
 
@@ -104,7 +104,7 @@ pub fn detect(reader: impl Read, given: &ReadOptions) -> Result<Detected> {
     let shape = Shape::of(&text, given)?;
     report.set_shape(&shape, given);
     let roles = columns::roles(&shape, given);
-    report.set_roles(&shape, &roles, given);
+    report.set_roles(&shape, &roles);
     report.set_values(&shape, &roles, given);
     let trial = match report.questions.is_empty() {
         true => trial::read(&shape, &report),
@@ -226,9 +226,9 @@ impl Report {
         }
     }
 
-    fn set_roles(&mut self, shape: &Shape, roles: &Roles, given: &ReadOptions) {
+    fn set_roles(&mut self, shape: &Shape, roles: &Roles) {
         self.export = roles.export.map(str::to_owned);
-        let mut columns = Columns::default();
+        let columns = &mut self.options.columns;
         for (role, slot, own) in [
             (&roles.customer, &mut columns.customer_id, "customer_id"),
             (&roles.date, &mut columns.event_date, "event_date"),
@@ -238,31 +238,12 @@ impl Report {
         ] {
             let Role::Found { column, reason } = role else { continue };
             let name = &shape.header[*column];
-            if name != own {
+            if slot.is_none() && name != own {
                 *slot = Some(name.clone());
-                self.found.push(Found {
-                    option: format!("columns.{own}"),
-                    value: text(name.as_str()),
-                    reason: (*reason).to_owned(),
-                });
+                let (option, value) = (format!("columns.{own}"), text(name.as_str()));
+                self.found.push(Found { option, value, reason: (*reason).to_owned() });
             }
         }
-        let given = &given.columns;
-        let keep = |given: &Option<String>, found: Option<String>| given.clone().or(found);
-        self.options.columns = Columns {
-            customer_id: keep(&given.customer_id, columns.customer_id),
-            event_date: keep(&given.event_date, columns.event_date),
-            amount: keep(&given.amount, columns.amount),
-            event_type: keep(&given.event_type, columns.event_type),
-            order_id: keep(&given.order_id, columns.order_id),
-            churn_label: given.churn_label.clone(),
-        };
-        let given = [&given.customer_id, &given.event_date, &given.amount, &given.event_type, &given.order_id];
-        self.found.retain(|found| {
-            let names = ["customer_id", "event_date", "amount", "event_type", "order_id"];
-            let at = names.iter().position(|name| found.option.strip_prefix("columns.") == Some(name));
-            at.is_none_or(|at| given[at].is_none())
-        });
         if let Some(message) = roles.question(shape) {
             let code = if roles.of_customers { "not_events" } else { "columns" };
             self.ask(code, message, Vec::new());
@@ -353,10 +334,6 @@ impl Report {
                 if currency {
                     self.found("currency", Json::Boolean(true), reason);
                 }
-                if nulls != given.null_values {
-                    let list = Json::List(nulls.iter().map(text).collect());
-                    self.found("null_values", list, "these texts stand where an amount is missing");
-                }
                 let options = &mut self.options;
                 (options.decimal, options.thousands, options.currency) = (decimal, thousands, currency);
                 options.null_values = nulls;
@@ -364,6 +341,10 @@ impl Report {
             Some(numbers::Form::Several { readings, message }) => self.ask("number_format", message, readings),
             Some(numbers::Form::None { message }) => self.ask("number_format", message, Vec::new()),
             None => (),
+        }
+        if self.options.null_values != given.null_values {
+            let list = Json::List(self.options.null_values.iter().map(text).collect());
+            self.found("null_values", list, "these texts stand where a value is missing");
         }
     }
 

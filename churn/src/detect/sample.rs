@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::error::Result;
-use crate::events::text;
+use crate::events::Text;
 
 const HEAD: usize = 1 << 18;
 const PIECE: usize = 1 << 16;
@@ -22,7 +22,7 @@ pub(super) struct Sample {
 impl Sample {
     /// Reads the file to its end, and keeps some of it.
     pub(super) fn read(reader: impl Read, encoding: Option<&str>) -> Result<Self> {
-        let mut source = text(reader, encoding)?;
+        let mut source = Text::new(reader, encoding)?;
         let mut first = Vec::new();
         source.by_ref().take(HEAD as u64).read_to_end(&mut first)?;
         if first.starts_with(b"\xef\xbb\xbf") {
@@ -105,7 +105,7 @@ impl Sample {
         let mut pieces = Vec::with_capacity(self.pieces.len());
         for piece in &self.pieces {
             let mut decoded = String::with_capacity(piece.len());
-            text(&piece[..], Some("windows-1252")).ok()?.read_to_string(&mut decoded).ok()?;
+            Text::new(&piece[..], Some("windows-1252")).ok()?.read_to_string(&mut decoded).ok()?;
             let mut words = decoded.split(|c: char| !c.is_alphanumeric());
             example = example.or_else(|| words.find(|word| !word.is_ascii()).map(str::to_owned));
             pieces.push(decoded.into_bytes());
@@ -130,7 +130,7 @@ impl Sample {
     }
 }
 
-/// Whether pieces of a text are UTF-8 together.
+/// A check that the pieces of a text are UTF-8 together.
 #[derive(Default)]
 struct Utf8Check {
     /// The beginning of a character whose rest is in the next piece.

@@ -17,9 +17,9 @@ use super::csv::Positions;
 use super::dates::{DateParser, day_of_second};
 use super::ids::IdHasher;
 use super::ingest::{
-    BadRowReason, IngestReport, Intake, Parsed, ReadOptions, RowError, checked_amount, date, missing_customer,
-    refused_amount,
+    BadRowReason, IngestReport, Intake, Parsed, RowError, checked_amount, date, missing_customer, refused_amount,
 };
+use super::options::ReadOptions;
 use super::rows::{GoodRow, ParsedRows, Sink, Wants};
 use super::words::digits;
 use crate::error::{Error, ErrorKind, Result};

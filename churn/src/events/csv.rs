@@ -7,15 +7,16 @@ use memchr::memchr;
 use super::dates::DateParser;
 use super::ids::{IdHasher, Names};
 use super::ingest::{
-    BadRow, BadRowReason, IngestReport, Intake, Parsed, ReadOptions, amount, date, label, missing_customer,
-    plain_amount, quote_for_message, utf8,
+    BadRow, BadRowReason, IngestReport, Intake, Parsed, amount, date, label, missing_customer, plain_amount,
+    quote_for_message, utf8,
 };
 use super::merge::Merge;
 use super::numbers::NumberFormat;
+use super::options::ReadOptions;
 use super::records::{Blocks, End, RecordCursor, RecordReader, RecordStep, Span, field, text_after_quote, unquote};
 use super::rows::{GoodRow, ParsedRows, Shard, Sink, Wants};
 use super::separators;
-use super::text::text;
+use super::text::Text;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::parallel;
@@ -405,7 +406,7 @@ pub(crate) fn read<R: Read, S: Sink>(
         1 => 1,
         threads => threads * BLOCKS_PER_THREAD,
     };
-    let reader = text(reader, options.encoding.as_deref())?;
+    let reader = Text::new(reader, options.encoding.as_deref())?;
     read_in_rounds(reader, options, sink, observer, together)
 }
 

@@ -12,6 +12,7 @@ mod ids;
 mod ingest;
 mod merge;
 mod numbers;
+mod options;
 mod pieces;
 mod records;
 mod rows;
@@ -31,8 +32,9 @@ use std::io::Read;
 use std::ops::Range;
 
 pub use csv::{CheckedCsv, check_csv};
-pub use ingest::{BadRow, BadRowReason, Columns, IngestReport, OnBadRow, ReadOptions};
+pub use ingest::{BadRow, BadRowReason, IngestReport};
 pub use merge::{EventUnit, Merge};
+pub use options::{Columns, OnBadRow, ReadOptions};
 pub use pieces::CsvReading;
 pub use words::CustomerId;
 
@@ -53,7 +55,7 @@ use rows::GoodRow;
 pub(crate) use rows::{MAX_EVENT_TYPES, NO_TYPE, ParsedRows, Shard, Sink, Wants, shards, too_many_types, type_number};
 pub(crate) use strings::{Strings, Texts, select, sorted};
 #[cfg(feature = "date-formats")]
-pub(crate) use text::text;
+pub(crate) use text::Text;
 
 #[cfg(feature = "arrow")]
 pub(crate) use arrow::read as read_arrow;

@@ -3,7 +3,7 @@
 //! A form is strict, so that a number of another form is refused and never read as another number: groups of digits have
 //! three digits (in the Indian form, `1,23,456`, two but for the last), and the first group does not start with 0.
 
-use super::ingest::{RowError, checked_amount, parse_decimal, quote_for_message, refused_amount};
+use super::ingest::{BadRowReason, RowError, checked_amount, parse_decimal, quote_for_message};
 use crate::error::{Result, invalid_parameter};
 
 /// A form of numbers.
@@ -52,14 +52,13 @@ impl NumberFormat {
     /// Parses a field as an amount; an empty field is NaN.
     pub(super) fn amount(&self, field: &[u8]) -> std::result::Result<f64, RowError> {
         let refused = || {
-            let (reason, _) = refused_amount("");
             let message = format!(
                 "amount {} is not a number within ±10^12 of the form {}{}",
                 quote_for_message(field),
                 self.example(),
                 advice(field)
             );
-            (reason, message)
+            (BadRowReason::InvalidAmount, message)
         };
         let text = std::str::from_utf8(field).map_err(|_| refused())?;
         if text.trim().is_empty() {

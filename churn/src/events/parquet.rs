@@ -5,7 +5,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
 
 use super::csv::Positions;
-use super::ingest::{IngestReport, ReadOptions};
+use super::ingest::IngestReport;
+use super::options::ReadOptions;
 use super::rows::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Observer;

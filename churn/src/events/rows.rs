@@ -2,8 +2,9 @@
 
 use super::Day;
 use super::ids::{Id, IdHasher, IdRecord, IdTable, Names};
-use super::ingest::{BadRow, ReadOptions};
+use super::ingest::BadRow;
 use super::merge::EventUnit;
+use super::options::ReadOptions;
 use super::strings::Strings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;

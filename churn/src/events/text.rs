@@ -4,21 +4,11 @@
 //! given. The feature `files` brings all of it. Without it the bytes are taken as they are, and the reader of the records
 //! refuses what is not text.
 
-use std::io::Read;
-
 #[cfg(feature = "files")]
 pub(crate) use files::Text;
 
 #[cfg(not(feature = "files"))]
 pub(crate) use plain::Text;
-
-/// Opens the text of a file in an encoding, or in the one that the file itself names.
-///
-/// # Errors
-/// `invalid_parameter` for an unknown encoding, `io`.
-pub(crate) fn text<R: Read>(reader: R, encoding: Option<&str>) -> crate::error::Result<Text<R>> {
-    Text::new(reader, encoding)
-}
 
 #[cfg(not(feature = "files"))]
 mod plain {
@@ -29,7 +19,7 @@ mod plain {
     pub(crate) struct Text<R>(R);
 
     impl<R: Read> Text<R> {
-        pub(super) fn new(reader: R, encoding: Option<&str>) -> Result<Self> {
+        pub(crate) fn new(reader: R, encoding: Option<&str>) -> Result<Self> {
             match encoding {
                 None => Ok(Text(reader)),
                 Some(label) if label.eq_ignore_ascii_case("utf-8") => Ok(Text(reader)),
@@ -63,7 +53,10 @@ mod files {
     type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
     pub(crate) struct Text<R> {
+        /// The first bytes of UTF-8 text, which were read to look for a mark.
+        head: Cursor<Vec<u8>>,
         bytes: Bytes<R>,
+        /// None for UTF-8.
         decoding: Option<Box<Decoding>>,
     }
 
@@ -77,23 +70,24 @@ mod files {
 
     impl<R: Read> Read for Bytes<R> {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            let name = match self {
-                Bytes::Plain(bytes) => return bytes.read(out),
-                Bytes::Sheet(bytes) => return bytes.read(out),
-                Bytes::Gzip(_) => "gzip",
-                Bytes::Zstd(_) => "zstd",
+            let named = |name: &str, error: io::Error| {
+                io::Error::new(error.kind(), format!("the {name} data cannot be read: {error}"))
             };
-            let read = match self {
-                Bytes::Gzip(bytes) => bytes.read(out),
-                Bytes::Zstd(bytes) => bytes.read(out),
-                Bytes::Plain(_) | Bytes::Sheet(_) => unreachable!("read above"),
-            };
-            read.map_err(|error| io::Error::new(error.kind(), format!("the {name} data cannot be read: {error}")))
+            match self {
+                Bytes::Plain(bytes) => bytes.read(out),
+                Bytes::Sheet(bytes) => bytes.read(out),
+                Bytes::Gzip(bytes) => bytes.read(out).map_err(|error| named("gzip", error)),
+                Bytes::Zstd(bytes) => bytes.read(out).map_err(|error| named("zstd", error)),
+            }
         }
     }
 
     impl<R: Read> Text<R> {
-        pub(super) fn new(mut reader: R, encoding: Option<&str>) -> Result<Self> {
+        /// Opens the text of a file in an encoding, or in the one that the file itself names.
+        ///
+        /// # Errors
+        /// `invalid_parameter` for an unknown encoding, `io`.
+        pub(crate) fn new(mut reader: R, encoding: Option<&str>) -> Result<Self> {
             let given = encoding.map(named).transpose()?;
             let mut head = Vec::new();
             reader.by_ref().take(4).read_to_end(&mut head)?;
@@ -109,33 +103,20 @@ mod files {
         }
 
         fn decoded(mut bytes: Bytes<R>, given: Option<&'static Encoding>) -> Result<Self> {
-            let mut head = [0; 3];
-            let mut filled = 0;
-            while filled < head.len() {
-                match bytes.read(&mut head[filled..])? {
-                    0 => break,
-                    read => filled += read,
-                }
-            }
-            let head = &head[..filled];
-            let marked = Encoding::for_bom(head).map(|(encoding, _)| encoding);
+            let mut head = Vec::with_capacity(3);
+            bytes.by_ref().take(3).read_to_end(&mut head)?;
+            let marked = Encoding::for_bom(&head).map(|(encoding, _)| encoding);
             let encoding = marked.or(given).unwrap_or(UTF_8);
-            let mut decoding = Decoding {
-                encoding,
-                // UTF-8 is passed on as it is, because its errors are those of single rows.
-                decoder: (encoding != UTF_8).then(|| encoding.new_decoder()),
-                input: Vec::with_capacity(PIECE),
+            // UTF-8 is passed on as it is, because its errors are those of single rows.
+            let decoding = (encoding != UTF_8).then(|| Decoding {
+                decoder: encoding.new_decoder(),
+                input: std::mem::take(&mut head),
                 output: Vec::new(),
                 given: 0,
                 position: 0,
                 ended: false,
-            };
-            if decoding.decoder.is_none() {
-                decoding.output.extend_from_slice(head);
-            } else {
-                decoding.input.extend_from_slice(head);
-            }
-            Ok(Text { bytes, decoding: Some(Box::new(decoding)) })
+            });
+            Ok(Text { head: Cursor::new(head), bytes, decoding: decoding.map(Box::new) })
         }
     }
 
@@ -151,9 +132,7 @@ mod files {
     const PIECE: usize = 1 << 16;
 
     struct Decoding {
-        encoding: &'static Encoding,
-        /// None if the text is UTF-8 already.
-        decoder: Option<Decoder>,
+        decoder: Decoder,
         input: Vec<u8>,
         /// Decoded text, of which the first `given` bytes were passed on.
         output: Vec<u8>,
@@ -166,21 +145,20 @@ mod files {
     impl Decoding {
         /// Decodes the next piece into the empty output.
         fn fill(&mut self, bytes: &mut impl Read) -> io::Result<()> {
-            let Some(decoder) = &mut self.decoder else { return Ok(()) };
             let missing = PIECE - self.input.len().min(PIECE);
             let read = bytes.by_ref().take(missing as u64).read_to_end(&mut self.input)?;
             self.ended = read < missing;
-            let room = decoder.max_utf8_buffer_length_without_replacement(self.input.len());
+            let room = self.decoder.max_utf8_buffer_length_without_replacement(self.input.len());
             self.output.resize(room.unwrap_or(4 * PIECE).max(16), 0);
             let (result, read, written) =
-                decoder.decode_to_utf8_without_replacement(&self.input, &mut self.output, self.ended);
+                self.decoder.decode_to_utf8_without_replacement(&self.input, &mut self.output, self.ended);
             self.output.truncate(written);
             self.given = 0;
             self.position += read as u64;
             self.input.drain(..read);
             match result {
                 DecoderResult::Malformed(..) => {
-                    let (at, name) = (self.position, self.encoding.name());
+                    let (at, name) = (self.position, self.decoder.encoding().name());
                     let message = format!("near byte {at}: this is not text in {name}; is the encoding another one?");
                     Err(io::Error::new(ErrorKind::InvalidData, message))
                 }
@@ -191,12 +169,13 @@ mod files {
 
     impl<R: Read> Read for Text<R> {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            let Some(decoding) = &mut self.decoding else { return self.bytes.read(out) };
+            let Some(decoding) = &mut self.decoding else {
+                return match self.head.read(out)? {
+                    0 => self.bytes.read(out),
+                    read => Ok(read),
+                };
+            };
             while decoding.given == decoding.output.len() {
-                if decoding.decoder.is_none() {
-                    self.decoding = None;
-                    return self.bytes.read(out);
-                }
                 if decoding.ended && decoding.input.is_empty() {
                     return Ok(0);
                 }

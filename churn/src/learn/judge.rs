@@ -169,6 +169,7 @@ fn importance(fitted: &Fitted, test: &LabelledRows, seed: u64) -> Vec<Importance
     };
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / rows.len() as f64;
     let unshuffled = losses(&x.select(Axis(0), &rows), &rows);
+    let before = mean(&unshuffled);
     let mut importance = parallel::map(test.specs.len(), |feature| {
         let mut increase = 0.0;
         for shuffle in 0..SHUFFLES {
@@ -184,7 +185,7 @@ fn importance(fitted: &Fitted, test: &LabelledRows, seed: u64) -> Vec<Importance
                 block.column_mut(feature).iter_mut().zip(places).for_each(|(to, &i)| *to = x[(order[i], feature)]);
                 places.iter().zip(losses(&block, &targets)).for_each(|(&i, loss)| shuffled[i] = loss);
             }
-            increase += mean(&shuffled) - mean(&unshuffled);
+            increase += mean(&shuffled) - before;
         }
         Importance { feature: test.specs[feature].name.clone(), log_loss_increase: increase / SHUFFLES as f64 }
     });
