@@ -26,6 +26,21 @@ pub(crate) fn sort<T: Ord>(items: &mut [T]) {
     sort_by(items, T::cmp);
 }
 
+/// [`sort`] for lists that are sorted in a loop and are mostly short: up to 32 items it allocates nothing.
+pub(crate) fn sort_mostly_short<T: Ord>(items: &mut [T]) {
+    const SHORT: usize = 32;
+    if items.len() > SHORT {
+        return sort(items);
+    }
+    for end in 1..items.len() {
+        let mut at = end;
+        while at > 0 && items[at - 1] > items[at] {
+            items.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
 /// Returns the indices of the items in sorted order, by bottom-up merge sort.
 fn places(n: usize, greater: &mut dyn FnMut(usize, usize) -> bool) -> Vec<usize> {
     let mut sorted: Vec<usize> = (0..n).collect();
@@ -66,6 +81,11 @@ mod tests {
             let (mut ours, mut theirs) = (items.clone(), items);
             sort_by(&mut ours, |a, b| a.0.cmp(&b.0));
             theirs.sort_by_key(|item| item.0);
+            assert_eq!(ours, theirs, "{n}");
+            let (mut ours, mut theirs): (Vec<usize>, Vec<usize>) =
+                ours.iter().map(|item| (item.0, item.0)).rev().unzip();
+            sort_mostly_short(&mut ours);
+            theirs.sort_unstable();
             assert_eq!(ours, theirs, "{n}");
         }
     }

@@ -221,7 +221,7 @@ pub(super) fn of_rows(events: &Events, as_of: Day) -> Vec<Finding> {
     let mut close = |day_rows: &mut Vec<(u16, u64)>| {
         rows += day_rows.len() as u64;
         if day_rows.len() > 1 {
-            order::sort(day_rows);
+            order::sort_mostly_short(day_rows);
             let several = |group: &[(u16, u64)]| if group.len() > 1 { group.len() as u64 } else { 0 };
             sharing += day_rows.chunk_by(|a, b| a.0 == b.0).map(several).sum::<u64>();
             // Without an amount, two equal rows of a day may be two visits, because their times are not kept.

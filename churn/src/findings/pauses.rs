@@ -82,7 +82,7 @@ impl Pauses {
             pauses.extend(own.iter().map(|&pause| (pause, weight)));
             if own.len() >= 2 {
                 repeated += 1;
-                order::sort(&mut own);
+                order::sort_mostly_short(&mut own);
                 let median = own[own.len() / 2];
                 // Nearly equal: within a twentieth, or within the difference of the lengths of months.
                 if own[own.len() - 1] - own[0] <= i32::max(4, median / 20) {
