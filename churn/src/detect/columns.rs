@@ -6,7 +6,8 @@ use std::collections::{HashMap, HashSet};
 use super::names::{AMOUNT, CUSTOMER, DATE, EVENT_TYPE, EXPORTS, Export, OF_CUSTOMERS, ORDER};
 use super::shape::Shape;
 use super::{dates, numbers};
-use crate::events::{Merge, ReadOptions};
+use crate::error::Result;
+use crate::events::{Merge, ReadOptions, find_column};
 
 /// The column of a role.
 pub(super) enum Role {
@@ -16,8 +17,6 @@ pub(super) enum Role {
     },
     /// The name stands in the header more than once.
     Twice(String),
-    /// The column that was given is not in the header.
-    Absent(String),
     Missing,
 }
 
@@ -25,7 +24,7 @@ impl Role {
     pub(super) fn column(&self) -> Option<usize> {
         match self {
             Role::Found { column, .. } => Some(*column),
-            Role::Twice(_) | Role::Absent(_) | Role::Missing => None,
+            Role::Twice(_) | Role::Missing => None,
         }
     }
 }
@@ -54,7 +53,22 @@ fn simple(name: &str) -> String {
 }
 
 /// The roles of the columns; those that are given stay.
-pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
+///
+/// # Errors
+/// As reading, if a given column is not in the header or stands there twice.
+pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Result<Roles> {
+    let columns = &given.columns;
+    for (own, name) in [
+        ("customer_id", &columns.customer_id),
+        ("event_date", &columns.event_date),
+        ("amount", &columns.amount),
+        ("event_type", &columns.event_type),
+        ("order_id", &columns.order_id),
+    ] {
+        if name.is_some() {
+            find_column(&shape.header, name.as_deref(), own, true)?;
+        }
+    }
     let names: Vec<String> = shape.header.iter().map(|name| simple(name)).collect();
     let values = |column: usize| -> Vec<&str> {
         let filled = shape.rows.iter().map(|row| row[column].as_str()).filter(|value| !value.is_empty());
@@ -96,10 +110,7 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
                 }
             };
             if let Some(name) = given {
-                return match exact(name, "it was given") {
-                    Role::Missing => Role::Absent(name.clone()),
-                    role => role,
-                };
+                return exact(name, "it was given");
             }
             match (exact(own, "the name is that of this column"), of_export) {
                 (Role::Missing, Some("")) => Role::Missing,
@@ -111,7 +122,6 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
             }
         };
     let of_export = |name: fn(&Export) -> &'static str| export.map(name);
-    let columns = &given.columns;
     let date = find(&columns.event_date, "event_date", of_export(|export| export.date), DATE, &is_date);
     let customer =
         find(&columns.customer_id, "customer_id", of_export(|export| export.customer), CUSTOMER, &|column| {
@@ -191,7 +201,7 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Roles {
             }
         }
     }
-    roles
+    Ok(roles)
 }
 
 /// True if a customer has rows with different values of a column.
@@ -232,12 +242,6 @@ impl Roles {
                 Role::Twice(name) => {
                     return Some(format!(
                         "the column {name:?} stands in the header twice; rename the one that is not the {own}"
-                    ));
-                }
-                Role::Absent(name) => {
-                    return Some(format!(
-                        "{own} is {name:?}, but there is no such column; the header has {}",
-                        header()
                     ));
                 }
                 Role::Missing if own == "customer_id" || own == "event_date" => {

@@ -95,7 +95,8 @@ pub struct Reading {
 /// ```
 ///
 /// # Errors
-/// `empty_file`, `not_utf8` for a file that is no text, `invalid_parameter`, `io`. A file that can be read in several ways is no
+/// `empty_file`, `not_utf8` for a file that is no text, `missing_column` or `duplicate_column` for a given column, `invalid_parameter`,
+/// `io`. A file that can be read in several ways is no
 /// error but has a question.
 pub fn detect(reader: impl Read, given: &ReadOptions) -> Result<Detected> {
     let sample = Sample::read(reader, given.encoding.as_deref())?;
@@ -103,7 +104,7 @@ pub fn detect(reader: impl Read, given: &ReadOptions) -> Result<Detected> {
     let Some(text) = report.decoded(sample)? else { return Ok(report.into_detected(Vec::new(), None)) };
     let shape = Shape::of(&text, given)?;
     report.set_shape(&shape, given);
-    let roles = columns::roles(&shape, given);
+    let roles = columns::roles(&shape, given)?;
     report.set_roles(&shape, &roles);
     report.set_values(&shape, &roles, given);
     let trial = match report.questions.is_empty() {

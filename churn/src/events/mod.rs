@@ -40,6 +40,8 @@ pub use words::CustomerId;
 
 use builder::{Builder, ROWS_TOGETHER};
 use columns::PackedColumn;
+#[cfg(feature = "date-formats")]
+pub(crate) use csv::find_column;
 pub(crate) use csv::{header, quoted, read as read_csv};
 #[cfg(feature = "date-formats")]
 pub(crate) use dates::DateParser;

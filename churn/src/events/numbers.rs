@@ -200,7 +200,10 @@ pub(super) fn advice(text: &[u8]) -> String {
     let fits = |currency| {
         NUMBER_FORMS.iter().filter_map(move |&(decimal, thousands)| {
             let format = NumberFormat { decimal, thousands, currency };
-            format.parse(text).map(|value| (format, value))
+            // The standard form did not read it, or it is too large in every form.
+            let new = currency || (decimal, thousands) != ('.', None);
+            let value = format.parse(text).filter(|_| new)?;
+            Some((format, checked_amount(value).ok()?))
         })
     };
     let found: Vec<(NumberFormat, f64)> = match fits(false).next() {
@@ -302,5 +305,6 @@ mod tests {
         assert_eq!(advice("12 €".as_bytes()), "; currency = true makes it 12");
         assert_eq!(advice(b"NULL"), "; null_values = [\"NULL\"] reads it as missing");
         assert_eq!(advice(b"twelve"), "");
+        assert_eq!(advice(b"1000000000000.01"), "");
     }
 }
