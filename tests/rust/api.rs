@@ -14,7 +14,8 @@ use churn::{
     FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig, Labels, Merge, Metrics, Model, Outcome,
     OverTime, PairedResult, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment, SlippingConfig,
     SlippingList, Suggestion, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, backtest, check, check_csv,
-    compare, compare_models, detect, evaluate, features, finding_codes, labels, profit, suggest, train, train_table,
+    compare, compare_models, decoded_text, detect, evaluate, features, finding_codes, labels, profit, suggest, train,
+    train_table,
 };
 use churn_tests::vectors;
 
@@ -49,6 +50,7 @@ fn the_manifest_is_what_rust_exports() {
         "detect" => |reader: &[u8], given: &ReadOptions| -> Result<Detected> { detect(reader, given) },
         "Detected" => size::<Detected>,
         "Detected::into_options" => Detected::into_options as fn(Detected) -> Result<ReadOptions>,
+        "decoded_text" => |reader: &[u8]| decoded_text(reader, None, 1).is_ok(),
         "check" => check as fn(&Events, &LabelConfig) -> Result<Vec<Finding>>,
         "suggest" => suggest as fn(&Events) -> Result<Suggestion>,
         "finding_codes" => finding_codes as fn() -> &'static [FindingInfo],

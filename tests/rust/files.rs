@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use churn::{Day, Detected, Events, Merge, OnBadRow, ReadOptions, detect};
+use churn::{Day, Detected, Events, Merge, OnBadRow, ReadOptions, decoded_text, detect};
 use churn_tests::say;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -305,6 +306,57 @@ proptest! {
 }
 
 /// Rows of another form in the middle of a long file are not read as other numbers: they are bad rows, or there is a question.
+#[test]
+fn a_column_with_an_empty_name_is_left_out() {
+    let csv = "customer_id,event_date,amount,event_type,order_id\na,2024-01-05,1,x,1\na,2024-01-05,2,x,1\n";
+    let left_out: ReadOptions =
+        serde_json::from_str(r#"{"columns": {"amount": "", "event_type": "", "order_id": ""}}"#).expect("options");
+    for options in [left_out.clone(), detect(csv.as_bytes(), &left_out).expect("memory").into_options().expect("clear")]
+    {
+        let events = Events::from_csv(csv.as_bytes(), &options).expect("two rows");
+        assert_eq!(
+            (events.len(), events.iter().next()),
+            (2, Some(("a", Day::from_ymd(2024, 1, 5).expect("a day"), None, None)))
+        );
+    }
+    let required: ReadOptions = serde_json::from_str(r#"{"columns": {"customer_id": ""}}"#).expect("options");
+    let refused = Events::from_csv(csv.as_bytes(), &required).expect_err("the customer is needed");
+    assert_eq!(refused.code(), "missing_column");
+}
+
+#[test]
+fn the_text_of_a_file_is_limited() {
+    let text = |bytes: &[u8], most: u64| {
+        let mut text = Vec::new();
+        decoded_text(bytes, None, most).and_then(|mut reader| Ok(reader.read_to_end(&mut text)?)).map(|_| text)
+    };
+    let names = fs::read_dir(folder().join("exports")).expect("the folder is there");
+    let mut packed = 0;
+    for name in names.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")) {
+        let mut bytes = Vec::new();
+        open(&name).read_to_end(&mut bytes).expect("it is there");
+        let whole = text(&bytes, 1 << 30);
+        if ![".xlsx", ".gz", "utf16_tabs.csv"].iter().any(|end| name.ends_with(end)) {
+            continue;
+        }
+        packed += 1;
+        let whole = whole.expect("it is read");
+        assert_eq!(text(&bytes, whole.len() as u64 - 1).expect_err("too large").code(), "io", "{name}");
+        assert!(std::str::from_utf8(&whole).is_ok_and(|text| text.lines().count() > 3), "{name}");
+    }
+    assert_eq!(packed, 3);
+
+    // A spreadsheet of little size whose only sheet has 40 MB.
+    let mut book = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default();
+    book.start_file("xl/worksheets/sheet1.xml", stored).expect("memory");
+    book.write_all(&vec![b' '; 40 << 20]).expect("memory");
+    let bomb = book.finish().expect("memory").into_inner();
+    assert!(bomb.len() < 1 << 20, "{}", bomb.len());
+    let refused = text(&bomb, 10 << 20).expect_err("too large");
+    assert!(refused.to_string().contains("more than 10485760 bytes"), "{refused}");
+}
+
 #[test]
 fn a_file_that_is_half_of_another_form_is_not_read() {
     let mut file = String::from("customer_id,event_date,amount\n");

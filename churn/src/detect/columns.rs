@@ -65,7 +65,7 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Result<Roles> {
         ("event_type", &columns.event_type),
         ("order_id", &columns.order_id),
     ] {
-        if name.is_some() {
+        if name.as_deref().is_some_and(|name| !name.is_empty()) {
             find_column(&shape.header, name.as_deref(), own, true)?;
         }
     }
@@ -110,7 +110,8 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Result<Roles> {
                 }
             };
             if let Some(name) = given {
-                return exact(name, "it was given");
+                // An empty name leaves the column out.
+                return if name.is_empty() { Role::Missing } else { exact(name, "it was given") };
             }
             match (exact(own, "the name is that of this column"), of_export) {
                 (Role::Missing, Some("")) => Role::Missing,
@@ -151,7 +152,7 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Result<Roles> {
     });
     let is_unused = |column: &usize| free(*column) && Some(*column) != order.column() && is_number(*column);
     let numeric = match amount {
-        Role::Missing => (0..names.len().min(50)).filter(is_unused).collect(),
+        Role::Missing if columns.amount.is_none() => (0..names.len().min(50)).filter(is_unused).collect(),
         _ => Vec::new(),
     };
     let mut roles = Roles {

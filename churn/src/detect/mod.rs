@@ -44,6 +44,8 @@ pub struct Detected {
     pub doubts: Vec<String>,
     /// The header names of the columns, in order.
     pub header: Vec<String>,
+    /// The fields of the first rows, to look at: five, or all if there are fewer.
+    pub rows: Vec<Vec<String>>,
     /// The sample read with the options; none if there is a question.
     pub trial: Option<TrialRead>,
 }
@@ -101,7 +103,7 @@ pub struct Reading {
 pub fn detect(reader: impl Read, given: &ReadOptions) -> Result<Detected> {
     let sample = Sample::read(reader, given.encoding.as_deref())?;
     let mut report = Report::new(given);
-    let Some(text) = report.decoded(sample)? else { return Ok(report.into_detected(Vec::new(), None)) };
+    let Some(text) = report.decoded(sample)? else { return Ok(report.into_detected(Vec::new(), Vec::new(), None)) };
     let shape = Shape::of(&text, given)?;
     report.set_shape(&shape, given);
     let roles = columns::roles(&shape, given)?;
@@ -115,7 +117,8 @@ pub fn detect(reader: impl Read, given: &ReadOptions) -> Result<Detected> {
         report.doubt(&shape, &roles, trial);
     }
     let trial = trial.filter(|_| report.questions.is_empty());
-    Ok(report.into_detected(shape.header, trial))
+    let rows = shape.rows.into_iter().take(5).collect();
+    Ok(report.into_detected(shape.header, rows, trial))
 }
 
 impl Detected {
@@ -165,9 +168,9 @@ impl Report {
         Report { options: given.clone(), export: None, found: Vec::new(), questions: Vec::new(), doubts: Vec::new() }
     }
 
-    fn into_detected(self, header: Vec<String>, trial: Option<TrialRead>) -> Detected {
+    fn into_detected(self, header: Vec<String>, rows: Vec<Vec<String>>, trial: Option<TrialRead>) -> Detected {
         let Report { options, export, found, questions, doubts } = self;
-        Detected { options, export, found, questions, doubts, header, trial }
+        Detected { options, export, found, questions, doubts, header, rows, trial }
     }
 
     fn found(&mut self, option: &str, value: Json, reason: impl Into<String>) {

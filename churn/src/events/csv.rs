@@ -45,8 +45,12 @@ pub(crate) fn header<R: Read>(records: &mut RecordReader<R>) -> Result<Vec<Strin
         .collect()
 }
 
-/// Finds the index of a column, by the caller's name for it (then it is required) or by its default name.
+/// Finds the index of a column, by the caller's name for it (then it is required) or by its default name. None for an optional
+/// column whose given name is empty.
 pub(crate) fn find_column(names: &[String], mapped: Option<&str>, own: &str, required: bool) -> Result<Option<usize>> {
+    if mapped == Some("") && !required {
+        return Ok(None);
+    }
     let name = mapped.unwrap_or(own);
     let mut found = names.iter().enumerate().filter(|(_, n)| *n == name).map(|(i, _)| i);
     match (found.next(), found.next()) {

@@ -36,6 +36,8 @@ pub use ingest::{BadRow, BadRowReason, IngestReport};
 pub use merge::{EventUnit, Merge};
 pub use options::{Columns, OnBadRow, ReadOptions};
 pub use pieces::CsvReading;
+#[cfg(feature = "files")]
+pub use text::decoded_text;
 pub use words::CustomerId;
 
 use builder::{Builder, ROWS_TOGETHER};

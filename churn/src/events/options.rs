@@ -98,7 +98,8 @@ impl ReadOptions {
 }
 
 /// The header names of the columns. A column left at `None` has the name of its field; then `customer_id` and `event_date`
-/// are required, and the others are optional. A column with a given name is required.
+/// are required, and the others are optional. A column with a given name is required. An optional column whose given name is empty
+/// is not read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Columns {
     /// The column of the customer id, an opaque string that is kept byte for byte.

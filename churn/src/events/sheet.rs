@@ -1,25 +1,27 @@
 //! The sheet of a spreadsheet as CSV text, so that it is read like every other file.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 
 use calamine::{Data, DataRef, Reader, Sheet, SheetType, SheetVisible, Xlsx};
 
 use super::csv::quoted;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Largest size of a spreadsheet in bytes, and of the text that is made of it.
-const MOST_BYTES: u64 = 256 << 20;
+/// Largest size of the parts of a spreadsheet in bytes, which bounds its memory, if no other is given.
+pub(crate) const MOST_BYTES: u64 = 2 << 30;
+/// Largest size of the text that is made of it.
 const MOST_TEXT: usize = 1 << 30;
 /// Largest number of columns.
 const MOST_COLUMNS: u32 = 2_000;
 
 /// Reads a spreadsheet and returns the cells of its one visible sheet that has any. Dates are written as `YYYY-MM-DD HH:MM:SS`, numbers
-/// with all their digits. Rows without a cell are blank lines.
-pub(crate) fn to_csv(reader: impl Read) -> Result<Vec<u8>> {
+/// with all their digits. Rows without a cell are blank lines. `most_bytes` limits the size of the file, and of its parts together
+/// as they are after decompression.
+pub(crate) fn to_csv(reader: impl Read, most_bytes: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = reader.take(MOST_BYTES + 1).read_to_end(&mut bytes)? as u64;
-    if read > MOST_BYTES {
-        return Err(unreadable("it has more than 256 MiB; save it as CSV"));
+    let read = reader.take(most_bytes + 1).read_to_end(&mut bytes)? as u64;
+    if read > most_bytes || unpacked_size(&bytes, most_bytes)? > most_bytes {
+        return Err(unreadable(&format!("it has more than {most_bytes} bytes; save it as CSV")));
     }
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|error| unreadable(&error.to_string()))?;
     let is_visible = |sheet: &&Sheet| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet;
@@ -42,6 +44,21 @@ pub(crate) fn to_csv(reader: impl Read) -> Result<Vec<u8>> {
             Err(unreadable(&message))
         }
     }
+}
+
+/// The size of the parts together, counted by decompressing them, because what a file says about itself may be wrong. Not counted
+/// beyond `most`.
+fn unpacked_size(bytes: &[u8], most: u64) -> Result<u64> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| unreadable(&error.to_string()))?;
+    let mut size = 0;
+    for i in 0..archive.len() {
+        let part = archive.by_index(i).map_err(|error| unreadable(&error.to_string()))?;
+        size += io::copy(&mut part.take(most + 1 - size), &mut io::sink())?;
+        if size > most {
+            break;
+        }
+    }
+    Ok(size)
 }
 
 fn unreadable(why: &str) -> Error {

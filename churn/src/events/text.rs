@@ -5,6 +5,9 @@
 //! refuses what is not text.
 
 #[cfg(feature = "files")]
+pub use files::decoded_text;
+
+#[cfg(feature = "files")]
 pub(crate) use files::Text;
 
 #[cfg(not(feature = "files"))]
@@ -40,14 +43,48 @@ mod plain {
 
 #[cfg(feature = "files")]
 mod files {
-    use std::io::{self, BufReader, Chain, Cursor, ErrorKind, Read};
+    use std::io::{self, Chain, Cursor, ErrorKind, Read};
 
     use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
     use flate2::read::MultiGzDecoder;
 
+    #[cfg(target_family = "wasm")]
+    use crate::error::Error;
     use crate::error::{Result, invalid_parameter};
     use crate::events::records::compression;
     use crate::events::sheet;
+
+    /// Opens the text of a file: decompressed, a spreadsheet as CSV, and in UTF-8. This is the text that the readers of
+    /// [`Events`](crate::Events) read from the same file.
+    ///
+    /// `encoding` is that of [`ReadOptions`](crate::ReadOptions). `most_bytes` limits the size of the text, and that of the parts of a
+    /// spreadsheet together; reading fails with `io` where it is exceeded.
+    ///
+    /// # Errors
+    /// `invalid_parameter` for an unknown encoding; `io` for a spreadsheet that cannot be read or is too large.
+    pub fn decoded_text<R: Read>(reader: R, encoding: Option<&str>, most_bytes: u64) -> Result<impl Read + use<R>> {
+        let text = Text::bounded(reader, encoding, most_bytes)?;
+        Ok(Bounded { text, left: most_bytes, most: most_bytes })
+    }
+
+    struct Bounded<R> {
+        text: R,
+        left: u64,
+        most: u64,
+    }
+
+    impl<R: Read> Read for Bounded<R> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let read = self.text.read(out)?;
+            match self.left.checked_sub(read as u64) {
+                Some(left) => self.left = left,
+                None => {
+                    return Err(io::Error::other(format!("the text of the file is larger than {} bytes", self.most)));
+                }
+            }
+            Ok(read)
+        }
+    }
 
     /// The source with its first bytes, which were read to recognise it.
     type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
@@ -64,7 +101,8 @@ mod files {
     enum Bytes<R> {
         Plain(Whole<R>),
         Gzip(Box<MultiGzDecoder<Whole<R>>>),
-        Zstd(Box<zstd::Decoder<'static, BufReader<Whole<R>>>>),
+        #[cfg(not(target_family = "wasm"))]
+        Zstd(Box<zstd::Decoder<'static, io::BufReader<Whole<R>>>>),
         Sheet(Cursor<Vec<u8>>),
     }
 
@@ -77,6 +115,7 @@ mod files {
                 Bytes::Plain(bytes) => bytes.read(out),
                 Bytes::Sheet(bytes) => bytes.read(out),
                 Bytes::Gzip(bytes) => bytes.read(out).map_err(|error| named("gzip", error)),
+                #[cfg(not(target_family = "wasm"))]
                 Bytes::Zstd(bytes) => bytes.read(out).map_err(|error| named("zstd", error)),
             }
         }
@@ -87,7 +126,12 @@ mod files {
         ///
         /// # Errors
         /// `invalid_parameter` for an unknown encoding, `io`.
-        pub(crate) fn new(mut reader: R, encoding: Option<&str>) -> Result<Self> {
+        pub(crate) fn new(reader: R, encoding: Option<&str>) -> Result<Self> {
+            Text::bounded(reader, encoding, sheet::MOST_BYTES)
+        }
+
+        /// [`Text::new`] with a limit on the size of a spreadsheet and of its parts together.
+        fn bounded(mut reader: R, encoding: Option<&str>, most_bytes: u64) -> Result<Self> {
             let given = encoding.map(named).transpose()?;
             let mut head = Vec::new();
             reader.by_ref().take(4).read_to_end(&mut head)?;
@@ -96,8 +140,15 @@ mod files {
             let bytes = match kind {
                 None => Bytes::Plain(whole),
                 Some("gzip") => Bytes::Gzip(Box::new(MultiGzDecoder::new(whole))),
+                #[cfg(not(target_family = "wasm"))]
                 Some("zstd") => Bytes::Zstd(Box::new(zstd::Decoder::new(whole)?)),
-                Some(_) => Bytes::Sheet(Cursor::new(sheet::to_csv(whole)?)),
+                #[cfg(target_family = "wasm")]
+                Some("zstd") => {
+                    let message =
+                        "the file is compressed with zstd, which this build does not read; decompress it first";
+                    return Err(Error::new(crate::error::ErrorKind::NotUtf8, message));
+                }
+                Some(_) => Bytes::Sheet(Cursor::new(sheet::to_csv(whole, most_bytes)?)),
             };
             Text::decoded(bytes, given)
         }

@@ -1,7 +1,7 @@
 //! Fits a learner on all rows and, for calibration and the choice of settings, on folds.
 
 use super::calibration::Outcomes;
-use super::folds::{MANY_ROWS, MANY_ROWS_OF_LOGISTIC, folds};
+use super::folds::{MANY_ROWS, folds};
 use super::rows::{LearningRows, TrainingSet};
 use super::snapshot::LabelledRows;
 use super::trees::{Binned, Booster, CustomerIndex, ForestParameters, Growth, bin, fit_forest};
@@ -86,13 +86,9 @@ pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: 
     let rows: Vec<u32> = (0..data.y.len() as u32).collect();
     let set = |rows| TrainingSet { x: data.x, specs: data.specs, binned: &binned, y: data.y, weights: &weights, rows };
     let unseen = config.calibration != CalibrationKind::None || needs_selection(config, rows.len());
-    let many = match config.model {
-        ModelKind::LogisticRegression => MANY_ROWS_OF_LOGISTIC,
-        _ => MANY_ROWS,
-    };
     // A forest needs no folds, because the sample of each tree leaves out customers.
     let parts = match unseen && config.model != ModelKind::RandomForest {
-        true => folds(data, many, config.seed)?,
+        true => folds(data, config.model, config.seed)?,
         false => Vec::new(),
     };
     let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();

@@ -2,14 +2,16 @@
 
 use super::rows::LearningRows;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::ModelKind;
 use crate::random::{Random, mix};
 
 pub(crate) const FOLDS: usize = 5;
 /// From this number of rows on, only one of the five folds is scored, because a fifth of the rows is enough to calibrate on
 /// and to choose settings by.
 pub(super) const MANY_ROWS: usize = 50_000;
-/// The same for logistic regression, whose probabilities need little calibration and which has no setting to choose.
-pub(super) const MANY_ROWS_OF_LOGISTIC: usize = 20_000;
+/// From this number of rows on, logistic regression has two folds instead of five: half of the rows determine its few coefficients
+/// nearly as well as all of them, and every row is still scored.
+const MANY_ROWS_OF_LOGISTIC: usize = 20_000;
 
 /// Assigns rows to `folds` parts of about equal size and churn rate. All rows of a customer are in the same part.
 pub(crate) fn assign_folds(y: &[bool], groups: &[u32], folds: usize, seed: u64) -> Vec<u8> {
@@ -33,20 +35,24 @@ pub(crate) fn assign_folds(y: &[bool], groups: &[u32], folds: usize, seed: u64) 
     groups.iter().map(|&g| fold_of[g as usize]).collect()
 }
 
-/// The training rows and the held-out rows of each fold; from `many` rows on, of the first fold only.
-pub(super) fn folds(data: &LearningRows<'_>, many: usize, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
-    let fold_of = assign_folds(data.y, data.groups, FOLDS, seed);
-    let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
-    let mut parts: Vec<(Vec<u32>, Vec<u32>)> = (0..FOLDS).map(split).collect();
+/// The training rows and the held-out rows of each fold that is scored.
+pub(super) fn folds(data: &LearningRows<'_>, kind: ModelKind, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+    let rows = data.y.len();
+    let (folds, scored) = match kind {
+        ModelKind::LogisticRegression if rows >= MANY_ROWS_OF_LOGISTIC => (2, 2),
+        ModelKind::LogisticRegression => (FOLDS, FOLDS),
+        _ => (FOLDS, if rows >= MANY_ROWS { 1 } else { FOLDS }),
+    };
+    let fold_of = assign_folds(data.y, data.groups, folds, seed);
+    let split = |fold| (0..rows as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
+    let mut parts: Vec<(Vec<u32>, Vec<u32>)> = (0..folds).map(split).collect();
     for (learn, _) in &parts {
         let churned = learn.iter().filter(|&&row| data.y[row as usize]).count();
         if churned == 0 || churned == learn.len() {
-            let message = "too few different customers: each fifth of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
+            let message = "too few different customers: each part of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
             return Err(Error::new(ErrorKind::OneClass, message));
         }
     }
-    if data.y.len() >= many {
-        parts.truncate(1);
-    }
+    parts.truncate(scored);
     Ok(parts)
 }
