@@ -8,20 +8,21 @@ export type Day = string;
 
 /** The options for reading a log. */
 export interface ReadOptions {
-  /** The header names of the columns, if they differ from the default names. A column that is named must exist. */
+  /** The header names of the columns, if they differ from the default names. A column that is named must exist. With an empty
+   *  name a column that is not needed is left out. */
   columns?: {
     /** The customer's id: an opaque text, kept byte for byte. */
-    customer_id?: string;
+    customer_id?: string | null;
     /** The date, converted to its UTC calendar day. */
-    event_date?: string;
+    event_date?: string | null;
     /** The amount: a decimal within ±10^12, negative for a refund, empty where there is none. */
-    amount?: string;
+    amount?: string | null;
     /** The kind of event, empty where unknown. */
-    event_type?: string;
+    event_type?: string | null;
     /** Rows of a customer that share their order, day and event type are one event, whose amount is their sum. */
-    order_id?: string;
+    order_id?: string | null;
     /** 0 or 1, the same in all rows of a customer. */
-    churn_label?: string;
+    churn_label?: string | null;
   };
   /** A strptime format such as `%d/%m/%Y`, instead of ISO and RFC 3339 dates; or `unix_s`, `unix_ms` or `unix_us` for a
    *  number since 1970. */
@@ -39,8 +40,9 @@ export interface ReadOptions {
   first_day?: Day | null;
   /** The last day whose rows are used; later ones are left out and counted. */
   last_day?: Day | null;
-  /** The encoding of a file. The module reads UTF-8 only; decode other files with `TextDecoder` first. */
-  encoding?: "utf-8" | null;
+  /** The encoding of a file, such as `windows-1252`. `readCsv` reads UTF-8 only; `decodedText` of `churn-wasm/files` gives the
+   *  text of other files. */
+  encoding?: string | null;
   /** The number of lines above the column names, default 0. */
   skip_lines?: number;
   /** The decimal mark of the amounts, default a point. */
@@ -94,6 +96,80 @@ export interface IngestReport {
   first_day_line: number | null;
   /** The line of a row of the last day that is used; null if rows are not stored. */
   last_day_line: number | null;
+}
+
+/** The form of a file and the meaning of its columns, found from a sample. */
+export interface Detected {
+  /** The options that read the file: the given ones, and what was found. Where there is a question, the option has its given
+   *  value. */
+  options: ReadOptions;
+  /** The system that exports such files, if the columns are those of a known export. */
+  export: string | null;
+  /** The options that differ from the defaults because they were found. */
+  found: FoundOption[];
+  /** Questions to the owner of the file. Without one the options can be used. */
+  questions: Question[];
+  /** Sentences on unusual things that do not keep the file from being read. */
+  doubts: string[];
+  /** The header names of the columns, in order. */
+  header: string[];
+  /** The fields of the first rows, to look at: five, or all if there are fewer. */
+  rows: string[][];
+  /** The sample read with the options; null if there is a question. */
+  trial: TrialRead | null;
+}
+
+/** An option of reading that was found in a file. */
+export interface FoundOption {
+  /** The name of the option; those of the columns are `columns.customer_id` and so on. */
+  option: string;
+  /** The value of the option. */
+  value: string | number | boolean | string[] | null;
+  /** The reason, with an example from the file. */
+  reason: string;
+}
+
+/** A question to the owner of a file. */
+export interface Question {
+  /** The kind of the question. `not_events` is for a file that does not seem to have one row per event. */
+  code: "date_format" | "number_format" | "encoding" | "columns" | "not_events";
+  /** The question, with an example from the file. */
+  message: string;
+  /** The option that answers the question, as `date_format` or `columns.customer_id`; null if the file itself must be changed or a
+   *  reading has several options. */
+  option: string | null;
+  /** The possible answers; empty if they cannot be listed. */
+  readings: Reading[];
+}
+
+/** A possible answer to a `Question`. */
+export interface Reading {
+  /** The names of the options of this reading, with their values. */
+  options: [name: string, value: string | number | boolean | null][];
+  /** A value of the file as this reading takes it. */
+  example: string;
+}
+
+/** The sample of a file, read with the options that were found. */
+export interface TrialRead {
+  /** Number of rows of the sample. */
+  rows: number;
+  /** Number of rows of the sample that cannot be read. */
+  bad: number;
+  /** The reason why the first of them cannot be read; empty if there is none. */
+  first_bad: string;
+  /** Number of customers. */
+  customers: number;
+  /** The customer with the most rows, and their number. */
+  largest_customer: [customer_id: string, rows: number];
+  /** The first day. */
+  first_day: Day;
+  /** The last day. */
+  last_day: Day;
+  /** The sum of the amounts. */
+  total_amount: number;
+  /** The event types in byte order, at most 50 of them. */
+  event_types: string[];
 }
 
 /** One event of a customer. */

@@ -1,6 +1,6 @@
 // The border between callers and the module. Every argument of every call is checked here against the list in calls.js. The
 // module trusts its own JavaScript, so it must never get a null pointer, an object in place of a text, or an invalid length.
-import { classes, functions, inModule, parameter, profit } from "./calls.js";
+import { classes, files, functions, inModule, parameter, profit } from "./calls.js";
 import { ChurnError, aOrAn, className, shown, wordsOf, wrong } from "./error.js";
 import { readStream } from "./stream.js";
 
@@ -165,7 +165,7 @@ export function border(core) {
     // The name is set explicitly, because minifiers drop names.
     Object.defineProperty(Class, "name", { value: kind });
     made.set(kind, Class);
-    made.set(core[kind], Class);
+    if (core[kind]) made.set(core[kind], Class);
     for (const name of properties) {
       const get = function () {
         return invoke(`${kind}.${name}`, [], [], { value: this, kind }, (inner) => inner[name]);
@@ -193,7 +193,7 @@ export function border(core) {
     .map(([name, parameters]) => [name, wrap(`${prefix}${name}`, inner(name), parameters)]));
 
   return {
-    ...group(functions, "", (name) => name),
+    ...group({ ...functions, ...files }, "", (name) => name),
     ...Object.fromEntries(Object.keys(classes).map((kind) => [kind, made.get(kind)])),
     profit: Object.freeze(group(profit, "profit.", inModule)),
     readCsvStream: (source, options, observe) => readStream(invoke, core, source, options, observe),

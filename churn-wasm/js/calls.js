@@ -26,6 +26,12 @@ export const functions = {
   version: [],
 };
 
+/** The calls of the build for files. */
+export const files = {
+  decodedText: ["source data", "encoding text?"],
+  detect: ["source data", "options data"],
+};
+
 export const profit = {
   campaignOutcome: ["contacted data", "churned data", "options data"],
   contactList: ["customer_ids data", "probabilities data", "values data", "options data"],

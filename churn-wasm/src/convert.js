@@ -142,6 +142,18 @@ export function failure(code, message, line, report, findings) {
   return Object.assign(error, { code, line: line ?? null, report: report ?? null, findings: findings ?? [] });
 }
 
+// The pieces of a text as one: a Blob for a source that is one, otherwise bytes.
+export function joined(parts, source) {
+  if (typeof Blob !== "undefined" && source instanceof Blob) return new Blob(parts, { type: "text/csv" });
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 // Milliseconds since some moment.
 export function now() {
   return globalThis.performance?.now() ?? Date.now();

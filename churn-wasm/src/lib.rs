@@ -3,13 +3,19 @@
 
 mod convert;
 pub mod error;
+#[cfg(feature = "scoring")]
 pub mod events;
+#[cfg(feature = "scoring")]
 pub mod explanation;
+#[cfg(feature = "files")]
+pub mod files;
+#[cfg(feature = "scoring")]
 pub mod model;
 #[cfg(feature = "training")]
 pub mod money;
+#[cfg(feature = "scoring")]
 pub mod segments;
-#[cfg(feature = "training")]
+#[cfg(any(feature = "training", feature = "files"))]
 pub(crate) mod source;
 #[cfg(feature = "training")]
 pub mod training;

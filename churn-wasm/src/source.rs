@@ -1,4 +1,7 @@
-//! Inputs that only the full build reads: files, columns of outcomes, and the clock.
+//! Inputs that the build for scoring does not read: files, columns of outcomes, and the clock.
+
+// The build of files alone reads no columns.
+#![cfg_attr(not(feature = "training"), allow(dead_code))]
 
 use std::io::{self, Read};
 

@@ -252,12 +252,12 @@ pub use day::Day;
 #[cfg(feature = "date-formats")]
 pub use detect::{Detected, Found, Question, Reading, TrialRead, detect};
 pub use error::{Error, ErrorKind, Result};
-#[cfg(feature = "files")]
-pub use events::decoded_text;
 pub use events::{
     BadRow, BadRowReason, CheckedCsv, Columns, CsvReading, Customer, CustomerId, EventUnit, Events, History,
     IngestReport, Merge, OnBadRow, Outcome, ReadOptions, Transaction, check_csv,
 };
+#[cfg(feature = "files")]
+pub use events::{DecodedText, decoded_text};
 pub use explain::{
     Change, ChangeConfig, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureImportance,
     FeaturePerturbation, ListReasons, Output, Reason, SharedReason, Step, WhatIf,

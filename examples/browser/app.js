@@ -1,19 +1,16 @@
 // The page: from a file to a contact list, step by step. Long work runs in the worker (worker.js).
 import { campaign } from "./campaign.js";
-import { call, ready, stop } from "./client.js";
+import { analyse, call, ready, stop } from "./client.js";
 import { customerList, open } from "./customers.js";
 import { by, card, download, h } from "./dom.js";
 import { findingList, findingPanel, stopping, together } from "./findings.js";
-import { dateFormat, dateFormats, inspect } from "./inspect.js";
 import { ranking } from "./over_time.js";
 import { badRows, cohorts, evaluation, headline, reading, segments } from "./results.js";
+import * as form from "./setup.js";
 import { slippingAway } from "./slipping.js";
-import { count, explainError, size, stages } from "./words.js";
+import { count, explainError, stages } from "./words.js";
 
-const OURS = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false], ["order_id", "Order", false]];
-
-// The file, the results of its inspection, and a model file that the visitor added.
-let chosen;
+// The model file that the visitor added.
 let model;
 
 function show(...visible) {
@@ -23,7 +20,7 @@ function show(...visible) {
 
 function complain(error, more) {
   if (error.code === "cancelled") {
-    show(chosen ? "setup" : "");
+    show(form.chosen ? "setup" : "");
     return;
   }
   const { title, advice, technical } = explainError(error);
@@ -42,59 +39,21 @@ async function choose(file) {
   quiet();
   show();
   try {
-    chosen = { file, name: file.name, ...(await inspect(file)) };
+    await form.choose(file);
   } catch (error) {
-    chosen = undefined;
+    form.forget();
     complain(error);
     return;
   }
   setup();
 }
 
-/** The form for the meaning of the columns, filled in with a guess. */
 function setup() {
-  const { file, header, body, columns } = chosen;
-  by("file-name").textContent = `${file.name}, ${size(file.size)}`;
-  const field = ([key, label, needed]) => {
-    const select = h("select", { id: `column-${key}`, onchange: () => { columns[key] = Number(select.value); looked(); } },
-      (!needed || columns[key] < 0) && h("option", { value: "-1" }, needed ? "choose a column" : "none"),
-      header.map((name, i) => h("option", { value: i, selected: columns[key] === i }, name || `column ${i + 1}`)));
-    return h("div", { class: "field" }, h("label", { for: `column-${key}` }, label), select);
-  };
-  const dates = h("select", { id: "date-format" }, dateFormats.map(([, example], i) => h("option", { value: i }, example)));
-  by("columns").replaceChildren(...OURS.map(field), h("div", { class: "field" }, h("label", { for: "date-format" }, "Dates look like"), dates));
-
-  function looked() {
-    const used = new Set(Object.values(columns));
-    by("preview").replaceChildren(h("thead", {}, h("tr", {}, header.map((name, i) => h("th", { scope: "col", class: used.has(i) && "used" }, name)))),
-      h("tbody", {}, body.slice(0, 4).map((row) => h("tr", {}, header.map((_, i) => h("td", {}, row[i] ?? ""))))));
-    const guess = columns.event_date >= 0 ? dateFormat(body, columns.event_date) : undefined;
-    if (guess !== undefined) dates.value = String(guess);
-    const kinds = columns.event_type < 0 ? [] : [...new Set(body.map((row) => row[columns.event_type] ?? ""))].filter(Boolean).slice(0, 12).sort();
-    by("types").hidden = kinds.length < 2;
-    by("types").querySelector(".checks").replaceChildren(...kinds.map((kind) => h("label", {}, h("input", { type: "checkbox", name: "type", value: kind, checked: true }), kind)));
-  }
-  looked();
   by("definition").hidden = model !== undefined;
   by("definition").previousElementSibling.hidden = model !== undefined;
   by("run").textContent = model ? "Use the model" : "Find out who is leaving";
   show("setup");
   by("setup").scrollIntoView({ block: "start", behavior: "smooth" });
-}
-
-/** The values of the form, as options of the library. */
-function asked() {
-  const { header, columns, delimiter } = chosen;
-  const mapped = Object.fromEntries(OURS.flatMap(([key]) => (columns[key] >= 0 ? [[key, header[columns[key]]]] : [])));
-  const checks = [...by("types").querySelectorAll("input")];
-  const types = checks.filter((check) => check.checked).map((check) => check.value);
-  const all = by("types").hidden || types.length === checks.length || types.length === 0;
-  return {
-    read: { columns: mapped, delimiter, date_format: dateFormats[Number(by("date-format").value)][0] },
-    learn: { horizon_days: Number(by("horizon").value), model: by("learner").value, feature_set: by("feature-set").value, event_types: all ? null : types },
-    event: !all && types.length === 1 && /^[a-z]+$/.test(types[0]) ? types[0] : "event",
-    model: model?.text,
-  };
 }
 
 // Settings of reading and training that a finding may suggest and this page can apply.
@@ -125,10 +84,10 @@ async function run(request) {
     else bar.removeAttribute("value");
   };
   try {
-    const found = await call("analyse", [request], progress);
+    const found = await analyse(request, progress);
     results(found, request);
   } catch (error) {
-    show(chosen ? "setup" : "");
+    show(form.chosen ? "setup" : "");
     if (error.code === "finding") {
       const codes = stopping(error.findings);
       complain(error, { mending: mending(request), button: h("p", { class: "buttons" }, h("button", { type: "button", class: "button", "data-allow": codes.join(" "), onclick: () => run({ ...request, allow: [...(request.allow ?? []), ...codes] }) }, "Go on anyway")) });
@@ -180,9 +139,9 @@ async function takeModel(file) {
     h("button", { type: "button", class: "button small", onclick: () => {
       model = undefined;
       by("model-note").hidden = true;
-      if (chosen) setup();
+      if (form.chosen) setup();
     } }, "Learn anew instead"));
-  if (chosen) setup();
+  if (form.chosen) setup();
 }
 
 by("file").onchange = ({ target }) => {
@@ -194,14 +153,16 @@ by("model-file").onchange = ({ target }) => {
   target.value = "";
 };
 by("sample").onclick = () => {
-  chosen = undefined;
+  form.forget();
   run({ read: {}, learn: {}, event: "event", model: model?.text });
 };
 by("setup").onsubmit = (event) => {
   event.preventDefault();
-  run({ file: chosen.file, name: chosen.name, ...asked() });
+  const { file } = form.chosen;
+  run({ file, name: file.name, model: model?.text, ...form.asked() });
 };
 by("stop").onclick = () => stop();
+form.onError(complain);
 
 const drop = by("drop");
 // The whole page accepts a dropped file, so that a file dropped beside the box does not replace the page.

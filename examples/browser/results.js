@@ -40,6 +40,7 @@ export function reading({ read, today }) {
     table("What was read", facts.map(([name]) => name), [facts.map(([, value]) => value)]),
     types && h("p", { class: "quiet" }, `Kinds of event: ${types}${read.event_types.length > 8 ? ", …" : ""}.`),
     today.gone > 0 && h("p", { class: "quiet" }, `${plural(today.gone, "customer")} left long ago, silent for longer than the definition looks back; they are not counted above.`),
+    read.ignored > 0 && h("p", { class: "quiet" }, `${plural(read.ignored, "row")} left out: blank, a sum, or without a customer.`),
     read.bad > 0 && badRows(read));
 }
 

@@ -38,19 +38,12 @@ export function explainError(error) {
   const technical = message;
   const say = (title, advice) => ({ title, advice, technical });
   switch (code) {
-    case "spreadsheet":
-      return say("This is a spreadsheet, not a CSV file.", "Open it in your spreadsheet program and choose File, Save as, “CSV UTF-8 (comma separated)”. Then drop that file here.");
-    case "binary":
-      return say("This file is not text.", "It may be a picture, a PDF or an archive. Export your orders as a CSV file and drop that here.");
     case "not_utf8":
-      return say("The text of this file is encoded in a way that cannot be read.", "Open it in your spreadsheet or text editor and save it again as “CSV UTF-8”.");
+      return say("This file is not text.", "It may be a picture, a PDF or an archive. Export your orders as a CSV file or a spreadsheet (.xlsx) and drop that here.");
     case "empty_file":
       return say("This file is empty.", "Choose a CSV file with a line of column names and one line for each order.");
-    case "no_header":
     case "record_too_long":
       return say("This file has no lines that can be told apart.", "A CSV file has one short line for each order. This one begins with a line that does not end: perhaps it was damaged, or it is no CSV file.");
-    case "one_column":
-      return say("Only one column was found.", "At least two are needed, who and when, separated by commas, semicolons or tabs.");
     case "unclosed_quote":
       return say("A quotation mark in this file is opened and never closed.", `Look at ${place(error)} of the file, and remove the mark or close it.`);
     case "missing_column":
@@ -88,7 +81,9 @@ export function explainError(error) {
     case "worker_lost":
       return say("The results are not in memory any more.", "Choose the file again; your data has not left this page.");
     case "io":
-      return say("The file cannot be read any more.", "It may have been moved or changed. Choose it again.");
+      return /spreadsheet/.test(message)
+        ? say("This spreadsheet cannot be read.", "Open it in your spreadsheet program and save the sheet with the orders as “CSV UTF-8 (comma separated)”. Then drop that file here.")
+        : say("The file cannot be read.", "It may be damaged, or have been moved or changed since it was chosen. Choose it again.");
     default:
       return say("Something went wrong.", "If the file is very large, try a part of it. Your data has not left this page.");
   }

@@ -1,5 +1,6 @@
 // All long work, outside the thread of the page. It holds the log, the model and the scored customers.
 import { ChurnError, features, labels, Model, modelReport, profit, readCsv, report, train, version } from "./churn-wasm/full/browser.js";
+import loadFiles, { decodedText, detect } from "./churn-wasm/files/browser.js";
 import { serve } from "./churn-wasm/worker/host-browser.js";
 import { sampleLog } from "./sample.js";
 
@@ -10,13 +11,21 @@ const state = { events: undefined, model: undefined, table: undefined, source: "
 let today;
 
 const begin = {
+  /** Finds out what a file is. `module` is the compiled build that does so. */
+  async inspect(module, file, given) {
+    await loadFiles(module);
+    return detect(file, given);
+  },
+
   /** Reads, trains (or uses the loaded model) and scores. It returns everything except the customers themselves. */
-  analyse({ file, name, read, learn, model, event, allow = [] }, progress) {
+  async analyse(module, { file, name, read, learn, model, event, allow = [] }, progress) {
     forget();
     Object.assign(state, { event, allow });
-    const source = file ?? new File([sampleLog(2024)], "sample.csv");
+    await loadFiles(module);
+    const { encoding, ...options } = read;
+    const source = file ? decodedText(file, encoding) : new File([sampleLog(2024)], "sample.csv");
     state.source = name ?? source.name;
-    state.events = readCsv(source, read, (stage, done) => progress(stage, done, source.size));
+    state.events = readCsv(source, options, (stage, done) => progress(stage, done, source.size));
     state.model = model === undefined ? train(state.events, { ...learn, allow }, progress) : Model.fromJson(model);
     progress("score", 0, 0);
     score();

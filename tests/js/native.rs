@@ -40,9 +40,11 @@ fn main() -> std::result::Result<(), Failure> {
             let predictions = model.predict(&read(log)?, None)?;
             json!(predictions.iter().collect::<Vec<_>>()).to_string()
         }
+        ["detect", directory] => detected(directory)?.to_string(),
         ["time", log] => time(log)?.to_string(),
         _ => return Err(
-            "usage: native vectors DIRECTORY | train LOG CONFIG | backtest LOG CONFIG | predict LOG MODEL | time LOG"
+            "usage: native vectors DIRECTORY | train LOG CONFIG | backtest LOG CONFIG | predict LOG MODEL | detect DIRECTORY | \
+             time LOG"
                 .into(),
         ),
     };
@@ -53,6 +55,17 @@ fn main() -> std::result::Result<(), Failure> {
 
 fn read(log: &str) -> std::result::Result<Events, Failure> {
     Ok(Events::from_csv(std::fs::File::open(log)?, &ReadOptions::default())?)
+}
+
+/// What each file of a directory is, by name.
+fn detected(directory: &str) -> std::result::Result<Value, Failure> {
+    let mut found = Map::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        found.insert(name, json!(churn::detect(std::fs::File::open(&path)?, &ReadOptions::default())?));
+    }
+    Ok(Value::Object(found))
 }
 
 /// The result as the package gives it: the predictions of all cutoffs in one table.

@@ -5,10 +5,12 @@ import init, {
 } from "churn-wasm";
 import { startWorker, type Remote } from "churn-wasm/worker";
 import initScoring, * as scoring from "churn-wasm/scoring";
+import initFiles, { decodedText, detect, type Detected } from "churn-wasm/files";
 
 await init();
 await init("https://example.org/churn_wasm_bg.wasm");
 await initScoring(new Uint8Array());
+await initFiles();
 
 const events: Events = readCsv("a", { columns: { event_date: "InvoiceDate" }, on_bad_row: "skip" }, (stage, done, total) => done <= total && stage !== "");
 eventsFromRows([{ customer_id: "A", event_date: new Date(), amount: null }]);
@@ -37,6 +39,10 @@ const thresholds: Float64Array = profit.costThresholds({ fp_cost: [1, 2], fn_cos
 segment(0.5, { medium: 0.2 });
 report(model, events, { event: "purchase" }).length;
 scoring.Model.fromJson(model.toJson()).predict(scoring.eventsFromRows([])).toCsv();
+const file: Detected = detect(new Uint8Array(1), { columns: { amount: "" } });
+readCsv(decodedText(new Uint8Array(1), file.options.encoding), file.options);
+const answers: string[] = file.questions.flatMap(({ readings }) => readings.map(({ example }) => example));
+answers.push(file.trial?.first_day ?? "", String(file.found[0]?.value));
 try { readCsv(""); } catch (error) { if (error instanceof ChurnError) error.code === "bad_rows" && error.line; }
 const streamed: Events = await readCsvStream([new Uint8Array(1)], { delimiter: ";" });
 {

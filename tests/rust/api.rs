@@ -9,13 +9,13 @@ use churn::profit::{
 };
 use churn::{
     Backtest, BacktestConfig, Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading,
-    Customer, CutoffPredictions, CutoffResult, Day, Detected, Error, ErrorKind, Estimate, Evaluation, EvaluationConfig,
-    EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureConfig, FeatureImportance,
-    FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig, Labels, Merge, Metrics, Model, Outcome,
-    OverTime, PairedResult, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment, SlippingConfig,
-    SlippingList, Suggestion, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, backtest, check, check_csv,
-    compare, compare_models, decoded_text, detect, evaluate, features, finding_codes, labels, profit, suggest, train,
-    train_table,
+    Customer, CutoffPredictions, CutoffResult, Day, DecodedText, Detected, Error, ErrorKind, Estimate, Evaluation,
+    EvaluationConfig, EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureConfig,
+    FeatureImportance, FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig, Labels, Merge, Metrics,
+    Model, Outcome, OverTime, PairedResult, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment,
+    SlippingConfig, SlippingList, Suggestion, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, backtest,
+    check, check_csv, compare, compare_models, decoded_text, detect, evaluate, features, finding_codes, labels, profit,
+    suggest, train, train_table,
 };
 use churn_tests::vectors;
 
@@ -50,7 +50,8 @@ fn the_manifest_is_what_rust_exports() {
         "detect" => |reader: &[u8], given: &ReadOptions| -> Result<Detected> { detect(reader, given) },
         "Detected" => size::<Detected>,
         "Detected::into_options" => Detected::into_options as fn(Detected) -> Result<ReadOptions>,
-        "decoded_text" => |reader: &[u8]| decoded_text(reader, None, 1).is_ok(),
+        "decoded_text" => |reader: &'static [u8]| decoded_text(reader, None, 1),
+        "DecodedText" => DecodedText::<&[u8]>::is_verbatim as fn(&_) -> bool,
         "check" => check as fn(&Events, &LabelConfig) -> Result<Vec<Finding>>,
         "suggest" => suggest as fn(&Events) -> Result<Suggestion>,
         "finding_codes" => finding_codes as fn() -> &'static [FindingInfo],

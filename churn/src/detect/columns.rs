@@ -39,8 +39,8 @@ pub(super) struct Roles {
     pub(super) export: Option<&'static str>,
     /// The columns of numbers.
     pub(super) numeric: Vec<usize>,
-    /// A question between two columns for one role.
-    rivals: Option<String>,
+    /// A question between two columns for one role, with the option that answers it.
+    rivals: Option<(&'static str, String)>,
     /// True if the columns are those of a list of customers.
     pub(super) of_customers: bool,
 }
@@ -181,12 +181,13 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Result<Roles> {
             Some(column) != roles.date.column() && !is_clear_date(column) && distinct(column) > 2 * found
         };
         if by_name && let Some(other) = others(CUSTOMER, customer).find(better) {
-            roles.rivals = Some(format!(
-                "which column is the customer: {:?} with {found} values in the sample, or {:?} with {}? Give `customer_id`",
+            let message = format!(
+                "which column is the customer: {:?} with {found} values in the sample, or {:?} with {}?",
                 shape.header[customer],
                 shape.header[other],
                 distinct(other)
-            ));
+            );
+            roles.rivals = Some(("customer_id", message));
         }
         if let Some(date) = roles.date.column() {
             let by_name = columns.event_date.is_none() && shape.header[date] != "event_date";
@@ -195,10 +196,11 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Result<Roles> {
                 && !changes(shape, customer, date)
                 && let Some(other) = others(DATE, date).find(better)
             {
-                roles.rivals = Some(format!(
-                    "which column is the day of the event: {:?}, which never changes for a customer, or {:?}? Give `event_date`",
+                let message = format!(
+                    "which column is the day of the event: {:?}, which never changes for a customer, or {:?}?",
                     shape.header[date], shape.header[other]
-                ));
+                );
+                roles.rivals = Some(("event_date", message));
             }
         }
     }
@@ -219,18 +221,17 @@ fn mostly_numbers(values: &[&str]) -> bool {
 }
 
 impl Roles {
-    /// The question that only the owner of the file can answer; none if the columns are clear.
-    pub(super) fn question(&self, shape: &Shape) -> Option<String> {
+    /// The question that only the owner of the file can answer, with the option that answers it if there is one; none if the
+    /// columns are clear.
+    pub(super) fn question(&self, shape: &Shape) -> Option<(Option<&'static str>, String)> {
         let header = || {
             let shown: Vec<String> = shape.header.iter().take(30).map(|name| format!("{name:?}")).collect();
             shown.join(", ")
         };
         if self.of_customers {
-            return Some(
-                "the columns are those of a list of customers, with one row for each; a log of events is needed, with a row for \
-                 every purchase, visit or other event"
-                    .to_owned(),
-            );
+            let message = "the columns are those of a list of customers, with one row for each; a log of events is needed, with a \
+                           row for every purchase, visit or other event";
+            return Some((None, message.to_owned()));
         }
         for (role, own) in [
             (&self.customer, "customer_id"),
@@ -241,17 +242,17 @@ impl Roles {
         ] {
             match role {
                 Role::Twice(name) => {
-                    return Some(format!(
-                        "the column {name:?} stands in the header twice; rename the one that is not the {own}"
-                    ));
+                    let message =
+                        format!("the column {name:?} stands in the header twice; rename the one that is not the {own}");
+                    return Some((None, message));
                 }
                 Role::Missing if own == "customer_id" || own == "event_date" => {
                     let what = if own == "customer_id" { "the customer" } else { "the day of the event" };
-                    return Some(format!("which column is {what}? Give `{own}`; the header has {}", header()));
+                    return Some((Some(own), format!("which column is {what}? The header has {}", header())));
                 }
                 Role::Missing | Role::Found { .. } => (),
             }
         }
-        self.rivals.clone()
+        self.rivals.clone().map(|(option, message)| (Some(option), message))
     }
 }

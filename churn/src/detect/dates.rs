@@ -116,8 +116,23 @@ pub(super) fn are_dates(values: &[&str]) -> bool {
     candidates(first).iter().any(|(_, parser)| reads(parser) >= few.len() * 4)
 }
 
-/// The form of these values, of which there is one.
+/// The form of these values, of which there is one. A few values that no form reads do not count: the reader refuses their rows.
 pub(super) fn form(values: &[&str]) -> Form {
+    let found = form_of_all(values);
+    if let Form::None { .. } = found
+        && let Some((_, parser)) = best(values)
+    {
+        let fails = |value: &&&str| plausible(parser, value).is_none();
+        let failing: Vec<&&str> = values.iter().filter(fails).collect();
+        if failing.len() * 10 <= values.len() && failing.iter().all(|value| candidates(value).is_empty()) {
+            let read: Vec<&str> = values.iter().copied().filter(|value| plausible(parser, value).is_some()).collect();
+            return form_of_all(&read);
+        }
+    }
+    found
+}
+
+fn form_of_all(values: &[&str]) -> Form {
     // Forms with the same days are one reading, so only the first is kept.
     let mut readings: Vec<(Option<String>, Vec<Day>)> = Vec::new();
     for (format, parser) in candidates(values[0]) {
@@ -148,34 +163,33 @@ pub(super) fn form(values: &[&str]) -> Form {
     }
 }
 
+/// The form that reads most of the values.
+fn best(values: &[&str]) -> Option<&'static Candidate> {
+    // The forms of a few different values are enough to find the best.
+    let some = values.iter().step_by(values.len().div_ceil(20));
+    let forms = some.flat_map(|value| candidates(value));
+    let failing = |parser: &DateParser| values.iter().filter(|value| plausible(parser, value).is_none()).count();
+    forms.min_by_key(|(_, parser)| failing(parser))
+}
+
 /// No form reads all values: names a value that the best form does not read.
 fn none(values: &[&str]) -> Form {
-    let mut best: Option<(usize, Option<String>, &str)> = None;
-    // The forms of a few different values are enough to find the best.
-    for value in values.iter().step_by(values.len().div_ceil(20)) {
-        for (format, parser) in candidates(value) {
-            let fails = |value: &&&str| plausible(parser, value).is_none();
-            let failing = values.iter().filter(fails).count();
-            if best.as_ref().is_none_or(|best| failing < best.0) {
-                let first = values.iter().find(fails).expect("no form reads all");
-                best = Some((failing, format.clone(), first));
-            }
-        }
-    }
-    let message = match best {
+    let message = match best(values) {
         None if values.iter().all(|value| is_day_of_spreadsheet(value)) => format!(
             "{:?} looks like the number that a spreadsheet has for a day; give the column the format of a date there, and save the \
              file again",
             values[0]
         ),
         None => format!("{:?} is not a date of a known form; give `date_format`, such as %d/%m/%Y", values[0]),
-        Some((failing, format, value)) => {
-            let form = format.unwrap_or_else(|| "YYYY-MM-DD".to_owned());
+        Some((format, parser)) => {
+            let form = format.as_deref().unwrap_or("YYYY-MM-DD");
+            let failing: Vec<&&str> = values.iter().filter(|value| plausible(parser, value).is_none()).collect();
             format!(
-                "the dates have different forms: {form} reads {} of {}, but not {value:?}; write them in one form, or give \
+                "the dates have different forms: {form} reads {} of {}, but not {:?}; write them in one form, or give \
                  `date_format` and skip the other rows",
-                values.len() - failing,
-                values.len()
+                values.len() - failing.len(),
+                values.len(),
+                failing.first().copied().unwrap_or(&"")
             )
         }
     };
@@ -204,6 +218,21 @@ mod tests {
             }
             Form::None { message } => message,
         }
+    }
+
+    #[test]
+    fn few_values_that_are_no_dates_do_not_count() {
+        let with = |other: &'static str, times: usize| {
+            let mut values = vec!["31.12.2024", "05.06.2024"].repeat(9);
+            values.extend(vec![other; times]);
+            values.rotate_right(1);
+            found(&values)
+        };
+        assert_eq!(with("31.02.2024", 2), "%d.%m.%Y");
+        assert_eq!(with("unknown", 1), "%d.%m.%Y");
+        assert!(with("31.02.2024", 3).starts_with("the dates have different forms: %d.%m.%Y reads 18 of 21"));
+        // One of another form is none of them.
+        assert!(with("2024-12-31", 1).starts_with("the dates have different forms: %d.%m.%Y reads 18 of 19"));
     }
 
     #[test]

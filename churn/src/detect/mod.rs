@@ -69,6 +69,9 @@ pub struct Question {
     pub code: String,
     /// The question, with an example from the file.
     pub message: String,
+    /// The option that answers the question, as `date_format` or `columns.customer_id`; none if the file itself must be changed or a
+    /// reading has several options.
+    pub option: Option<String>,
     /// The possible answers; empty if they cannot be listed.
     pub readings: Vec<Reading>,
 }
@@ -143,7 +146,9 @@ impl Detected {
                     format!("\n  {} : {}", options.join(" and "), reading.example)
                 })
                 .collect();
-            format!("{}{}", question.message, answers.concat())
+            let option = question.option.as_deref().filter(|_| answers.is_empty());
+            let give = option.map(|option| format!("; give `{}`", option.trim_start_matches("columns.")));
+            format!("{}{}{}", question.message, give.unwrap_or_default(), answers.concat())
         });
         let message = asked.collect::<Vec<String>>().join("\n");
         Err(Error::new(ErrorKind::UnclearFile, message))
@@ -177,8 +182,9 @@ impl Report {
         self.found.push(Found { option: option.to_owned(), value, reason: reason.into() });
     }
 
-    fn ask(&mut self, code: &str, message: String, readings: Vec<Reading>) {
-        self.questions.push(Question { code: code.to_owned(), message, readings });
+    fn ask(&mut self, code: &str, option: Option<&str>, message: String, readings: Vec<Reading>) {
+        let (code, option) = (code.to_owned(), option.map(str::to_owned));
+        self.questions.push(Question { code, message, option, readings });
     }
 
     /// The text of the sample. None if only the owner can tell its encoding.
@@ -188,6 +194,11 @@ impl Report {
                 ErrorKind::EmptyFile,
                 "the file is empty: expected a header line with column names",
             ));
+        }
+        if sample.is_binary() {
+            let message = "the file has bytes of 0, which no text has: is it a picture or a file of another program, or UTF-16 \
+                           without a mark (then give `encoding`: utf-16le or utf-16be)?";
+            return Err(Error::new(ErrorKind::NotUtf8, message));
         }
         if sample.is_utf8 {
             return Ok(Some(sample));
@@ -209,9 +220,9 @@ impl Report {
                 Ok(Some(sample))
             }
             None => {
-                let message = "the file is not UTF-8 and does not say in which encoding it is: give `encoding`, such as \
-                               windows-1252, windows-1251 or shift_jis";
-                self.ask("encoding", message.to_owned(), Vec::new());
+                let message = "the file is not UTF-8 and does not say in which encoding it is, such as windows-1252, windows-1251 or \
+                               shift_jis";
+                self.ask("encoding", Some("encoding"), message.to_owned(), Vec::new());
                 Ok(None)
             }
         }
@@ -248,9 +259,10 @@ impl Report {
                 self.found.push(Found { option, value, reason: (*reason).to_owned() });
             }
         }
-        if let Some(message) = roles.question(shape) {
+        if let Some((column, message)) = roles.question(shape) {
             let code = if roles.of_customers { "not_events" } else { "columns" };
-            self.ask(code, message, Vec::new());
+            let option = column.map(|column| format!("columns.{column}"));
+            self.ask(code, option.as_deref(), message, Vec::new());
         }
     }
 
@@ -279,10 +291,14 @@ impl Report {
             if without * 2 > all {
                 let message = format!(
                     "{without} of {all} rows of the sample have no value in the column {:?} of the customer; is another column \
-                     the customer? skip_anonymous = true leaves these rows out",
+                     the customer?",
                     shape.header[customer]
                 );
-                self.ask("columns", message, Vec::new());
+                let reading = Reading {
+                    options: vec![("skip_anonymous".to_owned(), Json::Boolean(true))],
+                    example: "these rows are left out".to_owned(),
+                };
+                self.ask("columns", Some("columns.customer_id"), message, vec![reading]);
             } else if without > 0 {
                 let reason = format!("{without} of {all} rows of the sample have no customer; they are left out");
                 self.found("skip_anonymous", Json::Boolean(true), reason);
@@ -322,8 +338,10 @@ impl Report {
                 );
                 self.options.date_format = Some(format);
             }
-            Some(dates::Form::Several { readings, message }) => self.ask("date_format", message, readings),
-            Some(dates::Form::None { message }) => self.ask("date_format", message, Vec::new()),
+            Some(dates::Form::Several { readings, message }) => {
+                self.ask("date_format", Some("date_format"), message, readings)
+            }
+            Some(dates::Form::None { message }) => self.ask("date_format", Some("date_format"), message, Vec::new()),
             Some(dates::Form::One { format: None, .. }) | None => (),
         }
         match numbers {
@@ -342,8 +360,8 @@ impl Report {
                 (options.decimal, options.thousands, options.currency) = (decimal, thousands, currency);
                 options.null_values = nulls;
             }
-            Some(numbers::Form::Several { readings, message }) => self.ask("number_format", message, readings),
-            Some(numbers::Form::None { message }) => self.ask("number_format", message, Vec::new()),
+            Some(numbers::Form::Several { readings, message }) => self.ask("number_format", None, message, readings),
+            Some(numbers::Form::None { message }) => self.ask("number_format", None, message, Vec::new()),
             None => (),
         }
         if self.options.null_values != given.null_values {
@@ -358,7 +376,7 @@ impl Report {
         if trial.rows >= ENOUGH && trial.customers == trial.rows {
             let message = "every row has another customer, so this is a list of customers or the column of the customer is \
                            another one; a log of events has a row for every purchase, visit or other event";
-            self.ask("not_events", message.to_owned(), Vec::new());
+            self.ask("not_events", None, message.to_owned(), Vec::new());
             return;
         }
         if trial.largest_customer.1 * 5 > trial.rows && trial.customers > 10 {

@@ -62,9 +62,18 @@ pub(super) fn form(values: &[&str], given_nulls: &[String]) -> Form {
     if values.is_empty() {
         return one(('.', None, false), "");
     }
-    let forms = fitting(&values);
+    let mut values = values;
+    let mut forms = fitting(&values);
     if forms.is_empty() {
-        return none(&values);
+        // A few values that no form reads do not count: the reader refuses their rows.
+        let best = best(&values);
+        let (read, failing): (Vec<&str>, Vec<&str>) = values.iter().partition(|value| parse(best, value).is_some());
+        if failing.len() * 10 > values.len()
+            || failing.iter().any(|value| all_forms().any(|m| parse(m, value).is_some()))
+        {
+            return none(&values);
+        }
+        (forms, values) = (fitting(&read), read);
     }
     let readings = distinct(&forms, &values);
     match &readings[..] {
@@ -108,12 +117,20 @@ fn example<'a>((decimal, thousands, currency): Marks, values: &[&'a str]) -> &'a
     shows.or_else(|| values.iter().find(|value| value.contains(decimal))).unwrap_or(&values[0])
 }
 
+fn all_forms() -> impl Iterator<Item = Marks> {
+    NUMBER_FORMS.iter().flat_map(|&(decimal, thousands)| [(decimal, thousands, false), (decimal, thousands, true)])
+}
+
+/// The form that reads most of the values.
+fn best(values: &[&str]) -> Marks {
+    let failing = |marks: &Marks| values.iter().filter(|value| parse(*marks, value).is_none()).count();
+    all_forms().min_by_key(failing).expect("there are forms")
+}
+
 /// No form reads all values: names one that the best form does not read.
 fn none(values: &[&str]) -> Form {
-    let forms =
-        NUMBER_FORMS.iter().flat_map(|&(decimal, thousands)| [(decimal, thousands, false), (decimal, thousands, true)]);
     let failing = |marks: Marks| values.iter().filter(move |value| parse(marks, value).is_none());
-    let best = forms.min_by_key(|&marks| failing(marks).count()).expect("there are forms");
+    let best = best(values);
     let (count, value) = (failing(best).count(), failing(best).next().copied().unwrap_or_default());
     let message = format!(
         "{count} of {} amounts are not numbers of the form that most of them have, such as {value:?}; `null_values` names \
@@ -136,6 +153,18 @@ mod tests {
             Form::Several { readings, .. } => format!("{}", readings.len()),
             Form::None { message } => message,
         }
+    }
+
+    #[test]
+    fn few_values_that_are_no_numbers_do_not_count() {
+        let with = |other: &'static str, times: usize| {
+            let mut values = vec!["1.234,50", "7,25"].repeat(9);
+            values.extend(vec![other; times]);
+            found(&values)
+        };
+        assert_eq!(with("abc", 2), ", . false ");
+        assert!(with("abc", 3).starts_with("3 of 21 amounts"));
+        assert!(with("12.5", 1).starts_with("1 of 19 amounts"));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::io::Read;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::events::Text;
 
 const HEAD: usize = 1 << 18;
+/// The first line ends within this many bytes, or the file is none of records.
+const LONGEST_LINE: usize = 1 << 20;
 const PIECE: usize = 1 << 16;
 /// Largest number of pieces between the beginning and the end.
 const MOST_PIECES: usize = 64;
@@ -25,6 +27,13 @@ impl Sample {
         let mut source = Text::new(reader, encoding)?;
         let mut first = Vec::new();
         source.by_ref().take(HEAD as u64).read_to_end(&mut first)?;
+        if first.len() == HEAD && !has_line_end(&first) {
+            source.by_ref().take((LONGEST_LINE - HEAD) as u64).read_to_end(&mut first)?;
+            if first.len() == LONGEST_LINE && !has_line_end(&first) {
+                let message = "the first line is longer than 1 MiB; is this a CSV file?";
+                return Err(Error::new(ErrorKind::RecordTooLong, message).at_line(1));
+            }
+        }
         if first.starts_with(b"\xef\xbb\xbf") {
             first.drain(..3);
         }
@@ -79,6 +88,11 @@ impl Sample {
         self.pieces[0].iter().all(u8::is_ascii_whitespace)
     }
 
+    /// True if the beginning has bytes of 0, which no text has in an encoding of bytes; those of UTF-16 without a mark have many.
+    pub(super) fn is_binary(&self) -> bool {
+        self.pieces[0].contains(&0)
+    }
+
     /// Number of characters beyond ASCII that are UTF-8, and of bytes that are not.
     pub(super) fn utf8_and_broken(&self) -> (usize, usize) {
         let (mut characters, mut broken) = (0, 0);
@@ -128,6 +142,10 @@ impl Sample {
         };
         self.pieces.iter().enumerate().map(|(i, piece)| &piece[cut((i, piece))]).collect()
     }
+}
+
+fn has_line_end(text: &[u8]) -> bool {
+    text.iter().any(|c| matches!(c, b'\n' | b'\r'))
 }
 
 /// A check that the pieces of a text are UTF-8 together.

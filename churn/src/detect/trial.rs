@@ -26,6 +26,8 @@ pub struct TrialRead {
     pub last_day: Day,
     /// The sum of the amounts.
     pub total_amount: f64,
+    /// The event types in byte order, at most 50 of them.
+    pub event_types: Vec<String>,
 }
 
 pub(super) fn read(shape: &Shape, report: &Report) -> Option<TrialRead> {
@@ -68,5 +70,6 @@ pub(super) fn read(shape: &Shape, report: &Report) -> Option<TrialRead> {
         first_day: events.first_day(),
         last_day: events.last_day(),
         total_amount: total,
+        event_types: events.event_types().take(50).map(str::to_owned).collect(),
     })
 }

@@ -37,7 +37,7 @@ pub use merge::{EventUnit, Merge};
 pub use options::{Columns, OnBadRow, ReadOptions};
 pub use pieces::CsvReading;
 #[cfg(feature = "files")]
-pub use text::decoded_text;
+pub use text::{DecodedText, decoded_text};
 pub use words::CustomerId;
 
 use builder::{Builder, ROWS_TOGETHER};

@@ -19,7 +19,7 @@ const MOST_COLUMNS: u32 = 2_000;
 /// as they are after decompression.
 pub(crate) fn to_csv(reader: impl Read, most_bytes: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = reader.take(most_bytes + 1).read_to_end(&mut bytes)? as u64;
+    let read = reader.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes)? as u64;
     if read > most_bytes || unpacked_size(&bytes, most_bytes)? > most_bytes {
         return Err(unreadable(&format!("it has more than {most_bytes} bytes; save it as CSV")));
     }
@@ -53,7 +53,7 @@ fn unpacked_size(bytes: &[u8], most: u64) -> Result<u64> {
     let mut size = 0;
     for i in 0..archive.len() {
         let part = archive.by_index(i).map_err(|error| unreadable(&error.to_string()))?;
-        size += io::copy(&mut part.take(most + 1 - size), &mut io::sink())?;
+        size += io::copy(&mut part.take((most - size).saturating_add(1)), &mut io::sink())?;
         if size > most {
             break;
         }

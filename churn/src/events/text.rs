@@ -5,7 +5,7 @@
 //! refuses what is not text.
 
 #[cfg(feature = "files")]
-pub use files::decoded_text;
+pub use files::{DecodedText, decoded_text};
 
 #[cfg(feature = "files")]
 pub(crate) use files::Text;
@@ -62,18 +62,26 @@ mod files {
     ///
     /// # Errors
     /// `invalid_parameter` for an unknown encoding; `io` for a spreadsheet that cannot be read or is too large.
-    pub fn decoded_text<R: Read>(reader: R, encoding: Option<&str>, most_bytes: u64) -> Result<impl Read + use<R>> {
+    pub fn decoded_text<R: Read>(reader: R, encoding: Option<&str>, most_bytes: u64) -> Result<DecodedText<R>> {
         let text = Text::bounded(reader, encoding, most_bytes)?;
-        Ok(Bounded { text, left: most_bytes, most: most_bytes })
+        Ok(DecodedText { text, left: most_bytes, most: most_bytes })
     }
 
-    struct Bounded<R> {
-        text: R,
+    /// The text of a file, of limited size; see [`decoded_text`].
+    pub struct DecodedText<R> {
+        text: Text<R>,
         left: u64,
         most: u64,
     }
 
-    impl<R: Read> Read for Bounded<R> {
+    impl<R> DecodedText<R> {
+        /// True if the text is the bytes of the file as they are.
+        pub fn is_verbatim(&self) -> bool {
+            matches!(self.text.bytes, Bytes::Plain(_)) && self.text.decoding.is_none()
+        }
+    }
+
+    impl<R: Read> Read for DecodedText<R> {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
             let read = self.text.read(out)?;
             match self.left.checked_sub(read as u64) {

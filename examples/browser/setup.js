@@ -1,0 +1,158 @@
+// The form between a file and its analysis: what was found in the file, the questions about it, and the meaning of its columns.
+// The library itself finds all of it; the visitor's choices are options that it is given.
+import { inspect } from "./client.js";
+import { by, h } from "./dom.js";
+import { count, money, plural, size } from "./words.js";
+
+const ROLES = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false], ["order_id", "Order", false]];
+
+// Formats to choose from, with an example.
+const FORMATS = [
+  ["%d.%m.%Y", "31.12.2024"], ["%d/%m/%Y", "31/12/2024"], ["%m/%d/%Y", "12/31/2024"], ["%d/%m/%Y %H:%M", "31/12/2024 23:59"], ["%m/%d/%Y %H:%M", "12/31/2024 23:59"],
+  ["%d.%m.%Y %H:%M", "31.12.2024 23:59"], ["%Y/%m/%d", "2024/12/31"], ["%Y%m%d", "20241231"], ["%d-%m-%Y", "31-12-2024"], ["%d-%b-%Y", "31-Dec-2024"], ["%d %b %Y", "31 Dec 2024"],
+  ["%b %d, %Y", "Dec 31, 2024"], ["unix_s", "seconds since 1970"], ["unix_ms", "milliseconds since 1970"],
+];
+
+// Encodings that a file does not tell by itself.
+const ENCODINGS = ["windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "macintosh", "shift_jis", "euc-jp", "gbk", "big5", "euc-kr", "koi8-r"];
+
+// Options of reading in words.
+const LABELS = {
+  delimiter: "Mark between the columns", encoding: "Encoding", skip_lines: "Lines above the column names", date_format: "Dates look like",
+  decimal: "Decimal mark", thousands: "Thousands separator", currency: "Currency signs", null_values: "Words for a missing value",
+  ignore_rows: "Rows that are sums", skip_anonymous: "Rows without a customer are left out",
+  ...Object.fromEntries(ROLES.map(([role, label]) => [`columns.${role}`, label])),
+};
+
+const shown = (value) => (value === true ? "yes" : typeof value === "string" ? `“${value}”` : Array.isArray(value) ? value.map(shown).join(", ") : String(value));
+
+/** The file that was chosen last: the `File`, what the library found in it, and the visitor's own choices. */
+export let chosen;
+
+export const forget = () => {
+  chosen = undefined;
+};
+
+/** Finds out what a file is and shows the form. */
+export async function choose(file) {
+  chosen = undefined;
+  by("questions").replaceChildren();
+  await look(file, { columns: {} });
+}
+
+async function look(file, given) {
+  const detected = await inspect(file, given);
+  chosen = { file, given, detected };
+  render();
+}
+
+/** Takes a choice of the visitor and looks at the file again. */
+async function change(options, columns = {}) {
+  const { file, given } = chosen;
+  const focused = document.activeElement?.id;
+  await look(file, { ...given, ...options, columns: { ...given.columns, ...columns } });
+  if (focused) by(focused)?.focus();
+}
+
+/** A choice that fails is an error that the page shows. */
+let complain = () => {};
+export const onError = (show) => {
+  complain = show;
+};
+const changes = (...args) => change(...args).catch(complain);
+
+function render() {
+  const { file, detected } = chosen;
+  by("file-name").textContent = `${file.name}, ${size(file.size)}${detected.export ? `, an export of ${detected.export}` : ""}`;
+  by("questions").replaceChildren(...detected.questions.map(question));
+  by("columns").replaceChildren(...ROLES.map(role), dates(), ...encodings());
+  by("reading").replaceChildren(...reading());
+  by("preview").replaceChildren(...preview());
+  const kinds = detected.trial?.event_types ?? [];
+  by("types").hidden = kinds.length < 2;
+  by("types").querySelector(".checks").replaceChildren(...kinds.slice(0, 12).map((kind) => h("label", {}, h("input", { type: "checkbox", name: "type", value: kind, checked: true }), kind)));
+  by("run").disabled = detected.questions.length > 0;
+}
+
+/** A text of the library as a sentence of its own. */
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
+
+/** A question with a button for each answer. */
+function question({ message, option, readings }) {
+  const answer = ({ options, example }) => {
+    const columns = options.filter(([name]) => name.startsWith("columns.")).map(([name, value]) => [name.slice(8), value]);
+    const others = options.filter(([name]) => !name.startsWith("columns."));
+    return h("button", { type: "button", class: "button", onclick: () => changes(Object.fromEntries(others), Object.fromEntries(columns)) }, sentence(example));
+  };
+  const below = option && readings.length === 0 && ` Answer it below, at “${LABELS[option] ?? option}”.`;
+  return h("div", { class: "alert", role: "alert" }, h("h3", {}, "A question about this file"), h("p", {}, sentence(message), below || ""),
+    readings.length > 0 && h("p", { class: "buttons" }, readings.map(answer)));
+}
+
+const field = (id, label, select) => h("div", { class: "field" }, h("label", { for: id }, label), select);
+
+/** The choice of the column for a role. An empty name leaves the column out. */
+function role([key, label, needed]) {
+  const { header, options } = chosen.detected;
+  const name = options.columns[key] ?? (header.includes(key) ? key : "");
+  const select = h("select", { id: `column-${key}`, onchange: () => changes({}, { [key]: select.value }) },
+    (!needed || name === "") && h("option", { value: "" }, needed ? "choose a column" : "none"),
+    [...new Set(header)].filter((column) => column !== "").map((column) => h("option", { value: column, selected: column === name }, column)));
+  return field(select.id, label, select);
+}
+
+function dates() {
+  const { options, questions } = chosen.detected;
+  const format = options.date_format ?? "";
+  const open = questions.some(({ code }) => code === "date_format");
+  const known = format === "" || FORMATS.some(([one]) => one === format) ? FORMATS : [[format, format], ...FORMATS];
+  const select = h("select", { id: "date-format", onchange: () => changes({ date_format: select.value || null }) },
+    h("option", { value: "" }, open ? "choose a form" : "2024-12-31"), known.map(([one, example]) => h("option", { value: one, selected: one === format }, example)));
+  return field(select.id, LABELS.date_format, select);
+}
+
+/** The choice of the encoding, where the file does not tell it. */
+function encodings() {
+  const { options, questions } = chosen.detected;
+  if (!options.encoding && !questions.some(({ code }) => code === "encoding")) return [];
+  const select = h("select", { id: "encoding", onchange: () => changes({ encoding: select.value || null }) },
+    !options.encoding && h("option", { value: "" }, "choose an encoding"),
+    [...new Set([options.encoding ?? "", ...ENCODINGS])].filter(Boolean).map((name) => h("option", { value: name, selected: name === options.encoding }, name)));
+  return [field(select.id, "Encoding", select)];
+}
+
+/** How the file is read, what a sample of it holds, and what is unusual. */
+function reading() {
+  const { found, doubts, trial } = chosen.detected;
+  const own = Object.keys(chosen.given).length > 1 || Object.keys(chosen.given.columns).length > 0;
+  return [
+    trial && h("p", { id: "trial" }, `In a sample: ${plural(trial.rows, "row")} of ${plural(trial.customers, "customer")} from ${trial.first_day} to ${trial.last_day}`,
+      trial.total_amount !== 0 && `, amounts of ${money(trial.total_amount)} in all`, ".",
+      trial.bad > 0 && ` ${plural(trial.bad, "row")} cannot be read, such as ${trial.first_bad}.`),
+    doubts.length > 0 && h("ul", { class: "doubts" }, doubts.map((doubt) => h("li", {}, doubt))),
+    found.length > 0 && h("details", { id: "found-options" }, h("summary", {}, `How the file is read: ${plural(found.length, "thing")} found`),
+      h("ul", {}, found.map(({ option, value, reason }) => h("li", {}, h("strong", {}, `${LABELS[option] ?? option}: ${shown(value)}`), `, because ${reason}`)))),
+    own && h("p", {}, h("button", { type: "button", class: "button small", onclick: () => look(chosen.file, { columns: {} }).catch(complain) }, "Undo my choices")),
+  ].filter(Boolean);
+}
+
+function preview() {
+  const { header, rows, options } = chosen.detected;
+  const used = new Set(ROLES.map(([key]) => options.columns[key] ?? key));
+  return [
+    h("thead", {}, h("tr", {}, header.map((name) => h("th", { scope: "col", class: used.has(name) && "used" }, name)))),
+    h("tbody", {}, rows.map((row) => h("tr", {}, header.map((_, i) => h("td", {}, row[i] ?? ""))))),
+  ];
+}
+
+/** What the form says, as settings of the library. */
+export function asked() {
+  const checks = [...by("types").querySelectorAll("input")];
+  const types = checks.filter((check) => check.checked).map((check) => check.value);
+  const all = by("types").hidden || types.length === checks.length || types.length === 0;
+  return {
+    read: chosen.detected.options,
+    learn: { horizon_days: Number(by("horizon").value), model: by("learner").value, feature_set: by("feature-set").value, event_types: all ? null : types },
+    event: !all && types.length === 1 && /^[a-z]+$/.test(types[0]) ? types[0] : "event",
+  };
+}
