@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use churn::profit::{ContactConfig, ContactList, ProfitCurve};
+use churn::profit::{ContactConfig, ContactGroup, ContactList, ProfitCurve};
 use churn::report::{Money, Report};
 use churn::{
     Day, Events, ExplainConfig, FeatureTable, Input, Model, Predictions, SlippingConfig, SlippingList, TrainConfig,
@@ -143,6 +143,8 @@ impl ReportArgs {
         write("features.csv", &|writer| features.write_csv(writer))?;
         write("predictions.csv", &|writer| predictions.write_csv(writer))?;
         write("contact_list.csv", &|writer| contacts.write_csv(writer))?;
+        write("contacts.csv", &|writer| contacts.write_group(ContactGroup::Contact, writer))?;
+        write("controls.csv", &|writer| contacts.write_group(ContactGroup::Control, writer))?;
         write("evaluation.json", &|writer| Ok(writer.write_all(pretty(model).as_bytes())?))?;
         write("model.json", &|writer| Ok(writer.write_all(model.to_json().as_bytes())?))?;
         let source = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -62,11 +62,21 @@ fn report_prints_the_results_and_writes_the_files() {
     }
     assert_eq!(err, "", "no progress where there is no terminal");
     let written = folder.join("churn-report");
-    let files = ["contact_list.csv", "evaluation.json", "features.csv", "model.json", "predictions.csv", "report.html"];
+    let files = [
+        "contact_list.csv",
+        "contacts.csv",
+        "controls.csv",
+        "evaluation.json",
+        "features.csv",
+        "model.json",
+        "predictions.csv",
+        "report.html",
+    ];
     assert_eq!(names(&written), files);
     let read = |name: &str| fs::read_to_string(written.join(name)).expect("the file can be read");
     let rows = |name: &str| read(name).lines().count() - 1;
     assert_eq!((rows("features.csv"), rows("predictions.csv")), (200, 200));
+    assert_eq!(rows("contacts.csv") + rows("controls.csv"), rows("contact_list.csv"));
     assert!(read("report.html").starts_with("<!doctype html>"));
     let model = Model::from_json(&read("model.json")).expect("a model");
     let evaluation: Value = serde_json::from_str(&read("evaluation.json")).expect("JSON");

@@ -1,12 +1,16 @@
 //! Contact lists for campaigns.
 
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use churn::ErrorKind;
-use churn::profit::{self, ContactConfig};
+use churn::profit::{self, ContactConfig, ContactGroup};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList};
@@ -14,7 +18,7 @@ use pyo3::types::{PyCapsule, PyDict, PyList};
 use crate::align::aligned;
 use crate::arrow::Batches;
 use crate::convert::{optional_floats, to_python};
-use crate::error::{error_of_kind, raise};
+use crate::error::{error_of_kind, invalid, raise};
 use crate::ids::{IdTypeTracker, Ids};
 use crate::outgoing::{Outgoing, numbers, texts};
 use crate::results::Predictions;
@@ -179,6 +183,28 @@ impl ContactList {
         let dict = to_python(py, &self.inner)?;
         self.ids.restore(dict.get_item("entries")?.cast::<PyList>()?)?;
         Ok(dict)
+    }
+
+    /// Writes the customers of one group for a mail tool or a spreadsheet.
+    ///
+    /// The file is CSV in UTF-8 with a byte order mark and CRLF line ends, with the columns `customer_id`, `churn_probability`,
+    /// `value` and `expected_profit`. Ids are quoted; one that a spreadsheet would execute as a formula has an apostrophe in front,
+    /// while phone numbers, numbers and names such as `@anna` stay as they are.
+    ///
+    /// Parameters
+    /// ----------
+    /// group : str
+    ///     `"contact"`, or `"control"` for those not contacted.
+    /// path : path
+    fn write_group(&self, py: Python<'_>, group: &str, path: PathBuf) -> PyResult<()> {
+        let group = match group {
+            "contact" => ContactGroup::Contact,
+            "control" => ContactGroup::Control,
+            other => return Err(invalid(format!("group is {other:?}; expected \"contact\" or \"control\""))),
+        };
+        let file = File::create(&path)
+            .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+        py.detach(|| self.inner.write_group(group, BufWriter::new(file))).map_err(raise)
     }
 
     /// Returns the list as a pandas frame.

@@ -20,6 +20,9 @@ export function campaign({ today }) {
       field("budget", "Budget (empty for none)", "", { required: false }),
       h("div", {}, h("button", { class: "button" }, "Work it out"))));
 
+  const save = (group, name, customers, words) =>
+    h("button", { type: "button", class: "button", disabled: customers === 0, onclick: async () => download(await call("save", [group]), name) }, words);
+
   async function show() {
     const given = Object.fromEntries(new FormData(form));
     const config = {
@@ -32,7 +35,7 @@ export function campaign({ today }) {
         h("p", {}, found.contacts === 0
           ? "Contacting nobody is best: it would cost more than it is expected to keep."
           : `Contact ${plural(found.contacts, "customer")} and leave ${count(found.controls)} alone, drawn at random, to see afterwards what it changed. It costs at most ${money(found.reserved_budget)} and is expected to earn ${money(found.expected_profit)}.`),
-        h("p", { class: "buttons" }, h("button", { type: "button", class: "button", disabled: found.contacts === 0, onclick: async () => download(await call("save", ["contacts"]), "contact_list.csv") }, "Save the contact list")));
+        h("p", { class: "buttons" }, save("contact", "contacts.csv", found.contacts, "Save the contact list"), save("control", "controls.csv", found.controls, "Save those to leave alone")));
       chart.replaceChildren(charts.profitCurve(found.curve), h("figcaption", {}, `Without a budget, contacting ${percent(found.curve.best.share)} of the customers is best.`));
     } catch (error) {
       answer.replaceChildren(h("p", {}, error.message));

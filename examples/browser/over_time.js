@@ -69,7 +69,7 @@ export function intervals({ over_time: found }) {
   const others = found.against.slice(0, 4);
   const both = (estimate, words) => (estimate ? [words(estimate.mean), h("small", { class: "interval" }, interval(estimate, words))] : "–");
   const row = (name, estimate, words, of) => [name, both(estimate, words), ...others.map((other) => both(of && other[of], (value) => signed(value, of === "roc_auc" ? 3 : 4)))];
-  const fixed = (digits) => (value) => decimal(Math.max(0, value), digits);
+  const fixed = (digits) => (value) => decimal(value, digits);
   const rate = (value) => percent(share(value));
   const title = found.cutoffs.length > 1 ? `The model, ${basis(found)}` : "The model";
   return [

@@ -2,6 +2,7 @@
 import { ChurnError, features, labels, Model, modelReport, profit, readCsv, report, train, version } from "./churn-wasm/full/browser.js";
 import loadFiles, { decodedText, detect } from "./churn-wasm/files/browser.js";
 import { serve } from "./churn-wasm/worker/host-browser.js";
+import { csvFile, csvLines } from "./csv.js";
 import { sampleLog } from "./sample.js";
 
 /** Number of customers in the file of all customers that have reasons: a forest takes a millisecond for each. */
@@ -106,8 +107,12 @@ const ask = {
         return new Blob([report(state.model, state.events, { title: "Churn report", source: state.source, event: state.event, allow: state.allow })], { type: "text/html" });
       case "model report":
         return new Blob([modelReport(state.model, { title: "Churn model" })], { type: "text/html" });
-      case "contacts":
-        return csv(["customer_id", "churn_probability", "value", "expected_profit", "group"], today.contacts.map(Object.values));
+      case "contact":
+      case "control": {
+        const rows = today.contacts.filter(({ group }) => group === what);
+        const of = ({ customer_id, churn_probability, value, expected_profit }) => [customer_id, churn_probability, value, expected_profit];
+        return csvFile(["customer_id", "churn_probability", "value", "expected_profit"], csvLines(rows.map(of)));
+      }
       case "customers":
         return customersCsv();
     }
@@ -279,20 +284,5 @@ function customersCsv() {
     why?.free();
     parts.push(csvLines(lines));
   }
-  const header = "customer_id,churn_probability,risk_segment,days_since_last,value,value_at_risk,reasons\r\n";
-  return new Blob([header, ...parts], { type: "text/csv" });
-}
-
-function csv(header, rows) {
-  return new Blob([csvLines([header, ...rows])], { type: "text/csv" });
-}
-
-function csvLines(rows) {
-  const field = (value) => {
-    const text = value === undefined || value === null ? "" : String(value);
-    // A spreadsheet would execute a text that begins like a formula.
-    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  };
-  return rows.map((row) => `${row.map(field).join(",")}\r\n`).join("");
+  return csvFile(["customer_id", "churn_probability", "risk_segment", "days_since_last", "value", "value_at_risk", "reasons"], ...parts);
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
+import { csvLines } from "../../examples/browser/csv.js";
 import { churn, difference, files, native, near, path, plain, Random } from "./setup.mjs";
 
 const folder = path("tests/files/exports");
@@ -89,6 +90,15 @@ test("what cannot be read is an error that says so", () => {
   code(7, "invalid_parameter", /source/);
   code("a,b\n", "invalid_parameter", /nonsense/, { nonsense: 1 });
   assert.throws(() => files.decodedText(new Uint8Array([65]), "klingon"), { code: "invalid_parameter" });
+});
+
+test("the page writes ids for spreadsheets as the library does", () => {
+  for (const [id, written] of [
+    ["=1+1", "'=1+1"], ["+49 (170) 12-34", "+49 (170) 12-34"], ["-7.5", "-7.5"], ["@anna.b", "@anna.b"], ["@SUM(A1)", "'@SUM(A1)"],
+    ["+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"], ["-2+3", "'-2+3"], ['a"b,c', 'a""b,c'], ["Zo\u00eb", "Zo\u00eb"], ["@Zo\u00eb", "@Zo\u00eb"], ["\tx", "'\tx"],
+  ]) {
+    assert.equal(csvLines([[id, 0.75, null]]), `"${written}",0.75,\r\n`);
+  }
 });
 
 test("no bytes stop the module", (t) => {

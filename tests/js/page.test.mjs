@@ -82,11 +82,15 @@ for (const [name, options] of Object.entries({
     await page.waitForSelector("#customer:not([open])", { state: "attached" });
 
     const customers = await saved(page, "Customers (CSV)");
-    assert.match(customers, /^customer_id,churn_probability,risk_segment,days_since_last,value,value_at_risk,reasons\r\nC/);
+    assert.match(customers, /^\ufeff?customer_id,churn_probability,risk_segment,days_since_last,value,value_at_risk,reasons\r\n"C/);
     const report = await saved(page, "Report (HTML)");
     assert.match(report, /^<!doctype html>/);
     const contacts = await saved(page, "Save the contact list");
-    assert.match(contacts, /^customer_id,churn_probability,value,expected_profit,group\r\n/);
+    assert.match(contacts, /^\ufeffcustomer_id,churn_probability,value,expected_profit\r\n"C/);
+    const controls = await saved(page, "Save those to leave alone");
+    const listed = [contacts, controls].map((text) => text.trimEnd().split("\r\n").length - 1);
+    const said = await page.textContent("#results");
+    assert.match(said.replaceAll(",", ""), new RegExp(`Contact ${listed[0]} customers and leave ${listed[1]} alone`));
     quiet();
     await context.close();
   });
@@ -139,7 +143,7 @@ test("a file: the list sorts, searches and filters; the numbers and the document
   assert.ok(document === native("train", log, config), "other bytes than native");
   writeFileSync(`${files}/model.json`, document);
   const there = new Map(JSON.parse(native("predict", log, `${files}/model.json`)).map((row) => [row.customer_id, row.churn_probability]));
-  const listed = (await saved(page, "Customers (CSV)")).trimEnd().split("\r\n").slice(1).map((line) => line.split(","));
+  const listed = (await saved(page, "Customers (CSV)")).trimEnd().split("\r\n").slice(1).map((line) => line.replaceAll('"', "").split(","));
   assert.ok(listed.length > 200);
   for (const [id, p] of listed) assert.ok(Object.is(Number(p), there.get(id)), `${id}: ${p}`);
   quiet();
@@ -204,7 +208,7 @@ test("a model of another side is loaded and gives the same numbers", async () =>
   await page.waitForSelector("#setup:not([hidden])");
   await page.click("#run");
   await found(page);
-  const listed = (await saved(page, "Customers (CSV)")).trimEnd().split("\r\n").slice(1).map((line) => line.split(","));
+  const listed = (await saved(page, "Customers (CSV)")).trimEnd().split("\r\n").slice(1).map((line) => line.replaceAll('"', "").split(","));
   assert.ok(listed.length > 200);
   for (const [id, p] of listed) assert.ok(Object.is(Number(p), there.get(id)), `${id}: ${p}`);
   assert.ok((await saved(page, "Model (JSON)")) === document, "the document came back changed");
@@ -290,7 +294,7 @@ test("files as people have them: found out as everywhere, or there is a question
     results.push((await saved(page, "Customers (CSV)")).split("\r\n"));
   }
   assert.deepEqual(results[0], results[1]);
-  assert.ok(results[0].length > 100 && results[0][1].startsWith("M\u00fcller"));
+  assert.ok(results[0].length > 100 && results[0][1].startsWith('"M\u00fcller'));
   quiet();
   await context.close();
 });

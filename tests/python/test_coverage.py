@@ -187,3 +187,23 @@ def test_cdnow_at_its_last_day() -> None:
     contacts = churn.profit.contact_list(predictions, budget=500.0)
     assert len(contacts) > 0
     assert all(last_seen[int(customer)] > "19970630" for customer in contacts.customer_id)
+
+
+def test_groups_are_written_for_mail_tools(tmp_path: Path) -> None:
+    ids = ["=1+1", "+49 (170) 12-34", "@anna.b", "@SUM(A1)", 'a"b,c', "Zoë"]
+    table = {"customer_id": ids, "churn_probability": [0.75] * len(ids)}
+    contacts = churn.profit.contact_list(table, control_share=0.5)
+    lines: list[str] = []
+    for group, count in (("contact", contacts.contacts), ("control", contacts.controls)):
+        contacts.write_group(group, tmp_path / group)  # type: ignore[arg-type]
+        text = (tmp_path / group).read_bytes().decode("utf-8")
+        header, *rows = text.removesuffix("\r\n").split("\r\n")
+        assert header == "\ufeffcustomer_id,churn_probability,value,expected_profit"
+        assert len(rows) == count
+        lines += rows
+    written = {line.rsplit(",", 3)[0] for line in lines}
+    assert written == {'"\'=1+1"', '"+49 (170) 12-34"', '"@anna.b"', '"\'@SUM(A1)"', '"a""b,c"', '"Zoë"'}
+    with pytest.raises(errors.InvalidParameterError, match="contact"):
+        contacts.write_group("both", tmp_path / "x")  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        contacts.write_group("contact", tmp_path / "nowhere" / "x")

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use churn::profit::{
-    Campaign, CampaignOutcome, ContactConfig, ContactList, CustomerCosts, Empc, EmpcConfig, Mpc, OutcomeConfig,
-    ProfitCurve, Savings, SavingsConfig,
+    Campaign, CampaignOutcome, ContactConfig, ContactGroup, ContactList, CustomerCosts, Empc, EmpcConfig, Mpc,
+    OutcomeConfig, ProfitCurve, Savings, SavingsConfig,
 };
 use churn::{
     Backtest, BacktestConfig, Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading,
@@ -132,6 +132,9 @@ fn the_manifest_is_what_rust_exports() {
         },
         "profit::ContactConfig" => ContactConfig::default,
         "profit::ContactList" => size::<ContactList>,
+        "profit::ContactList::write_group" => |list: &ContactList, writer: &mut Vec<u8>| -> Result<()> {
+            list.write_group(ContactGroup::Contact, writer)
+        },
         "profit::campaign_outcome" => profit::campaign_outcome as fn(&[bool], &[bool], &OutcomeConfig) -> Result<CampaignOutcome>,
         "profit::OutcomeConfig" => OutcomeConfig::default,
         "profit::savings" => profit::savings as fn(&[bool], &[f64], &CustomerCosts<'_>, &SavingsConfig) -> Result<Savings>,

@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn few_values_that_are_no_dates_do_not_count() {
         let with = |other: &'static str, times: usize| {
-            let mut values = vec!["31.12.2024", "05.06.2024"].repeat(9);
+            let mut values = ["31.12.2024", "05.06.2024"].repeat(9);
             values.extend(vec![other; times]);
             values.rotate_right(1);
             found(&values)

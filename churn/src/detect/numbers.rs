@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn few_values_that_are_no_numbers_do_not_count() {
         let with = |other: &'static str, times: usize| {
-            let mut values = vec!["1.234,50", "7,25"].repeat(9);
+            let mut values = ["1.234,50", "7,25"].repeat(9);
             values.extend(vec![other; times]);
             found(&values)
         };

@@ -110,6 +110,12 @@ impl Measure {
         Estimate { low: found.low.max(0.0), high: found.high.min(1.0), ..found }
     }
 
+    /// [`Measure::estimate`] of a measure that is never negative, and neither are the bounds of its interval.
+    pub(super) fn estimate_from_zero(&self) -> Estimate {
+        let found = self.estimate();
+        Estimate { low: found.low.max(0.0), ..found }
+    }
+
     /// The mean over all cutoffs. There must be one.
     pub(super) fn estimate(&self) -> Estimate {
         let mut cutoffs = self.cutoffs.clone();

@@ -187,6 +187,40 @@ impl ContactList {
     }
 }
 
+impl ContactList {
+    /// Writes the customers of one group for a mail tool or a spreadsheet: CSV with the columns
+    /// `customer_id,churn_probability,value,expected_profit`, in UTF-8 with a byte order mark, with CRLF line ends.
+    ///
+    /// Ids are quoted. An id that a spreadsheet would execute as a formula has an apostrophe in front. Phone numbers (`+49 170 …`),
+    /// numbers and names (`@anna`) begin like formulas but execute nothing, so they stay as they are and can be joined.
+    ///
+    /// # Errors
+    /// `io`.
+    pub fn write_group(&self, group: ContactGroup, mut writer: impl Write) -> Result<()> {
+        writer.write_all("\u{feff}customer_id,churn_probability,value,expected_profit\r\n".as_bytes())?;
+        for contact in self.entries.iter().filter(|contact| contact.group == group) {
+            let Contact { customer_id, churn_probability, value, expected_profit, .. } = contact;
+            let guard = if is_formula(customer_id) { "'" } else { "" };
+            let id = customer_id.replace('"', "\"\"");
+            write!(writer, "\"{guard}{id}\",{churn_probability},{value},{expected_profit}\r\n")?;
+        }
+        writer.flush()?;
+        Ok(())
+    }
+}
+
+/// True if a spreadsheet would execute this text.
+fn is_formula(text: &str) -> bool {
+    let Some(first) = text.chars().next() else { return false };
+    let rest = &text[first.len_utf8()..];
+    match first {
+        '=' | '\t' | '\r' => true,
+        '+' | '-' => !rest.chars().all(|c| c.is_ascii_digit() || " .()/-".contains(c)),
+        '@' => !rest.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)),
+        _ => false,
+    }
+}
+
 /// Chooses the customers to contact, and holds out some of them as a control group.
 ///
 /// Customers are ranked, and the budget is enough for floor(budget / (f + d)) contacts. The control group is
@@ -283,4 +317,44 @@ fn draw(seed: u64, id: &str) -> u64 {
         word[..chunk.len()].copy_from_slice(chunk);
         mix(state ^ u64::from_le_bytes(word))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_written_for_spreadsheets() {
+        let ids =
+            ["=1+1", "+49 (170) 12-34", "-7.5", "@anna.b", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "a\"b,c", "Zoë"];
+        let probabilities = vec![0.75; ids.len()];
+        let config = ContactConfig { control_share: 0.0, ..ContactConfig::default() };
+        let list = contact_list(ids, &probabilities, None, &config).expect("a list");
+        let mut text = Vec::new();
+        list.write_group(ContactGroup::Contact, &mut text).expect("memory");
+        let text = String::from_utf8(text).expect("UTF-8");
+        let (header, rows) = text.split_once("\r\n").expect("a header");
+        assert_eq!(header, "\u{feff}customer_id,churn_probability,value,expected_profit");
+        let found: Vec<&str> =
+            rows.split_terminator("\r\n").map(|row| &row[..row.find("\",0.75").expect("a value") + 1]).collect();
+        let expected = [
+            "\"'+cmd|' /C calc'!A0\"",
+            "\"+49 (170) 12-34\"",
+            "\"'-2+3\"",
+            "\"-7.5\"",
+            "\"'=1+1\"",
+            "\"'@SUM(A1)\"",
+            "\"@anna.b\"",
+            "\"Zoë\"",
+            "\"a\"\"b,c\"",
+        ];
+        let mut sorted = found.clone();
+        sorted.sort_unstable();
+        let mut wanted = expected.to_vec();
+        wanted.sort_unstable();
+        assert_eq!(sorted, wanted);
+        let mut none = Vec::new();
+        list.write_group(ContactGroup::Control, &mut none).expect("memory");
+        assert_eq!(none, "\u{feff}customer_id,churn_probability,value,expected_profit\r\n".as_bytes());
+    }
 }

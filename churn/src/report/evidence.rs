@@ -1,7 +1,7 @@
 //! The evidence for the model: curves, feature importance, baselines, the ingest report and the audit.
 
 use super::charts::{Height, Plot, svg};
-use super::over_time::{basis, interval, positive};
+use super::over_time::{basis, interval};
 use super::words::{Escaped, count, counted, decimal, kind_name, percent, plain_name, whole_percent};
 use super::{ReportPage, date, is_logistic, table};
 use crate::events::Events;
@@ -105,7 +105,7 @@ impl ReportPage<'_> {
             )
         });
         let lift = self.found_over_time().map_or(String::new(), |found| {
-            let interval = interval(&positive(&found.lift_10), |lift| decimal(lift, 1));
+            let interval = interval(&found.lift_10, |lift| decimal(lift, 1));
             format!("; {} {} (95 % interval {interval})", basis(found), decimal(found.lift_10.mean, 1))
         });
         figure(

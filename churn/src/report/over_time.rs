@@ -117,11 +117,9 @@ impl ReportPage<'_> {
             row("AUC, higher is better", with_interval(&found.roc_auc, |auc| decimal(share(auc), 3)), &|other| {
                 gap(&other.roc_auc, 3)
             }),
-            row("Log-loss, lower is better", own(&positive(&found.log_loss), 4), &|other| {
-                gap(other.log_loss.as_ref()?, 4)
-            }),
-            row("Brier, lower is better", own(&positive(&found.brier), 4), &|other| gap(other.brier.as_ref()?, 4)),
-            row("Lift at 10 %, higher is better", own(&positive(&found.lift_10), 2), &none),
+            row("Log-loss, lower is better", own(&found.log_loss, 4), &|other| gap(other.log_loss.as_ref()?, 4)),
+            row("Brier, lower is better", own(&found.brier, 4), &|other| gap(other.brier.as_ref()?, 4)),
+            row("Lift at 10 %, higher is better", own(&found.lift_10, 2), &none),
             row("Churn rate", with_interval(&found.base_rate, |rate| percent(share(rate))), &none),
             row(
                 "Predicted − observed churn rate, in points",
@@ -164,11 +162,6 @@ pub(super) fn interval(estimate: &Estimate, words: impl Fn(f64) -> String) -> St
 /// The mean, and its interval below it.
 fn with_interval(estimate: &Estimate, words: impl Fn(f64) -> String) -> String {
     format!("{}<small class=\"interval\">{}</small>", words(estimate.mean), interval(estimate, &words))
-}
-
-/// The interval of a measure that is never negative.
-pub(super) fn positive(estimate: &Estimate) -> Estimate {
-    Estimate { low: estimate.low.max(0.0), ..*estimate }
 }
 
 fn churner_chart(found: &OverTime, days: &[CutoffResult]) -> String {

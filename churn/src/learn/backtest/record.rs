@@ -163,9 +163,9 @@ impl Record {
         Ok(OverTime {
             roc_auc: self.roc_auc.estimate_of_share(),
             earlier_roc_auc: self.earlier.map(|(_, measure)| measure.estimate_of_share()),
-            log_loss: self.log_loss.estimate(),
+            log_loss: self.log_loss.estimate_from_zero(),
             brier: self.brier.estimate_of_share(),
-            lift_10: self.lift_10.estimate(),
+            lift_10: self.lift_10.estimate_from_zero(),
             base_rate: self.base_rate.estimate_of_share(),
             predicted_minus_observed: self.predicted_minus_observed.estimate(),
             recency_auc: has_recency.then(|| self.recency_auc.estimate_of_share()),
