@@ -87,7 +87,7 @@ fn report_prints_the_results_and_writes_the_files() {
     assert_eq!(found["predictions"]["as_of"], "2024-11-01");
     assert_eq!(found["input"]["last_day"], "2024-11-01");
     assert_eq!(found["model"]["model"], "logistic_regression");
-    assert_eq!(found["files"].as_array().map(Vec::len), Some(6));
+    assert_eq!(found["files"].as_array().map(Vec::len), Some(8));
     assert_eq!(names(&folder.join("b")), files);
 }
 

@@ -87,7 +87,13 @@ pub(super) fn form(values: &[&str], given_nulls: &[String]) -> Form {
                 "is the amount {value:?} {}? All amounts of the sample can be read either way",
                 said.join(" or ")
             );
-            let reading = |((decimal, thousands, currency), numbers): &(Marks, Vec<f64>)| {
+            let reading = |(marks, numbers): &(Marks, Vec<f64>)| {
+                // An answer must differ from the defaults. These numbers are the same with thousands separators, of which they
+                // have none.
+                let (decimal, thousands, currency) = match marks {
+                    ('.', None, false) => ('.', Some(','), false),
+                    other => *other,
+                };
                 let mut options = vec![("decimal".to_owned(), text(*decimal))];
                 options.extend(thousands.map(|mark| ("thousands".to_owned(), text(mark))));
                 options.extend(currency.then(|| ("currency".to_owned(), Json::Boolean(true))));

@@ -300,7 +300,8 @@ pub(crate) fn type_number(names: &mut Names, name: &[u8]) -> Result<u16> {
 }
 
 pub(crate) fn too_many_types() -> Error {
-    let message =
-        format!("event_type has more than {MAX_EVENT_TYPES} distinct values: map it to a column of kinds, or to none");
+    let message = format!(
+        "event_type has more than {MAX_EVENT_TYPES} distinct values; name a column of kinds, or event_type = \"\" for none"
+    );
     Error::new(ErrorKind::TooManyValues, message)
 }

@@ -35,8 +35,8 @@ impl Table {
                 Value::Boolean(label) => Ok(label),
                 Value::Number(0.0) => Ok(false),
                 Value::Number(1.0) => Ok(true),
-                Value::Text(text) if text.eq_ignore_ascii_case("no") || text.eq_ignore_ascii_case("false") => Ok(false),
-                Value::Text(text) if text.eq_ignore_ascii_case("yes") || text.eq_ignore_ascii_case("true") => Ok(true),
+                Value::Text(text) if ["0", "no", "false"].iter().any(|no| text.eq_ignore_ascii_case(no)) => Ok(false),
+                Value::Text(text) if ["1", "yes", "true"].iter().any(|yes| text.eq_ignore_ascii_case(yes)) => Ok(true),
                 value => {
                     let found = level(&value).map_or("missing".to_owned(), |text| quote_for_message(text.as_bytes()));
                     let message = format!(
