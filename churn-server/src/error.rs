@@ -108,6 +108,15 @@ impl ApiError {
             .with_details(json!({ "max_bytes": limit, "setting": setting }))
     }
 
+    /// 413 Payload Too Large, for a file whose text after unpacking is larger than an upload may be.
+    pub fn too_large_unpacked(limit: u64) -> Self {
+        let message = format!(
+            "the unpacked text of the file is larger than {limit} bytes, the limit here, which MAX_UPLOAD_BYTES sets"
+        );
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+            .with_details(json!({ "max_bytes": limit, "setting": "MAX_UPLOAD_BYTES" }))
+    }
+
     /// 413 Payload Too Large, for a log that does not fit into memory.
     pub fn too_many_rows(rows: u64, limit: u64) -> Self {
         let message = format!("the log has {rows} rows; here it would be held in memory, and {limit} are taken");

@@ -33,6 +33,9 @@ const MAX_HEADERS: usize = 8 << 10;
 /// Maximum number of parts of a form.
 const MAX_PARTS: usize = 64;
 
+/// Maximum bytes of the text of a part.
+const MAX_TEXT: usize = 1000;
+
 /// Maximum bytes of a part with an unknown name.
 const MAX_SKIPPED: u64 = 64 << 10;
 
@@ -271,11 +274,20 @@ impl<'a> FormPart<'a> {
     /// # Errors
     /// `invalid_multipart` for more than a thousand bytes or for bytes that are not UTF-8; the errors of [`Multipart::next`].
     pub async fn text(self) -> Result<String> {
+        self.text_within(MAX_TEXT).await
+    }
+
+    /// Returns the text of a part with at most this number of bytes.
+    ///
+    /// # Errors
+    /// As [`FormPart::text`].
+    pub async fn text_within(self, max_bytes: usize) -> Result<String> {
         let mut bytes = Vec::new();
         while let Some(piece) = self.form.chunk().await? {
             bytes.extend_from_slice(&piece);
-            if bytes.len() > 1000 {
-                return Err(invalid(format!("the field {:?} has more than 1000 bytes", self.name.unwrap_or_default())));
+            if bytes.len() > max_bytes {
+                let name = self.name.unwrap_or_default();
+                return Err(invalid(format!("the field {name:?} has more than {max_bytes} bytes")));
             }
         }
         String::from_utf8(bytes)

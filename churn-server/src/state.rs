@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Auth;
@@ -21,6 +21,10 @@ use crate::waiting::WaitSlots;
 
 /// Maximum simultaneous uploads: in total, and of one organization. Each occupies a thread that checks it.
 const UPLOADS: (usize, usize) = (64, 16);
+
+/// Maximum number of files unpacked at once, of those whose unpacking takes memory: a spreadsheet is held as a whole, and zstd
+/// keeps a window of up to 128 MiB.
+const UNPACKING: usize = 2;
 
 /// The parts of a running server. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -45,6 +49,8 @@ pub struct StateParts {
     pub bodies: Bodies,
     /// Slots for uploads.
     pub uploads: Shares,
+    /// Slots for uploaded files whose unpacking takes memory.
+    pub unpacking: Semaphore,
     /// Cache of the models that answer requests.
     pub serving: Cached,
     /// Notified of every job accepted in this process, so that its worker looks at once.
@@ -138,6 +144,7 @@ impl AppState {
             shutdown,
             bodies,
             uploads,
+            unpacking: Semaphore::new(UNPACKING),
         }))
     }
 }

@@ -367,10 +367,49 @@ test("text from the data stays text, however long or strange", async () => {
   await context.close();
 });
 
+test("a file in another form is read, shown, and asked about", async () => {
+  const { context, page, quiet } = await open("acme/data");
+  await page.click("#new-organization");
+  await page.fill("#new-id", "forms");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash === "#forms/data");
+  await ready(page);
+  const exported = (name) => path(`tests/files/exports/${name}`);
+  await page.setInputFiles("#file", exported("german_excel.csv"));
+  await page.waitForSelector(".detected");
+  const found = Object.fromEntries(await page.$$eval(".detected dt", (terms) => terms.map((term) => [term.dataset.option, term.textContent])));
+  assert.equal(found.delimiter, 'delimiter = ";"');
+  assert.equal(found.decimal, 'decimal = ","');
+  assert.equal(found.date_format, 'date_format = "%d.%m.%Y"');
+  assert.match(await page.textContent(".detected .trial"), /18 rows of \d+ customers, 2024-/);
+  await page.waitForSelector('#datasets tr:has-text("german_excel.csv"):has-text("uploaded")');
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await page.emulateMedia({ colorScheme: options.colorScheme });
+    await shot(page, `found ${name}`);
+  }
+  await page.setViewportSize({ width: 1200, height: 900 });
+
+  // What can be read in two ways is asked, and the answer sends the file again.
+  await page.setInputFiles("#file", exported("ambiguous_dates.csv"));
+  await page.waitForSelector('.questions [data-question="date_format"]');
+  assert.equal(await page.$(".detected"), null);
+  assert.equal((await page.$$(".questions [data-answer]")).length, 2);
+  await shot(page, "question wide, light");
+  await page.click(".questions [data-answer*='%d/%m']");
+  await page.waitForSelector('#datasets tr:has-text("ambiguous_dates.csv"):has-text("uploaded")');
+  assert.equal(await page.$(".questions"), null);
+  const { datasets } = await page.evaluate(() => fetch("api/v1/churn/v2/organizations/forms/datasets").then((answer) => answer.json()));
+  assert.deepEqual(datasets.map((one) => one.read_options.date_format), ["%d/%m/%Y", "%d.%m.%Y"]);
+  quiet(/status of 422/);
+  await context.close();
+});
+
 test("what is refused is said, in place", async () => {
   const { context, page, quiet } = await open("acme/data");
   const bad = `${work}/bad.csv`;
-  writeFileSync(bad, "customer_id,event_date\nA,2024-01-01\nB,2024-13-01\n");
+  const rows = Array.from({ length: 24 }, (_, i) => `${i % 2 ? "A" : "B"},2024-01-${String(i + 1).padStart(2, "0")}`);
+  writeFileSync(bad, ["customer_id,event_date", rows[0], "B,2024-01-02,7", ...rows.slice(1), ""].join("\n"));
   await page.setInputFiles("#file", bad);
   await page.waitForSelector(".alert");
   const text = await page.textContent(".alert");

@@ -1,8 +1,9 @@
 // Data sets and jobs: uploads, their states, and the running jobs.
 import { at, file, get, post, remove, upload } from "./api.js";
+import { foundPanel, questionPanel } from "./detected.js";
 import { by, card, download, h } from "./dom.js";
 import { findingList, stopping } from "./findings.js";
-import { ask, complain, doing, fill, keepRows, live, nothing, say, shortId, state, time, took } from "./parts.js";
+import { ask, complain, doing, fill, keepRows, live, nothing, quiet, say, shortId, state, time, took } from "./parts.js";
 import { count, percent, plural, size, stages } from "./words.js";
 
 const kinds = { process_features: "Features", train: "Training", backtest: "Backtest", predict_bulk: "Scoring" };
@@ -61,22 +62,29 @@ export const button = (words, work, name = words) => h("button", { type: "button
 
 function uploading(view, look) {
   const { org, signal } = view;
-  const input = h("input", { id: "file", type: "file", accept: ".csv,text/csv,text/plain" });
+  const input = h("input", { id: "file", type: "file", accept: ".csv,.tsv,.txt,.gz,.zst,.xlsx" });
   const labelled = h("input", { id: "labelled", type: "checkbox" });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Sent" });
   const note = h("p", { role: "status" });
   let stop;
   const work = h("div", { hidden: true }, note, bar, h("p", { class: "buttons" }, h("button", { type: "button", class: "button small", onclick: () => stop.abort() }, "Stop")));
 
-  const send = async (chosen) => {
+  const result = h("div", {});
+
+  /** Sends a file. `options` are those of reading that answer the questions about it. */
+  const send = async (chosen, options = {}) => {
     stop = new AbortController();
     signal.addEventListener("abort", () => stop.abort());
     const form = new FormData();
+    form.append("detect", "true");
     form.append("has_churn_label", labelled.checked ? "true" : "false");
+    if (Object.keys(options).length > 0) form.append("read_options", JSON.stringify(options));
     form.append("file", chosen, chosen.name);
     work.hidden = false;
     input.disabled = true;
     bar.value = 0;
+    quiet();
+    result.replaceChildren();
     note.textContent = `Sending ${chosen.name}, ${size(chosen.size)}`;
     try {
       const made = await upload(at`organizations/${org}/upload-dataset`, form, (share) => {
@@ -85,10 +93,14 @@ function uploading(view, look) {
       }, stop.signal);
       work.hidden = true;
       say(`${chosen.name} is uploaded: ${plural(made.row_count, "row")}.`);
+      result.replaceChildren(...foundPanel(chosen.name, made.detected));
       look();
     } catch (error) {
       work.hidden = true;
-      if (!signal.aborted && error.code !== "stopped") complain(error, `${chosen.name} was not taken.`);
+      if (error.code === "unclear_file") {
+        result.replaceChildren(questionPanel(chosen.name, error.details, (answers) => send(chosen, merged(options, answers))));
+        say(`${chosen.name} can be read in several ways.`);
+      } else if (!signal.aborted && error.code !== "stopped") complain(error, `${chosen.name} was not taken.`);
     }
     input.disabled = false;
     input.value = "";
@@ -97,10 +109,10 @@ function uploading(view, look) {
 
   const drop = h("section", { class: "card drop", "aria-labelledby": "upload-title" },
     h("h2", { id: "upload-title", class: "drop-title" }, "Upload transactions"),
-    h("p", { class: "quiet" }, "A CSV file with a row for each event: customer_id, event_date and, where there are, amount and event_type."),
+    h("p", { class: "quiet" }, "A CSV file or a spreadsheet (.xlsx) with a row for each purchase, visit or other event: the customer, the date and, where there is one, the amount. Exports may stay as they are; what the columns, dates and numbers mean is found, and shown after the upload."),
     h("div", { class: "buttons" }, h("label", { class: "button primary", for: "file" }, "Choose a file", input)),
     h("div", { class: "checks" }, h("label", { for: "labelled" }, labelled, "It has a column churn_label")),
-    work);
+    work, result);
   drop.ondragover = (event) => {
     event.preventDefault();
     drop.classList.add("over");
@@ -113,6 +125,9 @@ function uploading(view, look) {
   };
   return drop;
 }
+
+/** Options of reading with further ones; columns are added one by one. */
+const merged = (options, more) => ({ ...options, ...more, ...(options.columns && more.columns && { columns: { ...options.columns, ...more.columns } }) });
 
 function datasetRow(view, one, look) {
   const path = at`organizations/${view.org}/datasets/${one.dataset_id}`;

@@ -11,11 +11,12 @@ use axum::routing::get;
 const PAGE: &str = include_str!("index.html");
 
 /// Name, content type and text of all files that the page loads from `/assets/`.
-const ASSETS: [(&str, &str, &str); 17] = [
+const ASSETS: [(&str, &str, &str); 18] = [
     ("app.js", SCRIPT, include_str!("app.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
     ("customers.js", SCRIPT, include_str!("customers.js")),
     ("data.js", SCRIPT, include_str!("data.js")),
+    ("detected.js", SCRIPT, include_str!("detected.js")),
     ("history.js", SCRIPT, include_str!("history.js")),
     ("models.js", SCRIPT, include_str!("models.js")),
     ("parts.js", SCRIPT, include_str!("parts.js")),

@@ -1,4 +1,4 @@
-//! Data sets: upload, status, download and deletion.
+//! Data sets: status, download and deletion, and the options for reading their files.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,158 +11,41 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::findings::FindingSchema;
-use super::{discard, discard_all, download};
-use crate::auth::{Admin, Read, Tenant, Write};
+use super::{discard_all, download};
+use crate::auth::{Admin, Read, Tenant};
 use crate::error::{ApiError, Result};
-use crate::extract::{DatasetPath, Json, Path, Query, boolean, checked_text, new_id};
-use crate::multipart::Multipart;
+use crate::extract::{DatasetPath, Json, Path, Query};
 use crate::state::AppState;
-use crate::storage::{Location, Uploaded, store_csv};
-use crate::store::{DatasetRow, DatasetStatus, JsonText, NewDataset, PageQuery};
+use crate::store::{DatasetRow, DatasetStatus, JsonText, PageQuery};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(upload))
         .routes(routes!(list))
         .routes(routes!(get, delete))
         .routes(routes!(file))
         .routes(routes!(features))
 }
 
-/// The form of an upload.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is only described: the fields are read as they come")]
-struct UploadForm {
-    /// A CSV file with a header. The columns customer_id and event_date are required; amount, event_type and churn_label are
-    /// optional.
-    #[schema(value_type = String, format = Binary)]
-    file: Vec<u8>,
-    /// True if the file has the column churn_label: true, false, 1, 0, True, False.
-    #[schema(default = "false", example = "false")]
-    has_churn_label: Option<String>,
-}
-
-/// Response to an upload.
-#[derive(Debug, Serialize, ToSchema)]
-struct UploadAnswer {
-    success: bool,
-    dataset_id: String,
-    /// Path of the file in this API. A download needs the same token.
-    #[schema(example = "/api/v1/churn/v2/organizations/acme/datasets/019ab0c4-9a4e-7d60-8d5c-1f0e8d3b2a10/file")]
-    file_url: String,
-    /// Number of rows, without the header.
-    #[schema(example = 1000)]
-    row_count: i64,
-    status: DatasetStatus,
-    #[schema(example = "Dataset uploaded: 1000 rows")]
-    message: String,
-}
-
-/// Upload a data set
-///
-/// The file is streamed to storage while its header and rows are checked. It counts only once it is complete: an upload that
-/// breaks off or is refused leaves nothing behind. The first upload creates the organization.
-#[utoipa::path(post, path = "/organizations/{org_id}/upload-dataset", tag = "data sets",
-    request_body(content = UploadForm, content_type = "multipart/form-data"),
-    responses((status = 200, body = UploadAnswer)))]
-async fn upload(
-    tenant: Tenant<Write>,
-    State(state): State<AppState>,
-    mut form: Multipart,
-) -> Result<Json<UploadAnswer>> {
-    let org_id = &tenant.org_id;
-    let _room = state.acquire_upload_slot(org_id)?;
-    let options = match state.store.organization(org_id).await {
-        Ok(organization) => organization.settings.0.read,
-        Err(error) if error.status() == StatusCode::NOT_FOUND => ReadOptions::default(),
-        Err(error) => return Err(error),
-    };
-    let (id, storage) = (new_id(), state.storage.as_ref());
-    let at = Location::dataset(org_id, &id)?;
-    let taken = async {
-        let (mut filename, mut stored, mut has_label, mut checked_label) = (None, None::<Uploaded>, false, false);
-        while let Some(field) = form.next().await? {
-            match field.name() {
-                Some("file") if stored.is_some() => {
-                    return Err(ApiError::bad_request("invalid_multipart", "the form has the field \"file\" twice"));
-                }
-                Some("file") => {
-                    filename = field.file_name().map(str::to_owned);
-                    checked_label = has_label;
-                    let options = with_label(options.clone(), has_label);
-                    let max_bytes = state.config.max_upload_bytes;
-                    let taken = store_csv(storage, &at, field.content(), max_bytes, &options).await;
-                    stored = Some(form.own_error_first(taken)?);
-                }
-                Some("has_churn_label") => has_label = boolean("has_churn_label", field.text().await?.trim())?,
-                // Other fields are skipped.
-                _ => (),
-            }
-        }
-        let Some(mut stored) = stored else {
-            return Err(ApiError::bad_request("invalid_multipart", "the form has no field \"file\""));
-        };
-        if has_label && !checked_label {
-            // The form named the label column only after the file, so the file is checked again.
-            let reader = storage.get(&at).await?.reader();
-            let options = with_label(options, true);
-            stored.csv = state.cpu.run(move || churn::check_csv(reader, &options)).await??;
-        }
-        // The file name is only informative: one that cannot be stored is dropped.
-        let filename = filename.as_deref().filter(|name| checked_text("filename", name, 255).is_ok());
-        let report = &stored.csv.report;
-        let new = NewDataset {
-            id: &id,
-            org_id,
-            filename,
-            has_churn_label: has_label,
-            row_count: report.rows as i64,
-            bad_rows: report.bad as i64,
-            bytes: stored.size as i64,
-            file_key: &at.to_string(),
-        };
-        let mut tx = state.store.begin().await?;
-        tx.ensure_organization(org_id).await?;
-        tx.insert_dataset(&new).await?;
-        tx.commit().await?;
-        Ok(report.rows)
-    };
-    let rows = match taken.await {
-        Ok(rows) => rows,
-        Err(error) => {
-            discard(&state, &at).await;
-            return Err(error);
-        }
-    };
-    metrics::counter!("churn_uploaded_rows_total").increment(rows);
-    Ok(Json(UploadAnswer {
-        success: true,
-        file_url: format!("{}/file", path_of(org_id, &id)),
-        row_count: rows as i64,
-        status: DatasetStatus::Uploaded,
-        message: format!("Dataset uploaded: {rows} rows"),
-        dataset_id: id,
-    }))
-}
-
 /// Adds the column `churn_label` to the reading options if the file has labels and the options name no label column.
-fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
+pub(super) fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
     if has_label && read.columns.churn_label.is_none() {
         read.columns.churn_label = Some("churn_label".to_owned());
     }
     read
 }
 
-/// Returns the options for reading the rows of a data set: those of the organization, overridden by those of the data set.
+/// Returns the options for reading the rows of a data set: those of the organization, overridden by those of the data set. The
+/// encoding is that of the stored file, UTF-8, whatever the uploaded file had.
 ///
 /// # Errors
 /// `invalid_body` for invalid options.
 pub(crate) fn read_options(read: ReadOptions, dataset: &DatasetRow) -> Result<ReadOptions> {
     let own = dataset.read_options.as_ref().map(|own| &own.0);
-    Ok(with_label(changed(read, own)?, dataset.has_churn_label))
+    let options = with_label(changed(read, own)?, dataset.has_churn_label);
+    Ok(ReadOptions { encoding: None, ..options })
 }
 
 /// Returns the reading options with the keys of `changes` replaced.
@@ -211,7 +94,7 @@ struct DatasetAnswer {
     /// large to be checked.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
-    /// Reading options that were given for this data set.
+    /// Reading options of this data set that differ from those of the organization: given, or found at the upload.
     #[schema(value_type = Object, example = json!({"last_day": "2024-12-23"}))]
     read_options: Map<String, Value>,
     error: Option<FailureBody>,
@@ -250,7 +133,7 @@ impl FailureBody {
 }
 
 /// Returns the path of a data set in this API.
-fn path_of(org_id: &str, id: &str) -> String {
+pub(super) fn path_of(org_id: &str, id: &str) -> String {
     format!("{}/organizations/{org_id}/datasets/{id}", super::BASE)
 }
 
@@ -335,6 +218,8 @@ async fn get(
 }
 
 /// The file as it was uploaded
+///
+/// A file that was uploaded with `detect` is returned as its text: unpacked, and in UTF-8.
 #[utoipa::path(get, path = "/organizations/{org_id}/datasets/{dataset_id}/file", tag = "data sets",
     responses((status = 200, content_type = "text/csv", body = String)))]
 async fn file(

@@ -4,6 +4,7 @@ mod backtests;
 mod batches;
 mod bulk;
 mod datasets;
+mod detected;
 mod docs;
 mod findings;
 mod health;
@@ -14,6 +15,7 @@ mod observe;
 mod organizations;
 mod predict;
 mod training;
+mod uploads;
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -58,6 +60,7 @@ const BROWSER_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe
 fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
     let api = OpenApiRouter::new()
         .merge(organizations::router())
+        .merge(uploads::router())
         .merge(datasets::router())
         .merge(findings::router())
         .merge(training::router())

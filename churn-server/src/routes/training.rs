@@ -51,7 +51,8 @@ pub(super) struct AllowQuery {
 /// Runs in the background. If a job is making the features already, the response names that job. The rows are checked against
 /// the organization's definition of churn, and `findings` of the data set holds the result. Rows far away from all others stop
 /// the job with the code `finding`, unless `allow` lists the code of the finding. A JSON body sets reading options for this
-/// data set alone, such as the `last_day` that a finding suggests. They are stored and also used for training and scoring.
+/// data set alone, such as the `last_day` that a finding suggests. They are stored and also used for training and scoring;
+/// options given before, or found at the upload, stay unless the body has the same key.
 #[utoipa::path(post, path = "/organizations/{org_id}/datasets/{dataset_id}/process-features", tag = "data sets", params(AllowQuery),
     request_body(content = Option<Value>, content_type = "application/json", description = "Options of reading for this data set: those of the organization's `read` that differ", example = json!({"last_day": "2024-12-23"})),
     responses((status = 202, body = FeaturesStarted)))]
@@ -68,8 +69,11 @@ async fn process_features(
     let mut tx = state.store.begin().await?;
     let settings = tx.organization(&tenant.org_id).await?.settings.0;
     if let Some(options) = options {
-        check_options(changed(settings.read.clone(), Some(&options))?)?;
-        dataset.read_options = Some(JsonText(options));
+        // Those of the upload stay, because the file cannot be read without them.
+        let mut all = dataset.read_options.take().map(|own| own.0).unwrap_or_default();
+        all.extend(options);
+        check_options(changed(settings.read.clone(), Some(&all))?)?;
+        dataset.read_options = Some(JsonText(all));
     }
     let new = new_id();
     let job_id = match tx.mark_processing(&dataset.id, &new).await? {
@@ -216,7 +220,7 @@ pub(super) fn settings_of(body: &[u8], what: &str) -> Result<Option<Map<String, 
 }
 
 /// Refuses reading options that the reader would refuse.
-fn check_options(read: churn::ReadOptions) -> Result<()> {
+pub(super) fn check_options(read: churn::ReadOptions) -> Result<()> {
     let settings = Settings { read, ..Settings::default() };
     settings.check()
 }

@@ -33,7 +33,7 @@ pub use memory::Memory;
 pub use retry::Backoff;
 pub use s3::{S3, S3Config};
 pub use supabase::{Supabase, SupabaseConfig};
-pub use upload::{UploadError, Uploaded, put_written, store_csv};
+pub use upload::{UploadError, Uploaded, put_written, store_any, store_csv, store_text};
 
 /// A stream of bytes.
 pub type ByteStream<'a> = stream::BoxStream<'a, io::Result<Bytes>>;

@@ -56,6 +56,18 @@ impl std::fmt::Display for UploadError {
 
 impl std::error::Error for UploadError {}
 
+impl From<churn::Error> for UploadError {
+    fn from(error: churn::Error) -> Self {
+        UploadError::Csv(error)
+    }
+}
+
+impl From<StorageError> for UploadError {
+    fn from(error: StorageError) -> Self {
+        UploadError::Storage(error)
+    }
+}
+
 /// Stores a CSV file while its header and all rows are checked. The object appears only after all of it has arrived and passed
 /// the check: with the default options no row may be bad, with `skip` as many as the options allow. Memory does not depend on
 /// the size of the file. The check occupies a thread for blocking work during the whole upload.
@@ -72,26 +84,106 @@ pub async fn store_csv<E>(
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
 {
+    match store_and_check(storage, at, body, max_bytes, options, OnRefusal::Stop).await {
+        (_, Some(Err(error))) => Err(UploadError::Csv(error)),
+        (Err(error), _) => Err(UploadError::Storage(error)),
+        (Ok(size), Some(Ok(csv))) => Ok(Uploaded { size, csv }),
+        (Ok(_), None) => Err(unread(at)),
+    }
+}
+
+/// Stores a file that is checked as CSV on the way, also if the check refuses it. Returns its size and the result of the check.
+///
+/// # Errors
+/// The error of storing it.
+pub async fn store_any<E>(
+    storage: &dyn Storage,
+    at: &Location,
+    body: impl Stream<Item = Result<Bytes, E>> + Send,
+    max_bytes: u64,
+    options: &ReadOptions,
+) -> Result<(u64, churn::Result<CheckedCsv>), UploadError>
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
+    match store_and_check(storage, at, body, max_bytes, options, OnRefusal::GoOn).await {
+        (Err(error), _) => Err(UploadError::Storage(error)),
+        (Ok(size), Some(checked)) => Ok((size, checked)),
+        (Ok(_), None) => Err(unread(at)),
+    }
+}
+
+/// Stores the text of a reader while its header and all rows are checked, like [`store_csv`]. Reader and check share a thread
+/// for blocking work.
+///
+/// # Errors
+/// The error of the reader or of the text, or of storing it.
+pub async fn store_text<R: Read>(
+    storage: &dyn Storage,
+    at: &Location,
+    open: impl FnOnce() -> churn::Result<R> + Send + 'static,
+    max_bytes: u64,
+    options: ReadOptions,
+) -> Result<Uploaded, UploadError> {
+    let write = move |writer: &mut dyn Write| Ok(check_csv(Copied { text: open()?, writer }, &options)?);
+    let (size, csv) = put_written::<_, UploadError>(storage, at, "text/csv", max_bytes, write).await?;
+    Ok(Uploaded { size, csv })
+}
+
+/// Reader that writes to a second place what is read. The check reads its file to the end, so all of it is written.
+struct Copied<'a, R> {
+    text: R,
+    writer: &'a mut dyn Write,
+}
+
+impl<R: Read> Read for Copied<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.text.read(buffer)?;
+        self.writer.write_all(&buffer[..count])?;
+        Ok(count)
+    }
+}
+
+/// Handling of a file that the check refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnRefusal {
+    /// The stream fails, so nothing is stored.
+    Stop,
+    /// The rest is stored too.
+    GoOn,
+}
+
+/// Result of storing, and of the check; None if the check was not reached.
+type Stored = (Result<u64, StorageError>, Option<churn::Result<CheckedCsv>>);
+
+async fn store_and_check<E>(
+    storage: &dyn Storage,
+    at: &Location,
+    body: impl Stream<Item = Result<Bytes, E>> + Send,
+    max_bytes: u64,
+    options: &ReadOptions,
+    on_refusal: OnRefusal,
+) -> Stored
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
     let (pieces, received) = mpsc::channel(WAITING);
     let options = options.clone();
     let check = tokio::task::spawn_blocking(move || check_csv(Received::new(received), &options));
     let verdict = Arc::new(Mutex::new(None));
-    let tee = Tee { body: Box::pin(body), pieces, check, verdict: verdict.clone() };
+    let tee = Tee { body: Box::pin(body), pieces, check, verdict: verdict.clone(), on_refusal };
     let stream = stream::unfold(Some(tee), |tee| async {
         let (piece, tee) = tee?.next().await?;
         Some((piece, tee))
     });
     let stored = storage.put(at, "text/csv", pin!(stream).boxed(), max_bytes).await;
     let verdict = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match (stored, verdict) {
-        (_, Some(Err(error))) => Err(UploadError::Csv(error)),
-        (Err(error), _) => Err(UploadError::Storage(error)),
-        (Ok(size), Some(Ok(csv))) => Ok(Uploaded { size, csv }),
-        (Ok(_), None) => Err(UploadError::Storage(StorageError::new(
-            StorageErrorKind::Other,
-            format!("{at} was stored without having been read to its end"),
-        ))),
-    }
+    (stored, verdict)
+}
+
+fn unread(at: &Location) -> UploadError {
+    let message = format!("{at} was stored without having been read to its end");
+    UploadError::Storage(StorageError::new(StorageErrorKind::Other, message))
 }
 
 /// Passes a body on piece by piece while it is checked. Its stream ends only after the check.
@@ -100,6 +192,7 @@ struct Tee<S> {
     pieces: mpsc::Sender<Bytes>,
     check: tokio::task::JoinHandle<churn::Result<CheckedCsv>>,
     verdict: Arc<Mutex<Option<churn::Result<CheckedCsv>>>>,
+    on_refusal: OnRefusal,
 }
 
 impl<S, E> Tee<S>
@@ -115,7 +208,7 @@ where
         };
         // A closed channel means that the check has already failed.
         if let Some(piece) = piece
-            && self.pieces.send(piece.clone()).await.is_ok()
+            && (self.pieces.send(piece.clone()).await.is_ok() || self.on_refusal == OnRefusal::GoOn)
         {
             return Some((Ok(piece), Some(self)));
         }
@@ -124,7 +217,7 @@ where
             Ok(checked) => checked,
             Err(error) => return Some((Err(io::Error::other(error)), None)),
         };
-        let refused = checked.is_err();
+        let refused = checked.is_err() && self.on_refusal == OnRefusal::Stop;
         *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(checked);
         refused.then(|| (Err(io::Error::other("the file is refused")), None))
     }

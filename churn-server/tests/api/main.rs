@@ -8,6 +8,7 @@ mod bulk;
 mod databases;
 mod datasets;
 mod deletion;
+mod detected;
 mod errors;
 mod findings;
 mod forms;

@@ -111,12 +111,22 @@ impl Server {
 
     /// A form of these fields in this order; `file` is sent as a file.
     pub(crate) async fn form(&self, path: &str, token: &str, fields: &[(&str, &str)]) -> Answer {
-        let mut body = String::new();
+        let fields: Vec<(&str, &[u8])> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        self.form_of(path, token, "log.csv", &fields).await
+    }
+
+    /// A form whose fields may be any bytes, with the name of its file.
+    pub(crate) async fn form_of(&self, path: &str, token: &str, filename: &str, fields: &[(&str, &[u8])]) -> Answer {
+        let mut body = Vec::new();
         for (name, value) in fields {
-            let file = if *name == "file" { "; filename=\"log.csv\"\r\ncontent-type: text/csv" } else { "" };
-            body += &format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n");
+            let file = match *name {
+                "file" => format!("; filename=\"{filename}\"\r\ncontent-type: text/csv"),
+                _ => String::new(),
+            };
+            let head = format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+            body.extend_from_slice(&[head.as_bytes(), value, b"\r\n"].concat());
         }
-        body += "--edge--\r\n";
+        body.extend_from_slice(b"--edge--\r\n");
         let mut request =
             Request::builder().method("POST").uri(path).header("content-type", "multipart/form-data; boundary=edge");
         if !token.is_empty() {

@@ -13,10 +13,12 @@ pub(crate) const MOST_BYTES: u64 = 2 << 30;
 const MOST_TEXT: usize = 1 << 30;
 /// Largest number of columns.
 const MOST_COLUMNS: u32 = 2_000;
+/// Largest number of rows, as the format has it. A file can name a cell of any row, and each row before it takes memory.
+const MOST_ROWS: u32 = 1 << 20;
 
-/// Reads a spreadsheet and returns the cells of its one visible sheet that has any. Dates are written as `YYYY-MM-DD HH:MM:SS`, numbers
-/// with all their digits. Rows without a cell are blank lines. `most_bytes` limits the size of the file, and of its parts together
-/// as they are after decompression.
+/// Reads a spreadsheet and returns the cells of its one visible sheet that has any. Dates are written as `YYYY-MM-DD HH:MM:SS`,
+/// numbers with all their digits. Rows without a cell are blank lines. `most_bytes` limits the size of the file, of its parts
+/// together as they are after decompression, and of the text of its sheets, which can be larger because cells share their texts.
 pub(crate) fn to_csv(reader: impl Read, most_bytes: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = reader.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes)? as u64;
@@ -27,9 +29,11 @@ pub(crate) fn to_csv(reader: impl Read, most_bytes: u64) -> Result<Vec<u8>> {
     let is_visible = |sheet: &&Sheet| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet;
     let names: Vec<String> = book.sheets_metadata().iter().filter(is_visible).map(|sheet| sheet.name.clone()).collect();
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut left = usize::try_from(most_bytes).unwrap_or(MOST_TEXT).min(MOST_TEXT);
     for name in names {
-        let text = sheet(&mut book, &name)?;
+        let text = sheet(&mut book, &name, left)?;
         if !text.is_empty() {
+            left = left.saturating_sub(text.len());
             found.push((name, text));
         }
     }
@@ -65,7 +69,8 @@ fn unreadable(why: &str) -> Error {
     Error::new(ErrorKind::Io, format!("the spreadsheet cannot be read: {why}"))
 }
 
-fn sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>> {
+/// The text of one sheet, at most of this size.
+fn sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: &str, most: usize) -> Result<Vec<u8>> {
     let mut cells = book.worksheet_cells_reader(name).map_err(|error| unreadable(&error.to_string()))?;
     let mut text = String::new();
     // The place of the next field.
@@ -77,7 +82,7 @@ fn sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>> {
         if value.is_empty() {
             continue;
         }
-        if to_column >= MOST_COLUMNS || text.len() > MOST_TEXT {
+        if to_row >= MOST_ROWS || to_column >= MOST_COLUMNS || text.len() + value.len() > most {
             return Err(unreadable("it is too large; save it as CSV"));
         }
         while row < to_row {
@@ -97,7 +102,7 @@ fn sheet(book: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Result<Vec<u8>> {
     widths.push((text.len(), column));
     // Cells at the end of a row may be empty: every row gets as many fields as the widest.
     let widest = widths.iter().map(|width| width.1).max().unwrap_or(0);
-    if text.len() + widths.len() * widest as usize > MOST_TEXT {
+    if text.len() + widths.len() * widest as usize > most {
         return Err(unreadable("it is too large; save it as CSV"));
     }
     let mut padded = String::with_capacity(text.len());

@@ -1,0 +1,63 @@
+// What the server found in an uploaded file, and the questions that only the owner of the file can answer.
+import { h } from "./dom.js";
+import { field, option, sentence } from "./parts.js";
+import { money, plural } from "./words.js";
+
+const columns = [["customer_id", "Customer"], ["event_date", "Date"]];
+
+/** The value of an option as text. Spaces stay visible because texts are quoted. */
+const shown = (value) => (Array.isArray(value) ? value.map(shown).join(", ") : JSON.stringify(value));
+
+const assigned = (options) => Object.entries(options).map(([name, value]) => `${name} = ${shown(value)}`).join(", ");
+
+/** The form that was found: options with reasons, doubts, and what the sample says with them. Nothing for a file in the standard
+ *  form without a doubt. */
+export function foundPanel(name, { found, doubts, export: system, trial }) {
+  if (found.length === 0 && doubts.length === 0) return [];
+  return [h("div", { class: "note detected" },
+    h("p", {}, h("strong", {}, `How ${name} is read`), system && `: as an export of ${system}`),
+    found.length > 0 && h("dl", {}, found.map((one) => [
+      h("dt", { "data-option": one.option }, h("code", {}, `${one.option} = ${shown(one.value)}`)),
+      h("dd", {}, one.reason)])),
+    trial && h("p", { class: "trial" }, `In a sample of it: ${plural(trial.rows, "row")} of ${plural(trial.customers, "customer")}, ${trial.first_day} to ${trial.last_day}, amounts of ${money(trial.total_amount)} in total.`),
+    doubts.length > 0 && h("ul", { class: "doubts" }, doubts.map((doubt) => h("li", {}, sentence(doubt)))),
+    h("p", {}, "If this is not what the file means, delete the data set."))];
+}
+
+/** The questions about a file. `answer(options)` sends the file again with these options of reading. */
+export function questionPanel(name, { questions, header }, answer) {
+  return h("div", { class: "alert questions", role: "group", "aria-label": `Questions about ${name}` },
+    h("h2", {}, `${name} can be read in several ways`),
+    questions.map((question) => h("div", { "data-question": question.code },
+      h("p", {}, sentence(question.message)),
+      h("p", { class: "buttons" }, question.readings.map(({ options, example }) =>
+        h("button", { type: "button", class: "button small", "data-answer": assigned(options), onclick: () => answer(options) }, example))),
+      own(question, header ?? [], answer))),
+    h("p", { class: "quiet" }, "Nothing of the file was kept."));
+}
+
+/** A form for a question whose answers cannot be listed. */
+function own({ code }, header, answer) {
+  if (code === "columns") {
+    const choices = (id, label) => field(id, label, h("select", { id, name: id }, option("", "as found"), header.map((name) => option(name, name))));
+    return h("form", { onsubmit: (event) => {
+      event.preventDefault();
+      const given = new FormData(event.currentTarget);
+      const chosen = Object.fromEntries(columns.map(([id]) => [id, given.get(`column-${id}`)]).filter(([, name]) => name !== ""));
+      answer({ ...(Object.keys(chosen).length > 0 && { columns: chosen }), ...(given.has("skip_anonymous") && { skip_anonymous: true }) });
+    } },
+    h("div", { class: "fields" }, columns.map(([id, label]) => choices(`column-${id}`, label))),
+    h("div", { class: "checks" }, h("label", { for: "skip_anonymous" }, h("input", { id: "skip_anonymous", name: "skip_anonymous", type: "checkbox" }), "Leave out rows without a customer")),
+    h("p", { class: "buttons" }, h("button", { class: "button small" }, "Send it again")));
+  }
+  if (code === "encoding") {
+    return h("form", { onsubmit: (event) => {
+      event.preventDefault();
+      const encoding = new FormData(event.currentTarget).get("encoding").trim();
+      if (encoding !== "") answer({ encoding });
+    } },
+    h("div", { class: "fields" }, field("encoding", "Encoding", h("input", { id: "encoding", name: "encoding", type: "text", autocomplete: "off" }), "Such as windows-1252, windows-1251 or shift_jis.")),
+    h("p", { class: "buttons" }, h("button", { class: "button small" }, "Send it again")));
+  }
+  return false;
+}

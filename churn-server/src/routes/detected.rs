@@ -1,0 +1,236 @@
+//! Uploads in the forms that files have: the form of a stored file is found, and its text is stored as plain CSV in UTF-8.
+//!
+//! The file is read twice from the storage, because the form is found from a sample of the whole file. Neither pass holds the
+//! file in memory, except a spreadsheet, whose parts are bounded.
+
+use std::io::{self, Cursor, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::StatusCode;
+use churn::{Detected, ErrorKind, Json, Question, ReadOptions, decoded_text, detect};
+use serde_json::{Map, Value, json};
+
+use crate::error::{ApiError, Result};
+use crate::state::AppState;
+use crate::storage::{Location, Storage, UploadError, Uploaded, store_text};
+
+/// Maximum bytes of the parts of a spreadsheet together, and of its text.
+const MAX_SPREADSHEET: u64 = 64 << 20;
+
+/// First bytes of gzip, of zstd, and of zip files such as spreadsheets.
+const GZIP: &[u8] = b"\x1f\x8b";
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+const ZIP: &[u8] = b"PK\x03\x04";
+
+/// Finds the form of the file at `received`, and stores its text at `at`. Returns what was stored, and what was found. The
+/// options that were found include the encoding of the received file; the stored text is UTF-8. `answers` are the options that
+/// were given for this file; they are part of `given`.
+///
+/// # Errors
+/// `unclear_file` with the questions in the details; `unreadable_file` for a file that cannot be unpacked or decoded;
+/// `payload_too_large` for a text larger than MAX_UPLOAD_BYTES; those of the data and of the storage.
+pub(super) async fn store_detected(
+    state: &AppState,
+    received: &Location,
+    size: u64,
+    at: &Location,
+    given: &ReadOptions,
+    answers: &Map<String, Value>,
+) -> Result<(Uploaded, Detected)> {
+    let storage = state.storage.as_ref();
+    let head = first_bytes(storage, received, size).await?;
+    let is_spreadsheet = head.starts_with(ZIP);
+    let _slot = match is_spreadsheet || head.starts_with(ZSTD) {
+        true => Some(state.unpacking.acquire().await.map_err(ApiError::internal)?),
+        false => None,
+    };
+    let max_bytes = state.config.max_upload_bytes;
+    let limit = if is_spreadsheet { max_bytes.min(MAX_SPREADSHEET) } else { max_bytes };
+    let trouble = Trouble::default();
+    let opened = |source, encoding: Option<String>| {
+        let trouble = trouble.clone();
+        move || open(source, encoding.as_deref(), limit, is_spreadsheet, trouble)
+    };
+
+    let open_sample = opened(storage.get(received).await?.reader(), given.encoding.clone());
+    let options = ReadOptions { encoding: None, ..given.clone() };
+    let found = state.cpu.run(move || detect(open_sample()?, &options)).await?;
+    let mut detected = found.map_err(|error| trouble.explain(error, max_bytes))?;
+    // The sample was decoded with a given encoding, so none was found.
+    detected.options.encoding = detected.options.encoding.or_else(|| given.encoding.clone());
+    // An answer that is the default, such as the decimal point, does not show in the options, so the question comes again.
+    detected.questions.retain(|question| !is_answered(question, answers));
+    if !detected.questions.is_empty() {
+        return Err(unclear(detected));
+    }
+
+    let open_text = opened(storage.get(received).await?.reader(), detected.options.encoding.clone());
+    let options = ReadOptions { encoding: None, ..detected.options.clone() };
+    let stored = store_text(storage, at, open_text, max_bytes, options).await;
+    let uploaded = stored.map_err(|error| match error {
+        UploadError::Csv(error) => trouble.explain(error, max_bytes),
+        UploadError::Storage(error) => error.into(),
+    })?;
+    Ok((uploaded, detected))
+}
+
+/// The first bytes of an object of this size.
+async fn first_bytes(storage: &dyn Storage, at: &Location, size: u64) -> Result<bytes::Bytes> {
+    let length = size.min(4);
+    if length == 0 {
+        return Ok(bytes::Bytes::new());
+    }
+    Ok(storage.get_range(at, 0..length).await?.bytes(length).await?)
+}
+
+/// Opens the text of a file, with a limit on its size.
+fn open<R: Read>(
+    source: R,
+    encoding: Option<&str>,
+    limit: u64,
+    is_spreadsheet: bool,
+    trouble: Trouble,
+) -> churn::Result<impl Read + use<R>> {
+    let source = Source { source, trouble: trouble.clone() };
+    // Here the limit of the parts of a spreadsheet counts; the size of the text is limited below, where the reason is kept.
+    let most = if is_spreadsheet { limit } else { u64::MAX };
+    let mut text = Limited { text: decoded_text(source, encoding, most)?, left: limit, trouble };
+    let mut head = Vec::with_capacity(4);
+    text.by_ref().take(4).read_to_end(&mut head)?;
+    // The reader of the sample would unpack it again, without a limit.
+    if [GZIP, ZSTD, ZIP].iter().any(|magic| head.starts_with(magic)) {
+        return Err(io::Error::other("the file is compressed twice; unpack it once").into());
+    }
+    Ok(Cursor::new(head).chain(text))
+}
+
+/// Reasons for a failure of a reader that its error does not tell apart.
+#[derive(Clone, Debug, Default)]
+struct Trouble {
+    /// Error of the storage.
+    source: Arc<Mutex<Option<io::Error>>>,
+    /// True if the text is larger than its limit.
+    is_too_large: Arc<AtomicBool>,
+}
+
+impl Trouble {
+    /// The error for the caller. A fault of the file is theirs, a fault of the storage is ours.
+    fn explain(&self, error: churn::Error, max_bytes: u64) -> ApiError {
+        if let Some(error) = self.source.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            tracing::warn!(%error, "an uploaded file could not be read from the storage");
+            return ApiError::unavailable("the storage cannot be read at the moment");
+        }
+        if self.is_too_large.load(Ordering::Relaxed) {
+            return ApiError::too_large_unpacked(max_bytes);
+        }
+        match error.kind() {
+            ErrorKind::Io => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable_file", error.to_string()),
+            _ => error.into(),
+        }
+    }
+}
+
+/// Reader that keeps the error of the storage.
+struct Source<R> {
+    source: R,
+    trouble: Trouble,
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.read(buffer).inspect_err(|error| {
+            let kept = io::Error::new(error.kind(), error.to_string());
+            *self.trouble.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        })
+    }
+}
+
+/// Reader that fails beyond a limit.
+struct Limited<R> {
+    text: R,
+    left: u64,
+    trouble: Trouble,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.text.read(buffer)?;
+        match self.left.checked_sub(count as u64) {
+            Some(left) => {
+                self.left = left;
+                Ok(count)
+            }
+            None => {
+                self.trouble.is_too_large.store(true, Ordering::Relaxed);
+                Err(io::Error::other("the text of the file is too large"))
+            }
+        }
+    }
+}
+
+/// Returns true if the given options are those of a reading.
+fn is_answered(question: &Question, given: &Map<String, Value>) -> bool {
+    let is_given = |(name, value): &(String, Json)| given.get(name) == Some(&json!(value));
+    question.readings.iter().any(|reading| !reading.options.is_empty() && reading.options.iter().all(is_given))
+}
+
+/// The error for a file with questions. A reading is an object that can be sent as `read_options`.
+fn unclear(detected: Detected) -> ApiError {
+    let asked = |question: &Question| {
+        let readings: Vec<Value> = question
+            .readings
+            .iter()
+            .map(|reading| {
+                let options: Map<String, Value> =
+                    reading.options.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                json!({ "options": options, "example": reading.example })
+            })
+            .collect();
+        json!({ "code": question.code, "message": question.message, "readings": readings })
+    };
+    let questions: Vec<Value> = detected.questions.iter().map(asked).collect();
+    let details = json!({ "questions": questions, "header": detected.header, "rows": detected.rows });
+    match detected.into_options() {
+        Err(error) => ApiError::from(error).with_details(details),
+        Ok(_) => ApiError::internal("a file without a question is not unclear"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8], limit: u64) -> (churn::Result<String>, Trouble) {
+        let trouble = Trouble::default();
+        let mut text = String::new();
+        let read = open(bytes, None, limit, false, trouble.clone()).and_then(|mut reader| {
+            reader.read_to_string(&mut text)?;
+            Ok(())
+        });
+        (read.map(|()| text), trouble)
+    }
+
+    #[test]
+    fn a_fault_of_the_file_is_told_from_one_of_the_storage() {
+        let (read, _) = text(b"customer_id", 11);
+        assert_eq!(read.expect("it is small enough"), "customer_id");
+        let (read, trouble) = text(b"customer_id", 10);
+        let error = trouble.explain(read.expect_err("it is too large"), 10);
+        assert_eq!((error.status(), error.code()), (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"));
+        let (read, trouble) = text(b"\x1f\x8b no gzip", 100);
+        let error = trouble.explain(read.expect_err("it is broken"), 100);
+        assert_eq!((error.status(), error.code()), (StatusCode::UNPROCESSABLE_ENTITY, "unreadable_file"));
+
+        struct Away;
+        impl Read for Away {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the connection is gone"))
+            }
+        }
+        let trouble = Trouble::default();
+        let error = open(Away, None, 100, false, trouble.clone()).map(drop).expect_err("it is away");
+        let error = trouble.explain(error, 100);
+        assert_eq!((error.status(), error.code()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
+    }
+}
