@@ -101,6 +101,8 @@ fn exports_are_read_right_or_there_is_a_question() {
                     options[option] = serde_json::to_value(value).expect("JSON");
                 }
                 let options: ReadOptions = serde_json::from_value(options).expect("options");
+                let again = detect(open(name), &options).unwrap_or_else(|error| panic!("{name}: {error}"));
+                assert!(again.questions.is_empty() && again.trial.is_some(), "{name}: the answer is asked again");
                 let events = Events::from_csv(open(name), &options).unwrap_or_else(|error| panic!("{name}: {error}"));
                 let found = read_events(&events);
                 assert!(answers.iter().any(|answer| same(&found, &events_of(&answer["rows"]))), "{name}: {reading:?}");

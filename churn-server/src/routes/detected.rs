@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
-use churn::{Detected, ErrorKind, Json, Question, ReadOptions, decoded_text, detect};
+use churn::{Detected, ErrorKind, Question, ReadOptions, decoded_text, detect};
 use serde_json::{Map, Value, json};
 
 use crate::error::{ApiError, Result};
@@ -24,8 +24,7 @@ const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 const ZIP: &[u8] = b"PK\x03\x04";
 
 /// Finds the form of the file at `received`, and stores its text at `at`. Returns what was stored, and what was found. The
-/// options that were found include the encoding of the received file; the stored text is UTF-8. `answers` are the options that
-/// were given for this file; they are part of `given`.
+/// options that were found include the encoding of the received file; the stored text is UTF-8.
 ///
 /// # Errors
 /// `unclear_file` with the questions in the details; `unreadable_file` for a file that cannot be unpacked or decoded;
@@ -36,7 +35,6 @@ pub(super) async fn store_detected(
     size: u64,
     at: &Location,
     given: &ReadOptions,
-    answers: &Map<String, Value>,
 ) -> Result<(Uploaded, Detected)> {
     let storage = state.storage.as_ref();
     let head = first_bytes(storage, received, size).await?;
@@ -59,8 +57,6 @@ pub(super) async fn store_detected(
     let mut detected = found.map_err(|error| trouble.explain(error, max_bytes))?;
     // The sample was decoded with a given encoding, so none was found.
     detected.options.encoding = detected.options.encoding.or_else(|| given.encoding.clone());
-    // An answer that is the default, such as the decimal point, does not show in the options, so the question comes again.
-    detected.questions.retain(|question| !is_answered(question, answers));
     if !detected.questions.is_empty() {
         return Err(unclear(detected));
     }
@@ -169,12 +165,6 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// Returns true if the given options are those of a reading.
-fn is_answered(question: &Question, given: &Map<String, Value>) -> bool {
-    let is_given = |(name, value): &(String, Json)| given.get(name) == Some(&json!(value));
-    question.readings.iter().any(|reading| !reading.options.is_empty() && reading.options.iter().all(is_given))
-}
-
 /// The error for a file with questions. A reading is an object that can be sent as `read_options`.
 fn unclear(detected: Detected) -> ApiError {
     let asked = |question: &Question| {
@@ -187,7 +177,9 @@ fn unclear(detected: Detected) -> ApiError {
                 json!({ "options": options, "example": reading.example })
             })
             .collect();
-        json!({ "code": question.code, "message": question.message, "readings": readings })
+        json!({
+            "code": question.code, "message": question.message, "option": question.option, "readings": readings,
+        })
     };
     let questions: Vec<Value> = detected.questions.iter().map(asked).collect();
     let details = json!({ "questions": questions, "header": detected.header, "rows": detected.rows });

@@ -81,7 +81,7 @@ struct DetectedAnswer {
     found: Vec<Found>,
     /// Sentences on unusual things that do not keep the file from being read.
     doubts: Vec<String>,
-    /// The sample read with these options; null if it was not read because `read_options` answer a question with defaults.
+    /// The sample read with these options.
     #[schema(value_type = Option<TrialReadSchema>)]
     trial: Option<TrialRead>,
     /// Names of the columns, in order.
@@ -135,6 +135,8 @@ struct TrialReadSchema {
     last_day: String,
     /// Sum of the amounts.
     total_amount: f64,
+    /// Event types in byte order, at most 50 of them.
+    event_types: Vec<String>,
 }
 
 /// Upload a data set
@@ -154,7 +156,7 @@ struct TrialReadSchema {
         (status = 413, description = "The file, or its text after unpacking, is larger than MAX_UPLOAD_BYTES (`payload_too_large`)", body = ErrorBody),
         (status = 422, description = "The file or the options cannot be used: a row is wrong (`bad_rows`), the options are invalid \
             (`invalid_body`). With `detect` also: the file cannot be unpacked or decoded (`unreadable_file`), or it can be read \
-            in several ways (`unclear_file`); then `details.questions` lists the questions, each with `code`, `message` and \
+            in several ways (`unclear_file`); then `details.questions` lists the questions, each with `code`, `message`, the `option` that answers it, and \
             `readings`. A reading has `options`, an object for `read_options`, and an `example`. `details.header` and \
             `details.rows` show the beginning of the file", body = ErrorBody),
     ))]
@@ -178,9 +180,8 @@ async fn upload(
         let options = fields.options(&of_organization)?;
         let (id, at, uploaded, options, detected) = match fields.detect {
             true => {
-                let answers = &fields.read_options;
                 let (uploaded, detected) =
-                    store_detected(&state, &received_at, received.size, &text_at, &options, answers).await?;
+                    store_detected(&state, &received_at, received.size, &text_at, &options).await?;
                 (text_id, &text_at, uploaded, detected.options.clone(), Some(detected))
             }
             false => {

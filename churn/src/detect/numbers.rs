@@ -94,7 +94,7 @@ pub(super) fn form(values: &[&str], given_nulls: &[String]) -> Form {
                     ('.', None, false) => ('.', Some(','), false),
                     other => *other,
                 };
-                let mut options = vec![("decimal".to_owned(), text(*decimal))];
+                let mut options = vec![("decimal".to_owned(), text(decimal))];
                 options.extend(thousands.map(|mark| ("thousands".to_owned(), text(mark))));
                 options.extend(currency.then(|| ("currency".to_owned(), Json::Boolean(true))));
                 Reading { options, example: format!("{value:?} is {}", numbers[at]) }
