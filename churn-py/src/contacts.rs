@@ -189,7 +189,7 @@ impl ContactList {
     ///
     /// The file is CSV in UTF-8 with a byte order mark and CRLF line ends, with the columns `customer_id`, `churn_probability`,
     /// `value` and `expected_profit`. Ids are quoted; one that a spreadsheet would execute as a formula has an apostrophe in front,
-    /// while phone numbers, numbers and names such as `@anna` stay as they are.
+    /// while phone numbers, numbers and names such as `@anna` stay as they are, although a spreadsheet may show them as numbers.
     ///
     /// Parameters
     /// ----------

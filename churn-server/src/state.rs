@@ -50,7 +50,7 @@ pub struct StateParts {
     /// Slots for uploads.
     pub uploads: Shares,
     /// Slots for uploaded files whose unpacking takes memory.
-    pub unpacking: Semaphore,
+    pub unpacking: Arc<Semaphore>,
     /// Cache of the models that answer requests.
     pub serving: Cached,
     /// Notified of every job accepted in this process, so that its worker looks at once.
@@ -144,7 +144,7 @@ impl AppState {
             shutdown,
             bodies,
             uploads,
-            unpacking: Semaphore::new(UNPACKING),
+            unpacking: Arc::new(Semaphore::new(UNPACKING)),
         }))
     }
 }

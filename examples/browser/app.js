@@ -37,15 +37,16 @@ const quiet = () => by("message").replaceChildren();
 
 async function choose(file) {
   quiet();
-  show();
+  show("work");
+  by("stage").textContent = "Finding out what the file is";
+  by("bar").removeAttribute("value");
   try {
-    await form.choose(file);
+    if (await form.choose(file)) setup();
   } catch (error) {
     form.forget();
+    show();
     complain(error);
-    return;
   }
-  setup();
 }
 
 function setup() {
@@ -162,7 +163,7 @@ by("setup").onsubmit = (event) => {
   run({ file, name: file.name, model: model?.text, ...form.asked() });
 };
 by("stop").onclick = () => stop();
-form.onError(complain);
+form.onChange(quiet, complain);
 
 const drop = by("drop");
 // The whole page accepts a dropped file, so that a file dropped beside the box does not replace the page.

@@ -1,6 +1,6 @@
 // Files for spreadsheets and mail tools: as `ContactList::write_group` of the library writes them.
 
-/** True if a spreadsheet would execute this text. Phone numbers, numbers and names only begin like formulas. */
+/** True if a spreadsheet would run a function for this text or read another cell. Phone numbers, numbers and names stay. */
 const isFormula = (text) => /^[=\t\r]/.test(text) || (/^[+-]/.test(text) && !/^.[\d .()/-]*$/.test(text)) || (/^@/.test(text) && !/^@[\p{Alphabetic}\p{N}._-]*$/u.test(text));
 
 const field = (value) => {

@@ -14,7 +14,7 @@ const FORMATS = [
 ];
 
 // Encodings that a file does not tell by itself.
-const ENCODINGS = ["windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "macintosh", "shift_jis", "euc-jp", "gbk", "big5", "euc-kr", "koi8-r"];
+const ENCODINGS = ["windows-1252", "utf-16le", "utf-16be", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "macintosh", "shift_jis", "euc-jp", "gbk", "big5", "euc-kr", "koi8-r"];
 
 // Options of reading in words.
 const LABELS = {
@@ -26,40 +26,70 @@ const LABELS = {
 
 const shown = (value) => (value === true ? "yes" : typeof value === "string" ? `“${value}”` : Array.isArray(value) ? value.map(shown).join(", ") : String(value));
 
-/** The file that was chosen last: the `File`, what the library found in it, and the visitor's own choices. */
+/** The file that was chosen last and what the library found in it; undefined while there is none. */
 export let chosen;
+// The visitor's own choices for it, which may be newer than `chosen`, and the kinds of event that do not count.
+let given;
+let excluded;
+// The number of the latest inspection: results of earlier ones are dropped.
+let latest = 0;
 
 export const forget = () => {
+  latest += 1;
   chosen = undefined;
 };
 
-/** Finds out what a file is and shows the form. */
+/** Finds out what a file is and shows the form. False if another file was chosen meanwhile. */
 export async function choose(file) {
-  chosen = undefined;
+  forget();
+  [given, excluded] = [{ columns: {} }, new Set()];
   by("questions").replaceChildren();
-  await look(file, { columns: {} });
+  return look(file);
 }
 
-async function look(file, given) {
-  const detected = await inspect(file, given);
-  chosen = { file, given, detected };
+/** Looks at a file with the visitor's choices. False if a later look has begun. */
+async function look(file) {
+  const number = ++latest;
+  by("run").disabled = true;
+  try {
+    const detected = await inspect(file, given);
+    if (number !== latest) return false;
+    chosen = { file, detected };
+  } catch (error) {
+    if (number !== latest) return false;
+    throw error;
+  }
+  const focused = by("setup").contains(document.activeElement) ? document.activeElement.id : undefined;
   render();
+  // The form is made anew: the focus stays where it was, or goes to what comes next.
+  if (focused !== undefined && document.activeElement === document.body) {
+    (by(focused) ?? by("setup").querySelector("#questions button") ?? by("run")).focus();
+  }
+  return true;
 }
+
+/** A failure after a choice is shown by the page, and the form goes back to the last good choices. */
+let report = { begin: () => {}, fail: () => {} };
+export const onChange = (begin, fail) => {
+  report = { begin, fail };
+};
 
 /** Takes a choice of the visitor and looks at the file again. */
 async function change(options, columns = {}) {
-  const { file, given } = chosen;
-  const focused = document.activeElement?.id;
-  await look(file, { ...given, ...options, columns: { ...given.columns, ...columns } });
-  if (focused) by(focused)?.focus();
+  const before = given;
+  given = { ...given, ...options, columns: { ...given.columns, ...columns } };
+  // A form that was chosen for the values of one column says nothing about another one.
+  if ("event_date" in columns) delete given.date_format;
+  if ("amount" in columns) for (const name of ["decimal", "thousands", "currency", "null_values"]) delete given[name];
+  report.begin();
+  try {
+    await look(chosen.file);
+  } catch (error) {
+    given = before;
+    render();
+    report.fail(error);
+  }
 }
-
-/** A choice that fails is an error that the page shows. */
-let complain = () => {};
-export const onError = (show) => {
-  complain = show;
-};
-const changes = (...args) => change(...args).catch(complain);
 
 function render() {
   const { file, detected } = chosen;
@@ -70,7 +100,7 @@ function render() {
   by("preview").replaceChildren(...preview());
   const kinds = detected.trial?.event_types ?? [];
   by("types").hidden = kinds.length < 2;
-  by("types").querySelector(".checks").replaceChildren(...kinds.slice(0, 12).map((kind) => h("label", {}, h("input", { type: "checkbox", name: "type", value: kind, checked: true }), kind)));
+  by("types").querySelector(".checks").replaceChildren(...kinds.map((kind) => h("label", {}, h("input", { type: "checkbox", name: "type", value: kind, checked: !excluded.has(kind), onchange: ({ target }) => (target.checked ? excluded.delete(kind) : excluded.add(kind)) }), kind)));
   by("run").disabled = detected.questions.length > 0;
 }
 
@@ -82,7 +112,7 @@ function question({ message, option, readings }) {
   const answer = ({ options, example }) => {
     const columns = options.filter(([name]) => name.startsWith("columns.")).map(([name, value]) => [name.slice(8), value]);
     const others = options.filter(([name]) => !name.startsWith("columns."));
-    return h("button", { type: "button", class: "button", onclick: () => changes(Object.fromEntries(others), Object.fromEntries(columns)) }, sentence(example));
+    return h("button", { type: "button", class: "button", onclick: () => change(Object.fromEntries(others), Object.fromEntries(columns)) }, sentence(example));
   };
   const below = option && readings.length === 0 && ` Answer it below, at “${LABELS[option] ?? option}”.`;
   return h("div", { class: "alert", role: "alert" }, h("h3", {}, "A question about this file"), h("p", {}, sentence(message), below || ""),
@@ -95,7 +125,7 @@ const field = (id, label, select) => h("div", { class: "field" }, h("label", { f
 function role([key, label, needed]) {
   const { header, options } = chosen.detected;
   const name = options.columns[key] ?? (header.includes(key) ? key : "");
-  const select = h("select", { id: `column-${key}`, onchange: () => changes({}, { [key]: select.value }) },
+  const select = h("select", { id: `column-${key}`, onchange: () => change({}, { [key]: select.value }) },
     (!needed || name === "") && h("option", { value: "" }, needed ? "choose a column" : "none"),
     [...new Set(header)].filter((column) => column !== "").map((column) => h("option", { value: column, selected: column === name }, column)));
   return field(select.id, label, select);
@@ -106,7 +136,7 @@ function dates() {
   const format = options.date_format ?? "";
   const open = questions.some(({ code }) => code === "date_format");
   const known = format === "" || FORMATS.some(([one]) => one === format) ? FORMATS : [[format, format], ...FORMATS];
-  const select = h("select", { id: "date-format", onchange: () => changes({ date_format: select.value || null }) },
+  const select = h("select", { id: "date-format", onchange: () => change({ date_format: select.value || null }) },
     h("option", { value: "" }, open ? "choose a form" : "2024-12-31"), known.map(([one, example]) => h("option", { value: one, selected: one === format }, example)));
   return field(select.id, LABELS.date_format, select);
 }
@@ -115,7 +145,7 @@ function dates() {
 function encodings() {
   const { options, questions } = chosen.detected;
   if (!options.encoding && !questions.some(({ code }) => code === "encoding")) return [];
-  const select = h("select", { id: "encoding", onchange: () => changes({ encoding: select.value || null }) },
+  const select = h("select", { id: "encoding", onchange: () => change({ encoding: select.value || null }) },
     !options.encoding && h("option", { value: "" }, "choose an encoding"),
     [...new Set([options.encoding ?? "", ...ENCODINGS])].filter(Boolean).map((name) => h("option", { value: name, selected: name === options.encoding }, name)));
   return [field(select.id, "Encoding", select)];
@@ -124,7 +154,7 @@ function encodings() {
 /** How the file is read, what a sample of it holds, and what is unusual. */
 function reading() {
   const { found, doubts, trial } = chosen.detected;
-  const own = Object.keys(chosen.given).length > 1 || Object.keys(chosen.given.columns).length > 0;
+  const own = Object.keys(given).length > 1 || Object.keys(given.columns).length > 0;
   return [
     trial && h("p", { id: "trial" }, `In a sample: ${plural(trial.rows, "row")} of ${plural(trial.customers, "customer")} from ${trial.first_day} to ${trial.last_day}`,
       trial.total_amount !== 0 && `, amounts of ${money(trial.total_amount)} in all`, ".",
@@ -132,7 +162,7 @@ function reading() {
     doubts.length > 0 && h("ul", { class: "doubts" }, doubts.map((doubt) => h("li", {}, doubt))),
     found.length > 0 && h("details", { id: "found-options" }, h("summary", {}, `How the file is read: ${plural(found.length, "thing")} found`),
       h("ul", {}, found.map(({ option, value, reason }) => h("li", {}, h("strong", {}, `${LABELS[option] ?? option}: ${shown(value)}`), `, because ${reason}`)))),
-    own && h("p", {}, h("button", { type: "button", class: "button small", onclick: () => look(chosen.file, { columns: {} }).catch(complain) }, "Undo my choices")),
+    own && h("p", {}, h("button", { type: "button", class: "button small", onclick: () => undo() }, "Undo my choices")),
   ].filter(Boolean);
 }
 
@@ -145,14 +175,20 @@ function preview() {
   ];
 }
 
-/** What the form says, as settings of the library. */
+function undo() {
+  given = { columns: {} };
+  return change({});
+}
+
+/** What the form says, as settings of the library. Kinds of event are excluded by name: the sample may not have all of them. */
 export function asked() {
-  const checks = [...by("types").querySelectorAll("input")];
-  const types = checks.filter((check) => check.checked).map((check) => check.value);
-  const all = by("types").hidden || types.length === checks.length || types.length === 0;
+  const kinds = chosen.detected.trial?.event_types ?? [];
+  const left = kinds.filter((kind) => !excluded.has(kind));
+  const without = kinds.length > 1 && left.length > 0 ? kinds.filter((kind) => excluded.has(kind)) : [];
   return {
     read: chosen.detected.options,
-    learn: { horizon_days: Number(by("horizon").value), model: by("learner").value, feature_set: by("feature-set").value, event_types: all ? null : types },
-    event: !all && types.length === 1 && /^[a-z]+$/.test(types[0]) ? types[0] : "event",
+    learn: { horizon_days: Number(by("horizon").value), model: by("learner").value, feature_set: by("feature-set").value },
+    without,
+    event: without.length > 0 && left.length === 1 && /^[a-z]+$/.test(left[0]) ? left[0] : "event",
   };
 }

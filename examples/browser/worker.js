@@ -19,7 +19,7 @@ const begin = {
   },
 
   /** Reads, trains (or uses the loaded model) and scores. It returns everything except the customers themselves. */
-  async analyse(module, { file, name, read, learn, model, event, allow = [] }, progress) {
+  async analyse(module, { file, name, read, learn, without = [], model, event, allow = [] }, progress) {
     forget();
     Object.assign(state, { event, allow });
     await loadFiles(module);
@@ -27,7 +27,8 @@ const begin = {
     const source = file ? decodedText(file, encoding) : new File([sampleLog(2024)], "sample.csv");
     state.source = name ?? source.name;
     state.events = readCsv(source, options, (stage, done) => progress(stage, done, source.size));
-    state.model = model === undefined ? train(state.events, { ...learn, allow }, progress) : Model.fromJson(model);
+    const counted = without.length > 0 ? { event_types: state.events.event_types.filter((type) => !without.includes(type)) } : {};
+    state.model = model === undefined ? train(state.events, { ...counted, ...learn, allow }, progress) : Model.fromJson(model);
     progress("score", 0, 0);
     score();
     const slipping = state.model.slippingAway(state.events, { event, allow });

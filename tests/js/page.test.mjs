@@ -276,7 +276,43 @@ test("files as people have them: found out as everywhere, or there is a question
   await page.click('button:text("Undo my choices")');
   await page.waitForSelector("#questions .alert");
 
-  // A spreadsheet, packed text and another encoding, from the file to the results.
+  // An answer for one column says nothing about another one.
+  writeFileSync(`${files}/two dates.csv`, "customer_id,ordered,shipped,amount\n" + Array.from({ length: 12 }, (_, i) => `c${i % 4},0${1 + (i % 9)}/04/2024,0${1 + (i % 9)}/05/2024,${i}\n`).join(""));
+  await page.setInputFiles("#file", `${files}/two dates.csv`);
+  await page.waitForFunction(() => document.querySelector("#file-name").textContent.startsWith("two dates.csv"));
+  if (await page.$eval("#column-event_date", (select) => select.value !== "ordered")) await page.selectOption("#column-event_date", "ordered");
+  await page.waitForSelector("#questions button");
+  await page.click("#questions button");
+  await page.waitForSelector("#trial");
+  await page.selectOption("#column-event_date", "shipped");
+  await page.waitForSelector("#questions button");
+  assert.ok(await page.$eval("#run", (button) => button.disabled));
+
+  // Kinds of event that are left out stay so after another choice, and a choice is not lost beside a later one.
+  await page.setInputFiles("#file", log);
+  await page.waitForSelector("#types:not([hidden])");
+  await page.uncheck("#types input >> nth=0");
+  await page.evaluate(() => {
+    for (const id of ["column-amount", "column-order_id"]) {
+      const select = document.getElementById(id);
+      select.value = "";
+      select.dispatchEvent(new Event("change"));
+    }
+  });
+  await page.waitForFunction(() => !document.querySelector("#run").disabled && !document.querySelector("#trial").textContent.includes("amounts"));
+  assert.deepEqual(await page.$$eval("#types input", (boxes) => boxes.map((box) => box.checked).slice(0, 2)), [false, true]);
+
+  // Of two files that are chosen one after the other the last counts, also if the first fails.
+  writeFileSync(`${files}/broken.xlsx`, Buffer.from("PK\u0003\u0004aaaaaaa"));
+  for (const [first, last] of [[`${files}/broken.xlsx`, log], [log, `${files}/broken.xlsx`]]) {
+    await Promise.all([page.setInputFiles("#file", first), page.setInputFiles("#file", last)]);
+    await page.waitForFunction((fails) => (fails ? document.querySelector("#message .alert") : !document.querySelector("#setup").hidden), last !== log);
+    await page.waitForTimeout(300);
+    assert.equal(await page.$eval("#setup", (form) => form.hidden), last !== log);
+    assert.equal(Boolean(await page.$("#message .alert")), last !== log);
+  }
+
+  // Packed text and another encoding, from the file to the results.
   const lines = madeUpLog(3, 300).trimEnd().split("\n").slice(1).map((line) => {
     const [id, date, amount] = line.split(",");
     return `M\u00fcller ${id};${date.split("-").reverse().join(".")};${amount && `${amount.replace(".", ",")} \u20ac`}`;

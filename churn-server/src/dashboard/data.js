@@ -126,8 +126,14 @@ function uploading(view, look) {
   return drop;
 }
 
-/** Options of reading with further ones; columns are added one by one. */
-const merged = (options, more) => ({ ...options, ...more, ...(options.columns && more.columns && { columns: { ...options.columns, ...more.columns } }) });
+/** Options of reading with further ones; columns are added one by one. A form that was chosen for the values of one column says
+ *  nothing about another one. */
+function merged(options, more) {
+  const kept = { ...options };
+  if (more.columns?.event_date !== undefined) delete kept.date_format;
+  if (more.columns?.amount !== undefined) for (const name of ["decimal", "thousands", "currency", "null_values"]) delete kept[name];
+  return { ...kept, ...more, ...(options.columns && more.columns && { columns: { ...options.columns, ...more.columns } }) };
+}
 
 function datasetRow(view, one, look) {
   const path = at`organizations/${view.org}/datasets/${one.dataset_id}`;

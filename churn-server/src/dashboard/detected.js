@@ -5,6 +5,13 @@ import { money, plural } from "./words.js";
 
 const columns = [["customer_id", "Customer"], ["event_date", "Date"]];
 
+// The options that answer a question by a text.
+const texts = {
+  encoding: ["Encoding", "Such as windows-1252, windows-1251 or shift_jis."],
+  date_format: ["Form of the dates", "Such as %d/%m/%Y. Rows with other dates are then refused."],
+  null_values: ["A word for a missing amount", "Rows with this word have no amount."],
+};
+
 /** The value of an option as text. Spaces stay visible because texts are quoted. */
 const shown = (value) => (Array.isArray(value) ? value.map(shown).join(", ") : JSON.stringify(value));
 
@@ -37,7 +44,7 @@ export function questionPanel(name, { questions, header }, answer) {
 }
 
 /** A form for a question whose answers cannot be listed. */
-function own({ code }, header, answer) {
+function own({ code, option: asked, readings }, header, answer) {
   if (code === "columns") {
     const choices = (id, label) => field(id, label, h("select", { id, name: id }, option("", "as found"), header.map((name) => option(name, name))));
     return h("form", { onsubmit: (event) => {
@@ -50,13 +57,14 @@ function own({ code }, header, answer) {
     h("div", { class: "checks" }, h("label", { for: "skip_anonymous" }, h("input", { id: "skip_anonymous", name: "skip_anonymous", type: "checkbox" }), "Leave out rows without a customer")),
     h("p", { class: "buttons" }, h("button", { class: "button small" }, "Send it again")));
   }
-  if (code === "encoding") {
+  const [label, hint] = texts[asked] ?? [];
+  if (label && readings.length === 0) {
     return h("form", { onsubmit: (event) => {
       event.preventDefault();
-      const encoding = new FormData(event.currentTarget).get("encoding").trim();
-      if (encoding !== "") answer({ encoding });
+      const value = new FormData(event.currentTarget).get(asked).trim();
+      if (value !== "") answer({ [asked]: asked === "null_values" ? [value] : value });
     } },
-    h("div", { class: "fields" }, field("encoding", "Encoding", h("input", { id: "encoding", name: "encoding", type: "text", autocomplete: "off" }), "Such as windows-1252, windows-1251 or shift_jis.")),
+    h("div", { class: "fields" }, field(asked, label, h("input", { id: asked, name: asked, type: "text", autocomplete: "off" }), hint)),
     h("p", { class: "buttons" }, h("button", { class: "button small" }, "Send it again")));
   }
   return false;

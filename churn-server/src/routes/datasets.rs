@@ -31,7 +31,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// Adds the column `churn_label` to the reading options if the file has labels and the options name no label column.
 pub(super) fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions {
-    if has_label && read.columns.churn_label.is_none() {
+    if has_label && read.columns.churn_label.as_deref().is_none_or(str::is_empty) {
         read.columns.churn_label = Some("churn_label".to_owned());
     }
     read

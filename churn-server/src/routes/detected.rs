@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::StatusCode;
 use churn::{Detected, ErrorKind, Question, ReadOptions, decoded_text, detect};
 use serde_json::{Map, Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{ApiError, Result};
 use crate::state::AppState;
@@ -39,16 +40,20 @@ pub(super) async fn store_detected(
     let storage = state.storage.as_ref();
     let head = first_bytes(storage, received, size).await?;
     let is_spreadsheet = head.starts_with(ZIP);
-    let _slot = match is_spreadsheet || head.starts_with(ZSTD) {
-        true => Some(state.unpacking.acquire().await.map_err(ApiError::internal)?),
+    // Held by the readers, which work on after a caller who goes away.
+    let slot = match is_spreadsheet || head.starts_with(ZSTD) {
+        true => Some(Arc::new(state.unpacking.clone().acquire_owned().await.map_err(ApiError::internal)?)),
         false => None,
     };
     let max_bytes = state.config.max_upload_bytes;
     let limit = if is_spreadsheet { max_bytes.min(MAX_SPREADSHEET) } else { max_bytes };
     let trouble = Trouble::default();
     let opened = |source, encoding: Option<String>| {
-        let trouble = trouble.clone();
-        move || open(source, encoding.as_deref(), limit, is_spreadsheet, trouble)
+        let (trouble, slot) = (trouble.clone(), slot.clone());
+        move || {
+            let text = open(source, encoding.as_deref(), limit, is_spreadsheet, trouble)?;
+            Ok(Held { text, _slot: slot })
+        }
     };
 
     let open_sample = opened(storage.get(received).await?.reader(), given.encoding.clone());
@@ -99,6 +104,18 @@ fn open<R: Read>(
         return Err(io::Error::other("the file is compressed twice; unpack it once").into());
     }
     Ok(Cursor::new(head).chain(text))
+}
+
+/// Reader that holds a slot for unpacking.
+struct Held<R> {
+    text: R,
+    _slot: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl<R: Read> Read for Held<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.text.read(buffer)
+    }
 }
 
 /// Reasons for a failure of a reader that its error does not tell apart.

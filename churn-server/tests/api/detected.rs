@@ -149,6 +149,10 @@ async fn exports_are_read_right_or_there_is_a_question() {
             let kept = dataset["read_options"].get(option);
             assert_eq!(kept, if option == "encoding" { None } else { Some(value) }, "{name}: {option}");
         }
+        // Also where it is a default, which the organization may change.
+        for option in ["columns", "delimiter", "date_format", "decimal"] {
+            assert!(dataset["read_options"].get(option).is_some(), "{name}: {option}");
+        }
         let id = dataset["dataset_id"].as_str().expect("an id");
         let path = format!("/datasets/{id}/process-features?allow=isolated_last_day,isolated_first_day");
         let job = ended(&server, &accepted(&server, &path, None).await).await;

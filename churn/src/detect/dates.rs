@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::{Reading, text};
 use crate::day::Day;
 use crate::events::DateParser;
+use crate::order;
 
 /// The forms that read all values of a column.
 pub(super) enum Form {
@@ -75,12 +76,15 @@ fn formats() -> Vec<Option<String>> {
 /// The format, none for the standard form, and its parser.
 type Candidate = (Option<String>, DateParser);
 
-/// The candidates that read this value as a plausible date.
-fn candidates(value: &str) -> Vec<&'static Candidate> {
+fn all_candidates() -> &'static [Candidate] {
     static ALL: OnceLock<Vec<Candidate>> = OnceLock::new();
     let parser = |format: Option<String>| Some((format.clone(), DateParser::new(format.as_deref()).ok()?));
-    let all = ALL.get_or_init(|| formats().into_iter().filter_map(parser).collect());
-    all.iter().filter(|(_, parser)| plausible(parser, value).is_some()).collect()
+    ALL.get_or_init(|| formats().into_iter().filter_map(parser).collect())
+}
+
+/// The candidates that read this value as a plausible date.
+fn candidates(value: &str) -> Vec<&'static Candidate> {
+    all_candidates().iter().filter(|(_, parser)| plausible(parser, value).is_some()).collect()
 }
 
 fn plausible(parser: &DateParser, value: &str) -> Option<Day> {
@@ -122,9 +126,15 @@ pub(super) fn form(values: &[&str]) -> Form {
     if let Form::None { .. } = found
         && let Some((_, parser)) = best(values)
     {
-        let fails = |value: &&&str| plausible(parser, value).is_none();
-        let failing: Vec<&&str> = values.iter().filter(fails).collect();
-        if failing.len() * 10 <= values.len() && failing.iter().all(|value| candidates(value).is_empty()) {
+        let mut failing: Vec<&str> =
+            values.iter().copied().filter(|value| plausible(parser, value).is_none()).collect();
+        let few = failing.len() * 10 <= values.len();
+        order::sort(&mut failing);
+        failing.dedup();
+        // A date of another century is read by the form although it is not plausible, so it is no such value.
+        let is_read =
+            |value: &&str| all_candidates().iter().any(|(_, parser)| parser.parse(value.as_bytes()).is_some());
+        if few && !failing.iter().any(is_read) {
             let read: Vec<&str> = values.iter().copied().filter(|value| plausible(parser, value).is_some()).collect();
             return form_of_all(&read);
         }
@@ -231,7 +241,10 @@ mod tests {
         assert_eq!(with("31.02.2024", 2), "%d.%m.%Y");
         assert_eq!(with("unknown", 1), "%d.%m.%Y");
         assert!(with("31.02.2024", 3).starts_with("the dates have different forms: %d.%m.%Y reads 18 of 21"));
-        // One of another form is none of them.
+        // A date of another form or of another century is none of them.
+        for other in ["31.12.9999", "01.01.1900"] {
+            assert!(with(other, 1).starts_with("the dates have different forms: %d.%m.%Y reads 18 of 19"), "{other}");
+        }
         assert!(with("2024-12-31", 1).starts_with("the dates have different forms: %d.%m.%Y reads 18 of 19"));
     }
 

@@ -1,8 +1,9 @@
 //! Finds how a CSV file or a spreadsheet is written, and which columns mean what: the options with which it can be read.
 //!
 //! The readers are strict, so a file that is not in the standard form needs options. [`detect`] tries the possible forms on a
-//! sample of the whole file. A form is taken only if it reads every value of the sample and no other form reads them as other
-//! values. Otherwise the result has a [`Question`] with the possible readings, and nothing is chosen.
+//! sample of the whole file. A form is taken only if it reads every value of the sample that any form reads, which are nine in ten
+//! or more, and no other form reads them as other values. Otherwise the result has a [`Question`] with the possible readings, and
+//! nothing is chosen.
 
 mod columns;
 mod dates;
@@ -316,6 +317,7 @@ impl Report {
             None if !dates.is_empty() => Some(dates::form(&dates)),
             _ => None,
         };
+        self.options.null_values = numbers::null_words(&amounts, &self.options.null_values);
         let standard = given.decimal == '.' && given.thousands.is_none() && !given.currency;
         let numbers = match standard && !amounts.is_empty() {
             true => Some(numbers::form(&amounts, &self.options.null_values)),
@@ -334,7 +336,7 @@ impl Report {
                 self.found(
                     "date_format",
                     text(format.as_str()),
-                    format!("it reads all of the dates, such as {example:?}"),
+                    format!("it is the form of the dates, such as {example:?}"),
                 );
                 self.options.date_format = Some(format);
             }
@@ -345,8 +347,8 @@ impl Report {
             Some(dates::Form::One { format: None, .. }) | None => (),
         }
         match numbers {
-            Some(numbers::Form::One { decimal, thousands, currency, nulls, example }) => {
-                let reason = format!("it reads all of the amounts, such as {example:?}");
+            Some(numbers::Form::One { decimal, thousands, currency, example }) => {
+                let reason = format!("it is the form of the amounts, such as {example:?}");
                 if decimal != '.' {
                     self.found("decimal", text(decimal), reason.as_str());
                 }
@@ -358,10 +360,11 @@ impl Report {
                 }
                 let options = &mut self.options;
                 (options.decimal, options.thousands, options.currency) = (decimal, thousands, currency);
-                options.null_values = nulls;
             }
             Some(numbers::Form::Several { readings, message }) => self.ask("number_format", None, message, readings),
-            Some(numbers::Form::None { message }) => self.ask("number_format", None, message, Vec::new()),
+            Some(numbers::Form::None { readings, message }) => {
+                self.ask("number_format", Some("null_values"), message, readings)
+            }
             None => (),
         }
         if self.options.null_values != given.null_values {

@@ -3,15 +3,16 @@
 use super::{Reading, text};
 use crate::events::{NULL_WORDS, NUMBER_FORMS, NumberFormat, parse_decimal};
 use crate::json::Json;
+use crate::order;
 
 /// The forms that read all values of a column.
 pub(super) enum Form {
     /// One, or several that give the same numbers.
-    One { decimal: char, thousands: Option<char>, currency: bool, nulls: Vec<String>, example: String },
+    One { decimal: char, thousands: Option<char>, currency: bool, example: String },
     /// Several that give different numbers.
     Several { readings: Vec<Reading>, message: String },
-    /// None.
-    None { message: String },
+    /// None. A reading takes the values that are no numbers as missing.
+    None { readings: Vec<Reading>, message: String },
 }
 
 /// The options of a form: decimal mark, thousands separator and currency.
@@ -43,20 +44,24 @@ pub(super) fn are_numbers(values: &[&str]) -> bool {
     !values.is_empty() && !fitting(&values).is_empty()
 }
 
-/// The form of these amounts.
-pub(super) fn form(values: &[&str], given_nulls: &[String]) -> Form {
-    let mut nulls = given_nulls.to_vec();
+/// The given words for a missing value and those among these amounts.
+pub(super) fn null_words(values: &[&str], given: &[String]) -> Vec<String> {
+    let mut nulls = given.to_vec();
     for value in values.iter().filter(|value| NULL_WORDS.contains(value)) {
         if !nulls.iter().any(|null| null == value) {
             nulls.push((*value).to_owned());
         }
     }
+    nulls
+}
+
+/// The form of these amounts.
+pub(super) fn form(values: &[&str], given_nulls: &[String]) -> Form {
     let values: Vec<&str> = values.iter().copied().filter(|value| !is_null(value, given_nulls)).collect();
     let one = |(decimal, thousands, currency): Marks, example: &str| Form::One {
         decimal,
         thousands,
         currency,
-        nulls: nulls.clone(),
         example: example.to_owned(),
     };
     if values.is_empty() {
@@ -71,7 +76,7 @@ pub(super) fn form(values: &[&str], given_nulls: &[String]) -> Form {
         if failing.len() * 10 > values.len()
             || failing.iter().any(|value| all_forms().any(|m| parse(m, value).is_some()))
         {
-            return none(&values);
+            return none(&values, given_nulls);
         }
         (forms, values) = (fitting(&read), read);
     }
@@ -134,7 +139,7 @@ fn best(values: &[&str]) -> Marks {
 }
 
 /// No form reads all values: names one that the best form does not read.
-fn none(values: &[&str]) -> Form {
+fn none(values: &[&str], given_nulls: &[String]) -> Form {
     let failing = |marks: Marks| values.iter().filter(move |value| parse(marks, value).is_none());
     let best = best(values);
     let (count, value) = (failing(best).count(), failing(best).next().copied().unwrap_or_default());
@@ -143,7 +148,18 @@ fn none(values: &[&str]) -> Form {
          texts that stand for a missing amount",
         values.len()
     );
-    Form::None { message }
+    // A few words without a digit may stand for a missing amount.
+    let mut words: Vec<&str> = failing(best).copied().collect();
+    order::sort(&mut words);
+    words.dedup();
+    let mut readings = Vec::new();
+    if words.len() <= 5 && !words.iter().any(|word| word.contains(|c: char| c.is_ascii_digit())) {
+        let nulls = given_nulls.iter().map(String::as_str).chain(words.iter().copied());
+        let options = vec![("null_values".to_owned(), Json::List(nulls.map(text).collect()))];
+        let shown: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+        readings.push(Reading { options, example: format!("{} is a missing amount", shown.join(" or ")) });
+    }
+    Form::None { readings, message }
 }
 
 #[cfg(test)]
@@ -152,12 +168,12 @@ mod tests {
 
     fn found(values: &[&str]) -> String {
         match form(values, &[]) {
-            Form::One { decimal, thousands, currency, nulls, .. } => {
+            Form::One { decimal, thousands, currency, .. } => {
                 let thousands = thousands.map_or("none".to_owned(), String::from);
-                format!("{decimal} {thousands} {currency} {}", nulls.join("|"))
+                format!("{decimal} {thousands} {currency} {}", null_words(values, &[]).join("|"))
             }
             Form::Several { readings, .. } => format!("{}", readings.len()),
-            Form::None { message } => message,
+            Form::None { message, .. } => message,
         }
     }
 

@@ -192,7 +192,8 @@ impl ContactList {
     /// `customer_id,churn_probability,value,expected_profit`, in UTF-8 with a byte order mark, with CRLF line ends.
     ///
     /// Ids are quoted. An id that a spreadsheet would execute as a formula has an apostrophe in front. Phone numbers (`+49 170 …`),
-    /// numbers and names (`@anna`) begin like formulas but execute nothing, so they stay as they are and can be joined.
+    /// numbers and names (`@anna`) stay as they are, so that they can be joined: a spreadsheet may show such an id as a number, but it
+    /// runs no function and reads no other cell.
     ///
     /// # Errors
     /// `io`.
@@ -209,7 +210,7 @@ impl ContactList {
     }
 }
 
-/// True if a spreadsheet would execute this text.
+/// True if a spreadsheet would run a function for this text or read another cell.
 fn is_formula(text: &str) -> bool {
     let Some(first) = text.chars().next() else { return false };
     let rest = &text[first.len_utf8()..];
