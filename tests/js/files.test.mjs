@@ -77,6 +77,23 @@ test("what is given stays, and an empty name leaves a column out", () => {
   assert.throws(() => files.detect(csv, { columns: { amount: "sum" } }), { code: "missing_column" });
 });
 
+test("the options that a refusal names exist", () => {
+  const { options } = files.detect("customer_id,event_date\na,2024-01-05\n");
+  const names = [...Object.keys(options), ...Object.keys(options.columns)];
+  for (const csv of [
+    "customer_id;event_date\na;2024-01-05\n",
+    "Report of 2024\n\ncustomer_id,event_date\na,2024-01-05\n",
+    "customer_id,event_date\n,2024-01-05\n",
+    `customer_id,event_date,event_type\n${Array.from({ length: 10_001 }, (_, i) => `a,2024-01-05,${i}\n`).join("")}`,
+  ]) {
+    assert.throws(() => churn.readCsv(csv), ({ message }) => {
+      const named = [...message.matchAll(/(\w+) = /g)].map((match) => match[1]);
+      assert.ok(named.length > 0 && named.every((name) => names.includes(name)), message);
+      return true;
+    });
+  }
+});
+
 test("what cannot be read is an error that says so", () => {
   const code = (source, expected, words, ...more) => assert.throws(() => files.detect(source, ...more), (error) => {
     assert.equal(error.code, expected, error.message);

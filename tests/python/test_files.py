@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,43 @@ def test_what_is_no_file_of_events(tmp_path: Path) -> None:
             churn.read_csv(path, detect=True)
     with pytest.raises(churn.errors.InvalidParameterError, match="decimal"):
         churn.read_csv(b"customer_id,event_date\na,2024-01-05\n", decimal=";")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'customer_id,event_date,amount\na,2024-01-05,"12,50"\n',
+        "customer_id,event_date,amount\na,2024-01-05,$12\n",
+        "customer_id,event_date,amount\na,2024-01-05,N/A\n",
+        "customer_id,event_date\na,31.12.2024\n",
+        "customer_id,event_date\na,1704412800\n",
+        "customer_id;event_date\na;2024-01-05\n",
+        "Report of 2024\n\ncustomer_id,event_date\na,2024-01-05\n",
+        "customer_id,event_date\n,2024-01-05\n",
+        "customer_id,event_date,event_type\n" + "".join(f"a,2024-01-05,{i}\n" for i in range(10_001)),
+    ],
+)
+def test_the_options_that_a_refusal_names_exist(content: str) -> None:
+    options = churn.detect(b"customer_id,event_date\na,2024-01-05\n")["options"]
+    names = {*options, *options["columns"]}
+    with pytest.raises(churn.errors.ChurnError) as raised:
+        churn.read_csv(content.encode())
+    named = re.findall(r"(\w+) = ", str(raised.value))
+    assert named, str(raised.value)
+    assert set(named) <= names, named
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"horizon_days": 0}, "horizon_days"),
+        ({"trees": 0}, "trees"),
+        ({"snapshots": 0}, "snapshots"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"allow": ["x"]}, "allow"),
+    ],
+)
+def test_a_refused_setting_is_named(settings: dict[str, Any], name: str) -> None:
+    events = churn.read_csv(b"customer_id,event_date\na,2024-01-05\n")
+    with pytest.raises(churn.errors.InvalidParameterError, match=rf"^{name} "):
+        churn.train(events, **settings)
