@@ -8,7 +8,7 @@ use super::{FeatureConfig, FeatureSpec, Scales, matrix};
 use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Strings, quoted};
+use crate::events::{Strings, parse_decimal, quoted};
 use crate::findings::Finding;
 use crate::table::{MAX_LEVELS, MAX_NUMBER, Table, VALID_FROM, Value, level};
 
@@ -238,14 +238,19 @@ impl FeatureTable {
     }
 }
 
-/// Derives the specs of a table's columns, except those to leave out. Levels are in byte order.
+/// Derives the specs of a table's columns, except those to leave out. Levels are in byte order. Texts that are numbers but for blank
+/// ones are numbers, as in a CSV file: a frame has such texts where a program wrote a space for a missing number.
 pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<FeatureSpec>> {
     use crate::table::ColumnData;
     let columns = table.columns().iter().filter(|column| !leave_out.contains(&column.name.as_str()));
     columns
         .map(|column| {
             let ColumnData::Categorical(values) = &column.data else { return Ok(FeatureSpec::numeric(&column.name)) };
-            let mut levels: Vec<String> = values.iter().flatten().cloned().collect();
+            let texts = || values.iter().flatten();
+            if texts().any(|text| is_blank(text)) && texts().all(|text| is_blank(text) || number(text).is_some()) {
+                return Ok(FeatureSpec::numeric(&column.name));
+            }
+            let mut levels: Vec<String> = texts().cloned().collect();
             levels.sort_unstable();
             levels.dedup();
             if levels.len() > MAX_LEVELS {
@@ -259,6 +264,15 @@ pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<Featu
             Ok(FeatureSpec { name: column.name.clone(), levels: Some(levels) })
         })
         .collect()
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// The number that a text of a numeric column stands for.
+fn number(text: &str) -> Option<f64> {
+    parse_decimal(text.trim().as_bytes()).filter(|number| number.abs() <= MAX_NUMBER)
 }
 
 /// Converts the columns of these specs to numbers. A level that is not listed becomes a missing value.
@@ -282,11 +296,44 @@ pub(crate) fn encode_value(value: &Value, spec: &FeatureSpec) -> Result<f64> {
         }
         (None, Value::Number(number)) if number.abs() <= MAX_NUMBER => Ok(*number),
         (None, Value::Boolean(value)) => Ok(f64::from(u8::from(*value))),
+        (None, Value::Text(text)) if is_blank(text) => Ok(f64::NAN),
         (None, value) => {
+            if let Value::Text(text) = value
+                && let Some(number) = number(text)
+            {
+                return Ok(number);
+            }
             let found = level(value).unwrap_or_default();
             let message =
                 format!("the feature {:?} is {:?}; the model knows it as a number within ±10^100", spec.name, found);
             Err(Error::new(ErrorKind::FeatureMismatch, message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Column, ColumnData};
+
+    /// The column TotalCharges of the Telco data, as a frame has it.
+    #[test]
+    fn texts_of_numbers_and_blanks_are_numbers() {
+        let table = |texts: &[&str]| {
+            let values = texts.iter().map(|text| Some((*text).to_owned())).collect();
+            let column = Column { name: "TotalCharges".to_owned(), data: ColumnData::Categorical(values) };
+            Table::new(vec![column]).expect("a table")
+        };
+        let with_blanks = table(&["29.85", " ", "1889.5"]);
+        let specs = infer_specs(&with_blanks, &[]).expect("a column");
+        assert_eq!(specs, [FeatureSpec::numeric("TotalCharges")]);
+        let values = encode(&with_blanks, &specs).expect("numbers");
+        assert_eq!((values[(0, 0)], values[(1, 0)].is_nan(), values[(2, 0)]), (29.85, true, 1889.5));
+        // A later table without a blank is read by the same specs, and a word is refused.
+        assert_eq!(encode(&table(&["7"]), &specs).expect("a number")[(0, 0)], 7.0);
+        assert_eq!(encode(&table(&["seven"]), &specs).expect_err("a word").code(), "feature_mismatch");
+        // Without a blank, texts are categories: they may be codes.
+        let codes = infer_specs(&table(&["01234", "98765"]), &[]).expect("a column");
+        assert_eq!(codes[0].levels.as_deref(), Some(&["01234".to_owned(), "98765".to_owned()][..]));
     }
 }
