@@ -303,13 +303,22 @@ test("files as people have them: found out as everywhere, or there is a question
   assert.deepEqual(await page.$$eval("#types input", (boxes) => boxes.map((box) => box.checked).slice(0, 2)), [false, true]);
 
   // Of two files that are chosen one after the other the last counts, also if the first fails.
-  writeFileSync(`${files}/broken.xlsx`, Buffer.from("PK\u0003\u0004aaaaaaa"));
-  for (const [first, last] of [[`${files}/broken.xlsx`, log], [log, `${files}/broken.xlsx`]]) {
-    await Promise.all([page.setInputFiles("#file", first), page.setInputFiles("#file", last)]);
-    await page.waitForFunction((fails) => (fails ? document.querySelector("#message .alert") : !document.querySelector("#setup").hidden), last !== log);
+  const [good, broken] = [["log.csv", readFileSync(log, "utf8")], ["broken.xlsx", "PK\u0003\u0004aaaaaaa"]];
+  for (const [first, last] of [[broken, good], [good, broken]]) {
+    await page.evaluate((chosen) => {
+      const input = document.getElementById("file");
+      for (const [name, text] of chosen) {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([text], name));
+        input.files = transfer.files;
+        input.dispatchEvent(new Event("change"));
+      }
+    }, [first, last]);
+    const fails = last === broken;
+    await page.waitForFunction((fail) => (fail ? document.querySelector("#message .alert") : !document.querySelector("#setup").hidden), fails);
     await page.waitForTimeout(300);
-    assert.equal(await page.$eval("#setup", (form) => form.hidden), last !== log);
-    assert.equal(Boolean(await page.$("#message .alert")), last !== log);
+    assert.equal(await page.$eval("#setup", (form) => form.hidden), fails);
+    assert.equal(Boolean(await page.$("#message .alert")), fails);
   }
 
   // Packed text and another encoding, from the file to the results.
@@ -419,7 +428,7 @@ test("files that are none get a message for a shop owner", async () => {
       assert.equal(await page.$eval("#column-customer_id", (select) => select.selectedOptions[0].text), "choose a column");
     }
     const questions = await page.$$("#questions .alert");
-    assert.equal(await page.$eval("#run", (button) => button.disabled), questions.length > 0, name);
+    if (!(await page.$("#message .alert"))) assert.equal(await page.$eval("#run", (button) => button.disabled), questions.length > 0, name);
     if (!(await page.$(".alert"))) await page.click("#run");
     await page.waitForSelector(".alert", { timeout: 20_000 });
     assert.match(await page.textContent(".alert"), expected, name);
