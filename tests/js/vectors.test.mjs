@@ -93,7 +93,7 @@ function bytesOf({ csv, csv_base64, csv_parts }) {
 
 // The module's refusals do not name the options that would read a value, for want of space; all else is the same.
 const withoutAdvice = (result) => {
-  const cut = (message) => message.replace(/; (decimal|thousands|currency|null_values|date_format) = .*$/, "");
+  const cut = (message) => message.replace(/; (decimal|thousands|currency|null_values|date_format|encoding) = .*$/, "");
   if (result.error) return { ...result, message: cut(result.message) };
   return { ...result, bad_rows: result.bad_rows.map((row) => ({ ...row, message: cut(row.message) })) };
 };
