@@ -126,3 +126,16 @@ def test_a_refused_setting_is_named(settings: dict[str, Any], name: str) -> None
     events = churn.read_csv(b"customer_id,event_date\na,2024-01-05\n")
     with pytest.raises(churn.errors.InvalidParameterError, match=rf"^{name} "):
         churn.train(events, **settings)
+
+
+def test_a_frame_without_the_columns_is_shown_its_own() -> None:
+    pd = pytest.importorskip("pandas")
+    pl = pytest.importorskip("polars")
+    columns = {"Kunde": ["anna"], "Datum": ["2024-01-05"]}
+    for table in (columns, pd.DataFrame(columns), pl.DataFrame(columns)):
+        with pytest.raises(
+            churn.errors.MissingColumnError, match='no column "customer_id"; the header has "Kunde", "Datum"'
+        ):
+            churn.Events.from_table(table)
+    with pytest.raises(churn.errors.InvalidParameterError, match="a column named 0"):
+        churn.Events.from_table(pd.DataFrame({0: ["anna"], 1: ["2024-01-05"]}))

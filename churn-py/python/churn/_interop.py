@@ -17,11 +17,17 @@ TOGETHER = 1 << 17
 def plain(table: Any, columns: Sequence[str] | None) -> Any:
     """Give a table as something with the Arrow PyCapsule interface, an iterator of that, or a dict of columns.
 
-    What is no table is given back as it is.
+    What is no table is given back as it is. Of a table with none of the columns that are needed, the names go on alone:
+    the error shall name those that are there.
     """
+    library = type(table).__module__.partition(".")[0]
+    is_frame = library in ("pandas", "polars") and not hasattr(table, "collect") and hasattr(table, "columns")
+    if columns is not None and (is_frame or isinstance(table, Mapping)):
+        names = list(table.columns) if is_frame else list(table)
+        if names and not any(name in columns for name in names):
+            return {name: [] for name in names}
     if isinstance(table, Mapping):
         return table if columns is None else {name: table[name] for name in columns if name in table}
-    library = type(table).__module__.partition(".")[0]
     if library == "pandas" and hasattr(table, "columns"):
         return _pandas(table, columns)
     if library == "polars" and hasattr(table, "collect"):
