@@ -441,7 +441,7 @@ impl Model {
 
     fn event_features(&self) -> Result<&crate::features::FeatureConfig> {
         self.document.feature_config.as_ref().ok_or_else(|| {
-            let message = "the model was trained on a table, not on events: use predict_table";
+            let message = "the model was trained on a table, not on events; it predicts the rows of a table";
             Error::new(ErrorKind::FeatureMismatch, message)
         })
     }
