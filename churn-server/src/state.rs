@@ -23,7 +23,7 @@ use crate::waiting::WaitSlots;
 const UPLOADS: (usize, usize) = (64, 16);
 
 /// Maximum number of files unpacked at once, of those whose unpacking takes memory: a spreadsheet is held as a whole, and zstd
-/// keeps a window of up to 128 MiB.
+/// keeps a window of up to 8 MiB.
 const UNPACKING: usize = 2;
 
 /// The parts of a running server. Cloning is cheap.

@@ -17,7 +17,7 @@ use crate::state::AppState;
 use crate::storage::{Location, Storage, UploadError, Uploaded, store_text};
 
 /// Maximum bytes of the parts of a spreadsheet together, and of its text.
-const MAX_SPREADSHEET: u64 = 64 << 20;
+const MAX_SPREADSHEET: u64 = 16 << 20;
 
 /// First bytes of gzip, of zstd, and of zip files such as spreadsheets.
 const GZIP: &[u8] = b"\x1f\x8b";

@@ -58,14 +58,17 @@ mod files {
     /// [`Events`](crate::Events) read from the same file.
     ///
     /// `encoding` is that of [`ReadOptions`](crate::ReadOptions). `most_bytes` limits the size of the text, and that of the parts of a
-    /// spreadsheet together; reading fails with `io` where it is exceeded.
+    /// spreadsheet together; reading fails with `io` where it is exceeded, or where zstd needs a window of more than 8 MiB.
     ///
     /// # Errors
     /// `invalid_parameter` for an unknown encoding; `io` for a spreadsheet that cannot be read or is too large.
     pub fn decoded_text<R: Read>(reader: R, encoding: Option<&str>, most_bytes: u64) -> Result<DecodedText<R>> {
-        let text = Text::bounded(reader, encoding, most_bytes)?;
+        let text = Text::bounded(reader, encoding, most_bytes, WINDOW)?;
         Ok(DecodedText { text, left: most_bytes, most: most_bytes })
     }
+
+    /// Every program that writes zstd keeps to a window of 8 MiB, unless it is told to compress over longer distances.
+    const WINDOW: u32 = 23;
 
     /// The text of a file, of limited size; see [`decoded_text`].
     pub struct DecodedText<R> {
@@ -135,11 +138,13 @@ mod files {
         /// # Errors
         /// `invalid_parameter` for an unknown encoding, `io`.
         pub(crate) fn new(reader: R, encoding: Option<&str>) -> Result<Self> {
-            Text::bounded(reader, encoding, sheet::MOST_BYTES)
+            Text::bounded(reader, encoding, sheet::MOST_BYTES, 27)
         }
 
-        /// [`Text::new`] with a limit on the size of a spreadsheet and of its parts together.
-        fn bounded(mut reader: R, encoding: Option<&str>, most_bytes: u64) -> Result<Self> {
+        /// [`Text::new`] with a limit on the size of a spreadsheet and of its parts together, and on the window of zstd (2^`window`
+        /// bytes), which is held in memory.
+        #[cfg_attr(target_family = "wasm", expect(unused_variables, reason = "no zstd there"))]
+        fn bounded(mut reader: R, encoding: Option<&str>, most_bytes: u64, window: u32) -> Result<Self> {
             let given = encoding.map(named).transpose()?;
             let mut head = Vec::new();
             reader.by_ref().take(4).read_to_end(&mut head)?;
@@ -149,7 +154,11 @@ mod files {
                 None => Bytes::Plain(whole),
                 Some("gzip") => Bytes::Gzip(Box::new(MultiGzDecoder::new(whole))),
                 #[cfg(not(target_family = "wasm"))]
-                Some("zstd") => Bytes::Zstd(Box::new(zstd::Decoder::new(whole)?)),
+                Some("zstd") => {
+                    let mut decoder = zstd::Decoder::new(whole)?;
+                    decoder.window_log_max(window)?;
+                    Bytes::Zstd(Box::new(decoder))
+                }
                 #[cfg(target_family = "wasm")]
                 Some("zstd") => {
                     let message =
@@ -268,6 +277,17 @@ mod files {
                 let length = out.len().min(1);
                 self.0.read(&mut out[..length])
             }
+        }
+
+        #[test]
+        fn the_window_of_zstd_is_limited() {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("memory");
+            encoder.window_log(27).expect("a window");
+            encoder.write_all(&b"id,day\n7,2024-01-05\n".repeat(50_000)).expect("memory");
+            let packed = encoder.finish().expect("memory");
+            assert_eq!(read(&packed[..], None).expect("it is allowed here").len(), 20 * 50_000);
+            let refused = decoded_text(&packed[..], None, 1 << 30).err().expect("128 MiB are too many");
+            assert!(refused.to_string().contains("zstd"), "{refused}");
         }
 
         #[test]
