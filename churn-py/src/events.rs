@@ -449,8 +449,8 @@ pub(crate) fn read_csv(
 /// dict
 ///     `options`, for :func:`read_csv`; `export`, the system whose columns these are, or None; `found`, the options that were
 ///     found, each with its `value` and `reason`; `questions`, each with `code`, `message`, the `option` that answers it, and the
-///     possible `readings`; `doubts`, sentences on what is unusual; `header`; `rows`, the fields of the first rows; and `trial`, the counts of the sample read with the options (None if there is a
-///     question).
+///     possible `readings`; `doubts`, sentences on what is unusual; `header`; `rows`, the fields of the first rows; and `trial`,
+///     the counts of the sample read with the options (None if there is a question).
 ///
 /// Examples
 /// --------

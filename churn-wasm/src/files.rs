@@ -1,4 +1,4 @@
-//! What a file is, and its text.
+//! Detection of the form of a file, and its text in UTF-8.
 
 use std::io::Read;
 

@@ -2,7 +2,7 @@
 // The library itself finds all of it; the visitor's choices are options that it is given.
 import { inspect } from "./client.js";
 import { by, h } from "./dom.js";
-import { count, money, plural, size } from "./words.js";
+import { money, plural, size } from "./words.js";
 
 const ROLES = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false], ["order_id", "Order", false]];
 
@@ -14,7 +14,7 @@ const FORMATS = [
 ];
 
 // Encodings that a file does not tell by itself.
-const ENCODINGS = ["windows-1252", "utf-16le", "utf-16be", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "macintosh", "shift_jis", "euc-jp", "gbk", "big5", "euc-kr", "koi8-r"];
+const ENCODINGS = ["windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "macintosh", "shift_jis", "euc-jp", "gbk", "big5", "euc-kr", "koi8-r"];
 
 // Options of reading in words.
 const LABELS = {

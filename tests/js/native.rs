@@ -57,7 +57,7 @@ fn read(log: &str) -> std::result::Result<Events, Failure> {
     Ok(Events::from_csv(std::fs::File::open(log)?, &ReadOptions::default())?)
 }
 
-/// What each file of a directory is, by name.
+/// The detected form of each file of a directory, by name.
 fn detected(directory: &str) -> std::result::Result<Value, Failure> {
     let mut found = Map::new();
     for entry in std::fs::read_dir(directory)? {

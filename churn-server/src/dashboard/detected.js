@@ -51,10 +51,9 @@ function own({ code, option: asked, readings }, header, answer) {
       event.preventDefault();
       const given = new FormData(event.currentTarget);
       const chosen = Object.fromEntries(columns.map(([id]) => [id, given.get(`column-${id}`)]).filter(([, name]) => name !== ""));
-      answer({ ...(Object.keys(chosen).length > 0 && { columns: chosen }), ...(given.has("skip_anonymous") && { skip_anonymous: true }) });
+      if (Object.keys(chosen).length > 0) answer({ columns: chosen });
     } },
     h("div", { class: "fields" }, columns.map(([id, label]) => choices(`column-${id}`, label))),
-    h("div", { class: "checks" }, h("label", { for: "skip_anonymous" }, h("input", { id: "skip_anonymous", name: "skip_anonymous", type: "checkbox" }), "Leave out rows without a customer")),
     h("p", { class: "buttons" }, h("button", { class: "button small" }, "Send it again")));
   }
   const [label, hint] = texts[asked] ?? [];

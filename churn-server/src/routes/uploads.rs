@@ -210,12 +210,7 @@ async fn upload(
             bytes: uploaded.size as i64,
             file_key: &at.to_string(),
         };
-        // What was found is the form of this file, also where it is that of the organization today.
-        let from = match &detected {
-            Some(_) => None,
-            None => Some(with_label(of_organization, fields.has_label)),
-        };
-        let own = own_options(&options, from.as_ref())?;
+        let own = own_options(&options, &with_label(of_organization, fields.has_label), detected.is_some())?;
         let mut tx = state.store.begin().await?;
         tx.ensure_organization(org_id).await?;
         tx.insert_dataset(&new).await?;
@@ -335,28 +330,18 @@ fn parse_options(text: &str, of_organization: &ReadOptions) -> Result<Map<String
     Ok(options)
 }
 
-/// Returns the options that differ, by name; without options to differ from, those of the form of a file. The encoding is left out,
-/// because files in storage are UTF-8.
-fn own_options(options: &ReadOptions, from: Option<&ReadOptions>) -> Result<Map<String, Value>> {
-    const FORM: [&str; 10] = [
-        "columns",
-        "date_format",
-        "delimiter",
-        "skip_lines",
-        "decimal",
-        "thousands",
-        "currency",
-        "null_values",
-        "ignore_rows",
-        "skip_anonymous",
-    ];
+/// Returns the options that differ from those of the organization, by name. If the form of the file was found, all options of its
+/// form belong to it, also where the organization has the same today. The encoding is left out, because files in storage are UTF-8.
+fn own_options(options: &ReadOptions, from: &ReadOptions, found: bool) -> Result<Map<String, Value>> {
+    /// The options that say which rows are used, and not how the file is written.
+    const ROWS: [&str; 5] = ["on_bad_row", "max_bad_share", "merge", "first_day", "last_day"];
     let keys = |options: &ReadOptions| match serde_json::to_value(options) {
         Ok(Value::Object(keys)) => Ok(keys),
         _ => Err(ApiError::internal("options of reading are no object")),
     };
-    let all = keys(options)?.into_iter().filter(|(name, _)| name != "encoding");
-    Ok(match from.map(keys).transpose()? {
-        Some(from) => all.filter(|(name, value)| from.get(name) != Some(value)).collect(),
-        None => all.filter(|(name, _)| FORM.contains(&name.as_str())).collect(),
-    })
+    let from = keys(from)?;
+    let is_own = |name: &str, value: &Value| {
+        name != "encoding" && (from.get(name) != Some(value) || (found && !ROWS.contains(&name)))
+    };
+    Ok(keys(options)?.into_iter().filter(|(name, value)| is_own(name, value)).collect())
 }

@@ -65,8 +65,8 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Result<Roles> {
         ("event_type", &columns.event_type),
         ("order_id", &columns.order_id),
     ] {
-        if name.as_deref().is_some_and(|name| !name.is_empty()) {
-            find_column(&shape.header, name.as_deref(), own, true)?;
+        if name.is_some() {
+            find_column(&shape.header, name.as_deref(), own, false)?;
         }
     }
     let names: Vec<String> = shape.header.iter().map(|name| simple(name)).collect();

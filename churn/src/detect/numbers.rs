@@ -76,7 +76,7 @@ pub(super) fn form(values: &[&str], given_nulls: &[String]) -> Form {
         if failing.len() * 10 > values.len()
             || failing.iter().any(|value| all_forms().any(|m| parse(m, value).is_some()))
         {
-            return none(&values, given_nulls);
+            return none(&values, best, given_nulls);
         }
         (forms, values) = (fitting(&read), read);
     }
@@ -138,10 +138,9 @@ fn best(values: &[&str]) -> Marks {
     all_forms().min_by_key(failing).expect("there are forms")
 }
 
-/// No form reads all values: names one that the best form does not read.
-fn none(values: &[&str], given_nulls: &[String]) -> Form {
+/// No form reads all values: names one that the form that reads most of them does not read.
+fn none(values: &[&str], best: Marks, given_nulls: &[String]) -> Form {
     let failing = |marks: Marks| values.iter().filter(move |value| parse(marks, value).is_none());
-    let best = best(values);
     let (count, value) = (failing(best).count(), failing(best).next().copied().unwrap_or_default());
     let message = format!(
         "{count} of {} amounts are not numbers of the form that most of them have, such as {value:?}; `null_values` names \

@@ -3,11 +3,9 @@
 use std::io::Read;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::Text;
+use crate::events::{MAX_RECORD, Text};
 
 const HEAD: usize = 1 << 18;
-/// The first line ends within this many bytes, or the file is none of records.
-const LONGEST_LINE: usize = 1 << 20;
 const PIECE: usize = 1 << 16;
 /// Largest number of pieces between the beginning and the end.
 const MOST_PIECES: usize = 64;
@@ -28,8 +26,8 @@ impl Sample {
         let mut first = Vec::new();
         source.by_ref().take(HEAD as u64).read_to_end(&mut first)?;
         if first.len() == HEAD && !has_line_end(&first) {
-            source.by_ref().take((LONGEST_LINE - HEAD) as u64).read_to_end(&mut first)?;
-            if first.len() == LONGEST_LINE && !has_line_end(&first) {
+            source.by_ref().take((MAX_RECORD - HEAD) as u64).read_to_end(&mut first)?;
+            if first.len() == MAX_RECORD && !has_line_end(&first) {
                 let message = "the first line is longer than 1 MiB; is this a CSV file?";
                 return Err(Error::new(ErrorKind::RecordTooLong, message).at_line(1));
             }

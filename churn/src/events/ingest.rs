@@ -163,7 +163,7 @@ impl Intake {
         {
             return Err(invalid_parameter("last_day", last, &format!("a day from first_day, {first}, on")));
         }
-        merge::check(options.columns.order_id.as_deref().filter(|name| !name.is_empty()), options.merge)?;
+        merge::check(options.columns.order_id.as_deref(), options.merge)?;
         Ok(Intake {
             on_bad_row: options.on_bad_row,
             max_bad_share: options.max_bad_share,

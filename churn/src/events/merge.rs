@@ -259,7 +259,7 @@ pub(crate) fn sum(amounts: impl Iterator<Item = f64>) -> std::result::Result<f64
 /// Returns an error for settings that name two units of an event.
 pub(super) fn check(order_id: Option<&str>, merge: Merge) -> Result<()> {
     match (order_id, merge) {
-        (Some(_), Merge::Day) => Err(crate::error::invalid_parameter(
+        (Some(name), Merge::Day) if !name.is_empty() => Err(crate::error::invalid_parameter(
             "merge",
             "\"day\" beside columns.order_id",
             "one of the two: orders are parts of days",

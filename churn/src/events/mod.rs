@@ -54,6 +54,8 @@ pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, quote_for_mes
 pub(crate) use merge::{AmountSum, sum, too_large};
 #[cfg(feature = "date-formats")]
 pub(crate) use numbers::{NULL_WORDS, NUMBER_FORMS, NumberFormat, currency_of};
+#[cfg(feature = "date-formats")]
+pub(crate) use records::MAX_RECORD;
 pub(crate) use records::RecordReader;
 use rows::GoodRow;
 pub(crate) use rows::{MAX_EVENT_TYPES, NO_TYPE, ParsedRows, Shard, Sink, Wants, shards, too_many_types, type_number};

@@ -19,7 +19,7 @@ use super::separators::Separators;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 
 /// The largest record in bytes. A longer one means that the file is damaged, most often by a quote that is never closed.
-const MAX_RECORD: usize = 1 << 20;
+pub(crate) const MAX_RECORD: usize = 1 << 20;
 /// Size of a block in bytes: small enough that a block and the rows parsed from it stay in the cache of a core.
 const BLOCK: usize = 1 << 17;
 /// Cuts a stream into blocks of whole records.

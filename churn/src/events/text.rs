@@ -67,7 +67,7 @@ mod files {
         Ok(DecodedText { text, left: most_bytes, most: most_bytes })
     }
 
-    /// Every program that writes zstd keeps to a window of 8 MiB, unless it is told to compress over longer distances.
+    /// The window of 8 MiB of the levels of zstd up to 19; those beyond, and long distances, must be asked for.
     const WINDOW: u32 = 23;
 
     /// The text of a file, of limited size; see [`decoded_text`].
