@@ -123,9 +123,11 @@ impl fmt::Display for Day {
 impl std::str::FromStr for Day {
     type Err = Error;
 
+    /// Reads the forms that a log may have without a `date_format`: `YYYY-MM-DD`, alone or with a time, which gives the UTC day.
     fn from_str(text: &str) -> Result<Day, Error> {
-        Day::from_iso(text.as_bytes()).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidParameter, format!("{text:?} is not a date (expected YYYY-MM-DD)"))
+        crate::events::day_of_text(text.as_bytes()).ok_or_else(|| {
+            let shown = crate::events::quote_for_message(text.as_bytes());
+            Error::new(ErrorKind::InvalidParameter, format!("{shown} is not a date (expected YYYY-MM-DD)"))
         })
     }
 }

@@ -2,11 +2,12 @@
 import { ChurnError, features, labels, Model, modelReport, profit, readCsv, report, train, version } from "./churn-wasm/full/browser.js";
 import loadFiles, { decodedText, detect } from "./churn-wasm/files/browser.js";
 import { serve } from "./churn-wasm/worker/host-browser.js";
-import { csvFile, csvLines } from "./csv.js";
+import { contactsCsv, csvLines, csvText } from "./churn-wasm/js/lists.js";
 import { sampleLog } from "./sample.js";
 
 /** Number of customers in the file of all customers that have reasons: a forest takes a millisecond for each. */
 const MOST_REASONS = 10_000;
+const csvFile = (...parts) => new Blob(parts, { type: "text/csv" });
 const state = { events: undefined, model: undefined, table: undefined, source: "", event: "event", allow: [] };
 // The scored customers, column by column.
 let today;
@@ -109,11 +110,8 @@ const ask = {
       case "model report":
         return new Blob([modelReport(state.model, { title: "Churn model" })], { type: "text/html" });
       case "contact":
-      case "control": {
-        const rows = today.contacts.filter(({ group }) => group === what);
-        const of = ({ customer_id, churn_probability, value, expected_profit }) => [customer_id, churn_probability, value, expected_profit];
-        return csvFile(["customer_id", "churn_probability", "value", "expected_profit"], csvLines(rows.map(of)));
-      }
+      case "control":
+        return csvFile(contactsCsv({ entries: today.contacts }, what));
       case "customers":
         return customersCsv();
     }
@@ -285,5 +283,5 @@ function customersCsv() {
     why?.free();
     parts.push(csvLines(lines));
   }
-  return csvFile(["customer_id", "churn_probability", "risk_segment", "days_since_last", "value", "value_at_risk", "reasons"], ...parts);
+  return csvFile(csvText(["customer_id", "churn_probability", "risk_segment", "days_since_last", "value", "value_at_risk", "reasons"]), ...parts);
 }

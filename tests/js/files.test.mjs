@@ -1,9 +1,9 @@
 // Files as people have them: found out by the build for files as by every other reader, and read by the full build.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { test } from "node:test";
-import { csvLines } from "../../examples/browser/csv.js";
-import { churn, difference, files, native, near, path, plain, Random } from "./setup.mjs";
+import { churn, difference, files, installed, lists, native, near, path, plain, Random } from "./setup.mjs";
 
 const folder = path("tests/files/exports");
 const bytesOf = (name) => new Uint8Array(readFileSync(`${folder}/${name}`));
@@ -109,13 +109,31 @@ test("what cannot be read is an error that says so", () => {
   assert.throws(() => files.decodedText(new Uint8Array([65]), "klingon"), { code: "invalid_parameter" });
 });
 
-test("the page writes ids for spreadsheets as the library does", () => {
+test("ids are written for spreadsheets", () => {
   for (const [id, written] of [
     ["=1+1", "'=1+1"], ["+49 (170) 12-34", "+49 (170) 12-34"], ["-7.5", "-7.5"], ["@anna.b", "@anna.b"], ["@SUM(A1)", "'@SUM(A1)"],
     ["+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"], ["-2+3", "'-2+3"], ['a"b,c', 'a""b,c'], ["Zo\u00eb", "Zo\u00eb"], ["@Zo\u00eb", "@Zo\u00eb"], ["\tx", "'\tx"],
   ]) {
-    assert.equal(csvLines([[id, 0.75, null]]), `"${written}",0.75,\r\n`);
+    assert.equal(lists.csvLines([[id, 0.75, null]]), `"${written}",0.75,\r\n`);
   }
+  assert.equal(lists.csvText(["a", "b"], [[1.5e21, -2.5e-7]]), "\ufeffa,b\r\n1500000000000000000000,-0.00000025\r\n");
+});
+
+test("the groups of a contact list have the bytes of the library", () => {
+  const random = new Random(5);
+  const starts = ["+", "-", "=", "@", "\t", "\r", "", "'", '"', "\ufeff", "\u0664"];
+  const rests = ["49 170", "1+1", "SUM(A1)", "anna", "Zo\u00eb", "a,b", 'say "x"', "", "\u0664\u0665", "\u{1d7d8}", "a\u0301", "\n2"];
+  const customer_ids = starts.flatMap((start) => rests.map((rest) => start + rest)).filter((id) => id !== "");
+  const p = customer_ids.map(() => random.unit() ** 40);
+  const values = customer_ids.map(() => 10 ** (30 * random.unit() - 5));
+  const config = { budget: 100, contact_cost: 1, incentive_cost: 0, control_share: 0.3, seed: 7 };
+  const file = fileURLToPath(new URL("contacts.json", installed));
+  writeFileSync(file, JSON.stringify({ customer_ids, p, values, config }));
+  const right = JSON.parse(native("contacts", file));
+  const list = churn.profit.contactList(customer_ids, p, values, config);
+  assert.ok(list.contacts > 20 && list.controls > 5, `${list.contacts} and ${list.controls}`);
+  for (const group of ["contact", "control"]) assert.equal(lists.contactsCsv(list, group), right[group]);
+  assert.throws(() => lists.contactsCsv(list, "both"), /"both"; expected "contact" or "control"/);
 });
 
 test("no bytes stop the module", (t) => {

@@ -5,12 +5,13 @@
 //! - `native train LOG.csv CONFIG.json`: the document of the model trained on the log.
 //! - `native backtest LOG.csv CONFIG.json`: the backtest on the log, with its predictions as columns if they are asked for.
 //! - `native predict LOG.csv MODEL.json`: the predictions of a document from anywhere.
+//! - `native contacts LIST.json`: both groups of the contact list of `{customer_ids, p, values, config}` as CSV texts.
 //! - `native time LOG.csv`: seconds from the text to the features of `rfm` and of `behavioral`, the best of three.
 
 use std::time::Instant;
 
 use base64::Engine as _;
-use churn::profit::{self, Campaign, Costs, CustomerCosts};
+use churn::profit::{self, Campaign, ContactGroup, ContactList, Costs, CustomerCosts};
 use churn::{
     Backtest, BacktestConfig, Column, ColumnData, Events, ExplainConfig, FeatureConfig, FeatureTable, LabelConfig,
     Model, ReadOptions, Result, Table, TableConfig, Thresholds, TrainConfig, backtest, compare, evaluate, features,
@@ -41,16 +42,31 @@ fn main() -> std::result::Result<(), Failure> {
             json!(predictions.iter().collect::<Vec<_>>()).to_string()
         }
         ["detect", directory] => detected(directory)?.to_string(),
+        ["contacts", list] => {
+            let case = serde_json::from_str(&std::fs::read_to_string(list)?)?;
+            let list = contact_list(&case)?;
+            let group = |group| -> std::result::Result<String, Failure> {
+                let mut text = Vec::new();
+                list.write_group(group, &mut text)?;
+                Ok(String::from_utf8(text)?)
+            };
+            json!({ "contact": group(ContactGroup::Contact)?, "control": group(ContactGroup::Control)? }).to_string()
+        }
         ["time", log] => time(log)?.to_string(),
         _ => return Err(
             "usage: native vectors DIRECTORY | train LOG CONFIG | backtest LOG CONFIG | predict LOG MODEL | detect DIRECTORY | \
-             time LOG"
+             contacts LIST | time LOG"
                 .into(),
         ),
     };
     use std::io::Write as _;
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
+}
+
+fn contact_list(case: &Value) -> Result<ContactList> {
+    let ids: Vec<&str> = case["customer_ids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    profit::contact_list(ids, &numbers(&case["p"]), optional(&case["values"]).as_deref(), &config(&case["config"]))
 }
 
 fn read(log: &str) -> std::result::Result<Events, Failure> {
@@ -316,11 +332,7 @@ fn vectors(directory: &str) -> std::result::Result<Map<String, Value>, Failure> 
     let expected = |case: &Value| {
         answer(profit::expected_curve(&p(case), optional(&case["values"]).as_deref(), &config(&case["config"])))
     };
-    let list = |case: &Value| {
-        let ids: Vec<&str> = case["customer_ids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let values = optional(&case["values"]);
-        answer(profit::contact_list(ids, &p(case), values.as_deref(), &config(&case["config"])))
-    };
+    let list = |case: &Value| answer(contact_list(case));
     all("profit.json", "empc", &empc)?;
     all("profit.json", "curve", &|case| json!([curve(case), mpc(case)]))?;
     all("profit.json", "expected_curve", &expected)?;

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { churn, files, installed, path, scoring, vectors } from "./setup.mjs";
+import { churn, files, installed, lists, path, scoring, vectors } from "./setup.mjs";
 
 const home = new URL("node_modules/churn-wasm/", installed);
 const here = fileURLToPath(installed);
@@ -22,8 +22,8 @@ test("the manifest of names is what the package exports", () => {
   const names = vectors("api.json").steps.flatMap((step) => step.javascript);
   assert.ok(names.length >= 28, `${names.length} names`);
   for (const name of names) {
-    const ofFiles = name.match(/^files\.(.+)/);
-    assert.ok(ofFiles ? exported(files, ofFiles[1]) : exported(churn, name), `${name} is not exported`);
+    const [, entry, inside] = name.match(/^(files|lists)\.(.+)/) ?? [];
+    assert.ok(entry ? exported({ files, lists }[entry], inside) : exported(churn, name), `${name} is not exported`);
   }
   const listed = new Set(names.map((name) => name.split(".")[0]));
   // What belongs to no step.
@@ -47,7 +47,7 @@ test("every member and every setting of the types has a comment", () => {
   const ts = createRequire(path("target/js/package.json"))("typescript");
   const bare = [];
   let members = 0;
-  for (const name of ["data", "files", "host", "types", "worker"]) {
+  for (const name of ["data", "files", "host", "lists", "types", "worker"]) {
     const file = ts.createSourceFile(`${name}.d.ts`, readFileSync(new URL(`${name}.d.ts`, home), "utf8"), ts.ScriptTarget.Latest, true);
     const visit = (node, inside) => {
       const isExported = ts.canHaveModifiers(node) && node.modifiers?.some((one) => one.kind === ts.SyntaxKind.ExportKeyword);

@@ -14,6 +14,7 @@ export const { load } = await import(new URL("load.mjs", installed));
 export const churn = await load("churn-wasm");
 export const scoring = await load("churn-wasm/scoring");
 export const files = await load("churn-wasm/files");
+export const lists = await load("churn-wasm/lists");
 
 export const vectors = (name) => JSON.parse(readFileSync(path(`tests/vectors/${name}`), "utf8"));
 

@@ -5,6 +5,7 @@ import init, {
 } from "churn-wasm";
 import { startWorker, type Remote } from "churn-wasm/worker";
 import initScoring, * as scoring from "churn-wasm/scoring";
+import { contactsCsv, csvText } from "churn-wasm/lists";
 import initFiles, { decodedText, detect, type Detected } from "churn-wasm/files";
 
 await init();
@@ -33,6 +34,7 @@ const after: number = model.whatIf(table, "A", { recency_score: 90 }).after.chur
 evaluate(churned, values);
 compare([true, false], [0.1, 0.2], new Float64Array(2)).roc_auc.difference.toFixed();
 profit.contactList(ids, values, null, { budget: 100 }).entries[0]?.group;
+const text: string = contactsCsv(profit.contactList(ids, values), "contact") + csvText(["id", "risk"], [["a", null]]);
 profit.empc([1, 0], [0.5, 0.5]).empc.toFixed();
 const saved: number | null = profit.savings(churned, values, { tp_cost: 10, fn_cost: values }, { threshold: 0.5 }).savings;
 const thresholds: Float64Array = profit.costThresholds({ fp_cost: [1, 2], fn_cost: 5 });
