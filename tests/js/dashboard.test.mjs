@@ -31,6 +31,8 @@ const evil = ['<img src=x onerror="document.title=1">', "</script><script>docume
 const hostile = `${work}/<b onmouseover=alert(1)>.csv`;
 writeFileSync(hostile, sample.replace(/^C(\d{4})/gm, (whole, number) => (Number(number) < 2 * evil.length ? `"${evil[Number(number) >> 1].replaceAll('"', '""')}"` : whole)));
 
+const exported = (name) => path(`tests/files/exports/${name}`);
+
 const servers = [];
 /** A server of its own on a free port, and where it is. */
 async function serve(name, variables = {}) {
@@ -374,7 +376,6 @@ test("a file in another form is read, shown, and asked about", async () => {
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => location.hash === "#forms/data");
   await ready(page);
-  const exported = (name) => path(`tests/files/exports/${name}`);
   await page.setInputFiles("#file", exported("german_excel.csv"));
   await page.waitForSelector(".detected");
   const found = Object.fromEntries(await page.$$eval(".detected dt", (terms) => terms.map((term) => [term.dataset.option, term.textContent])));
@@ -390,6 +391,60 @@ test("a file in another form is read, shown, and asked about", async () => {
   }
   await page.setViewportSize({ width: 1200, height: 900 });
 
+  // The reading is changed by keyboard; the form has what was found. Without a change nothing is sent.
+  const path = "api/v1/churn/v2/organizations/forms/datasets";
+  const listed = async () => (await page.evaluate((path) => fetch(path).then((answer) => answer.json()), path)).datasets;
+  await page.focus(".change summary");
+  await page.keyboard.press("Enter");
+  const fields = () => page.$$eval(".change select, .change input", (all) => Object.fromEntries(all.map((one) => [one.name, one.value])));
+  const german = { customer_id: "Käufer", event_date: "Bestelldatum", amount: "Umsatz", event_type: "", date_format: "%d.%m.%Y", decimal: ",", thousands: "." };
+  const before = await fields();
+  assert.deepEqual(before, german);
+  assert.deepEqual(await page.$$eval("#read-amount option", (all) => all.map((one) => one.value)), ["", "Käufer", "Größe", "Bestelldatum", "Bestellnummer", "Umsatz"]);
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await page.emulateMedia({ colorScheme: options.colorScheme });
+    await shot(page, `read differently ${name}`);
+  }
+  await page.setViewportSize({ width: 1200, height: 900 });
+  await page.emulateMedia({ colorScheme: "light" });
+  const again = () => page.click('.change button:text("Read it again")');
+  await again();
+  assert.equal(await page.textContent(".change [role=status]"), "Nothing is changed.");
+
+  // What is refused or asked leaves the data set as it is, and the form with it.
+  const [first] = await listed();
+  await page.fill("#read-date_format", "%m/%d/%Y");
+  await again();
+  await page.waitForSelector('.alert:has-text("The file was not read again; the data set stays.")');
+  assert.match(await page.textContent(".alert"), /"16\.02\.2024" is not a date \(expected the format %m\/%d\/%Y\)/);
+  await shot(page, "read differently refused wide, light");
+  assert.equal(await page.inputValue("#read-date_format"), "%m/%d/%Y");
+  await page.fill("#read-date_format", german.date_format);
+  await page.selectOption("#read-amount", "Größe");
+  await again();
+  await page.waitForSelector('.questions [data-question="number_format"]');
+  assert.match(await page.textContent(".questions"), /The data set of the earlier reading stays\./);
+  await shot(page, "read differently asked wide, light");
+  assert.deepEqual((await listed()).map((one) => one.dataset_id), [first.dataset_id]);
+
+  // The new data set replaces the earlier one.
+  await page.selectOption("#read-amount", "");
+  await page.selectOption("#read-event_type", "Größe");
+  await again();
+  await page.waitForSelector('.detected dt[data-option="columns.event_type"]');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Read it differently");
+  const [changed, ...others] = await listed();
+  assert.deepEqual(others, []);
+  assert.notEqual(changed.dataset_id, first.dataset_id);
+  const { columns, date_format: format } = changed.read_options;
+  assert.deepEqual([columns.customer_id, columns.amount, columns.event_type, format], ["Käufer", "", "Größe", "%d.%m.%Y"]);
+  await page.click(".change summary");
+  assert.deepEqual(await fields(), { ...german, amount: "", event_type: "Größe", decimal: ".", thousands: "" });
+  await page.selectOption("#read-amount", "Umsatz");
+  await again();
+  await page.waitForSelector('.detected dt[data-option="decimal"]');
+
   // What can be read in two ways is asked, and the answer sends the file again.
   await page.setInputFiles("#file", exported("ambiguous_dates.csv"));
   await page.waitForSelector('.questions [data-question="date_format"]');
@@ -399,8 +454,59 @@ test("a file in another form is read, shown, and asked about", async () => {
   await page.click(".questions [data-answer*='%d/%m']");
   await page.waitForSelector('#datasets tr:has-text("ambiguous_dates.csv"):has-text("uploaded")');
   assert.equal(await page.$(".questions"), null);
-  const { datasets } = await page.evaluate(() => fetch("api/v1/churn/v2/organizations/forms/datasets").then((answer) => answer.json()));
-  assert.deepEqual(datasets.map((one) => one.read_options.date_format), ["%d/%m/%Y", "%d.%m.%Y"]);
+  assert.deepEqual((await listed()).map((one) => one.read_options.date_format), ["%d/%m/%Y", "%d.%m.%Y"]);
+  // An answer holds for another reading too, unless it is about a column that is exchanged.
+  await page.waitForSelector('.detected dt[data-option="date_format"] + dd:text("as you chose")');
+  await page.click(".change summary");
+  await page.selectOption("#read-amount", "");
+  await again();
+  await page.waitForSelector('.detected dt[data-option="columns.amount"] + dd:text("as you chose")');
+  assert.deepEqual((await listed()).map((one) => one.read_options.date_format), ["%d/%m/%Y", "%d.%m.%Y"]);
+  await sound(page, ".detected");
+  quiet(/status of 422/);
+  await context.close();
+});
+
+test("a file in another form is scored, shown, and asked about", async () => {
+  const { context, page, quiet } = await open("acme/customers");
+  const path = "api/v1/churn/v2/organizations/acme/prediction-batches";
+  const batches = async () => (await page.evaluate((path) => fetch(path).then((answer) => answer.json()), path)).batches;
+  const predictions = (batch) => page.evaluate((path) => fetch(path).then((answer) => answer.text()), `${path}/${batch.batch_id}/file`);
+  const score = async (file) => {
+    await page.click('button:text("Score customers")');
+    await page.setInputFiles("#scored-file", file);
+    await page.click('#dialog button:text("Score")');
+  };
+  const known = await batches();
+  const same = known.find((one) => one.status === "completed" && one.model_version === 1);
+  const german = `${work}/umsätze.csv`;
+  const rows = sample.trim().split("\n").slice(1).map((line) => line.split(","));
+  writeFileSync(german, ["Kunde;Datum;Betrag;Art", ...rows.map(([id, date, amount, kind]) => [id, date.split("-").reverse().join("."), amount.replace(".", ","), kind].join(";")), ""].join("\r\n"));
+  await score(german);
+  await page.waitForSelector(".detected");
+  const found = await page.$$eval(".detected dt", (terms) => terms.map((term) => term.textContent));
+  for (const one of ['delimiter = ";"', 'decimal = ","', 'date_format = "%d.%m.%Y"', 'columns.customer_id = "Kunde"']) assert.ok(found.includes(one), `${one} in ${found}`);
+  assert.match(await page.textContent(".detected"), /upload it under Data and jobs/);
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await page.emulateMedia({ colorScheme: options.colorScheme });
+    await shot(page, `scored file ${name}`);
+  }
+  await page.setViewportSize({ width: 1200, height: 900 });
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.waitForFunction(([path, number]) => fetch(path).then((answer) => answer.json()).then(({ batches }) => batches.length === number && batches[0].status === "completed"), [path, known.length + 1], { timeout: 60_000, polling: 500 });
+  assert.equal(await predictions((await batches())[0]), await predictions(same));
+
+  // Nothing of a file with a question is scored until it is answered.
+  await score(exported("ambiguous_dates.csv"));
+  await page.waitForSelector('.questions [data-question="date_format"]');
+  assert.equal(await page.$(".detected"), null);
+  assert.equal((await batches()).length, known.length + 1);
+  await shot(page, "scoring asked wide, light");
+  await page.click(".questions [data-answer*='%d/%m']");
+  await page.waitForSelector('.detected dt[data-option="date_format"] + dd:text("as you chose")');
+  assert.equal(await page.$(".questions"), null);
+  assert.equal((await batches()).length, known.length + 2);
   quiet(/status of 422/);
   await context.close();
 });
@@ -551,6 +657,20 @@ test("with tokens: signing in, roles, an end", async () => {
   await second.waitForSelector('#datasets tr:has-text("uploaded")');
   assert.equal(await second.$("#file"), null);
   assert.equal((await second.$$("#view button")).length, 0);
+  // Only an admin may delete the data set of an earlier reading.
+  const third = await context.newPage();
+  await third.goto(locked.address);
+  await third.fill("#token", token("acme", "write"));
+  await third.keyboard.press("Enter");
+  await third.waitForSelector("nav:not([hidden])");
+  await part(third, "data");
+  await third.setInputFiles("#file", exported("german_excel.csv"));
+  await third.click(".change summary");
+  await third.selectOption("#read-amount", "");
+  await third.click('.change button:text("Read it again")');
+  await third.waitForSelector('.kept:text("The data set of the earlier reading stays. Somebody with the role admin can delete it.")');
+  await third.waitForFunction(() => [...document.querySelectorAll("#datasets th")].filter((one) => one.textContent.includes("german_excel.csv")).length === 2);
+  await third.close();
   await page.click("#sign-out");
   await page.waitForSelector("#token");
   assert.equal(await page.evaluate(() => sessionStorage.length), 0);

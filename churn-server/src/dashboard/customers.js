@@ -2,10 +2,11 @@
 import { at, file, get, post, upload } from "./api.js";
 import { contributions } from "./charts.js";
 import { list, progress, underway, cell } from "./data.js";
+import { foundPanel, merged, questionPanel } from "./detected.js";
 import { band, by, card, download, h, reasonList, sharedReason } from "./dom.js";
 import { findingList, findingPanel, stopping, together } from "./findings.js";
 import { history, historyTable, SEGMENTS } from "./history.js";
-import { ask, complain, doing, field, live, notes, nothing, option, say, shortDay, time } from "./parts.js";
+import { ask, complain, doing, field, live, notes, nothing, option, quiet, say, shortDay, time } from "./parts.js";
 import { segments } from "./results.js";
 import { slippingAway } from "./slipping.js";
 import { count, decimal, money, percent, plural } from "./words.js";
@@ -16,9 +17,9 @@ const FAR = 10_000;
 
 export async function customers(view) {
   const { org, root, signal } = view;
-  const [work, stopped] = [h("div", {}), h("div", {})];
+  const [work, stopped, sent] = [0, 1, 2].map(() => h("div", {}));
   const body = h("div", { class: "part" });
-  root.replaceChildren(h("div", { class: "head" }, h("h2", {}, "Customers"), view.may("write") && h("button", { type: "button", class: "button", onclick: scoring(view, () => look()) }, "Score customers")), work, stopped, body);
+  root.replaceChildren(h("div", { class: "head" }, h("h2", {}, "Customers"), view.may("write") && h("button", { type: "button", class: "button", onclick: scoring(view, sent, () => look()) }, "Score customers")), sent, work, stopped, body);
   let shown;
   let look = () => {};
 
@@ -66,30 +67,47 @@ function drawStopped(view, root, batch, look) {
 }
 
 /** The dialog that asks what to score: an uploaded data set, or a file. */
-const scoring = (view, look) => doing("Scoring did not start.", async () => {
+const scoring = (view, sent, look) => doing("Scoring did not start.", async () => {
   const { datasets } = await list(view.org, "datasets", view.signal);
   const usable = datasets.filter((one) => one.status !== "error");
   const given = await ask("Score customers", h("div", {},
     h("p", { class: "quiet" }, "The active model scores the customers of the transactions, but for those who have been away for longer than any that it has learned from."),
     h("div", { class: "fields" },
       usable.length > 0 && field("of", "Data set", h("select", { id: "of", name: "dataset_id" }, usable.map((one) => option(one.dataset_id, `${one.filename ?? "a file"}, ${count(one.row_count)} rows`)))),
-      field("scored-file", usable.length > 0 ? "or a CSV file" : "CSV file", h("input", { id: "scored-file", name: "file", type: "file", accept: ".csv,text/csv,text/plain", required: usable.length === 0 })),
+      field("scored-file", usable.length > 0 ? "or a file" : "File", h("input", { id: "scored-file", name: "file", type: "file", accept: ".csv,.tsv,.txt,.gz,.zst,.xlsx", required: usable.length === 0 }), "CSV or a spreadsheet. Exports may stay as they are."),
       field("as-of", "As of, if not as the server has it", h("input", { id: "as-of", name: "as_of", type: "date" }))),
     h("p", {}, h("label", {}, h("input", { name: "include_inactive", type: "checkbox", value: "true" }), " Score those who are long gone too")),
     h("p", {}, h("label", { for: "allowed" }, "Go on in spite of"), " ", h("select", { id: "allowed", name: "allow" }, option("", "nothing that is odd"), option("isolated_last_day,isolated_first_day", "rows far away from all others")))), "Score");
   if (!given) return;
-  const path = at`organizations/${view.org}/predict-bulk`;
-  if (given.file?.size > 0) {
-    const form = new FormData();
-    for (const name of ["as_of", "include_inactive", "allow"]) if (given[name]) form.append(name, given[name]);
-    form.append("file", given.file, given.file.name);
-    await upload(path, form, () => {}, view.signal);
-  } else {
-    await post(path, undefined, { dataset_id: given.dataset_id, as_of: given.as_of, include_inactive: given.include_inactive, allow: given.allow });
-  }
+  sent.replaceChildren();
+  if (given.file?.size > 0) return scoreFile(view, sent, look, given);
+  await post(at`organizations/${view.org}/predict-bulk`, undefined, { dataset_id: given.dataset_id, as_of: given.as_of, include_inactive: given.include_inactive, allow: given.allow });
   say("Scoring has started.");
   look();
 });
+
+/** Sends the file of the dialog, and shows how it is read. `options` are those of reading that answer the questions about it. */
+async function scoreFile(view, sent, look, given, options = {}) {
+  const { file } = given;
+  const form = new FormData();
+  form.append("detect", "true");
+  if (Object.keys(options).length > 0) form.append("read_options", JSON.stringify(options));
+  for (const name of ["as_of", "include_inactive", "allow"]) if (given[name]) form.append(name, given[name]);
+  form.append("file", file, file.name);
+  quiet();
+  sent.replaceChildren();
+  try {
+    const { detected } = await upload(at`organizations/${view.org}/predict-bulk`, form, () => {}, view.signal);
+    sent.replaceChildren(...foundPanel(file.name, detected, options, h("p", {}, "If this is not what the file means, upload it under Data and jobs. There it can be read differently, and then be scored.")));
+    say("Scoring has started.");
+    look();
+  } catch (error) {
+    if (error.code === "unclear_file") {
+      sent.replaceChildren(questionPanel(file.name, error.details, (answers) => scoreFile(view, sent, look, given, merged(options, answers))));
+      say(`${file.name} can be read in several ways.`);
+    } else if (!view.signal.aborted) complain(error, "Scoring did not start.");
+  }
+}
 
 async function drawBatches(view, root, batches) {
   const { org, signal } = view;

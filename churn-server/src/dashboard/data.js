@@ -1,6 +1,6 @@
 // Data sets and jobs: uploads, their states, and the running jobs.
 import { at, file, get, post, remove, upload } from "./api.js";
-import { foundPanel, questionPanel } from "./detected.js";
+import { changeForm, foundPanel, merged, questionPanel } from "./detected.js";
 import { by, card, download, h } from "./dom.js";
 import { findingList, stopping } from "./findings.js";
 import { ask, complain, doing, fill, keepRows, live, nothing, quiet, say, shortId, state, time, took } from "./parts.js";
@@ -61,7 +61,7 @@ export const actions = (...buttons) => h("td", { class: "actions" }, h("div", {}
 export const button = (words, work, name = words) => h("button", { type: "button", class: "button small", onclick: work, "data-action": name }, words);
 
 function uploading(view, look) {
-  const { org, signal } = view;
+  const { org, signal, may } = view;
   const input = h("input", { id: "file", type: "file", accept: ".csv,.tsv,.txt,.gz,.zst,.xlsx" });
   const labelled = h("input", { id: "labelled", type: "checkbox" });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Sent" });
@@ -71,8 +71,20 @@ function uploading(view, look) {
 
   const result = h("div", {});
 
-  /** Sends a file. `options` are those of reading that answer the questions about it. */
-  const send = async (chosen, options = {}) => {
+  /** Deletes the data set of an earlier reading if the token may. */
+  const replace = async (id) => {
+    if (!may("admin")) return [h("p", { class: "quiet kept" }, "The data set of the earlier reading stays. Somebody with the role admin can delete it.")];
+    try {
+      await remove(at`organizations/${org}/datasets/${id}`);
+    } catch (error) {
+      if (error.code !== "dataset_not_found") complain(error, "The data set of the earlier reading was not deleted.");
+    }
+    return [];
+  };
+
+  /** Sends a file. `options` are those of reading that were chosen for it. `earlier` is the data set that this reading replaces,
+   *  with the panel that shows it. */
+  const send = async (chosen, options = {}, earlier) => {
     stop = new AbortController();
     signal.addEventListener("abort", () => stop.abort());
     const form = new FormData();
@@ -91,17 +103,32 @@ function uploading(view, look) {
         bar.value = share;
         if (share === 1) note.textContent = `${chosen.name} is sent; its rows are being checked.`;
       }, stop.signal);
+      // Without these options only the form for another reading is missing.
+      const { read_options: read } = await get(at`organizations/${org}/datasets/${made.dataset_id}`, {}, signal).catch(() => ({}));
+      const left = earlier ? await replace(earlier.id) : [];
       work.hidden = true;
       say(`${chosen.name} is uploaded: ${plural(made.row_count, "row")}.`);
-      result.replaceChildren(...foundPanel(chosen.name, made.detected));
+      const again = (changes) => send(chosen, merged({ ...options, columns: present(read.columns) }, changes), { id: made.dataset_id, panel });
+      const words = may("admin")
+        ? "The file is sent again. The new data set replaces this one, and what was made of this one is deleted with it."
+        : "The file is sent again, as a new data set. This one stays until somebody with the role admin deletes it.";
+      const panel = foundPanel(chosen.name, made.detected, options, read && changeForm(made.detected.header, read, again, words));
+      result.replaceChildren(...left, ...panel);
       look();
     } catch (error) {
       work.hidden = true;
+      const kept = earlier?.panel ?? [];
       if (error.code === "unclear_file") {
-        result.replaceChildren(questionPanel(chosen.name, error.details, (answers) => send(chosen, merged(options, answers))));
+        const answer = (answers) => send(chosen, merged(options, answers), earlier);
+        result.replaceChildren(questionPanel(chosen.name, error.details, answer, earlier && "The data set of the earlier reading stays."), ...kept);
         say(`${chosen.name} can be read in several ways.`);
-      } else if (!signal.aborted && error.code !== "stopped") complain(error, `${chosen.name} was not taken.`);
+      } else {
+        result.replaceChildren(...kept);
+        if (!signal.aborted && error.code !== "stopped") complain(error, earlier ? "The file was not read again; the data set stays." : `${chosen.name} was not taken.`);
+      }
     }
+    // The button that had the focus is no longer in the page.
+    if (earlier) result.querySelector("summary, button")?.focus({ preventScroll: true });
     input.disabled = false;
     input.value = "";
   };
@@ -126,14 +153,8 @@ function uploading(view, look) {
   return drop;
 }
 
-/** Options of reading with further ones; columns are added one by one. A form that was chosen for the values of one column says
- *  nothing about another one. */
-function merged(options, more) {
-  const kept = { ...options };
-  if (more.columns?.event_date !== undefined) delete kept.date_format;
-  if (more.columns?.amount !== undefined) for (const name of ["decimal", "thousands", "currency", "null_values"]) delete kept[name];
-  return { ...kept, ...more, ...(options.columns && more.columns && { columns: { ...options.columns, ...more.columns } }) };
-}
+/** The columns that have a name. */
+const present = (columns) => Object.fromEntries(Object.entries(columns).filter(([, name]) => name !== null));
 
 function datasetRow(view, one, look) {
   const path = at`organizations/${view.org}/datasets/${one.dataset_id}`;

@@ -2,23 +2,25 @@
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
-use churn::Day;
+use churn::{Day, ReadOptions};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::detected::DetectedAnswer;
 use super::findings::allowed;
+use super::forms::{FormFields, take_file};
 use super::{discard, read_options};
 use crate::auth::{Tenant, Write};
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{Json, Query, boolean, new_id};
 use crate::jobs::BulkPayload;
 use crate::multipart::Multipart;
 use crate::state::AppState;
-use crate::storage::{Bucket, Location, store_csv};
-use crate::store::{DatasetRow, JobKind, NewBatch, NewJob};
+use crate::storage::{Bucket, Location};
+use crate::store::{JobKind, NewBatch, NewJob};
 use crate::time::today;
 
 /// The routes of this file.
@@ -49,9 +51,15 @@ struct BulkQuery {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described: the fields are read as they come")]
 struct BulkForm {
-    /// A CSV file of transactions, as for a data set.
+    /// A file of transactions, as for a data set.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
+    /// True to find how the file is written, as for a data set.
+    #[schema(default = "false", example = "true")]
+    detect: Option<String>,
+    /// Reading options of this file as a JSON object, as for a data set.
+    #[schema(example = "{\"date_format\": \"%d/%m/%Y\"}")]
+    read_options: Option<String>,
     /// Same as the query parameter `as_of`.
     #[schema(value_type = Option<String>, format = Date)]
     as_of: Option<String>,
@@ -71,18 +79,57 @@ struct BulkStarted {
     message: &'static str,
     batch_id: String,
     job_id: String,
+    /// The form of the file that was found; null without `detect`.
+    detected: Option<DetectedAnswer>,
+}
+
+impl FormFields for BulkQuery {
+    const NAMES: &'static [&'static str] = &["as_of", "include_inactive", "allow"];
+    const NO_FILE: &'static str = "the form has no field \"file\"; send one, or name a data set with ?dataset_id=";
+
+    fn set(&mut self, name: &str, text: &str) -> Result<()> {
+        match name {
+            "as_of" if text.is_empty() => (),
+            "as_of" => self.as_of = Some(text.parse::<Day>()?),
+            "include_inactive" => self.include_inactive = boolean(name, text)?,
+            _ => self.allow = Some(text.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// The rows to score.
+struct Rows {
+    /// Location of the rows in the storage.
+    key: String,
+    read: ReadOptions,
+    count: u64,
+    /// None for a file that is sent.
+    dataset_id: Option<String>,
+    /// The file that is sent, which belongs to the batch.
+    file: Option<Location>,
+    detected: Option<DetectedAnswer>,
 }
 
 /// Predict many customers
 ///
-/// Runs in the background with the models that are currently in use. The rows come from a CSV file of transactions or from an
-/// existing data set. While the first model of the organization is being trained, the request waits for it. Customers inactive
-/// for longer than any customer that the model has learned from are left out and counted, unless `include_inactive` is true.
-/// Rows far away from all others stop the job with the code `finding`, unless `allow` lists the code of the finding. All other
-/// findings are in `findings` of the batch.
+/// Runs in the background with the models that are currently in use. The rows come from a file of transactions or from an existing
+/// data set. While the first model of the organization is being trained, the request waits for it. Customers inactive for longer
+/// than any customer that the model has learned from are left out and counted, unless `include_inactive` is true. Rows far away
+/// from all others stop the job with the code `finding`, unless `allow` lists the code of the finding. All other findings are in
+/// `findings` of the batch.
+///
+/// The file is read as in the upload of a data set: in the standard form, or in the one that the options of reading name, or with
+/// `detect` in the form that the server finds. The fields of the form may come in any order. A file that is refused is not kept.
 #[utoipa::path(post, path = "/organizations/{org_id}/predict-bulk", tag = "predictions", params(BulkQuery),
     request_body(content = Option<BulkForm>, content_type = "multipart/form-data"),
-    responses((status = 202, body = BulkStarted)))]
+    responses(
+        (status = 202, body = BulkStarted),
+        (status = 413, description = "The file, or its text after unpacking, is larger than MAX_UPLOAD_BYTES (`payload_too_large`), or it has more than MAX_LOG_ROWS rows (`too_many_rows`)", body = ErrorBody),
+        (status = 422, description = "The file or the options cannot be used, as for the upload of a data set. With `detect` the file may \
+            be one that can be read in several ways (`unclear_file`); then `details.questions` lists the questions, and the options of a \
+            reading answer its question in `read_options`", body = ErrorBody),
+    ))]
 async fn predict_bulk(
     tenant: Tenant<Write>,
     State(state): State<AppState>,
@@ -102,43 +149,46 @@ async fn predict_bulk(
     let (batch_id, job_id) = (new_id(), new_id());
     let mut wish = query;
     allowed(wish.allow.as_deref())?;
-    let (input, dataset): (Option<Location>, Option<DatasetRow>) = match wish.dataset_id {
+    let rows = match wish.dataset_id {
         Some(id) => {
             let dataset = state.store.dataset(org_id, &id.to_string()).await?;
-            state.check_rows(dataset.row_count as u64)?;
-            (None, Some(dataset))
+            Rows {
+                key: dataset.file_key.clone(),
+                read: read_options(settings.read, &dataset)?,
+                count: dataset.row_count as u64,
+                dataset_id: Some(dataset.id),
+                file: None,
+                detected: None,
+            }
         }
         None => {
             let _room = state.acquire_upload_slot(org_id)?;
-            let at = Location::new(Bucket::Utils, format!("org_{org_id}/bulk/{batch_id}.csv"))?;
+            let at = |name: String| Location::new(Bucket::Utils, format!("org_{org_id}/bulk/{name}.csv"));
+            let (received_at, text_at) = (at(batch_id.clone())?, at(format!("{batch_id}_text"))?);
             let mut form = Multipart::from_request(request, &state).await?;
-            let stored = take_form(&state, &mut form, &at, &settings.read, &mut wish).await;
-            if let Err(error) = stored {
-                discard(&state, &at).await;
-                return Err(error);
+            let file = take_file(&state, &mut form, &mut wish, (&received_at, &text_at), &settings.read).await?;
+            Rows {
+                key: file.at.to_string(),
+                read: file.read,
+                count: file.uploaded.csv.report.rows,
+                dataset_id: None,
+                file: Some(file.at),
+                detected: file.detected.map(DetectedAnswer::from),
             }
-            (Some(at), None)
         }
     };
     let accepted = async {
+        state.check_rows(rows.count)?;
         if let Some(day) = wish.as_of
             && day > today().plus(1)
         {
             let message = format!("as_of is {day}, which lies in the future; expected a day up to today, {}", today());
             return Err(ApiError::bad_request("invalid_parameter", message));
         }
-        let input_key = match (&input, &dataset) {
-            (Some(at), _) => at.to_string(),
-            (None, dataset) => dataset.as_ref().map(|dataset| dataset.file_key.clone()).unwrap_or_default(),
-        };
-        let read = match &dataset {
-            Some(dataset) => read_options(settings.read, dataset)?,
-            None => settings.read,
-        };
         let challenger = in_use.challenger.as_ref().map(|row| (row.id.clone(), organization.traffic_share));
         let payload = BulkPayload {
-            input_key: input_key.clone(),
-            read,
+            input_key: rows.key.clone(),
+            read: rows.read,
             as_of: wish.as_of,
             include_inactive: wish.include_inactive,
             allow: allowed(wish.allow.as_deref())?,
@@ -151,8 +201,8 @@ async fn predict_bulk(
             id: &batch_id,
             org_id,
             job_id: &job_id,
-            dataset_id: dataset.as_ref().map(|dataset| dataset.id.as_str()),
-            input_key: &input_key,
+            dataset_id: rows.dataset_id.as_deref(),
+            input_key: &rows.key,
             model_id: &in_use.active.id,
             model_version: in_use.active.version,
             challenger_id: in_use.challenger.as_ref().map(|row| row.id.as_str()),
@@ -160,8 +210,8 @@ async fn predict_bulk(
         let max_attempts = state.config.job_attempts;
         let job = NewJob { id: &job_id, org_id, kind: JobKind::PredictBulk, subject_id: &batch_id, max_attempts };
         let mut tx = state.store.begin().await?;
-        if let Some(dataset) = &dataset {
-            tx.lock_dataset(&dataset.id).await?;
+        if let Some(dataset_id) = &rows.dataset_id {
+            tx.lock_dataset(dataset_id).await?;
         }
         tx.insert_batch(&new).await?;
         tx.insert_job(&job, &payload).await?;
@@ -169,54 +219,13 @@ async fn predict_bulk(
         tx.commit().await
     };
     if let Err(error) = accepted.await {
-        if let Some(at) = &input {
+        if let Some(at) = &rows.file {
             discard(&state, at).await;
         }
         return Err(error);
     }
     state.wake.notify_one();
     let message = "Bulk prediction started in background";
-    Ok((StatusCode::ACCEPTED, Json(BulkStarted { success: true, message, batch_id, job_id })))
-}
-
-/// Stores the file of a form, and takes its other fields as parameters.
-async fn take_form(
-    state: &AppState,
-    form: &mut Multipart,
-    at: &Location,
-    options: &churn::ReadOptions,
-    wish: &mut BulkQuery,
-) -> Result<()> {
-    let mut stored = false;
-    while let Some(field) = form.next().await? {
-        match field.name() {
-            Some("file") if stored => {
-                return Err(ApiError::bad_request("invalid_multipart", "the form has the field \"file\" twice"));
-            }
-            Some("file") => {
-                let max_bytes = state.config.max_upload_bytes;
-                let taken = store_csv(&*state.storage, at, field.content(), max_bytes, options).await;
-                let taken = form.own_error_first(taken)?;
-                state.check_rows(taken.csv.report.rows)?;
-                stored = true;
-            }
-            Some("as_of") => {
-                let text = field.text().await?;
-                if !text.trim().is_empty() {
-                    wish.as_of = Some(text.trim().parse::<Day>()?);
-                }
-            }
-            Some("include_inactive") => {
-                wish.include_inactive = boolean("include_inactive", field.text().await?.trim())?;
-            }
-            Some("allow") => wish.allow = Some(field.text().await?),
-            // Other fields are skipped.
-            _ => (),
-        }
-    }
-    if stored {
-        return Ok(());
-    }
-    let message = "the form has no field \"file\"; send one, or name a data set with ?dataset_id=";
-    Err(ApiError::bad_request("invalid_multipart", message))
+    let detected = rows.detected;
+    Ok((StatusCode::ACCEPTED, Json(BulkStarted { success: true, message, batch_id, job_id, detected })))
 }

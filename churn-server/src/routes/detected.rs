@@ -1,4 +1,4 @@
-//! Uploads in the forms that files have: the form of a stored file is found, and its text is stored as plain CSV in UTF-8.
+//! Files in the forms that people have: the form of a stored file is found, and its text is stored as plain CSV in UTF-8.
 //!
 //! The file is read twice from the storage, because the form is found from a sample of the whole file. Neither pass holds the
 //! file in memory, except a spreadsheet, whose parts are bounded.
@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
-use churn::{Detected, ErrorKind, Question, ReadOptions, decoded_text, detect};
+use churn::{Detected, ErrorKind, Found, Question, ReadOptions, TrialRead, decoded_text, detect};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 
 use crate::error::{ApiError, Result};
 use crate::state::AppState;
@@ -23,6 +25,76 @@ const MAX_SPREADSHEET: u64 = 16 << 20;
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 const ZIP: &[u8] = b"PK\x03\x04";
+
+/// The form of a file, found from a sample of the whole file.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Detected)]
+pub(super) struct DetectedAnswer {
+    /// System that exports such files, if the columns are those of a known export.
+    #[schema(example = "Shopify")]
+    export: Option<String>,
+    /// Options that were found, with the reason.
+    #[schema(value_type = Vec<FoundSchema>)]
+    found: Vec<Found>,
+    /// Sentences on unusual things that do not keep the file from being read.
+    doubts: Vec<String>,
+    /// The sample read with these options.
+    #[schema(value_type = Option<TrialReadSchema>)]
+    trial: Option<TrialRead>,
+    /// Names of the columns, in order.
+    header: Vec<String>,
+    /// Fields of the first rows.
+    rows: Vec<Vec<String>>,
+}
+
+impl From<Detected> for DetectedAnswer {
+    fn from(detected: Detected) -> Self {
+        let Detected { export, found, doubts, trial, header, rows, .. } = detected;
+        DetectedAnswer { export, found, doubts, trial, header, rows }
+    }
+}
+
+/// An option that was found.
+#[derive(ToSchema)]
+#[schema(as = Found)]
+#[expect(dead_code, reason = "it is only described: the library writes what it found")]
+struct FoundSchema {
+    /// Name of the option; those of the columns are `columns.customer_id` and so on.
+    #[schema(example = "delimiter")]
+    option: String,
+    /// Value of the option.
+    #[schema(example = json!(";"))]
+    value: Value,
+    /// Reason, with an example from the file.
+    #[schema(example = "19 of 19 lines have 4 fields")]
+    reason: String,
+}
+
+/// The sample of a file, read with the options that were found.
+#[derive(ToSchema)]
+#[schema(as = TrialRead)]
+#[expect(dead_code, reason = "it is only described: the library writes the trial")]
+struct TrialReadSchema {
+    /// Number of rows of the sample.
+    rows: u64,
+    /// Number of rows of the sample that cannot be read.
+    bad: u64,
+    /// Reason why the first of them cannot be read; empty if there is none.
+    first_bad: String,
+    /// Number of customers.
+    customers: u64,
+    /// Customer with the most rows, and their number.
+    #[schema(value_type = Vec<Value>, example = json!(["C0007", 12]))]
+    largest_customer: (String, u64),
+    #[schema(format = Date)]
+    first_day: String,
+    #[schema(format = Date)]
+    last_day: String,
+    /// Sum of the amounts.
+    total_amount: f64,
+    /// Event types in byte order, at most 50 of them.
+    event_types: Vec<String>,
+}
 
 /// Finds the form of the file at `received`, and stores its text at `at`. Returns what was stored, and what was found. The
 /// options that were found include the encoding of the received file; the stored text is UTF-8.

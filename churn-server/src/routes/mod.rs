@@ -7,6 +7,7 @@ mod datasets;
 mod detected;
 mod docs;
 mod findings;
+mod forms;
 mod health;
 mod jobs;
 mod keys;

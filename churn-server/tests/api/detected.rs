@@ -21,7 +21,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/files")
 }
 
-fn export(name: &str) -> Vec<u8> {
+pub(crate) fn export(name: &str) -> Vec<u8> {
     let path = folder().join("exports").join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -67,7 +67,7 @@ fn rows_of(rows: &Value) -> Vec<(String, String, bool)> {
     sorted(rows.iter().map(|row| (text(&row[0]), text(&row[1]), row[2].is_number())).collect())
 }
 
-fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
+pub(crate) fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
     rows.sort();
     rows
 }
