@@ -29,14 +29,25 @@ pub struct Coverage {
     pub covered: u64,
     /// Customers left out because their last event lies too long before the day (`active_within_days`).
     pub inactive: u64,
+    /// Subscriptions: customers left out because no paid period covers the day.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_active: u64,
+    /// Subscriptions: customers left out because they have cancelled, though they are still there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub already_cancelled: u64,
 }
 
-objects! { Coverage { covered, inactive } }
+objects! { Coverage { covered, inactive, not_active = 0, already_cancelled = 0 } }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
 
 impl Coverage {
     /// Number of all customers seen by the day.
     pub fn customers(&self) -> u64 {
-        self.covered + self.inactive
+        self.covered + self.inactive + self.not_active + self.already_cancelled
     }
 }
 
@@ -47,7 +58,9 @@ impl LabelConfig {
         let days_since = i64::from(as_of.number()) - i64::from(last_event.number());
         match (self.labels, self.active_within_days) {
             (LabelKind::OutcomeWindow, Some(within)) => days_since < i64::from(within),
-            (LabelKind::OutcomeWindow, None) | (LabelKind::Inactivity | LabelKind::Provided, _) => true,
+            (LabelKind::OutcomeWindow, None) => true,
+            // For subscriptions, the periods decide.
+            (LabelKind::Inactivity | LabelKind::Provided | LabelKind::SubscriptionEnd, _) => true,
         }
     }
 

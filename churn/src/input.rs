@@ -1,7 +1,87 @@
 //! The input of training and scoring: events, and optionally other data about the customers.
 
 use crate::events::Events;
+#[cfg(feature = "subscriptions")]
+use crate::subscriptions::Subscriptions;
 use crate::table::Table;
+
+/// What a model is trained on or scores: events or subscriptions.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Source<'a> {
+    /// Events.
+    Events(Input<'a>),
+    /// Subscriptions.
+    #[cfg(feature = "subscriptions")]
+    Subscriptions(SubscriptionInput<'a>),
+}
+
+impl<'a> From<&'a Events> for Source<'a> {
+    fn from(events: &'a Events) -> Self {
+        Source::Events(events.into())
+    }
+}
+
+impl<'a> From<Input<'a>> for Source<'a> {
+    fn from(input: Input<'a>) -> Self {
+        Source::Events(input)
+    }
+}
+
+#[cfg(feature = "subscriptions")]
+impl<'a> From<&'a Subscriptions> for Source<'a> {
+    fn from(subscriptions: &'a Subscriptions) -> Self {
+        Source::Subscriptions(subscriptions.into())
+    }
+}
+
+#[cfg(feature = "subscriptions")]
+impl<'a> From<SubscriptionInput<'a>> for Source<'a> {
+    fn from(input: SubscriptionInput<'a>) -> Self {
+        Source::Subscriptions(input)
+    }
+}
+
+/// Subscriptions, and optionally usage events and a table with more columns about the customers.
+#[cfg(feature = "subscriptions")]
+#[derive(Clone, Copy)]
+pub struct SubscriptionInput<'a> {
+    pub(crate) subscriptions: &'a Subscriptions,
+    pub(crate) usage: Option<&'a Events>,
+    pub(crate) attributes: Option<(&'a Table, &'a str)>,
+    pub(crate) include_cancelled: bool,
+    pub(crate) allow: &'a [String],
+}
+
+#[cfg(feature = "subscriptions")]
+impl<'a> From<&'a Subscriptions> for SubscriptionInput<'a> {
+    fn from(subscriptions: &'a Subscriptions) -> Self {
+        SubscriptionInput { subscriptions, usage: None, attributes: None, include_cancelled: false, allow: &[] }
+    }
+}
+
+#[cfg(feature = "subscriptions")]
+impl<'a> SubscriptionInput<'a> {
+    /// Adds the features of usage events, such as logins, of the same customers.
+    pub fn with_usage(self, events: &'a Events) -> Self {
+        SubscriptionInput { usage: Some(events), ..self }
+    }
+
+    /// Joins the columns of a table, as [`Input::with_attributes`] does.
+    pub fn with_attributes(self, table: &'a Table, customer_id: &'a str) -> Self {
+        SubscriptionInput { attributes: Some((table, customer_id)), ..self }
+    }
+
+    /// Allows findings with these codes, as [`Input::allow`] does.
+    pub fn allow(self, codes: &'a [String]) -> Self {
+        SubscriptionInput { allow: codes, ..self }
+    }
+
+    /// Scores also the customers who have already cancelled. Training refuses this setting.
+    pub fn include_cancelled(self, include: bool) -> Self {
+        SubscriptionInput { include_cancelled: include, ..self }
+    }
+}
 
 /// Events, and optionally a table with more columns about the customers.
 #[derive(Clone, Copy)]

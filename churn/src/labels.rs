@@ -33,9 +33,11 @@ pub enum LabelKind {
     Inactivity,
     /// The churn_label column.
     Provided,
+    /// The end of the subscription in the window after the cutoff. It is the rule of every training on subscriptions.
+    SubscriptionEnd,
 }
 
-names! { LabelKind { OutcomeWindow, Inactivity, Provided } }
+names! { LabelKind { OutcomeWindow, Inactivity, Provided, SubscriptionEnd } }
 
 /// The definition of churn. Every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,9 +54,24 @@ pub struct LabelConfig {
     pub event_types: Option<Vec<String>>,
     /// `inactivity`: days without an event; 1 to 3650.
     pub threshold_days: i32,
+    /// Subscriptions: the longest hole between two periods that is no churn; 0 to 3650 days.
+    #[serde(skip_serializing_if = "is_default_gap")]
+    pub allowed_gap_days: i32,
 }
 
-objects! { @default LabelConfig { labels, horizon_days, gap_days, active_within_days, event_types, threshold_days } }
+objects! {
+    @default LabelConfig {
+        labels, horizon_days, gap_days, active_within_days, event_types, threshold_days, allowed_gap_days
+    }
+}
+
+/// The default of `allowed_gap_days`.
+pub const ALLOWED_GAP_DAYS: i32 = 30;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_default_gap(days: &i32) -> bool {
+    *days == ALLOWED_GAP_DAYS
+}
 
 impl Default for LabelConfig {
     fn default() -> Self {
@@ -65,6 +82,7 @@ impl Default for LabelConfig {
             active_within_days: Some(365),
             event_types: None,
             threshold_days: 30,
+            allowed_gap_days: ALLOWED_GAP_DAYS,
         }
     }
 }
@@ -82,6 +100,7 @@ impl LabelConfig {
         within("horizon_days", self.horizon_days, 1)?;
         within("gap_days", self.gap_days, 0)?;
         within("threshold_days", self.threshold_days, 1)?;
+        within("allowed_gap_days", self.allowed_gap_days, 0)?;
         if let Some(days) = self.active_within_days {
             match days {
                 1..=36_500 => (),
@@ -132,6 +151,17 @@ impl LabelConfig {
                 )
             }
             LabelKind::Provided => "A customer has churned if the label that came with the data says so.".to_owned(),
+            LabelKind::SubscriptionEnd => {
+                let after = match self.gap_days {
+                    0 => String::new(),
+                    gap => format!(" after a gap of {gap} days"),
+                };
+                format!(
+                    "A customer has churned if the subscription ends within {} days{after} and is not resumed within {} days, among \
+                     active customers who have not cancelled.",
+                    self.horizon_days, self.allowed_gap_days
+                )
+            }
         }
     }
 }
@@ -202,6 +232,10 @@ pub fn labels(history: &History<'_>, outcome: &Outcome<'_>, config: &LabelConfig
             };
             customers.retain(|&c| given[c].is_some());
             customers.iter().map(|&c| given[c] == Some(true)).collect()
+        }
+        LabelKind::SubscriptionEnd => {
+            let expected = "outcome_window, inactivity or provided: a log of events has no subscriptions";
+            return Err(invalid_parameter("labels", "subscription_end", expected));
         }
     };
     if customers.is_empty() {

@@ -242,6 +242,8 @@ pub mod report;
 mod scratch;
 mod segments;
 mod slipping;
+#[cfg(feature = "subscriptions")]
+mod subscriptions;
 mod table;
 
 #[cfg(feature = "clusters")]
@@ -266,13 +268,19 @@ pub use features::{
     FeatureConfig, FeatureInfo, FeatureSet, FeatureSpec, FeatureStream, FeatureTable, HALF_LIVES, Scales, WINDOWS,
     Windows, features, registry,
 };
+#[cfg(feature = "subscriptions")]
+pub use findings::check_subscriptions;
 pub use findings::{
     Finding, FindingInfo, HorizonShare, Severity, Suggestion, check, check_for_features, finding_codes, suggest,
 };
-pub use input::Input;
+#[cfg(feature = "subscriptions")]
+pub use input::SubscriptionInput;
+pub use input::{Input, Source};
 pub use json::{Json, JsonError};
 pub use judgement::{Judgement, compare_models};
-pub use labels::{INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
+pub use labels::{ALLOWED_GAP_DAYS, INACTIVITY_WARNING, LabelConfig, LabelKind, Labels, labels};
+#[cfg(all(feature = "subscriptions", feature = "train"))]
+pub use learn::audit_subscriptions;
 #[cfg(feature = "train")]
 pub use learn::{
     Backtest, BacktestConfig, BacktestRows, Classifier, CutoffPredictions, SkippedCutoff, TableConfig, TrainConfig,
@@ -294,4 +302,11 @@ pub use parallel::{Threads, use_threads};
 pub use progress::Observer;
 pub use segments::{Segment, SegmentRow, Thresholds, segment_table};
 pub use slipping::{Slipping, SlippingConfig, SlippingList};
+#[cfg(feature = "subscriptions")]
+pub use subscriptions::{
+    EndReason, EndsKnown, KnownPeriod, Movement, MovementValues, Period, Retention, RetentionBy, SUBSCRIPTION_FEATURES,
+    SubscriptionColumns, SubscriptionFeature, SubscriptionHistory, SubscriptionLabels, SubscriptionOptions,
+    SubscriptionPreset, SubscriptionStatus, Subscriptions, SurvivalPoint, kaplan_meier, movements, retention,
+    subscription_features, subscription_labels,
+};
 pub use table::{Column, ColumnData, MAX_LEVELS, Table, Value};

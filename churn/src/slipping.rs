@@ -86,7 +86,7 @@ impl Model {
     ) -> Result<SlippingList> {
         let input = input.into().include_inactive(false);
         let horizon = match self.labels().labels {
-            LabelKind::OutcomeWindow => self.labels().horizon_days,
+            LabelKind::OutcomeWindow | LabelKind::SubscriptionEnd => self.labels().horizon_days,
             LabelKind::Inactivity | LabelKind::Provided => 90,
         };
         let days = config.days.unwrap_or((horizon / 3).max(1));

@@ -9,13 +9,17 @@ use churn::profit::{
 };
 use churn::{
     Backtest, BacktestConfig, Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading,
-    Customer, CutoffPredictions, CutoffResult, Day, DecodedText, Detected, Error, ErrorKind, Estimate, Evaluation,
-    EvaluationConfig, EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer, Explanation, FeatureConfig,
-    FeatureImportance, FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig, Labels, Merge, Metrics,
-    Model, Outcome, OverTime, PairedResult, Prediction, Predictions, ReadOptions, Reason, Result, Scales, Segment,
-    SlippingConfig, SlippingList, Suggestion, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, backtest,
-    check, check_csv, compare, compare_models, decoded_text, detect, evaluate, features, finding_codes, labels, profit,
-    suggest, train, train_table,
+    Customer, CutoffPredictions, CutoffResult, Day, DecodedText, Detected, EndReason, EndsKnown, Error, ErrorKind,
+    Estimate, Evaluation, EvaluationConfig, EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer,
+    Explanation, FeatureConfig, FeatureImportance, FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig,
+    Labels, Merge, Metrics, Model, Movement, Outcome, OverTime, PairedResult, Period, Prediction, Predictions,
+    ReadOptions, Reason, Result, Retention, RetentionBy, SUBSCRIPTION_FEATURES, Scales, Segment, SlippingConfig,
+    SlippingList, Source, SubscriptionColumns, SubscriptionHistory, SubscriptionInput, SubscriptionLabels,
+    SubscriptionOptions, SubscriptionPreset, SubscriptionStatus, Subscriptions, Suggestion, SurvivalPoint, Table,
+    TableConfig, Thresholds, TrainConfig, Value, WhatIf, audit_subscriptions, backtest, check, check_csv,
+    check_subscriptions, compare, compare_models, decoded_text, detect, evaluate, features, finding_codes,
+    kaplan_meier, labels, movements, profit, retention, subscription_features, subscription_labels, suggest, train,
+    train_table,
 };
 use churn_tests::vectors;
 
@@ -147,6 +151,40 @@ fn the_manifest_is_what_rust_exports() {
         "Segment" => Segment::ALL,
         "Model::to_json" => Model::to_json as fn(&Model) -> String,
         "Model::from_json" => Model::from_json as fn(&str) -> Result<Model>,
+        "Subscriptions" => size::<Subscriptions>,
+        "Subscriptions::from_csv" => |reader: &[u8], options: &SubscriptionOptions| -> Result<Subscriptions> {
+            Subscriptions::from_csv(reader, options)
+        },
+        "Subscriptions::from_periods" => |periods: Vec<Period>| -> Result<Subscriptions> {
+            Subscriptions::from_periods(periods, EndsKnown::AtStart, None)
+        },
+        "Subscriptions::known_at" => Subscriptions::known_at as fn(&Subscriptions, Day) -> SubscriptionHistory<'_>,
+        "Subscriptions::truncated" => Subscriptions::truncated as fn(&Subscriptions, Day) -> Result<Subscriptions>,
+        "SubscriptionOptions" => SubscriptionOptions::default,
+        "SubscriptionColumns" => SubscriptionColumns::default,
+        "SubscriptionPreset" => SubscriptionPreset::ALL,
+        "Period" => size::<Period>,
+        "EndReason" => EndReason::ALL,
+        "EndsKnown" => EndsKnown::default,
+        "SubscriptionHistory" => SubscriptionHistory::as_of as fn(&_) -> Day,
+        "SubscriptionStatus" => SubscriptionStatus::name as fn(_) -> &'static str,
+        "subscription_features" => subscription_features as fn(&_, i32) -> Result<FeatureTable>,
+        "subscription_labels" => subscription_labels as fn(&_, Day, &LabelConfig) -> Result<SubscriptionLabels>,
+        "SubscriptionLabels" => size::<SubscriptionLabels>,
+        "SubscriptionInput" => |subscriptions: &'static Subscriptions| SubscriptionInput::from(subscriptions),
+        "Source" => |events: &'static Events| Source::from(events),
+        "Predictions::causes" => Predictions::causes as fn(&Predictions) -> &[(EndReason, Vec<f64>)],
+        "check_subscriptions" => check_subscriptions as fn(&Subscriptions) -> Vec<Finding>,
+        "audit_subscriptions" => |subscriptions: &Subscriptions, day: Day| {
+            audit_subscriptions(subscriptions, &[day], |data, day| subscription_features(&data.known_at(day), 30))
+        },
+        "movements" => movements as fn(&Subscriptions, i32) -> Result<Vec<Movement>>,
+        "Movement" => size::<Movement>,
+        "retention" => retention as fn(&Subscriptions, RetentionBy, i32) -> Result<Vec<Retention>>,
+        "RetentionBy" => RetentionBy::default,
+        "Retention" => size::<Retention>,
+        "kaplan_meier" => kaplan_meier as fn(&[f64], &[bool]) -> Result<Vec<SurvivalPoint>>,
+        "SurvivalPoint" => size::<SurvivalPoint>,
     };
     let manifest = vectors("api.json");
     let steps = manifest["steps"].as_array().expect("steps");

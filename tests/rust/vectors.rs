@@ -191,6 +191,7 @@ fn labels_of_customers() {
             active_within_days: definition["active_within_days"].as_i64().map(|d| d as i32),
             event_types: definition.get("event_types").filter(|types| !types.is_null()).map(strings),
             threshold_days: days("threshold_days", 30),
+            ..LabelConfig::default()
         };
         let found = Events::from_csv(csv.as_bytes(), &ReadOptions::default()).and_then(|events| {
             let last = events.last_day().to_string();

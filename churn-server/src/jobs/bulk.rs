@@ -151,7 +151,7 @@ fn score(
         let scored: Vec<usize> = share.iter().copied().filter(|&row| told.include_inactive || covered[row]).collect();
         let away = share.iter().filter(|&&row| !covered[row]).count() as u64;
         (inactive, customers) = (inactive + away, customers + share.len() as u64);
-        let coverage = Coverage { covered: share.len() as u64 - away, inactive: away };
+        let coverage = Coverage { covered: share.len() as u64 - away, inactive: away, ..Coverage::default() };
         for finding in hot.model().scoring_findings(&all, coverage, told.include_inactive) {
             // Both models report the same findings about the data.
             if !findings.contains(&finding) {

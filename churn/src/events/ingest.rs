@@ -37,12 +37,16 @@ pub enum BadRowReason {
     ConflictingLabel,
     /// The customer id, event type or order id is not UTF-8.
     InvalidUtf8,
+    /// A subscription period ends before it starts, or its reason or another value makes no sense.
+    InvalidPeriod,
+    /// A subscription period overlaps another one of the same subscription.
+    OverlappingPeriods,
 }
 
 names! {
     BadRowReason {
         MissingCustomer, InvalidDate, InvalidAmount, WrongFieldCount, TextAfterQuote, InvalidLabel, ConflictingLabel,
-        InvalidUtf8,
+        InvalidUtf8, InvalidPeriod, OverlappingPeriods,
     }
 }
 
@@ -237,11 +241,19 @@ impl Intake {
         }
         let [first_day_line, last_day_line] = self.ends.map_or([None; 2], |ends| ends.map(|end| Some(end.1)));
         let report = IngestReport { first_day_line, last_day_line, ..self.report };
+        report.judged(self.on_bad_row, self.max_bad_share)
+    }
+}
+
+impl IngestReport {
+    /// Returns the report, or an error if there are too many bad rows or no good ones.
+    pub(crate) fn judged(self, on_bad_row: OnBadRow, max_bad_share: f64) -> Result<IngestReport> {
+        let report = self;
         let share = report.bad as f64 / report.rows.max(1) as f64;
-        let fail = match self.on_bad_row {
+        let fail = match on_bad_row {
             OnBadRow::Fail if report.bad > 0 => Some((ErrorKind::BadRows, String::new())),
-            OnBadRow::Skip if share > self.max_bad_share => {
-                let more = format!(", more than max_bad_share = {} allows", self.max_bad_share);
+            OnBadRow::Skip if share > max_bad_share => {
+                let more = format!(", more than max_bad_share = {max_bad_share} allows");
                 Some((ErrorKind::TooManyBadRows, more))
             }
             _ => None,

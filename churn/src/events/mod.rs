@@ -51,6 +51,8 @@ pub(crate) use dates::day_of_text;
 pub(crate) use ids::{IdHasher, IdKey, IdRecord, IdTable, Names, prefetch};
 use ingest::Intake;
 pub(crate) use ingest::{MAX_AMOUNT, checked_amount, parse_decimal, quote_for_message};
+#[cfg(feature = "subscriptions")]
+pub(crate) use ingest::{REPORTED_BAD_ROWS, RowError, utf8};
 pub(crate) use merge::{AmountSum, sum, too_large};
 #[cfg(feature = "date-formats")]
 pub(crate) use numbers::{NULL_WORDS, NUMBER_FORMS, NumberFormat, currency_of};
@@ -70,7 +72,7 @@ pub(crate) use parquet::read as read_parquet;
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::json::{Json, JsonError, JsonResult};
+use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, Object, deserialized};
 use crate::progress::Observer;
 
@@ -123,19 +125,6 @@ pub struct Transaction {
     pub order_id: Option<String>,
 }
 
-/// A day that is read from any supported date format.
-struct AnyDate(Day);
-
-impl FromJson for AnyDate {
-    fn from_json(json: &Json) -> JsonResult<Self> {
-        let Json::Text(text) = json else { return Err(json.expected("a date as text")) };
-        dates::day_of_text(text.as_bytes()).map(AnyDate).ok_or_else(|| {
-            let (shown, expected) = (quote_for_message(text.as_bytes()), dates::ISO);
-            JsonError::new(format!("{shown} is not a date (expected {expected})"))
-        })
-    }
-}
-
 /// A text that is read from text, or from a whole number as its digits.
 struct Word(String);
 
@@ -149,7 +138,7 @@ impl FromJson for Transaction {
     fn from_json(json: &Json) -> JsonResult<Self> {
         // A row may have other keys, which are ignored like other columns of a file.
         let object = Object::any(json)?;
-        let AnyDate(event_date) = object.field("event_date")?;
+        let event_date = object.field("event_date")?;
         let text = |word: Option<Word>| word.map(|Word(text)| text);
         Ok(Transaction {
             event_date,

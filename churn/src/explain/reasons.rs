@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::ExplainConfig;
 use crate::features::{Bound, FeatureSpec, Measure, Quantity, Scales, Wording, wordings};
+use crate::labels::LabelKind;
 use crate::model::{Document, Typical};
 use crate::objects::objects;
 use crate::segments::{Segment, Thresholds};
@@ -53,7 +54,7 @@ impl ReasonWriter {
     pub(super) fn new(document: &Document, config: &ExplainConfig) -> Self {
         let features = document.feature_config.as_ref();
         ReasonWriter {
-            wordings: wordings(features, &document.features),
+            wordings: wordings(features, &document.features, document.labels.labels == LabelKind::SubscriptionEnd),
             typical: document.typical.clone(),
             scales: features.and_then(|features| features.scales),
             base_rate: document.training.base_rate,

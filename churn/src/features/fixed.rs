@@ -52,6 +52,16 @@ impl Fixed {
         self.0 = self.0.saturating_add(other.0);
     }
 
+    #[cfg(feature = "subscriptions")]
+    pub(crate) fn plus(self, other: Fixed) -> Fixed {
+        Fixed(self.0.saturating_add(other.0))
+    }
+
+    #[cfg(feature = "subscriptions")]
+    pub(crate) fn minus(self, other: Fixed) -> Fixed {
+        Fixed(self.0.saturating_sub(other.0))
+    }
+
     /// The sum, rounded once.
     pub(crate) fn value(self) -> f64 {
         self.0 as f64 / UNITS

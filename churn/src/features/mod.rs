@@ -42,6 +42,8 @@ pub use table::FeatureTable;
 #[cfg(feature = "train")]
 pub(crate) use table::infer_specs;
 pub(crate) use table::{Joined, encode, encode_value};
+#[cfg(feature = "subscriptions")]
+pub(crate) use wording::RawQuantity;
 pub(crate) use wording::{Bound, Measure, Quantity, Wording};
 
 use crate::day::Day;
@@ -221,13 +223,25 @@ impl FeatureSpec {
     }
 }
 
-/// The wordings of a model's features: first of those computed from events, then of the joined ones.
-pub(crate) fn wordings(config: Option<&FeatureConfig>, specs: &[FeatureSpec]) -> Vec<Wording> {
+/// The wordings of a model's features: of those computed from events, of those of subscriptions, and of the joined ones.
+pub(crate) fn wordings(config: Option<&FeatureConfig>, specs: &[FeatureSpec], of_subscriptions: bool) -> Vec<Wording> {
     let types = config.and_then(|config| config.event_type_columns.as_deref()).unwrap_or(&[]);
     let computed =
         config.map_or_else(Vec::new, |config| registry::features(config.feature_set, &config.windows, types));
     let mut wordings: Vec<Wording> = computed.into_iter().map(|feature| feature.wording).collect();
-    wordings.extend(specs[wordings.len()..].iter().map(|spec| Wording::of_column(&spec.name)));
+    let others = &specs[wordings.len()..];
+    #[cfg(feature = "subscriptions")]
+    let others = match of_subscriptions {
+        true => {
+            let (own, joined) = others.split_at(crate::subscriptions::SUBSCRIPTION_FEATURES.len());
+            wordings.extend(own.iter().filter_map(|spec| crate::subscriptions::wording(&spec.name)));
+            joined
+        }
+        false => others,
+    };
+    #[cfg(not(feature = "subscriptions"))]
+    let _ = of_subscriptions;
+    wordings.extend(others.iter().map(|spec| Wording::of_column(&spec.name)));
     wordings
 }
 

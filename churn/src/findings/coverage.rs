@@ -57,7 +57,7 @@ mod tests {
     fn customers_beyond_the_definition_are_left_out_or_guessed() {
         let (definition, as_of) = (LabelConfig::default(), Day::new(20_000).expect("a day"));
         let found = |inactive, are_scored| {
-            let coverage = Coverage { covered: 7, inactive };
+            let coverage = Coverage { covered: 7, inactive, ..Coverage::default() };
             not_covered(&definition, coverage, as_of, are_scored).map(|finding| (finding.code, finding.message))
         };
         assert_eq!(found(0, false), None);

@@ -27,6 +27,8 @@ mod log;
 mod pauses;
 #[cfg(feature = "train")]
 mod results;
+#[cfg(feature = "subscriptions")]
+mod subscriptions;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +38,9 @@ pub(crate) use attributes::joined;
 pub use pauses::{HorizonShare, Suggestion, suggest};
 #[cfg(feature = "train")]
 pub(crate) use results::{Judged, of_over_time, of_results, of_rows};
+
+#[cfg(feature = "subscriptions")]
+pub use subscriptions::check_subscriptions;
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
@@ -98,9 +103,9 @@ pub struct FindingInfo {
 }
 
 macro_rules! findings {
-    ($($code:ident $severity:ident $meaning:literal;)*) => {
+    ($($(#[$when:meta])* $code:ident $severity:ident $meaning:literal;)*) => {
         const CODES: &[FindingInfo] = &[
-            $(FindingInfo { code: stringify!($code), severity: Severity::$severity, meaning: $meaning },)*
+            $($(#[$when])* FindingInfo { code: stringify!($code), severity: Severity::$severity, meaning: $meaning },)*
         ];
     };
 }
@@ -111,6 +116,10 @@ findings! {
     regular_payers Error "Many customers have events at constant intervals about as long as the horizon or longer: these are payments, and everybody who stays would be labelled churned.";
     unmatched_attributes Error "No customer of the log is found in the joined table.";
     unknown_levels Error "No value of a joined category is one that the model has learned from.";
+    #[cfg(feature = "subscriptions")]
+    ends_known_in_advance Error "Most running subscriptions have an end that lies after everything else in the file: terms are taken for ends.";
+    #[cfg(feature = "subscriptions")]
+    all_subscriptions_ended Error "No customer is active at the end of the data, so nobody stayed.";
     inactivity_rule Warning "The label is computed from the very events that the features are computed from.";
     few_attributes_matched Warning "Less than half of the customers are found in the joined table.";
     many_unknown_levels Warning "More than a tenth of the values of a joined category are ones that the model has not learned from.";
@@ -132,6 +141,10 @@ findings! {
     base_rate_moves Warning "The churn rate of the last cutoff differs from that of the earlier ones by more than chance allows.";
     results_change Warning "The models rank better or worse at the later cutoffs of a backtest by more than chance allows.";
     not_out_of_time Warning "The model was judged on held-out customers, although the labels have a time.";
+    #[cfg(feature = "subscriptions")]
+    duplicate_periods Warning "Many subscription periods are equal to another one in every column.";
+    #[cfg(feature = "subscriptions")]
+    many_start_together Warning "A third of the customers begin on the same day: the time before it may be missing.";
     customers_left_out Note "Customers whom the model's definition of churn does not cover are left out.";
     few_customers Note "So few customers were judged that the AUC is known only roughly.";
 }
@@ -226,7 +239,7 @@ pub fn check(events: &Events, definition: &LabelConfig) -> Result<Vec<Finding>> 
     let last = events.last_day();
     let cutoffs = match definition.labels {
         LabelKind::OutcomeWindow => vec![last.plus(-definition.gap_days).plus(-definition.horizon_days)],
-        LabelKind::Inactivity | LabelKind::Provided => Vec::new(),
+        LabelKind::Inactivity | LabelKind::Provided | LabelKind::SubscriptionEnd => Vec::new(),
     };
     Ok(check_log(events, last, definition, &cutoffs))
 }

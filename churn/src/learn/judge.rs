@@ -70,6 +70,28 @@ impl Judge<'_> {
         unreachable!("there is a cutoff to judge at")
     }
 
+    /// Judges at some cutoffs, each time by a fit on the cutoffs whose outcome was known by then. `rows(known, part)` gives the
+    /// rows of the first `known` cutoffs and those of the cutoff `part`.
+    #[cfg(feature = "subscriptions")]
+    pub(super) fn at_cutoffs(
+        &self,
+        days: &[Day],
+        judged: &[JudgedPart],
+        customers: usize,
+        rows: impl Fn(usize, usize) -> Result<(LabelledRows, LabelledRows)>,
+    ) -> Result<JudgedRecipe> {
+        let mut record = self.record(customers);
+        for (i, &JudgedPart { part, known }) in judged.iter().enumerate() {
+            let (learn, test) = rows(known, part)?;
+            let fits = self.fits(&learn.rows(), test)?;
+            record.add(&fits.contest(Some(days[part]), &days[..known]))?;
+            if i + 1 == judged.len() {
+                return self.finish(fits, &learn.rows(), Protocol::OutOfTime, Some(days[part]), record.finish()?);
+            }
+        }
+        unreachable!("there is a cutoff to judge at")
+    }
+
     /// Judges on a stratified fifth of the customers.
     pub(super) fn held_out(&self, data: &LabelledRows, weights: Option<&[f64]>) -> Result<JudgedRecipe> {
         let split = holdout(data, weights, self.config.seed);

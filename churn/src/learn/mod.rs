@@ -15,6 +15,8 @@ mod rows;
 mod search;
 mod snapshot;
 mod stack;
+#[cfg(feature = "subscriptions")]
+mod subscriptions;
 mod trees;
 
 use std::borrow::Cow;
@@ -28,6 +30,8 @@ pub use backtest::{
 pub use classifier::Classifier;
 pub use config::{TableConfig, TrainConfig};
 pub use snapshot::audit;
+#[cfg(feature = "subscriptions")]
+pub use subscriptions::audit_subscriptions;
 
 use background::background;
 pub(crate) use calibration::slope_of_log_odds;
@@ -44,8 +48,9 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::EventUnit;
 use crate::features::features;
 use crate::findings::{Finding, Severity, check_allowed, check_log, check_scored, fail_on_errors, sort_by_severity};
-use crate::input::Input;
+use crate::input::{Input, Source};
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
+use crate::model::causes::Causes;
 use crate::model::document::{self, Document};
 use crate::model::{Evaluation, Golden, Histogram, LearnConfig, Model, ModelKind, Scorer, Training, Typical};
 use crate::parallel;
@@ -63,17 +68,28 @@ const JUDGED_CUTOFFS: usize = 4;
 /// # Errors
 /// `invalid_parameter`, `cutoff_outside_data`, `missing_labels`, `no_customers`, `too_few_rows` (fewer than 50), `one_class`
 /// (fewer than 5 of either outcome), `leak` from the audit, and the errors of joining a table.
-pub fn train<'a>(input: impl Into<Input<'a>>, config: &TrainConfig) -> Result<Model> {
-    train_observed(input, config, &())
+pub fn train<'a>(source: impl Into<Source<'a>>, config: &TrainConfig) -> Result<Model> {
+    train_observed(source, config, &())
 }
 
 /// [`train`] with an observer of its progress (stages `"audit"`, `"features"`, `"cross-fit"`, `"trees"`, `"fit"`, …).
 ///
 /// # Errors
 /// The errors of [`train`], and `cancelled`.
-pub fn train_observed<'a>(input: impl Into<Input<'a>>, config: &TrainConfig, observer: &dyn Observer) -> Result<Model> {
-    let input = input.into();
+pub fn train_observed<'a>(
+    source: impl Into<Source<'a>>,
+    config: &TrainConfig,
+    observer: &dyn Observer,
+) -> Result<Model> {
     config.check()?;
+    match source.into() {
+        Source::Events(input) => train_events(input, config, observer),
+        #[cfg(feature = "subscriptions")]
+        Source::Subscriptions(input) => subscriptions::train_subscriptions(input, config, observer),
+    }
+}
+
+fn train_events(input: Input<'_>, config: &TrainConfig, observer: &dyn Observer) -> Result<Model> {
     if input.include_inactive {
         let expected = "false in training; active_within_days = none learns from customers of any silence";
         return Err(invalid_parameter("include_inactive", true, expected));
@@ -237,6 +253,7 @@ fn build(
         golden,
         typical: Typical::of(&data, &segments),
         background: background(&data, config),
+        causes: Causes::none(),
         findings: Some(findings),
     })
 }

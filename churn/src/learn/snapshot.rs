@@ -212,12 +212,7 @@ impl<'a> Snapshots<'a> {
         let Joined { matched, unknown } = table.join_as(attributes, customer_id, joined)?;
         let mut findings = findings::joined(&table, computed, matched, &unknown);
         if attributes.valid_from()?.is_none() {
-            let names: Vec<&str> = joined.iter().map(|spec| spec.name.as_str()).collect();
-            let message = format!(
-                "the joined columns {} have no valid_from: they are taken as known at every cutoff, and whatever was entered or                  summed up later leaks into the features. A column valid_from with the day from which each row holds mends it;                  the audit covers the events alone.",
-                names.join(", ")
-            );
-            findings.push(Finding::new("undated_attributes", message).evidence("columns", names));
+            findings.push(undated(joined));
         }
         Ok(findings)
     }
@@ -365,26 +360,41 @@ pub fn audit(
     for &cutoff in cutoffs {
         let past = events.truncated(cutoff)?;
         let (with, without) = (features(events, cutoff)?, features(&past, cutoff)?);
-        let leak = |what: String| {
-            let message = format!("the future reaches the features at {cutoff}: {what}");
-            Err(Error::new(ErrorKind::Leak, message))
-        };
-        if with.ids != without.ids || with.specs != without.specs {
-            return leak("without the events after it there are other customers or columns".to_owned());
-        }
-        for (i, id) in with.ids.iter().enumerate() {
-            for (j, spec) in with.specs.iter().enumerate() {
-                let (a, b) = (with.values[(i, j)], without.values[(i, j)]);
-                if a.to_bits() != b.to_bits() {
-                    return leak(format!(
-                        "{} of customer {id:?} is {a}, and {b} without the events after it",
-                        spec.name
-                    ));
-                }
-            }
-        }
+        compare_tables(&with, &without, cutoff)?;
         stamp.events_deleted += (events.len() - past.len()) as u64;
         stamp.values_compared += with.values.len() as u64;
     }
     Ok(stamp)
+}
+
+/// The finding about a joined table whose rows have no days.
+pub(super) fn undated(joined: &[FeatureSpec]) -> Finding {
+    let names: Vec<&str> = joined.iter().map(|spec| spec.name.as_str()).collect();
+    let message = format!(
+        "the joined columns {} have no valid_from: they are taken as known at every cutoff, and whatever was entered or summed up \
+         later leaks into the features. A column valid_from with the day from which each row holds mends it; the audit does not cover \
+         them.",
+        names.join(", ")
+    );
+    Finding::new("undated_attributes", message).evidence("columns", names)
+}
+
+/// Returns the error `leak` unless the features computed with and without the future are the same.
+pub(super) fn compare_tables(with: &FeatureTable, without: &FeatureTable, cutoff: Day) -> Result<()> {
+    let leak = |what: String| {
+        let message = format!("the future reaches the features at {cutoff}: {what}");
+        Err(Error::new(ErrorKind::Leak, message))
+    };
+    if with.ids != without.ids || with.specs != without.specs {
+        return leak("without what came after it there are other customers or columns".to_owned());
+    }
+    for (i, id) in with.ids.iter().enumerate() {
+        for (j, spec) in with.specs.iter().enumerate() {
+            let (a, b) = (with.values[(i, j)], without.values[(i, j)]);
+            if a.to_bits() != b.to_bits() {
+                return leak(format!("{} of customer {id:?} is {a}, and {b} without what came after it", spec.name));
+            }
+        }
+    }
+    Ok(())
 }

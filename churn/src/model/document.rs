@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Evaluation;
 use super::background::{MAX_BACKGROUND, Typical};
 use super::calibration::Calibration;
+use super::causes::Causes;
 use super::learner::{LearnConfig, Learner, ModelKind};
 use super::logistic::TermKind;
 use super::tree::{LevelSet, MAX_DEPTH, Node, Rule, Split, Tree};
@@ -18,7 +19,11 @@ use crate::features::{FeatureConfig, FeatureSpec, computed};
 use crate::findings::Finding;
 use crate::json::{Json, JsonError, JsonResult};
 use crate::labels::LabelConfig;
+#[cfg(feature = "subscriptions")]
+use crate::labels::LabelKind;
 use crate::objects::{FromJson, Object, objects};
+#[cfg(feature = "subscriptions")]
+use crate::subscriptions::{PLAN, SUBSCRIPTION_FEATURES};
 use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER};
 
 pub(crate) const FORMAT: &str = "churn-model";
@@ -63,11 +68,12 @@ objects! { Histogram { name, edges, counts, missing } }
 pub struct Audit {
     /// The audited cutoffs.
     pub cutoffs: Vec<Day>,
-    /// Number of events after a cutoff that were deleted to audit it, summed over the cutoffs.
+    /// Number of events after a cutoff that were deleted to audit it, summed over the cutoffs. For subscriptions also of the later
+    /// periods, and of the ends that became known later and were masked.
     pub events_deleted: u64,
     /// Number of feature values that were computed with and without these events and had the same bits.
     pub values_compared: u64,
-    /// The audited inputs: `"events"`, and `"attributes"` if the rows of a joined table have days.
+    /// The audited inputs: `"events"`, `"subscriptions"`, and `"attributes"` if the rows of a joined table have days.
     pub inputs: Vec<String>,
 }
 
@@ -110,6 +116,9 @@ pub(crate) struct Document {
     /// Typical values that explanations compare with. A document may have none.
     pub(crate) typical: Vec<Typical>,
     pub(crate) background: Vec<Vec<Option<f64>>>,
+    /// The models of the causes of churn, for subscriptions.
+    #[serde(skip_serializing_if = "Causes::is_empty")]
+    pub(crate) causes: Causes,
     /// The findings of training; none in documents of versions that did not check the data.
     pub(crate) findings: Option<Vec<Finding>>,
 }
@@ -118,7 +127,7 @@ objects! {
     Document {
         format, format_version, library_version, features, feature_config, event_unit = EventUnit::Row, labels, cutoffs, training, parameters,
         learner, calibration, evaluation, histograms, audit, warnings, golden, typical = Vec::new(),
-        background = Vec::new(), findings,
+        background = Vec::new(), causes, findings,
     }
 }
 
@@ -168,6 +177,8 @@ impl Document {
         self.labels.check().map_err(invalid)?;
         self.check_features()?;
         check_learner(&self.learner, &self.calibration, &self.features, self.parameters.model)?;
+        #[cfg(feature = "subscriptions")]
+        self.causes.check(&self.features, self.parameters.model)?;
         for histogram in &self.histograms {
             let spec = self.features.iter().find(|spec| spec.name == histogram.name);
             let bins = spec.map(|spec| spec.levels.as_ref().map_or(histogram.edges.len() + 1, Vec::len));
@@ -219,6 +230,10 @@ impl Document {
 
     fn check_features(&self) -> Result<()> {
         check_specs(&self.features)?;
+        #[cfg(feature = "subscriptions")]
+        if self.labels.labels == LabelKind::SubscriptionEnd {
+            self.check_subscription_features()?;
+        }
         let Some(config) = &self.feature_config else { return Ok(()) };
         config.check().map_err(invalid)?;
         if config.scales.is_none() {
@@ -233,6 +248,20 @@ impl Document {
             return Err(invalid("the features are not those of the feature configuration"));
         }
         Ok(())
+    }
+
+    /// Checks the features of subscriptions, which follow those of the usage events.
+    #[cfg(feature = "subscriptions")]
+    fn check_subscription_features(&self) -> Result<()> {
+        let config = self.feature_config.as_ref();
+        let types = config.and_then(|config| config.event_type_columns.as_deref()).unwrap_or(&[]);
+        let before = config.map_or(0, |config| computed(config.feature_set, &config.windows, types).len());
+        let own = self.features.iter().skip(before).map(|spec| (spec.name.as_str(), spec.levels.is_some()));
+        let wanted = SUBSCRIPTION_FEATURES.iter().map(|feature| (feature.name, feature.name == PLAN));
+        match wanted.clone().eq(own.take(wanted.len())) {
+            true => Ok(()),
+            false => Err(invalid("the features are not those of subscriptions")),
+        }
     }
 
     fn check_golden(&self) -> Result<()> {

@@ -5,6 +5,7 @@
 
 pub(crate) mod background;
 pub(crate) mod calibration;
+pub(crate) mod causes;
 pub(crate) mod document;
 #[cfg(feature = "train")]
 mod evaluation;
@@ -14,6 +15,8 @@ pub(crate) mod logistic;
 mod over_time;
 mod predictions;
 mod scorer;
+#[cfg(feature = "subscriptions")]
+pub(crate) mod subscriptions;
 pub(crate) mod tree;
 
 use std::borrow::Cow;
@@ -40,7 +43,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Customer, EventUnit, quote_for_message};
 use crate::features::{CustomerFeatures, FeatureSpec, FeatureTable, Joined, compute, encode, encode_value};
 use crate::findings::{self, Finding, check_allowed, check_scored, fail_on_errors, sort_by_severity};
-use crate::input::Input;
+use crate::input::{Input, Source};
+use crate::labels::LabelKind;
 use crate::scratch::with_buffer;
 use crate::segments::Thresholds;
 use crate::table::{Table, Value};
@@ -192,8 +196,15 @@ impl Model {
     /// `feature_mismatch` if the model was not trained on events or joined columns are missing; `no_customers`, also if no
     /// customer is covered; `finding` for a row far later than all others and for a joined table that matches no customer,
     /// unless [`Input::allow`] lists the finding; `bad_rows` for an event whose amounts add up to more than an amount can be.
-    pub fn features<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<FeatureTable> {
-        let input = input.into();
+    pub fn features<'a>(&self, source: impl Into<Source<'a>>, as_of: Option<Day>) -> Result<FeatureTable> {
+        match source.into() {
+            Source::Events(input) => self.features_of_events(input, as_of),
+            #[cfg(feature = "subscriptions")]
+            Source::Subscriptions(input) => self.subscription_features(input, as_of),
+        }
+    }
+
+    fn features_of_events(&self, input: Input<'_>, as_of: Option<Day>) -> Result<FeatureTable> {
         let config = self.event_features()?;
         let merges = self.event_unit() == EventUnit::Day && input.events.unit() != EventUnit::Day;
         let merged = merges.then(|| input.events.merged_by_day()).transpose()?;
@@ -202,7 +213,8 @@ impl Model {
         let (history, _) = events.split_at(as_of);
         let (mut customers, others): (Vec<usize>, Vec<usize>) =
             history.customers().partition(|&c| self.labels().covers(history.last_event(c), as_of));
-        let coverage = Coverage { covered: customers.len() as u64, inactive: others.len() as u64 };
+        let coverage =
+            Coverage { covered: customers.len() as u64, inactive: others.len() as u64, ..Coverage::default() };
         match (customers.is_empty(), others.is_empty()) {
             (true, true) => return Err(Error::new(ErrorKind::NoCustomers, format!("no event on or before {as_of}"))),
             (true, false) if !input.include_inactive => {
@@ -243,8 +255,8 @@ impl Model {
     ///
     /// # Errors
     /// The errors of [`Model::features`].
-    pub fn predict<'a>(&self, input: impl Into<Input<'a>>, as_of: Option<Day>) -> Result<Predictions> {
-        self.predict_features(&self.features(input, as_of)?)
+    pub fn predict<'a>(&self, source: impl Into<Source<'a>>, as_of: Option<Day>) -> Result<Predictions> {
+        self.predict_features(&self.features(source, as_of)?)
     }
 
     /// Predicts the risk of every row of a table that has the model's columns. Other columns are ignored. Levels that were not
@@ -293,7 +305,8 @@ impl Model {
         if rows.len() == table.rows() {
             return Ok(Cow::Borrowed(table));
         }
-        let coverage = Coverage { covered: rows.len() as u64, inactive: (table.rows() - rows.len()) as u64 };
+        let inactive = (table.rows() - rows.len()) as u64;
+        let coverage = Coverage { covered: rows.len() as u64, inactive, ..Coverage::default() };
         if rows.is_empty() {
             return Err(self.labels().nobody_covered(coverage.inactive, as_of));
         }
@@ -440,6 +453,10 @@ impl Model {
     }
 
     fn event_features(&self) -> Result<&crate::features::FeatureConfig> {
+        if self.labels().labels == LabelKind::SubscriptionEnd {
+            let message = "the model was trained on subscriptions, not on events; it predicts subscriptions";
+            return Err(Error::new(ErrorKind::FeatureMismatch, message));
+        }
         self.document.feature_config.as_ref().ok_or_else(|| {
             let message = "the model was trained on a table, not on events; it predicts the rows of a table";
             Error::new(ErrorKind::FeatureMismatch, message)
@@ -455,11 +472,15 @@ impl Model {
         let covered = table.as_of.map(|_| self.coverage_of(table));
         let coverage = table.coverage.or_else(|| {
             let covered = covered.as_ref()?.iter().filter(|&&covered| covered).count();
-            Some(Coverage { covered: covered as u64, inactive: (table.rows() - covered) as u64 })
+            let inactive = (table.rows() - covered) as u64;
+            Some(Coverage { covered: covered as u64, inactive, ..Coverage::default() })
         });
+        let probabilities = self.prepared.scorer.probabilities(&table.values);
         Predictions {
             ids: table.ids.clone(),
-            probabilities: self.prepared.scorer.probabilities(&table.values),
+            #[cfg(feature = "subscriptions")]
+            causes: self.document.causes.probabilities(&table.values, &probabilities),
+            probabilities,
             thresholds: *self.thresholds(),
             as_of: table.as_of,
             coverage,

@@ -11,6 +11,8 @@ use crate::events::{Strings, quoted};
 use crate::findings::Finding;
 use crate::objects::objects;
 use crate::segments::{Segment, Thresholds};
+#[cfg(feature = "subscriptions")]
+use crate::subscriptions::EndReason;
 
 /// The predicted risk of one customer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +43,9 @@ pub struct Predictions {
     /// For each customer, true if covered; none if all are covered.
     pub(super) covered: Option<Vec<bool>>,
     pub(super) findings: Vec<Finding>,
+    /// For each cause of churn, the probabilities of the customers.
+    #[cfg(feature = "subscriptions")]
+    pub(super) causes: Vec<(EndReason, Vec<f64>)>,
 }
 
 impl Predictions {
@@ -89,6 +94,13 @@ impl Predictions {
     /// The risk bands, in the order of the customers.
     pub fn risk_segments(&self) -> impl Iterator<Item = Segment> {
         self.probabilities.iter().map(|&p| self.thresholds.band(p))
+    }
+
+    /// For each cause that the model knows, the probability that a customer leaves for it, in the order of the customers. Those
+    /// of a customer add up to the probability of churn. Empty for a model that has learned no causes.
+    #[cfg(feature = "subscriptions")]
+    pub fn causes(&self) -> &[(EndReason, Vec<f64>)] {
+        &self.causes
     }
 
     /// Iterates over the predictions of the customers, in order.

@@ -1,0 +1,729 @@
+//! Subscriptions: the cases of `tests/vectors/subscriptions.json`, whose values come from an oracle that follows the sentences of
+//! `docs/subscriptions.md` a day at a time; published figures; and what must never happen.
+
+use churn::{
+    Column, ColumnData, Day, EndReason, EndsKnown, LabelConfig, MovementValues, Period, RetentionBy,
+    SUBSCRIPTION_FEATURES, SubscriptionColumns, SubscriptionInput, SubscriptionOptions, SubscriptionPreset,
+    Subscriptions, Table, TableConfig, TrainConfig, kaplan_meier, movements, retention, subscription_labels, train,
+    train_table,
+};
+use churn_tests::{Xorshift, agree, day, real_data, say, vector_path, vectors};
+use serde_json::Value;
+
+const CASES: usize = 71;
+const LABELS: usize = 800;
+const FEATURE_ROWS: usize = 900;
+const MONTHS: usize = 700;
+const CURVE_POINTS: usize = 1000;
+
+fn read(csv: &str, options: &SubscriptionOptions) -> Subscriptions {
+    Subscriptions::from_csv(csv.as_bytes(), options).unwrap_or_else(|error| panic!("{error}\n{csv}"))
+}
+
+fn near(found: f64, expected: &Value) -> bool {
+    match expected.as_f64() {
+        None => expected.is_null() && found.is_nan(),
+        Some(expected) => (found - expected).abs() <= 1e-12 + 1e-9 * expected.abs(),
+    }
+}
+
+fn optional(found: Option<f64>) -> f64 {
+    found.unwrap_or(f64::NAN)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_else(|| panic!("no text {key:?} in {value}"))
+}
+
+/// What a case expects of a day.
+fn check_day(name: &str, subscriptions: &Subscriptions, at: &Value, allowed_gap_days: i32) -> (usize, usize) {
+    let on = day(text(at, "day"));
+    let name = format!("{name}, {on}");
+    let history = subscriptions.known_at(on);
+    let expected = at["status"].as_object().expect("statuses");
+    // A customer whose first period starts later is not there yet.
+    let mut found: std::collections::BTreeMap<&str, &str> =
+        expected.keys().map(|id| (id.as_str(), "not_active")).collect();
+    found.extend(history.statuses().map(|(id, status)| (id, status.name())));
+    for (id, status) in expected {
+        assert_eq!(Some(found[id.as_str()]), status.as_str(), "{name}: {id}");
+    }
+    assert_eq!(found.len(), expected.len(), "{name}");
+
+    let config = LabelConfig {
+        horizon_days: at["horizon_days"].as_i64().expect("days") as i32,
+        gap_days: at["gap_days"].as_i64().expect("days") as i32,
+        allowed_gap_days,
+        ..LabelConfig::default()
+    };
+    let mut labelled = 0;
+    match (subscription_labels(subscriptions, on, &config), at["labels"].as_object()) {
+        (Ok(labels), Some(expected)) => {
+            let found = labels.customer_ids.iter().zip(labels.churned.iter().zip(&labels.causes));
+            for (id, (churned, cause)) in found {
+                let right = &expected.get(id).unwrap_or_else(|| panic!("{name}: {id} is labelled"));
+                assert_eq!(right[0].as_i64(), Some(i64::from(*churned)), "{name}: {id}");
+                assert_eq!(right[1].as_str(), cause.map(churn::EndReason::name), "{name}: {id}");
+                labelled += 1;
+            }
+            assert_eq!(labelled, expected.len(), "{name}");
+        }
+        (Err(error), Some(expected)) => {
+            assert!(expected.is_empty(), "{name}: {error}");
+            assert!(["no_customers", "cutoff_outside_data"].contains(&error.code()), "{name}: {error}");
+        }
+        (Ok(_), None) => panic!("{name}: labels of windows beyond the data"),
+        (Err(error), None) => assert_eq!(error.code(), "cutoff_outside_data", "{name}"),
+    }
+    let rows = at["features"].as_object().expect("features");
+    if !rows.is_empty() {
+        let table = churn::subscription_features(&history, allowed_gap_days).expect("customers");
+        assert_eq!(table.rows(), rows.len(), "{name}");
+        for (id, right) in rows {
+            let row = table.row(id).unwrap_or_else(|| panic!("{name}: no row of {id}"));
+            for (i, spec) in table.specs().iter().enumerate() {
+                let right = &right[i];
+                let is_right = match &spec.levels {
+                    None => near(row[i], right),
+                    Some(levels) => {
+                        let level = (!row[i].is_nan()).then(|| levels[row[i] as usize].as_str());
+                        level == right.as_str()
+                    }
+                };
+                assert!(is_right, "{name}: {} of {id} is {}, expected {right}", spec.name, row[i]);
+            }
+        }
+    }
+    (labelled, rows.len())
+}
+
+fn check_movements(name: &str, subscriptions: &Subscriptions, expected: &Value, allowed_gap_days: i32) -> usize {
+    let found = movements(subscriptions, allowed_gap_days).expect("months");
+    let expected = expected.as_array().expect("months");
+    assert_eq!(found.len(), expected.len(), "{name}");
+    for (month, right) in found.iter().zip(expected) {
+        let name = format!("{name}, {}", text(right, "month"));
+        assert_eq!(month.month.to_string()[..7], *text(right, "month"), "{name}");
+        for (values, right) in [(&month.customers, &right["customers"]), (&month.amounts, &right["amounts"])] {
+            let kinds = [
+                ("start", values.start),
+                ("new", values.new),
+                ("expansion", values.expansion),
+                ("reactivation", values.reactivation),
+                ("contraction", values.contraction),
+                ("churn", values.churn),
+                ("end", values.end),
+            ];
+            for (kind, value) in kinds {
+                assert!(near(value, &right[kind]), "{name}: {kind} is {value}, expected {}", right[kind]);
+            }
+        }
+        let rates = [
+            ("gross_retention", month.gross_retention),
+            ("net_retention", month.net_retention),
+            ("customer_churn_rate", month.customer_churn_rate),
+            ("revenue_churn_rate", month.revenue_churn_rate),
+        ];
+        for (rate, value) in rates {
+            assert!(near(optional(value), &right[rate]), "{name}: {rate} is {value:?}, expected {}", right[rate]);
+        }
+        assert_eq!(right["provisional"].as_bool(), Some(month.provisional), "{name}");
+    }
+    found.len()
+}
+
+fn check_retention(name: &str, subscriptions: &Subscriptions, expected: &Value, allowed_gap_days: i32) -> usize {
+    let groups = |key: &str| -> Vec<(Option<String>, Value)> {
+        match &expected[key] {
+            Value::Object(groups) => groups.iter().map(|(name, curve)| (Some(name.clone()), curve.clone())).collect(),
+            curve => vec![(None, curve.clone())],
+        }
+    };
+    let mut points = 0;
+    for (by, key) in [(RetentionBy::All, "all"), (RetentionBy::Plan, "by_plan"), (RetentionBy::Cohort, "by_cohort")] {
+        let expected = groups(key);
+        let found = match retention(subscriptions, by, allowed_gap_days) {
+            Ok(found) => found,
+            Err(error) => {
+                assert_eq!(error.code(), "no_customers", "{name}");
+                let count: usize = expected.iter().map(|(_, curve)| curve.as_array().map_or(0, Vec::len)).sum();
+                assert_eq!(count, 0, "{name}: {key}");
+                continue;
+            }
+        };
+        let names = |group: &Option<String>| group.clone().unwrap_or_default();
+        let (mut a, mut b): (Vec<String>, Vec<String>) =
+            (found.iter().map(|one| names(&one.group)).collect(), expected.iter().map(|one| names(&one.0)).collect());
+        (a.sort(), b.sort());
+        assert_eq!(a, b, "{name}: {key}");
+        for retention in &found {
+            let (_, curve) = expected.iter().find(|(group, _)| *group == retention.group).expect("the group");
+            let curve = curve.as_array().expect("points");
+            assert_eq!(retention.curve.len(), curve.len(), "{name}: {:?}", retention.group);
+            for (point, right) in retention.curve.iter().zip(curve) {
+                assert!(
+                    near(point.time, &right[0])
+                        && near(point.at_risk as f64, &right[1])
+                        && near(point.ended as f64, &right[2])
+                        && near(point.survival, &right[3])
+                        && near(optional(point.low), &right[4])
+                        && near(optional(point.high), &right[5]),
+                    "{name}: {:?}: {point:?}, expected {right}",
+                    retention.group
+                );
+                points += 1;
+            }
+        }
+    }
+    points
+}
+
+#[test]
+fn every_case_has_the_values_of_the_oracle() {
+    let file = vectors("subscriptions.json");
+    let names: Vec<&str> =
+        file["columns"]["features"].as_array().expect("names").iter().filter_map(Value::as_str).collect();
+    assert_eq!(SUBSCRIPTION_FEATURES.iter().map(|feature| feature.name).collect::<Vec<_>>(), names);
+    let cases = file["cases"].as_array().expect("cases");
+    assert!(cases.len() >= CASES, "{} cases, {CASES} are declared", cases.len());
+    let (mut labels, mut rows, mut months, mut points) = (0, 0, 0, 0);
+    for case in cases {
+        let name = text(case, "name");
+        let options = &case["options"];
+        let gap = options["allowed_gap_days"].as_i64().expect("days") as i32;
+        let read_options = SubscriptionOptions {
+            ends_known: match text(options, "ends_known") {
+                "at_start" => EndsKnown::AtStart,
+                _ => EndsKnown::AtEnd,
+            },
+            last_day: options["last_day"].as_str().map(day),
+            ..SubscriptionOptions::default()
+        };
+        let subscriptions = read(text(case, "periods"), &read_options);
+        assert_eq!(subscriptions.last_day().to_string(), text(case, "last_day"), "{name}");
+        for at in case["at"].as_array().expect("days") {
+            let (labelled, featured) = check_day(name, &subscriptions, at, gap);
+            (labels, rows) = (labels + labelled, rows + featured);
+        }
+        months += check_movements(name, &subscriptions, &case["movements"], gap);
+        points += check_retention(name, &subscriptions, &case["retention"], gap);
+    }
+    assert!(labels >= LABELS && rows >= FEATURE_ROWS, "{labels} labels, {rows} rows of features");
+    assert!(months >= MONTHS && points >= CURVE_POINTS, "{months} months, {points} points");
+}
+
+/// The files of `tests/subscriptions/exports`, each read with its preset; the periods are those of `expected.py`, which reads each of
+/// them with code of its own.
+#[test]
+fn an_export_of_each_system_loads_in_one_call() {
+    let folder = vector_path("").join("../subscriptions");
+    let text = std::fs::read_to_string(folder.join("expected.json")).expect("the expected periods");
+    let expected: Value = serde_json::from_str(&text).expect("JSON");
+    let presets = [
+        ("stripe_subscriptions.csv", SubscriptionPreset::Stripe),
+        ("stripe_invoices.csv", SubscriptionPreset::StripeInvoices),
+        ("recurly.csv", SubscriptionPreset::Recurly),
+        ("recurly_churned.csv", SubscriptionPreset::Recurly),
+        ("recurly_history.csv", SubscriptionPreset::RecurlyHistory),
+        ("chargebee.csv", SubscriptionPreset::Chargebee),
+        ("chartmogul.csv", SubscriptionPreset::Chartmogul),
+    ];
+    assert_eq!(expected.as_object().map(serde_json::Map::len), Some(presets.len()));
+    for (name, preset) in presets {
+        let csv = std::fs::read_to_string(folder.join("exports").join(name)).expect("the export");
+        let options = SubscriptionOptions { preset: Some(preset), ..SubscriptionOptions::default() };
+        let subscriptions = read(&csv, &options);
+        let mut found: Vec<Period> = subscriptions.periods().collect();
+        let far = Day::MAX;
+        found.sort_by(|a, b| {
+            let key = |p: &Period| {
+                (p.customer_id.clone(), p.start_date, p.end_date.unwrap_or(far), p.subscription_id.clone())
+            };
+            key(a).cmp(&key(b))
+        });
+        let expected = expected[name].as_array().expect("periods");
+        assert_eq!(found.len(), expected.len(), "{name}");
+        for (period, right) in found.iter().zip(expected) {
+            let same = |found: Option<String>, right: &Value| found.as_deref() == right.as_str();
+            let day_of = |day: Option<Day>| day.map(|day| day.to_string());
+            let amount = right[5].as_str().map(|text| text.parse::<f64>().expect("an amount"));
+            assert!(
+                same(Some(period.customer_id.clone()), &right[0])
+                    && same(day_of(Some(period.start_date)), &right[1])
+                    && same(day_of(period.end_date), &right[2])
+                    && same(period.subscription_id.clone(), &right[3])
+                    && same(period.plan.clone(), &right[4])
+                    && agree(optional(period.amount), optional(amount))
+                    && same(day_of(period.known_at), &right[6])
+                    && same(period.end_reason.map(|reason| reason.name().to_owned()), &right[7])
+                    && right[8].as_bool() == Some(period.trial),
+                "{name}: {period:?}, expected {right}"
+            );
+        }
+        let report = subscriptions.report();
+        assert_eq!(report.rows, csv.lines().count() as u64 - 1, "{name}");
+        assert_eq!(report.rows, report.good + report.bad + report.ignored + report.outside, "{name}: {report:?}");
+    }
+    // Without the preset, the error names the missing column.
+    let csv = std::fs::read_to_string(folder.join("exports/chargebee.csv")).expect("the export");
+    let error = Subscriptions::from_csv(csv.as_bytes(), &SubscriptionOptions::default()).expect_err("no preset");
+    assert_eq!(error.code(), "missing_column");
+    assert!(error.to_string().contains("preset = \"chargebee\""), "{error}");
+}
+
+/// An invoice inside a paid term is the difference for a change of the plan. Worked by hand: 30 for April; from 16 April on another
+/// 15 for the 14 days to 30 April, which are two weeks at 15 · 52 / 24 = 32.5 a month.
+#[test]
+fn an_invoice_inside_a_term_changes_its_amount() {
+    let csv = "Customer,Subscription,Status,Total,Tax,Subtotal,Date (UTC),Minimum Line Item Period Start (UTC),\
+        Maximum Line Item Period End (UTC)\n\
+        a,s,paid,30,0,30,2024-03-30,2024-03-30,2024-04-30\n\
+        a,s,paid,15,0,15,2024-04-16,2024-04-16,2024-04-30\n\
+        a,s,open,60,0,60,2024-04-30,2024-04-30,2024-05-30\n";
+    let options =
+        SubscriptionOptions { preset: Some(SubscriptionPreset::StripeInvoices), ..SubscriptionOptions::default() };
+    let subscriptions = read(csv, &options);
+    let found: Vec<(String, String, Option<f64>)> = subscriptions
+        .periods()
+        .map(|p| (p.start_date.to_string(), p.end_date.map_or(String::new(), |day| day.to_string()), p.amount))
+        .collect();
+    let expected = [("2024-03-30", "2024-04-16", 30.0), ("2024-04-16", "2024-04-30", 62.5)];
+    let expected = expected.map(|(start, end, amount)| (start.to_owned(), end.to_owned(), Some(amount)));
+    assert_eq!(found, expected);
+    assert_eq!(subscriptions.ends_known(), EndsKnown::AtStart);
+}
+
+#[test]
+fn bad_rows_are_refused_with_the_reason() {
+    let header = "customer_id,start_date,end_date,subscription_id,plan,amount,known_at,end_reason,trial\n";
+    for (row, reason, words) in [
+        ("a,2024-03-01,2024-02-01,,,,,,", "invalid_period", "lies before start_date"),
+        ("a,2024-03-01,,,,,2024-04-01,,", "invalid_period", "no end_date"),
+        ("a,2024-03-01,,,,,,voluntary,", "invalid_period", "no end_date"),
+        ("a,2024-03-01,2024-04-01,,,,,moved away,", "invalid_period", "`reasons` maps"),
+        ("a,2024-03-01,,,,-5,,,", "invalid_period", "from 0 to 10^12"),
+        ("a,2024-03-01,,,,five,,,", "invalid_amount", "five"),
+        ("a,31.12.2024,,,,,,,", "invalid_date", "date_format = \"%d.%m.%Y\""),
+        ("a,,,,,,,,", "invalid_date", "start_date is empty"),
+        (",2024-03-01,,,,,,,", "missing_customer", "customer_id"),
+        ("a,2024-03-01,,,,,,,perhaps", "invalid_period", "true or false"),
+        ("a,2024-03-01", "wrong_field_count", "2 fields where the header has 9"),
+        ("a,2024-03-01,,s1,,,,,\na,2024-05-01,,s1,,,,,", "overlapping_periods", "line 3 still runs"),
+        ("a,2024-03-01,2024-06-01,s1,,,,,\na,2024-05-01,,s1,,,,,", "overlapping_periods", "ends on 2024-06-01"),
+    ] {
+        let csv = format!("{header}good,2024-01-01,,,,,,,\n{row}\n");
+        let error = Subscriptions::from_csv(csv.as_bytes(), &SubscriptionOptions::default()).expect_err(row);
+        assert_eq!(error.code(), "bad_rows", "{row}: {error}");
+        let report = error.report().expect("a report");
+        assert_eq!((report.good, report.bad), (report.rows - 1, 1), "{row}");
+        let found = serde_json::to_value(report.bad_rows[0].reason).expect("a name");
+        assert_eq!(found.as_str(), Some(reason), "{row}");
+        assert!(error.to_string().contains(words), "{row}: {error}");
+        let skip = SubscriptionOptions {
+            on_bad_row: churn::OnBadRow::Skip,
+            max_bad_share: 0.5,
+            ..SubscriptionOptions::default()
+        };
+        assert!(read(&csv, &skip).customer_ids().any(|id| id == "good"), "{row}");
+    }
+    // Other names, other forms, own words for the reasons, and blank rows.
+    let options: SubscriptionOptions = serde_json::from_str(
+        r#"{"columns": {"customer_id": "Kunde", "start_date": "von", "end_date": "bis", "amount": "Preis", "end_reason": "Grund"},
+            "delimiter": ";", "date_format": "%d.%m.%Y", "decimal": ",", "currency": true, "null_values": ["-"],
+            "reasons": {"Umzug": "voluntary"}}"#,
+    )
+    .expect("options");
+    let csv = "Kunde;von;bis;Preis;Grund\nanna;01.02.2024;01.05.2024;9,99 €;Umzug\n;;;;\nbert;01.02.2024;-;-;-\n";
+    let subscriptions = read(csv, &options);
+    let periods: Vec<Period> = subscriptions.periods().collect();
+    assert_eq!((periods[0].amount, periods[0].end_reason), (Some(9.99), Some(EndReason::Voluntary)));
+    assert_eq!((periods[1].amount, periods[1].end_date), (None, None));
+    assert_eq!(subscriptions.report().ignored, 1);
+    assert!(serde_json::from_str::<SubscriptionOptions>(r#"{"ends_know": "at_start"}"#).is_err());
+}
+
+/// 300 who pay once a year and stay: nobody has churned at any cutoff, though each pays once in 365 days.
+#[test]
+fn annual_payers_who_stay_do_not_churn() {
+    let mut csv = "customer_id,start_date,end_date,subscription_id,amount\n".to_owned();
+    for customer in 0..300 {
+        let mut start = Day::from_ymd(2021, 1, 1).expect("a day").plus(customer);
+        for _ in 0..3 {
+            csv.push_str(&format!("c{customer},{start},{},s{customer},10\n", start.plus(365)));
+            start = start.plus(365);
+        }
+    }
+    let options = SubscriptionOptions {
+        ends_known: EndsKnown::AtStart,
+        last_day: Some(day("2023-12-31")),
+        ..SubscriptionOptions::default()
+    };
+    let subscriptions = read(&csv, &options);
+    for cutoff in ["2022-01-01", "2022-06-30", "2023-01-15", "2023-08-31"] {
+        let labels = subscription_labels(&subscriptions, day(cutoff), &LabelConfig::default()).expect("customers");
+        assert_eq!(
+            (labels.churned.len(), labels.churned.iter().filter(|&&churned| churned).count()),
+            (300, 0),
+            "{cutoff}"
+        );
+    }
+}
+
+/// dbt's mrr-playbook: `shared/golden/subscriptions.json`. The movement of the four who end on 2020-02-01 is of February 2020, so the
+/// data must reach its end.
+#[test]
+fn the_published_movements_are_reproduced() {
+    let Some(csv) = real_data("mrr_playbook_subscription_periods.csv") else { return };
+    let options = SubscriptionOptions {
+        columns: SubscriptionColumns { amount: Some("monthly_amount".to_owned()), ..SubscriptionColumns::default() },
+        last_day: Some(day("2020-02-29")),
+        ..SubscriptionOptions::default()
+    };
+    let subscriptions = read(&csv, &options);
+    for gap in [0, 30] {
+        let months = movements(&subscriptions, gap).expect("months");
+        let sum = |value: fn(&MovementValues) -> f64| -> (f64, f64) {
+            months
+                .iter()
+                .fold((0.0, 0.0), |(n, amount), month| (n + value(&month.customers), amount + value(&month.amounts)))
+        };
+        assert_eq!(sum(|values| values.new), (55.0, 2295.0), "{gap}");
+        assert_eq!(sum(|values| values.expansion), (30.0, 660.0), "{gap}");
+        assert_eq!(sum(|values| values.contraction), (27.0, 555.0), "{gap}");
+        assert_eq!(sum(|values| values.churn), (58.0, 2550.0), "{gap}");
+        assert_eq!(sum(|values| values.reactivation), (3.0, 150.0), "{gap}");
+        assert_eq!(sum(|values| values.end).1, 17145.0, "{gap}");
+        for (month, amount, customers) in
+            [("2019-06", 1135.0, 22.0), ("2019-10", 1680.0, 36.0), ("2019-12", 1255.0, 28.0)]
+        {
+            let found = months.iter().find(|one| one.month.to_string().starts_with(month)).expect("the month");
+            assert_eq!((found.amounts.end, found.customers.end), (amount, customers), "{month}");
+        }
+        for pair in months.windows(2) {
+            assert_eq!(pair[0].amounts.end, pair[1].amounts.start);
+        }
+    }
+    // The rows of the published table: the months of each customer from the first to the last paid one, and one more.
+    let mut rows = 0;
+    let history = subscriptions.known_at(subscriptions.last_day());
+    let mut of: std::collections::BTreeMap<&str, (i32, i32)> = std::collections::BTreeMap::new();
+    for (id, period) in history.periods() {
+        let month = |day: Day| day.ymd().0 * 12 + day.ymd().1 as i32;
+        let (first, last) = (month(period.start_date), month(period.end_date.expect("all have ended")));
+        let entry = of.entry(id).or_insert((first, last));
+        *entry = (entry.0.min(first), entry.1.max(last));
+    }
+    of.values().for_each(|(first, last)| rows += last - first + 1);
+    assert_eq!(rows, 417);
+}
+
+/// IBM's Telco data as periods of months of 30 days: `shared/golden/survival.json`, and the intervals of lifelines 0.30.3.
+#[test]
+fn retention_is_that_of_lifelines() {
+    let Some(csv) = real_data("ibm_telco_churn.csv") else { return };
+    let table = churn::Table::from_csv(csv.as_bytes(), ',').expect("the table");
+    let churn::ColumnData::Numeric(tenure) = table.column("tenure").expect("tenure") else { panic!("numbers") };
+    let text = |name: &str, row: usize| match table.column(name).expect("the column").value(row) {
+        churn::Value::Text(text) => text,
+        value => panic!("{value:?}"),
+    };
+    let today = day("2024-06-30");
+    let rows = (0..table.rows()).filter(|&row| tenure[row] > 0.0);
+    let periods = rows.map(|row| Period {
+        customer_id: row.to_string(),
+        start_date: today.plus(-30 * tenure[row] as i32),
+        end_date: (text("Churn", row) == "Yes").then_some(today),
+        subscription_id: None,
+        plan: Some(text("Contract", row)),
+        amount: None,
+        known_at: None,
+        end_reason: None,
+        trial: false,
+    });
+    let subscriptions = Subscriptions::from_periods(periods, EndsKnown::AtEnd, Some(today)).expect("periods");
+    let expected = [
+        (None, 12, 0.843_199_553_815_830_2, 0.834_168_685_811_462, 0.851_783_320_693_123_5),
+        (None, 24, 0.788_736_398_370_596_5, 0.778_312_955_529_913_1, 0.798_735_202_136_176),
+        (None, 72, 0.592_790_152_052_227_5, 0.573_062_891_004_291_8, 0.611_936_209_192_661_9),
+        (Some("Month-to-month"), 12, 0.703_096_636_348_864_4, 0.687_259_357_620_821, 0.718_304_075_430_176_8),
+        (Some("Month-to-month"), 72, 0.128_951_900_614_394_2, 0.075_944_783_099_475_67, 0.196_396_271_049_965_7),
+    ];
+    for (group, months, survival, low, high) in expected {
+        let by = if group.is_none() { RetentionBy::All } else { RetentionBy::Plan };
+        let curves = retention(&subscriptions, by, 0).expect("curves");
+        let curve = curves.iter().find(|curve| curve.group.as_deref() == group).expect("the group");
+        let after = curve.curve.partition_point(|point| point.time <= f64::from(30 * months));
+        let point = &curve.curve[after - 1];
+        for (found, right) in [(point.survival, survival), (optional(point.low), low), (optional(point.high), high)] {
+            assert!((found - right).abs() < 1e-12, "{group:?} at {months}: {found}, expected {right}");
+        }
+    }
+    let all = &retention(&subscriptions, RetentionBy::All, 0).expect("a curve")[0];
+    assert_eq!(all.spells, 7032);
+    assert_eq!(all.curve.iter().map(|point| point.ended).sum::<u64>(), 1869);
+    let wrong = kaplan_meier(&[1.0, -1.0], &[true, true]).expect_err("a negative duration");
+    assert_eq!(wrong.code(), "invalid_parameter");
+}
+
+/// A simulated market. Every day each customer cancels with the probability `voluntary` and leaves 20 days later, or a payment fails
+/// with the probability `involuntary` and the customer is gone at once. Both depend on the plan and on the use of the product.
+struct Market {
+    csv: String,
+    usage: String,
+    /// For each customer: the probability to leave within 60 days of a day on which they are active, voluntarily and not.
+    truth: std::collections::BTreeMap<String, (f64, f64)>,
+    last_day: Day,
+}
+
+/// The probabilities to be gone within 60 days of somebody who has not cancelled: a cancellation of the first 40 days, or a failed
+/// payment of the 60.
+fn within_60_days(voluntary: f64, involuntary: f64) -> (f64, f64) {
+    let (mut there, mut by) = (1.0, (0.0, 0.0));
+    for day in 1..=60 {
+        if day <= 40 {
+            by.0 += there * voluntary;
+        }
+        by.1 += there * involuntary;
+        // Who cancels after day 40 is still there on day 60, and pays no more.
+        there *= 1.0 - voluntary - involuntary;
+    }
+    by
+}
+
+fn market(seed: u64, customers: usize) -> Market {
+    let mut random = Xorshift::new(seed);
+    let first = day("2022-01-01");
+    let days = 730;
+    let mut market = Market {
+        csv: "customer_id,start_date,end_date,plan,amount,known_at,end_reason\n".to_owned(),
+        usage: "customer_id,event_date\n".to_owned(),
+        truth: std::collections::BTreeMap::new(),
+        last_day: first.plus(days),
+    };
+    for customer in 0..customers {
+        let id = format!("c{customer:05}");
+        let is_pro = random.unit() < 0.4;
+        let is_active_user = random.unit() < 0.5;
+        let voluntary = if is_active_user { 0.0008 } else { 0.004 };
+        let involuntary = if is_pro { 0.0002 } else { 0.0012 };
+        market.truth.insert(id.clone(), within_60_days(voluntary, involuntary));
+        let start = (random.unit() * f64::from(days - 1)) as i32;
+        let mut end = None;
+        for at in start + 1..=days {
+            let drawn = random.unit();
+            if drawn < voluntary {
+                end = Some((at + 20, at, "voluntary"));
+            } else if drawn < voluntary + involuntary {
+                end = Some((at, at, "involuntary"));
+            }
+            if end.is_some() {
+                break;
+            }
+        }
+        let (plan, amount) = if is_pro { ("pro", 30) } else { ("basic", 10) };
+        let ended = end.map_or(",,".to_owned(), |(end, known, reason)| {
+            format!("{},{plan},{amount},{},{reason}", first.plus(end), first.plus(known))
+        });
+        let row = match end {
+            Some(_) => format!("{id},{},{ended}\n", first.plus(start)),
+            None => format!("{id},{},,{plan},{amount},,\n", first.plus(start)),
+        };
+        market.csv.push_str(&row);
+        let gap = if is_active_user { 6.0 } else { 30.0 };
+        let mut at = f64::from(start);
+        let until = end.map_or(days, |end| end.0.min(days));
+        while at < f64::from(until) {
+            market.usage.push_str(&format!("{id},{}\n", first.plus(at as i32)));
+            at += gap * (0.5 + random.unit());
+        }
+    }
+    market
+}
+
+impl Market {
+    fn subscriptions(&self) -> Subscriptions {
+        let options = SubscriptionOptions { last_day: Some(self.last_day), ..SubscriptionOptions::default() };
+        read(&self.csv, &options)
+    }
+}
+
+/// Learned on one market and applied to another one, with hazards that are known: in every tenth of the predictions the mean
+/// probability lies within two standard errors of the true one, also that of each cause.
+#[test]
+fn known_hazards_are_predicted() {
+    let (learned, later) = (market(1, 15_000), market(2, 10_000));
+    let usage = churn_tests::read(&learned.usage);
+    let subscriptions = learned.subscriptions();
+    let config = TrainConfig::from_json(r#"{"horizon_days": 60, "allowed_gap_days": 0}"#).expect("settings");
+    let model = train(SubscriptionInput::from(&subscriptions).with_usage(&usage), &config).expect("a model");
+    assert!(model.definition().contains("subscription ends within 60 days"), "{}", model.definition());
+    let audit = model.audit().expect("an audit");
+    assert_eq!(audit.inputs, ["subscriptions", "events"]);
+    assert!(audit.events_deleted > 1000, "{audit:?}");
+
+    let (subscriptions, usage) = (later.subscriptions(), churn_tests::read(&later.usage));
+    let input = SubscriptionInput::from(&subscriptions).with_usage(&usage);
+    let as_of = later.last_day.plus(-60);
+    let predictions = model.predict(input, Some(as_of)).expect("predictions");
+    let coverage = predictions.coverage().expect("of subscriptions");
+    assert!(coverage.already_cancelled > 100 && coverage.not_active > 100, "{coverage:?}");
+    assert_eq!(coverage.covered, predictions.len() as u64);
+    let causes = predictions.causes();
+    assert_eq!(causes.iter().map(|cause| cause.0).collect::<Vec<_>>(), [EndReason::Voluntary, EndReason::Involuntary]);
+    let rows: Vec<(f64, f64, f64, (f64, f64))> = predictions
+        .iter()
+        .enumerate()
+        .map(|(row, prediction)| {
+            let (voluntary, involuntary) = (causes[0].1[row], causes[1].1[row]);
+            assert!((voluntary + involuntary - prediction.churn_probability).abs() < 1e-12);
+            (prediction.churn_probability, voluntary, involuntary, later.truth[&prediction.customer_id])
+        })
+        .collect();
+    let check = |what: &str, found: &dyn Fn(usize) -> f64, truth: &dyn Fn(usize) -> f64| {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|&a, &b| found(a).total_cmp(&found(b)).then(a.cmp(&b)));
+        for (tenth, part) in order.chunks(rows.len().div_ceil(10)).enumerate() {
+            let mean =
+                |value: &dyn Fn(usize) -> f64| part.iter().map(|&row| value(row)).sum::<f64>() / part.len() as f64;
+            let (mean_found, mean_truth) = (mean(found), mean(truth));
+            let error = (mean_truth * (1.0 - mean_truth) / part.len() as f64).sqrt();
+            let away = (mean_found - mean_truth) / error;
+            say(&format!("{what}, tenth {tenth}: {mean_found:.4}, true {mean_truth:.4}, {away:+.2} standard errors"));
+            assert!(away.abs() <= 2.0, "{what}, tenth {tenth}: {mean_found} predicted, {mean_truth} true");
+        }
+    };
+    check("churn", &|row| rows[row].0, &|row| rows[row].3.0 + rows[row].3.1);
+    check("voluntary", &|row| rows[row].1, &|row| rows[row].3.0);
+    check("involuntary", &|row| rows[row].2, &|row| rows[row].3.1);
+
+    // The document keeps all of it, and the words are those of subscriptions.
+    let same = churn::Model::from_json(&model.to_json()).expect("a document");
+    assert_eq!(same.predict(input, Some(as_of)).expect("predictions"), predictions);
+    let table = model.features(input, Some(as_of)).expect("features");
+    let reasons: Vec<String> = (0..50)
+        .flat_map(|row| model.explain(&table.select(&[row])).expect("reasons").reasons(0))
+        .map(|reason| reason.text)
+        .collect();
+    assert!(reasons.iter().any(|text| text.contains("a month") || text.contains("plan")), "{reasons:?}");
+    // Who has cancelled is scored on request only.
+    let all = model.predict(input.include_cancelled(true), Some(as_of)).expect("predictions");
+    assert_eq!(all.len() as u64, coverage.covered + coverage.already_cancelled);
+    // A model of subscriptions does not score events, nor the other way round.
+    assert_eq!(model.predict(&usage, None).expect_err("events").code(), "feature_mismatch");
+    assert_eq!(model.predict(&subscriptions, None).expect_err("without usage").code(), "feature_mismatch");
+}
+
+/// Ends without a pattern. With what was known on each day nothing can be predicted; with the file's own `end_date` everything can,
+/// which is the leak of every exported file.
+#[test]
+fn the_end_that_a_file_tells_does_not_reach_the_features() {
+    let mut random = Xorshift::new(7);
+    let first = day("2022-01-01");
+    let mut csv = "customer_id,start_date,end_date\n".to_owned();
+    let (mut ids, mut ends) = (Vec::new(), Vec::new());
+    for customer in 0..3_000 {
+        let start = (random.unit() * 700.0) as i32;
+        // The length is drawn from an exponential distribution of 150 days, so how long it has lasted says nothing.
+        let end = start + 1 + (-150.0 * (1.0 - random.unit()).ln()) as i32;
+        csv.push_str(&format!("c{customer:04},{},{}\n", first.plus(start), first.plus(end)));
+        ids.push(format!("c{customer:04}"));
+        ends.push(f64::from(end));
+    }
+    let options = SubscriptionOptions { last_day: Some(first.plus(730)), ..SubscriptionOptions::default() };
+    let subscriptions = read(&csv, &options);
+    let config = TrainConfig::from_json(r#"{"horizon_days": 60, "snapshots": 6}"#).expect("settings");
+    let honest = train(&subscriptions, &config).expect("a model");
+    let auc = honest.evaluation().over_time.as_ref().expect("judged over time").roc_auc;
+    say(&format!("random ends: AUC {auc:?}"));
+    assert!(auc.low <= 0.5 && 0.5 <= auc.high, "{auc:?}");
+
+    // The usual way: one day, the file joined to it, customers held out at random.
+    let cutoff = first.plus(400);
+    let labels = subscription_labels(&subscriptions, cutoff, &honest.labels().clone()).expect("labels");
+    let end_of: std::collections::BTreeMap<&str, f64> = ids.iter().map(String::as_str).zip(ends).collect();
+    let table = Table::new(vec![
+        Column {
+            name: "churned".to_owned(),
+            data: ColumnData::Boolean(labels.churned.iter().map(|&churned| Some(churned)).collect()),
+        },
+        Column {
+            name: "end_date".to_owned(),
+            data: ColumnData::Numeric(labels.customer_ids.iter().map(|id| end_of[id.as_str()]).collect()),
+        },
+    ])
+    .expect("a table");
+    let leaky = train_table(&table, &TableConfig::default()).expect("a model");
+    let auc = leaky.evaluation().metrics.roc_auc;
+    say(&format!("with the end of the file: AUC {auc:.4}"));
+    assert!(auc > 0.95, "{auc}");
+    // They are told, too.
+    let found = leaky.findings().expect("findings");
+    assert!(found.iter().any(|finding| finding.severity > churn::Severity::Note), "{found:?}");
+
+    // The audit finds the same leak in features that are computed with it.
+    let honest = |data: &Subscriptions, on: Day| churn::subscription_features(&data.known_at(on), 30);
+    let stamp = churn::audit_subscriptions(&subscriptions, &[cutoff], honest).expect("no leak");
+    assert!(stamp.events_deleted > 500 && stamp.values_compared > 1000, "{stamp:?}");
+    let leaky = |data: &Subscriptions, on: Day| {
+        let mut features = churn::subscription_features(&data.known_at(on), 30)?;
+        let (ids, ends): (Vec<_>, Vec<_>) = data
+            .periods()
+            .map(|period| (Some(period.customer_id), period.end_date.map_or(f64::NAN, |day| f64::from(day.number()))))
+            .unzip();
+        let ends = Table::new(vec![
+            Column { name: "customer_id".to_owned(), data: ColumnData::Categorical(ids) },
+            Column { name: "end".to_owned(), data: ColumnData::Numeric(ends) },
+        ])?;
+        features.join(&ends, "customer_id")?;
+        Ok(features)
+    };
+    let error = churn::audit_subscriptions(&subscriptions, &[cutoff], leaky).expect_err("a leak");
+    assert_eq!(error.code(), "leak");
+    assert!(error.to_string().contains("end of customer"), "{error}");
+}
+
+/// Random data: in every month the movements add up, and the next month begins with what there was.
+#[test]
+fn the_movements_of_every_month_add_up() {
+    let mut random = Xorshift::new(3);
+    for log in 0..60 {
+        let mut csv = "customer_id,start_date,end_date,amount\n".to_owned();
+        for customer in 0..40 {
+            for _ in 0..(random.unit() * 5.0) as usize {
+                let start = day("2020-01-01").plus((random.unit() * 900.0) as i32);
+                let end = match random.unit() < 0.7 {
+                    true => start.plus(1 + (random.unit() * 200.0) as i32).to_string(),
+                    false => String::new(),
+                };
+                let amount = match random.unit() < 0.9 {
+                    true => ((random.unit() * 10_000.0).round() / 100.0).to_string(),
+                    false => String::new(),
+                };
+                csv.push_str(&format!("c{customer},{start},{end},{amount}\n"));
+            }
+        }
+        let subscriptions = read(&csv, &SubscriptionOptions::default());
+        let gap = [0, 7, 30, 90][log % 4];
+        let months = movements(&subscriptions, gap).expect("months");
+        assert!(!months.is_empty());
+        for (i, month) in months.iter().enumerate() {
+            let a = &month.amounts;
+            let end = a.start + a.new + a.expansion + a.reactivation - a.contraction - a.churn;
+            assert!((end - a.end).abs() < 1e-6, "{month:?}");
+            let c = &month.customers;
+            assert_eq!(c.start + c.new + c.reactivation - c.churn, c.end, "{month:?}");
+            if let Some(next) = months.get(i + 1) {
+                assert_eq!((a.end, c.end), (next.amounts.start, next.customers.start));
+            }
+            // What there is at the end of the month, counted anew. Only a hole makes a difference.
+            if gap == 0 {
+                let last = Day::from_ymd(month.month.ymd().0, month.month.ymd().1, 28).expect("a day");
+                let last = (0..4).map(|more| last.plus(more)).filter(|day| day.ymd().1 == month.month.ymd().1).max();
+                let last = last.expect("the last day");
+                let there = |period: &Period| period.start_date <= last && period.end_date.is_none_or(|end| last < end);
+                let sum: f64 = subscriptions.periods().filter(there).filter_map(|period| period.amount).sum();
+                assert!((sum - a.end).abs() < 1e-6, "{last}: {sum}, {month:?}");
+            }
+        }
+    }
+}
