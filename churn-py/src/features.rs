@@ -12,6 +12,7 @@ use crate::events::Events;
 use crate::ids::{IdTypeTracker, Ids};
 use crate::outgoing::{Outgoing, categories, numbers};
 use crate::stream::{reading, take};
+use crate::subscriptions::Subscriptions;
 use crate::table::{Taken, table};
 use crate::watch::PyObserver;
 
@@ -178,7 +179,7 @@ impl Outgoing for FeatureTable {
 ///
 /// Parameters
 /// ----------
-/// events : Events, path or iterator of tables
+/// events : Events, Subscriptions, path or iterator of tables
 ///     A log in memory. Or, for what is larger than memory, a CSV or Parquet file, a folder of either, or an iterator of
 ///     record batches or frames: read in one pass, with memory for the customers and not for the rows. `as_of` must then be
 ///     given, and the options of :func:`read_csv` stand beside those below.
@@ -190,7 +191,8 @@ impl Outgoing for FeatureTable {
 /// progress : bool or callable, optional
 ///     True for a bar of tqdm, or a function of stage, done and total.
 /// **config
-///     `windows` (`recent_days`, `activity_days`, `full_days`), `event_type_columns`, `top_event_types`.
+///     `windows` (`recent_days`, `activity_days`, `full_days`), `event_type_columns`, `top_event_types`. Of subscriptions
+///     `allowed_gap_days` alone.
 ///
 /// Returns
 /// -------
@@ -222,6 +224,15 @@ pub(crate) fn features(
     let mut keys = settings(config)?;
     feature_set.put(&mut keys, "feature_set")?;
     scales.put(&mut keys, "scales")?;
+    if let Ok(subscriptions) = events.cast::<Subscriptions>() {
+        let gap = keys.remove("allowed_gap_days").map_or(Ok(churn::ALLOWED_GAP_DAYS), serde_json::from_value::<i32>);
+        let (Ok(gap), None) = (gap, keys.keys().next()) else {
+            return Err(invalid("features of subscriptions have one setting: allowed_gap_days, a number of days"));
+        };
+        let Subscriptions { inner, ids } = subscriptions.get();
+        let table = py.detach(|| churn::subscription_features(&inner.known_at(as_of.unwrap_or(inner.last_day())), gap));
+        return Ok(FeatureTable { inner: table.map_err(raise)?, ids: ids.clone() });
+    }
     if let Ok(events) = events.cast::<Events>() {
         let config: FeatureConfig = read(keys)?;
         let (events, ids) = (&events.get().inner, events.get().ids.clone());

@@ -7,14 +7,15 @@ use pyo3::types::PyDict;
 use crate::convert::{config, to_python};
 use crate::error::raise;
 use crate::events::Events;
+use crate::subscriptions::Subscriptions;
 
 /// Checks a log against a definition of churn, before a model is trained on it.
 ///
 /// Parameters
 /// ----------
-/// events : Events
+/// events : Events or Subscriptions
 /// **definition
-///     As for :func:`labels`: `labels`, `horizon_days`, `gap_days`, `active_within_days`, `event_types`, `threshold_days`.
+///     Of events, as for :func:`labels`: `labels`, `horizon_days`, `gap_days`, `active_within_days`, `event_types`, `threshold_days`.
 ///
 /// Returns
 /// -------
@@ -33,11 +34,16 @@ use crate::events::Events;
 #[pyfunction]
 #[pyo3(signature = (events, **definition))]
 pub(crate) fn check<'py>(
-    events: &Bound<'py, Events>,
+    events: &Bound<'py, PyAny>,
     definition: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let definition: LabelConfig = config(definition)?;
-    let (py, events) = (events.py(), &events.get().inner);
+    let py = events.py();
+    if let Ok(subscriptions) = events.cast::<Subscriptions>() {
+        let subscriptions = &subscriptions.get().inner;
+        return to_python(py, &py.detach(|| churn::check_subscriptions(subscriptions)));
+    }
+    let events = &events.cast::<Events>()?.get().inner;
     to_python(py, &py.detach(|| churn::check(events, &definition)).map_err(raise)?)
 }
 

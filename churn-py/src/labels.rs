@@ -13,6 +13,7 @@ use crate::error::raise;
 use crate::events::Events;
 use crate::ids::Ids;
 use crate::outgoing::Outgoing;
+use crate::subscriptions::{Subscriptions, labels_of};
 
 /// Labels of customers: `customer_id` and `churned`.
 #[pyclass(frozen, module = "churn")]
@@ -80,7 +81,7 @@ impl Outgoing for Labels {
 ///
 /// Parameters
 /// ----------
-/// events : Events
+/// events : Events or Subscriptions
 /// cutoff : date or str
 ///     The day at which customers are looked at.
 /// horizon_days : int, default 90
@@ -95,9 +96,13 @@ impl Outgoing for Labels {
 /// threshold_days : int, default 30
 ///     Of `"inactivity"`.
 ///
+/// allowed_gap_days : int, default 30
+///     Of subscriptions, the longest hole between two periods that is no churn.
+///
 /// Returns
 /// -------
 /// Labels
+///     Of subscriptions, SubscriptionLabels.
 ///
 /// Examples
 /// --------
@@ -117,24 +122,28 @@ impl Outgoing for Labels {
 #[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
 pub(crate) fn labels(
     py: Python<'_>,
-    events: &Bound<'_, Events>,
+    events: &Bound<'_, PyAny>,
     cutoff: &Bound<'_, PyAny>,
     horizon_days: Setting<'_>,
     gap_days: Setting<'_>,
     active_within_days: Setting<'_>,
     event_types: Setting<'_>,
     config: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Labels> {
+) -> PyResult<Py<PyAny>> {
     let mut keys = settings(config)?;
     horizon_days.put(&mut keys, "horizon_days")?;
     gap_days.put(&mut keys, "gap_days")?;
     active_within_days.put(&mut keys, "active_within_days")?;
     event_types.put(&mut keys, "event_types")?;
     let config: LabelConfig = read(keys)?;
-    let (cutoff, ids, events) = (day(cutoff)?, events.get().ids.clone(), &events.get().inner);
+    let cutoff = day(cutoff)?;
+    if let Ok(subscriptions) = events.cast::<Subscriptions>() {
+        return Ok(Py::new(py, labels_of(py, subscriptions.get(), cutoff, &config)?)?.into_any());
+    }
+    let Events { inner: events, ids, .. } = events.cast::<Events>()?.get();
     let inner = py.detach(|| {
         let (history, outcome) = events.split_at(cutoff);
         churn::labels(&history, &outcome, &config)
     });
-    Ok(Labels { inner: inner.map_err(raise)?, ids })
+    Ok(Py::new(py, Labels { inner: inner.map_err(raise)?, ids: ids.clone() })?.into_any())
 }

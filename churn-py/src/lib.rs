@@ -25,6 +25,7 @@ mod process;
 mod results;
 mod slipping;
 mod stream;
+mod subscriptions;
 mod table;
 mod train;
 mod watch;
@@ -63,6 +64,10 @@ mod _churn {
     use crate::slipping::SlippingList;
     #[pymodule_export]
     use crate::stream::FeatureStream;
+    #[pymodule_export]
+    use crate::subscriptions::{
+        SubscriptionLabels, Subscriptions, kaplan_meier, movements, read_subscriptions, retention,
+    };
     #[pymodule_export]
     use crate::train::{load, train, train_table};
 

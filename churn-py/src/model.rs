@@ -17,6 +17,7 @@ use crate::ids::{Ids, id_of};
 use crate::input::With;
 use crate::results::{Explanation, Predictions};
 use crate::slipping::SlippingList;
+use crate::subscriptions::Subscriptions;
 use crate::table::{Taken, table};
 use crate::watch::PyObserver;
 
@@ -79,6 +80,13 @@ impl Model {
             let Events { inner: events, ids, .. } = events.get();
             let (as_of, attributes) = (with.as_of, with.attributes()?);
             let input_of = with.input(events, attributes.as_ref());
+            let table = input.py().detach(|| self.inner.features(input_of, as_of)).map_err(raise)?;
+            return Ok((Cow::Owned(table), ids.clone()));
+        }
+        if let Ok(subscriptions) = input.cast::<Subscriptions>() {
+            let Subscriptions { inner, ids } = subscriptions.get();
+            let (as_of, attributes) = (with.as_of, with.attributes()?);
+            let input_of = with.subscriptions(inner, attributes.as_ref());
             let table = input.py().detach(|| self.inner.features(input_of, as_of)).map_err(raise)?;
             return Ok((Cow::Owned(table), ids.clone()));
         }
@@ -203,11 +211,11 @@ impl Model {
         self.inner.library_version()
     }
 
-    /// Computes the features of a log as this model uses them.
+    /// Computes the features of a log or of subscriptions as this model uses them.
     ///
     /// Parameters
     /// ----------
-    /// events : Events
+    /// events : Events or Subscriptions
     /// as_of : date or str, optional
     ///     The last day of the log if left out.
     /// include_inactive : bool, default False
@@ -216,21 +224,28 @@ impl Model {
     ///     As for :meth:`predict`.
     /// attributes : table, optional
     ///     The columns that were joined in training, found by its column `customer_id`.
+    /// usage : Events, optional
+    ///     Of subscriptions, the usage events, if the model was trained with them.
     ///
     /// Returns
     /// -------
     /// FeatureTable
-    #[pyo3(signature = (events, as_of=None, include_inactive=false, allow=None, *, attributes=None))]
+    #[pyo3(signature = (events, as_of=None, include_inactive=false, allow=None, *, attributes=None, usage=None))]
     fn features<'py>(
         &self,
-        events: &Bound<'py, Events>,
+        events: &Bound<'py, PyAny>,
         as_of: Option<&Bound<'py, PyAny>>,
         include_inactive: bool,
         allow: Option<&Bound<'py, PyAny>>,
         attributes: Option<&Bound<'py, PyAny>>,
+        usage: Option<&Bound<'py, Events>>,
     ) -> PyResult<FeatureTable> {
-        let with = With::new(as_of, attributes, None, include_inactive, allow)?;
-        let (inner, ids) = self.features_of(events.as_any(), &with)?;
+        let with = With::new(as_of, attributes, None, include_inactive, allow)?.usage(usage);
+        if !events.is_instance_of::<Events>() && !events.is_instance_of::<Subscriptions>() {
+            let found = quote_for_message(events);
+            return Err(pyo3::exceptions::PyTypeError::new_err(format!("{found} is neither Events nor Subscriptions")));
+        }
+        let (inner, ids) = self.features_of(events, &with)?;
         Ok(FeatureTable { inner: inner.into_owned(), ids })
     }
 
@@ -239,19 +254,22 @@ impl Model {
     ///
     /// Parameters
     /// ----------
-    /// events_or_table : Events, FeatureTable or table
-    ///     A log; features that were computed before; or, for a model of a table, a table with its columns.
+    /// events_or_table : Events, Subscriptions, FeatureTable or table
+    ///     A log; subscriptions; features that were computed before; or, for a model of a table, a table with its columns.
     /// as_of : date or str, optional
     ///     Of a log, the day that customers are looked at; the last day of the log if left out.
     /// include_inactive : bool, default False
     ///     Scores those too whom the definition does not cover, because they have been away for too long (`active_within_days`):
-    ///     the model knows nothing about them. :attr:`Predictions.covered` then says of each whether it does.
+    ///     the model knows nothing about them. :attr:`Predictions.covered` then says of each whether it does. Of subscriptions, those
+    ///     who have already cancelled.
     /// allow : list of str, optional
     ///     Codes of findings (:func:`finding_codes`) that may not stop the work.
     /// attributes : table, optional
     ///     The columns that were joined in training, found by its column `customer_id`.
     /// customer_id : str, optional
     ///     Of a table, the column of ids; numbers of rows from 1 if left out.
+    /// usage : Events, optional
+    ///     Of subscriptions, the usage events, if the model was trained with them.
     ///
     /// Returns
     /// -------
@@ -264,7 +282,8 @@ impl Model {
     /// True
     #[pyo3(
         signature = (
-            events_or_table, as_of=None, include_inactive=false, allow=None, *, attributes=None, customer_id=None
+            events_or_table, as_of=None, include_inactive=false, allow=None, *, attributes=None, customer_id=None,
+            usage=None
         )
     )]
     #[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
@@ -276,10 +295,13 @@ impl Model {
         allow: Option<&Bound<'py, PyAny>>,
         attributes: Option<&Bound<'py, PyAny>>,
         customer_id: Option<Cow<'_, str>>,
+        usage: Option<&Bound<'py, Events>>,
     ) -> PyResult<Predictions> {
         let (py, customer_id) = (events_or_table.py(), customer_id.as_deref());
-        let with = With::new(as_of, attributes, customer_id, include_inactive, allow)?;
-        let is_table = !events_or_table.is_instance_of::<Events>() && !events_or_table.is_instance_of::<FeatureTable>();
+        let with = With::new(as_of, attributes, customer_id, include_inactive, allow)?.usage(usage);
+        let is_table = !events_or_table.is_instance_of::<Events>()
+            && !events_or_table.is_instance_of::<Subscriptions>()
+            && !events_or_table.is_instance_of::<FeatureTable>();
         if is_table {
             let (table, ids) = self.table(events_or_table, customer_id)?;
             let inner = py.detach(|| self.inner.predict_table(&table, customer_id));
@@ -413,6 +435,8 @@ impl Model {
     /// allow : list of str, optional
     /// attributes : table, optional
     /// customer_id : str, optional
+    /// usage : Events, optional
+    ///     As for :meth:`predict`.
     /// progress : bool or callable, optional
     ///     True for a bar of tqdm, or a function of stage, done and total.
     /// **config
@@ -432,7 +456,7 @@ impl Model {
     #[pyo3(
         signature = (
             events_or_table, as_of=None, include_inactive=false, allow=None, *, attributes=None, customer_id=None,
-            progress=None, **config
+            usage=None, progress=None, **config
         )
     )]
     #[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
@@ -444,11 +468,12 @@ impl Model {
         allow: Option<&Bound<'py, PyAny>>,
         attributes: Option<&Bound<'py, PyAny>>,
         customer_id: Option<Cow<'_, str>>,
+        usage: Option<&Bound<'py, Events>>,
         progress: Option<&Bound<'py, PyAny>>,
         config: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Explanation> {
         let config: ExplainConfig = crate::convert::config(config)?;
-        let with = With::new(as_of, attributes, customer_id.as_deref(), include_inactive, allow)?;
+        let with = With::new(as_of, attributes, customer_id.as_deref(), include_inactive, allow)?.usage(usage);
         let (table, ids) = self.features_of(events_or_table, &with)?;
         let watch = PyObserver::new(progress)?;
         let inner =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyCapsule, PyDict};
 
 use crate::convert::{date, to_python};
 use crate::error::raise;
@@ -45,7 +45,8 @@ impl Predictions {
     }
 
     /// The number of customers of that day that the model's definition of churn covers (`covered`), and of those that it does
-    /// not cover (`inactive`), who are scored only on request. None for customers of a table.
+    /// not cover (`inactive`; of subscriptions `not_active` and `already_cancelled`), who are scored only on request. None for
+    /// customers of a table.
     #[getter]
     fn coverage<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.inner.coverage().map(|coverage| to_python(py, &coverage)).transpose()
@@ -55,6 +56,17 @@ impl Predictions {
     #[getter]
     fn covered<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<bool>>> {
         self.inner.covered().map(|covered| PyArray1::from_slice(py, covered))
+    }
+
+    /// Of subscriptions, for each cause that the model knows (`"voluntary"`, `"involuntary"`, …), the probability that a customer leaves
+    /// for it. Those of a customer add up to `churn_probability`. Empty for other models.
+    #[getter]
+    fn causes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let causes = PyDict::new(py);
+        for (cause, probabilities) in self.inner.causes() {
+            causes.set_item(cause.name(), PyArray1::from_slice(py, probabilities))?;
+        }
+        Ok(causes)
     }
 
     /// The findings about the scored data: `code`, `severity`, `message`, `evidence`, `suggestion`; worst first.
@@ -93,8 +105,12 @@ impl Predictions {
 
     fn __repr__(&self) -> String {
         let as_of = self.inner.as_of().map_or_else(String::new, |day| format!(", as of {day}"));
-        let inactive = self.inner.coverage().map_or(0, |coverage| coverage.inactive);
+        let coverage = self.inner.coverage().unwrap_or_default();
+        let inactive = coverage.inactive;
         let others = match (inactive, self.inner.covered()) {
+            (0, _) if coverage.already_cancelled > 0 => {
+                format!(", {} have already cancelled", coverage.already_cancelled)
+            }
             (0, _) => String::new(),
             (_, None) => format!(", {inactive} inactive ones left out"),
             (_, Some(_)) => format!(", {inactive} of them inactive"),
@@ -116,6 +132,9 @@ impl Outgoing for Predictions {
         ];
         if let Some(covered) = self.inner.covered() {
             columns.push(("covered".to_owned(), Arc::new(BooleanArray::from(covered.to_vec()))));
+        }
+        for (cause, probabilities) in self.inner.causes() {
+            columns.push((cause.name().to_owned(), numbers(probabilities.iter().copied())));
         }
         columns
     }

@@ -5,20 +5,21 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{Setting, read, settings};
-use crate::error::error_of_kind;
+use crate::error::{error_of_kind, invalid};
 use crate::events::Events;
-use crate::input::{attributes, joined};
+use crate::input::{attributes, joined, of_subscriptions};
 use crate::model::Model;
+use crate::subscriptions::Subscriptions;
 use crate::table::{Taken, table};
 use crate::watch::PyObserver;
 
-/// Trains a model on a log.
+/// Trains a model on a log or on subscriptions.
 ///
 /// Labels and features are computed at several cutoffs. The model is evaluated out of time, and then fitted on all cutoffs.
 ///
 /// Parameters
 /// ----------
-/// events : Events
+/// events : Events or Subscriptions
 /// model : {"logistic_regression", "random_forest", "gradient_boosting", "auto"}, default "random_forest"
 /// labels : {"outcome_window", "inactivity", "provided"}
 /// horizon_days : int, default 90
@@ -32,10 +33,12 @@ use crate::watch::PyObserver;
 ///     Columns to join to the features, found by its column `customer_id`. With a column `valid_from` (the day from which a
 ///     row holds) each cutoff sees the latest row of a customer by then; without it one row a customer, taken as known at
 ///     every cutoff, which is a finding.
+/// usage : Events, optional
+///     Of subscriptions: events such as logins, whose features are added.
 /// progress : bool or callable, optional
 ///     True for a bar of tqdm, or a function of stage, done and total.
 /// **parameters
-///     Of the labels (`gap_days`, `active_within_days`, `event_types`, `threshold_days`), the features (`windows`, …) and the
+///     Of the labels (`gap_days`, `active_within_days`, `event_types`, `threshold_days`, `allowed_gap_days`), the features (`windows`, …) and the
 ///     learner (`calibration`, `class_weight`, `thresholds`, `l2`, `trees`, `rounds`, `learning_rate`, `max_depth`, …), and
 ///     `cutoffs`, `audit`, `allow`, `time_budget`. One that does not exist is refused, and the message lists those that do.
 ///
@@ -59,14 +62,14 @@ use crate::watch::PyObserver;
 #[pyo3(
     signature = (
         events, model=Setting(None), labels=Setting(None), horizon_days=Setting(None), snapshots=Setting(None),
-        feature_set=Setting(None), seed=Setting(None), *, attributes=None, progress=None, **parameters
+        feature_set=Setting(None), seed=Setting(None), *, attributes=None, usage=None, progress=None, **parameters
     ),
     text_signature = "(events, model='random_forest', labels='outcome_window', horizon_days=90, snapshots=None, \
-                      feature_set='behavioral', seed=0, *, attributes=None, progress=None, **parameters)"
+                      feature_set='behavioral', seed=0, *, attributes=None, usage=None, progress=None, **parameters)"
 )]
 #[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
 pub(crate) fn train(
-    events: &Bound<'_, Events>,
+    events: &Bound<'_, PyAny>,
     model: Setting<'_>,
     labels: Setting<'_>,
     horizon_days: Setting<'_>,
@@ -74,6 +77,7 @@ pub(crate) fn train(
     feature_set: Setting<'_>,
     seed: Setting<'_>,
     attributes: Option<&Bound<'_, PyAny>>,
+    usage: Option<&Bound<'_, Events>>,
     progress: Option<&Bound<'_, PyAny>>,
     parameters: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Model> {
@@ -90,7 +94,16 @@ pub(crate) fn train(
     }
     let config: TrainConfig = read(keys)?;
     let attributes = self::attributes(attributes)?;
-    let (py, events) = (events.py(), &events.get().inner);
+    let py = events.py();
+    if let Ok(subscriptions) = events.cast::<Subscriptions>() {
+        let input = of_subscriptions(&subscriptions.get().inner, usage, attributes.as_ref());
+        let inner = PyObserver::new(progress)?.run(py, |watch| churn::train_observed(input, &config, watch))?;
+        return Ok(inner.into());
+    }
+    if usage.is_some() {
+        return Err(invalid("usage goes with subscriptions; the events themselves are the usage of a log"));
+    }
+    let events = &events.cast::<Events>()?.get().inner;
     let inner = PyObserver::new(progress)?
         .run(py, |watch| churn::train_observed(joined(events, attributes.as_ref()), &config, watch))?;
     Ok(inner.into())

@@ -64,6 +64,7 @@
 //! | [`Model`], [`Model::slipping_away`] | scoring, the document, and the customers whose risk rose lately |
 //! | [`Classifier`] | a learner on a matrix, for your own cross-validation |
 //! | [`Model::explain`], [`Explanation`], [`Explainer`], [`Model::what_if`], [`Model::smallest_changes`] | Shapley values, reasons in words, what if |
+//! | [`Subscriptions`], [`subscription_labels`], [`movements`], [`retention`] | contracts instead of purchases: what was known on a day, labels with causes, revenue by month, retention curves |
 //! | [`profit`] | profit of contacting customers: EMPC, MPC, profit curves, the budgeted list with its control group, savings |
 //! | [`cluster`] | clusters of customers by behaviour |
 //!
@@ -183,6 +184,8 @@
 //!   amount. A row without an order id is an event by itself. The [`IngestReport`] counts rows that share their customer, day
 //!   and type with another row. A model stores the unit of its events, and merges the transactions of a customer in the same
 //!   way ([`Model::event_unit`]).
+//! - **Subscriptions** are read as periods. A file tells when each of them ended; features see only the ends that were known on
+//!   their day ([`Subscriptions::known_at`]). `docs/subscriptions.md` defines spells, labels, causes, features and movements.
 //! - **Amounts** are doubles within ±10^12. Their sums are exact to 2^-56 per term, in any order.
 //! - **A category that was not in the training rows** is a missing value. More than 255 levels are an error: the column is an
 //!   id.
@@ -202,6 +205,7 @@
 //! | `parallel` | yes | work on all cores, with rayon; [`use_threads`] for libraries in programs that fork |
 //! | `report` | yes | the HTML page of [`report`]; includes `train` |
 //! | `clusters` | yes | behavioural clusters by k-means |
+//! | `subscriptions` | yes | [`Subscriptions`] and everything that takes them |
 //! | `arrow`, `parquet` | no | events from record batches and Parquet files |
 //!
 //! No Cargo feature changes a result.

@@ -81,7 +81,7 @@ for (const [build, most] of Object.entries(sizes)) {
 test("nothing but the package is in the package", () => {
   const files = readdirSync(home).sort();
   assert.deepEqual(files, [
-    "LICENSE", "README.md", "data.d.cts", "data.d.ts", "files", "files.d.cts", "files.d.ts", "full", "host.d.ts", "js", "package.json", "scoring", "scoring.d.cts", "scoring.d.ts",
+    "LICENSE", "README.md", "data.d.cts", "data.d.ts", "files", "files.d.cts", "files.d.ts", "full", "host.d.ts", "js", "lists.d.cts", "lists.d.ts", "package.json", "scoring", "scoring.d.cts", "scoring.d.ts",
     "types.d.cts", "types.d.ts", "worker", "worker.d.ts",
   ]);
   for (const build of ["full", "scoring", "files"]) {

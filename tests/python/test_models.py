@@ -460,6 +460,7 @@ def test_the_stub_knows_every_setting(events: churn.Events, model: churn.Model) 
         ),
         ("_MoreTable", {"label", "customer_id"}, lambda **bad: churn.train_table(table, **bad)),
         ("_ReadOptions", set(), lambda **bad: churn.read_csv(b"", **bad)),
+        ("_ReadPeriods", set(), lambda **bad: churn.read_subscriptions(b"", **bad)),
         ("_MoreFeatures", {"feature_set", "scales"}, lambda **bad: churn.features(events, **bad)),
         (
             "_MoreLabels",

@@ -13,13 +13,12 @@ use churn::{
     Estimate, Evaluation, EvaluationConfig, EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer,
     Explanation, FeatureConfig, FeatureImportance, FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig,
     Labels, Merge, Metrics, Model, Movement, Outcome, OverTime, PairedResult, Period, Prediction, Predictions,
-    ReadOptions, Reason, Result, Retention, RetentionBy, SUBSCRIPTION_FEATURES, Scales, Segment, SlippingConfig,
-    SlippingList, Source, SubscriptionColumns, SubscriptionHistory, SubscriptionInput, SubscriptionLabels,
-    SubscriptionOptions, SubscriptionPreset, SubscriptionStatus, Subscriptions, Suggestion, SurvivalPoint, Table,
-    TableConfig, Thresholds, TrainConfig, Value, WhatIf, audit_subscriptions, backtest, check, check_csv,
-    check_subscriptions, compare, compare_models, decoded_text, detect, evaluate, features, finding_codes,
-    kaplan_meier, labels, movements, profit, retention, subscription_features, subscription_labels, suggest, train,
-    train_table,
+    ReadOptions, Reason, Result, Retention, RetentionBy, Scales, Segment, SlippingConfig, SlippingList, Source,
+    SubscriptionColumns, SubscriptionHistory, SubscriptionInput, SubscriptionLabels, SubscriptionOptions,
+    SubscriptionPreset, SubscriptionStatus, Subscriptions, Suggestion, SurvivalPoint, Table, TableConfig, Thresholds,
+    TrainConfig, Value, WhatIf, audit_subscriptions, backtest, check, check_csv, check_subscriptions, compare,
+    compare_models, decoded_text, detect, evaluate, features, finding_codes, kaplan_meier, labels, movements, profit,
+    retention, subscription_features, subscription_labels, suggest, train, train_table,
 };
 use churn_tests::vectors;
 

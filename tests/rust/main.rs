@@ -22,6 +22,7 @@ mod real_data;
 mod reasons;
 mod robustness;
 mod stopping;
+mod subscription_models;
 mod subscriptions;
 mod threads;
 mod vectors;

@@ -8,9 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use churn::{
-    BadRow, BadRowReason, CalibrationKind, ChangeConfig, CheckedCsv, Day, Events, ExplainConfig, FeatureConfig,
-    FeaturePerturbation, FeatureSet, FeatureStream, IngestReport, LearnConfig, Model, ModelKind, OnBadRow, ReadOptions,
-    Table, TableConfig, TrainConfig, check_csv, train, train_table,
+    BadRow, BadRowReason, CalibrationKind, ChangeConfig, CheckedCsv, Day, EndsKnown, Events, ExplainConfig,
+    FeatureConfig, FeaturePerturbation, FeatureSet, FeatureStream, IngestReport, LabelConfig, LearnConfig, Model,
+    ModelKind, OnBadRow, ReadOptions, RetentionBy, SubscriptionOptions, SubscriptionPreset, Subscriptions, Table,
+    TableConfig, TrainConfig, check_csv, check_subscriptions, movements, retention, subscription_features,
+    subscription_labels, train, train_table,
 };
 use churn_tests::{Xorshift, csv_of, log_lines, prediction_bits, read, say, table_bits};
 use rayon::prelude::*;
@@ -27,8 +29,19 @@ fn bombard(
     generate: impl Fn(&mut Xorshift, &mut Vec<u8>) + Sync,
     run: impl Fn(&mut Xorshift, &[u8]) -> bool + Sync,
 ) -> u64 {
+    bombard_with(what, INPUTS, seed, generate, run)
+}
+
+/// [`bombard`] with a number of inputs.
+fn bombard_with(
+    what: &str,
+    inputs: u64,
+    seed: u64,
+    generate: impl Fn(&mut Xorshift, &mut Vec<u8>) + Sync,
+    run: impl Fn(&mut Xorshift, &[u8]) -> bool + Sync,
+) -> u64 {
     let accepted = AtomicU64::new(0);
-    (0..INPUTS / BLOCK).into_par_iter().for_each(|block| {
+    (0..inputs / BLOCK).into_par_iter().for_each(|block| {
         let mut random = Xorshift::new(seed + block);
         let mut input = Vec::new();
         for i in 0..BLOCK {
@@ -46,7 +59,7 @@ fn bombard(
         }
     });
     let accepted = accepted.into_inner();
-    say(&format!("robustness: {what}: {INPUTS} inputs, {accepted} accepted"));
+    say(&format!("robustness: {what}: {inputs} inputs, {accepted} accepted"));
     accepted
 }
 
@@ -588,4 +601,70 @@ fn documented_differences_of_csv_splitting() {
     assert_eq!((error.code(), error.line()), ("unclosed_quote", Some(3)));
     let events = read("customer_id,event_date\nA\rB,2024-01-01\n").expect("a carriage return is data");
     assert_eq!(events.customer_ids().collect::<Vec<_>>(), ["A\rB"]);
+}
+
+/// Readers of subscriptions take any bytes, and what is read has features that the future does not reach: on a random day they are the
+/// same without the later periods and with the later ends masked.
+#[test]
+fn readers_of_subscriptions_take_any_bytes() {
+    const COUNT: u64 = INPUTS / 5;
+    let folder = churn_tests::vector_path("").join("../subscriptions/exports");
+    let export = |name: &str| std::fs::read(folder.join(name)).expect("an export");
+    let own = b"customer_id,start_date,end_date,subscription_id,plan,amount,known_at,end_reason,trial\n\
+        a,2024-01-01,2024-03-01,s1,basic,10,2024-02-10,voluntary,\na,2024-03-04,,s2,pro,20,,,\n\
+        b,2024-01-05,2024-01-19,,,,,trial_not_converted,true\nb,2024-02-01,2024-06-01,,pro,9.99,,involuntary,false\n\
+        c,2023-12-01,,x,,5,,,\nc,2024-02-01,2024-04-01,y,pro,0.1,2024-05-01,other,\n"
+        .to_vec();
+    let files = [
+        (own, None),
+        (export("stripe_subscriptions.csv"), Some(SubscriptionPreset::Stripe)),
+        (export("stripe_invoices.csv"), Some(SubscriptionPreset::StripeInvoices)),
+        (export("recurly.csv"), Some(SubscriptionPreset::Recurly)),
+        (export("recurly_history.csv"), Some(SubscriptionPreset::RecurlyHistory)),
+        (export("chargebee.csv"), Some(SubscriptionPreset::Chargebee)),
+        (export("chartmogul.csv"), Some(SubscriptionPreset::Chartmogul)),
+    ];
+    let others: Vec<Vec<u8>> = files.iter().map(|file| file.0.clone()).collect();
+    let generate = |random: &mut Xorshift, input: &mut Vec<u8>| {
+        let file = random.below(2 * files.len()).saturating_sub(files.len());
+        input.push(file as u8);
+        let mut text = files[file].0.clone();
+        mutate(random, &mut text, &others, &CSV_TOKENS);
+        input.extend(text);
+    };
+    let run = |random: &mut Xorshift, input: &[u8]| {
+        let options = SubscriptionOptions {
+            preset: files[usize::from(input[0])].1,
+            on_bad_row: OnBadRow::Skip,
+            max_bad_share: 1.0,
+            ends_known: if random.below(2) == 0 { EndsKnown::AtEnd } else { EndsKnown::AtStart },
+            ..SubscriptionOptions::default()
+        };
+        let Ok(subscriptions) = Subscriptions::from_csv(&input[1..], &options) else { return false };
+        let report = subscriptions.report();
+        assert_eq!(report.rows, report.good + report.bad + report.outside + report.ignored, "{report:?}");
+        let day = Day::from_ymd(2024, 1, 1).expect("a day").plus(random.below(400) as i32 - 100);
+        let gap = [0, 7, 30][random.below(3)];
+        let statuses = subscriptions.known_at(day).statuses().count();
+        assert!(statuses <= subscriptions.customers());
+        if let Ok(table) = subscription_features(&subscriptions.known_at(day), gap) {
+            let past = subscriptions.truncated(day).expect("somebody was there");
+            let without = subscription_features(&past.known_at(day), gap).expect("the same customers");
+            assert_eq!(table_bits(&table), table_bits(&without), "{day}");
+        }
+        let config = LabelConfig { horizon_days: 30, allowed_gap_days: gap, ..LabelConfig::default() };
+        if let Ok(labels) = subscription_labels(&subscriptions, day, &config) {
+            assert!(labels.churned.iter().zip(&labels.causes).all(|(churned, cause)| *churned == cause.is_some()));
+        }
+        let months = movements(&subscriptions, gap).expect("any periods have months");
+        assert!(months.windows(2).all(|pair| pair[0].customers.end == pair[1].customers.start));
+        if let Ok(curves) = retention(&subscriptions, RetentionBy::Plan, gap) {
+            let points = curves.iter().flat_map(|curve| &curve.curve);
+            assert!(points.clone().all(|point| (0.0..=1.0).contains(&point.survival)));
+        }
+        assert!(check_subscriptions(&subscriptions).len() <= 3);
+        true
+    };
+    let accepted = bombard_with("the readers of subscriptions", COUNT, 5, generate, run);
+    assert!((COUNT / 10..COUNT * 99 / 100).contains(&accepted), "{accepted}");
 }

@@ -5,8 +5,8 @@
 
 The sentences of docs/subscriptions.md taken literally, a day at a time: for every customer and day the set of the periods
 that cover it, and everything else read off by walking over the days. Amounts are exact fractions, rounded to a float once.
-The intervals of the retention curves are those of lifelines. The first cases are worked by hand, with the arithmetic beside
-them. Needs what oracle.py needs, and lifelines.
+The first cases are worked by hand, with the arithmetic beside them. Where lifelines is installed, the curves and their intervals
+are held to it. Needs what oracle.py needs.
 """
 import csv
 import io
@@ -18,9 +18,15 @@ from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
-from lifelines import KaplanMeierFitter
-
 from oracle import main
+
+try:
+    from lifelines import KaplanMeierFitter
+except ImportError:
+    KaplanMeierFitter = None
+
+# The 97.5 % quantile of the normal distribution.
+Z = 1.959963984540054
 
 HEADER = "customer_id,start_date,end_date,subscription_id,plan,amount,known_at,end_reason,trial"
 FEATURES = ["spell_days", "customer_days", "spells", "period_days", "days_to_renewal", "term_days", "subscriptions",
@@ -297,14 +303,23 @@ def curve(seen):
     """A row a day with an end, of pairs (days, ended): days, at risk, ended, survival, low, high."""
     if not any(ended for _, ended in seen):
         return []
-    fit = KaplanMeierFitter(alpha=0.05).fit([days for days, _ in seen], [ended for _, ended in seen])
-    rows, survival = [], Fraction(1)
+    fit = KaplanMeierFitter and KaplanMeierFitter(alpha=0.05).fit([days for days, _ in seen], [ended for _, ended in seen])
+    rows, survival, variance = [], Fraction(1), Fraction(0)
     for day in sorted({days for days, ended in seen if ended}):
         n = sum(days >= day for days, _ in seen)
         d = sum(days == day and ended for days, ended in seen)
         survival *= 1 - Fraction(d, n)
-        assert math.isclose(survival, fit.survival_function_.loc[day].iloc[0], rel_tol=1e-9, abs_tol=1e-12)
-        low, high = map(float, fit.confidence_interval_.loc[day]) if 0 < survival < 1 else (None, None)
+        low = high = None
+        if survival > 0:
+            variance += Fraction(d, n * (n - d))
+            # On the scale of log(-log S), with Greenwood's variance.
+            log = math.log(survival)
+            width = Z * math.sqrt(variance) / log
+            low, high = (math.exp(-math.exp(math.log(-log) + side * width)) for side in (-1, 1))
+        if fit:
+            assert math.isclose(survival, fit.survival_function_.loc[day].iloc[0], rel_tol=1e-9, abs_tol=1e-12)
+            both = zip((low, high), fit.confidence_interval_.loc[day]) if survival > 0 else ()
+            assert all(math.isclose(own, theirs, rel_tol=1e-9) for own, theirs in both)
         rows.append([day, n, d, float(survival), low, high])
     return rows
 
@@ -754,7 +769,7 @@ def document():
     curves = [c for r in (case["retention"] for case in cases) for c in (r["all"], *r["by_plan"].values(), *r["by_cohort"].values())]
     return {
         "source": "The sentences of docs/subscriptions.md taken a day at a time, in exact fractions rounded once to f64; intervals of the "
-                  "curves: lifelines 0.30.3. The first cases are worked by hand. See oracle_subscriptions.py. Agree to 1e-9 relative, "
+                  "curves: compared with lifelines 0.30.3. The first cases are worked by hand. See oracle_subscriptions.py. Agree to 1e-9 relative, "
                   "1e-12 absolute.",
         "columns": {"features": FEATURES, "labels": ["churned", "cause"],
                     "retention": ["days", "at_risk", "ended", "survival", "low", "high"]},

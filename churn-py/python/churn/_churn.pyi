@@ -72,7 +72,9 @@ _Risks: TypeAlias = ArrayLike | Predictions | Mapping[Any, Any] | _Table
 # One cost for all customers, or one for each, as above.
 _Costs: TypeAlias = float | ArrayLike | Mapping[Any, Any] | _Table
 _FeatureSet: TypeAlias = Literal["rfm", "behavioral"]
-_LabelKind: TypeAlias = Literal["outcome_window", "inactivity", "provided"]
+_LabelKind: TypeAlias = Literal["outcome_window", "inactivity", "provided", "subscription_end"]
+_EndReason: TypeAlias = Literal["voluntary", "involuntary", "trial_not_converted", "other"]
+_Status: TypeAlias = Literal["active", "already_cancelled", "not_active"]
 _Learner: TypeAlias = Literal["logistic_regression", "random_forest", "gradient_boosting"]
 _Kind: TypeAlias = Literal["logistic_regression", "random_forest", "gradient_boosting", "auto"]
 _Segment: TypeAlias = Literal["Low", "Medium", "High", "Critical"]
@@ -102,6 +104,34 @@ class _ReadOptions(TypedDict, total=False):
     null_values: list[str]
     ignore_rows: list[str]
     skip_anonymous: bool
+
+class _PeriodColumns(TypedDict, total=False):
+    customer_id: str | None
+    start_date: str | None
+    end_date: str | None
+    subscription_id: str | None
+    plan: str | None
+    amount: str | None
+    known_at: str | None
+    end_reason: str | None
+    trial: str | None
+
+class _ReadPeriods(TypedDict, total=False):
+    columns: _PeriodColumns
+    preset: Literal["stripe", "stripe_invoices", "recurly", "recurly_history", "chargebee", "chartmogul"] | None
+    ends_known: Literal["at_end", "at_start"]
+    last_day: _Date | None
+    reasons: dict[str, _EndReason]
+    date_format: str | None
+    delimiter: str
+    on_bad_row: Literal["fail", "skip"]
+    max_bad_share: float
+    encoding: str | None
+    skip_lines: int
+    decimal: Literal[".", ","]
+    thousands: str | None
+    currency: bool
+    null_values: list[str]
 
 class _Windows(TypedDict, total=False):
     recent_days: int
@@ -135,10 +165,12 @@ class _Labels(TypedDict, total=False):
     active_within_days: int | None
     event_types: Sequence[str] | None
     threshold_days: int
+    allowed_gap_days: int
 
 class _MoreLabels(TypedDict, total=False):
     labels: _LabelKind
     threshold_days: int
+    allowed_gap_days: int
 
 class _Learning(TypedDict, total=False):
     calibration: Literal["auto", "platt", "isotonic", "none"]
@@ -159,6 +191,7 @@ class _ModelLearning(_Learning, total=False):
 
 class _MoreBacktest(_ModelLearning, _MoreFeatures, total=False):
     gap_days: int
+    allowed_gap_days: int
     active_within_days: int | None
     event_types: Sequence[str] | None
     threshold_days: int
@@ -431,6 +464,41 @@ class Labels:
     def _repr_html_(self) -> str: ...
 
 @final
+class Subscriptions:
+    @staticmethod
+    def from_table(table: _Table, **options: Unpack[_ReadPeriods]) -> Subscriptions: ...
+    @property
+    def customers(self) -> int: ...
+    @property
+    def customer_ids(self) -> list[str]: ...
+    @property
+    def first_day(self) -> datetime.date: ...
+    @property
+    def last_day(self) -> datetime.date: ...
+    @property
+    def report(self) -> dict[str, Any]: ...
+    def status(self, as_of: _Date | None = None) -> dict[Any, _Status]: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class SubscriptionLabels:
+    @property
+    def customer_id(self) -> list[str]: ...
+    @property
+    def churned(self) -> NDArray[np.bool_]: ...
+    @property
+    def cause(self) -> list[_EndReason | None]: ...
+    def to_pandas(self) -> Any: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
 class Predictions:
     @property
     def customer_id(self) -> list[str]: ...
@@ -442,6 +510,8 @@ class Predictions:
     def coverage(self) -> dict[str, int] | None: ...
     @property
     def covered(self) -> NDArray[np.bool_] | None: ...
+    @property
+    def causes(self) -> dict[_EndReason, NDArray[np.float64]]: ...
     @property
     def findings(self) -> list[_Finding]: ...
     @property
@@ -601,33 +671,36 @@ class Model:
     def library_version(self) -> str: ...
     def features(
         self,
-        events: Events,
+        events: Events | Subscriptions,
         as_of: _Date | None = None,
         include_inactive: bool = False,
         allow: Sequence[str] | None = None,
         *,
         attributes: _Table | None = None,
+        usage: Events | None = None,
     ) -> FeatureTable: ...
     def predict(
         self,
-        events_or_table: Events | FeatureTable | _Table,
+        events_or_table: Events | Subscriptions | FeatureTable | _Table,
         as_of: _Date | None = None,
         include_inactive: bool = False,
         allow: Sequence[str] | None = None,
         *,
         attributes: _Table | None = None,
         customer_id: str | None = None,
+        usage: Events | None = None,
     ) -> Predictions: ...
     def predict_one(self, customer: _Customer | _CustomerWith, as_of: _Date | None = None) -> _Prediction: ...
     def explain(
         self,
-        events_or_table: Events | FeatureTable | _Table,
+        events_or_table: Events | Subscriptions | FeatureTable | _Table,
         as_of: _Date | None = None,
         include_inactive: bool = False,
         allow: Sequence[str] | None = None,
         *,
         attributes: _Table | None = None,
         customer_id: str | None = None,
+        usage: Events | None = None,
         progress: _Progress = None,
         **config: Unpack[_Explain],
     ) -> Explanation: ...
@@ -715,6 +788,14 @@ def detect(
     source: _Path | bytes | _Readable, *, progress: _Progress = None, **options: Unpack[_ReadOptions]
 ) -> dict[str, Any]: ...
 def read_parquet(path: _Path, *, progress: _Progress = None, **options: Unpack[_ReadOptions]) -> Events: ...
+def read_subscriptions(
+    path_or_buffer: _Path | bytes | _Readable, **options: Unpack[_ReadPeriods]
+) -> Subscriptions: ...
+@overload
+def features(
+    events: Subscriptions, as_of: _Date | None = None, *, allowed_gap_days: int = 30
+) -> FeatureTable: ...
+@overload
 def features(
     events: Events | _Path | bytes | _Readable | _Table | Iterable[_Table],
     as_of: _Date | None = None,
@@ -724,6 +805,11 @@ def features(
     progress: _Progress = None,
     **config: Unpack[_ReadFeatures],
 ) -> FeatureTable: ...
+@overload
+def labels(
+    events: Subscriptions, cutoff: _Date, horizon_days: int = 90, gap_days: int = 0, *, allowed_gap_days: int = 30
+) -> SubscriptionLabels: ...
+@overload
 def labels(
     events: Events,
     cutoff: _Date,
@@ -733,8 +819,13 @@ def labels(
     event_types: Sequence[str] | None = None,
     **config: Unpack[_MoreLabels],
 ) -> Labels: ...
+def movements(subscriptions: Subscriptions, allowed_gap_days: int = 30) -> list[dict[str, Any]]: ...
+def retention(
+    subscriptions: Subscriptions, by: Literal["all", "cohort", "plan"] = "all", allowed_gap_days: int = 30
+) -> list[dict[str, Any]]: ...
+def kaplan_meier(durations: ArrayLike, ended: ArrayLike) -> list[dict[str, Any]]: ...
 def train(
-    events: Events,
+    events: Events | Subscriptions,
     model: _Kind = "random_forest",
     labels: _LabelKind = "outcome_window",
     horizon_days: int = 90,
@@ -743,6 +834,7 @@ def train(
     seed: int = 0,
     *,
     attributes: _Table | None = None,
+    usage: Events | None = None,
     progress: _Progress = None,
     **parameters: Unpack[_MoreTraining],
 ) -> Model: ...
@@ -774,7 +866,7 @@ def train_table(
 ) -> Model: ...
 def load(path: _Path) -> Model: ...
 def run_command(arguments: Sequence[str]) -> int: ...
-def check(events: Events, **definition: Unpack[_Labels]) -> list[_Finding]: ...
+def check(events: Events | Subscriptions, **definition: Unpack[_Labels]) -> list[_Finding]: ...
 def suggest(events: Events) -> dict[str, Any]: ...
 def finding_codes() -> list[dict[str, str]]: ...
 def compare_models(

@@ -212,7 +212,7 @@ fn regular_payers(pauses: &Pauses, horizon: i32) -> Option<Finding> {
     let message = format!(
         "{customers} customers have events at constant intervals of about {median} days, which horizon_days = {horizon} does not \
          cover safely: these look like payments of a subscription, and customers who stay would be labelled churned. \
-         horizon_days = {} covers an interval; labels from the ends of subscriptions say more.",
+         horizon_days = {} covers an interval. Subscriptions that are read as periods, from a start to an end, say who leaves.",
         longer_than(median)
     );
     Some(

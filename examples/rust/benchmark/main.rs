@@ -7,6 +7,7 @@
 mod features;
 mod learners;
 mod scoring;
+mod subscriptions;
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +27,8 @@ const USAGE: &str = "usage: benchmark features rfm|behavioral PATH LAST_DAY [CHE
        benchmark one MODEL.json MATRIX COLUMNS
        benchmark explain MODEL.json MATRIX COLUMNS
        benchmark events EVENTS.csv MODEL.json
-       benchmark customer MODEL.json";
+       benchmark customer MODEL.json
+       benchmark subscriptions CUSTOMERS";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,6 +50,7 @@ fn main() -> Result<()> {
         ["explain", model, folder, columns] => scoring::explain(Path::new(model), Path::new(folder), columns.parse()?),
         ["events", log, out] => scoring::model_of_events(Path::new(log), Path::new(out)),
         ["customer", model] => scoring::customer(Path::new(model)),
+        ["subscriptions", customers] => subscriptions::subscriptions(customers.parse()?),
         _ => Err(USAGE.into()),
     }
 }
