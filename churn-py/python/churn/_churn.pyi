@@ -21,6 +21,8 @@ __all__ = [
     "Model",
     "Predictions",
     "SlippingList",
+    "SubscriptionLabels",
+    "Subscriptions",
     "__version__",
     "backtest",
     "campaign_outcome",
@@ -36,11 +38,15 @@ __all__ = [
     "expected_curve",
     "features",
     "finding_codes",
+    "kaplan_meier",
     "labels",
     "load",
+    "movements",
     "mpc",
     "read_csv",
     "read_parquet",
+    "read_subscriptions",
+    "retention",
     "run_command",
     "savings",
     "segment",
@@ -788,13 +794,9 @@ def detect(
     source: _Path | bytes | _Readable, *, progress: _Progress = None, **options: Unpack[_ReadOptions]
 ) -> dict[str, Any]: ...
 def read_parquet(path: _Path, *, progress: _Progress = None, **options: Unpack[_ReadOptions]) -> Events: ...
-def read_subscriptions(
-    path_or_buffer: _Path | bytes | _Readable, **options: Unpack[_ReadPeriods]
-) -> Subscriptions: ...
+def read_subscriptions(path_or_buffer: _Path | bytes | _Readable, **options: Unpack[_ReadPeriods]) -> Subscriptions: ...
 @overload
-def features(
-    events: Subscriptions, as_of: _Date | None = None, *, allowed_gap_days: int = 30
-) -> FeatureTable: ...
+def features(events: Subscriptions, as_of: _Date | None = None, *, allowed_gap_days: int = 30) -> FeatureTable: ...
 @overload
 def features(
     events: Events | _Path | bytes | _Readable | _Table | Iterable[_Table],
