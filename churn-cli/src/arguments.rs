@@ -230,7 +230,7 @@ pub struct FileArgs {
     pub file: PathBuf,
 }
 
-fn kinds() -> impl TypedValueParser<Value = ModelKind> {
+pub(crate) fn kinds() -> impl TypedValueParser<Value = ModelKind> {
     let names = ["auto", "logistic_regression", "random_forest", "gradient_boosting"];
     PossibleValuesParser::new(names).try_map(|name| name.parse::<ModelKind>())
 }
@@ -249,7 +249,7 @@ fn merges() -> impl TypedValueParser<Value = Merge> {
     })
 }
 
-fn delimiter(text: &str) -> std::result::Result<char, &'static str> {
+pub(crate) fn delimiter(text: &str) -> std::result::Result<char, &'static str> {
     match (text, text.chars().collect::<Vec<_>>().as_slice()) {
         ("\\t" | "tab", _) => Ok('\t'),
         (_, &[c]) => Ok(c),

@@ -43,13 +43,17 @@ impl CheckCommand {
             "findings": findings,
             "suggestion": suggestion.ok(),
         }))?;
-        let stops = |finding: &Finding| finding.severity == Severity::Error && !config.allow.contains(&finding.code);
-        Ok(if findings.iter().any(stops) { exit::REFUSED } else { exit::OK })
+        Ok(if findings.iter().any(|finding| stops(finding, &config.allow)) { exit::REFUSED } else { exit::OK })
     }
 }
 
+/// True for a finding of severity error whose code is not allowed.
+pub(crate) fn stops(finding: &Finding, allow: &[String]) -> bool {
+    finding.severity == Severity::Error && !allow.contains(&finding.code)
+}
+
 /// The findings, each with the options that correct it.
-fn findings_with_options(findings: &[Finding]) -> String {
+pub(crate) fn findings_with_options(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return "\nThere is no finding.\n".to_owned();
     }

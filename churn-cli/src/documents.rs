@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use churn::{Events, Found, Model, Predictions, Segment};
+use churn::{Events, Found, Model, Predictions, Segment, Subscriptions};
 use serde_json::{Value, json};
 
 /// The log that was read, and the options that were found in its file.
@@ -16,6 +16,19 @@ pub(crate) fn input(path: &Path, events: &Events, found: &[Found]) -> Value {
         "last_day": events.last_day(),
         "event_unit": events.unit(),
         "report": events.report(),
+    })
+}
+
+/// The periods that were read.
+pub(crate) fn periods(path: &Path, subscriptions: &Subscriptions) -> Value {
+    json!({
+        "file": path.to_string_lossy(),
+        "periods": subscriptions.len(),
+        "customers": subscriptions.customers(),
+        "first_day": subscriptions.first_day(),
+        "last_day": subscriptions.last_day(),
+        "ends_known": subscriptions.ends_known(),
+        "report": subscriptions.report(),
     })
 }
 

@@ -20,6 +20,9 @@ pub struct Failure {
     pub line: Option<u64>,
     /// The findings that stopped the work.
     pub findings: Vec<Finding>,
+    /// The options that avoid the failure, where they are not those of [`Failure::hint`] for the code.
+    #[serde(skip)]
+    pub advice: Option<&'static str>,
 }
 
 /// The result of a step that can end the command.
@@ -28,7 +31,7 @@ pub type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     /// A failure of a kind that the core knows.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Failure { code: kind.code(), message: message.into(), line: None, findings: Vec::new() }
+        Failure { code: kind.code(), message: message.into(), line: None, findings: Vec::new(), advice: None }
     }
 
     /// A failure of the operating system.
@@ -46,6 +49,18 @@ impl Failure {
         Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
     }
 
+    /// A failure because of findings that are not allowed.
+    pub fn of_findings(findings: Vec<Finding>) -> Self {
+        let message = in_options(&messages(&findings));
+        Failure { findings, ..Failure::new(ErrorKind::Finding, message) }
+    }
+
+    /// The same failure with other options that avoid it.
+    #[must_use]
+    pub fn with_advice(self, advice: &'static str) -> Self {
+        Failure { advice: Some(advice), ..self }
+    }
+
     /// The exit code of a command that ends with this failure.
     pub fn exit_code(&self) -> u8 {
         let is = |kind: ErrorKind| self.code == kind.code();
@@ -58,6 +73,9 @@ impl Failure {
 
     /// The options that avoid the failure, if there are some.
     pub fn hint(&self) -> Option<String> {
+        if let Some(advice) = self.advice {
+            return Some(advice.to_owned());
+        }
         let hint = match self.code {
             "missing_column" => {
                 "name the columns with --customer-id, --event-date, --amount, --event-type and --order-id"
@@ -81,13 +99,18 @@ impl From<churn::Error> for Failure {
         let message = match error.findings() {
             [] => error.to_string(),
             // The message of the core ends with the setting that allows them; the hint says it with the option.
-            findings => findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("\n"),
+            findings => messages(findings),
         };
         Failure {
             code: error.code(),
             message: in_options(&message),
             line: error.line(),
             findings: error.findings().to_vec(),
+            advice: None,
         }
     }
+}
+
+fn messages(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("\n")
 }

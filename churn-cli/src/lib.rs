@@ -20,6 +20,7 @@ mod progress;
 mod reading;
 pub mod report;
 mod session;
+mod subscriptions;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,8 @@ enum Command {
     Predict(predict::PredictCommand),
     /// Judge a recipe at every cutoff that a log allows, each time by a model that learned from what was known by then
     Backtest(backtest::BacktestCommand),
+    /// Read subscription periods, and print their movements, their retention and the customers who may leave
+    Subscriptions(Box<subscriptions::SubscriptionsCommand>),
     /// Judge this library beside others on real logs: the public benchmark
     Bench(bench::BenchCommand),
 }
@@ -105,6 +108,7 @@ pub fn run<A: Into<OsString> + Clone>(
         Command::Train(command) => command.run(&session),
         Command::Predict(command) => command.run(&session),
         Command::Backtest(command) => command.run(&session),
+        Command::Subscriptions(command) => command.run(&session),
         Command::Bench(command) => command.run(&session),
     };
     session.end(result)

@@ -64,13 +64,16 @@ fn option(setting: &str) -> Option<(String, bool)> {
         return None;
     }
     let long = setting.replace('_', "-");
+    let settings = serde_json::to_value(TrainConfig::default()).ok()?;
+    let is_of_training = settings.get(setting).is_some();
     let command = Cli::command();
-    let mut arguments = command.get_subcommands().flat_map(|command| command.get_arguments());
+    // A setting of the training that is an option of `subscriptions` alone is set with `--set` elsewhere, and there too.
+    let commands = command.get_subcommands().filter(|command| !is_of_training || command.get_name() == "train");
+    let mut arguments = commands.flat_map(|command| command.get_arguments());
     if let Some(argument) = arguments.find(|argument| argument.get_long() == Some(&long)) {
         return Some((format!("--{long}"), argument.get_action().takes_values()));
     }
-    let settings = serde_json::to_value(TrainConfig::default()).ok()?;
-    settings.get(setting).map(|_| (format!("--set {setting}"), true))
+    is_of_training.then(|| (format!("--set {setting}"), true))
 }
 
 #[cfg(test)]
@@ -88,6 +91,7 @@ mod tests {
             ("gap_days", Json::Unsigned(3), Some("--set gap_days=3")),
             ("event_types", list, Some(r#"--set 'event_types=["it'\''s","b"]'"#)),
             ("include_inactive", Json::Boolean(true), Some("--include-inactive")),
+            ("ends_known", Json::Text("at_start".to_owned()), Some("--ends-known at_start")),
             ("no_such_setting", Json::Null, None),
         ] {
             assert_eq!(assignment(setting, &value).as_deref(), expected);

@@ -1,6 +1,6 @@
 //! Reading of logs and models from files.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
@@ -26,15 +26,31 @@ pub struct Log {
 /// # Errors
 /// `unclear_file` for a file that can be read in several ways; the errors of [`Events::from_csv`], with the file.
 pub fn read_log(path: &Path, arguments: &ReadArgs, session: &Session<'_>) -> Result<Log> {
+    read_events(path, arguments.options(), !arguments.no_detect, session)
+}
+
+/// Opens a file for reading.
+pub(crate) fn open(path: &Path) -> Result<(File, Metadata)> {
     let failed = |error: io::Error| Failure::io("cannot read", path, &error);
-    let mut file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         return Err(Failure::new(ErrorKind::Io, format!("cannot read {}: it is a folder", path.display())));
     }
-    let mut options = arguments.options();
+    Ok((file, metadata))
+}
+
+/// True for a file that is read as Parquet.
+pub(crate) fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
+}
+
+/// [`read_log`] with options of the core; `detects` finds the form of a CSV file.
+pub(crate) fn read_events(path: &Path, mut options: ReadOptions, detects: bool, session: &Session<'_>) -> Result<Log> {
+    let failed = |error: io::Error| Failure::io("cannot read", path, &error);
+    let (mut file, metadata) = open(path)?;
     let mut found = Vec::new();
-    let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+    let is_parquet = is_parquet(path);
     // A pipe can be read only once.
     let mut piped = None;
     if !is_parquet && !metadata.is_file() {
@@ -42,7 +58,7 @@ pub fn read_log(path: &Path, arguments: &ReadArgs, session: &Session<'_>) -> Res
         file.read_to_end(&mut bytes).map_err(failed)?;
         piped = Some(bytes);
     }
-    if !is_parquet && !arguments.no_detect {
+    if !is_parquet && detects {
         let detected = match &piped {
             Some(bytes) => detect(&bytes[..], &options),
             None => detect(&file, &options),
@@ -106,5 +122,11 @@ fn read_parquet(file: File, options: &ReadOptions, observer: &dyn Observer) -> c
 
 #[cfg(not(feature = "parquet"))]
 fn read_parquet(_: File, _: &ReadOptions, _: &dyn Observer) -> churn::Result<Events> {
-    Err(io::Error::other("this program was built without the feature parquet and reads CSV only").into())
+    Err(without_parquet())
+}
+
+/// The error of a program that cannot read Parquet files.
+#[cfg(not(feature = "parquet"))]
+pub(crate) fn without_parquet() -> churn::Error {
+    io::Error::other("this program was built without the feature parquet and reads CSV only").into()
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use churn::{
-    Day, Detected, Estimate, EventUnit, Events, Finding, Found, Json, LabelConfig, Metrics, Model, OverTime,
-    Predictions, Protocol, Suggestion,
+    Day, Detected, Estimate, EventUnit, Events, Finding, Found, IngestReport, Json, LabelConfig, Metrics, Model,
+    OverTime, Predictions, Protocol, Suggestion,
 };
 
 use crate::options::{assignment, in_options};
@@ -34,17 +34,8 @@ pub(crate) fn found(detected: &Detected) -> String {
 
 /// The log that was read.
 pub(crate) fn read(events: &Events, source: &str) -> String {
-    let report = events.report();
     let mut text = format!("Read {source}\n");
-    let bad = if report.bad > 0 { format!(", {} left out", count(report.bad)) } else { String::new() };
-    let ignored = match report.ignored {
-        0 => String::new(),
-        rows => format!(", {} that are no events or have no customer", count(rows)),
-    };
-    line(&mut text, "rows", &format!("{}{bad}{ignored}", count(report.rows)));
-    for row in report.bad_rows.iter().take(5) {
-        line(&mut text, "", &format!("line {}: {}", row.line, row.message));
-    }
+    text.push_str(&rows(events.report(), "that are no events or have no customer"));
     line(&mut text, "events", &one_event(events));
     line(&mut text, "customers", &count(events.customers() as u64));
     line(&mut text, "days", &format!("{} to {}", events.first_day(), events.last_day()));
@@ -52,6 +43,21 @@ pub(crate) fn read(events: &Events, source: &str) -> String {
     if !types.is_empty() {
         let more = if events.event_types().nth(8).is_some() { ", …" } else { "" };
         line(&mut text, "event types", &format!("{}{more}", types.join(", ")));
+    }
+    text
+}
+
+/// The rows of a file, and the first bad ones. `ignored` says what the ignored rows are.
+pub(crate) fn rows(report: &IngestReport, ignored: &str) -> String {
+    let mut text = String::new();
+    let bad = if report.bad > 0 { format!(", {} left out", count(report.bad)) } else { String::new() };
+    let ignored = match report.ignored {
+        0 => String::new(),
+        rows => format!(", {} {ignored}", count(rows)),
+    };
+    line(&mut text, "rows", &format!("{}{bad}{ignored}", count(report.rows)));
+    for row in report.bad_rows.iter().take(5) {
+        line(&mut text, "", &format!("line {}: {}", row.line, row.message));
     }
     text
 }
@@ -74,10 +80,13 @@ fn one_event(events: &Events) -> String {
 
 /// The definition of churn, the evaluation and what the model pays attention to.
 pub(crate) fn model(model: &Model) -> String {
+    findings(model.findings().unwrap_or_default()) + &judged(model)
+}
+
+/// [`model`] without the findings.
+pub(crate) fn judged(model: &Model) -> String {
     let evaluation = model.evaluation();
-    let mut text = String::new();
-    text.push_str(&findings(model.findings().unwrap_or_default()));
-    text.push_str(&format!("\nChurn: {}\n", model.definition()));
+    let mut text = format!("\nChurn: {}\n", model.definition());
     let (n, learned) = (count(evaluation.metrics.n), count(evaluation.train_rows));
     match (evaluation.protocol, evaluation.test_cutoff) {
         (Protocol::OutOfTime, Some(cutoff)) => {
@@ -240,7 +249,7 @@ pub(crate) fn files(written: &[(PathBuf, u64)], elapsed: Duration) -> String {
     text
 }
 
-fn line(text: &mut String, name: &str, value: &str) {
+pub(crate) fn line(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "  {name:<12} {value}");
 }
 

@@ -210,7 +210,8 @@ fn failures_have_codes_and_options() {
 fn no_content_of_a_file_panics() {
     let folder = folder("hostile");
     let header = "customer_id,event_date\n";
-    let files: [(&str, Vec<u8>); 9] = [
+    let periods = "customer_id,start_date,end_date,amount\n";
+    let files: [(&str, Vec<u8>); 11] = [
         ("empty.csv", Vec::new()),
         ("header.csv", header.into()),
         ("row.csv", format!("{header}a,2024-01-01\n").into()),
@@ -218,12 +219,21 @@ fn no_content_of_a_file_panics() {
         ("bytes.csv", (0..=255).cycle().take(5000).collect()),
         ("utf8.csv", [header.as_bytes(), b"\xff\xfe,2024-01-01\n"].concat()),
         ("far.csv", format!("{header}a,9999-12-31\nb,0001-01-01\n").into()),
+        ("periods.csv", format!("{periods}a,9999-12-31,,1e12\nb,0001-01-01,9999-12-31,1e12\n").into()),
+        ("known.csv", b"customer_id,start_date,end_date,known_at\na,2024-01-02,2024-01-05,0001-01-01\n".to_vec()),
         ("json.json", br#"{"format_version": 1}"#.to_vec()),
         ("no.parquet", b"PAR1PAR1".to_vec()),
     ];
     for (name, bytes) in files {
         fs::write(folder.join(name), bytes).expect("written");
-        for arguments in [&["check", name][..], &["train", name], &["report", name], &["predict", name, name]] {
+        for arguments in [
+            &["check", name][..],
+            &["train", name],
+            &["report", name],
+            &["predict", name, name],
+            &["subscriptions", name],
+            &["subscriptions", "known.csv", "--usage", name],
+        ] {
             let output = churn(&folder, arguments);
             let err = String::from_utf8_lossy(&output.stderr);
             assert!(matches!(output.status.code(), Some(0 | 1)), "{arguments:?}: {err}");
@@ -252,7 +262,13 @@ fn a_parquet_file_is_known_by_its_name() {
 #[test]
 fn help_names_the_exit_codes() {
     let folder = folder("help");
-    for arguments in [&["--help"][..], &["report", "--help"], &["check", "--help"], &["predict", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["report", "--help"],
+        &["check", "--help"],
+        &["predict", "--help"],
+        &["subscriptions", "--help"],
+    ] {
         let (out, err) = ends_with(0, &folder, arguments);
         assert!(out.contains("Usage: churn") && out.contains("130 interrupted"), "{out}");
         assert_eq!(err, "");
@@ -406,4 +422,266 @@ fn bench_judges_logs_of_a_file_and_the_history_of_a_repository() {
     let page = read("c/README.md");
     assert!(page.contains("Contributors to the repository history") && page.contains("| 80 |"), "{page}");
     assert!(!read("c/history/log.csv").contains("example.org"));
+}
+
+/// The numbers of customers of [`periods`] on its last day.
+#[derive(Debug, Default, PartialEq)]
+struct Status {
+    active: u64,
+    already_cancelled: u64,
+    not_active: u64,
+}
+
+/// The last day of [`periods`], 2024-12-31.
+const LAST_DAY: i32 = 20_088;
+
+/// Writes the file `periods.csv`: 400 customers from 2022 on, most of whom have the plan basic and leave in the end, every second of
+/// them because a payment fails. Every fiftieth has an id that a spreadsheet would execute. Returns their status on 2024-12-31.
+fn periods(folder: &Path) -> Status {
+    let mut text = String::from("customer_id,start_date,end_date,plan,amount,known_at,end_reason\n");
+    let mut status = Status::default();
+    for i in 0..400 {
+        let id = if i % 50 == 0 { format!("=c{i:03}") } else { format!("c{i:03}") };
+        let start = 19_000 + (i * 37) % 1000;
+        let (plan, amount, lasts) = match i % 3 {
+            0 => ("pro", 30, 400 + (i * 53) % 2000),
+            _ => ("basic", 10, 40 + (i * 53) % 500),
+        };
+        let (end, fails) = (start + lasts, i % 4 < 2);
+        let known_at = end - 20;
+        let day = |number| Day::new(number).expect("a day");
+        text.push_str(&format!("{id},{},", day(start)));
+        let row = match (fails, end <= LAST_DAY, known_at <= LAST_DAY) {
+            (true, true, _) => format!("{},{plan},{amount},,involuntary\n", day(end)),
+            (false, _, true) => format!("{},{plan},{amount},{},voluntary\n", day(end), day(known_at)),
+            _ => format!(",{plan},{amount},,\n"),
+        };
+        text.push_str(&row);
+        match () {
+            () if end <= LAST_DAY => status.not_active += 1,
+            () if !fails && known_at <= LAST_DAY => status.already_cancelled += 1,
+            () => status.active += 1,
+        }
+    }
+    fs::write(folder.join("periods.csv"), text).expect("the periods can be written");
+    status
+}
+
+/// The rows of a CSV file without quoted fields, by column.
+fn table(path: &Path) -> Vec<std::collections::BTreeMap<String, String>> {
+    let text = fs::read_to_string(path).expect("the file was written");
+    let mut lines = text.trim_start_matches('\u{feff}').lines();
+    let header: Vec<String> = lines.next().expect("a header").split(',').map(str::to_owned).collect();
+    lines.map(|line| header.iter().cloned().zip(line.split(',').map(str::to_owned)).collect()).collect()
+}
+
+#[test]
+fn subscriptions_prints_the_results_and_writes_the_files() {
+    let folder = folder("subscriptions");
+    let status = periods(&folder);
+    assert!(status.active > 50 && status.already_cancelled > 1, "{status:?}");
+    let arguments = ["subscriptions", "periods.csv", "--last-day", "2024-12-31", "--horizon-days", "60", "--out", "a"];
+    let (out, err) = ends_with(0, &folder, &[&arguments[..], &FAST].concat());
+    for part in [
+        "Read periods.csv\n  rows         400\n  periods      400\n  customers    400\n  days         2022-01-08 to 2024-12-31\n",
+        "Customers on 2024-12-31\n  active ",
+        "Customers by month, the last 12\n",
+        "  2024-12* ",
+        "Amounts per month\n",
+        "  365 days ",
+        "within 60 days",
+        "95 % interval",
+        "Critical",
+        "Active customers at the greatest risk, and why\n",
+        " a month\n",
+        "Written\n",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(!out.contains("2023-12"), "the last twelve months only: {out}");
+    assert_eq!(err, "");
+    let written = folder.join("a");
+    let files =
+        ["already_cancelled.csv", "dunning.csv", "model.json", "movements.csv", "predictions.csv", "retention.csv"];
+    assert_eq!(names(&written), files);
+
+    let months = table(&written.join("movements.csv"));
+    assert_eq!(months.len(), 36, "2022 to 2024");
+    let number =
+        |row: &std::collections::BTreeMap<String, String>, key: &str| row[key].parse::<f64>().expect("a number");
+    for row in &months {
+        let of = |part: &str| number(row, &format!("customers_{part}"));
+        assert_eq!(of("start") + of("new") + of("reactivation") - of("churn"), of("end"), "{row:?}");
+        let of = |part: &str| number(row, &format!("amounts_{part}"));
+        let grown = of("start") + of("new") + of("expansion") + of("reactivation");
+        assert_eq!(grown - of("contraction") - of("churn"), of("end"), "{row:?}");
+    }
+    let last = &months[35];
+    assert_eq!((last["month"].as_str(), last["provisional"].as_str()), ("2024-12-01", "true"));
+    assert_eq!(number(last, "customers_end"), (status.active + status.already_cancelled) as f64);
+
+    let curves = table(&written.join("retention.csv"));
+    assert_eq!(curves[0]["by"], "all");
+    let groups = |by: &str| {
+        let of = curves.iter().filter(|row| row["by"] == by).map(|row| row["group"].as_str());
+        of.collect::<std::collections::BTreeSet<&str>>()
+    };
+    assert_eq!(groups("plan").into_iter().collect::<Vec<_>>(), ["basic", "pro"]);
+    assert!(groups("cohort").contains("2022-01"), "{:?}", groups("cohort"));
+
+    let scored = table(&written.join("predictions.csv"));
+    assert_eq!(scored.len() as u64, status.active);
+    for row in &scored {
+        let of = |key| number(row, key);
+        let p = of("churn_probability");
+        assert!((of("voluntary_probability") + of("involuntary_probability") - p).abs() < 1e-12, "{row:?}");
+        // The integral of exp(−λt) over 36 months, with the rate of a probability over 60 days.
+        let (rate, days) = (-(1.0 - p).ln() / 60.0, 36.0 * 30.4375);
+        let expected = of("amount") * (1.0 - (-rate * days).exp()) / rate / 30.4375;
+        assert!((of("expected_value") - expected).abs() < 1e-6 * expected, "{row:?}: {expected}");
+    }
+    assert!(scored[0]["customer_id"].starts_with("=c"), "the ids are those of the data");
+
+    let cancelled = fs::read_to_string(written.join("already_cancelled.csv")).expect("written");
+    assert!(cancelled.starts_with("\u{feff}customer_id,end_date,amount\r\n\""), "{cancelled}");
+    assert_eq!(cancelled.lines().count() as u64 - 1, status.already_cancelled);
+    let dunning = table(&written.join("dunning.csv"));
+    assert!(!dunning.is_empty() && dunning.len() < scored.len(), "{}", dunning.len());
+    for row in &dunning {
+        assert!(2.0 * number(row, "involuntary_probability") > number(row, "churn_probability"), "{row:?}");
+        let id = row["customer_id"].trim_matches('"');
+        assert!(id.starts_with('c') || id.starts_with("'=c"), "{id}");
+    }
+    let model = Model::from_json(&fs::read_to_string(written.join("model.json")).expect("written")).expect("a model");
+    assert_eq!((model.labels().horizon_days, model.labels().allowed_gap_days), (60, 30));
+}
+
+#[test]
+fn subscriptions_prints_one_document() {
+    let folder = folder("subscriptions_document");
+    let status = periods(&folder);
+    let mut usage = String::from("customer_id,event_date\n");
+    (0..4000).for_each(|i| {
+        let day = Day::new(19_100 + (i * 7) % 980).expect("a day");
+        usage.push_str(&format!("c{:03},{day}\n", i % 400));
+    });
+    fs::write(folder.join("usage.csv"), usage).expect("written");
+    let arguments = ["subscriptions", "periods.csv", "--last-day", "2024-12-31", "--horizon-days", "60"];
+    let found = document(&folder, 0, &[&arguments[..], &FAST].concat());
+    assert_eq!((&found["input"]["periods"], &found["input"]["customers"]), (&400.into(), &400.into()));
+    assert_eq!(found["findings"], Value::Array(Vec::new()));
+    let count = |key: &str| found["status"][key].as_u64().expect("a number");
+    let counted = Status {
+        active: count("active"),
+        already_cancelled: count("already_cancelled"),
+        not_active: count("not_active"),
+    };
+    assert_eq!(counted, status);
+    assert_eq!(found["movements"].as_array().map(Vec::len), Some(36));
+    assert_eq!(found["retention"]["all"][0]["spells"], 400, "everybody began 30 days before the end of the data");
+    assert_eq!(found["retention"]["plan"].as_array().map(Vec::len), Some(2));
+    assert_eq!((&found["model"]["model"], &found["no_model"]), (&"logistic_regression".into(), &Value::Null));
+    assert!(found["model"]["evaluation"]["over_time"]["roc_auc"]["low"].is_number(), "{}", found["model"]);
+    assert_eq!(found["predictions"]["customers"].as_u64(), Some(status.active));
+    let riskiest = found["predictions"]["riskiest"]["customers"].as_array().expect("a list");
+    assert_eq!(riskiest.len(), 10);
+    let risks: Vec<f64> = riskiest.iter().map(|row| row["churn_probability"].as_f64().expect("a number")).collect();
+    assert!(risks.is_sorted_by(|a, b| a >= b), "{risks:?}");
+    assert!(riskiest[0]["causes"]["involuntary"].is_number(), "{}", riskiest[0]);
+    assert_eq!(found["files"], Value::Array(Vec::new()));
+    assert_eq!(names(&folder), ["far.csv", "log.csv", "periods.csv", "usage.csv"], "no file without --out");
+
+    let past = ["--usage", "usage.csv", "--as-of", "2024-09-30", "--allowed-gap-days", "10", "--gap-days", "5"];
+    let found = document(&folder, 0, &[&arguments[..], &FAST, &past].concat());
+    assert_eq!(
+        (&found["input"]["last_day"], &found["usage"]["last_day"]),
+        (&"2024-12-31".into(), &"2024-09-30".into())
+    );
+    assert_eq!(
+        (&found["status"]["as_of"], &found["predictions"]["as_of"]),
+        (&"2024-09-30".into(), &"2024-09-30".into())
+    );
+    assert_eq!(found["movements"].as_array().map(Vec::len), Some(33), "up to September 2024");
+    let definition = found["model"]["definition"].as_str().expect("a sentence");
+    assert!(definition.contains("a gap of 5 days and is not resumed within 10 days"), "{definition}");
+}
+
+#[test]
+fn subscriptions_without_a_model_has_movements_and_retention() {
+    let folder = folder("subscriptions_short");
+    let export = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/subscriptions/exports/recurly_history.csv");
+    let arguments = ["subscriptions", export, "--preset", "recurly_history", "--out", "a"];
+    let (out, _) = ends_with(0, &folder, &arguments);
+    assert!(out.contains("Customers by month\n") && out.contains("Retention: "), "{out}");
+    assert_eq!(out.lines().filter(|line| line.starts_with("No model: the active customers: ")).count(), 1, "{out}");
+    assert_eq!(names(&folder.join("a")), ["movements.csv", "retention.csv"]);
+    let found = document(&folder, 0, &arguments[..4]);
+    assert_eq!((&found["input"]["periods"], &found["no_model"]["code"]), (&12.into(), &"too_few_rows".into()));
+    assert_eq!((&found["model"], &found["predictions"]), (&Value::Null, &Value::Null));
+
+    // Of a week, no month is over and no spell is old enough.
+    fs::write(folder.join("week.csv"), "customer_id,start_date,end_date\na,2024-03-01,\nb,2024-03-02,2024-03-07\n")
+        .expect("written");
+    let (out, _) = ends_with(0, &folder, &["subscriptions", "week.csv"]);
+    for part in ["No movements: ", "No retention: no spell begins by 2024-02-06", "No model: the cutoff "] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(!out.contains("a month"), "the file has no amounts: {out}");
+}
+
+#[test]
+fn subscriptions_fail_with_codes_and_options() {
+    let folder = folder("subscriptions_failures");
+    periods(&folder);
+    let mut ended = String::from("customer_id,start_date,end_date,end_reason\n");
+    for start in (1..=30).map(|i| 19_000 + 10 * i) {
+        let day = |number| Day::new(number).expect("a day");
+        ended.push_str(&format!("c{start},{},{},churned\n", day(start), day(start + 9)));
+    }
+    fs::write(folder.join("ended.csv"), ended).expect("written");
+    fs::write(folder.join("broken.parquet"), "PAR1PAR1").expect("written");
+    let ended = ["subscriptions", "ended.csv", "--reasons", "churned=voluntary", "--out", "a"];
+    for (code, arguments, expected) in [
+        (1, &ended[..], "error: finding: none of the 30 customers is active on 2022-11-13"),
+        (1, &ended, "\nhint: --allow all_subscriptions_ended continues"),
+        (1, &ended[..2], "expected voluntary, involuntary, trial_not_converted or other"),
+        (1, &ended[..2], "\nhint: --skip-bad-rows leaves them out"),
+        (1, &["subscriptions", "none.csv"], "error: io: cannot read none.csv: "),
+        (1, &["subscriptions", "broken.parquet"], "error: io: broken.parquet: "),
+        (1, &["subscriptions", "log.csv"], "error: missing_column: log.csv: "),
+        (1, &["subscriptions", "log.csv"], "\nhint: name the columns with --customer-id, --start-date, "),
+        (1, &["subscriptions", "periods.csv", "--usage", "none.csv"], "error: io: cannot read none.csv: "),
+        (
+            1,
+            &["subscriptions", "periods.csv", "--usage", "periods.csv"],
+            "\nhint: a log of usage events is read without",
+        ),
+        (
+            1,
+            &["subscriptions", "ended.csv", "--end-reason", "", "--usage", "log.csv"],
+            "\nhint: both files need the same",
+        ),
+        (2, &["subscriptions", "periods.csv", "--event-date", "x"], "error: unexpected argument '--event-date'"),
+        (2, &["subscriptions", "periods.csv", "--preset", "stripe", "--plan", "x"], "cannot be used with"),
+        (2, &["subscriptions", "periods.csv", "--preset", "paper"], "[possible values: stripe, stripe_invoices, "),
+        (2, &["subscriptions", "periods.csv", "--reasons", "gone=quit"], "the causes are voluntary, involuntary"),
+        (2, &["subscriptions", "periods.csv", "--gap-days", "4000"], "4000 is not in 0..=3650"),
+        (
+            2,
+            &["subscriptions", "periods.csv", "--horizon-days", "0"],
+            "error: invalid_parameter: --horizon-days is 0; ",
+        ),
+        (
+            2,
+            &["subscriptions", "periods.csv", "--set", "labels=inactivity"],
+            "error: invalid_parameter: --set labels is ",
+        ),
+        (2, &["subscriptions", "periods.csv", "--allow", "x"], "error: invalid_parameter: --allow is \"x\""),
+    ] {
+        let (_, err) = ends_with(code, &folder, arguments);
+        assert!(err.contains(expected), "{arguments:?}: {err}");
+    }
+    assert_eq!(names(&folder.join("a")), [""; 0], "a failure leaves no file");
+    let (out, _) = ends_with(0, &folder, &[&ended[..], &["--allow", "all_subscriptions_ended"]].concat());
+    assert!(out.contains("ERROR  none of the 30 customers is active"), "{out}");
 }

@@ -92,7 +92,8 @@ fn values<'py>(pandas: &Bound<'py, PyModule>, column: &ArrayRef) -> PyResult<Bou
             PyArray1::from_vec(py, column.as_boolean().iter().map(|value| value == Some(true)).collect()).into_any()
         }
         DataType::Date32 => {
-            let days = column.as_primitive::<Date32Type>().values().iter().map(|&day| i64::from(day)).collect();
+            // A missing date is NaT, which NumPy stores as the smallest integer.
+            let days = column.as_primitive::<Date32Type>().iter().map(|day| day.map_or(i64::MIN, i64::from)).collect();
             // pandas itself reads dates in seconds.
             let days = PyArray1::from_vec(py, days).call_method1("astype", ("datetime64[D]",))?;
             days.call_method1("astype", ("datetime64[s]",))?

@@ -284,6 +284,8 @@ pub(crate) fn labels_of(
 ///     `known_at`, `end_reason`, `trial`.
 /// ends_known : {"at_end", "at_start"}, default "at_end"
 ///     When the end of a period without a `known_at` is known: when it has come, or, for fixed terms, from the start.
+/// inclusive_ends : bool, default False
+///     True if `end_date` is the last day of a period and not the first day after it.
 /// last_day : date or str, optional
 ///     The last day that the data covers; the latest day on which anything became known if left out.
 /// reasons : dict, optional

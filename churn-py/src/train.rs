@@ -38,7 +38,7 @@ use crate::watch::PyObserver;
 /// progress : bool or callable, optional
 ///     True for a bar of tqdm, or a function of stage, done and total.
 /// **parameters
-///     Of the labels (`gap_days`, `active_within_days`, `event_types`, `threshold_days`, `allowed_gap_days`), the features (`windows`, …) and the
+///     Of the labels (`gap_days`, `active_within_days`, `event_types`, `threshold_days`; of subscriptions `allowed_gap_days`, `before_renewal_days`), the features (`windows`, …) and the
 ///     learner (`calibration`, `class_weight`, `thresholds`, `l2`, `trees`, `rounds`, `learning_rate`, `max_depth`, …), and
 ///     `cutoffs`, `audit`, `allow`, `time_budget`. One that does not exist is refused, and the message lists those that do.
 ///

@@ -35,9 +35,12 @@ pub struct Coverage {
     /// Subscriptions: customers left out because they have cancelled, though they are still there.
     #[serde(skip_serializing_if = "is_zero")]
     pub already_cancelled: u64,
+    /// Subscriptions: active customers left out because their next renewal is not due yet (`before_renewal_days`).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_due: u64,
 }
 
-objects! { Coverage { covered, inactive, not_active = 0, already_cancelled = 0 } }
+objects! { Coverage { covered, inactive, not_active = 0, already_cancelled = 0, not_due = 0 } }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
@@ -47,7 +50,7 @@ fn is_zero(count: &u64) -> bool {
 impl Coverage {
     /// Number of all customers seen by the day.
     pub fn customers(&self) -> u64 {
-        self.covered + self.inactive + self.not_active + self.already_cancelled
+        self.covered + self.inactive + self.not_active + self.already_cancelled + self.not_due
     }
 }
 

@@ -57,11 +57,16 @@ pub struct LabelConfig {
     /// Subscriptions: the longest hole between two periods that is no churn; 0 to 3650 days.
     #[serde(skip_serializing_if = "is_default_gap")]
     pub allowed_gap_days: i32,
+    /// Subscriptions with fixed terms: customers are looked at so many days before each of their renewals, and have churned if the
+    /// subscription ends with the term; 1 to 3650. None looks at all customers on the same days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_renewal_days: Option<i32>,
 }
 
 objects! {
     @default LabelConfig {
-        labels, horizon_days, gap_days, active_within_days, event_types, threshold_days, allowed_gap_days
+        labels, horizon_days, gap_days, active_within_days, event_types, threshold_days, allowed_gap_days,
+        before_renewal_days
     }
 }
 
@@ -83,6 +88,7 @@ impl Default for LabelConfig {
             event_types: None,
             threshold_days: 30,
             allowed_gap_days: ALLOWED_GAP_DAYS,
+            before_renewal_days: None,
         }
     }
 }
@@ -101,6 +107,9 @@ impl LabelConfig {
         within("gap_days", self.gap_days, 0)?;
         within("threshold_days", self.threshold_days, 1)?;
         within("allowed_gap_days", self.allowed_gap_days, 0)?;
+        if let Some(days) = self.before_renewal_days {
+            within("before_renewal_days", days, 1)?;
+        }
         if let Some(days) = self.active_within_days {
             match days {
                 1..=36_500 => (),
@@ -150,7 +159,19 @@ impl LabelConfig {
                     self.threshold_days
                 )
             }
+            #[cfg(not(feature = "subscriptions"))]
+            LabelKind::SubscriptionEnd => "A customer has churned if the subscription ends.".to_owned(),
             LabelKind::Provided => "A customer has churned if the label that came with the data says so.".to_owned(),
+            #[cfg(feature = "subscriptions")]
+            LabelKind::SubscriptionEnd if self.before_renewal_days.is_some() => {
+                format!(
+                    "A customer has churned if the subscription ends with its term and is not resumed within {} days, among active \
+                     customers who have not cancelled {} days before the renewal.",
+                    self.allowed_gap_days,
+                    self.before_renewal_days.unwrap_or_default()
+                )
+            }
+            #[cfg(feature = "subscriptions")]
             LabelKind::SubscriptionEnd => {
                 let after = match self.gap_days {
                     0 => String::new(),
@@ -207,6 +228,8 @@ pub fn labels(history: &History<'_>, outcome: &Outcome<'_>, config: &LabelConfig
             "the outcome that split_at gave with this history",
         ));
     }
+    #[cfg(feature = "subscriptions")]
+    refuse_of_subscriptions(config)?;
     let (events, cutoff) = (history.events(), history.as_of());
     let mut customers: Vec<usize> = history.customers().collect();
     let churned: Vec<bool> = match config.labels {
@@ -245,6 +268,19 @@ pub fn labels(history: &History<'_>, outcome: &Outcome<'_>, config: &LabelConfig
         ));
     }
     Ok(Labels { ids: events.ids().select(customers.iter().map(|&c| c as u32)), customers, churned })
+}
+
+/// Refuses settings that would have no effect.
+#[cfg(feature = "subscriptions")]
+pub(crate) fn refuse_of_subscriptions(config: &LabelConfig) -> Result<()> {
+    let expected = "left out: a log of events has no subscriptions";
+    if config.allowed_gap_days != ALLOWED_GAP_DAYS {
+        return Err(invalid_parameter("allowed_gap_days", config.allowed_gap_days, expected));
+    }
+    match config.before_renewal_days {
+        Some(days) => Err(invalid_parameter("before_renewal_days", days, expected)),
+        None => Ok(()),
+    }
 }
 
 /// Returns an error if the past or the window of a cutoff is not inside the data.

@@ -138,6 +138,7 @@ fn the_manifest_is_what_rust_exports() {
         "profit::ContactList::write_group" => |list: &ContactList, writer: &mut Vec<u8>| -> Result<()> {
             list.write_group(ContactGroup::Contact, writer)
         },
+        "profit::mail_field" => profit::mail_field as fn(&str) -> String,
         "profit::campaign_outcome" => profit::campaign_outcome as fn(&[bool], &[bool], &OutcomeConfig) -> Result<CampaignOutcome>,
         "profit::OutcomeConfig" => OutcomeConfig::default,
         "profit::savings" => profit::savings as fn(&[bool], &[f64], &CustomerCosts<'_>, &SavingsConfig) -> Result<Savings>,
@@ -184,6 +185,7 @@ fn the_manifest_is_what_rust_exports() {
         "Retention" => size::<Retention>,
         "kaplan_meier" => kaplan_meier as fn(&[f64], &[bool]) -> Result<Vec<SurvivalPoint>>,
         "SurvivalPoint" => size::<SurvivalPoint>,
+        "profit::subscription_value" => profit::subscription_value as fn(f64, f64, i32, f64) -> Result<f64>,
     };
     let manifest = vectors("api.json");
     let steps = manifest["steps"].as_array().expect("steps");
@@ -205,7 +207,9 @@ fn spelling_follows_the_language() {
     for step in manifest["steps"].as_array().expect("steps") {
         for (language, separator) in [("rust", "::"), ("python", "."), ("javascript", ".")] {
             let names = step[language].as_array().unwrap_or_else(|| panic!("{step}: no {language}"));
-            assert!(!names.is_empty(), "{step}: {language}");
+            // The browser module has no subscriptions yet.
+            let may_be_empty = language == "javascript" && step["step"] == "subscriptions";
+            assert!(!names.is_empty() || may_be_empty, "{step}: {language}");
             for name in names {
                 let name = name.as_str().expect("a name");
                 let last = name.rsplit(separator).next().expect("a part");

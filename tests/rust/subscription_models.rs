@@ -226,3 +226,69 @@ fn the_end_that_a_file_tells_does_not_reach_the_features() {
     assert_eq!(error.code(), "leak");
     assert!(error.to_string().contains("end of customer"), "{error}");
 }
+
+/// Fixed terms of a year, looked at 30 days before each renewal. Worked by hand: Anna renews in 2023 and not in 2024, so of her two
+/// rows the second has churned; Bert cancels 60 days before his first renewal, so he has cancelled already and has no row; Carl
+/// comes back 20 days after his term, which is no churn.
+#[test]
+fn customers_are_looked_at_before_each_renewal() {
+    let mut csv = "customer_id,start_date,end_date,plan,amount,known_at\n\
+        anna,2022-02-01,2023-02-01,basic,10,\nanna,2023-02-01,2024-02-01,basic,10,\n\
+        bert,2022-03-01,2023-03-01,basic,10,2022-12-31\n\
+        carl,2022-04-01,2023-04-01,basic,10,\ncarl,2023-04-21,2024-04-21,basic,10,\n"
+        .to_owned();
+    let mut random = Xorshift::new(11);
+    for customer in 0..1500 {
+        let plan = if random.unit() < 0.5 { "basic" } else { "pro" };
+        let renews = if plan == "basic" { 0.6 } else { 0.9 };
+        let mut start = day("2020-06-01").plus((random.unit() * 900.0) as i32);
+        loop {
+            let end = start.plus(365);
+            csv.push_str(&format!("c{customer},{start},{end},{plan},10,\n"));
+            start = end;
+            if random.unit() > renews || start > day("2024-12-31") {
+                break;
+            }
+        }
+    }
+    let options: SubscriptionOptions =
+        serde_json::from_str(r#"{"ends_known": "at_start", "last_day": "2024-12-31"}"#).expect("options");
+    let subscriptions = read(&csv, &options);
+    let config =
+        TrainConfig::from_json(r#"{"before_renewal_days": 30, "model": "logistic_regression", "snapshots": 40}"#)
+            .expect("settings");
+    let model = train(&subscriptions, &config).expect("a model");
+    assert!(model.definition().contains("30 days before the renewal"), "{}", model.definition());
+    let training = model.training();
+    // 15 % of the terms of basic and pro together are 25 % that end; the first term of each is one.
+    assert!(training.rows > 3000 && (0.15..0.35).contains(&training.base_rate), "{training:?}");
+    let predictions = model.predict(&subscriptions, Some(day("2024-06-30"))).expect("predictions");
+    let coverage = predictions.coverage().expect("of subscriptions");
+    assert!(coverage.covered > 20 && coverage.not_due > 5 * coverage.covered, "{coverage:?}");
+    // Each of them renews within 30 days.
+    let every = churn::subscription_features(&subscriptions.known_at(day("2024-06-30")), 30).expect("features");
+    let to_renewal = every.names().position(|name| name == "days_to_renewal").expect("a term");
+    let due = |id: &str| (0.0..=30.0).contains(&every.row(id).expect("a customer")[to_renewal]);
+    assert_eq!(every.customer_ids().filter(|id| due(id)).count() as u64, coverage.covered);
+    // The truth is 40 % of basic and 10 % of pro.
+    let table = model.features(&subscriptions, Some(day("2024-06-30"))).expect("features");
+    let plan = table.names().position(|name| name == "plan").expect("a plan");
+    for (row, prediction) in table.values().rows().into_iter().zip(predictions.iter()) {
+        let truth = if row[plan] == 0.0 { 0.4 } else { 0.1 };
+        assert!((prediction.churn_probability - truth).abs() < 0.1, "{truth}: {prediction:?}");
+    }
+    // Ends that are known only when they have come are no renewals.
+    let options: SubscriptionOptions = serde_json::from_str(r#"{"last_day": "2023-06-30"}"#).expect("options");
+    let error = train(&read(&csv, &options), &config).expect_err("no terms");
+    assert!(error.to_string().contains("ends_known = at_start"), "{error}");
+    // Without the others: the rows of Anna and Carl alone.
+    let few = csv.lines().take(6).collect::<Vec<_>>().join("\n");
+    let options: SubscriptionOptions =
+        serde_json::from_str(r#"{"ends_known": "at_start", "last_day": "2024-06-30"}"#).expect("options");
+    let error = train(&read(&few, &options), &config).expect_err("too few rows");
+    assert!(error.to_string().contains("4 rows"), "{error}");
+    // A log of events has no subscriptions.
+    let events = churn_tests::read("customer_id,event_date\na,2024-01-01\na,2024-12-31\n");
+    let error = train(&events, &config).expect_err("no subscriptions");
+    assert!(error.to_string().contains("before_renewal_days"), "{error}");
+}

@@ -3,8 +3,8 @@
 
 use churn::{
     Day, EndReason, EndsKnown, LabelConfig, MovementValues, Period, RetentionBy, SUBSCRIPTION_FEATURES,
-    SubscriptionColumns, SubscriptionOptions, SubscriptionPreset, Subscriptions, kaplan_meier, movements, retention,
-    subscription_labels,
+    SubscriptionColumns, SubscriptionOptions, SubscriptionPreset, Subscriptions, check_subscriptions, kaplan_meier,
+    movements, retention, subscription_features, subscription_labels,
 };
 use churn_tests::{Xorshift, agree, day, real_data, vector_path, vectors};
 use serde_json::Value;
@@ -271,10 +271,11 @@ fn an_export_of_each_system_loads_in_one_call() {
     assert!(error.to_string().contains("preset = \"chargebee\""), "{error}");
 }
 
-/// An invoice inside a paid term is the difference for a change of the plan. Worked by hand: 30 for April; from 16 April on another
-/// 15 for the 14 days to 30 April, which are two weeks at 15 · 52 / 24 = 32.5 a month.
+/// An invoice inside a paid term is the difference for a change of the plan, and a period beside it: before it came, the term looked as
+/// always. Worked by hand: 30 for April; from 16 April on another 15 for the 14 days to 30 April, which are two weeks at
+/// 15 · 52 / 24 = 32.5 a month. So 62.5 a month are paid then.
 #[test]
-fn an_invoice_inside_a_term_changes_its_amount() {
+fn an_invoice_inside_a_term_is_a_period_beside_it() {
     let csv = "Customer,Subscription,Status,Total,Tax,Subtotal,Date (UTC),Minimum Line Item Period Start (UTC),\
         Maximum Line Item Period End (UTC)\n\
         a,s,paid,30,0,30,2024-03-30,2024-03-30,2024-04-30\n\
@@ -287,10 +288,105 @@ fn an_invoice_inside_a_term_changes_its_amount() {
         .periods()
         .map(|p| (p.start_date.to_string(), p.end_date.map_or(String::new(), |day| day.to_string()), p.amount))
         .collect();
-    let expected = [("2024-03-30", "2024-04-16", 30.0), ("2024-04-16", "2024-04-30", 62.5)];
+    let expected = [("2024-03-30", "2024-04-30", 30.0), ("2024-04-16", "2024-04-30", 32.5)];
     let expected = expected.map(|(start, end, amount)| (start.to_owned(), end.to_owned(), Some(amount)));
     assert_eq!(found, expected);
     assert_eq!(subscriptions.ends_known(), EndsKnown::AtStart);
+    let at = |on: &str, name: &str| {
+        let table = subscription_features(&subscriptions.known_at(day(on)), 30).expect("a customer");
+        let column = table.names().position(|column| column == name).expect("the feature");
+        table.values()[(0, column)]
+    };
+    assert_eq!((at("2024-04-15", "days_to_renewal"), at("2024-04-15", "amount")), (15.0, 30.0));
+    assert_eq!((at("2024-04-16", "days_to_renewal"), at("2024-04-16", "amount")), (14.0, 62.5));
+}
+
+/// Two invoices that start on one day, such as an upgrade in the first hour, are both paid for, and the customer leaves with them.
+#[test]
+fn invoices_that_start_together_end_together() {
+    let csv = "Customer,Subscription,Status,Total,Tax,Subtotal,Date (UTC),Minimum Line Item Period Start (UTC),\
+        Maximum Line Item Period End (UTC)\n\
+        anna,s1,paid,10,0,10,2024-01-01,2024-01-01,2024-02-01\n\
+        anna,s1,paid,5,0,5,2024-01-01,2024-01-01,2024-02-01\n\
+        zoe,s3,paid,10,0,10,2024-12-01,2024-12-01,2025-01-01\n";
+    let options =
+        SubscriptionOptions { preset: Some(SubscriptionPreset::StripeInvoices), ..SubscriptionOptions::default() };
+    let months = movements(&read(csv, &options), 30).expect("months");
+    assert_eq!((months[0].amounts.end, months[1].amounts.churn, months[1].customers.end), (15.0, 15.0, 0.0));
+}
+
+/// A typical wrong file of each kind, and the finding that stops it, with the setting that mends it.
+#[test]
+fn files_that_would_mislead_are_stopped() {
+    let first = day("2022-01-01");
+    // 300 customers, a new one every third day; every third leaves after 200 days.
+    let rows = |end: &dyn Fn(i32, Day) -> Option<Day>| -> String {
+        (0..300)
+            .map(|i| {
+                let start = first.plus(3 * i);
+                let end = end(i, start).map_or(String::new(), |day| day.to_string());
+                format!("c{i:03},{start},{end},x\n")
+            })
+            .collect()
+    };
+    let header = "customer_id,start_date,end_date,plan\n";
+    let last = first.plus(900);
+    let honest = rows(&|i, start| Some(start.plus(200)).filter(|&end| i % 3 == 0 && end <= last));
+    let found = |csv: &str, options: &str| -> Vec<(String, String)> {
+        let options: SubscriptionOptions = serde_json::from_str(options).expect("options");
+        check_subscriptions(&read(csv, &options))
+            .into_iter()
+            .map(|finding| (finding.code, serde_json::to_string(&finding.suggestion).expect("settings")))
+            .collect()
+    };
+    let is = |csv: String, options: &str, code: &str, suggestion: &str| {
+        let found = found(&format!("{header}{csv}"), options);
+        assert!(found.contains(&(code.to_owned(), suggestion.to_owned())), "{code}: {found:?}");
+    };
+    assert_eq!(found(&format!("{header}{honest}"), "{}"), []);
+    // One date with a wrong year, as an end and as a start.
+    let (far, start) = ("z,2022-03-01,2027-06-01,x\n", "z,2027-06-01,,x\n");
+    // All but one of the 301 have started on the day 894 without the wrong start, and on the day 897 with it.
+    for (wrong, nearly_all) in [(far, 894), (start, 897)] {
+        let suggestion = format!("{{\"last_day\":\"{}\"}}", first.plus(nearly_all));
+        is(format!("{honest}{wrong}"), "{}", "last_day_far_behind", &suggestion);
+    }
+    // Given, the last day counts, and nothing is said.
+    assert_eq!(found(&format!("{header}{honest}{far}"), r#"{"last_day": "2024-06-20"}"#), []);
+    // Every term has an end, and no end at all is written as a far one.
+    let at_start = "{\"ends_known\":\"at_start\"}";
+    is(rows(&|_, start| Some(start.plus(365))), "{}", "ends_known_in_advance", at_start);
+    is(rows(&|_, start| Some(start.plus(100))), "{}", "ends_known_in_advance", at_start);
+    let sentinel = |i: i32, start: Day| Some(if i % 3 == 0 { start.plus(200) } else { day("9999-12-31") });
+    is(rows(&sentinel), "{}", "ends_known_in_advance", "{\"null_values\":[\"9999-12-31\"]}");
+    is(honest.clone(), r#"{"ends_known": "at_start"}"#, "terms_without_ends", "{\"ends_known\":\"at_end\"}");
+    // Nobody who left, and nobody who stayed.
+    is(rows(&|_, _| None), "{}", "no_period_ends", "{}");
+    is(rows(&|_, start| Some(start.plus(100))), r#"{"last_day": "2025-12-31"}"#, "all_subscriptions_ended", "{}");
+    // Terms with their last day.
+    let months: String = (0..60)
+        .flat_map(|i| (0..12).map(move |month| (i, month)))
+        .map(|(i, month)| {
+            let next = |month: i32| Day::from_ymd(2022 + month / 12, (month % 12) as u32 + 1, 1).expect("a day");
+            format!("m{i},{},{},x\n", next(month), next(month + 1).plus(-1))
+        })
+        .collect();
+    is(format!("{honest}{months}"), "{}", "inclusive_ends", "{\"inclusive_ends\":true}");
+    // An old row that still runs beside the one with the end.
+    let stale: String = (0..300).step_by(9).map(|i| format!("c{i:03},{},,x\n", first.plus(3 * i))).collect();
+    is(format!("{honest}{stale}"), "{}", "duplicate_periods", "{}");
+}
+
+/// The day of the last cancellation in every row of a subscription, as a join writes it: the rows before it do not run until then.
+#[test]
+fn an_end_is_known_when_the_subscription_goes_on() {
+    let csv = "customer_id,start_date,end_date,subscription_id,amount,known_at\n\
+        a,2024-01-01,2024-03-01,s,10,2024-11-01\na,2024-03-01,2024-11-11,s,10,2024-11-01\nb,2024-01-01,,t,10,\n";
+    let subscriptions = read(csv, &SubscriptionOptions::default());
+    let table = subscription_features(&subscriptions.known_at(day("2024-06-01")), 30).expect("customers");
+    let column = |name: &str| table.names().position(|column| column == name).expect("the feature");
+    assert_eq!(table.row("a").expect("a")[column("subscriptions")], 1.0);
+    assert_eq!(table.row("a").expect("a")[column("amount")], 10.0);
 }
 
 #[test]

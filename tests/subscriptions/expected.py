@@ -13,7 +13,7 @@ end became known, the reason of the end, and whether it is a trial. An amount is
 import csv
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -155,18 +155,24 @@ def recurly_rows(name):
         "Account_closed": "other",
         "Nonpayment_trial": "trial_not_converted",
     }
+    lengths = defaultdict(Counter)
+    for row in rows(name):
+        begin, trial_start = day(row["current_period_started_at"]), day(row["trial_started_at"])
+        # While a trial runs, the current period is the trial; one that was cut short by the end has lost its length.
+        if row["state"] not in ("future", "pending", "failed", "expired") and begin != trial_start:
+            months = months_between(begin, day(row["current_period_ends_at"]))
+            if months is not None:
+                lengths[row["plan_code"]][months] += 1
+    usual = {plan: counts.most_common(1)[0][0] for plan, counts in lengths.items()}
     found = []
     for row in rows(name):
         if row["state"] in ("future", "pending", "failed"):
             continue
         start, end, canceled = day(row["activated_at"]), day(row["expires_at"]), day(row["canceled_at"])
         trial_start, trial_end = day(row["trial_started_at"]), day(row["trial_ends_at"])
-        begin, until = day(row["current_period_started_at"]), day(row["current_period_ends_at"])
-        # The amount is for a billing period. The export does not say how long that is, but the current one has days. While a trial
-        # runs, the current period is the trial; and one that was cut short by the end has lost its length.
-        months = None if begin == trial_start else months_between(begin, until)
-        if months is None and begin != trial_start and row["state"] != "expired":
-            months = (until - begin).days * MONTHS["day"]
+        begin = day(row["current_period_started_at"])
+        # The amount is for a billing period. The export does not say how long that is, but those of the plan that run have days.
+        months = usual.get(row["plan_code"])
         amount = None if months is None else money(row["total_recurring_amount"]) / months
         if "expiration_reason" in row:
             reason = reasons[row["expiration_reason"]]
@@ -203,10 +209,6 @@ def recurly_history():
 
 def chargebee():
     involuntary = ("not paid", "no card")
-    other = (
-        "fraud review failed", "non compliant eu customer", "non compliant customer", "tax calculation failed",
-        "currency incompatible with gateway",
-    )
     found = []
     for row in rows("chargebee.csv"):
         row = {name.removeprefix("subscriptions."): value for name, value in row.items()}
@@ -220,13 +222,10 @@ def chargebee():
             known = day(row["updated_at"])
         # Chargebee writes a reason if it cancelled by itself. The reason code is a text of the merchant.
         cause = (row["cancel_reason"] or row["cancel_reason_code"]).lower().replace("_", " ")
-        reason = "involuntary" if cause in involuntary else "other" if cause in other else "voluntary"
-        if row["billing_period"]:
-            months = int(row["billing_period"]) * MONTHS[row["billing_period_unit"]]
-        elif row["current_term_start"]:
-            months = months_between(day(row["current_term_start"]), day(row["current_term_end"]))
-        else:
-            months = None
+        # Without any, somebody cancelled it. What a text of the merchant means is not known.
+        reason = "involuntary" if cause in involuntary else "voluntary" if not cause else "other"
+        # The current term would do for those that run, but the last one of those that ended may be cut short.
+        months = int(row["billing_period"]) * MONTHS[row["billing_period_unit"]] if row["billing_period"] else None
         amount = None if months is None else money(row["plan_unit_price"]) * int(row["plan_quantity"]) / months
         found += with_trial(
             row["customers.id"], day(row["started_at"]), end, row["id"], row["plan_id"], amount, known, reason,

@@ -83,14 +83,20 @@ def known(periods, c, at_start):
     for p in periods:
         if p.start > c:
             continue
-        if p.end is None:
-            end_known = False
-        elif p.known_at is not None:
-            end_known = p.known_at <= c
-        else:
-            end_known = at_start or p.end <= c
-        seen.append(p if end_known else p._replace(end=None, known_at=None, reason=None))
+        cancelled = p.known_at is not None and p.known_at <= c
+        come = p.end is not None and p.end <= c and (cancelled or p.known_at is None)
+        end_known = p.end is not None and (at_start or cancelled or come)
+        reason_known = cancelled or (end_known and p.end <= c)
+        seen.append(p._replace(end=p.end if end_known else None, known_at=p.known_at if cancelled else None,
+                               reason=p.reason if reason_known else None))
     return seen
+
+
+def known_when_it_goes_on(periods):
+    """An end on which another paid period of the customer starts is known at the latest when it comes."""
+    starts = {(p.customer, p.start) for p in periods if not p.trial}
+    late = lambda p: p.known_at is not None and p.known_at > p.end and (p.customer, p.end) in starts
+    return [p._replace(known_at=p.end) if late(p) else p for p in periods]
 
 
 def covering_by_day(periods, first, last):
@@ -346,7 +352,7 @@ def retention(periods, last_day, allowed):
 
 def answers(name, why, csv_text, at, ends_known="at_end", last_day=None, allowed=30):
     """The case with everything that is expected of it; `at` are (day, horizon, gap)."""
-    at_start, rows = ends_known == "at_start", read(csv_text)
+    at_start, rows = ends_known == "at_start", known_when_it_goes_on(read(csv_text))
     end_of_data = latest_day(rows, at_start) if last_day is None else number(last_day)
     periods = [p for p in rows if p.start <= end_of_data]
     data = known(periods, end_of_data, at_start)
@@ -553,7 +559,7 @@ def by_hand():
          last_day="2024-10-31")
 
     # A: terms of 91 days (31 + 29 + 31) to 1 April, B: also one of 60 (1 February to 1 April) and one cancelled that ends earlier.
-    case("fixed terms", "ends are known at the start, except those with a known_at of later",
+    case("fixed terms", "every end is known at the start; known_at says only that it is cancelled",
          ["A,2024-01-01,2024-04-01,,q,10,,,", "A,2024-04-01,2024-07-01,,q,10,,,",
           "B,2024-01-01,2024-04-01,s1,q,10,,,", "B,2024-02-01,2024-04-01,s2,q,10,,,", "B,2024-01-01,2024-03-15,s3,q,10,2024-02-10,voluntary,",
           "C,2024-01-01,2024-04-01,,q,10,2024-02-15,voluntary,", "D,2024-01-01,2024-04-01,,q,10,2024-02-16,voluntary,"],
@@ -563,7 +569,7 @@ def by_hand():
           "at/0/features/A/days_to_renewal": 46, "at/0/features/A/term_days": 91,
           "at/0/features/B/days_to_renewal": 46, "at/0/features/B/term_days": 91, "at/0/features/B/cancelled_subscriptions": 1,
           "at/0/features/C/days_to_renewal": None, "at/0/features/C/term_days": None,
-          "at/0/features/D/days_to_renewal": None,  # not known yet: it seems to run
+          "at/0/features/D/days_to_renewal": 46,  # not cancelled yet: the term is due as everybody's
           "at/0/labels": {"A": [0, None], "B": [0, None], "D": [0, None]},
           "at/1/labels": {"A": [0, None], "B": [1, "other"], "D": [1, "voluntary"]},
           "at/2/labels": {"A": [0, None]}, "at/3/labels": {"A": [1, "other"]}},  # 1 April + 91 days = 1 July

@@ -126,6 +126,7 @@ class _ReadPeriods(TypedDict, total=False):
     columns: _PeriodColumns
     preset: Literal["stripe", "stripe_invoices", "recurly", "recurly_history", "chargebee", "chartmogul"] | None
     ends_known: Literal["at_end", "at_start"]
+    inclusive_ends: bool
     last_day: _Date | None
     reasons: dict[str, _EndReason]
     date_format: str | None
@@ -172,11 +173,13 @@ class _Labels(TypedDict, total=False):
     event_types: Sequence[str] | None
     threshold_days: int
     allowed_gap_days: int
+    before_renewal_days: int | None
 
 class _MoreLabels(TypedDict, total=False):
     labels: _LabelKind
     threshold_days: int
     allowed_gap_days: int
+    before_renewal_days: int | None
 
 class _Learning(TypedDict, total=False):
     calibration: Literal["auto", "platt", "isotonic", "none"]
@@ -198,6 +201,7 @@ class _ModelLearning(_Learning, total=False):
 class _MoreBacktest(_ModelLearning, _MoreFeatures, total=False):
     gap_days: int
     allowed_gap_days: int
+    before_renewal_days: int | None
     active_within_days: int | None
     event_types: Sequence[str] | None
     threshold_days: int

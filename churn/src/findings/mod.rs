@@ -41,6 +41,8 @@ pub(crate) use results::{Judged, of_over_time, of_results, of_rows};
 
 #[cfg(feature = "subscriptions")]
 pub use subscriptions::check_subscriptions;
+#[cfg(feature = "subscriptions")]
+pub(crate) use subscriptions::{check_plans, check_usage};
 
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
@@ -119,7 +121,17 @@ findings! {
     #[cfg(feature = "subscriptions")]
     ends_known_in_advance Error "Most running subscriptions have an end that lies after everything else in the file: terms are taken for ends.";
     #[cfg(feature = "subscriptions")]
+    terms_without_ends Error "Terms are said to be known from the start, but many running ones have no end.";
+    #[cfg(feature = "subscriptions")]
     all_subscriptions_ended Error "No customer is active at the end of the data, so nobody stayed.";
+    #[cfg(feature = "subscriptions")]
+    no_period_ends Error "No period has an end, so nobody has left.";
+    #[cfg(feature = "subscriptions")]
+    last_day_far_behind Error "A few rows lie far after the day by which nearly all periods have started, and move the last day.";
+    #[cfg(feature = "subscriptions")]
+    unmatched_usage Error "No active customer has a usage event by the day.";
+    #[cfg(feature = "subscriptions")]
+    usage_ends_early Error "The usage events end long before the day on which the customers are looked at.";
     inactivity_rule Warning "The label is computed from the very events that the features are computed from.";
     few_attributes_matched Warning "Less than half of the customers are found in the joined table.";
     many_unknown_levels Warning "More than a tenth of the values of a joined category are ones that the model has not learned from.";
@@ -142,7 +154,11 @@ findings! {
     results_change Warning "The models rank better or worse at the later cutoffs of a backtest by more than chance allows.";
     not_out_of_time Warning "The model was judged on held-out customers, although the labels have a time.";
     #[cfg(feature = "subscriptions")]
-    duplicate_periods Warning "Many subscription periods are equal to another one in every column.";
+    inclusive_ends Warning "Most periods that are followed by another one end a day before it starts.";
+    #[cfg(feature = "subscriptions")]
+    duplicate_periods Warning "Many subscription periods are those of another row, equal or with another end.";
+    #[cfg(feature = "subscriptions")]
+    few_customers_use Warning "Less than a quarter of the active customers have usage events.";
     #[cfg(feature = "subscriptions")]
     many_start_together Warning "A third of the customers begin on the same day: the time before it may be missing.";
     customers_left_out Note "Customers whom the model's definition of churn does not cover are left out.";
@@ -208,6 +224,12 @@ impl IntoJson for f64 {
             finite if finite.is_finite() => Json::Float(finite),
             _ => Json::Null,
         }
+    }
+}
+
+impl IntoJson for bool {
+    fn into_json(self) -> Json {
+        Json::Boolean(self)
     }
 }
 

@@ -90,6 +90,8 @@ pub fn train_observed<'a>(
 }
 
 fn train_events(input: Input<'_>, config: &TrainConfig, observer: &dyn Observer) -> Result<Model> {
+    #[cfg(feature = "subscriptions")]
+    crate::labels::refuse_of_subscriptions(&config.labels)?;
     if input.include_inactive {
         let expected = "false in training; active_within_days = none learns from customers of any silence";
         return Err(invalid_parameter("include_inactive", true, expected));

@@ -15,7 +15,7 @@ use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::Events;
 use crate::features::{FeatureConfig, FeatureSpec, FeatureTable, fit as fit_features, infer_specs};
-use crate::findings::{Finding, check_allowed, check_subscriptions, fail_on_errors};
+use crate::findings::{Finding, check_allowed, check_subscriptions, check_usage, fail_on_errors};
 use crate::input::SubscriptionInput;
 use crate::labels::{LabelConfig, LabelKind};
 use crate::model::causes::{CauseModel, Causes};
@@ -24,11 +24,11 @@ use crate::model::{Audit, LearnConfig, Model, ModelKind};
 use crate::progress::{Observer, step};
 use crate::subscriptions::{
     EndReason, FeatureColumns, SubscriptionLabels, Subscriptions, current_plans, latest_cutoff, plan_levels,
-    subscription_labels,
+    renewal_labels, subscription_labels,
 };
 use crate::table::VALID_FROM;
 
-/// Smallest number of rows that churned for a cause with a model of its own.
+/// Smallest number of rows that churned for a cause with a model of its own; those of rarer causes count as other.
 const LEAST_OF_A_CAUSE: usize = 25;
 
 /// Trains a model on subscriptions.
@@ -51,6 +51,8 @@ pub(super) fn train_subscriptions(
     let cutoffs = rows.cutoffs();
     check_enough(&rows.churned(0..rows.parts.len()), "the active customers")?;
     let all = 0..rows.parts.len();
+    findings.extend(rows.check_usage());
+    fail_on_errors(&findings, &allow)?;
     let fitted_features = rows.fit(all.clone())?;
     let audited = match config.audit {
         true => Some(rows.audit(&fitted_features, observer)?),
@@ -84,7 +86,7 @@ pub(super) fn train_subscriptions(
     let causes = cause_models(&data, &rows.causes(), &learning, observer)?;
     let mut document = build(data, None, judged.evaluation, findings, found, &learning, observer)?;
     document.causes = causes;
-    document.feature_config = fitted_features;
+    document.feature_config = fitted_features.usage;
     document.labels = definition;
     document.cutoffs = cutoffs;
     document.audit = audited;
@@ -133,9 +135,29 @@ fn definition(config: &TrainConfig) -> Result<LabelConfig> {
             Ok(LabelConfig { labels: LabelKind::SubscriptionEnd, ..config.labels.clone() })
         }
         LabelKind::Inactivity | LabelKind::Provided => {
-            let expected = "subscription_end: the periods say who leaves";
-            Err(invalid_parameter("labels", "another rule", expected))
+            let found = if config.labels.labels == LabelKind::Provided { "provided" } else { "inactivity" };
+            Err(invalid_parameter("labels", found, "subscription_end: the periods say who leaves"))
         }
+    }
+}
+
+/// The labelled customers of a cutoff, or of the days of a stretch of time before renewals.
+struct Part {
+    /// Rising, at least one.
+    days: Vec<(Day, SubscriptionLabels)>,
+}
+
+impl Part {
+    fn first_day(&self) -> Day {
+        self.days[0].0
+    }
+
+    fn last_day(&self) -> Day {
+        self.days[self.days.len() - 1].0
+    }
+
+    fn churned(&self) -> impl Iterator<Item = bool> {
+        self.days.iter().flat_map(|(_, labels)| labels.churned.iter().copied())
     }
 }
 
@@ -144,9 +166,16 @@ struct SubscriptionRows<'a> {
     input: SubscriptionInput<'a>,
     definition: &'a LabelConfig,
     usage: &'a FeatureConfig,
-    parts: Vec<(Day, SubscriptionLabels)>,
-    plans: Vec<String>,
+    parts: Vec<Part>,
     joined: Vec<FeatureSpec>,
+}
+
+/// What the features take from the cutoffs that are learned from.
+struct FittedFeatures {
+    /// The configuration of the usage features; none without usage events.
+    usage: Option<FeatureConfig>,
+    /// The levels of the feature `plan`.
+    plans: Vec<String>,
 }
 
 impl<'a> SubscriptionRows<'a> {
@@ -158,58 +187,48 @@ impl<'a> SubscriptionRows<'a> {
         observer: &dyn Observer,
     ) -> Result<Self> {
         let subscriptions = input.subscriptions;
-        let cutoffs = choose_cutoffs(subscriptions, definition, config)?;
-        let by_default = config.snapshots.is_none() && config.cutoffs.is_none();
-        let mut parts = Vec::new();
-        let mut plans = Vec::new();
-        for (i, &cutoff) in cutoffs.iter().enumerate() {
-            step(observer, "labels", i, cutoffs.len())?;
-            match subscription_labels(subscriptions, cutoff, definition) {
-                Ok(labels) => {
-                    let history = subscriptions.known_at(cutoff);
-                    plans.extend(current_plans(&history, &labels.customers, definition.allowed_gap_days));
-                    parts.push((cutoff, labels));
-                }
-                // By default, a cutoff before the first active customer is left out.
-                Err(error)
-                    if by_default
-                        && error.kind() == ErrorKind::NoCustomers
-                        && (i + 1 < cutoffs.len() || !parts.is_empty()) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let parts = match definition.before_renewal_days {
+            Some(days) => before_renewals(subscriptions, days, definition, config)?,
+            None => at_cutoffs(subscriptions, definition, config, observer)?,
+        };
         let joined = match input.attributes {
             Some((table, customer_id)) => infer_specs(table, &[customer_id, VALID_FROM])?,
             None => Vec::new(),
         };
-        Ok(SubscriptionRows { input, definition, usage, parts, plans: plan_levels(plans), joined })
+        Ok(SubscriptionRows { input, definition, usage, parts, joined })
     }
 
     fn cutoffs(&self) -> Vec<Day> {
-        self.parts.iter().map(|part| part.0).collect()
+        self.parts.iter().map(Part::last_day).collect()
     }
 
     fn churned(&self, parts: Range<usize>) -> Vec<bool> {
-        self.parts[parts].iter().flat_map(|(_, labels)| labels.churned.iter().copied()).collect()
+        self.parts[parts].iter().flat_map(Part::churned).collect()
     }
 
     /// The cause of each row of all cutoffs; none for those who stayed.
     fn causes(&self) -> Vec<Option<EndReason>> {
-        self.parts.iter().flat_map(|(_, labels)| labels.causes.iter().copied()).collect()
+        let days = self.parts.iter().flat_map(|part| &part.days);
+        days.flat_map(|(_, labels)| labels.causes.iter().copied()).collect()
     }
 
     fn rates(&self) -> Vec<(Day, u64, u64)> {
-        let count = |churned: &[bool]| churned.iter().filter(|&&churned| churned).count() as u64;
-        self.parts.iter().map(|(day, labels)| (*day, labels.churned.len() as u64, count(&labels.churned))).collect()
+        let rate = |part: &Part| {
+            let (count, churned) = (part.churned().count(), part.churned().filter(|&churned| churned).count());
+            (part.last_day(), count as u64, churned as u64)
+        };
+        self.parts.iter().map(rate).collect()
     }
 
     /// The number of the first `upto` cutoffs whose outcome was known by the last of them. None if there are too few rows to train
     /// or to test on.
     fn known(&self, upto: usize) -> Option<usize> {
         let last = upto - 1;
-        let day = self.parts[last].0;
-        let decided = |cutoff: Day| self.definition.window_end(cutoff).plus(self.definition.allowed_gap_days);
-        let known = self.parts[..last].iter().take_while(|(cutoff, _)| decided(*cutoff) <= day).count();
+        let day = self.parts[last].first_day();
+        let LabelConfig { before_renewal_days, gap_days, horizon_days, allowed_gap_days, .. } = *self.definition;
+        let window = before_renewal_days.unwrap_or(gap_days + horizon_days);
+        let decided = |part: &Part| part.last_day().plus(window).plus(allowed_gap_days);
+        let known = self.parts[..last].iter().take_while(|part| decided(part) <= day).count();
         let is_enough = |parts| check_enough(&self.churned(parts), "").is_ok();
         (is_enough(0..known) && is_enough(last..upto)).then_some(known)
     }
@@ -223,52 +242,65 @@ impl<'a> SubscriptionRows<'a> {
         found
     }
 
-    /// The configuration of the usage features, fitted on these cutoffs; none without usage events.
-    fn fit(&self, parts: Range<usize>) -> Result<Option<FeatureConfig>> {
-        let Some(events) = self.input.usage else { return Ok(None) };
-        let users: Vec<(Day, Vec<usize>)> = self.parts[parts]
-            .iter()
+    /// What the features take from these cutoffs.
+    fn fit(&self, parts: Range<usize>) -> Result<FittedFeatures> {
+        let days = || self.parts[parts.clone()].iter().flat_map(|part| &part.days);
+        let mut plans = Vec::new();
+        for (day, labels) in days() {
+            let history = self.input.subscriptions.known_at(*day);
+            plans.extend(current_plans(&history, &labels.customers, self.definition.allowed_gap_days));
+        }
+        let plans = plan_levels(plans);
+        let Some(events) = self.input.usage else { return Ok(FittedFeatures { usage: None, plans }) };
+        let users: Vec<(Day, Vec<usize>)> = days()
             .map(|(day, labels)| (*day, users_of(events, *day, labels.customer_ids.iter().map(String::as_str)).1))
+            .filter(|(_, users)| !users.is_empty())
             .collect();
-        if users.iter().all(|(_, users)| users.is_empty()) {
-            let message = "none of the active customers has a usage event: are the ids those of the subscriptions?";
+        if users.is_empty() {
+            let message =
+                format!("the usage events begin on {}, after the cutoffs that are learned from", events.first_day());
             return Err(Error::new(ErrorKind::NoCustomers, message));
         }
         let seen: Vec<_> = users.iter().map(|(day, users)| (events.split_at(*day).0, users.as_slice())).collect();
-        fit_features(&seen, self.usage).map(Some)
+        Ok(FittedFeatures { usage: Some(fit_features(&seen, self.usage)?), plans })
     }
 
-    fn columns(&self) -> FeatureColumns<'_> {
-        FeatureColumns::new(&self.plans, self.definition.allowed_gap_days)
+    /// The findings about the usage events at the last cutoff.
+    fn check_usage(&self) -> Vec<Finding> {
+        let Some((events, part)) = self.input.usage.zip(self.parts.last()) else { return Vec::new() };
+        let (day, labels) = &part.days[part.days.len() - 1];
+        let (_, users) = users_of(events, *day, labels.customer_ids.iter().map(String::as_str));
+        check_usage(events, *day, labels.customer_ids.len() as u64, users.len() as u64)
     }
 
-    /// The features of the labelled customers of a cutoff, from these subscriptions and events.
+    /// The features of the labelled customers of a day, from these subscriptions and events.
     fn table(
         &self,
         subscriptions: &Subscriptions,
         usage: Option<&Events>,
-        part: usize,
-        fitted: Option<&FeatureConfig>,
+        (day, labels): &(Day, SubscriptionLabels),
+        fitted: &FittedFeatures,
     ) -> Result<FeatureTable> {
-        let (day, labels) = &self.parts[part];
         let customer = |id: &String| subscriptions.ids().search(id).expect("a labelled customer has a period by then");
         let customers: Vec<usize> = labels.customer_ids.iter().map(customer).collect();
-        table_of(subscriptions, *day, &customers, &self.columns(), usage.zip(fitted))
+        let columns = FeatureColumns::of(&fitted.plans, self.definition);
+        table_of(subscriptions, *day, &customers, &columns, usage.zip(fitted.usage.as_ref()))
     }
 
     /// The rows of these cutoffs, one below the other.
-    fn dataset(&self, parts: Range<usize>, fitted: &Option<FeatureConfig>) -> Result<LabelledRows> {
+    fn dataset(&self, parts: Range<usize>, fitted: &FittedFeatures) -> Result<LabelledRows> {
         let count = parts.len();
         let (mut tables, mut y, mut groups, mut ages) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (i, part) in parts.enumerate() {
-            let mut table = self.table(self.input.subscriptions, self.input.usage, part, fitted.as_ref())?;
-            if let Some((attributes, customer_id)) = self.input.attributes {
-                table.join_as(attributes, customer_id, &self.joined)?;
+        for (i, part) in self.parts[parts].iter().enumerate() {
+            for of_day in &part.days {
+                let mut table = self.table(self.input.subscriptions, self.input.usage, of_day, fitted)?;
+                if let Some((attributes, customer_id)) = self.input.attributes {
+                    table.join_as(attributes, customer_id, &self.joined)?;
+                }
+                tables.push(table);
+                y.extend_from_slice(&of_day.1.churned);
+                groups.extend(of_day.1.customers.iter().map(|&customer| customer as u32));
             }
-            tables.push(table);
-            let labels = &self.parts[part].1;
-            y.extend_from_slice(&labels.churned);
-            groups.extend(labels.customers.iter().map(|&customer| customer as u32));
             ages.resize(y.len(), (count - 1 - i) as u16);
         }
         let views: Vec<_> = tables.iter().map(|table| table.values.view()).collect();
@@ -278,21 +310,24 @@ impl<'a> SubscriptionRows<'a> {
 
     /// Audits the features: deletes the later periods and events, masks the ends that became known later, computes the features again
     /// and requires the same bits.
-    fn audit(&self, fitted: &Option<FeatureConfig>, observer: &dyn Observer) -> Result<Audit> {
+    fn audit(&self, fitted: &FittedFeatures, observer: &dyn Observer) -> Result<Audit> {
         let mut inputs = vec!["subscriptions".to_owned()];
         inputs.extend(self.input.usage.map(|_| "events".to_owned()));
         let mut stamp = Audit { cutoffs: self.cutoffs(), events_deleted: 0, values_compared: 0, inputs };
-        for (part, (cutoff, _)) in self.parts.iter().enumerate() {
-            step(observer, "audit", part, self.parts.len())?;
-            let past = self.input.subscriptions.truncated(*cutoff)?;
+        for (i, part) in self.parts.iter().enumerate() {
+            step(observer, "audit", i, self.parts.len())?;
+            // Of the days before renewals, the last one of each part.
+            let of_day = &part.days[part.days.len() - 1];
+            let cutoff = of_day.0;
+            let past = self.input.subscriptions.truncated(cutoff)?;
             let usage = match self.input.usage {
-                Some(events) if events.first_day() <= *cutoff => Some(events.truncated(*cutoff)?),
+                Some(events) if events.first_day() <= cutoff => Some(events.truncated(cutoff)?),
                 // Nothing was used by then, so nothing later can reach the features.
                 other => other.cloned(),
             };
-            let with = self.table(self.input.subscriptions, self.input.usage, part, fitted.as_ref())?;
-            let without = self.table(&past, usage.as_ref(), part, fitted.as_ref())?;
-            compare_tables(&with, &without, *cutoff)?;
+            let with = self.table(self.input.subscriptions, self.input.usage, of_day, fitted)?;
+            let without = self.table(&past, usage.as_ref(), of_day, fitted)?;
+            compare_tables(&with, &without, cutoff)?;
             stamp.values_compared += with.values.len() as u64;
             stamp.events_deleted += self.input.subscriptions.known_later(&past);
             if let (Some(events), Some(past)) = (self.input.usage, &usage) {
@@ -310,6 +345,60 @@ impl<'a> SubscriptionRows<'a> {
         }
         Some(super::snapshot::undated(&self.joined))
     }
+}
+
+/// The active customers at each cutoff, with their labels.
+fn at_cutoffs(
+    subscriptions: &Subscriptions,
+    definition: &LabelConfig,
+    config: &TrainConfig,
+    observer: &dyn Observer,
+) -> Result<Vec<Part>> {
+    let cutoffs = choose_cutoffs(subscriptions, definition, config)?;
+    let by_default = config.snapshots.is_none() && config.cutoffs.is_none();
+    let mut parts = Vec::new();
+    for (i, &cutoff) in cutoffs.iter().enumerate() {
+        step(observer, "labels", i, cutoffs.len())?;
+        let others = i + 1 < cutoffs.len() || !parts.is_empty();
+        match subscription_labels(subscriptions, cutoff, definition) {
+            Ok(labels) => parts.push(Part { days: vec![(cutoff, labels)] }),
+            // By default, a cutoff before the first active customer is left out.
+            Err(error) if by_default && others && error.kind() == ErrorKind::NoCustomers => (),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(parts)
+}
+
+/// The customers before each of their renewals, in parts of a month or of `days`, whichever is longer; as many parts as there would be
+/// cutoffs.
+fn before_renewals(
+    subscriptions: &Subscriptions,
+    days: i32,
+    definition: &LabelConfig,
+    config: &TrainConfig,
+) -> Result<Vec<Part>> {
+    if config.cutoffs.is_some() {
+        let expected = "left out with before_renewal_days: the renewals give the days";
+        return Err(invalid_parameter("cutoffs", "given", expected));
+    }
+    let labels = renewal_labels(subscriptions, days, definition)?;
+    let most = config.snapshots.unwrap_or(most_by_default(subscriptions.customers() as u64));
+    let (length, latest) = (days.max(30), labels.keys().next_back().map_or(0, |day| day.number()));
+    let mut parts: Vec<Part> = Vec::new();
+    let mut number = None;
+    for (day, labels) in labels {
+        let part = (latest - day.number()) / length;
+        if part as usize >= most {
+            continue;
+        }
+        match parts.last_mut() {
+            Some(last) if number == Some(part) => last.days.push((day, labels)),
+            _ => parts.push(Part { days: vec![(day, labels)] }),
+        }
+        number = Some(part);
+    }
+    Ok(parts)
 }
 
 /// Chooses the cutoffs, oldest first: the given ones; or `snapshots`, the last as late as the data decides and each a horizon before
@@ -355,8 +444,8 @@ fn cause_models(
     let told: Vec<EndReason> = EndReason::ALL
         .into_iter()
         .filter(|cause| {
-            let y = causes.iter().filter(|other| *other == cause).count();
-            y >= LEAST_OF_A_CAUSE && enough(causes.len(), y, "").is_ok()
+            let count = causes.iter().filter(|other| *other == cause).count();
+            enough(causes.len(), count, "").is_ok()
         })
         .collect();
     if told.len() < 2 {

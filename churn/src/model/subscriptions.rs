@@ -5,13 +5,17 @@ use ndarray::{Array2, Axis, concatenate};
 use super::Model;
 use crate::coverage::Coverage;
 use crate::day::Day;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::Events;
 use crate::features::{FeatureConfig, FeatureSpec, FeatureTable, Joined, compute, computed};
-use crate::findings::{self, check_allowed, check_subscriptions, fail_on_errors, sort_by_severity};
+use crate::findings::{
+    self, check_allowed, check_plans, check_subscriptions, check_usage, fail_on_errors, sort_by_severity,
+};
 use crate::input::SubscriptionInput;
 use crate::labels::LabelKind;
-use crate::subscriptions::{FeatureColumns, PLAN, Subscriptions, active_and_cancelled};
+use crate::subscriptions::{
+    EndsKnown, FeatureColumns, PLAN, Subscriptions, active_and_cancelled, current_plans, days_to_renewal,
+};
 
 impl Model {
     /// The features of the customers whose subscription is active at the end of a day.
@@ -39,16 +43,23 @@ impl Model {
             }
         };
         let subscriptions = input.subscriptions;
-        let found = check_subscriptions(subscriptions);
+        let mut found = check_subscriptions(subscriptions);
         fail_on_errors(&found, input.allow)?;
+        self.check_ends_known(subscriptions.ends_known())?;
         let as_of = as_of.unwrap_or(subscriptions.last_day());
+        check_day(subscriptions, as_of)?;
         let history = subscriptions.known_at(as_of);
         let (mut customers, cancelled, not_active) = active_and_cancelled(&history);
+        let running = customers.len();
+        if let Some(days) = self.labels().before_renewal_days {
+            customers.retain(|&customer| days_to_renewal(&history, customer).is_some_and(|to| to <= days));
+        }
         let coverage = Coverage {
             covered: customers.len() as u64,
             inactive: 0,
             not_active,
             already_cancelled: cancelled.len() as u64,
+            not_due: (running - customers.len()) as u64,
         };
         let active = customers.len();
         if input.include_cancelled {
@@ -57,15 +68,24 @@ impl Model {
         }
         if customers.is_empty() || (active == 0 && !input.include_cancelled) {
             let message = format!(
-                "no customer is active at {as_of}: {not_active} are not active, {} have already cancelled",
-                cancelled.len()
+                "no customer to score at {as_of}: {not_active} are not active, {} have already cancelled, the renewals of {} are not due",
+                cancelled.len(),
+                coverage.not_due
             );
             return Err(Error::new(ErrorKind::NoCustomers, message));
         }
         let plan = self.document.features.iter().find(|spec| spec.name == PLAN).and_then(|spec| spec.levels.as_ref());
         let plans = plan.map_or(&[][..], Vec::as_slice);
-        let columns = FeatureColumns::new(plans, self.labels().allowed_gap_days);
+        let columns = FeatureColumns::of(plans, self.labels());
         let mut table = table_of(subscriptions, as_of, &customers, &columns, usage)?;
+        if let Some((events, _)) = usage {
+            let (_, users) = users_of(events, as_of, table.ids.iter());
+            found.extend(check_usage(events, as_of, customers.len() as u64, users.len() as u64));
+        }
+        let with_plan = current_plans(&history, &customers, self.labels().allowed_gap_days).len() as u64;
+        let at = table.specs.iter().position(|spec| spec.name == PLAN);
+        let known = at.map_or(0, |at| table.values.column(at).iter().filter(|level| !level.is_nan()).count() as u64);
+        found.extend(check_plans(known, with_plan - known, plans));
         table.findings = found;
         table.coverage = Some(coverage);
         table.include_inactive = input.include_cancelled;
@@ -87,6 +107,44 @@ impl Model {
         sort_by_severity(&mut table.findings);
         fail_on_errors(&table.findings, input.allow)?;
         Ok(table)
+    }
+}
+
+impl Model {
+    /// Refuses subscriptions whose ends are known in another way than those of the training: `days_to_renewal` was never missing there,
+    /// or always.
+    fn check_ends_known(&self, ends_known: EndsKnown) -> Result<()> {
+        let term = self.document.histograms.iter().find(|histogram| histogram.name == "days_to_renewal");
+        let trained = match term {
+            _ if self.labels().before_renewal_days.is_some() => EndsKnown::AtStart,
+            Some(term) if term.missing == self.document.training.rows => EndsKnown::AtEnd,
+            Some(_) => EndsKnown::AtStart,
+            None => return Ok(()),
+        };
+        if trained == ends_known {
+            return Ok(());
+        }
+        let name = |known| if known == EndsKnown::AtEnd { "at_end" } else { "at_start" };
+        let message = format!(
+            "the model was trained on subscriptions read with ends_known = {:?}; these were read with {:?}",
+            name(trained),
+            name(ends_known)
+        );
+        Err(Error::new(ErrorKind::FeatureMismatch, message))
+    }
+}
+
+/// Refuses a day that the data says nothing about.
+fn check_day(subscriptions: &Subscriptions, as_of: Day) -> Result<()> {
+    /// Days after the data on which customers may still be looked at: an export is some days old.
+    const LATE: i32 = 31;
+    let (first, last) = (subscriptions.first_day(), subscriptions.last_day());
+    match first <= as_of && as_of <= last.plus(LATE) {
+        true => Ok(()),
+        false => {
+            let expected = format!("a day of the data, {first} to {last}, or up to {LATE} days later");
+            Err(invalid_parameter("as_of", as_of, &expected))
+        }
     }
 }
 

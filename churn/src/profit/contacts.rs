@@ -201,13 +201,24 @@ impl ContactList {
         writer.write_all("\u{feff}customer_id,churn_probability,value,expected_profit\r\n".as_bytes())?;
         for contact in self.entries.iter().filter(|contact| contact.group == group) {
             let Contact { customer_id, churn_probability, value, expected_profit, .. } = contact;
-            let guard = if is_formula(customer_id) { "'" } else { "" };
-            let id = customer_id.replace('"', "\"\"");
-            write!(writer, "\"{guard}{id}\",{churn_probability},{value},{expected_profit}\r\n")?;
+            write!(writer, "{},{churn_probability},{value},{expected_profit}\r\n", mail_field(customer_id))?;
         }
         writer.flush()?;
         Ok(())
     }
+}
+
+/// Returns the field of a customer id in a CSV file for mail tools and spreadsheets: quoted, with an apostrophe in front if a
+/// spreadsheet would execute the id as a formula. It is the first field of a row of [`ContactList::write_group`].
+///
+/// ```
+/// use churn::profit::mail_field;
+/// assert_eq!(mail_field("anna"), "\"anna\"");
+/// assert_eq!(mail_field("=1+1"), "\"'=1+1\"");
+/// ```
+pub fn mail_field(customer_id: &str) -> String {
+    let guard = if is_formula(customer_id) { "'" } else { "" };
+    format!("\"{guard}{}\"", customer_id.replace('"', "\"\""))
 }
 
 /// True if a spreadsheet would run a function for this text or read another cell.

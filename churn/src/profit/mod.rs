@@ -17,6 +17,8 @@
 //! of them, and [`savings`](savings()) the share of the cost that deciding by these thresholds saves (Bahnsen et al. 2014;
 //! Höppner et al. 2022).
 //!
+//! For subscriptions, `subscription_value` is the amount that a customer is expected to pay in the next months.
+//!
 //! Worked by hand, with V = 200, d = 10, f = 1, γ = 0.3: a contacted churner earns 0.3 · 190 − 1 = 56, any other customer −11.
 //! Of four customers by falling probability the first and the third churned. Contacting one, two, three or all of them earns
 //! 56, 45, 101 or 90. The best is to contact three, 101/4 = 25.25 per customer.
@@ -41,14 +43,18 @@
 mod contacts;
 mod curve;
 mod empc;
+#[cfg(feature = "subscriptions")]
+mod lifetime;
 mod outcome;
 mod savings;
 
 use serde::Serialize;
 
-pub use contacts::{Contact, ContactConfig, ContactGroup, ContactList, RankBy, contact_list};
+pub use contacts::{Contact, ContactConfig, ContactGroup, ContactList, RankBy, contact_list, mail_field};
 pub use curve::{Mpc, ProfitCurve, ProfitPoint, curve, expected_curve, mpc};
 pub use empc::{Empc, EmpcConfig, empc};
+#[cfg(feature = "subscriptions")]
+pub use lifetime::subscription_value;
 pub use outcome::{CampaignOutcome, Group, OutcomeConfig, campaign_outcome};
 pub use savings::{Costs, CustomerCosts, Savings, SavingsConfig, cost_thresholds, savings};
 

@@ -12,6 +12,7 @@ use super::timeline::{Timeline, compare_amounts};
 use super::{EndReason, EndsKnown, NO_INDEX};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::{FeatureSpec, FeatureTable, Fixed, Measure, RawQuantity, Wording};
+use crate::labels::LabelConfig;
 use crate::parallel;
 
 /// The name of the categorical feature.
@@ -81,11 +82,11 @@ features! {
     "amount_change_30", Unit::Change, "change", "change of the amount in 30 days", "{} a month in 30 days", "no amount 30 days ago";
     "amount_change_90", Unit::Change, "change", "change of the amount in 90 days", "{} a month in 90 days", "no amount 90 days ago";
     "amount_change_365", Unit::Change, "change", "change of the amount in 365 days", "{} a month in 365 days", "no amount 365 days ago";
-    "upgrades", Unit::Count("rise of the amount"), "", "times that the amount rose", "{}", "no amount";
-    "downgrades", Unit::Count("cut of the amount"), "", "times that the amount fell", "{}", "no amount";
+    "upgrades", Unit::Count("amount rise"), "", "times that the amount rose", "{}", "no amount";
+    "downgrades", Unit::Count("amount cut"), "", "times that the amount fell", "{}", "no amount";
     "days_since_upgrade", Unit::Days, "", "days since the amount rose", "paid amount raised {} ago", "paid amount never raised";
     "days_since_downgrade", Unit::Days, "", "days since the amount fell", "paid amount reduced {} ago", "paid amount never reduced";
-    "plan_changes", Unit::Count("change of plan"), "", "changes of the plan", "{}", "no plan";
+    "plan_changes", Unit::Count("plan change"), "", "changes of the plan", "{}", "no plan";
     "days_since_plan_change", Unit::Days, "", "days since the plan changed", "plan changed {} ago", "plan never changed";
     "involuntary_ends", Unit::Count("period"), "", "paid periods that ended involuntarily", "{} ended by a failed payment", "none";
     "trials", Unit::Count("trial"), "", "trials so far", "{} before", "no trial";
@@ -123,12 +124,20 @@ struct State {
 pub(crate) struct FeatureColumns<'a> {
     plans: &'a [String],
     allowed_gap_days: i32,
+    is_before_renewal: bool,
 }
 
 impl<'a> FeatureColumns<'a> {
     /// `plans` are the levels of the feature `plan`, in byte order.
     pub(crate) fn new(plans: &'a [String], allowed_gap_days: i32) -> Self {
-        FeatureColumns { plans, allowed_gap_days }
+        FeatureColumns { plans, allowed_gap_days, is_before_renewal: false }
+    }
+
+    /// The columns for a definition of churn. All rows before a renewal have the same days to it, and nearly the same since the term began.
+    /// A model would learn from those columns by the few rows that differ, so they are missing.
+    pub(crate) fn of(plans: &'a [String], definition: &LabelConfig) -> Self {
+        let is_before_renewal = definition.before_renewal_days.is_some();
+        FeatureColumns { is_before_renewal, ..FeatureColumns::new(plans, definition.allowed_gap_days) }
     }
 
     pub(crate) fn specs(&self) -> Vec<FeatureSpec> {
@@ -155,6 +164,12 @@ impl<'a> FeatureColumns<'a> {
             for (i, row) in block.chunks_exact_mut(width).enumerate() {
                 state.fill(history, customers[first + i], self.allowed_gap_days);
                 state.write(history, &levels, row);
+                if self.is_before_renewal {
+                    for name in ["period_days", "days_to_renewal"] {
+                        let at = SUBSCRIPTION_FEATURES.iter().position(|feature| feature.name == name);
+                        row[at.expect("a feature")] = f64::NAN;
+                    }
+                }
             }
         });
         values
@@ -252,10 +267,7 @@ impl State {
         let or_missing = |value: Option<f64>| value.unwrap_or(f64::NAN);
         let spells = timeline.spells.partition_point(|spell| spell.start <= day);
 
-        // Terms are known ends that nobody has announced.
-        let terms = history.subscriptions().ends_known == EndsKnown::AtStart;
-        let next = covering().filter(|period| terms && !period.end.is_none() && !period.is_cancelled);
-        let next = next.map(|period| (period.end.0, period.start)).min();
+        let next = next_term(history, periods.iter().copied(), day);
 
         let amount = self.amount_on(day);
         let change = |days: i32| Some(amount?.minus(self.amount_on(day - days)?).value());
@@ -304,6 +316,20 @@ impl State {
         ];
         row.copy_from_slice(&values);
     }
+}
+
+/// The days from a day to the next renewal of a customer: the earliest end of a covering period that is a fixed term and not cancelled.
+pub(crate) fn days_to_renewal(history: &SubscriptionHistory<'_>, customer: usize) -> Option<i32> {
+    let day = history.as_of().number();
+    next_term(history, history.known(customer), day).map(|(end, _)| end - day)
+}
+
+/// The end and the start of the covering term that ends next; of several, of the longest.
+fn next_term(history: &SubscriptionHistory<'_>, periods: impl Iterator<Item = Known>, day: i32) -> Option<(i32, i32)> {
+    // Terms are known ends that nobody has announced.
+    let terms = history.subscriptions().ends_known == EndsKnown::AtStart;
+    let renewed = periods.filter(|period| period.covers(day) && !period.end.is_none() && !period.is_cancelled);
+    renewed.map(|period| (period.end.0, period.start)).min().filter(|_| terms)
 }
 
 /// The customers that are active, and those that have already cancelled.

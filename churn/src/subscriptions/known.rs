@@ -106,13 +106,16 @@ impl<'a> SubscriptionHistory<'a> {
         let started = move |stored: &&Stored| stored.start <= as_of;
         self.subscriptions.stored_of(customer).iter().take_while(started).map(move |stored| {
             let is_cancelled = stored.known_at <= as_of;
-            let has_come = stored.known_at == NONE && (stored.end <= as_of || ends_known == EndsKnown::AtStart);
-            let is_known = stored.end != NONE && (is_cancelled || has_come);
+            let has_come = stored.known_at == NONE && stored.end <= as_of;
+            // With fixed terms every end is known. If it were known of those alone who have not cancelled, its absence would tell who
+            // will.
+            let is_known = stored.end != NONE && (is_cancelled || has_come || ends_known == EndsKnown::AtStart);
             let known = Known {
                 start: stored.start,
                 end: KnownEnd(if is_known { stored.end } else { NONE }),
                 is_cancelled,
-                reason: stored.reason.filter(|_| is_known),
+                // Why a term ends is not known before it has, or before it is cancelled.
+                reason: stored.reason.filter(|_| is_known && (is_cancelled || stored.end <= as_of)),
                 plan: stored.plan,
                 subscription: stored.subscription,
                 is_trial: stored.is_trial,

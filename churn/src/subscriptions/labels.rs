@@ -1,11 +1,20 @@
 //! The status of customers on a day, and the label of the active ones: does the spell end in the window?
 
+#[cfg(feature = "train")]
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+#[cfg(feature = "train")]
+use super::EndsKnown;
+#[cfg(feature = "train")]
+use super::features::days_to_renewal;
 use super::known::{Known, SubscriptionHistory};
 use super::timeline::Timeline;
 use super::{EndReason, NONE, Subscriptions};
 use crate::day::Day;
+#[cfg(feature = "train")]
+use crate::error::invalid_parameter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::labels::LabelConfig;
 use crate::objects::names;
@@ -123,8 +132,7 @@ pub fn subscription_labels(
         Some((churned, churned.then(|| cause(&periods, spell.end))))
     };
     let outcomes = parallel::map(subscriptions.customers(), outcome);
-    let mut labels =
-        SubscriptionLabels { customer_ids: Vec::new(), churned: Vec::new(), causes: Vec::new(), customers: Vec::new() };
+    let mut labels = SubscriptionLabels::none();
     for (customer, outcome) in outcomes.into_iter().enumerate() {
         let Some((churned, cause)) = outcome else { continue };
         labels.customer_ids.push(subscriptions.ids().get(customer).to_owned());
@@ -137,6 +145,68 @@ pub fn subscription_labels(
         return Err(Error::new(ErrorKind::NoCustomers, message));
     }
     Ok(labels)
+}
+
+/// The labels of the active customers so many days before each renewal, by day: churned if the spell ends by the end of the term. Only
+/// renewals whose outcome the data decides.
+#[cfg(feature = "train")]
+pub(crate) fn renewal_labels(
+    subscriptions: &Subscriptions,
+    days: i32,
+    config: &LabelConfig,
+) -> Result<BTreeMap<Day, SubscriptionLabels>> {
+    if subscriptions.ends_known() != EndsKnown::AtStart {
+        let expected =
+            "left out, or subscriptions that are read with ends_known = at_start: only then renewals are known before";
+        return Err(invalid_parameter("before_renewal_days", days, expected));
+    }
+    let later = subscriptions.known_at(subscriptions.last_day());
+    let decided = subscriptions.last_day().number() - config.allowed_gap_days;
+    let of_customer = |customer: usize| {
+        let periods: Vec<Known> = later.known(customer).collect();
+        let mut timeline = Timeline::default();
+        timeline.fill(&periods, config.allowed_gap_days);
+        let mut found: Vec<(i32, bool, Option<EndReason>)> = Vec::new();
+        for stored in subscriptions.stored_of(customer).iter().filter(|stored| !stored.is_trial && stored.end != NONE) {
+            let at = stored.end - days;
+            if at < stored.start || stored.end > decided || found.iter().any(|row| row.0 == at) {
+                continue;
+            }
+            let then = subscriptions.known_at(Day::new(at).expect("a day of a period"));
+            // An announced end is no renewal, and others of the customer may come first.
+            if SubscriptionStatus::of(then.known(customer), at) != SubscriptionStatus::Active
+                || days_to_renewal(&then, customer) != Some(days)
+            {
+                continue;
+            }
+            let Some(spell) = timeline.spell_at(at) else { continue };
+            let churned = spell.end <= stored.end;
+            found.push((at, churned, churned.then(|| cause(&periods, spell.end))));
+        }
+        found
+    };
+    let mut labels: BTreeMap<Day, SubscriptionLabels> = BTreeMap::new();
+    for (customer, rows) in parallel::map(subscriptions.customers(), of_customer).into_iter().enumerate() {
+        for (at, churned, cause) in rows {
+            let of_day =
+                labels.entry(Day::new(at).expect("a day of a period")).or_insert_with(SubscriptionLabels::none);
+            of_day.customer_ids.push(subscriptions.ids().get(customer).to_owned());
+            of_day.churned.push(churned);
+            of_day.causes.push(cause);
+            of_day.customers.push(customer);
+        }
+    }
+    if labels.is_empty() {
+        let message = format!("no renewal is decided by {}: nobody to label", subscriptions.last_day());
+        return Err(Error::new(ErrorKind::NoCustomers, message));
+    }
+    Ok(labels)
+}
+
+impl SubscriptionLabels {
+    fn none() -> Self {
+        SubscriptionLabels { customer_ids: Vec::new(), churned: Vec::new(), causes: Vec::new(), customers: Vec::new() }
+    }
 }
 
 /// The reason of the paid period that ends with the spell; of several, of the one with the largest amount, then of the one that

@@ -16,14 +16,14 @@ mod timeline;
 
 use serde::Serialize;
 
-pub(crate) use features::{FeatureColumns, PLAN, active_and_cancelled, wording};
+#[cfg(feature = "train")]
+pub(crate) use features::plan_levels;
+pub(crate) use features::{FeatureColumns, PLAN, active_and_cancelled, current_plans, days_to_renewal, wording};
 pub use features::{SUBSCRIPTION_FEATURES, SubscriptionFeature, subscription_features};
-#[cfg(feature = "train")]
-pub(crate) use features::{current_plans, plan_levels};
 pub use known::{KnownPeriod, SubscriptionHistory};
-#[cfg(feature = "train")]
-pub(crate) use labels::latest_cutoff;
 pub use labels::{SubscriptionLabels, SubscriptionStatus, subscription_labels};
+#[cfg(feature = "train")]
+pub(crate) use labels::{latest_cutoff, renewal_labels};
 pub use movements::{Movement, MovementValues, movements};
 pub use presets::SubscriptionPreset;
 pub use read::{SubscriptionColumns, SubscriptionOptions};
@@ -151,6 +151,8 @@ pub struct Subscriptions {
     ends_known: EndsKnown,
     first_day: Day,
     last_day: Day,
+    /// True if the last day was given by the caller.
+    is_last_day_given: bool,
     report: IngestReport,
 }
 
@@ -252,7 +254,10 @@ impl Subscriptions {
         for customer in 0..ids.len() {
             starts[customer + 1] += starts[customer];
         }
-        let periods: Vec<Stored> = keyed.into_iter().map(|(_, period)| period).collect();
+        let mut periods: Vec<Stored> = keyed.into_iter().map(|(_, period)| period).collect();
+        for customer in 0..ids.len() {
+            known_when_it_goes_on(&mut periods[starts[customer]..starts[customer + 1]]);
+        }
         let day = |number: i32| Day::new(number).expect("days of periods are days");
         let first = periods.iter().map(|period| period.start).min().expect("there is a period");
         let known_day = |period: &Stored| match (period.known_at, ends_known) {
@@ -270,6 +275,7 @@ impl Subscriptions {
             ends_known,
             first_day: day(first),
             last_day: last_day.unwrap_or_else(|| day(latest)),
+            is_last_day_given: last_day.is_some(),
             report,
         })
     }
@@ -298,6 +304,10 @@ impl Subscriptions {
     /// The last day that the data covers.
     pub fn last_day(&self) -> Day {
         self.last_day
+    }
+
+    pub(crate) fn last_day_was_given(&self) -> bool {
+        self.is_last_day_given
     }
 
     /// The day on which the end of a period without a `known_at` is known.
@@ -371,14 +381,28 @@ impl Subscriptions {
         for customer in 0..self.customers() {
             for (stored, known) in history.stored_and_known(customer) {
                 let mut period = self.period(customer, stored);
-                if known.end.is_none() {
-                    (period.end_date, period.known_at, period.end_reason) = (None, None, None);
-                }
+                period.end_date = period.end_date.filter(|_| !known.end.is_none());
+                period.known_at = period.known_at.filter(|_| known.is_cancelled);
+                period.end_reason = period.end_reason.filter(|_| known.reason.is_some());
                 rows.push(Row { line: rows.len() as u64 + 1, period });
             }
         }
         let report = IngestReport { rows: rows.len() as u64, ..IngestReport::default() };
         Subscriptions::build(rows, self.ends_known, Some(day), report)
+    }
+}
+
+/// An end on which another period of the customer starts is known at the latest when it comes. Files often bear the day of the last
+/// cancellation in every row of a subscription; the rows before it would seem to run until then.
+fn known_when_it_goes_on(periods: &mut [Stored]) {
+    for i in 0..periods.len() {
+        let Stored { end, known_at, .. } = periods[i];
+        if known_at != NONE && known_at > end {
+            let at = periods.partition_point(|period| period.start < end);
+            if periods.get(at).is_some_and(|next| next.start == end && !next.is_trial) {
+                periods[i].known_at = end;
+            }
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Movement {
     pub month: Day,
     /// Numbers of customers: start + new + reactivation − churn = end. Customers who pay more or less are there before and after.
     pub customers: MovementValues,
-    /// Amounts per month: start + new + expansion + reactivation − contraction − churn = end. Each is an exact sum, rounded once.
+    /// Amounts per month: start + new + expansion + reactivation − contraction − churn = end. Each is an exact sum, rounded to billionths.
     pub amounts: MovementValues,
     /// (start − contraction − churn) / start of the amounts; none if nothing was there.
     pub gross_retention: Option<f64>,
@@ -168,7 +168,7 @@ pub fn movements(subscriptions: &Subscriptions, allowed_gap_days: i32) -> Result
             end: value(&to),
         };
         let customers = values(|part| part.customers as f64);
-        let amounts = values(|part| part.amount.value());
+        let amounts = values(|part| without_residue(part.amount.value()));
         let kept = from.amount.minus(sums.contraction.amount).minus(sums.churn.amount);
         let of_start = |amount: Fixed| (amounts.start > 0.0).then(|| amount.value() / amounts.start);
         Movement {
@@ -190,6 +190,12 @@ pub(super) fn check_gap(allowed_gap_days: i32) -> Result<()> {
         0..=3650 => Ok(()),
         days => Err(invalid_parameter("allowed_gap_days", days, "0 to 3650 days")),
     }
+}
+
+/// Rounds an amount to billionths, so that 19.99 + 45.21 is 65.2 as on paper and not what doubles make of it.
+fn without_residue(amount: f64) -> f64 {
+    const PARTS: f64 = 1e9;
+    if amount.abs() < 1e6 { (amount * PARTS).round() / PARTS } else { amount }
 }
 
 fn day(number: i32) -> Day {

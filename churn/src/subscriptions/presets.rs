@@ -8,6 +8,8 @@ mod chartmogul;
 mod recurly;
 mod stripe;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use chartmogul::end_trials;
@@ -115,6 +117,7 @@ impl Layout {
                 return unpaid;
             }
             Layout::Export(Export { preset: SubscriptionPreset::Chartmogul, .. }) => end_trials(rows),
+            Layout::Export(export) if export.bills_by_plan() => export.to_months(rows),
             _ => (),
         }
         0
@@ -128,10 +131,12 @@ pub(super) struct Export {
     /// The currency of the rows so far.
     currency: Option<String>,
     invoices: Vec<Invoice>,
+    /// The billing periods of the running subscriptions of each plan, where the export gives a price without its period.
+    intervals: BTreeMap<Option<String>, BTreeMap<(Unit, i32), u64>>,
 }
 
 /// A unit of billing periods.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Unit {
     Day,
     Week,
@@ -162,15 +167,15 @@ impl Unit {
 
     /// The length of a billing period of whole months or weeks. Who subscribed on the 31st is billed on the last day of shorter
     /// months, so either day may be cut.
-    fn between(start: Day, end: Day) -> Option<(Unit, f64)> {
+    fn between(start: Day, end: Day) -> Option<(Unit, i32)> {
         let ((from_year, from_month, from), (to_year, to_month, to)) = (start.ymd(), end.ymd());
         let months = (to_year - from_year) * 12 + to_month as i32 - from_month as i32;
         let is_last = |day: Day| day.plus(1).ymd().2 == 1;
         let fits = from == to || (is_last(end) && from > to) || (is_last(start) && to > from);
         let days = end.number() - start.number();
         match (months >= 1 && fits, days > 0 && days % 7 == 0) {
-            (true, _) => Some((Unit::Month, f64::from(months))),
-            (_, true) => Some((Unit::Week, f64::from(days / 7))),
+            (true, _) => Some((Unit::Month, months)),
+            (_, true) => Some((Unit::Week, days / 7)),
             _ => None,
         }
     }
@@ -209,12 +214,18 @@ impl Contract {
         let mut start = self.start;
         if let Some(trial_end) = self.trial.1 {
             let begin = self.trial.0.unwrap_or(start);
+            // What was paid before the trial.
+            if begin > start {
+                periods.push(Period { amount: self.amount, ..period(start, Some(begin), false) });
+            }
             if self.end.is_some_and(|end| end <= trial_end) {
                 let reason = Some(EndReason::TrialNotConverted);
-                return vec![Period { known_at, end_reason: reason, ..period(begin, self.end, true) }];
+                periods.push(Period { known_at, end_reason: reason, ..period(begin, self.end, true) });
+                return periods;
             }
             if self.is_in_trial {
-                return vec![period(begin, None, true)];
+                periods.push(period(begin, None, true));
+                return periods;
             }
             periods.push(period(begin, Some(trial_end), true));
             start = trial_end;
@@ -231,7 +242,8 @@ fn refuse(message: String) -> RowError {
 
 impl Export {
     fn new(preset: SubscriptionPreset, names: &[String]) -> Result<Self> {
-        let export = Export { preset, names: names.to_vec(), currency: None, invoices: Vec::new() };
+        let export =
+            Export { preset, names: names.to_vec(), currency: None, invoices: Vec::new(), intervals: BTreeMap::new() };
         let needed: &[&[&str]] = match preset {
             SubscriptionPreset::Stripe => {
                 &[&["id"], &["Customer ID"], &["Status"], &["Start Date (UTC)", "Created (UTC)"]]
@@ -326,6 +338,37 @@ impl Export {
         match Unit::of(&unit_text) {
             Some(unit) if count > 0.0 => Ok(Some(unit.per_month(price, count))),
             _ => Err(refuse(format!("{} is {unit_text:?} × {count}; expected day, week, month or year", unit[0]))),
+        }
+    }
+
+    /// True if prices are those of a billing period that the export does not name.
+    fn bills_by_plan(&self) -> bool {
+        match self.preset {
+            SubscriptionPreset::Recurly => true,
+            SubscriptionPreset::Chargebee => self.at(&["subscriptions.billing_period", "billing_period"]).is_none(),
+            _ => false,
+        }
+    }
+
+    /// Notes the billing period of a running subscription.
+    fn note_interval(&mut self, plan: Option<String>, (start, end): (Option<Day>, Option<Day>)) {
+        if let (Some(start), Some(end)) = (start, end)
+            && let Some(interval) = Unit::between(start, end)
+        {
+            *self.intervals.entry(plan).or_default().entry(interval).or_default() += 1;
+        }
+    }
+
+    /// Brings prices to a month by the most frequent billing period of the plan's running subscriptions. The last billing period of one
+    /// that has ended may be cut short: an amount that is derived from it would tell who has left. Without a running subscription of
+    /// the plan nobody has an amount.
+    fn to_months(&self, rows: &mut [Row]) {
+        for Row { period, .. } in rows {
+            let intervals = self.intervals.get(&period.plan);
+            let usual = intervals
+                .and_then(|of| of.iter().max_by_key(|&(interval, count)| (*count, std::cmp::Reverse(*interval))));
+            period.amount =
+                period.amount.zip(usual).map(|(price, (&(unit, count), _))| unit.per_month(price, f64::from(count)));
         }
     }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 use serde::Serialize;
 
 use super::presets::Layout;
-use super::{EndReason, EndsKnown, Period, Row, SubscriptionPreset, Subscriptions, check_period, overlapping};
+use super::{EndReason, EndsKnown, Period, Row, SubscriptionPreset, Subscriptions, check_period, lines, overlapping};
 use crate::day::Day;
 use crate::error::{Result, invalid_parameter};
 use crate::events::{
@@ -24,6 +24,8 @@ pub struct SubscriptionOptions {
     pub preset: Option<SubscriptionPreset>,
     /// The day on which the end of a period without a `known_at` is known.
     pub ends_known: EndsKnown,
+    /// True if `end_date` is the last day of a period and not the first day after it.
+    pub inclusive_ends: bool,
     /// The last day that the data covers; periods that start later are left out and counted. None for the latest day on which
     /// anything became known.
     pub last_day: Option<Day>,
@@ -53,7 +55,7 @@ pub struct SubscriptionOptions {
 
 objects! {
     @default SubscriptionOptions {
-        columns, preset, ends_known, last_day, reasons, date_format, delimiter, on_bad_row, max_bad_share, encoding, skip_lines,
+        columns, preset, ends_known, inclusive_ends, last_day, reasons, date_format, delimiter, on_bad_row, max_bad_share, encoding, skip_lines,
         decimal, thousands, currency, null_values
     }
 }
@@ -64,6 +66,7 @@ impl Default for SubscriptionOptions {
             columns: SubscriptionColumns::default(),
             preset: None,
             ends_known: EndsKnown::AtEnd,
+            inclusive_ends: false,
             last_day: None,
             reasons: BTreeMap::new(),
             date_format: None,
@@ -245,7 +248,10 @@ impl<'a> Reading<'a> {
             Err(refusal) => return self.refuse(line, refusal),
         };
         let mut checked = Vec::new();
-        for period in periods {
+        for mut period in periods {
+            if self.options.inclusive_ends {
+                period.end_date = period.end_date.map(|end| end.plus(1));
+            }
             match check_period(&period) {
                 Ok(true) => checked.push(Row { line, period }),
                 Ok(false) => (),
@@ -266,16 +272,26 @@ impl<'a> Reading<'a> {
 
     fn finish(mut self) -> Result<Subscriptions> {
         self.report.ignored += std::mem::take(&mut self.layout).finish(&mut self.rows);
+        for Row { line, period } in std::mem::take(&mut self.rows) {
+            match check_period(&period) {
+                Ok(true) => self.rows.push(Row { line, period }),
+                Ok(false) => (),
+                Err(message) => self.refuse(line, (BadRowReason::InvalidPeriod, message)),
+            }
+        }
         let overlaps = overlapping(&mut self.rows);
-        let mut lines: Vec<u64> = overlaps.iter().map(|overlap| overlap.0).collect();
-        lines.sort_unstable();
-        lines.dedup();
-        self.rows.retain(|row| lines.binary_search(&row.line).is_err());
-        for (line, message) in overlaps {
-            self.refuse(line, (BadRowReason::OverlappingPeriods, message));
+        let mut refused: Vec<u64> = overlaps.iter().map(|overlap| overlap.0).collect();
+        refused.sort_unstable();
+        refused.dedup();
+        self.rows.retain(|row| refused.binary_search(&row.line).is_err());
+        for line in refused {
+            let (_, message) = overlaps.iter().find(|overlap| overlap.0 == line).expect("the line of an overlap");
+            self.refuse(line, (BadRowReason::OverlappingPeriods, message.clone()));
         }
         self.report.bad_rows.sort_by_key(|row| row.line);
-        self.report.good = self.report.rows - self.report.bad - self.report.ignored;
+        // Refused rows may be one row with two periods, so the others are counted.
+        self.report.good = lines(&self.rows);
+        self.report.ignored = self.report.rows - self.report.bad.min(self.report.rows) - self.report.good;
         // An invoice pays for a term, so its end is known.
         let ends_known = match self.options.preset {
             Some(SubscriptionPreset::StripeInvoices) => EndsKnown::AtStart,
@@ -340,7 +356,10 @@ impl Fields<'_, '_> {
         };
         number.and_then(|number| checked_amount(number).ok()).map(Some).ok_or_else(|| {
             let shown = quote_for_message(text.as_bytes());
-            (BadRowReason::InvalidAmount, format!("{column} {shown} is not a number within ±10^12"))
+            let message = format!(
+                "{column} {shown} is not a number within ±10^12; decimal, thousands and currency say how amounts are written"
+            );
+            (BadRowReason::InvalidAmount, message)
         })
     }
 

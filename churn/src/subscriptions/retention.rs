@@ -149,8 +149,9 @@ pub fn retention(subscriptions: &Subscriptions, by: RetentionBy, allowed_gap_day
         }
     }
     if groups.is_empty() {
+        let what = if by == RetentionBy::Plan { "no spell with a plan" } else { "no spell" };
         let message = format!(
-            "no spell begins by {}, {allowed_gap_days} days before the end of the data",
+            "{what} begins by {}, {allowed_gap_days} days before the end of the data",
             subscriptions.last_day().plus(-allowed_gap_days)
         );
         return Err(Error::new(ErrorKind::NoCustomers, message));

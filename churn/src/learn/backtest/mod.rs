@@ -200,6 +200,8 @@ pub fn backtest_with_rows<'a>(
 ) -> Result<Backtest> {
     let input = input.into();
     config.check()?;
+    #[cfg(feature = "subscriptions")]
+    crate::labels::refuse_of_subscriptions(&config.training.labels)?;
     if input.include_inactive {
         let expected = "false in a backtest; active_within_days = none judges customers of any silence";
         return Err(invalid_parameter("include_inactive", true, expected));

@@ -2,7 +2,7 @@
 
 use super::super::read::Fields;
 use super::super::{EndReason, Period};
-use super::{Contract, Export, Refusable, Unit, refuse};
+use super::{Contract, Export, Refusable, refuse};
 
 /// A column of Chargebee, whose exports by the API have the prefix.
 macro_rules! both {
@@ -43,19 +43,19 @@ impl Export {
                 | "non_compliant_customer"
                 | "tax_calculation_failed"
                 | "currency_incompatible_with_gateway" => EndReason::Other,
-                _ => fields.given_reason(&text).unwrap_or(EndReason::Voluntary),
+                _ => fields.given_reason(&text).unwrap_or(EndReason::Other),
             },
         };
         let quantity = self.number(fields, &both!("plan_quantity"))?.unwrap_or(1.0);
         let price = self.number(fields, &both!("plan_unit_price"))?.map(|price| price * quantity);
-        let amount = match (price, self.text(fields, &both!("billing_period"))?, term) {
-            (price, Some(_), _) => {
-                self.monthly(fields, price, &both!("billing_period_unit"), &both!("billing_period"))?
+        let amount = match self.bills_by_plan() {
+            true => {
+                if status != "cancelled" && status != "in trial" {
+                    self.note_interval(self.text(fields, &both!("plan_id"))?, term);
+                }
+                price
             }
-            (Some(price), None, (Some(start), Some(end))) => {
-                Unit::between(start, end).map(|(unit, count)| unit.per_month(price, count))
-            }
-            _ => None,
+            false => self.monthly(fields, price, &both!("billing_period_unit"), &both!("billing_period"))?,
         };
         let contract = Contract {
             customer: self.customer(fields, &["customers.id", "subscriptions.customer_id", "customer_id"])?,

@@ -15,6 +15,7 @@ impl Export {
         if !trial && self.is_true(fields, &["IS_FREE"])? {
             return Ok(Vec::new());
         }
+        self.check_currency(fields, &["CURRENCY"])?;
         Ok(vec![Period {
             customer_id: self.customer(fields, &["CUSTOMER_UUID"])?,
             start_date: self.start(fields, &["START_DATE"])?,

@@ -2,7 +2,7 @@
 
 use super::super::read::Fields;
 use super::super::{EndReason, Period};
-use super::{Contract, Export, Refusable, Unit, refuse};
+use super::{Contract, Export, Refusable, refuse};
 
 impl Export {
     pub(super) fn recurly(&mut self, fields: &Fields<'_, '_>) -> Refusable<Vec<Period>> {
@@ -18,18 +18,11 @@ impl Export {
         let (begin, until) =
             (self.day(fields, &["current_period_started_at"])?, self.day(fields, &["current_period_ends_at"])?);
         let is_trial_running = trial.1.is_some() && begin == trial.0 && state != "expired";
-        // The export does not say how long a billing period is, but the current one has days. That of a trial has another
-        // length, and one that was cut short by the end has lost it.
-        let amount = match (self.number(fields, &["total_recurring_amount"])?, begin, until) {
-            (Some(price), Some(begin), Some(until)) if Some(begin) != trial.0 => match Unit::between(begin, until) {
-                Some((unit, count)) => Some(unit.per_month(price, count)),
-                None if state != "expired" && until > begin => {
-                    Some(Unit::Day.per_month(price, f64::from(until.number() - begin.number())))
-                }
-                None => None,
-            },
-            _ => None,
-        };
+        // The current period of a trial has another length, and that of an ended subscription may be cut short.
+        if state != "expired" && begin != trial.0 {
+            self.note_interval(self.text(fields, &["plan_code"])?, (begin, until));
+        }
+        let amount = self.number(fields, &["total_recurring_amount"])?;
         let known = [
             ("Canceled", EndReason::Voluntary),
             ("Non-payment", EndReason::Involuntary),
@@ -62,7 +55,7 @@ impl Export {
     /// A version of a subscription is a period. A version in the state canceled says since when the end is known.
     pub(super) fn recurly_version(&mut self, fields: &Fields<'_, '_>) -> Refusable<Vec<Period>> {
         let state = self.text(fields, &["subscription_state"])?.unwrap_or_default().to_ascii_lowercase();
-        if state == "expired" {
+        if ["expired", "future", "pending", "failed"].contains(&state.as_str()) {
             return Ok(Vec::new());
         }
         self.check_currency(fields, &["subscription_currency"])?;

@@ -90,7 +90,7 @@ impl Export {
         }
         let net = total - tax;
         let amount = match Unit::between(start, end) {
-            Some((unit, count)) => unit.per_month(net, count),
+            Some((unit, count)) => unit.per_month(net, f64::from(count)),
             None => Unit::Day.per_month(net, f64::from(end.number() - start.number())),
         };
         // A full discount leaves a subtotal, a trial does not.
@@ -130,16 +130,26 @@ pub(super) fn of_invoices(invoices: Vec<Invoice>, rows: &mut Vec<Row>) {
                 customer_id: customer.clone(),
                 start_date: invoice.start,
                 end_date: Some(invoice.end),
-                subscription_id: Some(subscription.clone()),
+                subscription_id: None,
                 plan: None,
                 amount: (!trial).then_some(invoice.amount),
                 known_at: None,
                 end_reason: None,
                 trial,
             };
-            add_invoice(Row { line: invoice.line, period }, first, rows);
+            // A change of the plan within a term is an invoice of its own for the difference, with its credit. Both are paid for, and
+            // nobody knew of the second before it came, so it is a period beside the first.
+            let is_beside = rows[first..].iter().any(|row| row.period.end_date > Some(invoice.start));
+            let subscription_id = match is_beside {
+                true => format!("{subscription} ({at})"),
+                false => subscription.clone(),
+            };
+            let period = Period { subscription_id: Some(subscription_id), ..period };
+            rows.push(Row { line: invoice.line, period });
         }
-        let Some(Row { period: ending, .. }) = rows[first..].last_mut() else { continue };
+        let Some(Row { period: ending, .. }) = rows[first..].iter_mut().max_by_key(|row| row.period.end_date) else {
+            continue;
+        };
         let end = ending.end_date.expect("an invoice has a term");
         let is_given_up = invoices.iter().any(|invoice| !invoice.is_paid && invoice.start == end);
         ending.end_reason = match (ending.trial && Some(end) <= last, is_given_up) {
@@ -148,24 +158,4 @@ pub(super) fn of_invoices(invoices: Vec<Invoice>, rows: &mut Vec<Row>) {
             (false, false) => None,
         };
     }
-}
-
-/// Adds the period of an invoice; the rows from `first` on are of the same subscription. An invoice inside the term before it
-/// is the difference for a change of the plan, so the rest of the term costs both; one that begins inside and ends later replaces the
-/// rest.
-fn add_invoice(row: Row, first: usize, rows: &mut Vec<Row>) {
-    let (start, end) = (row.period.start_date, row.period.end_date);
-    if let Some(before) = rows[first..].last_mut()
-        && before.period.end_date > Some(start)
-    {
-        let until = before.period.end_date;
-        before.period.end_date = Some(start);
-        if end <= until {
-            let sum = before.period.amount.unwrap_or_default() + row.period.amount.unwrap_or_default();
-            let rest = Period { end_date: until, amount: Some(sum), ..row.period };
-            rows.push(Row { line: row.line, period: rest });
-            return;
-        }
-    }
-    rows.push(row);
 }
