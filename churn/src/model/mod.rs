@@ -228,14 +228,25 @@ impl Model {
         let mut table = compute(&history, &customers, config)?;
         table.coverage = Some(coverage);
         table.include_inactive = input.include_inactive;
-        let computed = table.specs.len();
-        let joined = &self.document.features[computed..];
         check_allowed(input.allow)?;
         table.findings = check_scored(events, as_of);
-        match input.attributes {
+        self.join_and_check(&mut table, input.attributes, input.allow)?;
+        Ok(table)
+    }
+
+    /// Joins the columns that the model needs beside those of the table. Fails on findings that are errors and not allowed.
+    fn join_and_check(
+        &self,
+        table: &mut FeatureTable,
+        attributes: Option<(&Table, &str)>,
+        allow: &[String],
+    ) -> Result<()> {
+        let own = table.specs.len();
+        let joined = &self.document.features[own..];
+        match attributes {
             Some((attributes, customer_id)) => {
                 let Joined { matched, unknown } = table.join_as(attributes, customer_id, joined)?;
-                table.findings.extend(findings::joined(&table, computed, matched, &unknown));
+                table.findings.extend(findings::joined(table, own, matched, &unknown));
             }
             None if !joined.is_empty() => {
                 let names: Vec<&str> = joined.iter().map(|spec| spec.name.as_str()).collect();
@@ -246,8 +257,7 @@ impl Model {
             None => (),
         }
         sort_by_severity(&mut table.findings);
-        fail_on_errors(&table.findings, input.allow)?;
-        Ok(table)
+        fail_on_errors(&table.findings, allow)
     }
 
     /// Predicts the risk of each customer that the model's definition of churn covers at the end of `as_of`, by default the

@@ -7,10 +7,8 @@ use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::Events;
-use crate::features::{FeatureConfig, FeatureSpec, FeatureTable, Joined, compute, computed};
-use crate::findings::{
-    self, check_allowed, check_plans, check_subscriptions, check_usage, fail_on_errors, sort_by_severity,
-};
+use crate::features::{FeatureConfig, FeatureSpec, FeatureTable, compute, computed};
+use crate::findings::{check_allowed, check_plans, check_subscriptions, check_usage, fail_on_errors};
 use crate::input::SubscriptionInput;
 use crate::labels::LabelKind;
 use crate::subscriptions::{
@@ -89,23 +87,7 @@ impl Model {
         table.findings = found;
         table.coverage = Some(coverage);
         table.include_inactive = input.include_cancelled;
-        let own = table.specs.len();
-        let joined = &self.document.features[own..];
-        match input.attributes {
-            Some((attributes, customer_id)) => {
-                let Joined { matched, unknown } = table.join_as(attributes, customer_id, joined)?;
-                table.findings.extend(findings::joined(&table, own, matched, &unknown));
-            }
-            None if !joined.is_empty() => {
-                let names: Vec<&str> = joined.iter().map(|spec| spec.name.as_str()).collect();
-                let message =
-                    format!("the model also needs the columns {}: join a table that has them", names.join(", "));
-                return Err(Error::new(ErrorKind::FeatureMismatch, message));
-            }
-            None => (),
-        }
-        sort_by_severity(&mut table.findings);
-        fail_on_errors(&table.findings, input.allow)?;
+        self.join_and_check(&mut table, input.attributes, input.allow)?;
         Ok(table)
     }
 }
