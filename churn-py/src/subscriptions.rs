@@ -12,7 +12,7 @@ use pyo3::types::{PyCapsule, PyDict};
 use crate::arrow::Batches;
 use crate::convert::{config, date, optional_day, to_python};
 use crate::error::raise;
-use crate::events::CsvSource;
+use crate::events::{CsvSource, Events};
 use crate::ids::{IdTypeTracker, Ids};
 use crate::outgoing::{Outgoing, numbers};
 use crate::watch::PyObserver;
@@ -63,6 +63,33 @@ impl Subscriptions {
         let inner = watch
             .run(table.py(), |watch| churn::Subscriptions::from_arrow(batches.read_log(watch, &id, &seen), &options))?;
         Ok(Subscriptions { inner, ids: seen.ids() })
+    }
+
+    /// Takes each payment of a log for a fixed term.
+    ///
+    /// Parameters
+    /// ----------
+    /// payments : Events
+    ///     Events with an amount of 0 or less are no payments.
+    /// term_days : int
+    ///     The days that a payment is for, 1 to 3650.
+    ///
+    /// Returns
+    /// -------
+    /// Subscriptions
+    ///     Their ends are known at the start.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import churn
+    /// >>> payments = churn.read_csv(b"customer_id,event_date,amount\nanna,2024-01-01,30\nanna,2024-01-29,30\n")
+    /// >>> churn.Subscriptions.from_payments(payments, 30).status("2024-01-29")
+    /// {'anna': 'active'}
+    #[staticmethod]
+    fn from_payments(payments: &Bound<'_, Events>, term_days: i32) -> PyResult<Subscriptions> {
+        let (py, Events { inner: events, ids, .. }) = (payments.py(), payments.get());
+        let inner = py.detach(|| churn::Subscriptions::from_payments(events, term_days)).map_err(raise)?;
+        Ok(Subscriptions { inner, ids: ids.clone() })
     }
 
     fn __len__(&self) -> usize {

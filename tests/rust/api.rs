@@ -158,6 +158,7 @@ fn the_manifest_is_what_rust_exports() {
         "Subscriptions::from_periods" => |periods: Vec<Period>| -> Result<Subscriptions> {
             Subscriptions::from_periods(periods, EndsKnown::AtStart, None)
         },
+        "Subscriptions::from_payments" => Subscriptions::from_payments as fn(&Events, i32) -> Result<Subscriptions>,
         "Subscriptions::known_at" => Subscriptions::known_at as fn(&Subscriptions, Day) -> SubscriptionHistory<'_>,
         "Subscriptions::truncated" => Subscriptions::truncated as fn(&Subscriptions, Day) -> Result<Subscriptions>,
         "SubscriptionOptions" => SubscriptionOptions::default,

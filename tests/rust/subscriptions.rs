@@ -377,6 +377,31 @@ fn files_that_would_mislead_are_stopped() {
     is(format!("{honest}{stale}"), "{}", "duplicate_periods", "{}");
 }
 
+/// A log of payments with terms of 30 days. Worked by hand: Anna pays on time until the end; Bert pays 20 days late once, which is a hole of
+/// 20 days, and stops after his payment of 2024-03-21, whose term ends on 2024-04-20.
+#[test]
+fn payments_are_terms() {
+    let csv = "customer_id,event_date,amount\n\
+        anna,2024-01-01,30\nanna,2024-01-31,30\nanna,2024-03-01,30\nanna,2024-03-31,30\nanna,2024-04-30,30\nanna,2024-05-30,30\n\
+        bert,2024-01-01,60\nbert,2024-01-31,60\nbert,2024-03-21,60\nbert,2024-03-22,-60\n";
+    let subscriptions = Subscriptions::from_payments(&churn_tests::read(csv), 30).expect("payments");
+    assert_eq!(subscriptions.last_day(), day("2024-05-30"));
+    let config = LabelConfig { horizon_days: 30, allowed_gap_days: 20, ..LabelConfig::default() };
+    let labels = |on: &str| subscription_labels(&subscriptions, day(on), &config).expect("customers").churned;
+    assert_eq!(labels("2024-02-15"), [false, false]);
+    assert_eq!(labels("2024-03-25"), [false, true]);
+    let strict = LabelConfig { allowed_gap_days: 19, ..config.clone() };
+    let churned = subscription_labels(&subscriptions, day("2024-02-15"), &strict).expect("customers").churned;
+    assert_eq!(churned, [false, true]);
+    let table = subscription_features(&subscriptions.known_at(day("2024-02-15")), 20).expect("customers");
+    let amount = table.names().position(|name| name == "amount").expect("the amount");
+    assert_eq!(table.row("bert").expect("bert")[amount], 60.875);
+    assert_eq!(
+        Subscriptions::from_payments(&churn_tests::read(csv), 0).expect_err("no term").code(),
+        "invalid_parameter"
+    );
+}
+
 /// The day of the last cancellation in every row of a subscription, as a join writes it: the rows before it do not run until then.
 #[test]
 fn an_end_is_known_when_the_subscription_goes_on() {

@@ -9,6 +9,7 @@ mod features;
 mod known;
 mod labels;
 mod movements;
+mod payments;
 mod presets;
 mod read;
 mod retention;
