@@ -108,19 +108,16 @@ impl Layout {
         }
     }
 
-    /// Puts the periods in order after the last row. Returns the number of kept rows that became no period.
-    pub(super) fn finish(self, rows: &mut Vec<Row>) -> u64 {
+    /// Puts the periods in order after the last row.
+    pub(super) fn finish(self, rows: &mut Vec<Row>) {
         match self {
             Layout::Export(Export { preset: SubscriptionPreset::StripeInvoices, invoices, .. }) => {
-                let unpaid = invoices.iter().filter(|invoice| !invoice.is_paid).count() as u64;
                 of_invoices(invoices, rows);
-                return unpaid;
             }
             Layout::Export(Export { preset: SubscriptionPreset::Chartmogul, .. }) => end_trials(rows),
             Layout::Export(export) if export.bills_by_plan() => export.to_months(rows),
             _ => (),
         }
-        0
     }
 }
 

@@ -220,6 +220,13 @@ impl<'a> Reading<'a> {
         if !(0.0..=1.0).contains(&options.max_bad_share) {
             return Err(invalid_parameter("max_bad_share", options.max_bad_share, "a share from 0 to 1"));
         }
+        if options.inclusive_ends && options.preset.is_some() {
+            return Err(invalid_parameter(
+                "inclusive_ends",
+                true,
+                "false with a preset, which knows what its ends mean",
+            ));
+        }
         let form = Form {
             dates: DateParser::new(options.date_format.as_deref())?,
             numbers: NumberFormat::new(options.decimal, options.thousands, options.currency)?,
@@ -233,7 +240,6 @@ impl<'a> Reading<'a> {
     fn row<'t>(&mut self, line: u64, fields: usize, field: impl Fn(usize) -> &'t [u8]) {
         self.report.rows += 1;
         if (0..fields).all(|i| field(i).trim_ascii().is_empty()) {
-            self.report.ignored += 1;
             return;
         }
         if fields != self.columns {
@@ -258,8 +264,6 @@ impl<'a> Reading<'a> {
                 Err(message) => return self.refuse(line, (BadRowReason::InvalidPeriod, message)),
             }
         }
-        // A row whose periods cover no day, or that is no period of the export.
-        self.report.ignored += u64::from(checked.is_empty());
         self.rows.append(&mut checked);
     }
 
@@ -271,27 +275,24 @@ impl<'a> Reading<'a> {
     }
 
     fn finish(mut self) -> Result<Subscriptions> {
-        self.report.ignored += std::mem::take(&mut self.layout).finish(&mut self.rows);
-        for Row { line, period } in std::mem::take(&mut self.rows) {
-            match check_period(&period) {
-                Ok(true) => self.rows.push(Row { line, period }),
-                Ok(false) => (),
-                Err(message) => self.refuse(line, (BadRowReason::InvalidPeriod, message)),
-            }
+        std::mem::take(&mut self.layout).finish(&mut self.rows);
+        // A row of the file may be two periods, so rows are refused by their lines.
+        let mut refused: BTreeMap<u64, RowError> = BTreeMap::new();
+        self.rows.retain(|Row { line, period }| {
+            check_period(period).unwrap_or_else(|message| {
+                refused.insert(*line, (BadRowReason::InvalidPeriod, message));
+                false
+            })
+        });
+        for (line, message) in overlapping(&mut self.rows) {
+            refused.entry(line).or_insert((BadRowReason::OverlappingPeriods, message));
         }
-        let overlaps = overlapping(&mut self.rows);
-        let mut refused: Vec<u64> = overlaps.iter().map(|overlap| overlap.0).collect();
-        refused.sort_unstable();
-        refused.dedup();
-        self.rows.retain(|row| refused.binary_search(&row.line).is_err());
-        for line in refused {
-            let (_, message) = overlaps.iter().find(|overlap| overlap.0 == line).expect("the line of an overlap");
-            self.refuse(line, (BadRowReason::OverlappingPeriods, message.clone()));
-        }
+        self.rows.retain(|row| !refused.contains_key(&row.line));
+        refused.into_iter().for_each(|(line, refusal)| self.refuse(line, refusal));
         self.report.bad_rows.sort_by_key(|row| row.line);
-        // Refused rows may be one row with two periods, so the others are counted.
+        // The others are blank, cover no day, or are no period of the export.
         self.report.good = lines(&self.rows);
-        self.report.ignored = self.report.rows - self.report.bad.min(self.report.rows) - self.report.good;
+        self.report.ignored = self.report.rows - self.report.bad - self.report.good;
         // An invoice pays for a term, so its end is known.
         let ends_known = match self.options.preset {
             Some(SubscriptionPreset::StripeInvoices) => EndsKnown::AtStart,

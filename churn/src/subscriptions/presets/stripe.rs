@@ -124,6 +124,7 @@ pub(super) fn of_invoices(invoices: Vec<Invoice>, rows: &mut Vec<Row>) {
         invoices.sort_by_key(|invoice| (invoice.start, invoice.end, invoice.line));
         let paid: Vec<&Invoice> = invoices.iter().filter(|invoice| invoice.is_paid).collect();
         let first = rows.len();
+        let mut paid_until = None;
         for (at, invoice) in paid.iter().enumerate() {
             let trial = at == 0 && invoice.is_free;
             let period = Period {
@@ -139,11 +140,11 @@ pub(super) fn of_invoices(invoices: Vec<Invoice>, rows: &mut Vec<Row>) {
             };
             // A change of the plan within a term is an invoice of its own for the difference, with its credit. Both are paid for, and
             // nobody knew of the second before it came, so it is a period beside the first.
-            let is_beside = rows[first..].iter().any(|row| row.period.end_date > Some(invoice.start));
-            let subscription_id = match is_beside {
+            let subscription_id = match paid_until > Some(invoice.start) {
                 true => format!("{subscription} ({at})"),
                 false => subscription.clone(),
             };
+            paid_until = paid_until.max(Some(invoice.end));
             let period = Period { subscription_id: Some(subscription_id), ..period };
             rows.push(Row { line: invoice.line, period });
         }
