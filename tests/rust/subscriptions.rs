@@ -538,6 +538,38 @@ fn the_published_movements_are_reproduced() {
     assert_eq!(rows, 417);
 }
 
+/// The example of `docs/subscriptions.md`.
+#[test]
+fn the_example_of_the_documentation_holds() {
+    let text = std::fs::read_to_string(vector_path("").join("../../docs/subscriptions.md")).expect("the page");
+    let csv = text.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the example");
+    let subscriptions = read(csv, &SubscriptionOptions::default());
+    let months = movements(&subscriptions, 30).expect("months");
+    let rows: Vec<[f64; 5]> = months
+        .iter()
+        .map(|month| {
+            let MovementValues { start, new, expansion, churn, end, .. } = month.amounts;
+            [start, new, expansion, churn, end]
+        })
+        .collect();
+    let expected = [
+        [0.0, 30.0, 0.0, 0.0, 30.0],
+        [30.0, 0.0, 0.0, 0.0, 30.0],
+        [30.0, 0.0, 10.0, 10.0, 30.0],
+        [30.0, 5.0, 0.0, 0.0, 35.0],
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(
+        months.iter().map(|month| month.net_retention).collect::<Vec<_>>(),
+        [None, Some(1.0), Some(1.0), Some(1.0)]
+    );
+    // 31 March lies 30 days before 30 April, not less.
+    assert_eq!(months.iter().map(|month| month.provisional).collect::<Vec<_>>(), [false, false, false, true]);
+    let config = LabelConfig { horizon_days: 30, ..LabelConfig::default() };
+    let labels = subscription_labels(&subscriptions, day("2024-03-01"), &config).expect("customers");
+    assert_eq!((labels.customer_ids, labels.churned), (vec!["anna".to_owned(), "bert".to_owned()], vec![false, true]));
+}
+
 /// IBM's Telco data as periods of months of 30 days: `shared/golden/survival.json`, and the intervals of lifelines 0.30.3.
 #[test]
 fn retention_is_that_of_lifelines() {
