@@ -60,9 +60,9 @@ names! { RetentionBy { All, Cohort, Plan } }
 /// log(−log S) (Kalbfleisch and Prentice, *The Statistical Analysis of Failure Time Data*, 1980).
 ///
 /// ```
-/// // Of three, one ends after 1, one is seen for 2, one ends after 3: S(1) = 2/3, S(3) = 2/3 · 0.
-/// let curve = churn::kaplan_meier(&[1.0, 2.0, 3.0], &[true, false, true])?;
-/// assert_eq!((curve.len(), curve[0].survival, curve[1].survival), (2, 2.0 / 3.0, 0.0));
+/// // Of four, one ends after 1, one is seen for 2, one ends after 3: S(1) = 1 − 1/4, S(3) = 3/4 · (1 − 1/2).
+/// let curve = churn::kaplan_meier(&[1.0, 2.0, 3.0, 4.0], &[true, false, true, false])?;
+/// assert_eq!((curve.len(), curve[0].survival, curve[1].survival), (2, 0.75, 0.375));
 /// # Ok::<(), churn::Error>(())
 /// ```
 ///
