@@ -11,12 +11,12 @@ impl Subscriptions {
     /// Takes each payment of a log for a fixed term of `term_days` days, 1 to 3650: a period that begins on the day of the payment, or at
     /// the end of the term before if that was paid in advance. The amount per month is that of the payment, divided by the months
     /// of the term. Events with an amount of 0 or less, such as refunds, are no payments; those without an amount are payments of an
-    /// unknown one. Ends are known at the start. A customer who pays late is not gone for `allowed_gap_days`.
+    /// unknown one. Ends are known at the start. The last day is that of the last event; a term that begins later is left out. A customer who pays late is not gone for `allowed_gap_days`.
     ///
     /// ```
     /// use churn::{Events, ReadOptions, Subscriptions};
     /// // Worked by hand: terms of 30 days. Anna pays two days early, so her second term begins when the first ends.
-    /// let csv = "customer_id,event_date,amount\nanna,2024-01-01,30\nanna,2024-01-29,30\nbert,2024-01-01,30\nbert,2024-01-05,-30\n";
+    /// let csv = "customer_id,event_date,amount\nanna,2024-01-01,30\nanna,2024-01-29,30\nbert,2024-01-01,30\nbert,2024-02-05,-30\n";
     /// let payments = Events::from_csv(csv.as_bytes(), &ReadOptions::default())?;
     /// let subscriptions = Subscriptions::from_payments(&payments, 30)?;
     /// let periods: Vec<_> = subscriptions.periods().collect();
