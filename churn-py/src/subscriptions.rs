@@ -310,13 +310,13 @@ pub(crate) fn labels_of(
 ///     The names of the columns in the file, by `customer_id`, `start_date`, `end_date`, `subscription_id`, `plan`, `amount`,
 ///     `known_at`, `end_reason`, `trial`.
 /// ends_known : {"at_end", "at_start"}, default "at_end"
-///     When the end of a period without a `known_at` is known: when it has come, or, for fixed terms, from the start.
+///     The day on which the end of a period without a `known_at` is known: the end itself, or for fixed terms the start.
 /// inclusive_ends : bool, default False
 ///     True if `end_date` is the last day of a period and not the first day after it.
 /// last_day : date or str, optional
 ///     The last day that the data covers; the latest day on which anything became known if left out.
 /// reasons : dict, optional
-///     What the texts of `end_reason` mean: `"voluntary"`, `"involuntary"`, `"trial_not_converted"` or `"other"`.
+///     The causes of the texts of `end_reason`: `"voluntary"`, `"involuntary"`, `"trial_not_converted"` or `"other"`.
 /// **options
 ///     `date_format`, `delimiter`, `on_bad_row`, `max_bad_share`, `encoding`, `skip_lines`, `decimal`, `thousands`, `currency`,
 ///     `null_values`, as for :func:`read_csv`.

@@ -5,7 +5,7 @@ use crate::events::Events;
 use crate::subscriptions::Subscriptions;
 use crate::table::Table;
 
-/// What a model is trained on or scores: events or subscriptions.
+/// The data that a model is trained on or scores: events or subscriptions.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Source<'a> {

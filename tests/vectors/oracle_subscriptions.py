@@ -6,7 +6,7 @@
 The sentences of docs/subscriptions.md taken literally, a day at a time: for every customer and day the set of the periods
 that cover it, and everything else read off by walking over the days. Amounts are exact fractions, rounded to a float once.
 The first cases are worked by hand, with the arithmetic beside them. Where lifelines is installed, the curves and their intervals
-are held to it. Needs what oracle.py needs.
+are held to it. Needs what oracle.py needs. It is long because of the cases worked by hand, which stand with the code that checks them.
 """
 import csv
 import io

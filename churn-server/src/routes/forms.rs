@@ -29,7 +29,7 @@ pub(super) trait FormFields {
     /// Takes the text of a field.
     ///
     /// # Errors
-    /// Those of the field.
+    /// The errors of the field.
     fn set(&mut self, name: &str, text: &str) -> Result<()>;
 
     /// True if the file has the column of labels.

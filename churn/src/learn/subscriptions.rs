@@ -170,7 +170,7 @@ struct SubscriptionRows<'a> {
     joined: Vec<FeatureSpec>,
 }
 
-/// What the features take from the cutoffs that are learned from.
+/// The settings of the features that are fitted on the cutoffs that are learned from.
 struct FittedFeatures {
     /// The configuration of the usage features; none without usage events.
     usage: Option<FeatureConfig>,
@@ -242,7 +242,7 @@ impl<'a> SubscriptionRows<'a> {
         found
     }
 
-    /// What the features take from these cutoffs.
+    /// Fits the settings of the features on these cutoffs.
     fn fit(&self, parts: Range<usize>) -> Result<FittedFeatures> {
         let days = || self.parts[parts.clone()].iter().flat_map(|part| &part.days);
         let mut plans = Vec::new();

@@ -1,4 +1,4 @@
-//! What the checks of subscription periods look at.
+//! The numbers that the checks of subscription periods use.
 
 use std::collections::BTreeMap;
 

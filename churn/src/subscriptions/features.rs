@@ -25,7 +25,7 @@ pub struct SubscriptionFeature {
     pub name: &'static str,
     /// The unit of a value: `"days"`, `"count"`, `"amount per month"` or `"level"`.
     pub unit: &'static str,
-    /// What it is.
+    /// A description in a few words.
     pub description: &'static str,
     /// The value in words; `{}` stands for the value with its unit.
     words: &'static str,
@@ -35,7 +35,7 @@ pub struct SubscriptionFeature {
     theme: &'static str,
 }
 
-/// How a value is shown.
+/// The unit in which a value is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Days,
@@ -157,6 +157,8 @@ impl<'a> FeatureColumns<'a> {
             .iter()
             .map(|plan| self.plans.binary_search_by(|level| level.as_str().cmp(plan)).map_or(f64::NAN, |at| at as f64))
             .collect();
+        let of_the_term = ["period_days", "days_to_renewal"]
+            .map(|name| SUBSCRIPTION_FEATURES.iter().position(|feature| feature.name == name).expect("a feature"));
         let mut values = Array2::from_elem((customers.len(), width), f64::NAN);
         let rows = values.as_slice_mut().expect("a new array is contiguous");
         parallel::for_each_block(rows, width, |first, block| {
@@ -165,9 +167,8 @@ impl<'a> FeatureColumns<'a> {
                 state.fill(history, customers[first + i], self.allowed_gap_days);
                 state.write(history, &levels, row);
                 if self.is_before_renewal {
-                    for name in ["period_days", "days_to_renewal"] {
-                        let at = SUBSCRIPTION_FEATURES.iter().position(|feature| feature.name == name);
-                        row[at.expect("a feature")] = f64::NAN;
+                    for at in of_the_term {
+                        row[at] = f64::NAN;
                     }
                 }
             }

@@ -20,7 +20,7 @@ use crate::labels::LabelConfig;
 use crate::objects::names;
 use crate::parallel;
 
-/// What a customer is on a day, by what was known on it.
+/// The status of a customer on a day, by what was known on that day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionStatus {

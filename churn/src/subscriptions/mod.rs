@@ -71,10 +71,10 @@ impl EndReason {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndsKnown {
-    /// When it has come.
+    /// The end itself.
     #[default]
     AtEnd,
-    /// When the period starts: terms are fixed.
+    /// The start of the period, for fixed terms.
     AtStart,
 }
 

@@ -29,7 +29,7 @@ pub struct SubscriptionOptions {
     /// The last day that the data covers; periods that start later are left out and counted. None for the latest day on which
     /// anything became known.
     pub last_day: Option<Day>,
-    /// What the texts of `end_reason` mean, beside the names of the causes.
+    /// The causes of the texts of `end_reason`; the names of the causes need no entry.
     pub reasons: BTreeMap<String, EndReason>,
     /// A strptime format, or `unix_s`, `unix_ms` or `unix_us`, as for events.
     pub date_format: Option<String>,
