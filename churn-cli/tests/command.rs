@@ -501,9 +501,20 @@ fn subscriptions_prints_the_results_and_writes_the_files() {
     assert!(!out.contains("2023-12"), "the last twelve months only: {out}");
     assert_eq!(err, "");
     let written = folder.join("a");
-    let files =
-        ["already_cancelled.csv", "dunning.csv", "model.json", "movements.csv", "predictions.csv", "retention.csv"];
+    let files = [
+        "already_cancelled.csv",
+        "dunning.csv",
+        "model.json",
+        "movements.csv",
+        "predictions.csv",
+        "report.html",
+        "retention.csv",
+    ];
     assert_eq!(names(&written), files);
+    let page = fs::read_to_string(written.join("report.html")).expect("written");
+    for part in ["What came and went", "How long customers stay", "Slipping away", "At the greatest risk"] {
+        assert!(page.contains(part), "{part}");
+    }
 
     let months = table(&written.join("movements.csv"));
     assert_eq!(months.len(), 36, "2022 to 2024");

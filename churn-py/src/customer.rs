@@ -55,6 +55,23 @@ pub(crate) fn one(customer: &Bound<'_, PyAny>) -> PyResult<(churn::Customer, Ids
     Ok((customer, ids))
 }
 
+/// Reads a customer of a subscription from a dict, and the type of the id.
+pub(crate) fn subscriber(subscriber: &Bound<'_, PyAny>) -> PyResult<(churn::Subscriber, Ids)> {
+    let expected = "expected customer_id and periods";
+    let Ok(dict) = subscriber.cast::<PyDict>() else {
+        return Err(invalid(format!("the customer is {}; {expected} in a dict", quote_for_message(subscriber))));
+    };
+    let Some(customer_id) = dict.get_item(intern!(dict.py(), "customer_id"))? else {
+        return Err(invalid(format!("the customer has no \"customer_id\"; {expected}")));
+    };
+    let (customer_id, ids) = id_of(&customer_id)?;
+    // The id may be of a type that is no JSON.
+    let rest = dict.copy()?;
+    rest.set_item(intern!(dict.py(), "customer_id"), customer_id)?;
+    let read = serde_json::from_value(json(&rest, "the customer", 0)?);
+    Ok((read.map_err(|error| invalid(format!("the customer: {error}")))?, ids))
+}
+
 /// Reads an id or an event type: text, or the digits of a whole number of Python or numpy.
 fn word(value: &Bound<'_, PyAny>) -> Option<String> {
     match value.cast::<PyString>() {

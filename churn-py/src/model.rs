@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, TryLockError};
 
-use churn::{ChangeConfig, ErrorKind, ExplainConfig, Explainer, SlippingConfig};
+use churn::{ChangeConfig, ErrorKind, ExplainConfig, Explainer, SlippingConfig, Source};
+use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
 
 use crate::convert::{date, json, optional_day, quote_for_message, to_python};
-use crate::customer::{one, prediction_dict, today};
+use crate::customer::{one, prediction_dict, subscriber as subscriber_of, today};
 use crate::error::{error_of_kind, invalid, raise};
 use crate::events::Events;
 use crate::features::FeatureTable;
@@ -242,8 +243,7 @@ impl Model {
     ) -> PyResult<FeatureTable> {
         let with = With::new(as_of, attributes, None, include_inactive, allow)?.usage(usage);
         if !events.is_instance_of::<Events>() && !events.is_instance_of::<Subscriptions>() {
-            let found = quote_for_message(events);
-            return Err(pyo3::exceptions::PyTypeError::new_err(format!("{found} is neither Events nor Subscriptions")));
+            return Err(neither(events));
         }
         let (inner, ids) = self.features_of(events, &with)?;
         Ok(FeatureTable { inner: inner.into_owned(), ids })
@@ -344,6 +344,77 @@ impl Model {
         prediction_dict(py, &self.inner.predict_one(&customer, as_of).map_err(raise)?, &ids)
     }
 
+    /// Predicts the risk of one customer of a subscription, with exactly the same bits as in a batch.
+    ///
+    /// Parameters
+    /// ----------
+    /// subscriber : dict
+    ///     `customer_id`; `periods`, a list of dicts with the columns of :func:`read_subscriptions`; where the model was trained with
+    ///     usage events, `usage`, a list of dicts with `event_date` and, where known, `amount` and `event_type`; and where it has
+    ///     joined columns, `attributes`.
+    /// as_of : date or str, optional
+    ///     Today (UTC) if left out. What became known later is not used.
+    ///
+    /// Returns
+    /// -------
+    /// dict
+    ///     As :meth:`predict_one`, and `status` (`"active"` or `"already_cancelled"`) and `causes`, the probability to leave for each
+    ///     cause that the model knows.
+    ///
+    /// Raises
+    /// ------
+    /// NoCustomersError
+    ///     If no paid period covers the day.
+    #[pyo3(signature = (subscriber, as_of=None))]
+    fn predict_subscriber<'py>(
+        &self,
+        subscriber: &Bound<'py, PyAny>,
+        as_of: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = subscriber.py();
+        let as_of = optional_day(as_of)?.map_or_else(today, Ok)?;
+        let (subscriber, ids) = subscriber_of(subscriber)?;
+        let found = self.inner.predict_subscriber(&subscriber, as_of).map_err(raise)?;
+        let dict = prediction_dict(py, &found.prediction, &ids)?;
+        dict.set_item("status", found.status.name())?;
+        let causes = PyDict::new(py);
+        for (cause, p) in &found.causes {
+            causes.set_item(cause.name(), p)?;
+        }
+        dict.set_item("causes", causes)?;
+        Ok(dict)
+    }
+
+    /// Returns the amount that each scored customer of a subscription is expected to pay in the next months, if the rate at which
+    /// customers leave stays what it is over the horizon. Discounts and changes of the amount are not part of it.
+    ///
+    /// Parameters
+    /// ----------
+    /// predictions : Predictions
+    ///     Of this model.
+    /// subscriptions : Subscriptions
+    ///     With the amounts per month on the day of the predictions.
+    /// months : float, default 36
+    ///     0 to 1200.
+    ///
+    /// Returns
+    /// -------
+    /// numpy.ndarray
+    ///     Missing (NaN) for a customer without an amount, and for a model of the days before renewals.
+    #[pyo3(signature = (predictions, subscriptions, months=36.0))]
+    fn subscription_values<'py>(
+        &self,
+        predictions: &Bound<'py, Predictions>,
+        subscriptions: &Bound<'py, Subscriptions>,
+        months: f64,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let py = predictions.py();
+        let (predictions, subscriptions) = (&predictions.get().inner, &subscriptions.get().inner);
+        let base = subscriptions.customer_base(predictions.as_of().unwrap_or(subscriptions.last_day()));
+        let values = self.inner.subscription_values(predictions, &base, months).map_err(raise)?;
+        Ok(PyArray1::from_iter(py, values.into_iter().map(|value| value.unwrap_or(f64::NAN))))
+    }
+
     /// Predicts the risk of one customer with its reasons, with exactly the same bits as in a batch.
     ///
     /// Parameters
@@ -387,13 +458,15 @@ impl Model {
     ///
     /// Parameters
     /// ----------
-    /// events : Events
+    /// events : Events or Subscriptions
     /// as_of : date or str, optional
-    ///     The last day of the log if left out.
+    ///     The last day of the data if left out.
     /// allow : list of str, optional
     ///     As for :meth:`predict`.
     /// attributes : table, optional
     ///     The columns that were joined in training, found by its column `customer_id`.
+    /// usage : Events, optional
+    ///     As for :meth:`predict`.
     /// **config
     ///     `days` (how long before; a third of the horizon), `customers` (the most to list, 20), `changes` (how many in words, 2),
     ///     `event` (what an event is called in words).
@@ -407,20 +480,31 @@ impl Model {
     /// >>> slipping = model.slipping_away(events, customers=5)
     /// >>> bool((slipping.churn_probability > slipping.probability_before).all())
     /// True
-    #[pyo3(signature = (events, as_of=None, *, allow=None, attributes=None, **config))]
+    #[pyo3(signature = (events, as_of=None, *, allow=None, attributes=None, usage=None, **config))]
     fn slipping_away<'py>(
         &self,
-        events: &Bound<'py, Events>,
+        events: &Bound<'py, PyAny>,
         as_of: Option<&Bound<'py, PyAny>>,
         allow: Option<&Bound<'py, PyAny>>,
         attributes: Option<&Bound<'py, PyAny>>,
+        usage: Option<&Bound<'py, Events>>,
         config: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<SlippingList> {
         let config: SlippingConfig = crate::convert::config(config)?;
-        let with = With::new(as_of, attributes, None, false, allow)?;
-        let (py, attributes, Events { inner: events, ids, .. }) = (events.py(), with.attributes()?, events.get());
-        let (input, as_of) = (with.input(events, attributes.as_ref()), with.as_of);
-        let inner = py.detach(|| self.inner.slipping_away(input, as_of, &config)).map_err(raise)?;
+        let with = With::new(as_of, attributes, None, false, allow)?.usage(usage);
+        let (py, attributes, as_of) = (events.py(), with.attributes()?, with.as_of);
+        let (source, ids) = match (events.cast::<Events>(), events.cast::<Subscriptions>()) {
+            (Ok(events), _) => {
+                let Events { inner, ids, .. } = events.get();
+                (Source::from(with.input(inner, attributes.as_ref())), ids)
+            }
+            (_, Ok(subscriptions)) => {
+                let Subscriptions { inner, ids } = subscriptions.get();
+                (Source::from(with.subscriptions(inner, attributes.as_ref())), ids)
+            }
+            _ => return Err(neither(events)),
+        };
+        let inner = py.detach(|| self.inner.slipping_away(source, as_of, &config)).map_err(raise)?;
         Ok(SlippingList { inner, ids: ids.clone() })
     }
 
@@ -618,4 +702,10 @@ impl Model {
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("churn._display")?.call_method1("model", (slf,))
     }
+}
+
+/// The error for data that are neither events nor subscriptions.
+fn neither(data: &Bound<'_, PyAny>) -> PyErr {
+    let message = format!("{} is neither Events nor Subscriptions", quote_for_message(data));
+    pyo3::exceptions::PyTypeError::new_err(message)
 }

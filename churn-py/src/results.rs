@@ -69,6 +69,15 @@ impl Predictions {
         Ok(causes)
     }
 
+    /// Returns the ids of the customers who are more likely to leave because a payment fails than because they cancel, by falling
+    /// probability that a payment fails. None if the model does not tell these causes apart. Causes that were too rare to be learned
+    /// are counted with the others, so without cancellations the other causes are compared.
+    fn dunning<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+        let Some(rows) = self.inner.dunning() else { return Ok(None) };
+        let ids: Vec<&str> = self.inner.customer_ids().collect();
+        rows.into_iter().map(|(row, _)| self.ids.value(py, ids[row])).collect::<PyResult<_>>().map(Some)
+    }
+
     /// The findings about the scored data: `code`, `severity`, `message`, `evidence`, `suggestion`; worst first.
     #[getter]
     fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -156,6 +156,45 @@ impl Subscriptions {
         Ok(found)
     }
 
+    /// Returns the numbers of customers by status on a day with the amounts they pay, and the list of those who have already cancelled.
+    ///
+    /// Parameters
+    /// ----------
+    /// as_of : date or str, optional
+    ///     The last day of the data if left out.
+    ///
+    /// Returns
+    /// -------
+    /// dict
+    ///     `as_of`, `active`, `already_cancelled`, `not_active`, `active_amount` and `already_cancelled_amount` (per month), and
+    ///     `cancelled`: a list of dicts with `customer_id`, `end_date` (the first day without a period) and `amount` (per month, or
+    ///     None).
+    ///
+    /// Examples
+    /// --------
+    /// >>> import churn
+    /// >>> subscriptions = churn.read_subscriptions(
+    /// ...     b"customer_id,start_date,end_date,known_at\nanna,2024-01-01,,\nbert,2024-01-01,2024-04-01,2024-03-10\n")
+    /// >>> subscriptions.customer_base("2024-03-10")["cancelled"]
+    /// [{'customer_id': 'bert', 'end_date': datetime.date(2024, 4, 1), 'amount': None}]
+    #[pyo3(signature = (as_of=None))]
+    fn customer_base<'py>(&self, py: Python<'py>, as_of: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let as_of = optional_day(as_of)?.unwrap_or(self.inner.last_day());
+        let base = self.inner.customer_base(as_of);
+        let found = to_python(py, &base)?;
+        found.set_item("as_of", date(py, base.as_of)?)?;
+        let mut cancelled = Vec::new();
+        for customer in &base.cancelled {
+            let row = PyDict::new(py);
+            row.set_item("customer_id", self.ids.value(py, &customer.customer_id)?)?;
+            row.set_item("end_date", date(py, customer.end_date)?)?;
+            row.set_item("amount", customer.amount)?;
+            cancelled.push(row);
+        }
+        found.set_item("cancelled", cancelled)?;
+        Ok(found)
+    }
+
     /// Returns the periods as a pandas frame, as the file says them: with ends that were not known on earlier days.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.frame(py)

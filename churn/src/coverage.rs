@@ -78,6 +78,12 @@ impl LabelConfig {
 
     /// The error for data without a covered customer.
     pub(crate) fn nobody_covered(&self, left_out: u64, as_of: Day) -> Error {
+        if self.labels == LabelKind::SubscriptionEnd {
+            let message = format!(
+                "all of the {left_out} customers with a running subscription at {as_of} have already cancelled"
+            );
+            return Error::new(ErrorKind::NoCustomers, message);
+        }
         let within = self.active_within_days.unwrap_or_default();
         let message = format!(
             "none of the {left_out} customers had an event in the {within} days before {as_of}, and the model knows nothing \

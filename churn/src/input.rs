@@ -1,5 +1,6 @@
 //! The input of training and scoring: events, and optionally other data about the customers.
 
+use crate::day::Day;
 use crate::events::Events;
 #[cfg(feature = "subscriptions")]
 use crate::subscriptions::Subscriptions;
@@ -14,6 +15,33 @@ pub enum Source<'a> {
     /// Subscriptions.
     #[cfg(feature = "subscriptions")]
     Subscriptions(SubscriptionInput<'a>),
+}
+
+impl Source<'_> {
+    /// The same data for the customers that a model covers.
+    pub(crate) fn covered_only(self) -> Self {
+        match self {
+            Source::Events(input) => input.include_inactive(false).into(),
+            #[cfg(feature = "subscriptions")]
+            Source::Subscriptions(input) => input.include_cancelled(false).into(),
+        }
+    }
+
+    pub(crate) fn first_day(&self) -> Day {
+        match self {
+            Source::Events(input) => input.events.first_day(),
+            #[cfg(feature = "subscriptions")]
+            Source::Subscriptions(input) => input.subscriptions.first_day(),
+        }
+    }
+
+    pub(crate) fn last_day(&self) -> Day {
+        match self {
+            Source::Events(input) => input.events.last_day(),
+            #[cfg(feature = "subscriptions")]
+            Source::Subscriptions(input) => input.subscriptions.last_day(),
+        }
+    }
 }
 
 impl<'a> From<&'a Events> for Source<'a> {

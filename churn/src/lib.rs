@@ -300,6 +300,8 @@ pub use model::{
 pub use model::{
     Candidate, CutoffResult, Estimate, Importance, OverTime, PairedResult, Protocol, Scores, SearchProtocol,
 };
+#[cfg(feature = "subscriptions")]
+pub use model::{Subscriber, SubscriberPrediction};
 pub use objects::{FromJson, from_json};
 #[cfg(feature = "parallel")]
 pub use parallel::{Threads, use_threads};
@@ -308,9 +310,9 @@ pub use segments::{Segment, SegmentRow, Thresholds, segment_table};
 pub use slipping::{Slipping, SlippingConfig, SlippingList};
 #[cfg(feature = "subscriptions")]
 pub use subscriptions::{
-    EndReason, EndsKnown, KnownPeriod, Movement, MovementValues, Period, Retention, RetentionBy, SUBSCRIPTION_FEATURES,
-    SubscriptionColumns, SubscriptionFeature, SubscriptionHistory, SubscriptionLabels, SubscriptionOptions,
-    SubscriptionPreset, SubscriptionStatus, Subscriptions, SurvivalPoint, kaplan_meier, movements, retention,
-    subscription_features, subscription_labels,
+    CancelledCustomer, CustomerBase, EndReason, EndsKnown, KnownPeriod, Movement, MovementValues, Period, Retention,
+    RetentionBy, SUBSCRIPTION_FEATURES, SubscriptionColumns, SubscriptionFeature, SubscriptionHistory,
+    SubscriptionLabels, SubscriptionOptions, SubscriptionPreset, SubscriptionStatus, Subscriptions, SurvivalPoint,
+    kaplan_meier, movements, retention, subscription_features, subscription_labels,
 };
 pub use table::{Column, ColumnData, MAX_LEVELS, Table, Value};

@@ -9,7 +9,9 @@ use crate::day::Day;
 use crate::error::{Result, invalid_parameter};
 use crate::explain::ExplainConfig;
 use crate::features::FeatureTable;
-use crate::input::Input;
+#[cfg(feature = "subscriptions")]
+use crate::input::SubscriptionInput;
+use crate::input::{Input, Source};
 use crate::labels::LabelKind;
 use crate::model::Model;
 use crate::objects::objects;
@@ -52,7 +54,8 @@ pub struct Slipping {
     pub risk_segment: Segment,
     /// The facts that raised the risk most, with their values then and now, strongest first.
     pub changes: Vec<String>,
-    /// The amounts of the last 365 days, at least 0, times the probability now; none in a log without amounts.
+    /// The amount of a year times the probability now; none without amounts. For a log it is the sum of the last 365 days, at
+    /// least 0; for subscriptions twelve times the amount per month.
     pub value_at_risk: Option<f64>,
 }
 
@@ -73,18 +76,18 @@ objects! { SlippingList { as_of, before, customers } }
 
 impl Model {
     /// Finds the customers, covered on both days, whose risk rose most up to the end of `as_of`, by default the last day of the
-    /// log.
+    /// data.
     ///
     /// # Errors
     /// `invalid_parameter`, and the errors of [`Model::features`]. If no customer is covered on the earlier day, the list is
     /// empty.
     pub fn slipping_away<'a>(
         &self,
-        input: impl Into<Input<'a>>,
+        source: impl Into<Source<'a>>,
         as_of: Option<Day>,
         config: &SlippingConfig,
     ) -> Result<SlippingList> {
-        let input = input.into().include_inactive(false);
+        let source = source.into().covered_only();
         let horizon = match self.labels().labels {
             LabelKind::OutcomeWindow | LabelKind::SubscriptionEnd => self.labels().horizon_days,
             LabelKind::Inactivity | LabelKind::Provided => 90,
@@ -98,20 +101,24 @@ impl Model {
         }
         let words = ExplainConfig { reasons: config.changes, event: config.event.clone(), ..ExplainConfig::default() };
         let explainer = self.explainer(&words)?;
-        let as_of = as_of.unwrap_or(input.events.last_day());
+        let as_of = as_of.unwrap_or(source.last_day());
         let before = as_of.plus(-days);
-        let now = self.features(input, Some(as_of))?;
-        if before < input.events.first_day() {
+        let now = self.features(source, Some(as_of))?;
+        if before < source.first_day() {
             return Ok(SlippingList { as_of, before, customers: Vec::new() });
         }
-        let then = match self.features(input, Some(before)) {
+        let then = match self.features(source, Some(before)) {
             Ok(then) => then,
             Err(error) if error.kind() == crate::error::ErrorKind::NoCustomers => {
                 return Ok(SlippingList { as_of, before, customers: Vec::new() });
             }
             Err(error) => return Err(error),
         };
-        let values = values(input, as_of, &now);
+        let values = match source {
+            Source::Events(input) => values(input, as_of, &now),
+            #[cfg(feature = "subscriptions")]
+            Source::Subscriptions(input) => yearly_values(input, as_of, &now),
+        };
         let (p_now, p_then) = (self.predict_features(&now)?, self.predict_features(&then)?);
         let (p_now, p_then) = (p_now.churn_probabilities(), p_then.churn_probabilities());
         // Both tables are in byte order of the ids, so `search` can be used.
@@ -139,6 +146,15 @@ impl Model {
         let customers = rose.iter().enumerate().map(customer).collect();
         Ok(SlippingList { as_of, before, customers })
     }
+}
+
+/// The amount of a year of each customer of a table; none for subscriptions without amounts.
+#[cfg(feature = "subscriptions")]
+fn yearly_values(input: SubscriptionInput<'_>, as_of: Day, table: &FeatureTable) -> Option<Vec<f64>> {
+    let base = input.subscriptions.customer_base(as_of);
+    let amounts: Vec<Option<f64>> = table.ids.iter().map(|id| base.amount(id)).collect();
+    let has_amounts = amounts.iter().any(Option::is_some);
+    has_amounts.then(|| amounts.into_iter().map(|amount| 12.0 * amount.unwrap_or(0.0)).collect())
 }
 
 /// The sum of a year's amounts of each customer of a table, at least 0; none in a log without amounts.

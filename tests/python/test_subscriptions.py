@@ -122,6 +122,40 @@ def test_from_the_periods_to_the_list(tmp_path: pathlib.Path) -> None:
     # Those who have cancelled are scored on request.
     everybody = model.predict(subscriptions, include_inactive=True, usage=usage)
     assert len(everybody) == counts["active"] + counts["already_cancelled"]
+    assert sum(everybody.covered) == counts["active"]
+    # The lists: those who have cancelled, those whose payment may fail, what each is expected to pay, and whose risk rose.
+    base = subscriptions.customer_base()
+    assert [row["customer_id"] for row in base["cancelled"]] == [
+        id for id, kind in status.items() if kind == "already_cancelled"
+    ]
+    assert all(row["end_date"] > subscriptions.last_day for row in base["cancelled"])
+    paid = {id: amount for id, amount in zip(periods["customer_id"], periods["amount"])}
+    assert base["active_amount"] == sum(paid[id] for id in frame["customer_id"])
+    dunning = predictions.dunning()
+    assert dunning
+    assert set(dunning) == set(frame["customer_id"][frame["involuntary"] > frame["voluntary"]])
+    values = model.subscription_values(predictions, subscriptions, months=12)
+    rate = -np.log1p(-frame["churn_probability"]) / 60
+    months = 12 * 30.4375
+    expected = frame["customer_id"].map(paid) * (1 - np.exp(-rate * months)) / rate / 30.4375
+    assert np.allclose(values, expected, rtol=1e-9)
+    slipping = model.slipping_away(subscriptions, usage=usage, customers=5)
+    assert set(slipping.customer_id) <= {str(id) for id in frame["customer_id"]}
+    assert len(slipping.customer_id) == 5
+    # One customer alone has the bits of the batch.
+    one = next(iter(frame["customer_id"]))
+    rows = [i for i, id in enumerate(periods["customer_id"]) if id == one]
+    subscriber = {
+        "customer_id": one,
+        "periods": [{name: periods[name][i] for name in periods if name != "customer_id"} for i in rows],
+        "usage": [{"event_date": day} for id, day in zip(logins["customer_id"], logins["event_date"]) if id == one],
+    }
+    alone = model.predict_subscriber(subscriber, "2024-12-31")
+    assert alone["churn_probability"] == frame["churn_probability"][0]
+    assert (alone["customer_id"], alone["status"], alone["covered"]) == (one, "active", True)
+    assert alone["causes"] == {cause: p[0] for cause, p in predictions.causes.items()}
+    with pytest.raises(errors.InvalidParameterError, match="unknown key"):
+        model.predict_subscriber({**subscriber, "transactions": []})
     # A document keeps all of it; features and reasons are those of subscriptions.
     model.save(tmp_path / "model.json")
     again = churn.load(tmp_path / "model.json").predict(subscriptions, usage=usage)

@@ -8,17 +8,18 @@ use churn::profit::{
     OutcomeConfig, ProfitCurve, Savings, SavingsConfig,
 };
 use churn::{
-    Backtest, BacktestConfig, Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage, CsvReading,
-    Customer, CutoffPredictions, CutoffResult, Day, DecodedText, Detected, EndReason, EndsKnown, Error, ErrorKind,
-    Estimate, Evaluation, EvaluationConfig, EventUnit, Events, ExplainConfig, ExplainedPrediction, Explainer,
-    Explanation, FeatureConfig, FeatureImportance, FeatureTable, Finding, FindingInfo, History, Judgement, LabelConfig,
-    Labels, Merge, Metrics, Model, Movement, Outcome, OverTime, PairedResult, Period, Prediction, Predictions,
-    ReadOptions, Reason, Result, Retention, RetentionBy, Scales, Segment, SlippingConfig, SlippingList, Source,
-    SubscriptionColumns, SubscriptionHistory, SubscriptionInput, SubscriptionLabels, SubscriptionOptions,
-    SubscriptionPreset, SubscriptionStatus, Subscriptions, Suggestion, SurvivalPoint, Table, TableConfig, Thresholds,
-    TrainConfig, Value, WhatIf, audit_subscriptions, backtest, check, check_csv, check_subscriptions, compare,
-    compare_models, decoded_text, detect, evaluate, features, finding_codes, kaplan_meier, labels, movements, profit,
-    retention, subscription_features, subscription_labels, suggest, train, train_table,
+    Backtest, BacktestConfig, CancelledCustomer, Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage,
+    CsvReading, Customer, CustomerBase, CutoffPredictions, CutoffResult, Day, DecodedText, Detected, EndReason,
+    EndsKnown, Error, ErrorKind, Estimate, Evaluation, EvaluationConfig, EventUnit, Events, ExplainConfig,
+    ExplainedPrediction, Explainer, Explanation, FeatureConfig, FeatureImportance, FeatureTable, Finding, FindingInfo,
+    History, Judgement, LabelConfig, Labels, Merge, Metrics, Model, Movement, Outcome, OverTime, PairedResult, Period,
+    Prediction, Predictions, ReadOptions, Reason, Result, Retention, RetentionBy, Scales, Segment, SlippingConfig,
+    SlippingList, Source, Subscriber, SubscriberPrediction, SubscriptionColumns, SubscriptionHistory,
+    SubscriptionInput, SubscriptionLabels, SubscriptionOptions, SubscriptionPreset, SubscriptionStatus, Subscriptions,
+    Suggestion, SurvivalPoint, Table, TableConfig, Thresholds, TrainConfig, Value, WhatIf, audit_subscriptions,
+    backtest, check, check_csv, check_subscriptions, compare, compare_models, decoded_text, detect, evaluate, features,
+    finding_codes, kaplan_meier, labels, movements, profit, retention, subscription_features, subscription_labels,
+    suggest, train, train_table,
 };
 use churn_tests::vectors;
 
@@ -163,7 +164,11 @@ fn the_manifest_is_what_rust_exports() {
         "Subscriptions::truncated" => Subscriptions::truncated as fn(&Subscriptions, Day) -> Result<Subscriptions>,
         "SubscriptionOptions" => SubscriptionOptions::default,
         "SubscriptionColumns" => SubscriptionColumns::default,
+        "Subscriptions::customer_base" => Subscriptions::customer_base as fn(&Subscriptions, Day) -> CustomerBase,
+        "CustomerBase" => CustomerBase::amount as fn(&CustomerBase, &str) -> Option<f64>,
+        "CancelledCustomer" => size::<CancelledCustomer>,
         "SubscriptionPreset" => SubscriptionPreset::ALL,
+        "SubscriptionPreset::of_columns" => SubscriptionPreset::of_columns as fn(&[String]) -> Option<SubscriptionPreset>,
         "Period" => size::<Period>,
         "EndReason" => EndReason::ALL,
         "EndsKnown" => EndsKnown::default,
@@ -175,6 +180,14 @@ fn the_manifest_is_what_rust_exports() {
         "SubscriptionInput" => |subscriptions: &'static Subscriptions| SubscriptionInput::from(subscriptions),
         "Source" => |events: &'static Events| Source::from(events),
         "Predictions::causes" => Predictions::causes as fn(&Predictions) -> &[(EndReason, Vec<f64>)],
+        "Predictions::dunning" => Predictions::dunning as fn(&Predictions) -> Option<Vec<(usize, f64)>>,
+        "Model::subscription_values" => Model::subscription_values as fn(&Model, &_, &_, f64) -> Result<Vec<Option<f64>>>,
+        "Model::predict_subscriber" => {
+            Model::predict_subscriber as fn(&Model, &Subscriber, Day) -> Result<SubscriberPrediction>
+        },
+        "Model::subscriber_features" => Model::subscriber_features as fn(&Model, &Subscriber, Day) -> Result<FeatureTable>,
+        "Subscriber" => size::<Subscriber>,
+        "SubscriberPrediction" => size::<SubscriberPrediction>,
         "check_subscriptions" => check_subscriptions as fn(&Subscriptions) -> Vec<Finding>,
         "audit_subscriptions" => |subscriptions: &Subscriptions, day: Day| {
             audit_subscriptions(subscriptions, &[day], |data, day| subscription_features(&data.known_at(day), 30))

@@ -1,8 +1,9 @@
 //! Models of subscriptions: known hazards are predicted, causes included, and an end that nobody knew does not reach them.
 
 use churn::{
-    Column, ColumnData, Day, EndReason, SubscriptionInput, SubscriptionOptions, Subscriptions, Table, TableConfig,
-    TrainConfig, subscription_labels, train, train_table,
+    Column, ColumnData, Day, EndReason, Events, Period, Prediction, Subscriber, SubscriptionInput, SubscriptionOptions,
+    SubscriptionStatus, Subscriptions, Table, TableConfig, TrainConfig, Transaction, Value, subscription_labels, train,
+    train_table,
 };
 use churn_tests::{Xorshift, day, say};
 
@@ -153,6 +154,12 @@ fn known_hazards_are_predicted() {
     // Who has cancelled is scored on request only.
     let all = model.predict(input.include_cancelled(true), Some(as_of)).expect("predictions");
     assert_eq!(all.len() as u64, coverage.covered + coverage.already_cancelled);
+    let covered = all.covered().expect("some are not covered").iter().filter(|&&covered| covered).count();
+    assert_eq!(covered as u64, coverage.covered);
+    // And left out again on request.
+    let table = model.features(input.include_cancelled(true), Some(as_of)).expect("features");
+    let active = model.predict_features(&table.include_inactive(false)).expect("predictions");
+    assert_eq!((active.len() as u64, active.coverage()), (coverage.covered, Some(coverage)));
     // A model of subscriptions does not score events, nor the other way round.
     assert_eq!(model.predict(&usage, None).expect_err("events").code(), "feature_mismatch");
     assert_eq!(model.predict(&subscriptions, None).expect_err("without usage").code(), "feature_mismatch");
@@ -291,4 +298,83 @@ fn customers_are_looked_at_before_each_renewal() {
     let events = churn_tests::read("customer_id,event_date\na,2024-01-01\na,2024-12-31\n");
     let error = train(&events, &config).expect_err("no subscriptions");
     assert!(error.to_string().contains("before_renewal_days"), "{error}");
+}
+
+/// What is known of one customer. The order of the periods does not matter, and their own customer is not looked at.
+fn subscriber(id: &str, subscriptions: &Subscriptions, usage: &Events, country: &str) -> Subscriber {
+    let mut periods: Vec<Period> = subscriptions.periods().filter(|period| period.customer_id == id).collect();
+    periods.iter_mut().for_each(|period| period.customer_id.clear());
+    periods.reverse();
+    let transaction = |event: (&str, Day, Option<f64>, Option<&str>)| Transaction {
+        event_date: event.1,
+        amount: event.2,
+        event_type: event.3.map(str::to_owned),
+        order_id: None,
+    };
+    Subscriber {
+        customer_id: id.to_owned(),
+        periods,
+        usage: usage.iter().filter(|event| event.0 == id).map(transaction).collect(),
+        attributes: [("country".to_owned(), Value::Text(country.to_owned()))].into(),
+    }
+}
+
+/// One customer alone has the bits of the batch, with usage events and a joined table, also after a cancellation.
+#[test]
+fn one_subscriber_has_the_bits_of_the_batch() {
+    let market = market(5, 1500);
+    let (subscriptions, usage) = (market.subscriptions(), churn_tests::read(&market.usage));
+    let ids: Vec<&str> = subscriptions.customer_ids().collect();
+    let country = |id: &str| if id.ends_with(['1', '2', '3']) { "at" } else { "ch" };
+    let table = Table::new(vec![
+        Column {
+            name: "customer_id".to_owned(),
+            data: ColumnData::Categorical(ids.iter().map(|id| Some((*id).to_owned())).collect()),
+        },
+        Column {
+            name: "country".to_owned(),
+            data: ColumnData::Categorical(ids.iter().map(|id| Some(country(id).to_owned())).collect()),
+        },
+    ])
+    .expect("a table");
+    let input = SubscriptionInput::from(&subscriptions).with_usage(&usage).with_attributes(&table, "customer_id");
+    let config = TrainConfig::from_json(r#"{"horizon_days": 60, "trees": 20}"#).expect("settings");
+    let model = train(input, &config).expect("a model");
+    for as_of in [market.last_day.plus(-200), market.last_day] {
+        let batch = model.predict(input.include_cancelled(true), Some(as_of)).expect("predictions");
+        let covered = batch.covered().expect("cancelled ones are there");
+        let mut cancelled = 0;
+        for (row, expected) in batch.iter().enumerate().step_by(7) {
+            let id = expected.customer_id.as_str();
+            let one = subscriber(id, &subscriptions, &usage, country(id));
+            let found = model.predict_subscriber(&one, as_of).unwrap_or_else(|error| panic!("{id}: {error}"));
+            let Prediction { churn_probability, risk_segment, .. } = found.prediction;
+            assert_eq!(churn_probability.to_bits(), expected.churn_probability.to_bits(), "{id}");
+            assert_eq!(risk_segment, expected.risk_segment);
+            let status = if covered[row] { SubscriptionStatus::Active } else { SubscriptionStatus::AlreadyCancelled };
+            assert_eq!((found.status, found.prediction.covered), (status, covered[row]), "{id}");
+            assert_eq!(found.prediction.note.is_some(), !covered[row], "{id}");
+            cancelled += usize::from(!covered[row]);
+            for (cause, p) in batch.causes() {
+                assert_eq!(found.causes[cause].to_bits(), p[row].to_bits(), "{id}: {}", cause.name());
+            }
+        }
+        assert!(cancelled > 0);
+    }
+    // A customer who is gone has no risk left.
+    let gone = subscriptions.known_at(market.last_day);
+    let gone = gone.statuses().find(|(_, status)| *status == SubscriptionStatus::NotActive).expect("somebody has left");
+    let one = subscriber(gone.0, &subscriptions, &usage, "at");
+    let error = model.predict_subscriber(&one, market.last_day).expect_err("nobody to score");
+    assert_eq!(error.code(), "no_customers");
+    // Nothing beside the customer is needed, and nothing that belongs to no model is taken.
+    let json = r#"{"customer_id": 7, "periods": [{"start_date": "2022-03-01", "plan": "pro", "amount": 30}],
+        "attributes": {"country": "at"}}"#;
+    let one: Subscriber = churn::from_json(json).expect("a subscriber");
+    let found = model.predict_subscriber(&one, market.last_day).expect("a prediction");
+    assert_eq!((found.prediction.customer_id.as_str(), found.status), ("7", SubscriptionStatus::Active));
+    let bad = Subscriber { periods: vec![Period { amount: Some(-1.0), ..one.periods[0].clone() }], ..one.clone() };
+    assert_eq!(model.predict_subscriber(&bad, market.last_day).expect_err("a negative amount").code(), "bad_rows");
+    let none = Subscriber { periods: Vec::new(), ..one };
+    assert_eq!(model.predict_subscriber(&none, market.last_day).expect_err("no period").code(), "no_good_rows");
 }

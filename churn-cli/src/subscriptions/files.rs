@@ -3,29 +3,41 @@
 use std::io::Write;
 use std::path::Path;
 
-use churn::profit::mail_field;
-use churn::{Movement, MovementValues};
+use churn::report::Report;
+use churn::{ExplainConfig, Movement, MovementValues};
 
-use super::customers::{Cancelled, Risk, dunning};
+use super::customers::Risk;
+use super::reading::Data;
 use super::{Curves, Results, Scored};
 use crate::failure::Result;
 use crate::files::Files;
 
 /// Writes the files of the results to a folder.
-pub(super) fn write(out: &Path, results: &Results, files: &mut Files<'_>) -> Result<()> {
-    let Results { standing, movements, curves, model, scored, .. } = results;
+pub(super) fn write(out: &Path, source: &Path, data: &Data, results: &Results, files: &mut Files<'_>) -> Result<()> {
+    let Results { base, movements, curves, model, scored, .. } = results;
     let mut write = |name: &str, fill: &dyn Fn(&mut dyn Write) -> churn::Result<()>| files.write(&out.join(name), fill);
     write("movements.csv", &|writer| write_movements(movements, writer))?;
     write("retention.csv", &|writer| write_retention(curves, writer))?;
     let Ok(model) = model else { return Ok(()) };
-    if let Some(Scored { risks, .. }) = scored {
+    if let Some(Scored { predictions, risks, .. }) = scored {
         write("predictions.csv", &|writer| write_predictions(risks, writer))?;
-        if let Some(rows) = dunning(risks) {
-            write("dunning.csv", &|writer| write_dunning(&rows, writer))?;
+        if predictions.dunning().is_some() {
+            write("dunning.csv", &|writer| base.write_dunning(predictions, writer))?;
         }
     }
-    write("already_cancelled.csv", &|writer| write_cancelled(&standing.cancelled, writer))?;
-    write("model.json", &|writer| Ok(writer.write_all(model.to_json().as_bytes())?))
+    write("already_cancelled.csv", &|writer| base.write_cancelled(writer))?;
+    write("model.json", &|writer| Ok(writer.write_all(model.to_json().as_bytes())?))?;
+    let source = source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let words = ExplainConfig::default();
+    let mut report = Report::new("Churn report", model);
+    report.source = Some(&source);
+    report.subscriptions = Some(&data.subscriptions);
+    if let Some(Scored { features, predictions, slipping, .. }) = scored {
+        report.predictions = Some(predictions);
+        report.reasons = Some((features, &words));
+        report.slipping = Some(slipping);
+    }
+    write("report.html", &|writer| Ok(writer.write_all(report.to_html().as_bytes())?))
 }
 
 /// Writes a CSV table.
@@ -111,23 +123,4 @@ fn write_predictions(risks: &[Risk], writer: &mut dyn Write) -> churn::Result<()
         row
     });
     write_table(writer, &header, rows)
-}
-
-/// The customers who have already cancelled, for mail tools: UTF-8 with a byte order mark, and CRLF line ends.
-fn write_cancelled(rows: &[Cancelled], writer: &mut dyn Write) -> churn::Result<()> {
-    writer.write_all("\u{feff}customer_id,end_date,amount\r\n".as_bytes())?;
-    for Cancelled { customer_id, end_date, amount } in rows {
-        write!(writer, "{},{end_date},{}\r\n", mail_field(customer_id), field(*amount))?;
-    }
-    Ok(())
-}
-
-/// The customers who may leave because a payment fails, for mail tools.
-fn write_dunning(rows: &[(&Risk, f64)], writer: &mut dyn Write) -> churn::Result<()> {
-    writer.write_all("\u{feff}customer_id,churn_probability,involuntary_probability,amount\r\n".as_bytes())?;
-    for (risk, involuntary) in rows {
-        let (id, p) = (mail_field(&risk.customer_id), risk.churn_probability);
-        write!(writer, "{id},{p},{involuntary},{}\r\n", field(risk.amount))?;
-    }
-    Ok(())
 }

@@ -9,20 +9,21 @@ mod text;
 use std::path::PathBuf;
 
 use churn::{
-    Day, ErrorKind, Finding, Model, Movement, Predictions, Retention, RetentionBy, Subscriptions, TrainConfig,
-    check_subscriptions, movements, retention, train_observed,
+    CustomerBase, Day, ErrorKind, FeatureTable, Finding, Model, Movement, Predictions, Retention, RetentionBy,
+    SlippingConfig, SlippingList, Subscriptions, TrainConfig, check_subscriptions, movements, retention,
+    train_observed,
 };
 use clap::Args;
 use serde_json::{Value, json};
 
 use arguments::{PeriodArgs, SubscriptionTrainArgs};
-use customers::{Risk, Riskiest, Standing};
+use customers::{Risk, Riskiest};
 use reading::Data;
 
 use crate::failure::{Failure, Result};
 use crate::files::{Files, create_folder};
 use crate::session::Session;
-use crate::{check, documents, exit, summary};
+use crate::{check, decision, documents, exit, summary};
 
 /// The options of `churn subscriptions`.
 #[derive(Args, Debug)]
@@ -75,7 +76,7 @@ impl Curves {
 /// The results of a run, from which the files and the document are made.
 struct Results {
     findings: Vec<Finding>,
-    standing: Standing,
+    base: CustomerBase,
     movements: Vec<Movement>,
     curves: Curves,
     /// The model, or the reason why the data is not enough for one.
@@ -86,7 +87,9 @@ struct Results {
 
 /// The active customers with their risk.
 struct Scored {
+    features: FeatureTable,
     predictions: Predictions,
+    slipping: SlippingList,
     risks: Vec<Risk>,
     riskiest: Riskiest,
 }
@@ -107,7 +110,7 @@ impl SubscriptionsCommand {
         let results = self.results(&data, as_of, &config, session)?;
         let mut files = Files::new(session);
         if let Some(out) = &self.out {
-            files::write(out, &results, &mut files)?;
+            files::write(out, &self.file, &data, &results, &mut files)?;
             session.say(&summary::files(files.written(), session.elapsed()));
         }
         let usage = self.usage.as_deref().zip(data.usage.as_ref());
@@ -131,8 +134,8 @@ impl SubscriptionsCommand {
             return Err(Failure::of_findings(stopping));
         }
         session.say(&check::findings_with_options(&findings));
-        let standing = Standing::of(subscriptions, as_of, allowed_gap_days)?;
-        session.say(&text::standing(&standing));
+        let base = subscriptions.customer_base(as_of);
+        session.say(&text::base(&base));
         session.check_interrupted()?;
         let movements = movements(subscriptions, allowed_gap_days)?;
         let has_amounts = subscriptions.periods().any(|period| period.amount.is_some());
@@ -153,14 +156,14 @@ impl SubscriptionsCommand {
                 let new: Vec<Finding> = model.findings().unwrap_or_default().iter().filter(told).cloned().collect();
                 session.say(&summary::findings(&new));
                 session.say(&summary::judged(model));
-                score(model, data, &standing, config, session)?
+                score(model, data, &base, config, session)?
             }
             Err(failure) => {
                 session.say(&format!("\nNo model: {}\n", failure.message));
                 None
             }
         };
-        Ok(Results { findings, standing, movements, curves, model, scored })
+        Ok(Results { findings, base, movements, curves, model, scored })
     }
 }
 
@@ -174,39 +177,42 @@ fn is_too_little(kind: ErrorKind) -> bool {
 fn score(
     model: &Model,
     data: &Data,
-    standing: &Standing,
+    base: &CustomerBase,
     config: &TrainConfig,
     session: &Session<'_>,
 ) -> Result<Option<Scored>> {
     session.check_interrupted()?;
-    if standing.active == 0 {
-        session.say(&format!("\nNobody is scored: no customer is active on {}.\n", standing.as_of));
+    if base.active == 0 {
+        session.say(&format!("\nNobody is scored: no customer is active on {}.\n", base.as_of));
         return Ok(None);
     }
-    let features = model.features(data.input(&config.allow), Some(standing.as_of))?;
+    let features = model.features(data.input(&config.allow), Some(base.as_of))?;
     let predictions = model.predict_features(&features)?;
-    session.say(&summary::segments(model, &predictions, standing.as_of));
-    let risks = customers::risks(model, &predictions, standing)?;
+    session.say(&summary::segments(model, &predictions, base.as_of));
+    let risks = customers::risks(model, &predictions, base)?;
     let riskiest = Riskiest::of(model, &features, &risks)?;
     session.say(&text::riskiest(&riskiest, &risks));
-    session.say(&text::dunning_count(&risks));
-    Ok(Some(Scored { predictions, risks, riskiest }))
+    session.say(&text::dunning_count(&predictions));
+    let slipping = model.slipping_away(data.input(&config.allow), Some(base.as_of), &SlippingConfig::default())?;
+    session.say(&decision::slipping(&slipping));
+    Ok(Some(Scored { features, predictions, slipping, risks, riskiest }))
 }
 
 /// The document of the results, without what was read and written.
 fn document(results: &Results) -> Value {
-    let Results { findings, standing, movements, curves, model, scored } = results;
+    let Results { findings, base, movements, curves, model, scored } = results;
     let retention: serde_json::Map<String, Value> =
         curves.by().into_iter().map(|(by, curves)| (by.to_owned(), json!(curves))).collect();
-    let predictions = scored.as_ref().map(|Scored { predictions, risks, riskiest }| {
+    let predictions = scored.as_ref().map(|Scored { predictions, slipping, risks, riskiest, .. }| {
         let mut document = documents::predictions(predictions);
+        document["slipping"] = json!(slipping);
         document["riskiest"] = riskiest.document(risks);
-        document["more_likely_involuntary"] = customers::dunning(risks).map(|rows| rows.len()).into();
+        document["more_likely_involuntary"] = predictions.dunning().map(|rows| rows.len()).into();
         document
     });
     json!({
         "findings": findings,
-        "status": standing,
+        "status": base,
         "movements": movements,
         "retention": retention,
         "model": model.as_ref().ok().map(documents::model),

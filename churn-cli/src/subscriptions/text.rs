@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use churn::{Movement, Retention, Subscriptions, SurvivalPoint};
+use churn::{CustomerBase, Movement, Predictions, Retention, Subscriptions, SurvivalPoint};
 
-use super::customers::{Risk, Riskiest, Standing, dunning};
+use super::customers::{Risk, Riskiest};
 use crate::summary::{self, amount, count, line, percent};
 
 /// Months that are printed; the file has all of them.
@@ -25,16 +25,16 @@ pub(super) fn read(subscriptions: &Subscriptions, source: &str) -> String {
 }
 
 /// The customers by their status.
-pub(super) fn standing(standing: &Standing) -> String {
-    let Standing { active, already_cancelled, not_active, active_amount, already_cancelled_amount, .. } = *standing;
+pub(super) fn base(base: &CustomerBase) -> String {
+    let CustomerBase { active, already_cancelled, not_active, active_amount, already_cancelled_amount, .. } = *base;
     let paying = |sum: f64| if sum > 0.0 { format!("{} a month", amount(sum)) } else { String::new() };
     let rows = [
         ("active", active, paying(active_amount)),
         ("already cancelled", already_cancelled, paying(already_cancelled_amount)),
         ("not active", not_active, String::new()),
     ];
-    let rows = rows.map(|(name, customers, paying)| vec![name.to_owned(), count(customers as u64), paying]);
-    format!("\nCustomers on {}\n{}", standing.as_of, table(&rows))
+    let rows = rows.map(|(name, customers, paying)| vec![name.to_owned(), count(customers), paying]);
+    format!("\nCustomers on {}\n{}", base.as_of, table(&rows))
 }
 
 /// The movements of the last months: customers, and amounts if there are any.
@@ -158,8 +158,8 @@ pub(super) fn riskiest(riskiest: &Riskiest, risks: &[Risk]) -> String {
 }
 
 /// The number of customers for dunning, if the model tells the causes apart.
-pub(super) fn dunning_count(risks: &[Risk]) -> String {
-    dunning(risks).map_or(String::new(), |rows| {
+pub(super) fn dunning_count(predictions: &Predictions) -> String {
+    predictions.dunning().map_or(String::new(), |rows| {
         format!(
             "\nOf the active customers, {} are more likely to be lost by a failed payment than by a cancellation.\n",
             count(rows.len() as u64)

@@ -446,6 +446,7 @@ fn build_table(
         as_of: Some(as_of),
         config: Some(fitted.clone()),
         last_events: Some(last_events.into_iter().map(AtomicI32::into_inner).collect()),
+        cancelled: None,
         coverage: None,
         include_inactive: false,
         findings: Vec::new(),

@@ -30,6 +30,8 @@ pub struct FeatureTable {
     pub(crate) config: Option<FeatureConfig>,
     /// For features of events: the day number of each row's last event up to as_of.
     pub(crate) last_events: Option<Vec<i32>>,
+    /// For features of subscriptions: true for each row whose customer has already cancelled.
+    pub(crate) cancelled: Option<Vec<bool>>,
     /// The numbers of customers of the day that are covered, and that were left out of this table.
     pub(crate) coverage: Option<Coverage>,
     /// True if a model should also score customers that its definition does not cover.
@@ -48,6 +50,7 @@ impl FeatureTable {
             as_of: None,
             config: None,
             last_events: None,
+            cancelled: None,
             coverage: None,
             include_inactive: false,
             findings: Vec::new(),
@@ -111,6 +114,7 @@ impl FeatureTable {
             as_of: self.as_of,
             config: self.config.clone(),
             last_events: self.last_events.as_ref().map(|days| rows.iter().map(|&row| days[row]).collect()),
+            cancelled: self.cancelled.as_ref().map(|cancelled| rows.iter().map(|&row| cancelled[row]).collect()),
             coverage: self.coverage,
             include_inactive: self.include_inactive,
             findings: self.findings.clone(),

@@ -16,6 +16,8 @@ mod over_time;
 mod predictions;
 mod scorer;
 #[cfg(feature = "subscriptions")]
+mod subscriber;
+#[cfg(feature = "subscriptions")]
 pub(crate) mod subscriptions;
 pub(crate) mod tree;
 
@@ -31,6 +33,8 @@ pub use learner::{ClassWeight, LearnConfig, ModelKind};
 #[cfg(feature = "train")]
 pub use over_time::{CutoffResult, Estimate, OverTime, PairedResult, Scores};
 pub use predictions::{Prediction, Predictions};
+#[cfg(feature = "subscriptions")]
+pub use subscriber::{Subscriber, SubscriberPrediction};
 
 pub(crate) use document::Document;
 pub(crate) use learner::Learner;
@@ -316,19 +320,22 @@ impl Model {
             return Ok(Cow::Borrowed(table));
         }
         let inactive = (table.rows() - rows.len()) as u64;
-        let coverage = Coverage { covered: rows.len() as u64, inactive, ..Coverage::default() };
+        // Of subscriptions, the customers of each kind are counted already.
+        let counted = table.coverage.filter(|_| table.cancelled.is_some());
+        let coverage = counted.unwrap_or(Coverage { covered: rows.len() as u64, inactive, ..Coverage::default() });
         if rows.is_empty() {
-            return Err(self.labels().nobody_covered(coverage.inactive, as_of));
+            return Err(self.labels().nobody_covered(inactive, as_of));
         }
         let mut selected = table.select(&rows);
         selected.coverage = Some(coverage);
         Ok(Cow::Owned(selected))
     }
 
-    /// For each customer of a feature table, true if the model's definition of churn covers the customer. All are true if the
-    /// table does not come from events.
+    /// For each customer of a feature table, true if the model's definition of churn covers the customer: for subscriptions, if the
+    /// customer has not cancelled. All are true if the table comes from neither events nor subscriptions.
     pub fn coverage_of(&self, table: &FeatureTable) -> Vec<bool> {
         match (&table.last_events, table.as_of) {
+            _ if table.cancelled.is_some() => table.cancelled.iter().flatten().map(|cancelled| !cancelled).collect(),
             (Some(days), Some(as_of)) => days.iter().map(|&day| self.covers(day, as_of)).collect(),
             _ => vec![true; table.rows()],
         }

@@ -103,6 +103,41 @@ impl Predictions {
         &self.causes
     }
 
+    /// The cause by which a customer would leave most likely, in words, with its probability; none without causes.
+    #[cfg(feature = "report")]
+    pub(crate) fn likeliest_cause(&self, row: usize) -> Option<(&'static str, f64)> {
+        #[cfg(feature = "subscriptions")]
+        {
+            let causes = self.causes.iter().map(|(cause, p)| (cause.words(), p[row]));
+            causes.reduce(|best, other| if other.1 > best.1 { other } else { best })
+        }
+        #[cfg(not(feature = "subscriptions"))]
+        {
+            let _ = row;
+            None
+        }
+    }
+
+    #[cfg(feature = "subscriptions")]
+    pub(crate) fn customer_id(&self, row: usize) -> &str {
+        self.ids.get(row)
+    }
+
+    /// The rows of the customers who are more likely to leave because a payment fails than because they cancel, each with the
+    /// probability that a payment fails, which falls. A reminder helps them, and an offer does not. None if the model does not tell these
+    /// causes apart. Causes that were too rare to be learned are counted with the others, so without cancellations the other
+    /// causes are compared.
+    #[cfg(feature = "subscriptions")]
+    pub fn dunning(&self) -> Option<Vec<(usize, f64)>> {
+        let of = |wanted| self.causes.iter().find(|(cause, _)| *cause == wanted).map(|(_, p)| p);
+        let involuntary = of(EndReason::Involuntary)?;
+        let voluntary = of(EndReason::Voluntary).or_else(|| of(EndReason::Other))?;
+        let pairs = involuntary.iter().zip(voluntary).enumerate();
+        let mut rows: Vec<(usize, f64)> = pairs.filter(|(_, (a, b))| a > b).map(|(row, (&a, _))| (row, a)).collect();
+        rows.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Some(rows)
+    }
+
     /// Iterates over the predictions of the customers, in order.
     pub fn iter(&self) -> impl Iterator<Item = Prediction> {
         self.ids.iter().zip(&self.probabilities).enumerate().map(|(row, (id, &churn_probability))| Prediction {

@@ -87,22 +87,29 @@ impl Model {
         table.findings = found;
         table.coverage = Some(coverage);
         table.include_inactive = input.include_cancelled;
+        let is_cancelled = |customer: &usize| cancelled.binary_search(customer).is_ok();
+        table.cancelled = Some(customers.iter().map(is_cancelled).collect());
         self.join_and_check(&mut table, input.attributes, input.allow)?;
         Ok(table)
     }
 }
 
 impl Model {
+    /// The way in which the ends of the training were known; none if the document does not tell.
+    pub(super) fn trained_ends_known(&self) -> Option<EndsKnown> {
+        let term = self.document.histograms.iter().find(|histogram| histogram.name == "days_to_renewal");
+        match term {
+            _ if self.labels().before_renewal_days.is_some() => Some(EndsKnown::AtStart),
+            Some(term) if term.missing == self.document.training.rows => Some(EndsKnown::AtEnd),
+            Some(_) => Some(EndsKnown::AtStart),
+            None => None,
+        }
+    }
+
     /// Refuses subscriptions whose ends are known in another way than those of the training: `days_to_renewal` was never missing there,
     /// or always.
     fn check_ends_known(&self, ends_known: EndsKnown) -> Result<()> {
-        let term = self.document.histograms.iter().find(|histogram| histogram.name == "days_to_renewal");
-        let trained = match term {
-            _ if self.labels().before_renewal_days.is_some() => EndsKnown::AtStart,
-            Some(term) if term.missing == self.document.training.rows => EndsKnown::AtEnd,
-            Some(_) => EndsKnown::AtStart,
-            None => return Ok(()),
-        };
+        let Some(trained) = self.trained_ends_known() else { return Ok(()) };
         if trained == ends_known {
             return Ok(());
         }

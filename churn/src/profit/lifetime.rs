@@ -1,8 +1,13 @@
-//! The expected amount that a customer of a subscription still pays.
+//! The expected amount that a customer of a subscription still pays, and the lists of the customers of subscriptions.
 
-use super::check_money;
+use std::io::Write;
+
+use super::{check_money, mail_field};
 use crate::error::{Result, invalid_parameter};
+use crate::labels::LabelConfig;
+use crate::model::{Model, Predictions};
 use crate::segments::check_probability;
+use crate::subscriptions::CustomerBase;
 
 /// Mean length of a month in days.
 const DAYS_OF_A_MONTH: f64 = 30.4375;
@@ -46,6 +51,65 @@ pub fn subscription_value(amount: f64, probability: f64, horizon_days: i32, mont
     // Not a number for no month of a customer who is sure to leave.
     let paid = if leaving > 0.0 { months * (-libm::expm1(-leaving) / leaving) } else { months };
     Ok(amount * paid)
+}
+
+impl Model {
+    /// The amount that each scored customer is expected to pay in the next `months` months, 0 to 1200
+    /// ([`subscription_value`]): none for a customer without an amount, and for a model of the days before renewals, which has
+    /// no horizon. `base` has the amounts on the day of the predictions ([`Subscriptions::customer_base`]).
+    ///
+    /// # Errors
+    /// `invalid_parameter` for months outside their range.
+    pub fn subscription_values(
+        &self,
+        predictions: &Predictions,
+        base: &CustomerBase,
+        months: f64,
+    ) -> Result<Vec<Option<f64>>> {
+        let LabelConfig { horizon_days, before_renewal_days, .. } = *self.labels();
+        let customers = predictions.customer_ids().zip(predictions.churn_probabilities());
+        let value = |(id, &p)| {
+            let amount = base.amount(id).filter(|_| before_renewal_days.is_none());
+            amount.map(|amount| subscription_value(amount, p, horizon_days, months)).transpose()
+        };
+        customers.map(value).collect()
+    }
+}
+
+impl CustomerBase {
+    /// Writes the list of the customers who have already cancelled, with the columns `customer_id,end_date,amount`, for mail
+    /// tools: UTF-8 with a byte order mark, CRLF line ends, and ids that no spreadsheet takes for a formula.
+    ///
+    /// # Errors
+    /// `io`.
+    pub fn write_cancelled(&self, mut writer: impl Write) -> Result<()> {
+        writer.write_all("\u{feff}customer_id,end_date,amount\r\n".as_bytes())?;
+        for customer in &self.cancelled {
+            let (id, end) = (mail_field(&customer.customer_id), customer.end_date);
+            write!(writer, "{id},{end},{}\r\n", amount(customer.amount))?;
+        }
+        Ok(writer.flush()?)
+    }
+
+    /// Writes the list of the customers who are more likely to leave because a payment fails than because they cancel
+    /// ([`Predictions::dunning`]), with the columns `customer_id,churn_probability,involuntary_probability,amount`, for mail tools
+    /// as in [`CustomerBase::write_cancelled`]. The list is empty if the model does not tell these causes apart.
+    ///
+    /// # Errors
+    /// `io`.
+    pub fn write_dunning(&self, predictions: &Predictions, mut writer: impl Write) -> Result<()> {
+        writer.write_all("\u{feff}customer_id,churn_probability,involuntary_probability,amount\r\n".as_bytes())?;
+        for (row, involuntary) in predictions.dunning().unwrap_or_default() {
+            let (id, p) = (predictions.customer_id(row), predictions.churn_probabilities()[row]);
+            write!(writer, "{},{p},{involuntary},{}\r\n", mail_field(id), amount(self.amount(id)))?;
+        }
+        Ok(writer.flush()?)
+    }
+}
+
+/// An amount as a field; empty for none.
+fn amount(amount: Option<f64>) -> String {
+    amount.map_or(String::new(), |amount| amount.to_string())
 }
 
 #[cfg(test)]

@@ -4,43 +4,62 @@ use std::collections::HashMap;
 
 use super::words::{Escaped, bound, count, counted, decimal, percent};
 use super::{ReportPage, table};
+use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::events::Events;
 use crate::explain::ListReasons;
-use crate::labels::LabelConfig;
+use crate::labels::{LabelConfig, LabelKind};
 use crate::model::{Prediction, Predictions};
 use crate::segments::Segment;
 
-/// The last day, the number and the total amount of a customer's events.
+/// The last day and the number of a customer's events, and their total amount, or the amount per month of a subscription.
 #[derive(Clone, Copy)]
-struct Past {
-    last: Day,
-    events: u64,
+pub(super) struct Past {
+    events: Option<(Day, u64)>,
     amount: f64,
 }
 
-/// The scored customers that the definition of churn covers, with their past if the log is given.
+impl Past {
+    /// The past of a subscription.
+    #[cfg(feature = "subscriptions")]
+    pub(super) fn of_amount(amount: f64) -> Self {
+        Past { events: None, amount }
+    }
+}
+
+/// Finds the past of a customer.
+pub(super) type PastOf<'a> = dyn Fn(&str) -> Option<Past> + 'a;
+
+/// A scored customer, with the past if it is known, and the likeliest cause of leaving if the model tells causes apart.
+pub(super) struct ReportCustomer {
+    prediction: Prediction,
+    past: Option<Past>,
+    cause: Option<(&'static str, f64)>,
+}
+
+/// The scored customers that the definition of churn covers.
 pub(super) struct ReportCustomers {
-    customers: Vec<(Prediction, Option<Past>)>,
-    inactive: u64,
+    customers: Vec<ReportCustomer>,
+    coverage: Coverage,
     active_within: Option<i32>,
     has_amounts: bool,
 }
 
 impl ReportCustomers {
-    pub(super) fn new(predictions: &Predictions, events: Option<&Events>, labels: &LabelConfig) -> Self {
-        let pasts = events.zip(predictions.as_of()).map(|(events, as_of)| pasts(events, as_of)).unwrap_or_default();
-        let customers: Vec<(Prediction, Option<Past>)> = predictions
+    pub(super) fn new(predictions: &Predictions, past: &PastOf<'_>, labels: &LabelConfig) -> Self {
+        let customers: Vec<ReportCustomer> = predictions
             .iter()
-            .filter(|prediction| prediction.covered)
-            .map(|prediction| {
-                let past = pasts.get(prediction.customer_id.as_str()).copied();
-                (prediction, past)
+            .enumerate()
+            .filter(|(_, prediction)| prediction.covered)
+            .map(|(row, prediction)| ReportCustomer {
+                past: past(&prediction.customer_id),
+                cause: predictions.likeliest_cause(row),
+                prediction,
             })
             .collect();
-        let has_amounts = customers.iter().any(|(_, past)| past.is_some_and(|past| past.amount != 0.0));
-        let inactive = predictions.coverage().map_or(0, |coverage| coverage.inactive);
-        ReportCustomers { customers, inactive, active_within: labels.active_within_days, has_amounts }
+        let has_amounts = customers.iter().any(|customer| customer.past.is_some_and(|past| past.amount != 0.0));
+        let coverage = predictions.coverage().unwrap_or_default();
+        ReportCustomers { customers, coverage, active_within: labels.active_within_days, has_amounts }
     }
 
     pub(super) fn customers(&self) -> u64 {
@@ -48,34 +67,34 @@ impl ReportCustomers {
     }
 
     pub(super) fn in_bands(&self, bands: &[Segment]) -> u64 {
-        self.customers.iter().filter(|(prediction, _)| bands.contains(&prediction.risk_segment)).count() as u64
+        self.customers.iter().filter(|customer| bands.contains(&customer.prediction.risk_segment)).count() as u64
     }
 
     /// The expected number of churners: the sum of the probabilities.
     pub(super) fn expected(&self) -> f64 {
-        self.customers.iter().map(|(prediction, _)| prediction.churn_probability).sum()
+        self.customers.iter().map(|customer| customer.prediction.churn_probability).sum()
     }
 
     /// The first `most` customers by falling probability, then by falling total amount, then by id.
-    fn riskiest(&self, most: usize) -> Vec<&(Prediction, Option<Past>)> {
-        let amount = |past: &Option<Past>| past.map_or(0.0, |past| past.amount);
-        let mut order: Vec<_> = self.customers.iter().collect();
-        order.sort_by(|(a, past_a), (b, past_b)| {
-            (b.churn_probability.total_cmp(&a.churn_probability))
-                .then_with(|| amount(past_b).total_cmp(&amount(past_a)))
-                .then_with(|| a.customer_id.cmp(&b.customer_id))
+    fn riskiest(&self, most: usize) -> Vec<&ReportCustomer> {
+        let amount = |customer: &ReportCustomer| customer.past.map_or(0.0, |past| past.amount);
+        let mut order: Vec<&ReportCustomer> = self.customers.iter().collect();
+        order.sort_by(|a, b| {
+            (b.prediction.churn_probability.total_cmp(&a.prediction.churn_probability))
+                .then_with(|| amount(b).total_cmp(&amount(a)))
+                .then_with(|| a.prediction.customer_id.cmp(&b.prediction.customer_id))
         });
         order.truncate(most);
         order
     }
 }
 
-fn pasts(events: &Events, as_of: Day) -> HashMap<&str, Past> {
+/// The pasts of the customers of a log by a day.
+pub(super) fn pasts(events: &Events, as_of: Day) -> HashMap<&str, Past> {
     let mut pasts: HashMap<&str, Past> = HashMap::new();
     for (customer, day, amount, _) in events.iter().filter(|event| event.1 <= as_of) {
-        let past = pasts.entry(customer).or_insert(Past { last: day, events: 0, amount: 0.0 });
-        past.last = past.last.max(day);
-        past.events += 1;
+        let past = pasts.entry(customer).or_insert(Past { events: None, amount: 0.0 });
+        past.events = Some(past.events.map_or((day, 1), |(last, events)| (last.max(day), events + 1)));
         past.amount += amount.unwrap_or(0.0);
     }
     pasts
@@ -172,8 +191,11 @@ impl ReportPage<'_> {
                 rows.push_str(&format!("<tr class=\"why\"><td colspan=\"{columns}\"><ul>\n{changes}</ul></td></tr>\n"));
             }
         }
-        let worth =
-            if has_values { " Value at risk is the amount of the last 365 days times the risk now." } else { "" };
+        let worth = match (has_values, self.report.model.labels().labels) {
+            (false, _) => "",
+            (true, LabelKind::SubscriptionEnd) => " Value at risk is the amount of a year times the risk now.",
+            (true, _) => " Value at risk is the amount of the last 365 days times the risk now.",
+        };
         let title = format!("The risk that rose most from {} to {}", list.before, list.as_of);
         format!(
             "<section class=\"card\">\n<h2>Slipping away</h2>\n<p class=\"hint\">{title}, and below each customer what \
@@ -186,15 +208,21 @@ impl ReportPage<'_> {
     pub(super) fn riskiest(&self) -> String {
         const MOST: usize = 10;
         let Some(today) = &self.today else { return String::new() };
-        let known = today.customers.iter().any(|(_, past)| past.is_some());
+        let known = today.customers.iter().any(|customer| customer.past.is_some_and(|past| past.events.is_some()));
+        let has_causes = today.customers.iter().any(|customer| customer.cause.is_some());
+        let subscribed = self.report.model.labels().labels == LabelKind::SubscriptionEnd;
         let mut head = "<tr><th scope=\"col\">Customer</th><th scope=\"col\">Probability of churn</th><th scope=\"col\" class=\"left\">Risk</th>".to_owned();
         if known {
             head.push_str(
                 "<th scope=\"col\" class=\"wide\">Last active</th><th scope=\"col\" class=\"wide\">Events</th>",
             );
         }
+        if has_causes {
+            head.push_str("<th scope=\"col\" class=\"left wide\">Likeliest cause</th>");
+        }
         if today.has_amounts {
-            head.push_str("<th scope=\"col\">Total amount</th>");
+            let name = if subscribed { "Amount per month" } else { "Total amount" };
+            head.push_str(&format!("<th scope=\"col\">{name}</th>"));
         }
         head.push_str("</tr>\n");
         let columns = head.matches("<th").count();
@@ -206,7 +234,7 @@ impl ReportPage<'_> {
             let item = reason_item(shared.raises_risk, &shared.text);
             format!("<p class=\"shared\">Shared by most:</p>\n<ul class=\"shared\">\n{item}</ul>\n")
         });
-        for (i, (prediction, past)) in riskiest.into_iter().enumerate() {
+        for (i, ReportCustomer { prediction, past, cause }) in riskiest.into_iter().enumerate() {
             let band = prediction.risk_segment.name();
             rows.push_str(&format!(
                 "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td>{}</td>\
@@ -216,8 +244,13 @@ impl ReportPage<'_> {
             ));
             if known {
                 let (last, events) = past
-                    .map_or(("–".to_owned(), "–".to_owned()), |past| (past.last.to_string(), count(past.events)));
+                    .and_then(|past| past.events)
+                    .map_or(("–".to_owned(), "–".to_owned()), |(last, events)| (last.to_string(), count(events)));
                 rows.push_str(&format!("<td class=\"nowrap wide\">{last}</td><td class=\"wide\">{events}</td>"));
+            }
+            if has_causes {
+                let cause = cause.map_or("–".to_owned(), |(name, p)| format!("{name}, {}", percent(p)));
+                rows.push_str(&format!("<td class=\"left wide\">{cause}</td>"));
             }
             if today.has_amounts {
                 rows.push_str(&format!("<td>{}</td>", decimal(past.map_or(f64::NAN, |past| past.amount), 2)));
@@ -231,7 +264,11 @@ impl ReportPage<'_> {
         }
         let title =
             format!("The first {} of {}", today.customers().min(MOST as u64), counted(today.customers(), "customer"));
-        let ties = if today.has_amounts { "; among equals those who have spent most come first" } else { "" };
+        let ties = match (today.has_amounts, subscribed) {
+            (false, _) => "",
+            (true, false) => "; among equals those who have spent most come first",
+            (true, true) => "; among equals those who pay most come first",
+        };
         let why = match reasons {
             Some(_) => {
                 " Below each, what moves the risk most: <span class=\"up\">▲</span> raises it, <span class=\"down\">▼</span> lowers it. \
@@ -246,11 +283,11 @@ impl ReportPage<'_> {
     }
 
     /// The reasons of these customers; none without features of this model.
-    fn reasons(&self, customers: &[&(Prediction, Option<Past>)]) -> Option<ListReasons> {
+    fn reasons(&self, customers: &[&ReportCustomer]) -> Option<ListReasons> {
         let (features, config) = self.report.reasons?;
         let places: HashMap<&str, usize> = features.customer_ids().enumerate().map(|(row, id)| (id, row)).collect();
         let rows: Option<Vec<usize>> =
-            customers.iter().map(|(prediction, _)| places.get(prediction.customer_id.as_str()).copied()).collect();
+            customers.iter().map(|customer| places.get(customer.prediction.customer_id.as_str()).copied()).collect();
         let explanation = self.report.model.explain_with(&features.select(&rows?), config).ok()?;
         let all: Vec<usize> = (0..customers.len()).collect();
         Some(explanation.list_reasons(&all))
@@ -265,13 +302,23 @@ fn reason_item(raises_risk: bool, text: &str) -> String {
 
 impl ReportCustomers {
     fn silent_note(&self) -> String {
-        match (self.inactive, self.active_within) {
-            (0, _) | (_, None) => String::new(),
-            (inactive, Some(days)) => format!(
-                " Not counted: {} without an event in the {} before that day, whom the model knows nothing about.",
+        let Coverage { inactive, not_active, already_cancelled, not_due, .. } = self.coverage;
+        let mut others = Vec::new();
+        if let (1.., Some(days)) = (inactive, self.active_within) {
+            others.push(format!(
+                "{} without an event in the {} before that day, whom the model knows nothing about",
                 counted(inactive, "customer"),
-                counted(days.unsigned_abs().into(), "day"),
-            ),
+                counted(days.unsigned_abs().into(), "day")
+            ));
         }
+        let mut other = |customers: u64, words: &str| {
+            if customers > 0 {
+                others.push(format!("{} {words}", counted(customers, "customer")));
+            }
+        };
+        other(already_cancelled, "who cancelled already");
+        other(not_active, "without a running subscription");
+        other(not_due, "whose renewal is not due");
+        if others.is_empty() { String::new() } else { format!(" Not counted: {}.", others.join(", ")) }
     }
 }

@@ -1,27 +1,8 @@
-//! The charts of results day by day: the AUC, and the expected and observed churners. They are written as SVG with the grid,
-//! fonts and colours of [`super::charts`], which the style sheet replaces in the dark theme.
+//! The charts of results day by day: the AUC, and the expected and observed churners.
 
-use std::fmt::Write;
-
-use super::words::{Escaped, count, decimal, short_count};
+use super::drawing::{ACCENT, BOTTOM, Chart, FINE, INK, LABEL, LEFT, REFERENCE, RIGHT, TOP, centre, round_step};
+use super::words::{count, decimal, short_count};
 use crate::model::{CutoffResult, Estimate};
-
-/// Coordinates are pixels of a chart of this size; the drawing has four units for a pixel, as in the other charts.
-const FINE: f64 = 4.0;
-const WIDTH: f64 = 440.0;
-const HEIGHT: f64 = 340.0;
-const LEFT: f64 = 58.0;
-const RIGHT: f64 = WIDTH - 18.0;
-const TOP: f64 = 44.0;
-const BOTTOM: f64 = HEIGHT - 48.0;
-
-// Keep in step with charts.rs and style.css.
-const ACCENT: &str = "#2B53C4";
-const REFERENCE: &str = "#8A94A3";
-const GRID: &str = "#E4E8EE";
-const AXIS: &str = "#B4BDC9";
-const LABEL: &str = "#566170";
-const INK: &str = "#18202E";
 
 /// Largest number of days whose values are written into the chart, and of days that are named on the axis.
 const MOST_LABELS: usize = 5;
@@ -41,7 +22,7 @@ pub(super) fn ranking(days: &[CutoffResult], mean: &Estimate, recency: &str) -> 
     }
     let (top, bottom) = (y(mean.high), y(mean.low));
     chart.rect([LEFT, top, RIGHT - LEFT, (bottom - top).max(1.0)], &format!("fill=\"{ACCENT}\" fill-opacity=\"0.1\""));
-    chart.axes(days, "AUC (0.5 is chance)");
+    axes(&mut chart, days, "AUC (0.5 is chance)");
     let x = |i: usize| centre(i, days.len());
     let model: Vec<(f64, f64)> = days.iter().enumerate().map(|(i, row)| (x(i), y(row.roc_auc))).collect();
     let other: Vec<(f64, f64)> =
@@ -110,7 +91,7 @@ pub(super) fn churners(days: &[CutoffResult]) -> String {
             }
         }
     }
-    chart.axes(days, "Churners");
+    axes(&mut chart, days, "Churners");
     chart.rect([LEFT + 2.0, 10.0, 12.0, 12.0], &expected_style);
     chart.text([LEFT + 20.0, 20.0], "start", INK, "expected");
     chart.rect([LEFT + 92.0, 10.0, 12.0, 12.0], &observed_style);
@@ -136,101 +117,8 @@ fn bar_label(churners: f64) -> String {
     if (9_999.5..99_950.0).contains(&churners) { decimal(churners / 1e3, 1) + "k" } else { short_count(churners) }
 }
 
-/// The smallest of 1, 2, 5, 10, 20, 50, … that is not below this.
-fn round_step(least: f64) -> f64 {
-    let mut power = 1.0;
-    loop {
-        match [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|&step| step >= least) {
-            Some(step) => return step,
-            None => power *= 10.0,
-        }
-    }
-}
-
-/// The middle of the part of the axis that belongs to a day.
-fn centre(i: usize, days: usize) -> f64 {
-    LEFT + (RIGHT - LEFT) * (i as f64 + 0.5) / days as f64
-}
-
-fn fine(pixels: f64) -> i32 {
-    (pixels * FINE).round() as i32
-}
-
-/// The elements of a chart so far.
-#[derive(Default)]
-struct Chart(String);
-
-impl Chart {
-    fn add(&mut self, element: std::fmt::Arguments<'_>) {
-        self.0.write_fmt(element).expect("a string takes any text");
-        self.0.push('\n');
-    }
-
-    fn text(&mut self, [x, y]: [f64; 2], anchor: &str, colour: &str, words: &str) {
-        let (x, y, size, words) = (fine(x), fine(y), fine(12.0), Escaped(words));
-        self.add(format_args!(
-            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" font-family=\"sans-serif\" font-size=\"{size}\" fill=\"{colour}\">{words}</text>"
-        ));
-    }
-
-    fn rect(&mut self, [x, y, width, height]: [f64; 4], style: &str) {
-        let (x, y, width, height) = (fine(x), fine(y), fine(width), fine(height));
-        self.add(format_args!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {style}/>"));
-    }
-
-    fn line(&mut self, points: &[(f64, f64)], colour: &str, width: f64) {
-        if points.len() < 2 {
-            return;
-        }
-        let points: Vec<String> = points.iter().map(|&(x, y)| format!("{},{}", fine(x), fine(y))).collect();
-        let (points, width) = (points.join(" "), fine(width));
-        self.add(format_args!(
-            "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"/>"
-        ));
-    }
-
-    fn dot(&mut self, (x, y): (f64, f64)) {
-        let (x, y, r) = (fine(x), fine(y), fine(4.5));
-        self.add(format_args!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"{ACCENT}\"/>"));
-    }
-
-    fn diamond(&mut self, (x, y): (f64, f64)) {
-        let (left, right, top, bottom) = (fine(x - 5.5), fine(x + 5.5), fine(y - 5.5), fine(y + 5.5));
-        let (x, y) = (fine(x), fine(y));
-        self.add(format_args!(
-            "<polygon points=\"{left},{y} {x},{top} {right},{y} {x},{bottom}\" fill=\"{REFERENCE}\"/>"
-        ));
-    }
-
-    /// A line of the grid with its value.
-    fn tick(&mut self, y: f64, words: &str) {
-        self.line(&[(LEFT, y), (RIGHT, y)], GRID, 1.0);
-        self.text([LEFT - 8.0, y + 4.0], "end", LABEL, words);
-    }
-
-    /// The axes, the days and the titles.
-    fn axes(&mut self, days: &[CutoffResult], title: &str) {
-        self.line(&[(LEFT, TOP), (LEFT, BOTTOM), (RIGHT, BOTTOM)], AXIS, 1.0);
-        let every = days.len().div_ceil(MOST_LABELS).max(1);
-        for (i, row) in days.iter().enumerate().step_by(every) {
-            self.text([centre(i, days.len()), BOTTOM + 18.0], "middle", LABEL, &row.cutoff.to_string());
-        }
-        self.text([(LEFT + RIGHT) / 2.0, HEIGHT - 8.0], "middle", INK, "Day at which the customers were scored");
-        let (x, y, size) = (fine(14.0), fine((TOP + BOTTOM) / 2.0), fine(13.0));
-        self.add(format_args!(
-            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\" font-family=\"sans-serif\" font-size=\"{size}\" fill=\"{INK}\" \
-             transform=\"rotate(-90 {x} {y})\">{title}</text>"
-        ));
-    }
-
-    /// The `svg` element, which fills the width it is given. The summary is for screen readers.
-    fn finish(self, summary: &str) -> String {
-        format!(
-            "<svg role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {} {}\">\n{}</svg>\n",
-            Escaped(summary),
-            fine(WIDTH),
-            fine(HEIGHT),
-            self.0
-        )
-    }
+/// The axes with the days.
+fn axes(chart: &mut Chart, days: &[CutoffResult], title: &str) {
+    let labels: Vec<String> = days.iter().map(|row| row.cutoff.to_string()).collect();
+    chart.axes(&labels, MOST_LABELS, "Day at which the customers were scored", title);
 }

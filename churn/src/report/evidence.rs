@@ -4,7 +4,7 @@ use super::charts::{Height, Plot, svg};
 use super::over_time::{basis, interval};
 use super::words::{Escaped, count, counted, decimal, kind_name, percent, plain_name, whole_percent};
 use super::{ReportPage, date, is_logistic, table};
-use crate::events::Events;
+use crate::events::{Events, IngestReport};
 use crate::metrics::{Metrics, Point};
 use crate::model::SearchProtocol;
 
@@ -285,23 +285,33 @@ impl ReportPage<'_> {
         )
     }
 
+    /// The sections on the data: the log, or the periods.
     pub(super) fn read(&self) -> String {
+        #[cfg(feature = "subscriptions")]
+        if let Some(subscriptions) = self.report.subscriptions {
+            return self.read_section(&self.read_periods(), subscriptions.report());
+        }
         let Some(events) = self.report.events else { return String::new() };
         let report = events.report();
+        let left_out = if report.bad == 0 { ", every row could be read" } else { "" };
+        let facts = [
+            ("Rows", count(report.rows)),
+            ("Used", count(report.good)),
+            ("Left out", format!("{}{left_out}", count(report.bad))),
+            ("Customers", count(events.customers() as u64)),
+            ("Days", format!("{} to {}", events.first_day(), events.last_day())),
+            ("Event types", event_types(events)),
+        ];
+        self.read_section(&facts, report)
+    }
+
+    fn read_section(&self, read: &[(&str, String)], report: &IngestReport) -> String {
         let mut facts = String::new();
         let mut fact = |name: &str, value: String| facts.push_str(&format!("<dt>{name}</dt><dd>{value}</dd>\n"));
         if let Some(source) = self.report.source {
             fact("Source", Escaped(source).to_string());
         }
-        fact("Rows", count(report.rows));
-        fact("Used", count(report.good));
-        fact(
-            "Left out",
-            format!("{}{}", count(report.bad), if report.bad == 0 { ", every row could be read" } else { "" }),
-        );
-        fact("Customers", count(events.customers() as u64));
-        fact("Days", format!("{} to {}", events.first_day(), events.last_day()));
-        fact("Event types", event_types(events));
+        read.iter().for_each(|(name, value)| fact(name, value.clone()));
         let bad = match report.bad_rows.as_slice() {
             [] => String::new(),
             bad => bad_rows(&bad[..bad.len().min(10)], report.bad),
@@ -321,7 +331,10 @@ impl ReportPage<'_> {
                      {}, deleting {} in all.",
                     count(audit.values_compared),
                     counted(audit.cutoffs.len() as u64, "cutoff"),
-                    counted(audit.events_deleted, "event")
+                    match audit.inputs.iter().any(|input| input == "subscriptions") {
+                        true => format!("{} periods, ends and events", count(audit.events_deleted)),
+                        false => counted(audit.events_deleted, "event"),
+                    }
                 ),
             ),
             None if self.report.model.training().rows > 0 && self.report.model.cutoffs().is_empty() => (

@@ -28,14 +28,19 @@
 mod charts;
 mod customers;
 mod day_charts;
+mod drawing;
 mod evidence;
 mod money;
 mod over_time;
+#[cfg(feature = "subscriptions")]
+mod subscriptions;
 mod words;
 
-use customers::ReportCustomers;
+use customers::{PastOf, ReportCustomers, pasts};
 use day_charts::share;
 use over_time::{basis, interval};
+#[cfg(feature = "subscriptions")]
+use subscriptions::ReportBase;
 use words::{Escaped, bound, count, counted, decimal, kind_name, percent, whole_percent};
 
 use crate::day::Day;
@@ -48,10 +53,13 @@ use crate::model::{Model, ModelKind, Predictions, Protocol};
 use crate::profit::{ContactConfig, ContactList, ProfitCurve};
 use crate::segments::Segment;
 use crate::slipping::SlippingList;
+#[cfg(feature = "subscriptions")]
+use crate::subscriptions::Subscriptions;
 
 /// The content of a report. Only the model is required. Without predictions the page is about the model alone; without
 /// events it says nothing about the log.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Report<'a> {
     /// The title, which is the first line of the page.
     pub title: &'a str,
@@ -61,6 +69,9 @@ pub struct Report<'a> {
     pub source: Option<&'a str>,
     /// The log that was read, for its ingest report and the last activity of its customers.
     pub events: Option<&'a Events>,
+    /// The subscriptions, for the status of the customers, the movements by month and the retention curves.
+    #[cfg(feature = "subscriptions")]
+    pub subscriptions: Option<&'a Subscriptions>,
     /// The predictions of the customers to show.
     pub predictions: Option<&'a Predictions>,
     /// The features that the predictions were made from, and the settings of explanations. With them, the customers with the
@@ -89,6 +100,8 @@ pub struct Money<'a> {
 struct ReportPage<'a> {
     report: Report<'a>,
     today: Option<ReportCustomers>,
+    #[cfg(feature = "subscriptions")]
+    base: Option<ReportBase>,
 }
 
 impl<'a> Report<'a> {
@@ -99,6 +112,8 @@ impl<'a> Report<'a> {
             model,
             source: None,
             events: None,
+            #[cfg(feature = "subscriptions")]
+            subscriptions: None,
             predictions: None,
             reasons: None,
             slipping: None,
@@ -108,9 +123,27 @@ impl<'a> Report<'a> {
 
     /// Renders the page.
     pub fn to_html(&self) -> String {
-        let today =
-            self.predictions.map(|predictions| ReportCustomers::new(predictions, self.events, self.model.labels()));
-        ReportPage { report: *self, today }.html()
+        let as_of = self.predictions.and_then(Predictions::as_of);
+        #[cfg(feature = "subscriptions")]
+        let base = self.subscriptions.and_then(|found| ReportBase::new(found, as_of, self.model.labels()));
+        let past: Box<PastOf<'_>> = match (self.events, as_of) {
+            #[cfg(feature = "subscriptions")]
+            _ if base.is_some() => Box::new(|id| Some(customers::Past::of_amount(base.as_ref()?.base.amount(id)?))),
+            (Some(events), Some(as_of)) => {
+                let pasts = pasts(events, as_of);
+                Box::new(move |id| pasts.get(id).copied())
+            }
+            _ => Box::new(|_| None),
+        };
+        let today = self.predictions.map(|predictions| ReportCustomers::new(predictions, &past, self.model.labels()));
+        drop(past);
+        ReportPage {
+            report: *self,
+            today,
+            #[cfg(feature = "subscriptions")]
+            base,
+        }
+        .html()
     }
 }
 
@@ -123,6 +156,8 @@ impl ReportPage<'_> {
             self.segments(),
             self.riskiest(),
             self.money(),
+            #[cfg(feature = "subscriptions")]
+            self.subscriptions(),
             self.belief(),
             self.curves(),
             self.importance(),
@@ -210,11 +245,18 @@ impl ReportPage<'_> {
             LabelKind::OutcomeWindow => {
                 (format!("of not coming back within {} days", horizon.horizon_days), "will not come back in that time")
             }
+            LabelKind::SubscriptionEnd => match horizon.before_renewal_days {
+                Some(_) => ("of leaving at the next renewal".to_owned(), "will leave then"),
+                None => (format!("of leaving within {} days", horizon.horizon_days), "will leave in that time"),
+            },
             _ => ("of churn".to_owned(), "churn"),
         };
         let headline = format!(
             "Of {}, {} {} at high or critical risk {risk}.",
-            counted(today.customers(), "customer"),
+            counted(
+                today.customers(),
+                if horizon.labels == LabelKind::SubscriptionEnd { "active customer" } else { "customer" }
+            ),
             count(at_risk),
             if at_risk == 1 { "is" } else { "are" },
         );

@@ -331,3 +331,84 @@ fn wild_results_over_time_stay_inside() {
     assert!(page.contains("Minus &lt;script&gt;") && !page.contains("<script") && !page.contains("NaN"));
     assert!(page.len() < 200_000, "{}", page.len());
 }
+
+/// The example of `docs/subscriptions.md`, whose movements are worked by hand there: 35 new, 10 of expansion and 10 of churn in four
+/// months, from nothing to 35.
+#[cfg(feature = "subscriptions")]
+#[test]
+fn the_waterfall_adds_up_to_the_example_of_the_documentation() {
+    let csv = "customer_id,start_date,end_date,amount,plan\nanna,2024-01-10,2024-03-05,20,<i>a\nanna,2024-03-05,,30,b\n\
+               bert,2024-01-01,2024-03-20,10,b\ncarl,2024-04-30,,5,b\n";
+    let subscriptions = crate::Subscriptions::from_csv(csv.as_bytes(), &crate::SubscriptionOptions::default());
+    let subscriptions = subscriptions.expect("periods");
+    let page = |as_of: &str| {
+        let as_of = Some(as_of.parse().expect("a day"));
+        let base = ReportBase::new(&subscriptions, as_of, &crate::LabelConfig::default()).expect("a base");
+        base.sections()
+    };
+    let now = page("2024-04-30");
+    let amounts =
+        "Amount per month: 0 before, new +35, expansion +10, reactivation 0, contraction 0, churn −10, 35 at the end.";
+    assert!(now.contains(amounts), "{now}");
+    assert!(now.contains("Customers: 0 before, new +3, reactivation 0, churn −1, 2 at the end."), "{now}");
+    // Anna and Bert come in January, and Bert is seen to leave after 79 days; Carl comes after the last day that counts.
+    assert!(now.contains("The share of 2 spells"), "{now}");
+    assert!(now.contains("&lt;i&gt;a") && !now.contains("<i>a"), "{now}");
+    // At the end of February nobody has left, and nothing later is known.
+    let then = page("2024-02-29");
+    assert!(then.contains("Amount per month: 0 before, new +30, expansion 0"), "{then}");
+    assert!(then.contains("churn 0, 30 at the end."), "{then}");
+}
+
+#[cfg(feature = "subscriptions")]
+#[test]
+fn a_report_on_subscriptions_has_causes_amounts_and_those_who_have_cancelled() {
+    use crate::{EndReason, EndsKnown, Period, Subscriptions};
+    let day = |number: i32| Day::new(19_000 + number).expect("a day");
+    // Everybody leaves after 40 to 639 days, every third because a payment fails; ends are announced 20 days before.
+    let periods = (0..1200).map(|i| {
+        let (start, lasts) = (day(i % 500), 40 + (i * 37) % 600);
+        let end = start.plus(lasts);
+        let known_at = end.plus(-20);
+        let has_ended = known_at <= day(700);
+        Period {
+            customer_id: format!("c{i}"),
+            start_date: start,
+            end_date: has_ended.then_some(end),
+            subscription_id: None,
+            plan: None,
+            amount: Some(f64::from(10 + i % 3)),
+            known_at: has_ended.then_some(known_at),
+            end_reason: has_ended.then_some(if i % 3 == 0 { EndReason::Involuntary } else { EndReason::Voluntary }),
+            trial: false,
+        }
+    });
+    let subscriptions = Subscriptions::from_periods(periods, EndsKnown::AtEnd, Some(day(700))).expect("periods");
+    let learning = LearnConfig { model: ModelKind::LogisticRegression, ..LearnConfig::default() };
+    let model = train(&subscriptions, &TrainConfig { learning, ..TrainConfig::default() }).expect("a model");
+    let predictions = model.predict(&subscriptions, None).expect("predictions");
+    let slipping = model.slipping_away(&subscriptions, None, &crate::SlippingConfig::default()).expect("a list");
+    let mut report = Report::new("Subscriptions", &model);
+    report.subscriptions = Some(&subscriptions);
+    report.predictions = Some(&predictions);
+    report.slipping = Some(&slipping);
+    let page = report.to_html();
+    let coverage = predictions.coverage().expect("a coverage");
+    for text in [
+        format!("Of {} active customers, ", coverage.covered),
+        "of leaving within 90 days".to_owned(),
+        format!("Not counted: {} customers who cancelled already", coverage.already_cancelled),
+        "Likeliest cause".to_owned(),
+        "Amount per month</th>".to_owned(),
+        "periods, ends and events in all".to_owned(),
+        "<dt>Periods</dt><dd>1,200</dd>".to_owned(),
+        "Slipping away".to_owned(),
+    ] {
+        assert!(page.contains(&text), "{text}");
+    }
+    assert!(coverage.already_cancelled > 0 && !slipping.customers.is_empty());
+    for customer in &slipping.customers {
+        let value = customer.value_at_risk.expect("an amount") / customer.churn_probability;
+        assert!([120.0, 132.0, 144.0].iter().any(|year| (value - year).abs() < 1e-9), "{value}");
+    }
+}

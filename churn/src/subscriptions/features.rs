@@ -250,15 +250,6 @@ impl State {
         self.timeline.fill(&self.periods, allowed_gap_days);
     }
 
-    /// The sum of the amounts of the periods that cover a day; none if none covers it or none has an amount.
-    fn amount_on(&self, day: i32) -> Option<Fixed> {
-        let mut sum = None;
-        for period in self.periods.iter().filter(|period| period.covers(day) && !period.amount.is_nan()) {
-            sum.get_or_insert(Fixed::default()).add(period.amount);
-        }
-        sum
-    }
-
     fn write(&self, history: &SubscriptionHistory<'_>, levels: &[f64], row: &mut [f64]) {
         let day = history.as_of().number();
         let State { timeline, periods } = self;
@@ -270,8 +261,8 @@ impl State {
 
         let next = next_term(history, periods.iter().copied(), day);
 
-        let amount = self.amount_on(day);
-        let change = |days: i32| Some(amount?.minus(self.amount_on(day - days)?).value());
+        let amount = amount_on(periods, day);
+        let change = |days: i32| Some(amount?.minus(amount_on(periods, day - days)?).value());
 
         // Each change from one stretch of a spell to the next: the numbers of changes, and the last day of each kind.
         let (mut rises, mut cuts, mut plans) = ((0, None), (0, None), (0, None));
@@ -317,6 +308,15 @@ impl State {
         ];
         row.copy_from_slice(&values);
     }
+}
+
+/// The sum of the amounts of the periods that cover a day; none if none covers it or none has an amount.
+pub(super) fn amount_on(periods: &[Known], day: i32) -> Option<Fixed> {
+    let mut sum = None;
+    for period in periods.iter().filter(|period| period.covers(day) && !period.amount.is_nan()) {
+        sum.get_or_insert(Fixed::default()).add(period.amount);
+    }
+    sum
 }
 
 /// The days from a day to the next renewal of a customer: the earliest end of a covering period that is a fixed term and not cancelled.

@@ -4,6 +4,7 @@
 //! An exported file says of every subscription when it ended, which nobody knew on the day that is predicted from. So features
 //! take a [`SubscriptionHistory`], which has the periods as they were known on its day; the file itself is out of their reach.
 
+mod base;
 mod facts;
 mod features;
 mod known;
@@ -17,6 +18,7 @@ mod timeline;
 
 use serde::Serialize;
 
+pub use base::{CancelledCustomer, CustomerBase};
 #[cfg(feature = "train")]
 pub(crate) use features::plan_levels;
 pub(crate) use features::{FeatureColumns, PLAN, active_and_cancelled, current_plans, days_to_renewal, wording};
@@ -65,6 +67,17 @@ impl EndReason {
             EndReason::Other => "other",
         }
     }
+
+    /// The name in words.
+    #[cfg(feature = "report")]
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            EndReason::Voluntary => "cancellation",
+            EndReason::Involuntary => "failed payment",
+            EndReason::TrialNotConverted => "trial not converted",
+            EndReason::Other => "other",
+        }
+    }
 }
 
 /// The day on which the end of a period without a `known_at` is known.
@@ -104,7 +117,7 @@ pub struct Period {
 }
 
 objects! {
-    Period { customer_id, start_date, end_date, subscription_id, plan, amount, known_at, end_reason, trial = false }
+    Period { customer_id = String::new(), start_date, end_date, subscription_id, plan, amount, known_at, end_reason, trial = false }
 }
 
 /// A number that stands for "none" among days and indices.

@@ -53,6 +53,11 @@ impl SubscriptionPreset {
         SubscriptionPreset::Chartmogul,
     ];
 
+    /// The preset whose export has these columns; none if they are those of no known export.
+    pub fn of_columns(names: &[String]) -> Option<Self> {
+        SubscriptionPreset::ALL.into_iter().find(|preset| Export::new(*preset, names).is_ok())
+    }
+
     /// The name as it is written in settings.
     pub fn name(self) -> &'static str {
         match self {
@@ -82,8 +87,7 @@ impl Layout {
     pub(super) fn new(names: &[String], options: &SubscriptionOptions) -> Result<Self> {
         match options.preset {
             None => OwnColumns::find(names, &options.columns).map(Layout::Own).map_err(|error| {
-                let fits = |preset: &SubscriptionPreset| Export::new(*preset, names).is_ok();
-                match SubscriptionPreset::ALL.iter().find(|preset| fits(preset)) {
+                match SubscriptionPreset::of_columns(names) {
                     Some(preset) if error.kind() == ErrorKind::MissingColumn => {
                         let message = format!(
                             "{}. These are the columns of an export that preset = {:?} reads",

@@ -1,7 +1,8 @@
 //! Reading of subscription periods: the options, and from rows of text to checked periods.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ use crate::events::{
     Text, checked_amount, header, parse_decimal, quote_for_message, utf8,
 };
 use crate::objects::objects;
+use crate::progress::{Observer, report_read};
 
 /// Settings for reading subscription periods. Every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -121,13 +123,32 @@ impl Subscriptions {
     /// `empty_file`, `missing_column`, `duplicate_column`, `not_utf8`, `unclosed_quote`, `record_too_long`, `bad_rows`,
     /// `too_many_bad_rows`, `no_good_rows`, `invalid_parameter`, `io`.
     pub fn from_csv(reader: impl Read, options: &SubscriptionOptions) -> Result<Subscriptions> {
-        let text = Text::new(reader, options.encoding.as_deref())?;
+        Subscriptions::from_csv_observed(reader, options, &())
+    }
+
+    /// [`Subscriptions::from_csv`] with an observer of its progress, which may stop it.
+    ///
+    /// # Errors
+    /// The errors of [`Subscriptions::from_csv`]; `cancelled`.
+    pub fn from_csv_observed(
+        reader: impl Read,
+        options: &SubscriptionOptions,
+        observer: &dyn Observer,
+    ) -> Result<Subscriptions> {
+        /// Rows between two looks at the observer.
+        const ROWS: u64 = 8192;
+        let bytes = Cell::new(0);
+        let text = Text::new(Counted { reader, bytes: &bytes }, options.encoding.as_deref())?;
         let mut records = RecordReader::new(text, options.delimiter, options.skip_lines)?;
         let names = header(&mut records)?;
         let mut reading = Reading::new(&names, options)?;
         while let Some(record) = records.next()? {
             reading.row(record.line, record.len(), |i| record.get(i));
+            if reading.report.rows.is_multiple_of(ROWS) {
+                report_read(observer, bytes.get())?;
+            }
         }
+        report_read(observer, bytes.get())?;
         reading.finish()
     }
 
@@ -195,6 +216,20 @@ impl Subscriptions {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| broken(error.to_string()))?;
         let batches = builder.build().map_err(|error| broken(error.to_string()))?;
         Subscriptions::from_arrow(batches.map(|batch| batch.map_err(|error| broken(error.to_string()))), options)
+    }
+}
+
+/// A reader that counts its bytes.
+struct Counted<'a, R> {
+    reader: R,
+    bytes: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.bytes.set(self.bytes.get() + count as u64);
+        Ok(count)
     }
 }
 
