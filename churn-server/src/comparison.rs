@@ -7,7 +7,7 @@
 use churn::{CompareConfig, ErrorKind, Events, Judgement, compare_models};
 
 use crate::error::{ApiError, Result};
-use crate::routes::read_options;
+use crate::routes::log_options;
 use crate::serving::Hot;
 use crate::state::AppState;
 use crate::storage::Location;
@@ -27,7 +27,7 @@ pub async fn judge(
 ) -> Result<Judgement> {
     let (hot_a, hot_b) = (Hot::load(state, &a.org_id, &a.id).await?, Hot::load(state, &b.org_id, &b.id).await?);
     let settings = state.store.organization(&a.org_id).await?.settings.0;
-    let options = read_options(settings.read, dataset)?;
+    let options = log_options(settings.read, dataset, "the comparison of models")?;
     let at: Location = dataset.file_key.parse()?;
     let reader = state.storage.get(&at).await?.reader();
     let judged = state

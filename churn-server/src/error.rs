@@ -124,6 +124,14 @@ impl ApiError {
             .with_details(json!({ "rows": rows, "max_rows": limit }))
     }
 
+    /// 413 Payload Too Large, for a file of periods that does not fit into memory.
+    pub fn too_many_periods(limit: u64) -> Self {
+        let message =
+            format!("the file has more than {limit} lines; periods are held in memory, and so many are taken");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_rows", message)
+            .with_details(json!({ "max_rows": limit }))
+    }
+
     /// 507 Insufficient Storage: a disk or a quota of the storage is full.
     pub fn storage_full(what: &str) -> Self {
         let message = format!("{what}; whoever runs the server has to make some, then try again");

@@ -6,6 +6,7 @@ pub mod comparison;
 pub mod config;
 pub mod cpu;
 pub mod dashboard;
+pub mod data;
 pub mod error;
 pub mod extract;
 pub mod files;

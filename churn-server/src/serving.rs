@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use churn::{ExplainConfig, Explainer, Model, ModelKind, Segment, Thresholds};
+use churn::{ExplainConfig, Explainer, LabelKind, Model, ModelKind, Segment, Thresholds};
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, Result};
 use crate::state::AppState;
 use crate::storage::Location;
-use crate::store::ModelRow;
+use crate::store::{DataKind, ModelRow};
 
 /// Time after which the generation of an organization is checked again.
 const FRESH: Duration = Duration::from_millis(500);
@@ -92,6 +92,14 @@ impl Hot {
     pub fn id(&self) -> &str {
         &self.0.id
     }
+
+    /// Kind of the data that the model predicts.
+    pub fn kind(&self) -> DataKind {
+        match self.model().labels().labels {
+            LabelKind::SubscriptionEnd => DataKind::Subscriptions,
+            _ => DataKind::Events,
+        }
+    }
 }
 
 /// Models and settings that the predictions of an organization use.
@@ -109,10 +117,16 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Returns the model that scores a customer. It stays the same until the challenger or its share changes.
+    /// Returns the model that scores a customer. It stays the same until the challenger or its share changes. A challenger of another
+    /// kind of data scores nobody.
     pub fn model_for(&self, customer_id: &str) -> &Hot {
         match &self.challenger {
-            Some((challenger, share)) if is_challenger_customer(challenger.id(), customer_id, *share) => challenger,
+            Some((challenger, share))
+                if challenger.kind() == self.active.kind()
+                    && is_challenger_customer(challenger.id(), customer_id, *share) =>
+            {
+                challenger
+            }
             _ => &self.active,
         }
     }

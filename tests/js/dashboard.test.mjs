@@ -337,6 +337,79 @@ for (const [name, options] of Object.entries(SIZES)) {
   });
 }
 
+/** Periods of 600 customers who leave after 40 to 640 days, sooner on the plan basic; cancellations are known 20 days before. */
+function periods(names = "customer_id,start_date,end_date,plan,amount,known_at,end_reason") {
+  const last = Date.parse("2024-06-30");
+  const day = (time) => new Date(time).toISOString().slice(0, 10);
+  const rows = Array.from({ length: 600 }, (_, i) => {
+    const start = last + 86_400_000 * (-720 + ((i * 7) % 700));
+    const end = start + 86_400_000 * (40 + ((i * 37) % (i % 2 === 0 ? 200 : 600)));
+    const known = i % 3 === 0 ? end : end - 20 * 86_400_000;
+    const [plan, amount] = i % 2 === 0 ? ["basic", 8] : ["pro", 20];
+    const ended = known <= last ? [day(end), plan, amount, day(known), i % 3 === 0 ? "involuntary" : "voluntary"] : ["", plan, amount, "", ""];
+    return [`c${String(i).padStart(3, "0")}`, day(start), ...ended].join(",");
+  });
+  return `${names}\n${rows.join("\n")}\n`;
+}
+
+test("subscriptions: from the periods to the lists", async () => {
+  const named = `${work}/contracts.csv`;
+  writeFileSync(named, periods("account,from,to,plan,amount,known_at,end_reason"));
+  const { context, page, quiet } = await open("acme/data");
+  await page.click("#new-organization");
+  await page.fill("#new-id", "letters");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash === "#letters/data");
+  await ready(page);
+  await page.selectOption("#kind", "subscriptions");
+  assert.equal(await page.isVisible("#labelled"), false);
+  await page.setInputFiles("#file", named);
+  // The columns have other names: they are asked for, and nothing was kept.
+  await page.waitForSelector('.questions:has-text("Which columns has contracts.csv?")');
+  await sound(page, ".questions");
+  await page.fill("#period-customer_id", "account");
+  await page.fill("#period-start_date", "from");
+  await page.fill("#period-end_date", "to");
+  await page.click('.questions button:text("Send it again")');
+  await page.waitForSelector('.found:has-text("Dataset uploaded: 600 rows")');
+  await page.waitForSelector('#datasets tr:has-text("subscriptions")');
+  await page.click('.steps button:text("Make features")');
+  await page.waitForSelector('#datasets tr:has-text("features ready")', { timeout: 60_000 });
+  const row = await page.textContent("#datasets tbody tr");
+  assert.match(row, /2024-06-\d\d/);
+
+  await part(page, "models");
+  await page.waitForSelector("#train");
+  await page.click("#train .primary");
+  await page.waitForSelector('#models tr:has-text("active")', { timeout: 60_000 });
+  await part(page, "customers");
+  await page.click('button:text("Score customers")');
+  await page.click('#dialog button:text("Score")');
+  await page.waitForSelector("#list tbody tr", { timeout: 60_000 });
+  assert.deepEqual((await page.$$eval("#list thead th", (heads) => heads.map((head) => head.textContent.trim().split(" ▾")[0]))), ["Customer", "Band", "Risk", "Amount per month", "Why"]);
+  const first = await page.textContent("#list tbody tr");
+  assert.match(first, /cancellation [\d.]+.%, failed payment|failed payment [\d.]+.%, cancellation/);
+  const card = await page.textContent('section:has(> h2:text("Subscriptions"))');
+  assert.match(card, /Already cancelled, still running\d+/);
+  assert.match(card, /Amounts per month, month by month/);
+  const save = async (words) => {
+    const [saved] = await Promise.all([page.waitForEvent("download"), page.click(`button:text("${words}")`)]);
+    return readFileSync(await saved.path(), "utf8");
+  };
+  const cancelled = await save("Already cancelled (CSV)");
+  assert.match(cancelled, /^\ufeffcustomer_id,end_date,amount\r\nc\d+,2024-0[67]-\d\d,(8|20)\r\n/);
+  assert.match(await save("A payment may fail (CSV)"), /^\ufeffcustomer_id,churn_probability,involuntary_probability,amount\r\n/);
+  assert.match(await save("All customers (CSV)"), /^customer_id,churn_probability,.*,amount,causes,is_dunning/);
+  for (const [name, options] of Object.entries(SIZES)) {
+    await page.setViewportSize(options.viewport);
+    await page.emulateMedia({ colorScheme: options.colorScheme });
+    await shot(page, `subscriptions ${name}`);
+    await sound(page);
+  }
+  quiet();
+  await context.close();
+});
+
 test("text from the data stays text, however long or strange", async () => {
   const { context, page, quiet } = await open("acme/data");
   await page.click("#new-organization");

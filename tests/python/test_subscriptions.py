@@ -122,17 +122,18 @@ def test_from_the_periods_to_the_list(tmp_path: pathlib.Path) -> None:
     # Those who have cancelled are scored on request.
     everybody = model.predict(subscriptions, include_inactive=True, usage=usage)
     assert len(everybody) == counts["active"] + counts["already_cancelled"]
-    assert sum(everybody.covered) == counts["active"]
-    # The lists: those who have cancelled, those whose payment may fail, what each is expected to pay, and whose risk rose.
+    assert everybody.covered is not None
+    assert everybody.covered.sum() == counts["active"]
+    # The lists: who has cancelled, whose payment may fail, what each is expected to pay, and whose risk rose.
     base = subscriptions.customer_base()
     assert [row["customer_id"] for row in base["cancelled"]] == [
         id for id, kind in status.items() if kind == "already_cancelled"
     ]
     assert all(row["end_date"] > subscriptions.last_day for row in base["cancelled"])
-    paid = {id: amount for id, amount in zip(periods["customer_id"], periods["amount"])}
+    paid = dict(zip(periods["customer_id"], periods["amount"]))
     assert base["active_amount"] == sum(paid[id] for id in frame["customer_id"])
     dunning = predictions.dunning()
-    assert dunning
+    assert dunning is not None
     assert set(dunning) == set(frame["customer_id"][frame["involuntary"] > frame["voluntary"]])
     values = model.subscription_values(predictions, subscriptions, months=12)
     rate = -np.log1p(-frame["churn_probability"]) / 60

@@ -169,6 +169,9 @@ fn the_manifest_is_what_rust_exports() {
         "CancelledCustomer" => size::<CancelledCustomer>,
         "SubscriptionPreset" => SubscriptionPreset::ALL,
         "SubscriptionPreset::of_columns" => SubscriptionPreset::of_columns as fn(&[String]) -> Option<SubscriptionPreset>,
+        "SubscriptionPreset::of_csv" => |reader: &[u8], options: &SubscriptionOptions| -> Result<Option<_>> {
+            SubscriptionPreset::of_csv(reader, options)
+        },
         "Period" => size::<Period>,
         "EndReason" => EndReason::ALL,
         "EndsKnown" => EndsKnown::default,

@@ -9,6 +9,7 @@ import { history, historyTable, SEGMENTS } from "./history.js";
 import { ask, complain, doing, field, live, notes, nothing, option, quiet, say, shortDay, time } from "./parts.js";
 import { segments } from "./results.js";
 import { slippingAway } from "./slipping.js";
+import { causeList, subscriptionCard, usageField } from "./subscriptions.js";
 import { count, decimal, money, percent, plural } from "./words.js";
 
 const PAGE = 20;
@@ -71,17 +72,18 @@ const scoring = (view, sent, look) => doing("Scoring did not start.", async () =
   const { datasets } = await list(view.org, "datasets", view.signal);
   const usable = datasets.filter((one) => one.status !== "error");
   const given = await ask("Score customers", h("div", {},
-    h("p", { class: "quiet" }, "The active model scores the customers of the transactions, but for those who have been away for longer than any that it has learned from."),
+    h("p", { class: "quiet" }, "The active model scores the customers of the data, except those who have been away for longer than any that it has learned from. Of subscriptions it scores the active ones who have not cancelled."),
     h("div", { class: "fields" },
       usable.length > 0 && field("of", "Data set", h("select", { id: "of", name: "dataset_id" }, usable.map((one) => option(one.dataset_id, `${one.filename ?? "a file"}, ${count(one.row_count)} rows`)))),
       field("scored-file", usable.length > 0 ? "or a file" : "File", h("input", { id: "scored-file", name: "file", type: "file", accept: ".csv,.tsv,.txt,.gz,.zst,.xlsx", required: usable.length === 0 }), "CSV or a spreadsheet. Exports may stay as they are."),
+      usageField("scored-usage", datasets),
       field("as-of", "As of, if not as the server has it", h("input", { id: "as-of", name: "as_of", type: "date" }))),
-    h("p", {}, h("label", {}, h("input", { name: "include_inactive", type: "checkbox", value: "true" }), " Score those who are long gone too")),
+    h("p", {}, h("label", {}, h("input", { name: "include_inactive", type: "checkbox", value: "true" }), " Also score those who are long gone, and those who have cancelled")),
     h("p", {}, h("label", { for: "allowed" }, "Go on in spite of"), " ", h("select", { id: "allowed", name: "allow" }, option("", "nothing that is odd"), option("isolated_last_day,isolated_first_day", "rows far away from all others")))), "Score");
   if (!given) return;
   sent.replaceChildren();
   if (given.file?.size > 0) return scoreFile(view, sent, look, given);
-  await post(at`organizations/${view.org}/predict-bulk`, undefined, { dataset_id: given.dataset_id, as_of: given.as_of, include_inactive: given.include_inactive, allow: given.allow });
+  await post(at`organizations/${view.org}/predict-bulk`, undefined, { dataset_id: given.dataset_id, usage_dataset_id: given.usage_dataset_id, as_of: given.as_of, include_inactive: given.include_inactive, allow: given.allow });
   say("Scoring has started.");
   look();
 });
@@ -92,13 +94,14 @@ async function scoreFile(view, sent, look, given, options = {}) {
   const form = new FormData();
   form.append("detect", "true");
   if (Object.keys(options).length > 0) form.append("read_options", JSON.stringify(options));
-  for (const name of ["as_of", "include_inactive", "allow"]) if (given[name]) form.append(name, given[name]);
+  for (const name of ["as_of", "include_inactive", "allow", "usage_dataset_id"]) if (given[name]) form.append(name, given[name]);
   form.append("file", file, file.name);
   quiet();
   sent.replaceChildren();
   try {
     const { detected } = await upload(at`organizations/${view.org}/predict-bulk`, form, () => {}, view.signal);
-    sent.replaceChildren(...foundPanel(file.name, detected, options, h("p", {}, "If this is not what the file means, upload it under Data and jobs. There it can be read differently, and then be scored.")));
+    // Of a file of subscriptions there is nothing to find.
+    if (detected) sent.replaceChildren(...foundPanel(file.name, detected, options, h("p", {}, "If this is not what the file means, upload it under Data and jobs. There it can be read differently, and then be scored.")));
     say("Scoring has started.");
     look();
   } catch (error) {
@@ -138,6 +141,7 @@ async function drawBatch(view, { batch: root, people, bands }, batch) {
   const slipping = await get(at`organizations/${org}/slipping-away`, { batch_id: batch.batch_id }, signal).catch(none);
   const model = await get(at`organizations/${org}/models/${batch.model_id}`, {}, signal).catch(none);
   const { segments: counts, customers: all } = batch;
+  const subscribed = model?.data_kind === "subscriptions";
   const risky = (counts.High ?? 0) + (counts.Critical ?? 0);
   const tile = (name, value, note) => h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: "number" }, value), h("dd", {}, note));
   root.replaceChildren(...(batch.findings ? [] : notes(batch.warnings)), ...[
@@ -150,19 +154,20 @@ async function drawBatch(view, { batch: root, people, bands }, batch) {
         ? tile("Model", `Version ${model.version}`, `AUC ${decimal(model.metrics.roc_auc, 2)}; recency alone ${typeof model.recency_auc === "number" ? decimal(model.recency_auc, 2) : "–"}`)
         : tile("Model", `Version ${batch.model_version}`, "no longer here")),
     slipping && slippingAway(slipping),
+    subscribed && await subscriptionCard(view, batch),
   ].filter(Boolean));
-  people.replaceChildren(customerList(view, batch));
+  people.replaceChildren(customerList(view, batch, subscribed));
   bands.replaceChildren(...[model && segments({ model, today: { counts, customers: all } })].filter(Boolean));
   bands.hidden = !model;
 }
 
 /** The list, sorted, searched and paged by the server. */
-function customerList(view, batch) {
+function customerList(view, batch, subscribed) {
   const path = at`organizations/${view.org}/prediction-customers`;
   const wanted = { batch_id: batch.batch_id, sort: "churn_probability", order: "desc", risk_segment: "", search: "", offset: 0, limit: PAGE };
-  const columns = [["customer_id", "Customer"], ["risk_segment", "Band"], ["churn_probability", "Risk"], ["expected_profit", "Expected profit"], ["reasons", "Why"]];
+  const columns = [["customer_id", "Customer"], ["risk_segment", "Band"], ["churn_probability", "Risk"], subscribed ? ["amount", "Amount per month"] : ["expected_profit", "Expected profit"], ["reasons", "Why"]];
   const sortable = new Set(["customer_id", "churn_probability", "expected_profit"]);
-  const numeric = new Set(["churn_probability", "expected_profit"]);
+  const numeric = new Set(["churn_probability", "expected_profit", "amount"]);
   const rows = h("tbody", {});
   const note = h("span", { role: "status", "aria-live": "polite" });
   const common = h("div", { class: "shared" });
@@ -234,8 +239,10 @@ const customerRow = (one, reasons) => h("tr", {},
   h("th", { scope: "row" }, h("button", { type: "button", class: "who", onclick: () => open(one) }, one.customer_id)),
   h("td", {}, band(one.risk_segment)),
   h("td", { class: "number", "data-name": "Risk" }, percent(one.churn_probability)),
-  h("td", { class: "number", "data-name": "Expected profit" }, one.expected_profit === null ? "–" : money(one.expected_profit)),
-  h("td", { class: "wide" }, reasonList(reasons.slice(0, 2))));
+  one.causes
+    ? h("td", { class: "number", "data-name": "Amount per month" }, typeof one.amount === "number" ? money(one.amount) : "–")
+    : h("td", { class: "number", "data-name": "Expected profit" }, one.expected_profit === null ? "–" : money(one.expected_profit)),
+  h("td", { class: "wide" }, one.causes && Object.keys(one.causes).length > 0 && h("p", { class: "quiet" }, causeList(one.causes)), reasonList(reasons.slice(0, 2))));
 
 /** The details of one customer in the dialog. */
 function open(one) {

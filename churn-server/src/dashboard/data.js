@@ -3,7 +3,8 @@ import { at, file, get, post, remove, upload } from "./api.js";
 import { changeForm, foundPanel, merged, questionPanel } from "./detected.js";
 import { by, card, download, h } from "./dom.js";
 import { findingList, stopping } from "./findings.js";
-import { ask, complain, doing, fill, keepRows, live, nothing, quiet, say, shortId, state, time, took } from "./parts.js";
+import { ask, complain, doing, field, fill, keepRows, live, nothing, option, quiet, say, shortId, state, time, took } from "./parts.js";
+import { columnForm, readPanel } from "./subscriptions.js";
 import { count, percent, plural, size, stages } from "./words.js";
 
 const kinds = { process_features: "Features", train: "Training", backtest: "Backtest", predict_bulk: "Scoring" };
@@ -19,7 +20,7 @@ export async function data(view) {
   let look = () => {};
 
   root.replaceChildren(
-    card("From transactions to customers at risk", steps),
+    card("From data to customers at risk", steps),
     may("write") && uploading(view, () => look()),
     card("Data sets", noDatasets, grid("Data sets", "datasets", ["File", "State", "Rows", "Customers", "Period", "Uploaded", ""], datasets), olderDatasets),
     card("Jobs", noJobs, grid("Jobs", "jobs", ["Job", "State", "Progress", "Started", "Took", ""], jobs), olderJobs));
@@ -64,6 +65,8 @@ function uploading(view, look) {
   const { org, signal, may } = view;
   const input = h("input", { id: "file", type: "file", accept: ".csv,.tsv,.txt,.gz,.zst,.xlsx" });
   const labelled = h("input", { id: "labelled", type: "checkbox" });
+  const kind = h("select", { id: "kind", onchange: () => (labels.hidden = kind.value === "subscriptions") }, option("events", "Purchases, visits or other events"), option("subscriptions", "Subscriptions: from when to when"));
+  const labels = h("div", { class: "checks" }, h("label", { for: "labelled" }, labelled, "It has a column churn_label"));
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Sent" });
   const note = h("p", { role: "status" });
   let stop;
@@ -88,8 +91,10 @@ function uploading(view, look) {
     stop = new AbortController();
     signal.addEventListener("abort", () => stop.abort());
     const form = new FormData();
+    const periods = kind.value === "subscriptions";
+    form.append("kind", kind.value);
     form.append("detect", "true");
-    form.append("has_churn_label", labelled.checked ? "true" : "false");
+    form.append("has_churn_label", labelled.checked && !periods ? "true" : "false");
     if (Object.keys(options).length > 0) form.append("read_options", JSON.stringify(options));
     form.append("file", chosen, chosen.name);
     work.hidden = false;
@@ -103,6 +108,15 @@ function uploading(view, look) {
         bar.value = share;
         if (share === 1) note.textContent = `${chosen.name} is sent; its rows are being checked.`;
       }, stop.signal);
+      if (periods) {
+        work.hidden = true;
+        input.disabled = false;
+        input.value = "";
+        say(`${chosen.name} is uploaded: ${plural(made.row_count, "row")}.`);
+        result.replaceChildren(...readPanel(chosen.name, made));
+        look();
+        return;
+      }
       // Without these options only the form for another reading is missing.
       const { read_options: read } = await get(at`organizations/${org}/datasets/${made.dataset_id}`, {}, signal).catch(() => ({}));
       const left = earlier ? await replace(earlier.id) : [];
@@ -122,6 +136,9 @@ function uploading(view, look) {
         const answer = (answers) => send(chosen, merged(options, answers), earlier);
         result.replaceChildren(questionPanel(chosen.name, error.details, answer, earlier && "The data set of the earlier reading stays."), ...kept);
         say(`${chosen.name} can be read in several ways.`);
+      } else if (error.code === "missing_column" && periods) {
+        result.replaceChildren(columnForm(chosen.name, error, (columns) => send(chosen, columns)));
+        say(`The columns of ${chosen.name} have other names.`);
       } else {
         result.replaceChildren(...kept);
         if (!signal.aborted && error.code !== "stopped") complain(error, earlier ? "The file was not read again; the data set stays." : `${chosen.name} was not taken.`);
@@ -135,11 +152,11 @@ function uploading(view, look) {
   input.onchange = () => input.files[0] && send(input.files[0]);
 
   const drop = h("section", { class: "card drop", "aria-labelledby": "upload-title" },
-    h("h2", { id: "upload-title", class: "drop-title" }, "Upload transactions"),
-    h("p", { class: "quiet" }, "A CSV file or a spreadsheet (.xlsx) with a row for each purchase, visit or other event: the customer, the date and, where there is one, the amount. Exports may stay as they are; what the columns, dates and numbers mean is found, and shown after the upload."),
+    h("h2", { id: "upload-title", class: "drop-title" }, "Upload data"),
+    h("p", { class: "quiet" }, "A CSV file or a spreadsheet (.xlsx) with a row for each purchase, visit or other event: the customer, the date and, where there is one, the amount. Exports may stay as they are; what the columns, dates and numbers mean is found, and shown after the upload. Or a file of subscriptions, with a row for each period of a contract, also as Stripe, Recurly, Chargebee or ChartMogul export it."),
+    h("div", { class: "fields" }, field("kind", "A row of the file is of", kind)),
     h("div", { class: "buttons" }, h("label", { class: "button primary", for: "file" }, "Choose a file", input)),
-    h("div", { class: "checks" }, h("label", { for: "labelled" }, labelled, "It has a column churn_label")),
-    work, result);
+    labels, work, result);
   drop.ondragover = (event) => {
     event.preventDefault();
     drop.classList.add("over");
@@ -178,7 +195,7 @@ function datasetRow(view, one, look) {
     })),
   ];
   return h("tr", {},
-    h("th", { scope: "row", class: "wrap" }, h("span", { title: name }, name), shortId(one.dataset_id)),
+    h("th", { scope: "row", class: "wrap" }, h("span", { title: name }, name), one.kind === "subscriptions" && h("span", { class: "quiet" }, " subscriptions "), shortId(one.dataset_id)),
     cell("State", state(one.status), one.error && (stopped(view, one, look) ?? h("p", { class: "why" }, one.error.message))),
     cell("Rows", count(one.row_count), one.bad_rows > 0 && h("span", { class: "quiet" }, ` (${count(one.bad_rows)} left out)`)),
     cell("Customers", one.customers === null ? "–" : count(one.customers)),
@@ -237,7 +254,7 @@ function drawSteps(view, list, { datasets, models, batches }, look) {
   const scored = batches.find((one) => one.status === "completed");
   const may = view.may("write");
   const steps = [
-    ["Upload transactions", usable.length > 0, undefined],
+    ["Upload data", usable.length > 0, undefined],
     ["Make features", features !== undefined, fresh && may && button("Make features", doing("The features were not made.", async () => {
       await post(at`organizations/${view.org}/datasets/${fresh.dataset_id}/process-features`);
       look();

@@ -11,7 +11,7 @@ use axum::routing::get;
 const PAGE: &str = include_str!("index.html");
 
 /// Name, content type and text of all files that the page loads from `/assets/`.
-const ASSETS: [(&str, &str, &str); 18] = [
+const ASSETS: [(&str, &str, &str); 19] = [
     ("app.js", SCRIPT, include_str!("app.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
     ("customers.js", SCRIPT, include_str!("customers.js")),
@@ -22,6 +22,7 @@ const ASSETS: [(&str, &str, &str); 18] = [
     ("parts.js", SCRIPT, include_str!("parts.js")),
     ("settings.js", SCRIPT, include_str!("settings.js")),
     ("style.css", STYLE, include_str!("style.css")),
+    ("subscriptions.js", SCRIPT, include_str!("subscriptions.js")),
     ("charts.js", SCRIPT, include_str!("../../../examples/browser/charts.js")),
     ("dom.js", SCRIPT, include_str!("../../../examples/browser/dom.js")),
     ("findings.js", SCRIPT, include_str!("../../../examples/browser/findings.js")),

@@ -5,6 +5,7 @@ import { by, card, download, h, table } from "./dom.js";
 import { findingList, findingPanel, stopping } from "./findings.js";
 import { ask, doing, field, fill, keepRows, live, notes, nothing, option, say, sentence, state, time } from "./parts.js";
 import { evaluation } from "./results.js";
+import { usageField } from "./subscriptions.js";
 import { count, decimal, learners, percent } from "./words.js";
 
 const names = { ...learners, auto: "a search for the best" };
@@ -54,12 +55,17 @@ export async function models(view) {
 function training(view, look) {
   const { org } = view;
   const dataset = h("select", { id: "dataset", name: "dataset_id" }, option("", "the newest"));
-  list(org, "datasets", view.signal, { status: "features_ready" }).then(({ datasets }) => dataset.append(...datasets.map((one) =>
-    option(one.dataset_id, `${one.filename ?? "a file"}, ${count(one.row_count)} rows, ${String(one.dataset_id).slice(0, 8)}`))), () => {});
+  const usage = h("div", {});
+  list(org, "datasets", view.signal).then(({ datasets }) => {
+    dataset.append(...datasets.filter((one) => one.status === "features_ready").map((one) =>
+      option(one.dataset_id, `${one.filename ?? "a file"}, ${count(one.row_count)} rows, ${String(one.dataset_id).slice(0, 8)}`)));
+    const choice = usageField("usage", datasets);
+    if (choice) usage.replaceWith(choice);
+  }, () => {});
   const form = h("form", { class: "card", id: "train", onsubmit: doing("The training did not start.", async () => {
-    const { model_type, dataset_id, horizon_days, feature_set, activate, allow } = Object.fromEntries(new FormData(form));
+    const { model_type, dataset_id, usage_dataset_id, horizon_days, feature_set, activate, allow } = Object.fromEntries(new FormData(form));
     const settings = { ...(horizon_days ? { horizon_days: Number(horizon_days) } : {}), ...(feature_set ? { feature_set } : {}) };
-    await post(at`organizations/${org}/train`, Object.keys(settings).length > 0 ? settings : undefined, { model_type, dataset_id, activate, allow });
+    await post(at`organizations/${org}/train`, Object.keys(settings).length > 0 ? settings : undefined, { model_type, dataset_id, usage_dataset_id, activate, allow });
     form.elements.allow.value = "";
     form.querySelector(".allowing").hidden = true;
     say("The training has started.");
@@ -69,9 +75,10 @@ function training(view, look) {
     h("div", { class: "fields" },
       field("model-type", "Learner", h("select", { id: "model-type", name: "model_type" }, ["logistic_regression", "gradient_boosting", "random_forest", "auto"].map((name) => option(name, names[name])))),
       field("dataset", "Data set", dataset),
-      field("horizon", "Gone is who stays away for", h("select", { id: "horizon", name: "horizon_days" }, option("", "default"), [30, 60, 90, 180, 365].map((days) => option(days, `${days} days`)))),
-      field("feature-set", "Look at", h("select", { id: "feature-set", name: "feature_set" }, option("", "default"), option("rfm", "recency, frequency, money"), option("behavioral", "all that is known of behaviour")))),
-    h("div", { class: "checks" }, h("label", { for: "activate" }, h("input", { id: "activate", type: "checkbox", name: "activate", value: "true" }), "It answers as soon as it is ready, in place of the active version")),
+      usage,
+      field("horizon", "Customers have left after", h("select", { id: "horizon", name: "horizon_days" }, option("", "default"), [30, 60, 90, 180, 365].map((days) => option(days, `${days} days`)))),
+      field("feature-set", "Features", h("select", { id: "feature-set", name: "feature_set" }, option("", "default"), option("rfm", "recency, frequency and amounts"), option("behavioral", "all features of behaviour")))),
+    h("div", { class: "checks" }, h("label", { for: "activate" }, h("input", { id: "activate", type: "checkbox", name: "activate", value: "true" }), "Use it for predictions as soon as it is trained, in place of the active version")),
     h("input", { type: "hidden", name: "allow", value: "" }),
     h("p", { class: "allowing quiet", hidden: true }),
     h("p", { class: "buttons" }, h("button", { class: "button primary" }, "Train")));

@@ -5,17 +5,19 @@
 //! one small read from storage, whatever the size of the file. The expected profit increases with the risk, so the order by
 //! profit is the same.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use churn::profit::Campaign;
 use churn::{
-    Coverage, Day, ErrorKind, Events, ExplainConfig, Explanation, FeatureTable, Finding, Input, Observer, ReadOptions,
-    Reason, Segment, SlippingConfig, SlippingList, Thresholds,
+    Coverage, Day, EndReason, ErrorKind, ExplainConfig, Explanation, FeatureTable, Finding, Observer, Predictions,
+    ReadOptions, Reason, Segment, SlippingConfig, SlippingList, Source, Thresholds,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Control, JobFailure, JobResult, Result, blocking, payload};
+use crate::data::{Data, DataForm};
 use crate::error::ApiError;
 use crate::serving::{Hot, is_challenger_customer};
 use crate::state::AppState;
@@ -36,11 +38,15 @@ const SLIPPING: usize = 50;
 pub struct BulkPayload {
     /// Location of the rows in the storage.
     pub input_key: String,
-    /// Options for reading the rows.
-    pub read: ReadOptions,
+    /// How the rows are read.
+    pub read: DataForm,
+    /// The file of the usage events of subscriptions, and how it is read.
+    #[serde(default)]
+    pub usage: Option<(String, ReadOptions)>,
     /// The as-of day of the scoring. None for the last day of the rows.
     pub as_of: Option<Day>,
-    /// True to also score customers inactive for longer than any customer that the model has learned from.
+    /// True to also score customers inactive for longer than any customer that the model has learned from, and customers who have
+    /// already cancelled.
     pub include_inactive: bool,
     /// Codes of findings that do not stop the job.
     #[serde(default)]
@@ -76,6 +82,15 @@ pub struct PredictionRow {
     pub reason_3: String,
     /// The reasons for programs: a JSON list with feature, value and contribution of each reason.
     pub reason_values: String,
+    /// Of subscriptions: the amount per month, or nothing. A batch of events has no such column, nor one of the next two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// Of subscriptions: the probability to leave for each cause, as a JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causes: Option<String>,
+    /// Of subscriptions: true if a failed payment is more likely than a cancellation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_dunning: Option<bool>,
 }
 
 impl PredictionRow {
@@ -92,6 +107,16 @@ impl PredictionRow {
         };
         values.into_iter().zip(texts).map(reason).collect()
     }
+
+    /// Returns the probability to leave for each cause; None for a batch of events.
+    pub fn causes(&self) -> Option<BTreeMap<EndReason, f64>> {
+        Some(serde_json::from_str(self.causes.as_deref()?).unwrap_or_default())
+    }
+
+    /// Returns the amount per month.
+    pub fn amount(&self) -> Option<f64> {
+        self.amount.as_deref()?.parse().ok()
+    }
 }
 
 /// The customers that one model scored.
@@ -100,11 +125,39 @@ struct ScoredCustomers {
     customer_ids: Vec<String>,
     probabilities: Vec<f64>,
     explanation: Explanation,
+    subscribed: Option<Subscribed>,
+}
+
+/// What is known of the customers of subscriptions beside their risk.
+struct Subscribed {
+    amounts: Vec<Option<f64>>,
+    causes: Vec<BTreeMap<EndReason, f64>>,
+    is_dunning: Vec<bool>,
+}
+
+impl Subscribed {
+    /// None for a log.
+    fn new(data: &Data, predictions: &Predictions) -> Option<Self> {
+        let Data::Subscriptions { subscriptions, .. } = data else { return None };
+        let base = subscriptions.customer_base(predictions.as_of().unwrap_or(subscriptions.last_day()));
+        let causes = predictions.causes();
+        let mut is_dunning = vec![false; predictions.len()];
+        for (row, _) in predictions.dunning().unwrap_or_default() {
+            is_dunning[row] = true;
+        }
+        Some(Subscribed {
+            amounts: predictions.customer_ids().map(|id| base.amount(id)).collect(),
+            causes: (0..predictions.len())
+                .map(|row| causes.iter().map(|(cause, p)| (*cause, p[row])).collect())
+                .collect(),
+            is_dunning,
+        })
+    }
 }
 
 impl ScoredCustomers {
     /// Scores and explains the customers of a feature table.
-    fn new(hot: &Hot, table: &FeatureTable, observer: &dyn Observer) -> Result<Self> {
+    fn new(hot: &Hot, data: &Data, table: &FeatureTable, observer: &dyn Observer) -> Result<Self> {
         observer.progress("score", 0, 1);
         let predictions = hot.model().predict_features(table)?;
         let config = ExplainConfig { reasons: REASONS, ..ExplainConfig::default() };
@@ -112,6 +165,7 @@ impl ScoredCustomers {
             version: hot.version(),
             customer_ids: predictions.customer_ids().map(str::to_owned).collect(),
             probabilities: predictions.churn_probabilities().to_vec(),
+            subscribed: Subscribed::new(data, &predictions),
             explanation: hot.model().explain_observed(table, &config, observer)?,
         })
     }
@@ -121,7 +175,7 @@ impl ScoredCustomers {
 struct Scores {
     as_of: Day,
     models: Vec<ScoredCustomers>,
-    inactive: u64,
+    coverage: Coverage,
     findings: Vec<Finding>,
     slipping: SlippingList,
 }
@@ -129,29 +183,38 @@ struct Scores {
 /// Lets each model score its share of the customers. Customers that its definition of churn does not cover are scored only on
 /// request.
 fn score(
-    events: &Events,
+    data: &Data,
     told: &BulkPayload,
     active: &Hot,
     challenger: Option<&(Hot, f64)>,
     observer: &dyn Observer,
 ) -> Result<Scores> {
-    let as_of = told.as_of.unwrap_or(events.last_day());
-    let (mut models, mut findings, mut inactive, mut customers) = (Vec::new(), Vec::<Finding>::new(), 0, 0);
-    let input = Input::from(events).allow(&told.allow);
+    let as_of = told.as_of.unwrap_or(data.last_day());
+    let (mut models, mut findings, mut total) = (Vec::new(), Vec::<Finding>::new(), Coverage::default());
     for hot in std::iter::once(active).chain(challenger.map(|(hot, _)| hot)) {
         let is_challenger = hot.id() != active.id();
         let own = |id: &str| {
             challenger.is_some_and(|(hot, share)| is_challenger_customer(hot.id(), id, *share)) == is_challenger
         };
         // All customers, so that the inactive ones of this model's share can be counted.
-        let all = hot.model().features(input.include_inactive(true), Some(as_of))?;
+        let all = hot.model().features(data.source(&told.allow, true), Some(as_of))?;
         let covered = hot.model().coverage_of(&all);
         let ids: Vec<&str> = all.customer_ids().collect();
         let share: Vec<usize> = (0..ids.len()).filter(|&row| own(ids[row])).collect();
         let scored: Vec<usize> = share.iter().copied().filter(|&row| told.include_inactive || covered[row]).collect();
         let away = share.iter().filter(|&&row| !covered[row]).count() as u64;
-        (inactive, customers) = (inactive + away, customers + share.len() as u64);
-        let coverage = Coverage { covered: share.len() as u64 - away, inactive: away, ..Coverage::default() };
+        let of_share = Coverage { covered: share.len() as u64 - away, ..Coverage::default() };
+        let coverage = match data {
+            Data::Events(_) => Coverage { inactive: away, ..of_share },
+            Data::Subscriptions { .. } => Coverage { already_cancelled: away, ..of_share },
+        };
+        total.covered += coverage.covered;
+        total.inactive += coverage.inactive;
+        total.already_cancelled += coverage.already_cancelled;
+        // Whoever is in no table belongs to no share.
+        if let (false, Some(of_all)) = (is_challenger, all.coverage()) {
+            (total.not_active, total.not_due) = (of_all.not_active, of_all.not_due);
+        }
         for finding in hot.model().scoring_findings(&all, coverage, told.include_inactive) {
             // Both models report the same findings about the data.
             if !findings.contains(&finding) {
@@ -159,25 +222,32 @@ fn score(
             }
         }
         if !scored.is_empty() {
-            models.push(ScoredCustomers::new(hot, &all.select(&scored), observer)?);
+            models.push(ScoredCustomers::new(hot, data, &all.select(&scored), observer)?);
         }
     }
     if models.is_empty() {
-        let message = format!(
-            "none of the {customers} customers was active recently enough at {as_of} to be like those that the model has \
-             learned from; include_inactive=true scores them all the same"
-        );
+        let customers = total.customers();
+        let message = match data {
+            Data::Events(_) => format!(
+                "none of the {customers} customers was active recently enough at {as_of} to be like those that the model has \
+                 learned from; include_inactive=true scores them all the same"
+            ),
+            Data::Subscriptions { .. } => format!(
+                "none of the {customers} customers has a running subscription at {as_of} that is not cancelled; \
+                 include_inactive=true also scores those who have cancelled"
+            ),
+        };
         return Err(JobFailure::permanent("no_customers", message));
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let slipping = slipping_away(input, told, active, as_of)?;
-    Ok(Scores { as_of, models, inactive, findings, slipping })
+    let slipping = slipping_away(data.source(&told.allow, false), told, active, as_of)?;
+    Ok(Scores { as_of, models, coverage: total, findings, slipping })
 }
 
 /// Returns the customers whose risk rose most, according to the active model.
-fn slipping_away(input: Input<'_>, told: &BulkPayload, active: &Hot, as_of: Day) -> Result<SlippingList> {
+fn slipping_away(source: Source<'_>, told: &BulkPayload, active: &Hot, as_of: Day) -> Result<SlippingList> {
     let config = SlippingConfig { customers: SLIPPING, ..SlippingConfig::default() };
-    let mut found = match active.model().slipping_away(input, Some(as_of), &config) {
+    let mut found = match active.model().slipping_away(source, Some(as_of), &config) {
         // No customer is covered: all scored customers have been inactive for longer.
         Err(error) if error.kind() == ErrorKind::NoCustomers => {
             return Ok(SlippingList { as_of, before: as_of, customers: Vec::new() });
@@ -198,10 +268,17 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
         Some((id, share)) if *share > 0.0 => Some((Hot::load(state, &job.org_id, id).await?, *share)),
         _ => None,
     };
-    let events = super::features::read(state, &told.input_key, told.read.clone(), control).await?;
+    // A challenger of another kind of data scores nobody.
+    let challenger = challenger.filter(|(hot, _)| hot.kind() == active.kind());
+    if active.kind() != told.read.kind() {
+        let message = format!("the model in use predicts {}, and the file has {}", active.kind(), told.read.kind());
+        return Err(JobFailure::permanent("feature_mismatch", message));
+    }
+    let (form, usage) = (told.read.clone(), told.usage.clone());
+    let data = super::features::read_data(state, &told.input_key, form, usage, control).await?;
     let observer = control.clone();
     let (told, scores) = blocking(move || {
-        let scores = score(&events, &told, &active, challenger.as_ref(), &*observer)?;
+        let scores = score(&data, &told, &active, challenger.as_ref(), &*observer)?;
         Ok((told, scores))
     })
     .await?;
@@ -242,7 +319,7 @@ fn write_file(
     observer: &dyn Observer,
 ) -> Result<BatchMade> {
     let broken = |error: csv::Error| JobFailure::transient(ApiError::internal(error));
-    let Scores { as_of, models, inactive, findings, slipping } = scores;
+    let Scores { as_of, models, coverage, findings, slipping } = scores;
     let mut order: Vec<(f64, &str, &ScoredCustomers, usize)> = Vec::new();
     for scored in &models {
         let customers = scored.probabilities.iter().zip(&scored.customer_ids).enumerate();
@@ -273,6 +350,9 @@ fn write_file(
             serde_json::to_string(&values).map_err(|error| JobFailure::transient(ApiError::internal(error)))?;
         let mut texts = reasons.into_iter().map(|reason| reason.text);
         let mut text = || texts.next().unwrap_or_default();
+        let subscribed = scored.subscribed.as_ref();
+        let causes = subscribed.map(|of| serde_json::to_string(&of.causes[row])).transpose();
+        let field = |amount: Option<f64>| amount.map_or(String::new(), |amount| amount.to_string());
         let written = PredictionRow {
             customer_id: customer_id.to_owned(),
             churn_probability: p,
@@ -283,6 +363,9 @@ fn write_file(
             reason_2: text(),
             reason_3: text(),
             reason_values,
+            amount: subscribed.map(|of| field(of.amounts[row])),
+            causes: causes.map_err(|error| JobFailure::transient(ApiError::internal(error)))?,
+            is_dunning: subscribed.map(|of| of.is_dunning[row]),
         };
         csv.serialize(&written).map_err(broken)?;
     }
@@ -291,7 +374,7 @@ fn write_file(
         file_key,
         as_of,
         customers: order.len() as u64,
-        inactive_customers: inactive,
+        coverage,
         findings,
         slipping,
         segments,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use churn::{
     CheckedCsv, Day, Events, FeatureConfig, FeatureStream, FeatureTable, Finding, IngestReport, LabelConfig, Observer,
-    ReadOptions, check_csv, check_for_features, features,
+    ReadOptions, check_csv, check_for_features,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Control, JobFailure, JobResult, Result, blocking, payload};
+use crate::data::{Data, DataForm};
 use crate::state::AppState;
 use crate::storage::{Location, put_written};
 use crate::store::Job;
@@ -19,8 +20,8 @@ use crate::store::Job;
 pub struct FeaturesPayload {
     /// Location of the rows in the storage.
     pub file_key: String,
-    /// Options for reading the rows.
-    pub read: ReadOptions,
+    /// How the rows are read.
+    pub read: DataForm,
     /// Definition of churn for the check of the rows. None if there are too many rows to hold in memory, and for a job of an
     /// older version that did not check.
     #[serde(default)]
@@ -60,6 +61,25 @@ impl Facts {
     }
 }
 
+/// Reads the data of a file in storage, and the usage events of subscriptions.
+pub(super) async fn read_data(
+    state: &AppState,
+    file_key: &str,
+    form: DataForm,
+    usage: Option<(String, ReadOptions)>,
+    control: &Arc<Control>,
+) -> Result<Data> {
+    let at: Location = file_key.parse()?;
+    let content = state.storage.get(&at).await?;
+    control.reads(content.size);
+    let (reader, observer) = (content.reader(), control.clone());
+    let mut data = blocking(move || Ok(form.read(reader, &*observer)?)).await?;
+    if let (Data::Subscriptions { usage: events, .. }, Some((key, options))) = (&mut data, usage) {
+        *events = Some(Box::new(read(state, &key, options, control).await?));
+    }
+    Ok(data)
+}
+
 /// Reads the log of a file in storage.
 pub(super) async fn read(
     state: &AppState,
@@ -74,18 +94,22 @@ pub(super) async fn read(
     blocking(move || Ok(Events::from_csv_observed(reader, &options, &*observer)?)).await
 }
 
-/// Writes the `rfm` features of every customer at the last day of the rows as CSV.
+/// Writes the features of the customers at the last day of the rows as CSV: `rfm` of every customer of a log, and those of the
+/// customers with a running subscription.
 pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<JobResult> {
     let FeaturesPayload { file_key, read: options, definition, allow } = payload(job)?;
     let at: Location = file_key.parse()?;
     let file = state.storage.get(&at).await?;
     control.reads(file.size);
     let (reader, observer) = (file.reader(), control.clone());
-    let (table, facts) = match definition {
-        Some(definition) => blocking(move || checked(reader, &options, &definition, &allow, &*observer)).await?,
-        None => {
+    let (table, facts) = match (options, definition) {
+        (DataForm::Events(options), None) => {
             let again = state.storage.get(&at).await?.reader();
             blocking(move || streamed(reader, again, &options, &*observer)).await?
+        }
+        (form, definition) => {
+            let definition = definition.unwrap_or_default();
+            blocking(move || checked(reader, &form, &definition, &allow, &*observer)).await?
         }
     };
     if control.cancelled() {
@@ -98,20 +122,19 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
     Ok(JobResult::Features { dataset_id: job.subject_id.clone(), features_key: at.to_string(), facts })
 }
 
-/// Returns the features and the findings of a log that is held in memory.
+/// Returns the features and the findings of data that are held in memory.
 fn checked(
-    reader: impl Read,
-    options: &ReadOptions,
+    reader: impl Read + Send,
+    form: &DataForm,
     definition: &LabelConfig,
     allow: &[String],
     observer: &dyn Observer,
 ) -> Result<(FeatureTable, Facts)> {
-    let events = Events::from_csv_observed(reader, options, observer)?;
-    let findings = check_for_features(&events, definition, allow)?;
+    let data = form.read(reader, observer)?;
+    let findings = check_for_features(data.source(&[], false), definition, allow)?;
     observer.progress("features", 0, 1);
-    let (first_day, last_day) = (events.first_day(), events.last_day());
-    let table = features(&events.split_at(last_day).0, &FeatureConfig::default())?;
-    let facts = Facts::of(&table, first_day, last_day, events.report(), Some(findings));
+    let table = data.features(definition.allowed_gap_days)?;
+    let facts = Facts::of(&table, data.first_day(), data.last_day(), data.report(), Some(findings));
     Ok((table, facts))
 }
 

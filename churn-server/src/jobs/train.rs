@@ -7,6 +7,7 @@ use churn::{Observer, ReadOptions, TrainConfig, train_observed};
 use serde::{Deserialize, Serialize};
 
 use super::{Control, JobFailure, JobResult, Result, blocking, payload};
+use crate::data::DataForm;
 use crate::error::{ApiError, Result as ApiResult};
 use crate::state::AppState;
 use crate::storage::{Location, put_bytes};
@@ -17,8 +18,11 @@ use crate::store::Job;
 pub struct TrainPayload {
     /// Location of the rows in the storage.
     pub file_key: String,
-    /// Options for reading the rows.
-    pub read: ReadOptions,
+    /// How the rows are read.
+    pub read: DataForm,
+    /// The file of the usage events of subscriptions, and how it is read.
+    #[serde(default)]
+    pub usage: Option<(String, ReadOptions)>,
     /// Training settings.
     pub config: TrainConfig,
     /// True to activate the model after the training, false not to. None to activate it if there is no active model.
@@ -50,16 +54,16 @@ pub(crate) fn check_size(config: &TrainConfig, customers: Option<i64>, limit: u6
 
 /// Trains the model and writes its document. The model is evaluated out of time if the log is long enough for two cutoffs.
 pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> Result<JobResult> {
-    let TrainPayload { file_key, read, config, activate, dataset_id } = payload(job)?;
+    let TrainPayload { file_key, read, usage, config, activate, dataset_id } = payload(job)?;
     if let Some(id) = dataset_id {
         let dataset = state.store.dataset(&job.org_id, &id).await?;
         check_size(&config, dataset.customers, state.config.max_training_values)?;
     }
-    let events = super::features::read(state, &file_key, read, control).await?;
+    let data = super::features::read_data(state, &file_key, read, usage, control).await?;
     let observer = control.clone();
     let (model, document) = blocking(move || {
-        let model = train_observed(&events, &config, &*observer)?;
-        drop(events);
+        let model = train_observed(data.source(&[], false), &config, &*observer)?;
+        drop(data);
         observer.progress("write", 0, 1);
         let document = model.to_json();
         Ok((model, document))

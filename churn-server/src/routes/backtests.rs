@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::datasets::FailureBody;
 use super::findings::{FindingSchema, allowed, provided_labels};
 use super::training::{Features, choose_dataset, model_type, settings_of};
-use super::{discard_all, read_options};
+use super::{discard_all, log_options};
 use crate::auth::{Admin, Read, Tenant, Write};
 use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{Json, Path, Query, RawBody, checked_text, new_id};
@@ -96,11 +96,11 @@ async fn backtest(
     let settings = state.store.organization(&tenant.org_id).await?.settings.0;
     let dataset = choose_dataset(&state, &tenant.org_id, query.dataset_id, Features::MayBeUnderWay).await?;
     state.check_rows(dataset.row_count as u64)?;
+    let read = log_options(settings.read.clone(), &dataset, "a backtest")?;
     let config = backtest_config(&settings, &dataset, overrides, allow)?;
     let customers = dataset.customers.and_then(|customers| u64::try_from(customers).ok());
     check_backtest_size(&config, customers, state.config.max_training_values)?;
-    let payload =
-        BacktestPayload { file_key: dataset.file_key.clone(), read: read_options(settings.read, &dataset)?, config };
+    let payload = BacktestPayload { file_key: dataset.file_key.clone(), read, config };
     let (job_id, backtest_id) = (new_id(), new_id());
     let (org_id, dataset_id, max_attempts) = (&tenant.org_id, &dataset.id, state.config.job_attempts);
     let mut tx = state.store.begin().await?;

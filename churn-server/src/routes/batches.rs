@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use churn::{ExplainConfig, Finding, Reason, Segment, SharedReason};
+use churn::profit::mail_field;
+use churn::{Coverage, EndReason, ExplainConfig, Finding, Reason, Segment, SharedReason};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use super::datasets::FailureBody;
 use super::findings::{FindingSchema, warnings};
 use super::predict::ReasonAnswer;
-use super::{BASE, discard_all, download};
+use super::{BASE, csv_file, discard_all, download};
 use crate::auth::{Admin, Read, Tenant};
 use crate::error::{ApiError, Result};
 use crate::extract::{Json, Path, Query};
@@ -34,6 +35,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get, delete))
         .routes(routes!(results))
         .routes(routes!(file))
+        .routes(routes!(dunning))
         .routes(routes!(customers))
         .routes(routes!(slipping_away))
         .routes(routes!(segments))
@@ -58,6 +60,11 @@ struct BatchAnswer {
     /// Number of customers inactive for longer than any customer that the model has learned from. `findings` says whether they
     /// are scored.
     inactive_customers: Option<i64>,
+    /// Numbers of customers that the model covers, and of those that it does not, by reason: `covered`, `inactive`, and of
+    /// subscriptions `not_active`, `already_cancelled` and `not_due`. Null before the batch is completed, and for a batch of an older
+    /// version.
+    #[schema(value_type = Option<Object>, example = json!({"covered": 940, "inactive": 0, "not_active": 310, "already_cancelled": 12}))]
+    coverage: Option<Coverage>,
     /// Findings of the scoring, worst first. Null before the batch is completed, and for a batch of an older version that did
     /// not check.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
@@ -90,6 +97,7 @@ impl From<Batch> for BatchAnswer {
             as_of: row.as_of,
             customers: row.customers,
             inactive_customers: row.inactive_customers,
+            coverage: row.coverage.map(|coverage| coverage.0),
             warnings: match &findings {
                 Some(findings) => warnings(findings),
                 None => row.warnings.map(|warnings| warnings.0).unwrap_or_default(),
@@ -172,7 +180,8 @@ async fn delete(
 /// The predictions of a batch as a file
 ///
 /// One row per customer, highest risk first. Columns: customer_id, churn_probability, risk_segment, model_version,
-/// expected_profit, and reasons.
+/// expected_profit, and reasons; of subscriptions also amount (per month), causes (a JSON object with the probability of each) and
+/// is_dunning (true if a failed payment is more likely than a cancellation).
 #[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}/file", tag = "predictions",
     responses((status = 200, content_type = "text/csv", body = String)))]
 async fn file(
@@ -183,6 +192,50 @@ async fn file(
     let batch = state.store.batch(&tenant.org_id, &batch_id.to_string()).await?;
     let key = batch.file_key.as_ref().ok_or_else(|| pages::not_ready(&batch))?;
     download(&state, key, &format!("predictions_{batch_id}.csv"), "text/csv").await
+}
+
+/// The customers for dunning
+///
+/// The scored customers of subscriptions who are more likely to leave because a payment fails than because they cancel, by falling
+/// probability that a payment fails: a reminder helps them, and an offer does not. Columns: customer_id, churn_probability,
+/// involuntary_probability, amount (per month). The file is made for mail tools: UTF-8 with a byte order mark, CRLF line ends, and
+/// ids that no spreadsheet takes for a formula. It has no row if the model does not tell these causes apart.
+#[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}/dunning", tag = "predictions", responses(
+    (status = 200, content_type = "text/csv", body = String),
+    (status = 409, description = "The batch is not completed, or it scored events (`not_subscriptions`)", body = crate::error::ErrorBody),
+))]
+async fn dunning(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(BatchPath { batch_id }): Path<BatchPath>,
+) -> Result<Response> {
+    let batch = state.store.batch(&tenant.org_id, &batch_id.to_string()).await?;
+    let key = batch.file_key.as_ref().ok_or_else(|| pages::not_ready(&batch))?;
+    let reader = state.storage.get(&key.parse()?).await?.reader();
+    let text = state.cpu.run(move || dunning_list(reader)).await??;
+    Ok(csv_file(text, &format!("dunning_{batch_id}.csv")))
+}
+
+fn dunning_list(reader: impl std::io::Read) -> Result<String> {
+    let mut found: Vec<(f64, PredictionRow)> = Vec::new();
+    for row in csv::Reader::from_reader(reader).into_deserialize::<PredictionRow>() {
+        let row = row.map_err(ApiError::internal)?;
+        match row.is_dunning {
+            Some(true) => {
+                let causes = row.causes().unwrap_or_default();
+                found.push((causes.get(&EndReason::Involuntary).copied().unwrap_or(0.0), row));
+            }
+            Some(false) => (),
+            None => return Err(ApiError::conflict("not_subscriptions", "the batch scored events, not subscriptions")),
+        }
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut text = "\u{feff}customer_id,churn_probability,involuntary_probability,amount\r\n".to_owned();
+    for (involuntary, row) in found {
+        let (id, p, amount) = (mail_field(&row.customer_id), row.churn_probability, row.amount.unwrap_or_default());
+        text.push_str(&format!("{id},{p},{involuntary},{amount}\r\n"));
+    }
+    Ok(text)
 }
 
 /// Filter for the predictions of a batch.
@@ -291,6 +344,14 @@ struct CustomerAnswer {
     /// Expected profit of contacting the customer, computed with the organization's campaign.
     expected_profit: f64,
     reasons: Vec<ReasonAnswer>,
+    /// Amount per month of a subscription; left out if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<f64>,
+    /// Probability to leave for each cause, of subscriptions: `voluntary`, `involuntary`, `trial_not_converted`, `other`. They add up
+    /// to the probability of churn. Empty if the model does not tell causes apart; left out for a batch of events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, example = json!({"voluntary": 0.12, "involuntary": 0.05}))]
+    causes: Option<BTreeMap<EndReason, f64>>,
 }
 
 /// The reason that most customers of a page have in common.
@@ -362,6 +423,8 @@ async fn customers(
     let shared_reason = if one_model { SharedReasonAnswer::of(&state, &batch, &listed).await } else { None };
     let answer = |(row, (_, reasons)): (PredictionRow, (f64, Vec<Reason>))| CustomerAnswer {
         reasons: reasons.into_iter().map(ReasonAnswer::from).collect(),
+        amount: row.amount(),
+        causes: row.causes(),
         customer_id: row.customer_id,
         churn_probability: row.churn_probability,
         risk_segment: row.risk_segment,

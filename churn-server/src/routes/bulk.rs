@@ -2,25 +2,29 @@
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
-use churn::{Day, ReadOptions};
+use churn::Day;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::datasets::data_form;
 use super::detected::DetectedAnswer;
+use super::discard;
 use super::findings::allowed;
 use super::forms::{FormFields, take_file};
-use super::{discard, read_options};
+use super::training::usage_file;
 use crate::auth::{Tenant, Write};
+use crate::data::DataForm;
 use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{Json, Query, boolean, new_id};
 use crate::jobs::BulkPayload;
 use crate::multipart::Multipart;
+use crate::serving::Hot;
 use crate::state::AppState;
 use crate::storage::{Bucket, Location};
-use crate::store::{JobKind, NewBatch, NewJob};
+use crate::store::{DataKind, JobKind, NewBatch, NewJob};
 use crate::time::today;
 
 /// The routes of this file.
@@ -38,20 +42,30 @@ struct BulkQuery {
     #[param(value_type = Option<String>, format = Date)]
     as_of: Option<Day>,
     /// If true, also score customers inactive for longer than any customer that the model has learned from, by default 365
-    /// days. Their scores are guesses.
+    /// days, and of subscriptions those who have already cancelled. Their scores are guesses.
     #[serde(default)]
     #[param(default = false)]
     include_inactive: bool,
     /// Codes of findings, separated by commas, that do not stop the scoring even if they are errors.
     #[param(example = "isolated_last_day")]
     allow: Option<String>,
+    /// Data set of the usage events of the customers, if the model of subscriptions was trained with some.
+    usage_dataset_id: Option<Uuid>,
+    /// Kind of the file: that of the data that the model in use predicts.
+    #[serde(skip, default = "events")]
+    #[param(ignore)]
+    kind: DataKind,
+}
+
+fn events() -> DataKind {
+    DataKind::Events
 }
 
 /// Form that uploads a file to score.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described: the fields are read as they come")]
 struct BulkForm {
-    /// A file of transactions, as for a data set.
+    /// A file of transactions, as for a data set; of subscriptions, if the model in use predicts subscriptions.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
     /// True to find how the file is written, as for a data set.
@@ -69,6 +83,8 @@ struct BulkForm {
     /// Same as the query parameter `allow`.
     #[schema(example = "isolated_last_day")]
     allow: Option<String>,
+    /// Same as the query parameter `usage_dataset_id`.
+    usage_dataset_id: Option<String>,
 }
 
 /// Response to an accepted bulk prediction.
@@ -84,7 +100,7 @@ struct BulkStarted {
 }
 
 impl FormFields for BulkQuery {
-    const NAMES: &'static [&'static str] = &["as_of", "include_inactive", "allow"];
+    const NAMES: &'static [&'static str] = &["as_of", "include_inactive", "allow", "usage_dataset_id"];
     const NO_FILE: &'static str = "the form has no field \"file\"; send one, or name a data set with ?dataset_id=";
 
     fn set(&mut self, name: &str, text: &str) -> Result<()> {
@@ -92,9 +108,20 @@ impl FormFields for BulkQuery {
             "as_of" if text.is_empty() => (),
             "as_of" => self.as_of = Some(text.parse::<Day>()?),
             "include_inactive" => self.include_inactive = boolean(name, text)?,
+            "usage_dataset_id" if text.is_empty() => (),
+            "usage_dataset_id" => {
+                let id = text.parse::<Uuid>().map_err(|error| {
+                    ApiError::bad_request("invalid_parameter", format!("usage_dataset_id: {error}"))
+                })?;
+                self.usage_dataset_id = Some(id);
+            }
             _ => self.allow = Some(text.to_owned()),
         }
         Ok(())
+    }
+
+    fn kind(&self) -> DataKind {
+        self.kind
     }
 }
 
@@ -102,7 +129,7 @@ impl FormFields for BulkQuery {
 struct Rows {
     /// Location of the rows in the storage.
     key: String,
-    read: ReadOptions,
+    form: DataForm,
     count: u64,
     /// None for a file that is sent.
     dataset_id: Option<String>,
@@ -115,7 +142,8 @@ struct Rows {
 ///
 /// Runs in the background with the models that are currently in use. The rows come from a file of transactions or from an existing
 /// data set. While the first model of the organization is being trained, the request waits for it. Customers inactive for longer
-/// than any customer that the model has learned from are left out and counted, unless `include_inactive` is true. Rows far away
+/// than any customer that the model has learned from are left out and counted, unless `include_inactive` is true. Of subscriptions, the
+/// active customers are scored; `coverage` of the batch counts the others. Rows far away
 /// from all others stop the job with the code `finding`, unless `allow` lists the code of the finding. All other findings are in
 /// `findings` of the batch.
 ///
@@ -147,14 +175,15 @@ async fn predict_bulk(
         found => found?,
     };
     let (batch_id, job_id) = (new_id(), new_id());
-    let mut wish = query;
+    let active = Hot::load(&state, org_id, &in_use.active.id).await?;
+    let mut wish = BulkQuery { kind: active.kind(), ..query };
     allowed(wish.allow.as_deref())?;
     let rows = match wish.dataset_id {
         Some(id) => {
             let dataset = state.store.dataset(org_id, &id.to_string()).await?;
             Rows {
                 key: dataset.file_key.clone(),
-                read: read_options(settings.read, &dataset)?,
+                form: data_form(settings.read.clone(), &dataset)?,
                 count: dataset.row_count as u64,
                 dataset_id: Some(dataset.id),
                 file: None,
@@ -169,7 +198,7 @@ async fn predict_bulk(
             let file = take_file(&state, &mut form, &mut wish, (&received_at, &text_at), &settings.read).await?;
             Rows {
                 key: file.at.to_string(),
-                read: file.read,
+                form: file.form,
                 count: file.uploaded.csv.report.rows,
                 dataset_id: None,
                 file: Some(file.at),
@@ -179,6 +208,11 @@ async fn predict_bulk(
     };
     let accepted = async {
         state.check_rows(rows.count)?;
+        if rows.form.kind() != active.kind() {
+            let message = format!("the model in use predicts {}, and the data are {}", active.kind(), rows.form.kind());
+            return Err(ApiError::conflict("feature_mismatch", message));
+        }
+        let usage = usage_file(&state, &settings, org_id, rows.form.kind(), wish.usage_dataset_id).await?;
         if let Some(day) = wish.as_of
             && day > today().plus(1)
         {
@@ -188,7 +222,8 @@ async fn predict_bulk(
         let challenger = in_use.challenger.as_ref().map(|row| (row.id.clone(), organization.traffic_share));
         let payload = BulkPayload {
             input_key: rows.key.clone(),
-            read: rows.read,
+            read: rows.form,
+            usage,
             as_of: wish.as_of,
             include_inactive: wish.include_inactive,
             allow: allowed(wish.allow.as_deref())?,

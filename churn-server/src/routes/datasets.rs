@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use churn::{Finding, ReadOptions};
+use churn::{Finding, ReadOptions, SubscriptionOptions};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -13,10 +14,11 @@ use utoipa_axum::routes;
 use super::findings::FindingSchema;
 use super::{discard_all, download};
 use crate::auth::{Admin, Read, Tenant};
+use crate::data::DataForm;
 use crate::error::{ApiError, Result};
 use crate::extract::{DatasetPath, Json, Path, Query};
 use crate::state::AppState;
-use crate::store::{DatasetRow, DatasetStatus, JsonText, PageQuery};
+use crate::store::{DataKind, DatasetRow, DatasetStatus, JsonText, PageQuery};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
@@ -37,24 +39,52 @@ pub(super) fn with_label(mut read: ReadOptions, has_label: bool) -> ReadOptions 
     read
 }
 
-/// Returns the options for reading the rows of a data set: those of the organization, overridden by those of the data set. The
-/// encoding is that of the stored file, UTF-8, whatever the uploaded file had.
+/// Returns how the rows of a data set are read. The options of a log are those of the organization, overridden by those of the data
+/// set; those of subscriptions are the data set's own, because the organization's name the columns of logs. The encoding is that of
+/// the stored file, UTF-8, whatever the uploaded file had.
 ///
 /// # Errors
 /// `invalid_body` for invalid options.
-pub(crate) fn read_options(read: ReadOptions, dataset: &DatasetRow) -> Result<ReadOptions> {
+pub(crate) fn data_form(read: ReadOptions, dataset: &DatasetRow) -> Result<DataForm> {
     let own = dataset.read_options.as_ref().map(|own| &own.0);
-    let options = with_label(changed(read, own)?, dataset.has_churn_label);
-    Ok(ReadOptions { encoding: None, ..options })
+    Ok(match form_of(dataset.kind, read, own)?.stored() {
+        DataForm::Events(options) => with_label(*options, dataset.has_churn_label).into(),
+        form => form,
+    })
 }
 
-/// Returns the reading options with the keys of `changes` replaced.
+/// Returns how the rows of a log are read.
+///
+/// # Errors
+/// `not_events` for a data set of subscriptions; `invalid_body` for invalid options.
+pub(crate) fn log_options(read: ReadOptions, dataset: &DatasetRow, what: &str) -> Result<ReadOptions> {
+    match data_form(read, dataset)? {
+        DataForm::Events(options) => Ok(*options),
+        DataForm::Subscriptions { .. } => {
+            let message = format!("the data set {} has subscriptions; {what} takes a log of events", dataset.id);
+            Err(ApiError::conflict("not_events", message))
+        }
+    }
+}
+
+/// Returns the form of this kind with these options: those of a log replace options of the organization.
 ///
 /// # Errors
 /// `invalid_body` for invalid options.
-pub(super) fn changed(read: ReadOptions, changes: Option<&Map<String, Value>>) -> Result<ReadOptions> {
-    let Some(changes) = changes else { return Ok(read) };
-    let Ok(Value::Object(mut all)) = serde_json::to_value(read) else {
+pub(super) fn form_of(kind: DataKind, read: ReadOptions, own: Option<&Map<String, Value>>) -> Result<DataForm> {
+    match kind {
+        DataKind::Events => Ok(changed(read, own)?.into()),
+        DataKind::Subscriptions => Ok(changed(SubscriptionOptions::default(), own)?.into()),
+    }
+}
+
+/// Returns options with the keys of `changes` replaced.
+///
+/// # Errors
+/// `invalid_body` for invalid options.
+fn changed<T: Serialize + DeserializeOwned>(options: T, changes: Option<&Map<String, Value>>) -> Result<T> {
+    let Some(changes) = changes else { return Ok(options) };
+    let Ok(Value::Object(mut all)) = serde_json::to_value(options) else {
         return Err(ApiError::internal("options of reading are no object"));
     };
     all.extend(changes.clone());
@@ -71,6 +101,7 @@ struct DatasetAnswer {
     organization_id: String,
     #[schema(example = "transactions.csv")]
     filename: Option<String>,
+    kind: DataKind,
     status: DatasetStatus,
     has_churn_label: bool,
     row_count: i64,
@@ -94,7 +125,8 @@ struct DatasetAnswer {
     /// large to be checked.
     #[schema(value_type = Option<Vec<FindingSchema>>)]
     findings: Option<Vec<Finding>>,
-    /// Reading options of this data set that differ from those of the organization: given, or found at the upload.
+    /// Reading options of this data set that differ from those of the organization, or of subscriptions from the defaults: given, or
+    /// found at the upload.
     #[schema(value_type = Object, example = json!({"last_day": "2024-12-23"}))]
     read_options: Map<String, Value>,
     error: Option<FailureBody>,
@@ -149,6 +181,7 @@ impl From<DatasetRow> for DatasetAnswer {
             dataset_id: row.id,
             organization_id: row.org_id,
             filename: row.filename,
+            kind: row.kind,
             status: row.status,
             has_churn_label: row.has_churn_label,
             row_count: row.row_count,

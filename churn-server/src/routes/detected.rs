@@ -8,12 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
-use churn::{Detected, ErrorKind, Found, Question, ReadOptions, TrialRead, decoded_text, detect};
+use churn::{
+    CheckedCsv, Detected, ErrorKind, Found, Question, ReadOptions, SubscriptionColumns, SubscriptionOptions,
+    SubscriptionPreset, Subscriptions, TrialRead, check_csv, decoded_text, detect,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
+use crate::data::ROWS_OF_A_PERIOD;
 use crate::error::{ApiError, Result};
 use crate::state::AppState;
 use crate::storage::{Location, Storage, UploadError, Uploaded, store_text};
@@ -109,43 +113,139 @@ pub(super) async fn store_detected(
     at: &Location,
     given: &ReadOptions,
 ) -> Result<(Uploaded, Detected)> {
-    let storage = state.storage.as_ref();
-    let head = first_bytes(storage, received, size).await?;
-    let is_spreadsheet = head.starts_with(ZIP);
-    // Held by the readers, which work on after a caller who goes away.
-    let slot = match is_spreadsheet || head.starts_with(ZSTD) {
-        true => Some(Arc::new(state.unpacking.clone().acquire_owned().await.map_err(ApiError::internal)?)),
-        false => None,
-    };
-    let max_bytes = state.config.max_upload_bytes;
-    let limit = if is_spreadsheet { max_bytes.min(MAX_SPREADSHEET) } else { max_bytes };
-    let trouble = Trouble::default();
-    let opened = |source, encoding: Option<String>| {
-        let (trouble, slot) = (trouble.clone(), slot.clone());
-        move || {
-            let text = open(source, encoding.as_deref(), limit, is_spreadsheet, trouble)?;
-            Ok(Held { text, _slot: slot })
-        }
-    };
-
-    let open_sample = opened(storage.get(received).await?.reader(), given.encoding.clone());
+    let opener = Opener::new(state, received, size).await?;
+    let open_sample = opener.open(given.encoding.clone()).await?;
     let options = ReadOptions { encoding: None, ..given.clone() };
     let found = state.cpu.run(move || detect(open_sample()?, &options)).await?;
-    let mut detected = found.map_err(|error| trouble.explain(error, max_bytes))?;
+    let mut detected = found.map_err(|error| opener.explain(error))?;
     // The sample was decoded with a given encoding, so none was found.
     detected.options.encoding = detected.options.encoding.or_else(|| given.encoding.clone());
     if !detected.questions.is_empty() {
         return Err(unclear(detected));
     }
 
-    let open_text = opened(storage.get(received).await?.reader(), detected.options.encoding.clone());
     let options = ReadOptions { encoding: None, ..detected.options.clone() };
-    let stored = store_text(storage, at, open_text, max_bytes, options).await;
-    let uploaded = stored.map_err(|error| match error {
-        UploadError::Csv(error) => trouble.explain(error, max_bytes),
-        UploadError::Storage(error) => error.into(),
-    })?;
+    let check = move |reader: &mut dyn Read| check_csv(reader, &options);
+    let uploaded = opener.store(at, detected.options.encoding.clone(), check).await?;
     Ok((uploaded, detected))
+}
+
+/// Reads the periods of the file at `received`, and stores its text at `at`. The file may be compressed, in another encoding, or a
+/// spreadsheet. If the options name neither a preset nor columns and the columns are those of a known export, its preset is used.
+/// Returns what was stored, and the options for reading it.
+///
+/// # Errors
+/// `too_many_rows`; otherwise those of [`store_detected`] without `unclear_file`.
+pub(super) async fn store_periods(
+    state: &AppState,
+    received: &Location,
+    size: u64,
+    at: &Location,
+    given: &SubscriptionOptions,
+) -> Result<(Uploaded, SubscriptionOptions)> {
+    let opener = Opener::new(state, received, size).await?;
+    let encoding = given.encoding.clone();
+    let mut options = SubscriptionOptions { encoding: None, ..given.clone() };
+    if options.preset.is_none() && options.columns == SubscriptionColumns::default() {
+        let (open_header, asked) = (opener.open(encoding.clone()).await?, options.clone());
+        let found = state.cpu.run(move || SubscriptionPreset::of_csv(open_header()?, &asked)).await?;
+        options.preset = found.map_err(|error| opener.explain(error))?;
+    }
+    let (read_with, most) = (options.clone(), state.config.max_log_rows / ROWS_OF_A_PERIOD);
+    let is_too_long = Arc::new(AtomicBool::new(false));
+    let exceeded = is_too_long.clone();
+    let check = move |reader: &mut dyn Read| {
+        let mut lines = LimitedLines { reader, left: most.saturating_add(1), exceeded };
+        let read = Subscriptions::from_csv(&mut lines, &read_with)?;
+        let (report, first_day, last_day) = (read.report().clone(), read.first_day(), read.last_day());
+        Ok(CheckedCsv { report, first_day, last_day })
+    };
+    let stored = opener.store(at, encoding, check).await;
+    if is_too_long.load(Ordering::Relaxed) {
+        return Err(ApiError::too_many_periods(most));
+    }
+    Ok((stored?, options))
+}
+
+/// Reader that fails beyond a number of lines.
+struct LimitedLines<R> {
+    reader: R,
+    left: u64,
+    exceeded: Arc<AtomicBool>,
+}
+
+impl<R: Read> Read for LimitedLines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        let lines = buffer[..count].iter().filter(|&&byte| byte == b'\n').count() as u64;
+        match self.left.checked_sub(lines) {
+            Some(left) => self.left = left,
+            None => {
+                self.exceeded.store(true, Ordering::Relaxed);
+                return Err(io::Error::other("the file has too many lines"));
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// Opens the text of a received file, as often as it is needed.
+struct Opener<'a> {
+    state: &'a AppState,
+    received: &'a Location,
+    is_spreadsheet: bool,
+    limit: u64,
+    trouble: Trouble,
+    /// Held by the readers, which work on after a caller who goes away.
+    slot: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl<'a> Opener<'a> {
+    async fn new(state: &'a AppState, received: &'a Location, size: u64) -> Result<Self> {
+        let head = first_bytes(state.storage.as_ref(), received, size).await?;
+        let is_spreadsheet = head.starts_with(ZIP);
+        let slot = match is_spreadsheet || head.starts_with(ZSTD) {
+            true => Some(Arc::new(state.unpacking.clone().acquire_owned().await.map_err(ApiError::internal)?)),
+            false => None,
+        };
+        let max_bytes = state.config.max_upload_bytes;
+        let limit = if is_spreadsheet { max_bytes.min(MAX_SPREADSHEET) } else { max_bytes };
+        Ok(Opener { state, received, is_spreadsheet, limit, trouble: Trouble::default(), slot })
+    }
+
+    /// A function that opens the text, for a thread for blocking work.
+    async fn open(
+        &self,
+        encoding: Option<String>,
+    ) -> Result<impl FnOnce() -> churn::Result<Held<Box<dyn Read>>> + use<>> {
+        let source = self.state.storage.get(self.received).await?.reader();
+        let (trouble, slot) = (self.trouble.clone(), self.slot.clone());
+        let (limit, is_spreadsheet) = (self.limit, self.is_spreadsheet);
+        Ok(move || {
+            let text: Box<dyn Read> = Box::new(open(source, encoding.as_deref(), limit, is_spreadsheet, trouble)?);
+            Ok(Held { text, _slot: slot })
+        })
+    }
+
+    /// Stores the text while it is checked.
+    async fn store(
+        &self,
+        at: &Location,
+        encoding: Option<String>,
+        check: impl FnOnce(&mut dyn Read) -> churn::Result<CheckedCsv> + Send + 'static,
+    ) -> Result<Uploaded> {
+        let open_text = self.open(encoding).await?;
+        let max_bytes = self.state.config.max_upload_bytes;
+        let stored = store_text(self.state.storage.as_ref(), at, open_text, max_bytes, check).await;
+        stored.map_err(|error| match error {
+            UploadError::Csv(error) => self.explain(error),
+            UploadError::Storage(error) => error.into(),
+        })
+    }
+
+    fn explain(&self, error: churn::Error) -> ApiError {
+        self.trouble.explain(error, self.state.config.max_upload_bytes)
+    }
 }
 
 /// The first bytes of an object of this size.

@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use churn::{
-    Events, Finding, FindingInfo, LabelConfig, Severity, Suggestion, TrainConfig, check, finding_codes, suggest,
+    Finding, FindingInfo, LabelConfig, LabelKind, Severity, Suggestion, TrainConfig, check, check_subscriptions,
+    finding_codes, suggest,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,8 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::read_options;
+use super::datasets::data_form;
 use crate::auth::{Read, Tenant};
+use crate::data::Data;
 use crate::error::{ApiError, Result};
 use crate::extract::{DatasetPath, Json, Path, Query};
 use crate::state::AppState;
@@ -109,7 +111,7 @@ struct CheckAnswer {
     /// Findings, worst first.
     #[schema(value_type = Vec<FindingSchema>)]
     findings: Vec<Finding>,
-    /// Settings proposed from the pauses between events; null if too few customers came back.
+    /// Settings proposed from the pauses between events; null if too few customers came back, and for subscriptions.
     #[schema(value_type = Option<SuggestionSchema>)]
     suggestion: Option<Suggestion>,
 }
@@ -152,15 +154,22 @@ async fn check_dataset(
     let overrides: Map<String, Value> =
         given.into_iter().filter_map(|(key, days)| Some((key.to_owned(), days?.into()))).collect();
     let definition = train_config(&settings, &dataset, &overrides)?.labels;
-    let options = read_options(settings.read, &dataset)?;
+    let form = data_form(settings.read, &dataset)?;
     let at: Location = dataset.file_key.parse()?;
     let reader = state.storage.get(&at).await?.reader();
     let (definition, findings, suggestion) = state
         .cpu
         .run_observed(move |observer| {
-            let events = Events::from_csv_observed(reader, &options, observer)?;
-            let findings = check(&events, &definition)?;
-            Ok::<_, churn::Error>((definition, findings, suggest(&events).ok()))
+            Ok::<_, churn::Error>(match form.read(reader, observer)? {
+                Data::Events(events) => {
+                    let findings = check(&events, &definition)?;
+                    (definition, findings, suggest(&events).ok())
+                }
+                Data::Subscriptions { subscriptions, .. } => {
+                    let definition = LabelConfig { labels: LabelKind::SubscriptionEnd, ..definition };
+                    (definition, check_subscriptions(&subscriptions), None)
+                }
+            })
         })
         .await??;
     Ok(Json(CheckAnswer { dataset_id: dataset.id, definition, findings, suggestion }))

@@ -1,20 +1,22 @@
-//! Forms with a file of events, for an upload and for a bulk prediction. The file is stored under the options of its form: as
-//! plain CSV that is checked on the way, or in another form that the server finds.
+//! Forms with a file of events or subscriptions, for an upload and for a bulk prediction. The file is stored under the options of
+//! its form: as plain CSV that is checked on the way, or in another form that the server finds.
 
 use axum::http::StatusCode;
 use churn::{CheckedCsv, Detected, ReadOptions};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
-use super::datasets::{changed, with_label};
-use super::detected::store_detected;
+use super::datasets::{form_of, with_label};
+use super::detected::{store_detected, store_periods};
 use super::discard;
 use super::training::check_options;
+use crate::data::DataForm;
 use crate::error::{ApiError, Result};
 use crate::extract::boolean;
 use crate::multipart::Multipart;
 use crate::state::AppState;
 use crate::storage::{Location, UploadError, Uploaded, store_any};
+use crate::store::DataKind;
 
 /// Maximum bytes of the field `read_options`, as of other settings in JSON.
 const MAX_READ_OPTIONS: usize = 20_000;
@@ -36,6 +38,9 @@ pub(super) trait FormFields {
     fn has_label(&self) -> bool {
         false
     }
+
+    /// Kind of the data, as far as the fields so far say.
+    fn kind(&self) -> DataKind;
 }
 
 /// The file of a form, stored and valid.
@@ -46,8 +51,8 @@ pub(super) struct FormFile {
     pub(super) filename: Option<String>,
     /// Size and rows of its text.
     pub(super) uploaded: Uploaded,
-    /// Options for reading its text, which is UTF-8 whatever the received file was.
-    pub(super) read: ReadOptions,
+    /// The form of its text, which is UTF-8 whatever the received file was.
+    pub(super) form: DataForm,
     /// The form of the received file; None without `detect`.
     pub(super) detected: Option<Detected>,
 }
@@ -67,12 +72,19 @@ pub(super) async fn take_file(
 ) -> Result<FormFile> {
     let taken = async {
         let (received, fields) = receive(state, form, further, received_at, of_organization).await?;
-        let options = fields.options(of_organization, further)?;
         let filename = received.filename;
+        let options = match fields.form(of_organization, further)? {
+            DataForm::Subscriptions { subscriptions: given } => {
+                let (uploaded, options) = store_periods(state, received_at, received.size, text_at, &given).await?;
+                let form = DataForm::from(options);
+                return Ok(FormFile { at: text_at.clone(), filename, uploaded, form, detected: None });
+            }
+            DataForm::Events(options) => *options,
+        };
         if fields.detect {
             let (uploaded, detected) = store_detected(state, received_at, received.size, text_at, &options).await?;
-            let read = ReadOptions { encoding: None, ..detected.options.clone() };
-            return Ok(FormFile { at: text_at.clone(), filename, uploaded, read, detected: Some(detected) });
+            let form = DataForm::from(detected.options.clone()).stored();
+            return Ok(FormFile { at: text_at.clone(), filename, uploaded, form, detected: Some(detected) });
         }
         let csv = match received.checked {
             Some((checked_with, result)) if checked_with == options => result?,
@@ -84,11 +96,11 @@ pub(super) async fn take_file(
             }
         };
         let uploaded = Uploaded { size: received.size, csv };
-        let read = ReadOptions { encoding: None, ..options };
-        Ok(FormFile { at: received_at.clone(), filename, uploaded, read, detected: None })
+        let form = DataForm::from(options).stored();
+        Ok(FormFile { at: received_at.clone(), filename, uploaded, form, detected: None })
     };
     let taken: Result<FormFile> = taken.await;
-    if !matches!(&taken, Ok(FormFile { detected: None, .. })) {
+    if !matches!(&taken, Ok(FormFile { at, .. }) if at == received_at) {
         discard(state, received_at).await;
     }
     if taken.is_err() {
@@ -106,9 +118,13 @@ struct Fields {
 }
 
 impl Fields {
-    /// The options for reading the file under these fields.
-    fn options(&self, of_organization: &ReadOptions, further: &impl FormFields) -> Result<ReadOptions> {
-        Ok(with_label(changed(of_organization.clone(), Some(&self.read_options))?, further.has_label()))
+    /// The form of the file under these fields.
+    fn form(&self, of_organization: &ReadOptions, further: &impl FormFields) -> Result<DataForm> {
+        let form = checked_form(further.kind(), of_organization, &self.read_options)?;
+        Ok(match form {
+            DataForm::Events(options) => with_label(*options, further.has_label()).into(),
+            form => form,
+        })
     }
 }
 
@@ -138,15 +154,21 @@ async fn receive<F: FormFields>(
             }
             Some("file") => {
                 let filename = field.file_name().map(str::to_owned);
-                let options = fields.options(of_organization, further)?;
-                let (size, checked) = match fields.detect {
+                let options = match (further.kind(), fields.detect) {
+                    (DataKind::Events, false) => match fields.form(of_organization, further)? {
+                        DataForm::Events(options) => Some(*options),
+                        DataForm::Subscriptions { .. } => None,
+                    },
+                    _ => None,
+                };
+                let (size, checked) = match options {
                     // How its rows are read is found when all of it is there.
-                    true => {
+                    None => {
                         let stored = storage.put(at, "text/csv", field.content().boxed(), max_bytes).await;
                         (form.own_error_first(stored.map_err(UploadError::Storage))?, None)
                     }
                     // A later field may say that it is read in another way, so a file that is refused is kept until then.
-                    false => {
+                    Some(options) => {
                         let stored = store_any(storage, at, field.content(), max_bytes, &options).await;
                         let (size, result) = form.own_error_first(stored)?;
                         (size, Some((options, result)))
@@ -157,7 +179,16 @@ async fn receive<F: FormFields>(
             Some("detect") => fields.detect = boolean("detect", field.text().await?.trim())?,
             Some("read_options") => {
                 let text = field.text_within(MAX_READ_OPTIONS).await?;
-                fields.read_options = parse_options(text.trim(), of_organization)?;
+                fields.read_options = parse_options(text.trim())?;
+                // A field that follows may say that they are of another kind.
+                let other = match further.kind() {
+                    DataKind::Events => DataKind::Subscriptions,
+                    DataKind::Subscriptions => DataKind::Events,
+                };
+                let checked = |kind| checked_form(kind, of_organization, &fields.read_options);
+                if checked(other).is_err() {
+                    checked(further.kind())?;
+                }
             }
             Some(name) => {
                 // Other fields are skipped.
@@ -176,16 +207,23 @@ async fn receive<F: FormFields>(
 ///
 /// # Errors
 /// `invalid_body`.
-fn parse_options(text: &str, of_organization: &ReadOptions) -> Result<Map<String, Value>> {
+fn parse_options(text: &str) -> Result<Map<String, Value>> {
     if text.is_empty() {
         return Ok(Map::new());
     }
-    let invalid = |message: String| {
-        let message = format!("read_options: {message}");
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", message)
-    };
-    let options: Map<String, Value> = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
-    let read = changed(of_organization.clone(), Some(&options))?;
-    check_options(read).map_err(|error| invalid(error.message().to_owned()))?;
-    Ok(options)
+    serde_json::from_str(text).map_err(|error| invalid(&error.to_string()))
+}
+
+/// The form with these options, which the reader takes.
+///
+/// # Errors
+/// `invalid_body`.
+fn checked_form(kind: DataKind, of_organization: &ReadOptions, options: &Map<String, Value>) -> Result<DataForm> {
+    let form = form_of(kind, of_organization.clone(), Some(options))?;
+    check_options(&form).map_err(|error| invalid(error.message()))?;
+    Ok(form)
+}
+
+fn invalid(message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", format!("read_options: {message}"))
 }

@@ -15,6 +15,7 @@ mod models;
 mod observe;
 mod organizations;
 mod predict;
+mod subscriptions;
 mod training;
 mod uploads;
 
@@ -36,7 +37,7 @@ use tower_http::set_header::{SetResponseHeader, SetResponseHeaderLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use datasets::read_options;
+pub(crate) use datasets::log_options;
 pub use health::{recorder, worker};
 pub use keys::make as make_key;
 
@@ -71,6 +72,7 @@ fn described(state: &AppState) -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .merge(predict::router(state.config.max_body_bytes))
         .merge(bulk::router())
         .merge(batches::router())
+        .merge(subscriptions::router())
         .merge(keys::router());
     let (router, mut openapi) =
         OpenApiRouter::with_openapi(docs::start()).nest(BASE, api).merge(health::router()).split_for_parts();
@@ -189,6 +191,15 @@ async fn discard_all(state: &AppState, keys: Vec<String>) {
             Err(error) => tracing::warn!(%error, key, "a key that is none"),
         }
     }
+}
+
+/// Sends a text as a CSV file.
+pub(crate) fn csv_file(text: impl Into<Body>, filename: &str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{filename}\"")),
+    ];
+    (headers, text.into()).into_response()
 }
 
 /// Sends an object of the storage as a file download.

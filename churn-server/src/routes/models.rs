@@ -21,7 +21,7 @@ use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{Json, Path, Query};
 use crate::serving::Hot;
 use crate::state::AppState;
-use crate::store::{ModelRole, ModelRow, ModelStatus, PageQuery};
+use crate::store::{DataKind, ModelRole, ModelRow, ModelStatus, PageQuery};
 use crate::time::Stamp;
 
 /// The routes of this file.
@@ -154,6 +154,8 @@ struct ModelDetails {
     warnings: Vec<String>,
     /// Definition of churn of the model, in one sentence.
     definition: Option<String>,
+    /// Kind of the data that the model learned from and predicts.
+    data_kind: Option<DataKind>,
     /// Cutoff days of the training rows.
     #[schema(value_type = Vec<String>)]
     cutoffs: Vec<Day>,
@@ -177,6 +179,7 @@ async fn get(
             parameters: None,
             warnings: Vec::new(),
             definition: None,
+            data_kind: None,
             cutoffs: Vec::new(),
             features: Vec::new(),
         }));
@@ -191,6 +194,7 @@ async fn get(
         parameters: value(serde_json::to_value(model.parameters()))?,
         warnings: model.warnings().to_vec(),
         definition: Some(model.definition()),
+        data_kind: Some(hot.kind()),
         cutoffs: model.cutoffs().to_vec(),
         features: model.feature_specs().iter().map(|spec| spec.name.clone()).collect(),
     }))

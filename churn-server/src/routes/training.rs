@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use churn::{Estimate, Finding, ModelKind};
+use churn::{Estimate, Finding, ModelKind, ReadOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -10,15 +10,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::datasets::changed;
+use super::datasets::{data_form, form_of, log_options};
 use super::findings::{FindingSchema, allowed, train_config};
-use super::read_options;
 use crate::auth::{Read, Tenant, Write};
+use crate::data::DataForm;
 use crate::error::{ApiError, ErrorBody, Result};
 use crate::extract::{DatasetPath, Json, Path, Query, RawBody, new_id};
 use crate::jobs::{FeaturesPayload, TrainPayload, check_size};
 use crate::state::AppState;
-use crate::store::{DatasetRow, DatasetStatus, JobKind, JsonText, ModelStatus, NewJob, NewModel, PageQuery, Settings};
+use crate::store::{
+    DataKind, DatasetRow, DatasetStatus, JobKind, JsonText, ModelStatus, NewJob, NewModel, PageQuery, Settings,
+};
 use crate::time::Stamp;
 use crate::waiting::{Wait, WaitQuery};
 
@@ -72,7 +74,7 @@ async fn process_features(
         // Those of the upload stay, because the file cannot be read without them.
         let mut all = dataset.read_options.take().map(|own| own.0).unwrap_or_default();
         all.extend(options);
-        check_options(changed(settings.read.clone(), Some(&all))?)?;
+        check_options(&form_of(dataset.kind, settings.read.clone(), Some(&all))?)?;
         dataset.read_options = Some(JsonText(all));
     }
     let new = new_id();
@@ -81,10 +83,11 @@ async fn process_features(
         Some(under_way) => under_way,
         None => {
             let definition = train_config(&settings, &dataset, &Map::new())?.labels;
-            let fits = state.check_rows(dataset.row_count as u64).is_ok();
+            // Subscriptions are held in memory in any case.
+            let fits = dataset.kind == DataKind::Subscriptions || state.check_rows(dataset.row_count as u64).is_ok();
             let payload = FeaturesPayload {
                 file_key: dataset.file_key.clone(),
-                read: read_options(settings.read, &dataset)?,
+                read: data_form(settings.read, &dataset)?,
                 definition: fits.then_some(definition),
                 allow,
             };
@@ -118,6 +121,9 @@ struct TrainQuery {
     model_type: Option<String>,
     /// The data set to train on. Default: the newest one whose features are ready or being made.
     dataset_id: Option<Uuid>,
+    /// A data set of usage events, such as logins, of the customers of the subscriptions to train on. The model learns from them
+    /// too, and needs such events for predictions.
+    usage_dataset_id: Option<Uuid>,
     /// Codes of findings, separated by commas, that do not stop the training even if they are errors.
     #[param(example = "regular_payers")]
     allow: Option<String>,
@@ -144,7 +150,8 @@ struct TrainingStarted {
 /// Runs in the background on one data set, with the organization's training settings; a JSON body overrides some of them. While
 /// the features of the data set are being made, the training waits for them. If they cannot be made, the training fails with
 /// the same reason. A data set uploaded with labels is trained on these labels, unless the settings name other `labels`.
-/// Otherwise a customer has churned if they do not come back within `horizon_days`. Models are evaluated out of time if the log
+/// Otherwise a customer has churned if they do not come back within `horizon_days`, or on a data set of subscriptions, if the
+/// subscription ends within `horizon_days`. Models are evaluated out of time if the log
 /// is long enough. Findings that are errors stop the training with the code `finding`, unless `allow` lists the code of the
 /// finding.
 #[utoipa::path(post, path = "/organizations/{org_id}/train", tag = "training", params(TrainQuery),
@@ -168,10 +175,12 @@ async fn train(
     let dataset = training_dataset(&state, &tenant.org_id, query.dataset_id, Features::MayBeUnderWay).await?;
     let mut config = train_config(&settings, &dataset, &overrides)?;
     config.allow.extend(allow);
+    let usage = usage_file(&state, &settings, &tenant.org_id, dataset.kind, query.usage_dataset_id).await?;
     check_size(&config, dataset.customers, state.config.max_training_values)?;
     let payload = TrainPayload {
         file_key: dataset.file_key.clone(),
-        read: read_options(settings.read, &dataset)?,
+        read: data_form(settings.read, &dataset)?,
+        usage,
         config,
         activate: query.activate,
         dataset_id: Some(dataset.id.clone()),
@@ -220,9 +229,33 @@ pub(super) fn settings_of(body: &[u8], what: &str) -> Result<Option<Map<String, 
 }
 
 /// Refuses reading options that the reader would refuse.
-pub(super) fn check_options(read: churn::ReadOptions) -> Result<()> {
-    let settings = Settings { read, ..Settings::default() };
-    settings.check()
+pub(super) fn check_options(form: &DataForm) -> Result<()> {
+    match form {
+        DataForm::Events(read) => Settings { read: (**read).clone(), ..Settings::default() }.check(),
+        DataForm::Subscriptions { subscriptions } => Ok(subscriptions.check()?),
+    }
+}
+
+/// Returns the file of the usage events of subscriptions, and how it is read. None without a data set of usage events.
+///
+/// # Errors
+/// `invalid_parameter` unless the other data, of this kind, are subscriptions; `not_events`; those of the data set.
+pub(super) async fn usage_file(
+    state: &AppState,
+    settings: &Settings,
+    org_id: &str,
+    kind: DataKind,
+    usage: Option<Uuid>,
+) -> Result<Option<(String, ReadOptions)>> {
+    let Some(id) = usage else { return Ok(None) };
+    if kind != DataKind::Subscriptions {
+        let message = "usage_dataset_id goes with subscriptions; the other data are events";
+        return Err(ApiError::bad_request("invalid_parameter", message));
+    }
+    let usage = state.store.dataset(org_id, &id.to_string()).await?;
+    state.check_rows(usage.row_count as u64)?;
+    let read = log_options(settings.read.clone(), &usage, "usage_dataset_id")?;
+    Ok(Some((usage.file_key, read)))
 }
 
 /// Returns the model type of a request: that of its query, or that of its body.

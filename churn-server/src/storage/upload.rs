@@ -113,24 +113,24 @@ where
     }
 }
 
-/// Stores the text of a reader while its header and all rows are checked, like [`store_csv`]. Reader and check share a thread
-/// for blocking work.
+/// Stores the text of a reader while it is checked. The check must read its text to the end, because only what it reads is stored.
+/// Reader and check share a thread for blocking work.
 ///
 /// # Errors
-/// The error of the reader or of the text, or of storing it.
+/// The error of the reader or of the check, or of storing the text.
 pub async fn store_text<R: Read>(
     storage: &dyn Storage,
     at: &Location,
     open: impl FnOnce() -> churn::Result<R> + Send + 'static,
     max_bytes: u64,
-    options: ReadOptions,
+    check: impl FnOnce(&mut dyn Read) -> churn::Result<CheckedCsv> + Send + 'static,
 ) -> Result<Uploaded, UploadError> {
-    let write = move |writer: &mut dyn Write| Ok(check_csv(Copied { text: open()?, writer }, &options)?);
+    let write = move |writer: &mut dyn Write| Ok(check(&mut Copied { text: open()?, writer })?);
     let (size, csv) = put_written::<_, UploadError>(storage, at, "text/csv", max_bytes, write).await?;
     Ok(Uploaded { size, csv })
 }
 
-/// Reader that writes to a second place what is read. The check reads its file to the end, so all of it is written.
+/// Reader that writes to a second place what is read.
 struct Copied<'a, R> {
     text: R,
     writer: &'a mut dyn Write,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use churn::{Finding, Segment, SlippingList};
+use churn::{Coverage, Finding, Segment, SlippingList};
 use sqlx::FromRow;
 
 use super::{JsonText, PageQuery, Paged, Store, Tx, on_pool, on_tx, text_enum};
@@ -55,6 +55,8 @@ pub struct Batch {
     pub customers: Option<i64>,
     /// Number of customers inactive for longer than any customer that the model has learned from.
     pub inactive_customers: Option<i64>,
+    /// Numbers of customers scored and left out, by reason.
+    pub coverage: Option<JsonText<Coverage>>,
     /// Warnings of a version that had no findings yet.
     pub warnings: Option<JsonText<Vec<String>>>,
     /// Findings of the scoring, worst first.
@@ -111,8 +113,8 @@ pub struct BatchMade {
     pub as_of: churn::Day,
     /// Number of customers scored.
     pub customers: u64,
-    /// Number of customers inactive for longer than any customer that the model has learned from.
-    pub inactive_customers: u64,
+    /// Numbers of customers that the model covers, and does not, by reason.
+    pub coverage: Coverage,
     /// Findings of the scoring, worst first.
     pub findings: Vec<Finding>,
     /// The customers whose risk rose most.
@@ -181,13 +183,13 @@ impl Tx {
     pub async fn batch_completed(&mut self, id: &str, made: &BatchMade) -> Result<()> {
         const SQL: &str = "UPDATE prediction_batches SET status = 'completed', file_key = $2, as_of = $3, customers = $4, \
              segments = $5, mean_probability = $6, page_index = $7, finished_at = $8, inactive_customers = $9, findings = $10, \
-             slipping = $11, error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
+             slipping = $11, coverage = $12, error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
         self.confirm_file(&made.file_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(&made.file_key).bind(made.as_of.to_string()).bind(made.customers as i64)
             .bind(JsonText(&made.segments)).bind(made.mean_probability).bind(JsonText(&made.page_index))
-            .bind(Stamp::now()).bind(made.inactive_customers as i64).bind(JsonText(&made.findings))
-            .bind(JsonText(&made.slipping))
+            .bind(Stamp::now()).bind(made.coverage.inactive as i64).bind(JsonText(&made.findings))
+            .bind(JsonText(&made.slipping)).bind(JsonText(&made.coverage))
             .execute(db).await.map(drop))?;
         Ok(())
     }

@@ -22,6 +22,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Kind of the data of a data set.
+    DataKind {
+        /// A log of events, one per row.
+        Events = "events",
+        /// The periods of subscriptions, one per row, or the export of a known system.
+        Subscriptions = "subscriptions",
+    }
+}
+
 /// A row of `datasets`.
 #[derive(Clone, Debug, PartialEq, FromRow)]
 pub struct DatasetRow {
@@ -31,6 +41,8 @@ pub struct DatasetRow {
     pub org_id: String,
     /// File name that the sender gave the file.
     pub filename: Option<String>,
+    /// Kind of its data.
+    pub kind: DataKind,
     /// Status of the data set.
     pub status: DatasetStatus,
     /// True if the file has the label column.
@@ -49,9 +61,9 @@ pub struct DatasetRow {
     pub customers: Option<i64>,
     /// Number of feature columns.
     pub features: Option<i64>,
-    /// Day of the first event, `YYYY-MM-DD`.
+    /// First day of the data, `YYYY-MM-DD`.
     pub first_day: Option<String>,
-    /// Day of the last event, `YYYY-MM-DD`.
+    /// Last day of the data, `YYYY-MM-DD`.
     pub last_day: Option<String>,
     /// The newest job that made, or tries to make, its features.
     pub job_id: Option<String>,
@@ -82,6 +94,8 @@ pub struct NewDataset<'a> {
     pub org_id: &'a str,
     /// File name that the sender gave the file.
     pub filename: Option<&'a str>,
+    /// Kind of its data.
+    pub kind: DataKind,
     /// True if the file has the label column.
     pub has_churn_label: bool,
     /// Number of rows of the file, without the header.
@@ -103,9 +117,9 @@ pub struct FeaturesMade<'a> {
     pub customers: i64,
     /// Number of feature columns.
     pub features: i64,
-    /// Day of the first event.
+    /// First day of the data.
     pub first_day: Day,
-    /// Day of the last event.
+    /// Last day of the data.
     pub last_day: Day,
     /// Number of rows that were left out.
     pub bad_rows: i64,
@@ -148,11 +162,11 @@ impl Tx {
     /// Inserts a new data set, whose file is already in storage.
     pub async fn insert_dataset(&mut self, new: &NewDataset<'_>) -> Result<()> {
         const SQL: &str = "INSERT INTO datasets (id, org_id, filename, status, has_churn_label, row_count, bad_rows, bytes, \
-             file_key, created_at, updated_at) VALUES ($1, $2, $3, 'uploaded', $4, $5, $6, $7, $8, $9, $9)";
+             file_key, created_at, updated_at, kind) VALUES ($1, $2, $3, 'uploaded', $4, $5, $6, $7, $8, $9, $9, $10)";
         self.confirm_file(new.file_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(new.id).bind(new.org_id).bind(new.filename).bind(new.has_churn_label)
-            .bind(new.row_count).bind(new.bad_rows).bind(new.bytes).bind(new.file_key).bind(Stamp::now())
+            .bind(new.row_count).bind(new.bad_rows).bind(new.bytes).bind(new.file_key).bind(Stamp::now()).bind(new.kind)
             .execute(db).await.map(drop))?;
         Ok(())
     }

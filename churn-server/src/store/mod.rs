@@ -32,7 +32,7 @@ pub use batches::{Batch, BatchMade, BatchStatus, NewBatch, SegmentCounts};
 pub(crate) use columns::text_enum;
 pub use columns::{JsonText, PageQuery, Paged};
 pub use copy::copy_database;
-pub use datasets::{DatasetRow, DatasetStatus, FeaturesMade, NewDataset};
+pub use datasets::{DataKind, DatasetRow, DatasetStatus, FeaturesMade, NewDataset};
 pub use files::PendingFile;
 pub use installation::{ExclusiveLock, InstallationRow, lock_for_server};
 pub use jobs::{Beat, Job, JobKind, JobStatus, NewJob, QueueDepth};

@@ -18,6 +18,7 @@ mod queue;
 mod serving;
 #[path = "../standin/mod.rs"]
 mod standin;
+mod subscriptions;
 mod support;
 mod turns;
 mod waits;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use churn_server::error::ApiError;
 use churn_server::jobs::JobFailure;
 use churn_server::store::{
-    BacktestStatus, Beat, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewBacktest, NewBatch,
-    NewDataset, NewJob, NewModel, PageQuery, Store,
+    BacktestStatus, Beat, DataKind, DatasetStatus, Job, JobKind, JobStatus, ModelRole, ModelStatus, NewBacktest,
+    NewBatch, NewDataset, NewJob, NewModel, PageQuery, Store,
 };
 use tempfile::TempDir;
 
@@ -66,6 +66,7 @@ pub(crate) async fn accepted(store: &Store, name: &str, max_attempts: u32) -> (S
         id: &dataset,
         org_id: ORG,
         filename: None,
+        kind: DataKind::Events,
         has_churn_label: false,
         row_count: 1,
         bad_rows: 0,

@@ -9,7 +9,7 @@ use churn::{ModelKind, TrainConfig, train};
 use churn_server::serving::is_challenger_customer;
 use churn_server::state::AppState;
 use churn_server::storage::{Location, put_bytes};
-use churn_server::store::{NewDataset, NewModel};
+use churn_server::store::{DataKind, NewDataset, NewModel};
 use serde_json::{Value, json};
 
 use crate::support::{BASE, Server};
@@ -32,6 +32,7 @@ pub(crate) async fn with_model(state: &AppState, id: &str, model: &churn::Model,
             id: "d",
             org_id: "acme",
             filename: None,
+            kind: DataKind::Events,
             has_churn_label: false,
             row_count: 1,
             bad_rows: 0,

@@ -8,7 +8,7 @@ use churn_server::state::AppState;
 use churn_server::storage::{
     Backoff, Bucket, Location, S3Config, Storage, StorageConfig, SupabaseConfig, open, put_bytes,
 };
-use churn_server::store::{NewDataset, Pool};
+use churn_server::store::{DataKind, NewDataset, Pool};
 use tempfile::TempDir;
 
 use crate::s3_standin;
@@ -120,6 +120,7 @@ pub(crate) async fn accept(state: &AppState, id: &str, at: &Location) -> churn_s
         id,
         org_id: ORG,
         filename: None,
+        kind: DataKind::Events,
         has_churn_label: false,
         row_count: 1,
         bad_rows: 0,

@@ -47,6 +47,7 @@ pub(crate) use subscriptions::{check_plans, check_usage};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Events;
+use crate::input::Source;
 use crate::json::Json;
 use crate::labels::{LabelConfig, LabelKind};
 use crate::objects::{names, objects};
@@ -266,16 +267,30 @@ pub fn check(events: &Events, definition: &LabelConfig) -> Result<Vec<Finding>> 
     Ok(check_log(events, last, definition, &cutoffs))
 }
 
-/// [`check`] for a log whose features are to be computed at its last day. Features do not depend on the definition of churn, so
-/// only findings about that day are errors: isolated rows.
+/// [`check`] for data whose features are to be computed at their last day; of subscriptions [`check_subscriptions`]. The features of
+/// a log do not depend on the definition of churn, so only findings about that day are errors: isolated rows.
 ///
 /// # Errors
 /// `finding`, unless `allow` has the code; `invalid_parameter` for an unknown code; the errors of [`check`].
-pub fn check_for_features(events: &Events, definition: &LabelConfig, allow: &[String]) -> Result<Vec<Finding>> {
+pub fn check_for_features<'a>(
+    source: impl Into<Source<'a>>,
+    definition: &LabelConfig,
+    allow: &[String],
+) -> Result<Vec<Finding>> {
     check_allowed(allow)?;
-    let findings = check(events, definition)?;
-    fail_on_errors(&check_scored(events, events.last_day()), allow)?;
-    Ok(findings)
+    match source.into() {
+        Source::Events(input) => {
+            let findings = check(input.events, definition)?;
+            fail_on_errors(&check_scored(input.events, input.events.last_day()), allow)?;
+            Ok(findings)
+        }
+        #[cfg(feature = "subscriptions")]
+        Source::Subscriptions(input) => {
+            let findings = check_subscriptions(input.subscriptions);
+            fail_on_errors(&findings, allow)?;
+            Ok(findings)
+        }
+    }
 }
 
 /// The findings about the events up to the end of a day, worst first.

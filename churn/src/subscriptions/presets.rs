@@ -9,6 +9,7 @@ mod recurly;
 mod stripe;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use serde::Serialize;
 
@@ -19,7 +20,7 @@ use super::read::{Fields, OwnColumns};
 use super::{EndReason, Period, Row, SubscriptionOptions};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{BadRowReason, RowError};
+use crate::events::{BadRowReason, RecordReader, RowError, Text, header};
 use crate::objects::names;
 
 /// A system whose export of subscriptions is read by its documented columns.
@@ -52,6 +53,18 @@ impl SubscriptionPreset {
         SubscriptionPreset::Chargebee,
         SubscriptionPreset::Chartmogul,
     ];
+
+    /// The preset whose export a CSV file is, by its header; none if its columns are those of no known export. If they are those of
+    /// [`Subscriptions::from_csv`](super::Subscriptions::from_csv) without a preset, there is none either.
+    ///
+    /// # Errors
+    /// `empty_file`, `not_utf8`, `record_too_long`, `invalid_parameter`, `io`.
+    pub fn of_csv(reader: impl Read, options: &SubscriptionOptions) -> Result<Option<Self>> {
+        let text = Text::new(reader, options.encoding.as_deref())?;
+        let names = header(&mut RecordReader::new(text, options.delimiter, options.skip_lines)?)?;
+        let is_own = OwnColumns::find(&names, &options.columns).is_ok();
+        Ok(if is_own { None } else { SubscriptionPreset::of_columns(&names) })
+    }
 
     /// The preset whose export has these columns; none if they are those of no known export.
     pub fn of_columns(names: &[String]) -> Option<Self> {

@@ -116,6 +116,37 @@ objects! {
     }
 }
 
+impl SubscriptionOptions {
+    /// Checks that every setting is within its range.
+    ///
+    /// # Errors
+    /// `invalid_parameter`.
+    pub fn check(&self) -> Result<()> {
+        self.form()?;
+        Text::new(io::empty(), self.encoding.as_deref())?;
+        RecordReader::new(io::empty(), self.delimiter, self.skip_lines).map(drop)
+    }
+
+    /// The forms of the values.
+    fn form(&self) -> Result<Form<'_>> {
+        if !(0.0..=1.0).contains(&self.max_bad_share) {
+            return Err(invalid_parameter("max_bad_share", self.max_bad_share, "a share from 0 to 1"));
+        }
+        if self.inclusive_ends && self.preset.is_some() {
+            return Err(invalid_parameter(
+                "inclusive_ends",
+                true,
+                "false with a preset, which knows what its ends mean",
+            ));
+        }
+        Ok(Form {
+            dates: DateParser::new(self.date_format.as_deref())?,
+            numbers: NumberFormat::new(self.decimal, self.thousands, self.currency)?,
+            options: self,
+        })
+    }
+}
+
 impl Subscriptions {
     /// Reads periods from CSV. Days may have any form that a log may have.
     ///
@@ -137,6 +168,7 @@ impl Subscriptions {
     ) -> Result<Subscriptions> {
         /// Rows between two looks at the observer.
         const ROWS: u64 = 8192;
+        options.check()?;
         let bytes = Cell::new(0);
         let text = Text::new(Counted { reader, bytes: &bytes }, options.encoding.as_deref())?;
         let mut records = RecordReader::new(text, options.delimiter, options.skip_lines)?;
@@ -252,21 +284,7 @@ pub(super) struct Form<'a> {
 
 impl<'a> Reading<'a> {
     fn new(names: &[String], options: &'a SubscriptionOptions) -> Result<Self> {
-        if !(0.0..=1.0).contains(&options.max_bad_share) {
-            return Err(invalid_parameter("max_bad_share", options.max_bad_share, "a share from 0 to 1"));
-        }
-        if options.inclusive_ends && options.preset.is_some() {
-            return Err(invalid_parameter(
-                "inclusive_ends",
-                true,
-                "false with a preset, which knows what its ends mean",
-            ));
-        }
-        let form = Form {
-            dates: DateParser::new(options.date_format.as_deref())?,
-            numbers: NumberFormat::new(options.decimal, options.thousands, options.currency)?,
-            options,
-        };
+        let form = options.form()?;
         let layout = Layout::new(names, options)?;
         Ok(Reading { options, layout, form, columns: names.len(), rows: Vec::new(), report: IngestReport::default() })
     }
