@@ -397,7 +397,7 @@ test("subscriptions: from the periods to the lists", async () => {
     return readFileSync(await saved.path(), "utf8");
   };
   const cancelled = await save("Already cancelled (CSV)");
-  assert.match(cancelled, /^\ufeffcustomer_id,end_date,amount\r\nc\d+,2024-0[67]-\d\d,(8|20)\r\n/);
+  assert.match(cancelled, /^\ufeffcustomer_id,end_date,amount\r\n"c\d+",2024-0[67]-\d\d,(8|20)\r\n/);
   assert.match(await save("A payment may fail (CSV)"), /^\ufeffcustomer_id,churn_probability,involuntary_probability,amount\r\n/);
   assert.match(await save("All customers (CSV)"), /^customer_id,churn_probability,.*,amount,causes,is_dunning/);
   for (const [name, options] of Object.entries(SIZES)) {
@@ -406,7 +406,7 @@ test("subscriptions: from the periods to the lists", async () => {
     await shot(page, `subscriptions ${name}`);
     await sound(page);
   }
-  quiet();
+  quiet(/status of 422/);
   await context.close();
 });
 
