@@ -40,6 +40,7 @@ pub(crate) fn in_options(message: &str) -> String {
 
 /// The option that gives a setting of the core a value, to be typed in a shell.
 pub(crate) fn assignment(setting: &str, value: &Json) -> Option<String> {
+    let value_of = value;
     let value = match value {
         Json::Text(text) => text.clone(),
         other => serde_json::to_string(other).ok()?,
@@ -50,6 +51,11 @@ pub(crate) fn assignment(setting: &str, value: &Json) -> Option<String> {
         false => format!("'{}'", text.replace('\'', "'\\''")),
     };
     let (option, takes_value) = option(setting)?;
+    if let (Json::List(values), false) = (value_of, option.starts_with("--set ")) {
+        // An option that may be given several times.
+        let given: Option<Vec<String>> = values.iter().map(|value| assignment(setting, value)).collect();
+        return Some(given?.join(" "));
+    }
     Some(match option.strip_prefix("--set ") {
         Some(name) => format!("--set {}", quoted(format!("{name}={value}"))),
         None if takes_value => format!("{option} {}", quoted(value)),
@@ -90,6 +96,7 @@ mod tests {
             ("last_day", Json::Text("2024-12-23".to_owned()), Some("--last-day 2024-12-23")),
             ("gap_days", Json::Unsigned(3), Some("--set gap_days=3")),
             ("event_types", list, Some(r#"--set 'event_types=["it'\''s","b"]'"#)),
+            ("null_values", Json::List(vec![Json::Text("9999-12-31".to_owned())]), Some("--null-values 9999-12-31")),
             ("include_inactive", Json::Boolean(true), Some("--include-inactive")),
             ("ends_known", Json::Text("at_start".to_owned()), Some("--ends-known at_start")),
             ("no_such_setting", Json::Null, None),

@@ -410,7 +410,8 @@ impl Model {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let py = predictions.py();
         let (predictions, subscriptions) = (&predictions.get().inner, &subscriptions.get().inner);
-        let base = subscriptions.customer_base(predictions.as_of().unwrap_or(subscriptions.last_day()));
+        let base =
+            subscriptions.customer_base(predictions.as_of().unwrap_or(subscriptions.last_day())).map_err(raise)?;
         let values = self.inner.subscription_values(predictions, &base, months).map_err(raise)?;
         Ok(PyArray1::from_iter(py, values.into_iter().map(|value| value.unwrap_or(f64::NAN))))
     }

@@ -180,7 +180,7 @@ impl Subscriptions {
     #[pyo3(signature = (as_of=None))]
     fn customer_base<'py>(&self, py: Python<'py>, as_of: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
         let as_of = optional_day(as_of)?.unwrap_or(self.inner.last_day());
-        let base = self.inner.customer_base(as_of);
+        let base = self.inner.customer_base(as_of).map_err(raise)?;
         let found = to_python(py, &base)?;
         found.set_item("as_of", date(py, base.as_of)?)?;
         let mut cancelled = Vec::new();

@@ -93,6 +93,15 @@ impl Hot {
         &self.0.id
     }
 
+    /// True if both models score the same customers from the same data: of the same kind, and of subscriptions with usage events or
+    /// not, and before renewals or not. Another challenger scores nobody.
+    pub fn scores_as(&self, other: &Hot) -> bool {
+        let before_renewal = |hot: &Hot| hot.model().labels().before_renewal_days;
+        self.kind() == other.kind()
+            && self.model().needs_usage() == other.model().needs_usage()
+            && before_renewal(self) == before_renewal(other)
+    }
+
     /// Kind of the data that the model predicts.
     pub fn kind(&self) -> DataKind {
         match self.model().labels().labels {
@@ -117,12 +126,12 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Returns the model that scores a customer. It stays the same until the challenger or its share changes. A challenger of another
-    /// kind of data scores nobody.
+    /// Returns the model that scores a customer. It stays the same until the challenger or its share changes. A challenger that takes
+    /// other data scores nobody.
     pub fn model_for(&self, customer_id: &str) -> &Hot {
         match &self.challenger {
             Some((challenger, share))
-                if challenger.kind() == self.active.kind()
+                if challenger.scores_as(&self.active)
                     && is_challenger_customer(challenger.id(), customer_id, *share) =>
             {
                 challenger

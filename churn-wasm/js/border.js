@@ -1,6 +1,6 @@
 // The border between callers and the module. Every argument of every call is checked here against the list in calls.js. The
 // module trusts its own JavaScript, so it must never get a null pointer, an object in place of a text, or an invalid length.
-import { classes, files, functions, inModule, parameter, profit } from "./calls.js";
+import { callsOf, inModule, parameter, profit } from "./calls.js";
 import { ChurnError, aOrAn, className, shown, wordsOf, wrong } from "./error.js";
 import { readStream } from "./stream.js";
 
@@ -15,6 +15,7 @@ const hints = {
 
 /** The package's functions and classes, as wrappers of the wasm-bindgen code; call `loaded` after the module is loaded. */
 export function border(core) {
+  const { functions, classes } = callsOf(core);
   let isLoaded = false;
   let stopped;
   const made = new Map();
@@ -34,11 +35,13 @@ export function border(core) {
       Object.defineProperty(this, "churn-wasm", { value, enumerable: true });
     }
 
-    /** The inner object of a handle of this class that is still alive. */
-    static inner(value, name, kind) {
-      if (Handle.kindOf(value) !== kind) {
-        const another = className(value) === kind ? " of another copy of churn-wasm" : "";
-        throw wrong(`${name} is ${shown(value)}${another}; expected ${aOrAn(kind)}, as ${classes[kind].made_by} gives`);
+    /** The inner object of a handle of one of these classes that is still alive. */
+    static inner(value, name, kinds) {
+      const kind = Handle.kindOf(value);
+      if (!kinds.includes(kind)) {
+        const another = kinds.includes(className(value)) ? " of another copy of churn-wasm" : "";
+        const expected = kinds.map((one) => `${aOrAn(one)}, as ${classes[one].made_by} gives`).join(", or ");
+        throw wrong(`${name} is ${shown(value)}${another}; expected ${expected}`);
       }
       if (value.#core === undefined) throw wrong(`${name} has been freed; expected ${aOrAn(kind)} that is still in memory`);
       return value.#core;
@@ -111,10 +114,21 @@ export function border(core) {
         if (typeof value === "function") return value;
         throw wrong(`${name} is ${shown(value)}; expected a function (stage, done, total) => boolean`);
       default: {
-        const inner = Handle.inner(value, name, kind);
+        const inner = Handle.inner(value, name, kind.split("|"));
         held.push(value);
         return inner;
       }
+    }
+  }
+
+  /** The options without the usage events, and these: the module takes them separately. */
+  function withoutUsage(options) {
+    if (typeof options !== "object" || options === null) return { options };
+    try {
+      const { usage, ...others } = options;
+      return usage === undefined || usage === null ? { options } : { options: others, usage };
+    } catch (error) {
+      throw wrong(`options cannot be read: ${wordsOf(error)}`);
     }
   }
 
@@ -128,14 +142,25 @@ export function border(core) {
       + "expected a fresh copy of it, in a new Web Worker or a reloaded page", { cause: error });
   }
 
-  /** A call into the module. `run` gets the checked arguments. */
+  /** A call into the module. `run` gets the checked arguments, and the ending of the function's name if it is that for subscriptions. */
   function invoke(call, parameters, args, self, run) {
     if (!isLoaded) throw new ChurnError("not_loaded", `${call} was called before the module was loaded; expected await init() first`);
     const held = [];
     const watch = {};
-    const inner = self && Handle.inner(self.value, "this", self.kind);
+    const either = parameters.findIndex(({ kind }) => kind.includes("|"));
+    const ending = either >= 0 && Handle.kindOf(args[either]) === "Subscriptions" ? "Subscriptions" : "";
+    // Reading options may run code of the caller, which may free objects: before any of them is taken.
+    const split = ending === "" ? undefined : withoutUsage(args[parameters.findIndex(({ kind }) => kind === "usage")]);
+    const inner = self && Handle.inner(self.value, "this", [self.kind]);
     if (inner) held.push(self.value);
+    let usage;
     const values = parameters.map((one, i) => {
+      if (one.kind === "usage") {
+        if (split?.usage === undefined) return args[i];
+        usage = Handle.inner(split.usage, "usage", ["Events"]);
+        held.push(split.usage);
+        return split.options;
+      }
       const value = checked(one, args[i], call, held);
       return one.kind === "observe" && value ? watched(value, watch) : value;
     });
@@ -143,7 +168,8 @@ export function border(core) {
     Handle.hold(held, 1);
     let result;
     try {
-      result = run(inner, values);
+      // The module takes over what it is given as an option, so it gets an object of its own.
+      result = run(inner, usage ? [...values, usage.share()] : values, ending);
     } catch (error) {
       throw translated(error, watch);
     } finally {
@@ -175,7 +201,7 @@ export function border(core) {
     for (const [name, list] of Object.entries(methods)) {
       const parameters = list.map(parameter);
       method(Class.prototype, name, function (...args) {
-        return invoke(`${kind}.${name}`, parameters, args, { value: this, kind }, (inner, values) => inner[name](...values));
+        return invoke(`${kind}.${name}`, parameters, args, { value: this, kind }, (inner, values, ending) => inner[`${name}${ending}`](...values));
       });
     }
     for (const [name, list] of Object.entries(statics)) {
@@ -186,14 +212,14 @@ export function border(core) {
 
   const wrap = (call, name, list) => {
     const parameters = list.map(parameter);
-    return { [name]: (...args) => invoke(call, parameters, args, undefined, (_, values) => core[name](...values)) }[name];
+    return { [name]: (...args) => invoke(call, parameters, args, undefined, (_, values, ending) => core[`${name}${ending}`](...values)) }[name];
   };
   const group = (list, prefix, inner) => Object.fromEntries(Object.entries(list)
     .filter(([name]) => core[inner(name)] !== undefined)
     .map(([name, parameters]) => [name, wrap(`${prefix}${name}`, inner(name), parameters)]));
 
   return {
-    ...group({ ...functions, ...files }, "", (name) => name),
+    ...group(functions, "", (name) => name),
     ...Object.fromEntries(Object.keys(classes).map((kind) => [kind, made.get(kind)])),
     profit: Object.freeze(group(profit, "profit.", inModule)),
     readCsvStream: (source, options, observe) => readStream(invoke, core, source, options, observe),
@@ -236,6 +262,7 @@ const asData = {
   Model: (model) => JSON.parse(model.toJson()),
   Predictions: (predictions) => predictions.toRows(),
   Events: ({ length, customers, first_day, last_day, event_types }) => ({ length, customers, first_day, last_day, event_types }),
+  Subscriptions: ({ length, customers, first_day, last_day }) => ({ length, customers, first_day, last_day }),
   FeatureTable(table) {
     const [{ customer_ids, names }, values] = [table, table.toFloat64Array()];
     const value = (number) => (Number.isNaN(number) ? null : number);
@@ -260,6 +287,7 @@ const summaries = {
   Model: ({ kind, definition, training, library_version }) => ({ kind, definition, customers: training.customers, library_version }),
   Predictions: ({ length, as_of }) => ({ length, as_of }),
   Events: asData.Events,
+  Subscriptions: asData.Subscriptions,
   FeatureTable: ({ length, names, as_of }) => ({ length, names, as_of }),
   Explanation: ({ length, names, base, output }) => ({ length, names, base, output }),
 };

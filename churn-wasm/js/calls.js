@@ -2,7 +2,8 @@
 // worker (worker/client.js) offers the same calls.
 //
 // A parameter is "name kind". Kinds: `text`, `number`, `places` (row positions), `observe` (a function), the name of a class,
-// or `data`, which the module reads itself. A parameter whose kind has a question mark is optional.
+// or `data`, which the module reads itself. A parameter whose kind has a question mark is optional. In the build for subscriptions
+// there are two more: `Events|Subscriptions`, an object of either class, and `usage`, data that may have an `Events` under this name.
 
 export const functions = {
   backtest: ["events Events", "options data", "observe observe?"],
@@ -97,6 +98,57 @@ export const classes = {
     },
   },
 };
+
+/** The calls of the build for subscriptions, beside those above or in place of them. */
+const subscriptions = {
+  functions: {
+    check: ["events Events|Subscriptions", "options data"],
+    features: ["events Events|Subscriptions", "options data"],
+    kaplanMeier: ["durations data", "ended data"],
+    labels: ["events Events|Subscriptions", "options data"],
+    movements: ["subscriptions Subscriptions", "options data"],
+    readSubscriptions: ["source data", "options data", "observe observe?"],
+    report: ["model Model", "events Events|Subscriptions", "options usage"],
+    retention: ["subscriptions Subscriptions", "options data"],
+    subscriptionPreset: ["source data", "options data"],
+    subscriptionsFromPayments: ["payments Events", "term_days number"],
+    subscriptionsFromRows: ["rows data", "options data"],
+    train: ["events Events|Subscriptions", "options usage", "observe observe?"],
+  },
+  classes: {
+    FeatureTable: { properties: ["levels"], methods: {} },
+    Predictions: { properties: ["causes"], methods: { dunning: [] } },
+    Model: {
+      properties: [],
+      methods: {
+        features: ["events Events|Subscriptions", "options usage"],
+        predict: ["events Events|Subscriptions", "options usage"],
+        predictSubscriber: ["subscriber data", "options data"],
+        slippingAway: ["events Events|Subscriptions", "options usage"],
+        explain: ["events Events|Subscriptions", "options usage"],
+        subscriptionValues: ["predictions Predictions", "subscriptions Subscriptions", "options data"],
+      },
+    },
+    Subscriptions: {
+      made_by: "readSubscriptions, subscriptionsFromRows or subscriptionsFromPayments",
+      properties: ["length", "customers", "customer_ids", "first_day", "last_day", "report"],
+      methods: {
+        status: ["as_of text?"], customerBase: ["as_of text?"], cancelledCsv: ["as_of text?"], dunningCsv: ["predictions Predictions"], toRows: [],
+      },
+    },
+  },
+};
+
+/** The functions and classes of a build, by what its module has. */
+export function callsOf(core) {
+  const all = { ...functions, ...files };
+  if (core.Subscriptions === undefined) return { functions: all, classes };
+  const both = Object.entries(subscriptions.classes).map(([kind, more]) => {
+    const one = classes[kind] ?? { properties: [], methods: {} };
+    return [kind, { ...one, ...more, properties: [...one.properties, ...more.properties], methods: { ...one.methods, ...more.methods } }];
+  });
+  return { functions: { ...all, ...subscriptions.functions }, classes: { ...classes, ...Object.fromEntries(both) } };
+}
 
 /** The name of a function of the group `profit` inside the module. */
 export const inModule = (name) => `profit${name[0].toUpperCase()}${name.slice(1)}`;

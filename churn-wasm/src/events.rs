@@ -13,9 +13,37 @@ use crate::source::Source;
 #[cfg(feature = "training")]
 use crate::watch::JsObserver;
 
+/// The log itself. Where it may be the usage of subscriptions, both the log of JavaScript and the running call hold it: a call
+/// cannot borrow an argument that is optional.
+#[cfg(feature = "subscriptions")]
+type Log = std::rc::Rc<churn::Events>;
+#[cfg(not(feature = "subscriptions"))]
+type Log = churn::Events;
+
 /// A log of events in memory.
 #[wasm_bindgen]
-pub struct Events(pub(crate) churn::Events);
+pub struct Events(pub(crate) Log);
+
+impl Events {
+    pub(crate) fn log(&self) -> &churn::Events {
+        &self.0
+    }
+}
+
+impl From<churn::Events> for Events {
+    fn from(log: churn::Events) -> Self {
+        Events(log.into())
+    }
+}
+
+#[cfg(feature = "subscriptions")]
+#[wasm_bindgen]
+impl Events {
+    /// Returns the same log for a call that takes it over.
+    pub fn share(&self) -> Events {
+        Events(self.0.clone())
+    }
+}
 
 /// Reads a CSV log from text, bytes or, in a Web Worker, a `File`.
 #[cfg(feature = "training")]
@@ -23,7 +51,7 @@ pub struct Events(pub(crate) churn::Events);
 pub fn read_csv(source: &JsValue, options: &JsValue, observe: &JsValue) -> Result<Events> {
     let options: ReadOptions = config(options, "options")?;
     let (watch, _guard) = JsObserver::start(observe, false)?;
-    Ok(Events(churn::Events::from_csv_observed(Source::new(source)?, &options, &watch)?))
+    Ok(churn::Events::from_csv_observed(Source::new(source)?, &options, &watch)?.into())
 }
 
 /// Reader for a CSV log that arrives in pieces.
@@ -59,7 +87,7 @@ impl CsvReading {
     pub fn finish(&mut self, observe: &JsValue) -> Result<Events> {
         let reading = self.0.take().ok_or_else(ended)?;
         let (watch, _guard) = JsObserver::start(observe, false)?;
-        Ok(Events(reading.finish(&watch)?))
+        Ok(reading.finish(&watch)?.into())
     }
 }
 
@@ -95,7 +123,7 @@ pub fn events_from_rows(array: &JsValue, options: &JsValue) -> Result<Events> {
     });
     let rows: Vec<(String, Transaction)> = rows.collect();
     let events = churn::Events::from_rows(rows.iter().map(|(id, transaction)| (id.as_str(), transaction.clone())))?;
-    Ok(Events(if merge == Merge::Day { events.merged_by_day()? } else { events }))
+    Ok(if merge == Merge::Day { events.merged_by_day()? } else { events }.into())
 }
 
 #[wasm_bindgen]

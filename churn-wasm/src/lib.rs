@@ -17,6 +17,8 @@ pub mod money;
 pub mod segments;
 #[cfg(any(feature = "training", feature = "files"))]
 pub(crate) mod source;
+#[cfg(feature = "subscriptions")]
+pub mod subscriptions;
 #[cfg(feature = "training")]
 pub mod training;
 #[cfg(feature = "training")]

@@ -1,5 +1,7 @@
 //! Models: the model document, predictions and explanations.
 
+#[cfg(feature = "subscriptions")]
+use churn::SubscriptionInput;
 use churn::{ChangeConfig, Day, ExplainConfig, Input, Prediction, SlippingConfig, Table, Value};
 use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
@@ -8,6 +10,8 @@ use crate::convert::{Options, config, results, table, text_array, today, with_at
 use crate::error::{BindingError, Result};
 use crate::events::{Events, FeatureTable, csv, customer};
 use crate::explanation::Explanation;
+#[cfg(feature = "subscriptions")]
+use crate::subscriptions::Subscriptions;
 
 /// A trained model.
 #[cfg(feature = "training")]
@@ -24,8 +28,8 @@ pub struct Model(pub(crate) churn::Model, String);
 pub struct Predictions(pub(crate) churn::Predictions);
 
 /// Options of scoring: the day, the joined columns, and which customers are scored.
-struct ScoreOptions {
-    as_of: Option<Day>,
+pub(crate) struct ScoreOptions {
+    pub(crate) as_of: Option<Day>,
     joined: Option<(Table, String)>,
     include_inactive: bool,
     allow: Vec<String>,
@@ -33,7 +37,7 @@ struct ScoreOptions {
 
 impl ScoreOptions {
     /// Takes `as_of`, `attributes`, `attributes_id`, `include_inactive` and `allow` out of the options.
-    fn new(value: &JsValue) -> Result<(ScoreOptions, Options)> {
+    pub(crate) fn new(value: &JsValue) -> Result<(ScoreOptions, Options)> {
         let (mut options, joined) = with_attributes(value)?;
         let as_of = options.day("as_of")?;
         let id = options.text("attributes_id")?.unwrap_or_else(|| "customer_id".to_owned());
@@ -43,7 +47,24 @@ impl ScoreOptions {
     }
 
     fn input<'a>(&'a self, events: &'a Events) -> Input<'a> {
-        let input = Input::from(&events.0).include_inactive(self.include_inactive).allow(&self.allow);
+        let input = Input::from(events.log()).include_inactive(self.include_inactive).allow(&self.allow);
+        match &self.joined {
+            Some((table, id)) => input.with_attributes(table, id),
+            None => input,
+        }
+    }
+
+    #[cfg(feature = "subscriptions")]
+    pub(crate) fn subscriptions<'a>(
+        &'a self,
+        subscriptions: &'a Subscriptions,
+        usage: Option<&'a Events>,
+    ) -> SubscriptionInput<'a> {
+        let input = SubscriptionInput::from(&subscriptions.0);
+        let mut input = input.include_cancelled(self.include_inactive).allow(&self.allow);
+        if let Some(usage) = usage {
+            input = input.with_usage(usage.log());
+        }
         match &self.joined {
             Some((table, id)) => input.with_attributes(table, id),
             None => input,
@@ -51,7 +72,7 @@ impl ScoreOptions {
     }
 }
 
-const SCORE_OPTIONS: &str = "as_of, attributes, attributes_id, include_inactive or allow";
+pub(crate) const SCORE_OPTIONS: &str = "as_of, attributes, attributes_id, include_inactive or allow";
 
 #[wasm_bindgen]
 impl Model {

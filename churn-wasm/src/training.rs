@@ -20,7 +20,7 @@ use crate::watch::JsObserver;
 pub fn train(events: &Events, options: &JsValue, observe: &JsValue) -> Result<Model> {
     let config: TrainConfig = config(options, "options")?;
     let (watch, _guard) = JsObserver::start(observe, config.learning.time_budget.is_some())?;
-    Ok(Model(churn::train_observed(&events.0, &config, &watch)?))
+    Ok(Model(churn::train_observed(events.log(), &config, &watch)?))
 }
 
 /// Trains a model on a table with one row per customer.
@@ -37,7 +37,7 @@ pub fn backtest(events: &Events, options: &JsValue, observe: &JsValue) -> Result
     let config: BacktestConfig = config(options, "options")?;
     let mut recipes = std::iter::once(&config.training).chain(config.against.values());
     let (watch, _guard) = JsObserver::start(observe, recipes.any(|recipe| recipe.learning.time_budget.is_some()))?;
-    let found = churn::backtest_observed(&events.0, &config, &watch)?;
+    let found = churn::backtest_observed(events.log(), &config, &watch)?;
     let result = results(&found)?;
     if let Some(predictions) = &found.predictions {
         set(&result, "predictions", &prediction_columns(predictions)?);
@@ -96,20 +96,20 @@ pub fn compare(churned: &JsValue, a: &JsValue, b: &JsValue, options: &JsValue) -
 #[wasm_bindgen(js_name = compareModels)]
 pub fn compare_models(a: &Model, b: &Model, events: &Events, options: &JsValue) -> Result<JsValue> {
     let config: CompareConfig = config(options, "options")?;
-    results(&churn::compare_models(&a.0, &b.0, &events.0, &config)?)
+    results(&churn::compare_models(&a.0, &b.0, events.log(), &config)?)
 }
 
 /// Checks a log against a definition of churn. Returns the findings, worst first.
 #[wasm_bindgen]
 pub fn check(events: &Events, options: &JsValue) -> Result<JsValue> {
     let definition: churn::LabelConfig = config(options, "options")?;
-    results(&churn::check(&events.0, &definition)?)
+    results(&churn::check(events.log(), &definition)?)
 }
 
 /// Proposes settings from the pauses between events.
 #[wasm_bindgen]
 pub fn suggest(events: &Events) -> Result<JsValue> {
-    results(&churn::suggest(&events.0)?)
+    results(&churn::suggest(events.log())?)
 }
 
 /// Returns all codes of findings, with severity and meaning.
@@ -126,16 +126,17 @@ pub fn segment_table(churned: &JsValue, probabilities: &JsValue, thresholds: &Js
     results(&churn::segment_table(&churned, &p, &thresholds)?)
 }
 
-struct ReportOptions {
-    title: String,
-    source: Option<String>,
-    as_of: Option<churn::Day>,
-    event: String,
-    allow: Vec<String>,
+/// Options of a report.
+pub(crate) struct ReportOptions {
+    pub(crate) title: String,
+    pub(crate) source: Option<String>,
+    pub(crate) as_of: Option<churn::Day>,
+    pub(crate) event: String,
+    pub(crate) allow: Vec<String>,
 }
 
 impl ReportOptions {
-    fn new(options: &JsValue) -> Result<Self> {
+    pub(crate) fn new(options: &JsValue) -> Result<Self> {
         let mut options = Options::new(options)?;
         let title = options.text("title")?.unwrap_or_else(|| "Churn report".to_owned());
         let (source, as_of) = (options.text("source")?, options.day("as_of")?);
@@ -151,11 +152,11 @@ impl ReportOptions {
 pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<String> {
     let ReportOptions { title, source, as_of, event, allow } = ReportOptions::new(options)?;
     let words = ExplainConfig { event, ..ExplainConfig::default() };
-    let features = model.0.features(Input::from(&events.0).allow(&allow), as_of)?;
+    let features = model.0.features(Input::from(events.log()).allow(&allow), as_of)?;
     let predictions = model.0.predict_features(&features)?;
     let mut report = Report::new(&title, &model.0);
     report.source = source.as_deref();
-    report.events = Some(&events.0);
+    report.events = Some(events.log());
     report.predictions = Some(&predictions);
     report.reasons = Some((&features, &words));
     Ok(report.to_html())

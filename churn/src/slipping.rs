@@ -54,7 +54,7 @@ pub struct Slipping {
     pub risk_segment: Segment,
     /// The facts that raised the risk most, with their values then and now, strongest first.
     pub changes: Vec<String>,
-    /// The amount of a year times the probability now; none without amounts. For a log it is the sum of the last 365 days, at
+    /// The amount of a year times the probability now; none without an amount. For a log it is the sum of the last 365 days, at
     /// least 0; for subscriptions twelve times the amount per month.
     pub value_at_risk: Option<f64>,
 }
@@ -117,7 +117,7 @@ impl Model {
         let values = match source {
             Source::Events(input) => values(input, as_of, &now),
             #[cfg(feature = "subscriptions")]
-            Source::Subscriptions(input) => yearly_values(input, as_of, &now),
+            Source::Subscriptions(input) => yearly_values(input, as_of, &now)?,
         };
         let (p_now, p_then) = (self.predict_features(&now)?, self.predict_features(&then)?);
         let (p_now, p_then) = (p_now.churn_probabilities(), p_then.churn_probabilities());
@@ -129,7 +129,7 @@ impl Model {
             }
         }
         rose.retain(|(rise, ..)| *rise > 0.0);
-        let value = |row: usize| values.as_ref().map_or(0.0, |values| values[row]);
+        let value = |row: usize| values[row].unwrap_or(0.0);
         rose.sort_by(|a, b| b.0.total_cmp(&a.0).then(value(b.1).total_cmp(&value(a.1))).then(a.1.cmp(&b.1)));
         rose.truncate(config.customers);
         let rows = |pick: fn(&(f64, usize, usize)) -> usize| rose.iter().map(pick).collect::<Vec<usize>>();
@@ -141,24 +141,22 @@ impl Model {
             churn_probability: p_now[row],
             risk_segment: self.thresholds().band(p_now[row]),
             changes: explain_now.changes(at, &explain_then, at, days),
-            value_at_risk: values.as_ref().map(|values| values[row] * p_now[row]),
+            value_at_risk: values[row].map(|value| value * p_now[row]),
         };
         let customers = rose.iter().enumerate().map(customer).collect();
         Ok(SlippingList { as_of, before, customers })
     }
 }
 
-/// The amount of a year of each customer of a table; none for subscriptions without amounts.
+/// The amount of a year of each customer of a table; none for a customer without an amount.
 #[cfg(feature = "subscriptions")]
-fn yearly_values(input: SubscriptionInput<'_>, as_of: Day, table: &FeatureTable) -> Option<Vec<f64>> {
-    let base = input.subscriptions.customer_base(as_of);
-    let amounts: Vec<Option<f64>> = table.ids.iter().map(|id| base.amount(id)).collect();
-    let has_amounts = amounts.iter().any(Option::is_some);
-    has_amounts.then(|| amounts.into_iter().map(|amount| 12.0 * amount.unwrap_or(0.0)).collect())
+fn yearly_values(input: SubscriptionInput<'_>, as_of: Day, table: &FeatureTable) -> Result<Vec<Option<f64>>> {
+    let base = input.subscriptions.customer_base(as_of)?;
+    Ok(table.ids.iter().map(|id| base.amount(id).map(|amount| 12.0 * amount)).collect())
 }
 
 /// The sum of a year's amounts of each customer of a table, at least 0; none in a log without amounts.
-fn values(input: Input<'_>, as_of: Day, table: &FeatureTable) -> Option<Vec<f64>> {
+fn values(input: Input<'_>, as_of: Day, table: &FeatureTable) -> Vec<Option<f64>> {
     let (history, _) = input.events.split_at(as_of);
     let since = as_of.plus(-YEAR).number();
     let mut has_amounts = false;
@@ -173,5 +171,5 @@ fn values(input: Input<'_>, as_of: Day, table: &FeatureTable) -> Option<Vec<f64>
         }
         values[row] = f64::max(values[row], 0.0);
     }
-    has_amounts.then_some(values)
+    values.into_iter().map(|value| has_amounts.then_some(value)).collect()
 }

@@ -1,10 +1,11 @@
 // The page: from a file to a contact list, step by step. Long work runs in the worker (worker.js).
 import { campaign } from "./campaign.js";
-import { analyse, call, ready, stop } from "./client.js";
+import { analyse, analysePeriods, call, checkModel, complete, ready, stop } from "./client.js";
 import { customerList, open } from "./customers.js";
 import { by, card, download, h } from "./dom.js";
 import { findingList, findingPanel, stopping, together } from "./findings.js";
 import { ranking } from "./over_time.js";
+import * as periods from "./periods_results.js";
 import { badRows, cohorts, evaluation, headline, reading, segments } from "./results.js";
 import * as form from "./setup.js";
 import { slippingAway } from "./slipping.js";
@@ -23,7 +24,7 @@ function complain(error, more) {
     show(form.chosen ? "setup" : "");
     return;
   }
-  const { title, advice, technical } = explainError(error);
+  const { title, advice, technical } = explainError(error, form.isOfPeriods());
   by("message").replaceChildren(h("div", { class: "alert" },
     h("h3", {}, title), h("p", {}, advice),
     error.findings?.length > 0 && findingList(error.findings, more?.mending),
@@ -41,7 +42,8 @@ async function choose(file) {
   by("stage").textContent = "Finding out what the file is";
   by("bar").removeAttribute("value");
   try {
-    if (await form.choose(file)) setup();
+    // A model of subscriptions takes nothing else.
+    if (await form.choose(file, model?.ofPeriods)) setup();
   } catch (error) {
     form.forget();
     show();
@@ -55,21 +57,44 @@ function setup() {
   by("run").textContent = model ? "Use the model" : "Find out who is leaving";
   show("setup");
   by("setup").scrollIntoView({ block: "start", behavior: "smooth" });
+  fits();
+}
+
+/** Says that a model of events was loaded for a file of subscriptions, or the other way round. */
+function fits() {
+  if (!model || Boolean(model.ofPeriods) === form.isOfPeriods()) return true;
+  const words = model.ofPeriods
+    ? "The model was made from subscriptions, and this file is read as a list of events. Say below that these are subscriptions, choose another file, or learn anew."
+    : "The model was made from events such as orders, and this is a file of subscriptions. Choose a file of events, or learn anew.";
+  by("message").replaceChildren(h("div", { class: "alert", id: "unfit" }, h("h3", {}, "The model does not fit this file."), h("p", {}, words),
+    h("p", { class: "buttons" }, h("button", { type: "button", class: "button", onclick: anew }, "Learn anew"))));
+  by("message").scrollIntoView({ block: "nearest" });
+  return false;
+}
+
+function anew() {
+  model = undefined;
+  by("model-note").hidden = true;
+  quiet();
+  if (form.chosen) setup();
 }
 
 // Settings of reading and training that a finding may suggest and this page can apply.
 const READING = ["last_day", "first_day", "merge"];
+const READING_PERIODS = ["last_day", "ends_known", "inclusive_ends", "null_values"];
 const LEARNING = ["horizon_days", "event_types"];
 
 /** The request with the suggested settings applied. */
 const mended = (request, settings) => {
   const pick = (names) => Object.fromEntries(Object.entries(settings).filter(([name]) => names.includes(name)));
-  return { ...request, read: { ...request.read, ...pick(READING) }, learn: { ...request.learn, ...pick(LEARNING) } };
+  const read = pick(request.ofPeriods ? READING_PERIODS : READING);
+  if (read.null_values) read.null_values = [...(request.read.null_values ?? []), ...read.null_values];
+  return { ...request, read: { ...request.read, ...read }, learn: { ...request.learn, ...pick(LEARNING) } };
 };
 
 /** The buttons beside findings. A loaded model is not trained again. */
 const mending = (request) => ({
-  may: (name) => READING.includes(name) || (LEARNING.includes(name) && request.model === undefined),
+  may: (name) => (request.ofPeriods ? READING_PERIODS : READING).includes(name) || (LEARNING.includes(name) && request.model === undefined),
   apply: (settings) => run(mended(request, settings)),
 });
 
@@ -85,7 +110,7 @@ async function run(request) {
     else bar.removeAttribute("value");
   };
   try {
-    const found = await analyse(request, progress);
+    const found = await (request.ofPeriods ? analysePeriods : analyse)(request, progress);
     results(found, request);
   } catch (error) {
     show(form.chosen ? "setup" : "");
@@ -94,7 +119,13 @@ async function run(request) {
       complain(error, { mending: mending(request), button: h("p", { class: "buttons" }, h("button", { type: "button", class: "button", "data-allow": codes.join(" "), onclick: () => run({ ...request, allow: [...(request.allow ?? []), ...codes] }) }, "Go on anyway")) });
       return;
     }
-    const skipping = (error.code === "bad_rows" || error.code === "too_many_bad_rows") && request.read?.on_bad_row !== "skip" && error.report?.good > 0;
+    const bad = error.code === "bad_rows" || error.code === "too_many_bad_rows";
+    // The causes are written in the words of the file.
+    if (request.ofPeriods && bad && error.report?.bad_rows.some((row) => row.message.startsWith("end_reason is"))) {
+      complain(error, { button: h("p", {}, h("button", { type: "button", class: "button", onclick: () => run({ ...request, read: { ...request.read, columns: { ...request.read.columns, end_reason: "" } } }) }, "Go on without the reasons")) });
+      return;
+    }
+    const skipping = bad && request.read?.on_bad_row !== "skip" && error.report?.good > 0;
     complain(error, skipping && { button: h("p", {}, h("button", { type: "button", class: "button", onclick: () => run({ ...request, read: { ...request.read, on_bad_row: "skip", max_bad_share: 0.5 } }) }, "Leave them out and go on")) });
   }
 }
@@ -110,9 +141,13 @@ function results(found, request) {
       target.disabled = false;
     }
   } }, words);
+  const details = (id) => open(id, found.today);
+  const parts = found.ofPeriods
+    ? [periods.headline(found), found.slipping && slippingAway(found.slipping, details, "A year at risk"), customerList(found), periods.status(found, complain), campaign(found),
+      periods.movements(found), periods.retention(found), segments(found), periods.meaning(found), evaluation(found), periods.reading(found)]
+    : [headline(found), slippingAway(found.slipping, details), customerList(found), campaign(found), segments(found), cohorts(found), evaluation(found), reading(found)];
   by("results").replaceChildren(
-    ...[findingPanel(together(found.model.findings, found.today.findings), mending(request)), headline(found)].filter(Boolean),
-    slippingAway(found.slipping, (id) => open(id, found.today)), customerList(found), campaign(found), segments(found), cohorts(found), evaluation(found), reading(found),
+    ...[findingPanel(together(found.model.findings, found.today.findings), mending(request)), ...parts].filter(Boolean),
     card("Take it along",
       h("p", {}, "The model document works in the Rust library, the Python package, the server and here, with the same numbers everywhere."),
       found.today.with_reasons < found.today.customers
@@ -127,7 +162,7 @@ async function takeModel(file) {
   quiet();
   try {
     const text = await file.text();
-    const about = await call("checkModel", [text]);
+    const about = await checkModel(text);
     model = { text, ...about };
   } catch (error) {
     complain(error);
@@ -136,12 +171,8 @@ async function takeModel(file) {
   const ranks = ranking(model.evaluation);
   by("model-note").hidden = false;
   by("model-note").replaceChildren(
-    h("strong", {}, `${file.name} will be used.`), ` ${model.definition} Learned from ${model.customers.toLocaleString()} customers, AUC ${ranks.auc}${ranks.interval ? ` (95 % interval ${ranks.interval})` : ""}. Now choose the file with the customers. `,
-    h("button", { type: "button", class: "button small", onclick: () => {
-      model = undefined;
-      by("model-note").hidden = true;
-      if (form.chosen) setup();
-    } }, "Learn anew instead"));
+    h("strong", {}, `${file.name} will be used.`), ` ${model.definition} Learned from ${model.customers.toLocaleString()} customers, AUC ${ranks.auc}${ranks.interval ? ` (95 % interval ${ranks.interval})` : ""}. Now choose the file with the ${model.ofPeriods ? "subscriptions" : "customers"}. `,
+    h("button", { type: "button", class: "button small", onclick: anew }, "Learn anew instead"));
   if (form.chosen) setup();
 }
 
@@ -155,11 +186,14 @@ by("model-file").onchange = ({ target }) => {
 };
 by("sample").onclick = () => {
   form.forget();
+  if (!fits()) return;
   run({ read: {}, learn: {}, event: "event", model: model?.text });
 };
 by("setup").onsubmit = (event) => {
   event.preventDefault();
   const { file } = form.chosen;
+  quiet();
+  if (!fits()) return;
   run({ file, name: file.name, model: model?.text, ...form.asked() });
 };
 by("stop").onclick = () => stop();
@@ -181,7 +215,7 @@ document.addEventListener("drop", (event) => {
   if (file) (/\.json$/i.test(file.name) ? takeModel : choose)(file);
 });
 
-ready().then(
-  () => document.documentElement.setAttribute("data-ready", ""),
-  (error) => complain({ code: "internal", message: `The module cannot be loaded: ${error.message}` }),
-);
+ready().then(async () => {
+  await complete();
+  document.documentElement.setAttribute("data-ready", "");
+}, (error) => complain({ code: "internal", message: `The module cannot be loaded: ${error.message}` }));

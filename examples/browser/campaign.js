@@ -43,7 +43,9 @@ export function campaign({ today }) {
   }
   show();
   return card("What to do about it",
-    h("p", { class: "quiet" }, today.has_values
+    h("p", { class: "quiet" }, today.has_values && today.ofPeriods
+      ? "A customer who is kept is taken to be worth what they pay in a year. Those who have already cancelled are not on this list."
+      : today.has_values
       ? "A customer who is kept is taken to be worth what they spent in the last 365 days."
       : "The file has no amounts, so every customer who is kept is taken to be worth the same."),
     form, h("div", { class: "pair" }, answer, chart));

@@ -94,7 +94,7 @@ export function evaluation({ model }) {
         tried.log_loss === null ? (tried.failure ?? "–") : decimal(tried.log_loss, 4)]))),
     h("details", {}, h("summary", {}, "What it looks at"),
       table("Importance", ["Feature", "Log-loss added when it is shuffled"], found.importance.filter((entry) => entry.log_loss_increase > 0).slice(0, 10).map((entry) => [entry.feature.replaceAll("_", " "), decimal(entry.log_loss_increase, 4)]))),
-    model.audit && h("p", { class: "quiet" }, `No future reached the past: ${count(model.audit.events_deleted)} later events were deleted and ${count(model.audit.values_compared)} feature values computed again, with identical bits.`));
+    model.audit && h("p", { class: "quiet" }, `No future reached the past: ${count(model.audit.events_deleted)} ${model.labels.labels === "subscription_end" ? "later periods and ends were taken away" : "later events were deleted"} and ${count(model.audit.values_compared)} feature values computed again, with identical bits.`));
 }
 
 /** The risk bands with the churn rates observed in them. */

@@ -2,6 +2,7 @@
 // The library itself finds all of it; the visitor's choices are options that it is given.
 import { inspect } from "./client.js";
 import { by, h } from "./dom.js";
+import * as subscriptions from "./periods_form.js";
 import { money, plural, size } from "./words.js";
 
 const ROLES = [["customer_id", "Customer", true], ["event_date", "Date", true], ["amount", "Amount", false], ["event_type", "Kind of event", false], ["order_id", "Order", false]];
@@ -31,6 +32,8 @@ export let chosen;
 // The visitor's own choices for it, which may be newer than `chosen`, and the kinds of event that do not count.
 let given;
 let excluded;
+// What is known of the file if it is read as subscriptions: undefined for a log of events, and null as long as nobody has decided.
+let periods;
 // The number of the latest inspection: results of earlier ones are dropped.
 let latest = 0;
 
@@ -39,20 +42,52 @@ export const forget = () => {
   chosen = undefined;
 };
 
-/** Finds out what a file is and shows the form. False if another file was chosen meanwhile. */
-export async function choose(file) {
+/** Finds out what a file is and shows the form. False if another file was chosen meanwhile. `asPeriods` is for a model that takes
+ *  nothing but subscriptions. */
+export async function choose(file, asPeriods = false) {
   forget();
-  [given, excluded] = [{ columns: {} }, new Set()];
+  [given, excluded, periods] = [{ columns: {} }, new Set(), null];
   by("questions").replaceChildren();
-  return look(file);
+  return look(file, asPeriods);
+}
+
+/** True if the file is read as subscriptions. */
+export const isOfPeriods = () => Boolean(periods);
+
+/** Reads the file as subscriptions, or as a log of events. */
+async function read(asPeriods) {
+  const { file, detected } = chosen;
+  const before = { given, periods };
+  by("other-kind").disabled = true;
+  try {
+    periods = asPeriods ? await known(file, detected, true) : undefined;
+  } catch (error) {
+    render();
+    report.fail(error);
+    return;
+  }
+  given = { columns: periods ? subscriptions.looking(periods) : {} };
+  await change({}, {}, before);
+}
+
+/** What is known of a file of subscriptions; undefined for a file that is none and need not be. */
+async function known(file, detected, asPeriods) {
+  return (await subscriptions.recognised(file, detected)) ?? (asPeriods ? subscriptions.own(detected.header, detected.options) : undefined);
 }
 
 /** Looks at a file with the visitor's choices. False if a later look has begun. */
-async function look(file) {
+async function look(file, asPeriods = false) {
   const number = ++latest;
   by("run").disabled = true;
   try {
-    const detected = await inspect(file, given);
+    let detected = await inspect(file, given);
+    if (periods === null) {
+      const found = await known(file, detected, asPeriods);
+      if (number !== latest) return false;
+      periods = found;
+      if (found) given.columns = subscriptions.looking(found);
+      if (found && !found.preset) detected = await inspect(file, given);
+    }
     if (number !== latest) return false;
     chosen = { file, detected };
   } catch (error) {
@@ -74,9 +109,17 @@ export const onChange = (begin, fail) => {
   report = { begin, fail };
 };
 
+/** Takes a choice about subscriptions: other columns may have dates and amounts of another form. */
+function changePeriods(values, columns) {
+  const before = { given, periods };
+  periods = { ...periods, ...values, columns: { ...periods.columns, ...columns } };
+  const [was, is] = [subscriptions.looking(before.periods), subscriptions.looking(periods)];
+  const changed = Object.fromEntries(Object.entries(is).filter(([name, value]) => value !== was[name]));
+  return change({}, changed, before);
+}
+
 /** Takes a choice of the visitor and looks at the file again. */
-async function change(options, columns = {}) {
-  const before = given;
+async function change(options, columns = {}, before = { given, periods }) {
   given = { ...given, ...options, columns: { ...given.columns, ...columns } };
   // A form that was chosen for the values of one column says nothing about another one.
   if ("event_date" in columns) delete given.date_format;
@@ -85,7 +128,7 @@ async function change(options, columns = {}) {
   try {
     await look(chosen.file);
   } catch (error) {
-    given = before;
+    ({ given, periods } = before);
     render();
     report.fail(error);
   }
@@ -94,14 +137,26 @@ async function change(options, columns = {}) {
 function render() {
   const { file, detected } = chosen;
   by("file-name").textContent = `${file.name}, ${size(file.size)}${detected.export ? `, an export of ${detected.export}` : ""}`;
-  by("questions").replaceChildren(...detected.questions.map(question));
-  by("columns").replaceChildren(...ROLES.map(role), dates(), ...encodings());
+  const questions = periods ? subscriptions.questions(detected.questions) : detected.questions;
+  by("kind").replaceChildren(...kind());
+  by("questions").replaceChildren(...questions.map(question));
+  by("columns").replaceChildren(...(periods ? subscriptions.fields(periods, detected.header, field, changePeriods) : ROLES.map(role)), dates(), ...encodings());
   by("reading").replaceChildren(...reading());
   by("preview").replaceChildren(...preview());
-  const kinds = detected.trial?.event_types ?? [];
+  const kinds = (!periods && detected.trial?.event_types) || [];
+  by("horizon").labels[0].textContent = periods ? "Find out who leaves within" : "A customer has left if nothing follows within";
+  by("feature-set").parentElement.hidden = Boolean(periods);
   by("types").hidden = kinds.length < 2;
   by("types").querySelector(".checks").replaceChildren(...kinds.map((kind) => h("label", {}, h("input", { type: "checkbox", name: "type", value: kind, checked: !excluded.has(kind), onchange: ({ target }) => (target.checked ? excluded.delete(kind) : excluded.add(kind)) }), kind)));
-  by("run").disabled = detected.questions.length > 0;
+  by("run").disabled = questions.length > 0 || (periods ? !subscriptions.isComplete(periods) : false);
+}
+
+/** What the file is taken for, and the button for the other kind. */
+function kind() {
+  const button = (text, asPeriods) => h("p", { class: "buttons" }, h("button", { type: "button", class: "button small", id: "other-kind", onclick: () => read(asPeriods) }, text));
+  return periods
+    ? [h("p", { id: "kind-words" }, subscriptions.words(periods)), button("These are events: what customers did, and when", false)]
+    : [button("These are subscriptions: from when to when a customer had a contract", true)];
 }
 
 /** A text of the library as a sentence of its own. */
@@ -153,10 +208,14 @@ function encodings() {
 
 /** How the file is read, what a sample of it holds, and what is unusual. */
 function reading() {
-  const { found, doubts, trial } = chosen.detected;
-  const own = Object.keys(given).length > 1 || Object.keys(given.columns).length > 0;
+  const { found: all, doubts: unusual, trial } = chosen.detected;
+  const own = !periods && (Object.keys(given).length > 1 || Object.keys(given.columns).length > 0);
+  // What is said of columns is about events.
+  const [found, doubts] = periods ? [all.filter(({ option }) => subscriptions.isShared(option)), []] : [all, unusual];
   return [
-    trial && h("p", { id: "trial" }, `In a sample: ${plural(trial.rows, "row")} of ${plural(trial.customers, "customer")} from ${trial.first_day} to ${trial.last_day}`,
+    periods && !periods.preset && trial && h("p", { id: "trial" }, `In a sample: ${plural(trial.rows, "period")} of ${plural(trial.customers, "customer")} that begin from ${trial.first_day} to ${trial.last_day}.`,
+      trial.bad > 0 && ` ${plural(trial.bad, "row")} cannot be read, such as ${trial.first_bad}.`),
+    !periods && trial && h("p", { id: "trial" }, `In a sample: ${plural(trial.rows, "row")} of ${plural(trial.customers, "customer")} from ${trial.first_day} to ${trial.last_day}`,
       trial.total_amount !== 0 && `, amounts of ${money(trial.total_amount)} in all`, ".",
       trial.bad > 0 && ` ${plural(trial.bad, "row")} cannot be read, such as ${trial.first_bad}.`),
     doubts.length > 0 && h("ul", { class: "doubts" }, doubts.map((doubt) => h("li", {}, doubt))),
@@ -168,7 +227,7 @@ function reading() {
 
 function preview() {
   const { header, rows, options } = chosen.detected;
-  const used = new Set(ROLES.map(([key]) => options.columns[key] ?? key));
+  const used = new Set(periods ? subscriptions.used(periods) : ROLES.map(([key]) => options.columns[key] ?? key));
   return [
     h("thead", {}, h("tr", {}, header.map((name) => h("th", { scope: "col", class: used.has(name) && "used" }, name)))),
     h("tbody", {}, rows.map((row) => h("tr", {}, header.map((_, i) => h("td", {}, row[i] ?? ""))))),
@@ -182,6 +241,9 @@ function undo() {
 
 /** What the form says, as settings of the library. Kinds of event are excluded by name: the sample may not have all of them. */
 export function asked() {
+  if (periods) {
+    return { read: subscriptions.reading(periods, chosen.detected.options), learn: { horizon_days: Number(by("horizon").value), model: by("learner").value }, ofPeriods: true };
+  }
   const kinds = chosen.detected.trial?.event_types ?? [];
   const left = kinds.filter((kind) => !excluded.has(kind));
   const without = kinds.length > 1 && left.length > 0 ? kinds.filter((kind) => excluded.has(kind)) : [];

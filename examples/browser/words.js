@@ -18,6 +18,8 @@ export const learners = {
   gradient_boosting: "gradient boosting",
 };
 
+export const causes = { voluntary: "cancellation", involuntary: "failed payment", trial_not_converted: "trial not converted", other: "other" };
+
 export const stages = {
   read: "Reading the file",
   labels: "Finding out who came back",
@@ -32,12 +34,16 @@ export const stages = {
   score: "Scoring today's customers",
 };
 
-/** An error in words for a shop owner: a sentence, and the action to take. */
-export function explainError(error) {
+/** An error in words for a shop owner: a sentence, and the action to take. `ofPeriods` is true for a file of subscriptions. */
+export function explainError(error, ofPeriods = false) {
   const { code, message } = error;
   const technical = message;
   const say = (title, advice) => ({ title, advice, technical });
+  const other = ofPeriods && explainOfPeriods(error);
+  if (other) return say(...other);
   switch (code) {
+    case "not_loaded":
+      return say("A part of this page is not here yet.", "It was to be loaded, and there was no network. Go online and try again.");
     case "not_utf8":
       return say("This file is not text.", "It may be a picture, a PDF or an archive. Export your orders as a CSV file or a spreadsheet (.xlsx) and drop that here.");
     case "empty_file":
@@ -90,3 +96,27 @@ export function explainError(error) {
 }
 
 const place = ({ line }) => (line ? `line ${count(line)}` : "the end");
+
+/** The same where it means something else for subscriptions. */
+function explainOfPeriods({ code, message }) {
+  switch (code) {
+    case "missing_column":
+      return ["A column that is needed is not there.", "Say below which column holds the customer and which the first day of the subscription."];
+    case "no_good_rows":
+      return ["Not one row can be used.", "Check that the right columns are chosen for the customer and the first day, and how the dates are written."];
+    case "cutoff_outside_data":
+      return ["The file covers too short a time.", "To learn who leaves within so many days, it needs at least twice that time, and a month in which customers could have come back. Choose fewer days above, or a longer export."];
+    case "too_few_rows":
+      return ["There are too few customers to learn from.", "At least 50 active customers are needed whose end, or going on, is known. Choose a longer export, or fewer days."];
+    case "one_class":
+      return ["Nearly everybody left, or nearly everybody stayed.", "There is nothing to tell apart. Choose another number of days, or an export with those who left and those who are still there."];
+    case "no_customers":
+      return ["Nobody is active on the last day of the file.", "There is nobody to find a risk for. Check the column of the ends, or choose an export with the customers who are still there."];
+    case "feature_mismatch":
+      if (/ends_known/.test(message)) return ["The model was made from ends that were known on another day.", "Choose the other answer at “An end is known” and try again."];
+      if (/usage/.test(message)) return ["The model also needs events such as logins.", "This page reads the subscriptions alone. Use the model with the Python package, or learn anew."];
+      return undefined;
+    default:
+      return undefined;
+  }
+}

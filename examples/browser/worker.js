@@ -3,12 +3,13 @@ import { ChurnError, features, labels, Model, modelReport, profit, readCsv, repo
 import loadFiles, { decodedText, detect } from "./churn-wasm/files/browser.js";
 import { serve } from "./churn-wasm/worker/host-browser.js";
 import { contactsCsv, csvLines, csvText } from "./churn-wasm/js/lists.js";
+import * as periods from "./periods.js";
 import { sampleLog } from "./sample.js";
 
 /** Number of customers in the file of all customers that have reasons: a forest takes a millisecond for each. */
 const MOST_REASONS = 10_000;
 const csvFile = (...parts) => new Blob(parts, { type: "text/csv" });
-const state = { events: undefined, model: undefined, table: undefined, source: "", event: "event", allow: [] };
+const state = { events: undefined, subscriptions: undefined, rows: {}, model: undefined, table: undefined, source: "", event: "event", allow: [] };
 // The scored customers, column by column.
 let today;
 
@@ -36,12 +37,33 @@ const begin = {
     return { ...summary(), slipping, version: version() };
   },
 
-  /** Reads a model document: returns its description, or the reason why it is invalid. */
-  checkModel(text) {
-    const model = Model.fromJson(text);
-    const { kind, definition, evaluation, training, library_version } = model;
+  /** The preset of an export of subscriptions; undefined for another file. `modules` are the builds for files and subscriptions. */
+  async preset(modules, file, options) {
+    await Promise.all([loadFiles(modules.files), periods.ready(modules.subscriptions)]);
+    return periods.presetOf(file, options);
+  },
+
+  /** The same as `analyse` for a file of subscriptions. */
+  async analysePeriods(modules, request, progress) {
+    forget();
+    const { file, name, allow = [] } = request;
+    await Promise.all([loadFiles(modules.files), periods.ready(modules.subscriptions)]);
+    Object.assign(state, { event: "event", allow, source: name ?? file.name }, periods.begin({ ...request, allow }, progress));
+    progress("score", 0, 0);
+    const { table, today: scored } = periods.score(state);
+    state.table = table;
+    today = scored;
+    return { ...summaryOfPeriods(), slipping: slippingOfPeriods(), version: version() };
+  },
+
+  /** Reads a model document: returns its description, or the reason why it is invalid. `module` is the build for subscriptions, for a
+   *  model of them. */
+  async checkModel(text, module) {
+    if (module) await periods.ready(module);
+    const model = module ? periods.readModel(text) : Model.fromJson(text);
+    const { kind, definition, evaluation, training, library_version, labels: { labels: rule } } = model;
     model.free();
-    return { kind, definition, evaluation, customers: training.customers, library_version };
+    return { kind, definition, evaluation, customers: training.customers, library_version, ofPeriods: rule === "subscription_end" };
   },
 };
 
@@ -62,8 +84,9 @@ const ask = {
   customer(id) {
     const row = today.ids.indexOf(id);
     const why = explain(Uint32Array.of(row));
-    const log = state.events.customer(id);
+    const log = state.events?.customer(id);
     const seen = state.table.row(id);
+    const levels = state.table.levels ?? {};
     let changes = [];
     try {
       changes = state.model.smallestChanges(state.table, id, {}).slice(0, 3);
@@ -75,11 +98,10 @@ const ask = {
       ...customerOf(row),
       as_of: today.as_of,
       reasons: why.reasons(0),
-      features: why.names.map((name, i) => ({ name, value: seen[i], adds: why.contributions[i] })),
+      features: why.names.map((name, i) => ({ name, value: seen[i], adds: why.contributions[i], levels: levels[name] })),
       base: why.base,
       changes,
-      events: log.transactions.slice(-8).reverse(),
-      event_count: log.transactions.length,
+      ...(log ? { events: log.transactions.slice(-8).reverse(), event_count: log.transactions.length } : { periods: periods.periodsOf(state, id), causes: today.causes.map(([cause, p]) => [cause, p[row]]) }),
     };
   },
 
@@ -92,9 +114,11 @@ const ask = {
 
   /** The expected profit of a campaign, and the customers it contacts. */
   campaign(config) {
-    const list = profit.contactList(today.ids, today.p, today.value, config);
+    // The amount of a customer of a subscription is that of a month, and one who is kept is worth a year.
+    const worth = state.subscriptions ? today.value?.map((amount) => 12 * amount) : today.value;
+    const list = profit.contactList(today.ids, today.p, worth, config);
     const { clv, incentive_cost, contact_cost, success_rate } = config;
-    const curve = profit.expectedCurve(today.p, today.value, { clv, incentive_cost, contact_cost, success_rate });
+    const curve = profit.expectedCurve(today.p, worth, { clv, incentive_cost, contact_cost, success_rate });
     today.contacts = list.entries;
     const { contacts, controls, reserved_budget, expected_profit } = list;
     return { contacts, controls, reserved_budget, expected_profit, curve };
@@ -106,12 +130,16 @@ const ask = {
       case "model":
         return new Blob([state.model.toJson()], { type: "application/json" });
       case "report":
-        return new Blob([report(state.model, state.events, { title: "Churn report", source: state.source, event: state.event, allow: state.allow })], { type: "text/html" });
+        return new Blob([state.subscriptions ? periods.reportOn(state)
+          : report(state.model, state.events, { title: "Churn report", source: state.source, event: state.event, allow: state.allow })], { type: "text/html" });
       case "model report":
         return new Blob([modelReport(state.model, { title: "Churn model" })], { type: "text/html" });
       case "contact":
       case "control":
         return csvFile(contactsCsv({ entries: today.contacts }, what));
+      case "cancelled":
+      case "dunning":
+        return csvFile(today.lists[what]);
       case "customers":
         return customersCsv();
     }
@@ -127,10 +155,11 @@ const held = (run) => (...args) => {
 serve({ ...begin, ...Object.fromEntries(Object.entries(ask).map(([name, run]) => [name, held(run)])) });
 
 function forget() {
-  for (const key of ["table", "model", "events"]) {
+  for (const key of ["table", "model", "events", "subscriptions"]) {
     state[key]?.free();
     state[key] = undefined;
   }
+  state.rows = {};
   today = undefined;
 }
 
@@ -164,8 +193,8 @@ function score() {
   };
 }
 
-function summary() {
-  const { events, model } = state;
+/** The numbers of the scored customers. */
+function totals() {
   const counts = {};
   let [atRisk, expected] = [0, 0];
   today.p.forEach((p, i) => {
@@ -173,6 +202,41 @@ function summary() {
     expected += p;
     atRisk += p * (today.value?.[i] ?? 0);
   });
+  return {
+    as_of: today.as_of, customers: today.ids.length, with_reasons: Math.min(MOST_REASONS, today.ids.length), counts, expected,
+    at_risk: today.value && atRisk, has_values: today.value !== undefined, findings: today.findings,
+  };
+}
+
+const aboutModel = (model) => ({
+  kind: model.kind, definition: model.definition, labels: model.labels, findings: model.findings, warnings: model.warnings, audit: model.audit,
+  calibration: model.calibration, evaluation: model.evaluation, training: model.training, cutoffs: model.cutoffs,
+});
+
+/** The list of those whose risk rose; nothing if there was nobody to compare with on the earlier day. */
+function slippingOfPeriods() {
+  try {
+    return state.model.slippingAway(state.subscriptions, { allow: state.allow });
+  } catch (error) {
+    if (error.code !== "no_customers") throw error;
+    return undefined;
+  }
+}
+
+function summaryOfPeriods() {
+  const { read: { report: { bad_rows, ...rows }, ...read }, ...rest } = periods.summary(state, today);
+  return {
+    source: state.source,
+    ofPeriods: true,
+    read: { ...rows, ...read, bad_rows: bad_rows.slice(0, 100) },
+    today: { ...totals(), ofPeriods: true, has_causes: today.causes.length > 0 },
+    model: aboutModel(state.model),
+    ...rest,
+  };
+}
+
+function summary() {
+  const { events, model } = state;
   const { bad_rows, ...read } = events.report;
   return {
     source: state.source,
@@ -184,14 +248,8 @@ function summary() {
       last_day: events.last_day,
       event_types: events.event_types,
     },
-    today: {
-      as_of: today.as_of, customers: today.ids.length, with_reasons: Math.min(MOST_REASONS, today.ids.length), gone: today.gone, counts, expected,
-      at_risk: today.value && atRisk, has_values: today.value !== undefined, findings: today.findings,
-    },
-    model: {
-      kind: model.kind, definition: model.definition, labels: model.labels, findings: model.findings, warnings: model.warnings, audit: model.audit,
-      calibration: model.calibration, evaluation: model.evaluation, training: model.training, cutoffs: model.cutoffs,
-    },
+    today: { ...totals(), gone: today.gone },
+    model: aboutModel(model),
     cohorts: cohorts(),
   };
 }
@@ -233,7 +291,8 @@ function customerOf(row) {
   const value = today.value?.[row];
   return {
     customer_id: today.ids[row], churn_probability: today.p[row], risk_segment: today.segment[row],
-    days_since_last: today.silent[row], value, value_at_risk: value === undefined ? undefined : value * today.p[row],
+    days_since_last: today.silent?.[row], value, value_at_risk: value === undefined ? undefined : value * today.p[row],
+    ...(today.causes && { cause: periods.causeOf(today, row) }),
   };
 }
 
@@ -278,10 +337,17 @@ function customersCsv() {
     const lines = Array.from(some, (row, i) => {
       const { customer_id, churn_probability, risk_segment, days_since_last, value, value_at_risk } = customerOf(row);
       const reasons = why?.reasons(i).filter((reason) => reason.raises_risk).map((reason) => reason.text).join("; ");
+      if (today.causes) return [customer_id, churn_probability, risk_segment, ...today.causes.map(([, p]) => p[row]), known(today.amount[row]), known(today.expected[row]), reasons];
       return [customer_id, churn_probability, risk_segment, days_since_last, value, value_at_risk, reasons];
     });
     why?.free();
     parts.push(csvLines(lines));
   }
-  return csvFile(csvText(["customer_id", "churn_probability", "risk_segment", "days_since_last", "value", "value_at_risk", "reasons"]), ...parts);
+  const columns = today.causes
+    ? [...today.causes.map(([cause]) => `${cause}_probability`), "amount", "expected_value"]
+    : ["days_since_last", "value", "value_at_risk"];
+  return csvFile(csvText(["customer_id", "churn_probability", "risk_segment", ...columns, "reasons"]), ...parts);
 }
+
+/** An unknown number is an empty field. */
+const known = (number) => (Number.isNaN(number) ? undefined : number);

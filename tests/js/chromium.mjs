@@ -65,3 +65,33 @@ export async function looksRight(page) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(wide <= 0, `the page is ${wide} px wider than the window`);
 }
+
+/** The text of a file that a button saves. */
+export async function saved(page, button) {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click(`button:text("${button}")`)]);
+  return readFileSync(await download.path(), "utf8");
+}
+
+/** The elements whose text has too little contrast: relative luminance and contrast as in WCAG 2. */
+export const lowContrast = (page) => page.evaluate(() => {
+  const numbers = (color) => color.match(/[\d.]+/g).map(Number);
+  const luminance = (rgb) => rgb.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const color = numbers(getComputedStyle(e).backgroundColor);
+      if (color.length < 4 || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest("[disabled]")) continue;
+    const style = getComputedStyle(element);
+    const color = element instanceof SVGElement ? style.fill : style.color;
+    const [a, b] = [luminance(numbers(color)), luminance(behind(element))].sort((x, y) => y - x);
+    const contrast = (a + 0.05) / (b + 0.05);
+    if (contrast < 4.5 && !element.classList.contains("up") && !element.classList.contains("down")) found.push(`${element.outerHTML.slice(0, 80)} ${contrast.toFixed(2)}`);
+  }
+  return found;
+});

@@ -5,6 +5,8 @@
 //! - `native train LOG.csv CONFIG.json`: the document of the model trained on the log.
 //! - `native backtest LOG.csv CONFIG.json`: the backtest on the log, with its predictions as columns if they are asked for.
 //! - `native predict LOG.csv MODEL.json`: the predictions of a document from anywhere.
+//! - `native subscriptions PERIODS.csv CONFIG.json [USAGE.csv]`: the document of the model trained on the periods, and beside it what
+//!   is known of them: predictions with causes, values, lists, movements, retention, labels, and the report.
 //! - `native contacts LIST.json`: both groups of the contact list of `{customer_ids, p, values, config}` as CSV texts.
 //! - `native time LOG.csv`: seconds from the text to the features of `rfm` and of `behavioral`, the best of three.
 
@@ -12,10 +14,12 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use churn::profit::{self, Campaign, ContactGroup, ContactList, Costs, CustomerCosts};
+use churn::report::Report;
 use churn::{
     Backtest, BacktestConfig, Column, ColumnData, Events, ExplainConfig, FeatureConfig, FeatureTable, LabelConfig,
-    Model, ReadOptions, Result, Table, TableConfig, Thresholds, TrainConfig, backtest, compare, evaluate, features,
-    labels, segment_table, train, train_table,
+    Model, ReadOptions, Result, RetentionBy, SlippingConfig, SubscriptionInput, SubscriptionOptions, Subscriptions,
+    Table, TableConfig, Thresholds, TrainConfig, backtest, compare, evaluate, features, labels, movements, retention,
+    segment_table, subscription_features, subscription_labels, train, train_table,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +45,9 @@ fn main() -> std::result::Result<(), Failure> {
             let predictions = model.predict(&read(log)?, None)?;
             json!(predictions.iter().collect::<Vec<_>>()).to_string()
         }
+        ["subscriptions", periods, config, usage @ ..] => {
+            subscribed(periods, config, usage.first().copied())?.to_string()
+        }
         ["detect", directory] => detected(directory)?.to_string(),
         ["contacts", list] => {
             let case = serde_json::from_str(&std::fs::read_to_string(list)?)?;
@@ -53,11 +60,13 @@ fn main() -> std::result::Result<(), Failure> {
             json!({ "contact": group(ContactGroup::Contact)?, "control": group(ContactGroup::Control)? }).to_string()
         }
         ["time", log] => time(log)?.to_string(),
-        _ => return Err(
-            "usage: native vectors DIRECTORY | train LOG CONFIG | backtest LOG CONFIG | predict LOG MODEL | detect DIRECTORY | \
-             contacts LIST | time LOG"
-                .into(),
-        ),
+        _ => {
+            return Err(
+                "usage: native vectors DIRECTORY | train LOG CONFIG | backtest LOG CONFIG | predict LOG MODEL | \
+             subscriptions PERIODS CONFIG [USAGE] | detect DIRECTORY | contacts LIST | time LOG"
+                    .into(),
+            );
+        }
     };
     use std::io::Write as _;
     std::io::stdout().write_all(text.as_bytes())?;
@@ -71,6 +80,60 @@ fn contact_list(case: &Value) -> Result<ContactList> {
 
 fn read(log: &str) -> std::result::Result<Events, Failure> {
     Ok(Events::from_csv(std::fs::File::open(log)?, &ReadOptions::default())?)
+}
+
+/// A model of subscriptions, and what follows from it and from the periods on the last day.
+fn subscribed(periods: &str, config: &str, usage: Option<&str>) -> std::result::Result<Value, Failure> {
+    let subscriptions = Subscriptions::from_csv(std::fs::File::open(periods)?, &SubscriptionOptions::default())?;
+    let usage = usage.map(read).transpose()?;
+    let mut input = SubscriptionInput::from(&subscriptions);
+    if let Some(usage) = &usage {
+        input = input.with_usage(usage);
+    }
+    let config = TrainConfig::from_json(&std::fs::read_to_string(config)?)?;
+    let model = train(input, &config)?;
+    let last_day = subscriptions.last_day();
+    let features = model.features(input, None)?;
+    let predictions = model.predict_features(&features)?;
+    let base = subscriptions.customer_base(last_day)?;
+    let causes: Map<String, Value> =
+        predictions.causes().iter().map(|(cause, p)| (cause.name().to_owned(), json!(p))).collect();
+    let text = |write: &dyn Fn(&mut Vec<u8>) -> Result<()>| -> std::result::Result<String, Failure> {
+        let mut bytes = Vec::new();
+        write(&mut bytes)?;
+        Ok(String::from_utf8(bytes)?)
+    };
+    let slipping = model.slipping_away(input, None, &SlippingConfig::default())?;
+    let words = ExplainConfig::default();
+    let mut report = Report::new("Churn report", &model);
+    report.subscriptions = Some(&subscriptions);
+    report.predictions = Some(&predictions);
+    report.reasons = Some((&features, &words));
+    report.slipping = Some(&slipping);
+    let cutoff = last_day.plus(-120);
+    let labels = subscription_labels(&subscriptions, cutoff, &LabelConfig::default())?;
+    let churned: Vec<u8> = labels.churned.iter().map(|&churned| u8::from(churned)).collect();
+    let curves = [RetentionBy::All, RetentionBy::Cohort, RetentionBy::Plan];
+    let curves = curves.map(|by| answer(retention(&subscriptions, by, 30)));
+    Ok(json!({
+        "document": model.to_json(),
+        "predictions": predictions.iter().collect::<Vec<_>>(),
+        "coverage": predictions.coverage(),
+        "causes": causes,
+        "values": model.subscription_values(&predictions, &base, 12.0)?,
+        "base": base,
+        "cancelled": base.cancelled,
+        "cancelled_csv": text(&|writer| base.write_cancelled(writer))?,
+        "dunning_csv": text(&|writer| base.write_dunning(&predictions, writer))?,
+        "slipping": slipping,
+        "reasons": model.explain(&features)?.reasons(0),
+        "report": report.to_html(),
+        "movements": movements(&subscriptions, 30)?,
+        "retention": curves,
+        "cutoff": cutoff,
+        "labels": { "customer_id": labels.customer_ids, "churned": churned, "cause": labels.causes },
+        "features": table_of_features(&subscription_features(&subscriptions.known_at(last_day), 30)?),
+    }))
 }
 
 /// The detected form of each file of a directory, by name.

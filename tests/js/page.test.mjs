@@ -5,7 +5,7 @@ import { createWriteStream, existsSync, readFileSync, writeFileSync } from "node
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { files, found, launch, looksRight, open, serve, shots } from "./chromium.mjs";
+import { files, found, launch, looksRight, lowContrast, open, saved, serve, shots } from "./chromium.mjs";
 import { largeLog, madeUpLog, native, path } from "./setup.mjs";
 
 const [cdnow] = [process.env.CHURN_DATA, path("../shared/data")].filter(Boolean).map((folder) => `${folder}/cdnow_master.txt.xz`).filter(existsSync);
@@ -24,11 +24,6 @@ const log = `${files}/log.csv`;
 writeFileSync(log, madeUpLog(7, 500));
 // What the page asks for when nothing is changed in its form.
 writeFileSync(`${files}/config.json`, JSON.stringify({ horizon_days: 90, model: "random_forest", feature_set: "behavioral", event_types: null }));
-
-async function saved(page, button) {
-  const [download] = await Promise.all([page.waitForEvent("download"), page.click(`button:text("${button}")`)]);
-  return readFileSync(await download.path(), "utf8");
-}
 
 const risks = (page) => page.$$eval("#list tbody tr", (rows) => rows.map((row) => parseFloat(row.querySelectorAll("td")[1].textContent)));
 
@@ -369,35 +364,12 @@ test("with the keyboard alone", async () => {
   await context.close();
 });
 
-// Relative luminance and contrast as in WCAG 2.
 test("text has contrast, light and dark", async () => {
   for (const colorScheme of ["light", "dark"]) {
     const { context, page } = await open(browser, server.address, { colorScheme });
     await page.click("#sample");
     await found(page);
-    const low = await page.evaluate(() => {
-      const numbers = (color) => color.match(/[\d.]+/g).map(Number);
-      const luminance = (rgb) => rgb.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-      const behind = (element) => {
-        for (let e = element; e; e = e.parentElement) {
-          const color = numbers(getComputedStyle(e).backgroundColor);
-          if (color.length < 4 || color[3] === 1) return color;
-        }
-        return [255, 255, 255];
-      };
-      const found = [];
-      for (const element of document.querySelectorAll("body *")) {
-        const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-        if (!own || !element.checkVisibility() || element.closest("[disabled]")) continue;
-        const style = getComputedStyle(element);
-        const color = element instanceof SVGElement ? style.fill : style.color;
-        const [a, b] = [luminance(numbers(color)), luminance(behind(element))].sort((x, y) => y - x);
-        const contrast = (a + 0.05) / (b + 0.05);
-        if (contrast < 4.5 && !element.classList.contains("up") && !element.classList.contains("down")) found.push(`${element.outerHTML.slice(0, 80)} ${contrast.toFixed(2)}`);
-      }
-      return found;
-    });
-    assert.deepEqual(low, [], colorScheme);
+    assert.deepEqual(await lowContrast(page), [], colorScheme);
     await context.close();
   }
 });

@@ -15,6 +15,7 @@ export const churn = await load("churn-wasm");
 export const scoring = await load("churn-wasm/scoring");
 export const files = await load("churn-wasm/files");
 export const lists = await load("churn-wasm/lists");
+export const subscriptions = await load("churn-wasm/subscriptions");
 
 export const vectors = (name) => JSON.parse(readFileSync(path(`tests/vectors/${name}`), "utf8"));
 
@@ -111,6 +112,28 @@ export function madeUpLog(seed, customers) {
   }
   lines.push(`c0000,${iso(first + days)},1.00,purchase`);
   return `${lines.join("\n")}\n`;
+}
+
+// Made-up subscriptions over two years, as CSV, and the logins of their customers: the basic plan ends early, a third of the ends are
+// failed payments, and a cancellation is known two weeks before the end.
+export function market(seed, customers) {
+  const random = new Random(seed);
+  const [first, days] = [19_358, 730];
+  const periods = ["customer_id,start_date,end_date,plan,amount,known_at,end_reason"];
+  const usage = ["customer_id,event_date"];
+  for (let customer = 0; customer < customers; customer++) {
+    const id = `s${String(customer).padStart(5, "0")}`;
+    const plan = random.below(2) === 0 ? "basic" : "pro";
+    const start = random.below(600);
+    const end = start + 1 + Math.floor(-Math.log(1 - random.unit()) * (plan === "basic" ? 150 : 500));
+    const reason = random.below(3) === 0 ? "involuntary" : "voluntary";
+    const known = Math.max(start, end - (reason === "voluntary" ? 15 : 0));
+    const ended = known <= days ? [iso(first + end), plan, plan === "pro" ? 20 : 8, iso(first + known), reason] : ["", plan, plan === "pro" ? 20 : 8, "", ""];
+    periods.push([id, iso(first + start), ...ended].join(","));
+    const pace = 5 + random.below(20);
+    for (let day = start; day < Math.min(end, days); day += pace) usage.push(`${id},${iso(first + day)}`);
+  }
+  return { periods: `${periods.join("\n")}\n`, usage: `${usage.join("\n")}\n` };
 }
 
 // Rows of a log by number alone, as text, a piece at a time: large files without large memory.

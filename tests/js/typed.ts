@@ -7,11 +7,13 @@ import { startWorker, type Remote } from "churn-wasm/worker";
 import initScoring, * as scoring from "churn-wasm/scoring";
 import { contactsCsv, csvText } from "churn-wasm/lists";
 import initFiles, { decodedText, detect, type Detected } from "churn-wasm/files";
+import initSubscriptions, * as subscriptions from "churn-wasm/subscriptions";
 
 await init();
 await init("https://example.org/churn_wasm_bg.wasm");
 await initScoring(new Uint8Array());
 await initFiles();
+await initSubscriptions();
 
 const events: Events = readCsv("a", { columns: { event_date: "InvoiceDate" }, on_bad_row: "skip" }, (stage, done, total) => done <= total && stage !== "");
 eventsFromRows([{ customer_id: "A", event_date: new Date(), amount: null }]);
@@ -62,6 +64,29 @@ there.train(events);
 // @ts-expect-error: a promise is no number
 const length: number = remote.length;
 
+const periods: subscriptions.Subscriptions = subscriptions.readSubscriptions("a", { preset: "stripe", reasons: { moved: "voluntary" } });
+const usage = subscriptions.readCsv("a");
+const leaving: subscriptions.Model = subscriptions.train(periods, { horizon_days: 30, usage, before_renewal_days: null });
+const leavers = leaving.predict(periods, { usage, include_inactive: true });
+const failing: Float64Array | undefined = leavers.causes.involuntary;
+const due: string[] | undefined = leavers.dunning();
+const cancelled: number | undefined = leavers.coverage?.already_cancelled;
+const cause: subscriptions.EndReason | null | undefined = subscriptions.labels(periods, { cutoff: "2024-01-01" }).cause[0];
+const reread: subscriptions.Model = subscriptions.Model.fromJson(leaving.toJson());
+leaving.predictSubscriber({ customer_id: 1, periods: [{ start_date: "2024-01-01" }] }).causes.voluntary?.toFixed();
+subscriptions.train(usage, { horizon_days: 30 }).predict(usage).toRows();
+subscriptions.features(periods, { allowed_gap_days: 0 }).levels["plan"]?.length;
+subscriptions.movements(periods)[0]?.amounts.expansion.toFixed();
+subscriptions.retention(periods, { by: "plan" })[0]?.curve[0]?.low?.toFixed();
+subscriptions.report(reread, periods, { usage }).length;
+subscriptions.compareModels(leaving, reread, usage);
+// @ts-expect-error: the periods say who leaves
+subscriptions.train(periods, { labels: "inactivity" });
+// @ts-expect-error: usage goes with subscriptions
+subscriptions.train(usage, { usage });
+// @ts-expect-error: the full build has no subscriptions
+model.predict(periods);
+
 // @ts-expect-error: an option that does not exist
 train(events, { horizont: 60 });
 // @ts-expect-error: the definition of churn is the same for all recipes
@@ -77,4 +102,4 @@ scoring.backtest(events);
 // @ts-expect-error: a cutoff is needed
 labels(events, {});
 
-export { after, auc, band, length, margin, over, reasons, risk, tested };
+export { after, auc, band, cancelled, cause, due, failing, length, margin, over, reasons, risk, tested };

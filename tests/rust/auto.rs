@@ -227,7 +227,8 @@ fn a_time_budget_is_kept() {
         assert!(failures.clone().all(|failure| failure == "not finished within the time budget"));
         counts.push((judged(&model), failures.count()));
     }
-    assert!(counts.is_sorted_by_key(|count| count.0) && counts[0].0 < all, "{counts:?}");
+    // More time is not always more trials, because it may go to recipes that take longer.
+    assert!(counts[1..].iter().all(|count| count.0 > counts[0].0) && counts[0].0 < all, "{counts:?}");
     assert!(counts.iter().any(|count| count.1 > 0), "{counts:?}");
 
     // The first trial runs in any case.

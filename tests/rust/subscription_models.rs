@@ -314,7 +314,7 @@ fn subscriber(id: &str, subscriptions: &Subscriptions, usage: &Events, country: 
     Subscriber {
         customer_id: id.to_owned(),
         periods,
-        usage: usage.iter().filter(|event| event.0 == id).map(transaction).collect(),
+        usage: Some(usage.iter().filter(|event| event.0 == id).map(transaction).collect()),
         attributes: [("country".to_owned(), Value::Text(country.to_owned()))].into(),
     }
 }
@@ -369,10 +369,13 @@ fn one_subscriber_has_the_bits_of_the_batch() {
     assert_eq!(error.code(), "no_customers");
     // Nothing beside the customer is needed, and nothing that belongs to no model is taken.
     let json = r#"{"customer_id": 7, "periods": [{"start_date": "2022-03-01", "plan": "pro", "amount": 30}],
-        "attributes": {"country": "at"}}"#;
+        "usage": [], "attributes": {"country": "at"}}"#;
     let one: Subscriber = churn::from_json(json).expect("a subscriber");
     let found = model.predict_subscriber(&one, market.last_day).expect("a prediction");
     assert_eq!((found.prediction.customer_id.as_str(), found.status), ("7", SubscriptionStatus::Active));
+    assert!(model.needs_usage());
+    let without = Subscriber { usage: None, ..one.clone() };
+    assert_eq!(model.predict_subscriber(&without, market.last_day).expect_err("no usage").code(), "feature_mismatch");
     let bad = Subscriber { periods: vec![Period { amount: Some(-1.0), ..one.periods[0].clone() }], ..one.clone() };
     assert_eq!(model.predict_subscriber(&bad, market.last_day).expect_err("a negative amount").code(), "bad_rows");
     let none = Subscriber { periods: Vec::new(), ..one };

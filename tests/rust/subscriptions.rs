@@ -353,6 +353,8 @@ fn files_that_would_mislead_are_stopped() {
     }
     // Given, the last day counts, and nothing is said.
     assert_eq!(found(&format!("{header}{honest}{far}"), r#"{"last_day": "2024-06-20"}"#), []);
+    // Unless hardly anything happens before it.
+    is(honest.clone(), r#"{"last_day": "2026-12-31"}"#, "nothing_before_last_day", "{}");
     // Every term has an end, and no end at all is written as a far one.
     let at_start = "{\"ends_known\":\"at_start\"}";
     is(rows(&|_, start| Some(start.plus(365))), "{}", "ends_known_in_advance", at_start);
@@ -379,6 +381,27 @@ fn files_that_would_mislead_are_stopped() {
 
 /// A log of payments with terms of 30 days. Worked by hand: Anna pays on time until the end; Bert pays 20 days late once, which is a hole of
 /// 20 days, and stops after his payment of 2024-03-21, whose term ends on 2024-04-20.
+/// An export of payments has nearly the columns of one of subscriptions, and is none.
+#[test]
+fn an_export_of_payments_is_no_export_of_subscriptions() {
+    let read = |name: &str| std::fs::read(format!("{name}.csv")).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let found =
+        |name: &str| SubscriptionPreset::of_csv(&read(name)[..], &SubscriptionOptions::default()).expect("a header");
+    for payments in ["stripe_payments", "stripe_payments_eu"] {
+        assert_eq!(found(&format!("files/exports/{payments}")), None, "{payments}");
+    }
+    for (export, preset) in [
+        ("stripe_subscriptions", SubscriptionPreset::Stripe),
+        ("stripe_invoices", SubscriptionPreset::StripeInvoices),
+        ("recurly", SubscriptionPreset::Recurly),
+        ("recurly_history", SubscriptionPreset::RecurlyHistory),
+        ("chargebee", SubscriptionPreset::Chargebee),
+        ("chartmogul", SubscriptionPreset::Chartmogul),
+    ] {
+        assert_eq!(found(&format!("subscriptions/exports/{export}")), Some(preset), "{export}");
+    }
+}
+
 #[test]
 fn payments_are_terms() {
     let csv = "customer_id,event_date,amount\n\

@@ -134,7 +134,7 @@ impl SubscriptionsCommand {
             return Err(Failure::of_findings(stopping));
         }
         session.say(&check::findings_with_options(&findings));
-        let base = subscriptions.customer_base(as_of);
+        let base = subscriptions.customer_base(as_of)?;
         session.say(&text::base(&base));
         session.check_interrupted()?;
         let movements = movements(subscriptions, allowed_gap_days)?;

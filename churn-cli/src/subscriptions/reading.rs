@@ -57,14 +57,14 @@ pub(super) fn known_by(
 ) -> Result<Subscriptions> {
     let Some(day) = as_of else { return Ok(subscriptions) };
     let last = subscriptions.last_day();
+    let past = subscriptions.known_by(day)?.into_owned();
     if day > last {
         session
             .say(&format!("  as of        {day}: the data ends earlier, and who has left since {last} is not known\n"));
     }
     if day >= last {
-        return Ok(subscriptions);
+        return Ok(past);
     }
-    let past = subscriptions.truncated(day)?;
     let later = subscriptions.len() - past.len();
     session
         .say(&format!("  as of        {day}: {later} later periods, and ends that became known later, are not used\n"));

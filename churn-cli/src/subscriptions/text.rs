@@ -101,35 +101,28 @@ pub(super) fn movements(months: &[Movement], has_amounts: bool, allowed_gap_days
 /// The share of spells that last longer than some numbers of days.
 pub(super) fn retention(all: &[Retention], subscriptions: &Subscriptions, allowed_gap_days: i32) -> String {
     let until = subscriptions.last_day().plus(-allowed_gap_days);
-    let Some(Retention { spells, curve, .. }) = all.first() else {
+    let Some(all) = all.first() else {
         return format!(
             "\nNo retention: no spell begins by {until}, {allowed_gap_days} days before the end of the data.\n"
         );
     };
-    // No spell was seen for longer, so the curve says nothing about it.
-    let seen = until.number() - subscriptions.first_day().number();
     let mut rows = vec![words(["longer than", "share", "95 % interval"])];
     rows.extend([30, 90, 180, 365].map(|days| {
-        let (share, interval) = match at(curve, days) {
-            _ if days > seen => ("–".to_owned(), "the data is shorter".to_owned()),
-            None => (percent(1.0), "–".to_owned()),
-            Some(SurvivalPoint { survival, low: Some(low), high: Some(high), .. }) => {
+        let (share, interval) = match all.at(f64::from(days)) {
+            None => ("–".to_owned(), "nobody was seen for so long".to_owned()),
+            Some(None) => (percent(1.0), "–".to_owned()),
+            Some(Some(SurvivalPoint { survival, low: Some(low), high: Some(high), .. })) => {
                 (percent(*survival), format!("{} to {}", percent(*low), percent(*high)))
             }
-            Some(point) => (percent(point.survival), "–".to_owned()),
+            Some(Some(point)) => (percent(point.survival), "–".to_owned()),
         };
         vec![format!("{days} days"), share, interval]
     }));
     format!(
         "\nRetention: the share of {} spells that last longer (a spell is a customer's time without a break)\n{}",
-        count(*spells),
+        count(all.spells),
         table(&rows)
     )
-}
-
-/// The last step of a curve up to a number of days; none if nobody has left by then.
-fn at(curve: &[SurvivalPoint], days: i32) -> Option<&SurvivalPoint> {
-    curve[..curve.partition_point(|point| point.time <= f64::from(days))].last()
 }
 
 /// The customers at the greatest risk, each with the causes and with what raises the risk most.

@@ -54,7 +54,7 @@ export async function subscriptionCard({ org, signal }, batch) {
   const { covered, already_cancelled: cancelled = 0, not_active: gone = 0, not_due: later = 0 } = batch.coverage;
   const counted = [["Active", covered], ...(later > 0 ? [["Active, renewal not due", later]] : []), ["Already cancelled, still running", cancelled], ["Not active", gone]];
   const found = batch.dataset_id && await Promise.all([
-    get(`${path}/customer-base`, { as_of: batch.as_of }, signal), get(`${path}/movements`, {}, signal),
+    get(`${path}/customer-base`, { as_of: batch.as_of }, signal), get(`${path}/movements`, { as_of: batch.as_of }, signal),
   ]).catch((error) => {
     // The data set was deleted.
     if (error.status === 404) return undefined;
@@ -64,7 +64,8 @@ export async function subscriptionCard({ org, signal }, batch) {
   const [base, { months }] = found;
   lists.unshift(h("button", { type: "button", class: "button", onclick: doing("The list cannot be downloaded.", async () =>
     download(await file(`${path}/already-cancelled?as_of=${batch.as_of}`), `already_cancelled_${batch.as_of}.csv`)) }, "Already cancelled (CSV)"));
-  const amounts = { Active: base.active_amount, "Already cancelled, still running": base.already_cancelled_amount };
+  // The amounts are those of all active customers, also of those whose renewal is not due.
+  const amounts = { ...(later > 0 ? {} : { Active: base.active_amount }), "Already cancelled, still running": base.already_cancelled_amount };
   const priced = base.active_amount + base.already_cancelled_amount > 0;
   const shown = months.slice(-12).reverse();
   const of = (month) => (priced ? month.amounts : month.customers);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use churn::profit::Campaign;
 use churn::{
     Coverage, Day, EndReason, ErrorKind, ExplainConfig, Explanation, FeatureTable, Finding, Observer, Predictions,
-    ReadOptions, Reason, Segment, SlippingConfig, SlippingList, Source, Thresholds,
+    ReadOptions, Reason, Segment, SlippingConfig, SlippingList, Source, SubscriptionStatus, Thresholds,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,9 +88,13 @@ pub struct PredictionRow {
     /// Of subscriptions: the probability to leave for each cause, as a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causes: Option<String>,
-    /// Of subscriptions: true if a failed payment is more likely than a cancellation.
+    /// Of subscriptions: `true` if the customer is active and a failed payment is more likely than a cancellation, else `false`, or
+    /// nothing if the model does not tell these causes apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_dunning: Option<bool>,
+    pub is_dunning: Option<String>,
+    /// Of subscriptions: `active` or `already_cancelled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
 }
 
 impl PredictionRow {
@@ -132,24 +136,32 @@ struct ScoredCustomers {
 struct Subscribed {
     amounts: Vec<Option<f64>>,
     causes: Vec<BTreeMap<EndReason, f64>>,
-    is_dunning: Vec<bool>,
+    /// None if the model does not tell the causes apart.
+    is_dunning: Option<Vec<bool>>,
+    statuses: Vec<SubscriptionStatus>,
 }
 
 impl Subscribed {
     /// None for a log.
     fn new(data: &Data, predictions: &Predictions) -> Option<Self> {
         let Data::Subscriptions { subscriptions, .. } = data else { return None };
-        let base = subscriptions.customer_base(predictions.as_of().unwrap_or(subscriptions.last_day()));
+        let base = subscriptions.customer_base(predictions.as_of().unwrap_or(subscriptions.last_day())).ok()?;
         let causes = predictions.causes();
-        let mut is_dunning = vec![false; predictions.len()];
-        for (row, _) in predictions.dunning().unwrap_or_default() {
-            is_dunning[row] = true;
-        }
+        let is_dunning = predictions.dunning().map(|rows| {
+            let mut is_dunning = vec![false; predictions.len()];
+            rows.into_iter().for_each(|(row, _)| is_dunning[row] = true);
+            is_dunning
+        });
+        let status = |row: usize| match predictions.covered().is_none_or(|covered| covered[row]) {
+            true => SubscriptionStatus::Active,
+            false => SubscriptionStatus::AlreadyCancelled,
+        };
         Some(Subscribed {
             amounts: predictions.customer_ids().map(|id| base.amount(id)).collect(),
             causes: (0..predictions.len())
                 .map(|row| causes.iter().map(|(cause, p)| (*cause, p[row])).collect())
                 .collect(),
+            statuses: (0..predictions.len()).map(status).collect(),
             is_dunning,
         })
     }
@@ -268,8 +280,7 @@ pub(super) async fn run(state: &AppState, job: &Job, control: &Arc<Control>) -> 
         Some((id, share)) if *share > 0.0 => Some((Hot::load(state, &job.org_id, id).await?, *share)),
         _ => None,
     };
-    // A challenger of another kind of data scores nobody.
-    let challenger = challenger.filter(|(hot, _)| hot.kind() == active.kind());
+    let challenger = challenger.filter(|(hot, _)| hot.scores_as(&active));
     if active.kind() != told.read.kind() {
         let message = format!("the model in use predicts {}, and the file has {}", active.kind(), told.read.kind());
         return Err(JobFailure::permanent("feature_mismatch", message));
@@ -365,7 +376,8 @@ fn write_file(
             reason_values,
             amount: subscribed.map(|of| field(of.amounts[row])),
             causes: causes.map_err(|error| JobFailure::transient(ApiError::internal(error)))?,
-            is_dunning: subscribed.map(|of| of.is_dunning[row]),
+            is_dunning: subscribed.map(|of| of.is_dunning.as_ref().map_or(String::new(), |all| all[row].to_string())),
+            status: subscribed.map(|of| of.statuses[row].name().to_owned()),
         };
         csv.serialize(&written).map_err(broken)?;
     }

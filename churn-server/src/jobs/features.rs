@@ -75,7 +75,13 @@ pub(super) async fn read_data(
     let (reader, observer) = (content.reader(), control.clone());
     let mut data = blocking(move || Ok(form.read(reader, &*observer)?)).await?;
     if let (Data::Subscriptions { usage: events, .. }, Some((key, options))) = (&mut data, usage) {
-        *events = Some(Box::new(read(state, &key, options, control).await?));
+        let found = read(state, &key, options, control).await;
+        *events = Some(Box::new(found.map_err(|failure| match failure.error().code() {
+            "object_not_found" => {
+                JobFailure::permanent("dataset_not_found", "the data set of the usage events was deleted meanwhile")
+            }
+            _ => failure,
+        })?));
     }
     Ok(data)
 }

@@ -181,7 +181,7 @@ async fn delete(
 ///
 /// One row per customer, highest risk first. Columns: customer_id, churn_probability, risk_segment, model_version,
 /// expected_profit, and reasons; of subscriptions also amount (per month), causes (a JSON object with the probability of each) and
-/// is_dunning (true if a failed payment is more likely than a cancellation).
+/// is_dunning (true if a failed payment is more likely than a cancellation; empty if the model does not tell them apart) and status.
 #[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}/file", tag = "predictions",
     responses((status = 200, content_type = "text/csv", body = String)))]
 async fn file(
@@ -199,10 +199,11 @@ async fn file(
 /// The scored customers of subscriptions who are more likely to leave because a payment fails than because they cancel, by falling
 /// probability that a payment fails: a reminder helps them, and an offer does not. Columns: customer_id, churn_probability,
 /// involuntary_probability, amount (per month). The file is made for mail tools: UTF-8 with a byte order mark, CRLF line ends, and
-/// ids that no spreadsheet takes for a formula. It has no row if the model does not tell these causes apart.
+/// ids that no spreadsheet takes for a formula.
 #[utoipa::path(get, path = "/organizations/{org_id}/prediction-batches/{batch_id}/dunning", tag = "predictions", responses(
     (status = 200, content_type = "text/csv", body = String),
-    (status = 409, description = "The batch is not completed, or it scored events (`not_subscriptions`)", body = crate::error::ErrorBody),
+    (status = 409, description = "The batch is not completed, it scored events (`not_subscriptions`), or the model does not tell these \
+        causes apart (`no_causes`)", body = crate::error::ErrorBody),
 ))]
 async fn dunning(
     tenant: Tenant<Read>,
@@ -217,17 +218,23 @@ async fn dunning(
 }
 
 fn dunning_list(reader: impl std::io::Read) -> Result<String> {
-    let mut found: Vec<(f64, PredictionRow)> = Vec::new();
+    let (mut found, mut is_told): (Vec<(f64, PredictionRow)>, bool) = (Vec::new(), false);
     for row in csv::Reader::from_reader(reader).into_deserialize::<PredictionRow>() {
         let row = row.map_err(ApiError::internal)?;
-        match row.is_dunning {
-            Some(true) => {
+        is_told |= row.is_dunning.as_deref().is_some_and(|told| !told.is_empty());
+        match row.is_dunning.as_deref() {
+            Some("true") => {
                 let causes = row.causes().unwrap_or_default();
                 found.push((causes.get(&EndReason::Involuntary).copied().unwrap_or(0.0), row));
             }
-            Some(false) => (),
+            Some(_) => (),
             None => return Err(ApiError::conflict("not_subscriptions", "the batch scored events, not subscriptions")),
         }
+    }
+    if !is_told {
+        let message = "the model does not tell failed payments from cancellations: the data that it learned from have no end_reason, or \
+                       too few customers left for one of them";
+        return Err(ApiError::conflict("no_causes", message));
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut text = "\u{feff}customer_id,churn_probability,involuntary_probability,amount\r\n".to_owned();
@@ -352,6 +359,10 @@ struct CustomerAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, example = json!({"voluntary": 0.12, "involuntary": 0.05}))]
     causes: Option<BTreeMap<EndReason, f64>>,
+    /// Status of a subscription: `active` or `already_cancelled`; left out for a batch of events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "active")]
+    status: Option<String>,
 }
 
 /// The reason that most customers of a page have in common.
@@ -425,6 +436,7 @@ async fn customers(
         reasons: reasons.into_iter().map(ReasonAnswer::from).collect(),
         amount: row.amount(),
         causes: row.causes(),
+        status: row.status,
         customer_id: row.customer_id,
         churn_probability: row.churn_probability,
         risk_segment: row.risk_segment,

@@ -212,6 +212,11 @@ async fn predict_bulk(
             let message = format!("the model in use predicts {}, and the data are {}", active.kind(), rows.form.kind());
             return Err(ApiError::conflict("feature_mismatch", message));
         }
+        if active.model().needs_usage() && wish.usage_dataset_id.is_none() {
+            let message = "the model in use also needs the usage events that it was trained with: name a data set of them with \
+                           usage_dataset_id";
+            return Err(ApiError::conflict("feature_mismatch", message));
+        }
         let usage = usage_file(&state, &settings, org_id, rows.form.kind(), wish.usage_dataset_id).await?;
         if let Some(day) = wish.as_of
             && day > today().plus(1)

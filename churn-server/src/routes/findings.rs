@@ -18,7 +18,7 @@ use crate::error::{ApiError, Result};
 use crate::extract::{DatasetPath, Json, Path, Query};
 use crate::state::AppState;
 use crate::storage::Location;
-use crate::store::{DatasetRow, Settings};
+use crate::store::{DataKind, DatasetRow, Settings};
 
 /// The routes of this file.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -77,6 +77,12 @@ pub(super) fn train_config(
     overrides: &Map<String, Value>,
 ) -> Result<TrainConfig> {
     let mut config = settings.train_config(overrides)?;
+    if dataset.kind == DataKind::Subscriptions
+        && matches!(config.labels.labels, LabelKind::Inactivity | LabelKind::Provided)
+    {
+        let message = "labels goes with events; on subscriptions the periods say who leaves: leave it out";
+        return Err(ApiError::bad_request("invalid_parameter", message));
+    }
     if provided_labels(settings, dataset, overrides) {
         config.labels.labels = churn::LabelKind::Provided;
     }

@@ -276,7 +276,7 @@ struct InUseAnswer {
 /// Let a challenger score a share of the customers
 #[utoipa::path(put, path = "/organizations/{org_id}/models/challenger", tag = "models", request_body = NewChallenger, responses(
     (status = 200, body = InUseAnswer),
-    (status = 409, description = "It is not completed (`model_not_ready`), or the active one (`conflict`)", body = ErrorBody),
+    (status = 409, description = "It is not completed (`model_not_ready`); it is the active one, or takes other data than that (`conflict`)", body = ErrorBody),
 ))]
 async fn challenge(
     tenant: Tenant<Admin>,
@@ -288,6 +288,16 @@ async fn challenge(
         return Err(ApiError::bad_request("invalid_parameter", message));
     }
     state.store.organization(&tenant.org_id).await?;
+    let active = state.store.model_in_role(&tenant.org_id, ModelRole::Active).await?;
+    // Whether the challenger exists and is completed is checked when it is set.
+    let challenger = Hot::load(&state, &tenant.org_id, &new.model_id.to_string()).await;
+    if let (Some(active), Ok(challenger)) = (active, challenger)
+        && !challenger.scores_as(&Hot::load(&state, &tenant.org_id, &active.id).await?)
+    {
+        let message = "the two models do not score the same customers from the same data: they differ in the kind of data, in usage events, \
+                       or in before_renewal_days";
+        return Err(ApiError::conflict("conflict", message));
+    }
     let mut tx = state.store.begin().await?;
     tx.set_challenger(&tenant.org_id, &new.model_id.to_string(), new.traffic_share).await?;
     tx.commit().await?;

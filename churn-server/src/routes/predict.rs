@@ -51,7 +51,8 @@ struct PredictRequest {
     /// Periods of the customer in any order, for a model of subscriptions. One of them must cover `as_of`.
     #[schema(value_type = Option<Vec<PeriodSchema>>, min_items = 1)]
     periods: Option<Vec<Short<Period>>>,
-    /// Usage events of the customer, beside `periods`, if the model was trained with some.
+    /// Usage events of the customer, beside `periods`: required if the model was trained with some, and empty for a customer without
+    /// one.
     #[schema(value_type = Option<Vec<TransactionSchema>>)]
     usage: Option<Vec<Short<Transaction>>>,
     /// The as-of day of the prediction, at most tomorrow. Events after it do not count. Default: today in UTC.
@@ -289,7 +290,7 @@ fn score(state: &AppState, serving: &Serving, request: PredictRequest, explain: 
             score_customer(state, serving, hot, &customer, as_of, explain)
         }
         (DataKind::Subscriptions, None, Some(periods), usage) => {
-            let usage = rows(usage.unwrap_or_default());
+            let usage = usage.map(rows);
             let subscriber = Subscriber { customer_id, periods: rows(periods), usage, attributes: Default::default() };
             score_subscriber(state, serving, hot, &subscriber, as_of, explain)
         }

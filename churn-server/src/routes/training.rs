@@ -21,7 +21,7 @@ use crate::state::AppState;
 use crate::store::{
     DataKind, DatasetRow, DatasetStatus, JobKind, JsonText, ModelStatus, NewJob, NewModel, PageQuery, Settings,
 };
-use crate::time::Stamp;
+use crate::time::{Stamp, today};
 use crate::waiting::{Wait, WaitQuery};
 
 /// The routes of this file.
@@ -232,7 +232,18 @@ pub(super) fn settings_of(body: &[u8], what: &str) -> Result<Option<Map<String, 
 pub(super) fn check_options(form: &DataForm) -> Result<()> {
     match form {
         DataForm::Events(read) => Settings { read: (**read).clone(), ..Settings::default() }.check(),
-        DataForm::Subscriptions { subscriptions } => Ok(subscriptions.check()?),
+        DataForm::Subscriptions { subscriptions } => {
+            subscriptions.check()?;
+            match subscriptions.last_day {
+                // Nobody has left yet on a day to come. Tomorrow has already begun in some time zones.
+                Some(day) if day > today().plus(1) => {
+                    let message =
+                        format!("last_day is {day}, which lies in the future; expected a day up to today, {}", today());
+                    Err(ApiError::bad_request("invalid_parameter", message))
+                }
+                _ => Ok(()),
+            }
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use crate::work::{accepted, ended, log, org, ready, trained, work};
 
 const AS_OF: &str = "2024-06-30";
 
-/// 900 customers who leave after 40 to 640 days, sooner on the plan basic, every third because a payment fails; cancellations are
-/// known 20 days before the end.
+/// 900 customers who leave after 40 to 640 days, sooner on the plan basic; of that plan every third because a payment fails, of the other
+/// two of three. Cancellations are known 20 days before the end.
 fn periods() -> String {
     let mut csv = "customer_id,start_date,end_date,plan,amount,known_at,end_reason\n".to_owned();
     let last = AS_OF.parse::<Day>().expect("a day");
@@ -22,10 +22,11 @@ fn periods() -> String {
         let start = last.plus(-720 + (i * 7) % 700);
         let basic = i % 2 == 0;
         let end = start.plus(40 + (i * 37) % if basic { 200 } else { 600 });
-        let notice = if i % 3 == 0 { 0 } else { 20 };
+        let is_involuntary = if basic { i % 3 == 0 } else { i % 3 != 0 };
+        let notice = if is_involuntary { 0 } else { 20 };
         let known = end.plus(-notice);
         let (plan, amount) = if basic { ("basic", 8) } else { ("pro", 20) };
-        let reason = if i % 3 == 0 { "involuntary" } else { "voluntary" };
+        let reason = if is_involuntary { "involuntary" } else { "voluntary" };
         match known <= last {
             true => csv += &format!("c{i:03},{start},{end},{plan},{amount},{known},{reason}\n"),
             false => csv += &format!("c{i:03},{start},,{plan},{amount},,\n"),
@@ -138,18 +139,25 @@ async fn subscriptions_take_the_five_endpoints_with_the_results_of_the_library()
 
     // The customers, movements and curves of the data set.
     let of = |what: &str| org(&format!("/datasets/{id}/{what}"));
-    let base = found.customer_base(as_of);
+    let base = found.customer_base(as_of).expect("a day of the data");
     assert_eq!(server.get(&of("customer-base")).await.json(), json!(base));
     assert!(base.already_cancelled > 0);
     let mut list = Vec::new();
     base.write_cancelled(&mut list).expect("text");
     assert_eq!(server.get(&of("already-cancelled")).await.text.as_bytes(), list);
     let earlier = server.get(&of("customer-base?as_of=2023-12-31")).await.json();
-    assert_eq!(earlier, json!(found.customer_base("2023-12-31".parse().expect("a day"))));
+    assert_eq!(earlier, json!(found.customer_base("2023-12-31".parse().expect("a day")).expect("a day of the data")));
     assert_eq!(server.get(&of("movements")).await.json()["months"], json!(movements(&found, 30).expect("months")));
     let curves = retention(&found, RetentionBy::Plan, 30).expect("curves");
     assert_eq!(server.get(&of("retention?by=plan")).await.json()["curves"], json!(curves));
     assert_eq!(server.get(&of("retention?by=size")).await.error(), (400, "invalid_query".to_owned()));
+    let then = "2023-12-31".parse().expect("a day");
+    let months = movements(&found.truncated(then).expect("periods"), 30).expect("months");
+    assert_eq!(server.get(&of("movements?as_of=2023-12-31")).await.json()["months"], json!(months));
+    for day in ["2099-01-01", "1999-01-01"] {
+        let answer = server.get(&of(&format!("customer-base?as_of={day}"))).await;
+        assert_eq!(answer.error(), (400, "invalid_parameter".to_owned()), "{day}");
+    }
     let check = server.get(&of("check")).await.json();
     assert_eq!((&check["definition"]["labels"], &check["suggestion"]), (&json!("subscription_end"), &Value::Null));
 }
@@ -163,7 +171,7 @@ async fn batch_has_the_results_of_the_library(server: &Server, started: &Value, 
     assert_eq!(batch["customers"], json!(predictions.len()));
     let file = rows(&server.get(&org(&format!("/prediction-batches/{id}/file"))).await.text);
     assert_eq!(file.len(), predictions.len());
-    let base = found.customer_base(found.last_day());
+    let base = found.customer_base(found.last_day()).expect("a day of the data");
     let by_id: std::collections::BTreeMap<String, usize> =
         predictions.iter().enumerate().map(|(row, prediction)| (prediction.customer_id, row)).collect();
     for row in &file {
@@ -186,6 +194,7 @@ async fn batch_has_the_results_of_the_library(server: &Server, started: &Value, 
     let mut list = Vec::new();
     base.write_dunning(&predictions, &mut list).expect("text");
     let dunning = server.get(&org(&format!("/prediction-batches/{id}/dunning"))).await;
+    assert!(dunning.text.lines().count() > 10, "{}", dunning.text);
     assert_eq!(dunning.text.lines().count(), String::from_utf8_lossy(&list).lines().count());
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -220,11 +229,17 @@ async fn usage_events_come_from_another_data_set() {
         assert_eq!(row["churn_probability"].parse(), Ok(by_id[&row["customer_id"]]));
     }
 
-    // Without them the reason is said, and events alone have no usage events.
-    let started = accepted(&server, &format!("/predict-bulk?dataset_id={id}"), None).await;
-    let job = ended(&server, &started).await;
-    assert_eq!(job["error"]["code"], "feature_mismatch", "{job}");
-    assert!(job["error"]["message"].as_str().expect("a message").contains("usage events"), "{job}");
+    // Without them the reason is said, for many and for one; and events alone have no usage events.
+    let answer = server.ask("POST", &org(&format!("/predict-bulk?dataset_id={id}")), "", None).await;
+    assert_eq!(answer.error(), (409, "feature_mismatch".to_owned()));
+    assert!(answer.json()["message"].as_str().expect("a message").contains("usage_dataset_id"), "{}", answer.text);
+    let mut one = json!({"customer_id": "anna", "periods": [{"start_date": "2024-03-01", "plan": "pro", "amount": 20}], "as_of": AS_OF});
+    assert_eq!(server.post(&org("/predict"), one.clone()).await.error(), (400, "feature_mismatch".to_owned()));
+    one["usage"] = json!([]);
+    let never = server.post(&org("/predict"), one.clone()).await.json()["churn_probability"].clone();
+    one["usage"] = json!([{"event_date": "2024-06-29"}, {"event_date": "2024-06-20"}]);
+    let lately = server.post(&org("/predict"), one).await.json()["churn_probability"].clone();
+    assert!(never.is_number() && lately.is_number() && never != lately, "{never} {lately}");
     for (path, code) in [
         (format!("/train?dataset_id={usage}&usage_dataset_id={usage}"), (400, "invalid_parameter")),
         (format!("/train?dataset_id={id}&usage_dataset_id={id}"), (409, "not_events")),
@@ -298,6 +313,55 @@ async fn an_upload_of_subscriptions_says_what_is_wrong_and_leaves_nothing() {
     assert_eq!(objects(&server).await.len(), 1);
 }
 
+/// Numbers of data that are read wrongly would be wrong: what stops a training stops them too. Whoever has cancelled is on no list for
+/// dunning, also if they are scored.
+#[tokio::test(flavor = "multi_thread")]
+async fn findings_stop_the_numbers_and_the_cancelled_are_marked() {
+    let server = Server::open().await;
+    let _worker = work(&server);
+    let wrong_year = periods() + "c999,2041-01-01,,pro,20,,\n";
+    let answer =
+        server.form(&org("/upload-dataset"), "", &[("file", &wrong_year), ("kind", "subscriptions")]).await.json();
+    let wrong = answer["dataset_id"].as_str().expect("an id");
+    for what in ["customer-base", "already-cancelled", "movements", "retention"] {
+        let path = org(&format!("/datasets/{wrong}/{what}"));
+        let answer = server.get(&path).await;
+        assert_eq!(answer.error(), (422, "finding".to_owned()), "{what}");
+        assert_eq!(answer.json()["details"]["findings"][0]["code"], "last_day_far_behind");
+        assert_eq!(server.get(&format!("{path}?allow=last_day_far_behind")).await.status, StatusCode::OK, "{what}");
+    }
+
+    let id = uploaded(&server, &periods()).await;
+    trained(&server, &format!("?dataset_id={id}"), None).await;
+    let started = accepted(&server, &format!("/predict-bulk?dataset_id={id}&include_inactive=true"), None).await;
+    assert_eq!(ended(&server, &started).await["status"], "completed");
+    let batch = started["batch_id"].as_str().expect("an id");
+    let file = rows(&server.get(&org(&format!("/prediction-batches/{batch}/file"))).await.text);
+    let cancelled: Vec<&str> =
+        file.iter().filter(|row| row["status"] == "already_cancelled").map(|row| row["customer_id"].as_str()).collect();
+    let base = subscriptions().customer_base(AS_OF.parse().expect("a day")).expect("a day of the data");
+    assert_eq!(cancelled.len() as u64, base.already_cancelled);
+    let dunning = server.get(&org(&format!("/prediction-batches/{batch}/dunning"))).await.text;
+    assert!(
+        dunning.lines().count() > 1 && cancelled.iter().all(|id| !dunning.contains(&format!("\"{id}\""))),
+        "{dunning}"
+    );
+
+    // A model that knows no causes has no list for dunning, rather than an empty one.
+    let without: String =
+        periods().lines().map(|line| line.rsplit_once(',').expect("a reason").0.to_owned() + "\n").collect();
+    let id = uploaded(&server, &without).await;
+    trained(&server, &format!("?dataset_id={id}&activate=true"), None).await;
+    let started = accepted(&server, &format!("/predict-bulk?dataset_id={id}"), None).await;
+    assert_eq!(ended(&server, &started).await["status"], "completed");
+    let batch = started["batch_id"].as_str().expect("an id");
+    let answer = server.get(&org(&format!("/prediction-batches/{batch}/dunning"))).await;
+    assert_eq!(answer.error(), (409, "no_causes".to_owned()));
+    let labels =
+        server.ask("POST", &org(&format!("/train?dataset_id={id}")), "", Some(json!({"labels": "inactivity"}))).await;
+    assert_eq!(labels.error(), (400, "invalid_parameter".to_owned()));
+}
+
 /// Events and subscriptions do not take each other's places.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_is_refused_in_the_place_of_the_other() {
@@ -329,19 +393,13 @@ async fn each_kind_is_refused_in_the_place_of_the_other() {
         "customer_id,churn_probability,risk_segment,model_version,expected_profit,reason_1,reason_2,reason_3,reason_values\n"
     ));
 
-    // A challenger of the other kind scores nobody.
+    // A challenger must take the same data.
     let challenger = trained(&server, &format!("?dataset_id={periods_id}&activate=false"), None).await;
     let body = json!({"model_id": challenger, "traffic_share": 1.0});
     let answer = server.ask("PUT", &org("/models/challenger"), "", Some(body)).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-    let started = accepted(&server, &format!("/predict-bulk?dataset_id={events}"), None).await;
-    assert_eq!(ended(&server, &started).await["status"], "completed");
-    let transactions =
-        json!({"customer_id": "c001", "transactions": [{"event_date": "2024-12-01"}], "as_of": "2024-12-31"});
-    let answer = server.post(&org("/predict"), transactions).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-    let version = server.get(&org(&format!("/models/{of_events}"))).await.json()["version"].clone();
-    assert_eq!(answer.json()["model_version"], version);
+    assert_eq!(answer.error(), (409, "conflict".to_owned()));
+    let details = server.get(&org(&format!("/models/{of_events}"))).await.json();
+    assert_eq!(details["data_kind"], "events");
 
     // The other way round, with the model of subscriptions in use.
     let path = org(&format!("/models/{challenger}/activate"));

@@ -132,19 +132,21 @@ impl ReasonWriter {
         let mut groups = self.groups(specs, rise);
         groups.retain(|(_, sum)| *sum > 0.0);
         crate::order::sort_by(&mut groups, |(_, a), (_, b)| b.total_cmp(a));
-        groups.truncate(self.most);
         let change = |(features, sum): (Vec<usize>, f64)| {
             let feature = self.representative(&features, rise, sum);
+            let (spec, wording) = (&specs[feature], &self.wordings[feature]);
             let (before, after) = (then.0[feature], now.0[feature]);
-            let (before, spec) = (self.amount(feature, &specs[feature], before), &specs[feature]);
-            let wording = &self.wordings[feature];
-            let text = match self.amount(feature, spec, after) {
-                _ if after.is_nan() => wording.fill_absent(&self.event),
-                amount => wording.fill(&amount, &self.event),
-            };
-            format!("{text}; {days} days earlier: {before}")
+            let absent = || wording.fill_absent(&self.event);
+            let shown = |value: f64| self.amount(feature, spec, value);
+            // What stayed the same is no change, even if it counts for more now.
+            if shown(before) == shown(after) {
+                return None;
+            }
+            let text = if after.is_nan() { absent() } else { wording.fill(&shown(after), &self.event) };
+            let before = if before.is_nan() { absent() } else { shown(before) };
+            Some(format!("{text}; {days} days earlier: {before}"))
         };
-        groups.into_iter().map(change).collect()
+        groups.into_iter().filter_map(change).take(self.most).collect()
     }
 
     /// The values of a feature of one or more customers in words, with the usual value, and the typical value in their risk

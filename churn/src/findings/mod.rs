@@ -133,6 +133,8 @@ findings! {
     unmatched_usage Error "No active customer has a usage event by the day.";
     #[cfg(feature = "subscriptions")]
     usage_ends_early Error "The usage events end long before the day on which the customers are looked at.";
+    #[cfg(feature = "subscriptions")]
+    nothing_before_last_day Warning "Hardly anything starts or ends in the weeks before the given last day of subscriptions.";
     inactivity_rule Warning "The label is computed from the very events that the features are computed from.";
     few_attributes_matched Warning "Less than half of the customers are found in the joined table.";
     many_unknown_levels Warning "More than a tenth of the values of a joined category are ones that the model has not learned from.";

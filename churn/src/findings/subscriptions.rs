@@ -42,7 +42,7 @@ pub fn check_subscriptions(subscriptions: &Subscriptions) -> Vec<Finding> {
     let span = last_day.number() - subscriptions.first_day().number();
     if let Some((end, count)) = sentinel {
         let message = format!(
-            "{count} of {} running periods end on {end}, which stands for no end: null_values = [\"{end}\"] reads them as running",
+            "{count} of {} running periods end on {end}, which stands for no end: null_values = {end} reads them as running",
             facts.running
         );
         let finding = Finding::new("ends_known_in_advance", message).evidence("running", facts.running);
@@ -91,6 +91,20 @@ pub fn check_subscriptions(subscriptions: &Subscriptions) -> Vec<Finding> {
         );
         let finding = Finding::new("last_day_far_behind", message).evidence("rows", facts.later);
         findings.push(finding.evidence("days", tail).suggest("last_day", facts.last_starts));
+    }
+    if is_given
+        && facts.customers >= LEAST_CUSTOMERS
+        && tail > 31
+        && tail * 20 > span
+        && (facts.later as f64) < 0.5 * usual
+    {
+        let message = format!(
+            "last_day = {last_day} is given, but {} starts and ends lie in the {tail} days before it, where {usual:.0} customers would have \
+             left as usual: if the data end earlier, nobody of the last weeks is seen to leave. Nearly all periods have started by {}",
+            facts.later, facts.last_starts
+        );
+        let finding = Finding::new("nothing_before_last_day", message).evidence("rows", facts.later);
+        findings.push(finding.evidence("days", tail));
     }
     if facts.followed_next_day >= LEAST_CUSTOMERS && facts.followed_next_day > 9 * facts.followed_same_day {
         let message = format!(

@@ -92,7 +92,8 @@ pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: 
         false => Vec::new(),
     };
     let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();
-    let job = FitTask { config, all: set(&rows), groups: data.groups, given: &given, unseen, folds, observer };
+    let noise = noise(data.groups, &weights);
+    let job = FitTask { config, all: set(&rows), groups: data.groups, given: &given, noise, unseen, folds, observer };
     let (learner, scores, config) = match config.model {
         ModelKind::LogisticRegression => job.logistic()?,
         ModelKind::RandomForest => job.forest()?,
@@ -106,6 +107,13 @@ pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: 
     let outcomes = Outcomes { churned: data.y, customers: data.groups, weight: &weight };
     let calibration = Calibration::fit(config.calibration, &scores, &outcomes, observer)?;
     Ok(Fitted { learner, calibration, config })
+}
+
+/// The noise of [`Growth`]: rows of one customer may all be alike, and a row of the weight w varies like w rows.
+fn noise(groups: &[u32], weights: &[f64]) -> f64 {
+    let rows_per_customer = groups.len() as f64 / CustomerIndex::of(groups).count().max(1) as f64;
+    let squares: f64 = weights.iter().map(|w| w * w).sum();
+    rows_per_customer * squares / weights.iter().sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
 /// Returns true if a setting is left to be chosen on unseen rows.
@@ -125,6 +133,8 @@ struct FitTask<'a> {
     groups: &'a [u32],
     /// The weights given with the rows, without the weights of the classes.
     given: &'a [f64],
+    /// The noise of [`Growth`].
+    noise: f64,
     /// True if scores of unseen rows are needed, for calibration or for choosing settings.
     unseen: bool,
     folds: Vec<Fold<'a>>,
@@ -146,21 +156,22 @@ impl FitTask<'_> {
         let mut scores = vec![f64::NAN; self.all.y.len()];
         for (number, fold) in self.folds.iter().enumerate() {
             step(self.observer, "cross-fit", number, self.folds.len())?;
-            let logistic = Logistic::fit(&fold.set, self.config.l2, self.observer)?;
+            let logistic = Logistic::fit(&fold.set, self.config.l2, self.noise, self.observer)?;
             for &row in fold.held_out {
                 scores[row as usize] = logistic.margin(self.all.x.row(row as usize));
             }
         }
         step(self.observer, "cross-fit", self.folds.len(), self.folds.len())?;
-        let logistic = Logistic::fit(&self.all, self.config.l2, self.observer)?;
+        let logistic = Logistic::fit(&self.all, self.config.l2, self.noise, self.observer)?;
         Ok((Learner::LogisticRegression(logistic), scores, self.config.clone()))
     }
 
-    fn boosting_growth(config: &LearnConfig) -> Growth {
+    fn boosting_growth(&self, config: &LearnConfig) -> Growth {
         Growth {
             max_depth: config.max_depth.unwrap_or(usize::MAX),
             l2: config.leaf_l2.unwrap_or(BOOSTING_L2),
             min_child_weight: config.min_child_weight.unwrap_or(1.0),
+            noise: self.noise,
         }
     }
 
@@ -183,6 +194,8 @@ impl FitTask<'_> {
                 max_depth: deepest,
                 l2: 0.0,
                 min_child_weight: config.min_child_weight.unwrap_or(of_five),
+                // A customer is drawn a random number of times with the mean 1 and the variance 1, so its square has the mean 2.
+                noise: 2.0 * self.noise,
             },
             features_per_split: drawn.clamp(1, features),
             depths: judged,
@@ -222,7 +235,7 @@ impl FitTask<'_> {
         }
         let (_, rounds, scores, mut config) = best.expect("there is a recipe");
         config.rounds = Some(rounds);
-        let mut booster = Booster::new(self.all, Self::boosting_growth(&config), config.learning_rate);
+        let mut booster = Booster::new(self.all, self.boosting_growth(&config), config.learning_rate);
         for round in 0..rounds {
             step(self.observer, "fit", round, rounds)?;
             booster.round();
@@ -233,7 +246,7 @@ impl FitTask<'_> {
     /// Boosts all folds at the same time. If the number of rounds is not given, boosting stops when the total log-loss of the
     /// held-out rows has not improved for some rounds, and the best round is chosen. Without folds nothing is computed.
     fn boost_folds(&self, config: &LearnConfig) -> Result<(f64, usize, Vec<f64>)> {
-        let start = |set| Booster::new(set, Self::boosting_growth(config), config.learning_rate);
+        let start = |set| Booster::new(set, self.boosting_growth(config), config.learning_rate);
         let mut boosters: Vec<Booster<'_>> = Vec::new();
         for fold in &self.folds {
             check_cancelled(self.observer, "cross-fit")?;

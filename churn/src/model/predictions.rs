@@ -123,7 +123,7 @@ impl Predictions {
         self.ids.get(row)
     }
 
-    /// The rows of the customers who are more likely to leave because a payment fails than because they cancel, each with the
+    /// The rows of the active customers who are more likely to leave because a payment fails than because they cancel, each with the
     /// probability that a payment fails, which falls. A reminder helps them, and an offer does not. None if the model does not tell these
     /// causes apart. Causes that were too rare to be learned are counted with the others, so without cancellations the other
     /// causes are compared.
@@ -132,7 +132,9 @@ impl Predictions {
         let of = |wanted| self.causes.iter().find(|(cause, _)| *cause == wanted).map(|(_, p)| p);
         let involuntary = of(EndReason::Involuntary)?;
         let voluntary = of(EndReason::Voluntary).or_else(|| of(EndReason::Other))?;
-        let pairs = involuntary.iter().zip(voluntary).enumerate();
+        // Those who have already cancelled are on a list of their own, also if they are scored.
+        let is_covered = |row: usize| self.covered.as_ref().is_none_or(|covered| covered[row]);
+        let pairs = involuntary.iter().zip(voluntary).enumerate().filter(|(row, _)| is_covered(*row));
         let mut rows: Vec<(usize, f64)> = pairs.filter(|(_, (a, b))| a > b).map(|(row, (&a, _))| (row, a)).collect();
         rows.sort_by(|a, b| b.1.total_cmp(&a.1));
         Some(rows)

@@ -25,8 +25,8 @@ pub struct Subscriber {
     pub customer_id: String,
     /// All periods of the customer, in any order. Their own `customer_id` is not used, and may be left out in JSON.
     pub periods: Vec<Period>,
-    /// The usage events, if the model was trained with some.
-    pub usage: Vec<Transaction>,
+    /// The usage events, if the model was trained with some: empty for a customer without one.
+    pub usage: Option<Vec<Transaction>>,
     /// The values of joined columns by name. Columns that are left out are missing values.
     pub attributes: BTreeMap<String, Value>,
 }
@@ -38,7 +38,7 @@ impl FromJson for Subscriber {
         Ok(Subscriber {
             customer_id,
             periods: object.field("periods")?,
-            usage: object.field_or("usage", Vec::new())?,
+            usage: object.field("usage")?,
             attributes: object.field("attributes")?,
         })
     }
@@ -66,7 +66,7 @@ impl Model {
     ///
     /// # Errors
     /// `bad_rows` with the number of the period or event; `no_customers` if no paid period covers the day; `feature_mismatch`, also
-    /// if the model needs joined columns and none is given, or knows no usage events and some are given.
+    /// if the model needs joined columns or usage events and none are given, or knows no usage events and some are given.
     pub fn predict_subscriber(&self, subscriber: &Subscriber, as_of: Day) -> Result<SubscriberPrediction> {
         let (table, standing) = self.row_of_subscriber(subscriber, as_of)?;
         let scored = self.score(&table);
@@ -82,6 +82,11 @@ impl Model {
     /// The errors of [`Model::predict_subscriber`].
     pub fn subscriber_features(&self, subscriber: &Subscriber, as_of: Day) -> Result<FeatureTable> {
         Ok(self.row_of_subscriber(subscriber, as_of)?.0)
+    }
+
+    /// Returns true for a model of subscriptions that learned from usage events too, and needs them to predict.
+    pub fn needs_usage(&self) -> bool {
+        self.labels().labels == LabelKind::SubscriptionEnd && self.document.feature_config.is_some()
     }
 
     fn row_of_subscriber(&self, subscriber: &Subscriber, as_of: Day) -> Result<(FeatureTable, Standing)> {
@@ -118,20 +123,26 @@ impl Model {
         let specs = self.document.features.clone();
         let mut values = Array2::from_elem((1, specs.len()), f64::NAN);
         let row = values.as_slice_mut().expect("a new array is one slice");
-        let customer =
-            Customer { customer_id: customer_id.clone(), transactions: usage.clone(), attributes: attributes.clone() };
+        let customer = Customer {
+            customer_id: customer_id.clone(),
+            transactions: usage.clone().unwrap_or_default(),
+            attributes: attributes.clone(),
+        };
         let mut at = 0;
-        match &self.prepared.customer {
-            Some(features) => {
+        match (&self.prepared.customer, usage) {
+            (Some(_), None) => {
+                return mismatch("the model also needs the usage events of the customer: none is an empty list");
+            }
+            (Some(features), Some(usage)) => {
                 at = features.len();
                 if usage.iter().any(|event| event.event_date <= as_of) {
                     features.fill(&customer, as_of, &mut row[..at])?;
                 }
             }
-            None if !usage.is_empty() => {
+            (None, Some(_)) => {
                 return mismatch("the model was trained without usage events: predict without them");
             }
-            None => (),
+            (None, None) => (),
         }
         let plan = specs.iter().find(|spec| spec.name == PLAN).and_then(|spec| spec.levels.as_ref());
         let columns = FeatureColumns::of(plan.map_or(&[][..], Vec::as_slice), self.labels());

@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis, concatenate};
 use super::Model;
 use crate::coverage::Coverage;
 use crate::day::Day;
-use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::error::{Error, ErrorKind, Result};
 use crate::events::Events;
 use crate::features::{FeatureConfig, FeatureSpec, FeatureTable, compute, computed};
 use crate::findings::{check_allowed, check_plans, check_subscriptions, check_usage, fail_on_errors};
@@ -45,7 +45,7 @@ impl Model {
         fail_on_errors(&found, input.allow)?;
         self.check_ends_known(subscriptions.ends_known())?;
         let as_of = as_of.unwrap_or(subscriptions.last_day());
-        check_day(subscriptions, as_of)?;
+        subscriptions.check_day(as_of)?;
         let history = subscriptions.known_at(as_of);
         let (mut customers, cancelled, not_active) = active_and_cancelled(&history);
         let running = customers.len();
@@ -120,20 +120,6 @@ impl Model {
             name(ends_known)
         );
         Err(Error::new(ErrorKind::FeatureMismatch, message))
-    }
-}
-
-/// Refuses a day that the data says nothing about.
-fn check_day(subscriptions: &Subscriptions, as_of: Day) -> Result<()> {
-    /// Days after the data on which customers may still be looked at: an export is some days old.
-    const LATE: i32 = 31;
-    let (first, last) = (subscriptions.first_day(), subscriptions.last_day());
-    match first <= as_of && as_of <= last.plus(LATE) {
-        true => Ok(()),
-        false => {
-            let expected = format!("a day of the data, {first} to {last}, or up to {LATE} days later");
-            Err(invalid_parameter("as_of", as_of, &expected))
-        }
     }
 }
 

@@ -79,7 +79,7 @@ impl ReportCustomers {
     fn riskiest(&self, most: usize) -> Vec<&ReportCustomer> {
         let amount = |customer: &ReportCustomer| customer.past.map_or(0.0, |past| past.amount);
         let mut order: Vec<&ReportCustomer> = self.customers.iter().collect();
-        order.sort_by(|a, b| {
+        crate::order::sort_by(&mut order, |a, b| {
             (b.prediction.churn_probability.total_cmp(&a.prediction.churn_probability))
                 .then_with(|| amount(b).total_cmp(&amount(a)))
                 .then_with(|| a.prediction.customer_id.cmp(&b.prediction.customer_id))

@@ -26,41 +26,30 @@ pub(super) struct ReportBase {
     all: Option<Retention>,
     cohorts: Vec<Retention>,
     plans: Vec<Retention>,
-    first_day: Day,
-    /// The day up to which spells are seen.
-    seen_until: Day,
 }
 
 impl ReportBase {
-    /// None if the data has no period by that day.
+    /// None for a day that the data says nothing about.
     pub(super) fn new(subscriptions: &Subscriptions, as_of: Option<Day>, labels: &LabelConfig) -> Option<Self> {
         let gap = labels.allowed_gap_days;
         let as_of = as_of.unwrap_or(subscriptions.last_day());
-        let past = if as_of < subscriptions.last_day() { Some(subscriptions.truncated(as_of).ok()?) } else { None };
-        let known = past.as_ref().unwrap_or(subscriptions);
-        let curves = |by| retention(known, by, gap).unwrap_or_default();
+        let known = subscriptions.known_by(as_of).ok()?;
+        let curves = |by| retention(&known, by, gap).unwrap_or_default();
         let mut plans = curves(RetentionBy::Plan);
         plans.sort_by_key(|plan| std::cmp::Reverse(plan.spells));
         plans.truncate(MOST_PLANS);
-        let mut months = movements(known, gap).ok()?;
+        let mut months = movements(&known, gap).ok()?;
         months.drain(..months.len().saturating_sub(MOST_MONTHS));
         let mut cohorts = curves(RetentionBy::Cohort);
         cohorts.drain(..cohorts.len().saturating_sub(MOST_MONTHS));
         Some(ReportBase {
-            base: subscriptions.customer_base(as_of),
+            base: subscriptions.customer_base(as_of).ok()?,
             has_amounts: months.iter().any(|month| month.amounts.start + month.amounts.end > 0.0),
             months,
             all: curves(RetentionBy::All).pop(),
             cohorts,
             plans,
-            first_day: known.first_day(),
-            seen_until: known.last_day().plus(-gap),
         })
-    }
-
-    /// True if spells that begin on a day can have been seen for so long.
-    fn is_seen(&self, begin: Day, days: i32) -> bool {
-        begin.plus(days) <= self.seen_until
     }
 }
 
@@ -231,7 +220,7 @@ impl ReportBase {
     fn retention(&self) -> String {
         let Some(all) = &self.all else { return String::new() };
         let shown: Vec<(i32, &str)> =
-            DURATIONS.into_iter().filter(|&(days, _)| self.is_seen(self.first_day, days)).collect();
+            DURATIONS.into_iter().filter(|&(days, _)| all.at(f64::from(days)).is_some()).collect();
         if shown.is_empty() {
             return String::new();
         }
@@ -253,13 +242,8 @@ impl ReportBase {
             ),
         };
         let charts = format!("<div class=\"charts\">\n{whole}{by_plan}</div>\n");
-        let plans = self.plans.iter().map(|plan| (self.first_day, plan));
-        let cohorts = self.cohorts.iter().filter_map(|cohort| {
-            let begin = format!("{}-01", cohort.group.as_deref().unwrap_or_default()).parse().ok()?;
-            Some((begin, cohort))
-        });
-        let rows = |groups: &mut dyn Iterator<Item = (Day, &Retention)>| -> String {
-            groups.map(|(begin, group)| self.retention_row(begin, group, &shown)).collect()
+        let rows = |groups: &mut dyn Iterator<Item = &Retention>| -> String {
+            groups.map(|group| retention_row(group, &shown)).collect()
         };
         let durations: String = shown.iter().map(|(_, name)| format!("<th scope=\"col\">{name}</th>")).collect();
         let head = |group: &str| {
@@ -268,14 +252,14 @@ impl ReportBase {
         let by_cohort = table(
             "Share of customers who stay longer, by the month in which they came",
             &head("Came in"),
-            &rows(&mut cohorts.chain([(self.first_day, all)])),
+            &rows(&mut self.cohorts.iter().chain([all])),
             "",
         );
         let by_plan = match self.plans.is_empty() {
             true => String::new(),
             false => {
                 let title = "Share of customers who stay longer, by plan";
-                format!("<h3>By plan</h3>\n{}", table(title, &head("Plan"), &rows(&mut plans.into_iter()), ""))
+                format!("<h3>By plan</h3>\n{}", table(title, &head("Plan"), &rows(&mut self.plans.iter()), ""))
             }
         };
         format!(
@@ -283,32 +267,30 @@ impl ReportBase {
              column, with its 95 % interval. A dash: not seen for so long yet.</p>\n{charts}<div class=\"card days\">\n{by_cohort}{by_plan}</div>\n</section>\n"
         )
     }
+}
 
-    fn retention_row(&self, begin: Day, group: &Retention, shown: &[(i32, &str)]) -> String {
-        let cells: String = shown
-            .iter()
-            .map(|&(days, _)| {
-                if !self.is_seen(begin, days) {
-                    return format!("<td>{}</td>", dash());
+fn retention_row(group: &Retention, shown: &[(i32, &str)]) -> String {
+    let cells: String = shown
+        .iter()
+        .map(|&(days, _)| {
+            let (share, interval) = match group.at(f64::from(days)) {
+                None => return format!("<td>{}</td>", dash()),
+                Some(None) => (1.0, String::new()),
+                Some(Some(SurvivalPoint { survival, low: Some(low), high: Some(high), .. })) => {
+                    let interval = format!("{} to {}", whole_percent(*low), whole_percent(*high));
+                    (*survival, format!("<small class=\"interval nowrap\">{interval}</small>"))
                 }
-                let (share, interval) = match at(&group.curve, days) {
-                    None => (1.0, String::new()),
-                    Some(SurvivalPoint { survival, low: Some(low), high: Some(high), .. }) => {
-                        let interval = format!("{} to {}", whole_percent(*low), whole_percent(*high));
-                        (*survival, format!("<small class=\"interval nowrap\">{interval}</small>"))
-                    }
-                    Some(point) => (point.survival, String::new()),
-                };
-                format!("<td class=\"heat\" style=\"--share:{}\">{}{interval}</td>", decimal(share, 3), percent(share))
-            })
-            .collect();
-        let name = group.group.as_deref().unwrap_or("All");
-        format!(
-            "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td class=\"wide\">{}</td>{cells}</tr>\n",
-            Escaped(name),
-            count(group.spells)
-        )
-    }
+                Some(Some(point)) => (point.survival, String::new()),
+            };
+            format!("<td class=\"heat\" style=\"--share:{}\">{}{interval}</td>", decimal(share, 3), percent(share))
+        })
+        .collect();
+    let name = group.group.as_deref().unwrap_or("All");
+    format!(
+        "<tr><th scope=\"row\" class=\"id\"><bdi>{}</bdi></th><td class=\"wide\">{}</td>{cells}</tr>\n",
+        Escaped(name),
+        count(group.spells)
+    )
 }
 
 /// The month as `2024-03`.
@@ -328,11 +310,6 @@ fn over(months: &[Movement], of: fn(&Movement) -> &MovementValues) -> MovementVa
         churn: sum(|values| values.churn),
         end: months.last().map_or(0.0, |month| of(month).end),
     }
-}
-
-/// The last step of a curve up to a number of days; none if nobody has left by then.
-fn at(curve: &[SurvivalPoint], days: i32) -> Option<&SurvivalPoint> {
-    curve[..curve.partition_point(|point| point.time <= f64::from(days))].last()
 }
 
 /// The bars from the start to the end, each beginning where the one before it ends. Only amounts grow and shrink.
@@ -419,7 +396,8 @@ fn short_form(value: f64) -> String {
         value if value < 99_950.0 => decimal(value / 1e3, 1) + "k",
         value if value < 999_500.0 => decimal(value / 1e3, 0) + "k",
         value if value < 99_950_000.0 => decimal(value / 1e6, 1) + "M",
-        value => decimal(value / 1e6, 0) + "M",
+        value if value < 999_500_000.0 => decimal(value / 1e6, 0) + "M",
+        value => decimal(value / 1e9, 1) + "G",
     }
 }
 
@@ -457,10 +435,17 @@ fn survival(groups: &[Retention]) -> String {
     }
     // The names stand beside the ends of their lines, one below the other.
     ends.sort_by(|a, b| a.0.1.total_cmp(&b.0.1));
-    let mut free = TOP;
-    for ((end, height), name) in ends {
-        let place = height.max(free);
-        free = place + 15.0;
+    let mut places: Vec<f64> = Vec::new();
+    for &((_, height), _) in &ends {
+        places.push(places.last().map_or(height, |&above: &f64| height.max(above + 15.0)));
+    }
+    // And none below the axis.
+    let mut floor = BOTTOM - 4.0;
+    for place in places.iter_mut().rev() {
+        *place = place.min(floor);
+        floor = *place - 15.0;
+    }
+    for (((end, _), name), place) in ends.into_iter().zip(places) {
         let name: String =
             if name.chars().count() > 13 { name.chars().take(12).chain(['…']).collect() } else { name.to_owned() };
         chart.text([end + 6.0, place + 4.0], "start", INK, &name);

@@ -6,6 +6,7 @@ use super::features::amount_on;
 use super::known::Known;
 use super::{SubscriptionStatus, Subscriptions};
 use crate::day::Day;
+use crate::error::Result;
 use crate::features::Fixed;
 
 /// A customer who has already cancelled, but whose subscription still runs.
@@ -61,12 +62,16 @@ impl Subscriptions {
     /// let csv = "customer_id,start_date,end_date,amount,known_at\n\
     ///     anna,2024-01-01,,20,\nbert,2024-01-01,2024-04-01,10,2024-03-10\ncarl,2024-01-01,2024-02-01,5,\n";
     /// let subscriptions = Subscriptions::from_csv(csv.as_bytes(), &SubscriptionOptions::default())?;
-    /// let base = subscriptions.customer_base("2024-03-10".parse()?);
+    /// let base = subscriptions.customer_base("2024-03-10".parse()?)?;
     /// assert_eq!((base.active, base.already_cancelled, base.not_active), (1, 1, 1));
     /// assert_eq!((base.active_amount, base.cancelled[0].end_date.to_string()), (20.0, "2024-04-01".to_owned()));
     /// # Ok::<(), churn::Error>(())
     /// ```
-    pub fn customer_base(&self, as_of: Day) -> CustomerBase {
+    ///
+    /// # Errors
+    /// `invalid_parameter` for a day before the data, or more than 31 days after it.
+    pub fn customer_base(&self, as_of: Day) -> Result<CustomerBase> {
+        self.check_day(as_of)?;
         let history = self.known_at(as_of);
         let day = as_of.number();
         let mut base = CustomerBase {
@@ -107,6 +112,6 @@ impl Subscriptions {
             }
         }
         (base.active_amount, base.already_cancelled_amount) = (active.value(), cancelled.value());
-        base
+        Ok(base)
     }
 }

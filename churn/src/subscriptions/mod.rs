@@ -16,6 +16,8 @@ mod read;
 mod retention;
 mod timeline;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 pub use base::{CancelledCustomer, CustomerBase};
@@ -372,6 +374,29 @@ impl Subscriptions {
     /// What was known at the end of a day.
     pub fn known_at(&self, day: Day) -> SubscriptionHistory<'_> {
         SubscriptionHistory::new(self, day)
+    }
+
+    /// Refuses a day that the data says nothing about.
+    pub(crate) fn check_day(&self, as_of: Day) -> Result<()> {
+        /// Days after the data on which customers may still be looked at: an export is some days old.
+        const LATE: i32 = 31;
+        let (first, last) = (self.first_day, self.last_day);
+        match first <= as_of && as_of <= last.plus(LATE) {
+            true => Ok(()),
+            false => {
+                let expected = format!("a day of the data, {first} to {last}, or up to {LATE} days later");
+                Err(invalid_parameter("as_of", as_of, &expected))
+            }
+        }
+    }
+
+    /// The subscriptions as they were known at the end of a day: these, if nothing in them is later.
+    ///
+    /// # Errors
+    /// `invalid_parameter` for a day before the data, or more than 31 days after it.
+    pub fn known_by(&self, as_of: Day) -> Result<Cow<'_, Subscriptions>> {
+        self.check_day(as_of)?;
+        Ok(if as_of < self.last_day { Cow::Owned(self.truncated(as_of)?) } else { Cow::Borrowed(self) })
     }
 
     /// The number of periods that are missing in a truncated copy, and of ends that are masked in it.

@@ -170,7 +170,8 @@ pub fn movements(subscriptions: &Subscriptions, allowed_gap_days: i32) -> Result
         let customers = values(|part| part.customers as f64);
         let amounts = values(|part| without_residue(part.amount.value()));
         let kept = from.amount.minus(sums.contraction.amount).minus(sums.churn.amount);
-        let of_start = |amount: Fixed| (amounts.start > 0.0).then(|| amount.value() / amounts.start);
+        // Of the sums before they are rounded, so that nothing but what moved changes a rate.
+        let of_start = |amount: Fixed| (amounts.start > 0.0).then(|| amount.value() / from.amount.value());
         Movement {
             month: month_start(month),
             gross_retention: of_start(kept),

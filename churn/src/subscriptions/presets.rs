@@ -260,7 +260,14 @@ impl Export {
             Export { preset, names: names.to_vec(), currency: None, invoices: Vec::new(), intervals: BTreeMap::new() };
         let needed: &[&[&str]] = match preset {
             SubscriptionPreset::Stripe => {
-                &[&["id"], &["Customer ID"], &["Status"], &["Start Date (UTC)", "Created (UTC)"]]
+                // Exports of payments have these columns too, but no plan.
+                &[
+                    &["id"],
+                    &["Customer ID"],
+                    &["Plan", "Plan price ID", "Product"],
+                    &["Status"],
+                    &["Start Date (UTC)", "Created (UTC)"],
+                ]
             }
             SubscriptionPreset::StripeInvoices => &[
                 &["Customer", "Customer ID"],

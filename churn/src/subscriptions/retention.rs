@@ -36,8 +36,20 @@ pub struct Retention {
     pub group: Option<String>,
     /// Number of spells.
     pub spells: u64,
+    /// The longest duration with which a spell was seen, in days. Beyond it the curve says nothing, unless it has fallen to 0.
+    pub longest: f64,
     /// A point for each number of days after which a spell ended.
     pub curve: Vec<SurvivalPoint>,
+}
+
+impl Retention {
+    /// Returns the share that lasts longer than some days, as the last point of the curve up to there; none for the whole, if nobody
+    /// has left by then. None at all if no spell was seen for so long.
+    pub fn at(&self, days: f64) -> Option<Option<&SurvivalPoint>> {
+        let point = self.curve[..self.curve.partition_point(|point| point.time <= days)].last();
+        let is_over = point.is_some_and(|point| point.survival == 0.0);
+        (days <= self.longest || is_over).then_some(point)
+    }
 }
 
 /// The groups that have a curve each.
@@ -159,7 +171,9 @@ pub fn retention(subscriptions: &Subscriptions, by: RetentionBy, allowed_gap_day
     groups
         .into_iter()
         .map(|(group, (durations, ended))| {
-            Ok(Retention { group, spells: durations.len() as u64, curve: kaplan_meier(&durations, &ended)? })
+            let longest = durations.iter().copied().fold(0.0, f64::max);
+            let curve = kaplan_meier(&durations, &ended)?;
+            Ok(Retention { group, spells: durations.len() as u64, longest, curve })
         })
         .collect()
 }

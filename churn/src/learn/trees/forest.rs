@@ -7,7 +7,7 @@
 //! anew at every node, so only their histograms are computed, and the histograms of the parent node would not help.
 
 use super::bins::{BINS, Binned};
-use super::gain::{BestSoFar, BestSplit, Criterion};
+use super::gain::{BestSoFar, BestSplit, Criterion, Outcome};
 use super::gradients::Units;
 use super::growth::{Growth, partition};
 use super::histogram::{GradientSum, fill_columns};
@@ -252,15 +252,14 @@ where
     C: Copy + Default + PartialEq + std::ops::AddAssign + Into<GradientSum>,
     V: Fn(Drawn) -> C,
 {
-    let Growth { max_depth, l2, min_child_weight } = parameters.growth;
-    let criterion = Criterion::new(l2, min_child_weight, Units { g: unit, h: unit });
+    let criterion = Criterion::new(&parameters.growth, Outcome::Rate, Units { g: unit, h: unit });
     let mut total = GradientSum::default();
     rows.iter().for_each(|&drawn| total += value(drawn).into());
     let draw = parameters.features_per_split;
     let mut grower = DepthFirstGrower {
         binned,
         criterion,
-        max_depth,
+        max_depth: parameters.growth.max_depth,
         draw,
         value,
         random,
@@ -361,7 +360,7 @@ mod tests {
         let (n, weights) = (y.len(), vec![1.0; y.len()]);
         let rows: Vec<u32> = (0..n as u32).collect();
         let set = TrainingSet { x: x.view(), specs: &specs, binned: &binned, y: &y, weights: &weights, rows: &rows };
-        let growth = Growth { max_depth: 6, l2: 0.0, min_child_weight: 2.0 };
+        let growth = Growth { max_depth: 6, l2: 0.0, min_child_weight: 2.0, noise: 1.0 };
         let depths = [1, 3, 6];
         let most_rows = usize::MAX;
         let parameters =

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::bins::{BINS, Binned};
-use super::gain::{BestSoFar, BestSplit, Criterion};
+use super::gain::{BestSoFar, BestSplit, Criterion, Outcome};
 use super::gradients::{Gradient, Units};
 use super::growth::{Growth, partition};
 use super::histogram::{BinSums, GROUP, GradientSum, fill, total};
@@ -109,7 +109,7 @@ pub(crate) fn grow(
     for block in blocks.iter_mut() {
         block.order.copy_from_slice(&block.start);
     }
-    let criterion = Criterion::new(growth.l2, growth.min_child_weight, units);
+    let criterion = Criterion::new(growth, Outcome::LogLoss, units);
     let places = blocks.iter().map(|block| 0..block.order.len()).collect();
     let (tree, leaves) = (Tree::default(), Vec::new());
     let mut grower = LevelGrower { binned, gradients, criterion, max_depth: growth.max_depth, blocks, tree, leaves };
@@ -374,11 +374,11 @@ mod tests {
         let (x, binned, gradients, units) = data();
         let learned: Vec<u32> = (0..ROWS as u32).filter(|row| row % 5 != 1).collect();
         for max_depth in [1, 5, 9] {
-            let growth = Growth { max_depth, l2: 1.0, min_child_weight: 1.0 };
+            let growth = Growth { max_depth, l2: 1.0, min_child_weight: 1.0, noise: 1.0 };
             let mut blocks = blocks(ROWS, &learned);
             let grown = grow(&binned, &gradients, units, &growth, &mut blocks);
             assert_eq!(grown.tree.depth(), max_depth);
-            let criterion = Criterion::new(growth.l2, growth.min_child_weight, units);
+            let criterion = Criterion::new(&growth, Outcome::LogLoss, units);
             let mut sums = std::collections::BTreeMap::new();
             for &row in &learned {
                 for value in path(&grown.tree, x.row(row as usize)) {
@@ -411,7 +411,7 @@ mod tests {
     fn the_first_split_is_the_best_there_is() {
         let (x, binned, gradients, units) = data();
         let learned: Vec<u32> = (0..ROWS as u32).collect();
-        let growth = Growth { max_depth: 1, l2: 1.0, min_child_weight: 1.0 };
+        let growth = Growth { max_depth: 1, l2: 1.0, min_child_weight: 1.0, noise: 1.0 };
         let grown = grow(&binned, &gradients, units, &growth, &mut blocks(ROWS, &learned));
         let worth = |goes_left: &dyn Fn(usize) -> bool| {
             let mut sides = [(0.0, 0.0); 2];
@@ -444,7 +444,7 @@ mod tests {
     #[test]
     fn a_node_without_curvature_gives_nothing() {
         let (_, binned, _, units) = data();
-        let growth = Growth { max_depth: 3, l2: 0.0, min_child_weight: 0.0 };
+        let growth = Growth { max_depth: 3, l2: 0.0, min_child_weight: 0.0, noise: 1.0 };
         let learned: Vec<u32> = (0..ROWS as u32).collect();
         let grown = grow(&binned, &vec![Gradient::default(); ROWS], units, &growth, &mut blocks(ROWS, &learned));
         assert_eq!((grown.tree.nodes.len(), grown.tree.nodes[0].value), (1, 0.0));

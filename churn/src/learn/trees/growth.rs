@@ -10,6 +10,9 @@ pub(crate) struct Growth {
     pub(crate) l2: f64,
     /// The smallest curvature on either side of a split.
     pub(crate) min_child_weight: f64,
+    /// The variance of a sum of gradients of rows without information, per unit of their variance if each row were on its own and
+    /// had the weight 1. It is above 1 if rows are repeated: as customers at several cutoffs, or in the sample of a tree.
+    pub(crate) noise: f64,
 }
 
 impl Tree {
