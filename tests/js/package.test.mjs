@@ -70,8 +70,9 @@ test("every member and every setting of the types has a comment", () => {
   assert.deepEqual(bare, []);
 });
 
-// kB after wasm-opt and gzip by Node's zlib. The aim for the full build is 500; the forms of amounts took it to 505.
-const sizes = { full: 505, scoring: 200, files: 420, subscriptions: 625 };
+// kB after wasm-opt and gzip by Node's zlib. The aim for the full build is 500; the forms of amounts took it to 505, the penalty of
+// categories to 506.
+const sizes = { full: 506, scoring: 200, files: 420, subscriptions: 625 };
 for (const [build, most] of Object.entries(sizes)) {
   test(`the ${build} build is small`, (t) => {
     const raw = readFileSync(new URL(`${build}/churn_wasm_bg.wasm`, home));

@@ -221,14 +221,12 @@ fn dunning_list(reader: impl std::io::Read) -> Result<String> {
     let (mut found, mut is_told): (Vec<(f64, PredictionRow)>, bool) = (Vec::new(), false);
     for row in csv::Reader::from_reader(reader).into_deserialize::<PredictionRow>() {
         let row = row.map_err(ApiError::internal)?;
-        is_told |= row.is_dunning.as_deref().is_some_and(|told| !told.is_empty());
-        match row.is_dunning.as_deref() {
-            Some("true") => {
-                let causes = row.causes().unwrap_or_default();
-                found.push((causes.get(&EndReason::Involuntary).copied().unwrap_or(0.0), row));
-            }
-            Some(_) => (),
-            None => return Err(ApiError::conflict("not_subscriptions", "the batch scored events, not subscriptions")),
+        let Some(causes) = row.causes() else {
+            return Err(ApiError::conflict("not_subscriptions", "the batch scored events, not subscriptions"));
+        };
+        is_told |= row.is_dunning.is_some();
+        if row.is_dunning.as_deref() == Some("true") {
+            found.push((causes.get(&EndReason::Involuntary).copied().unwrap_or(0.0), row));
         }
     }
     if !is_told {

@@ -8,7 +8,7 @@ use crate::coverage::Coverage;
 use crate::day::Day;
 use crate::events::Events;
 use crate::explain::ListReasons;
-use crate::labels::{LabelConfig, LabelKind};
+use crate::labels::LabelConfig;
 use crate::model::{Prediction, Predictions};
 use crate::segments::Segment;
 
@@ -191,10 +191,10 @@ impl ReportPage<'_> {
                 rows.push_str(&format!("<tr class=\"why\"><td colspan=\"{columns}\"><ul>\n{changes}</ul></td></tr>\n"));
             }
         }
-        let worth = match (has_values, self.report.model.labels().labels) {
+        let worth = match (has_values, self.is_on_subscriptions()) {
             (false, _) => "",
-            (true, LabelKind::SubscriptionEnd) => " Value at risk is the amount of a year times the risk now.",
-            (true, _) => " Value at risk is the amount of the last 365 days times the risk now.",
+            (true, true) => " Value at risk is the amount of a year times the risk now.",
+            (true, false) => " Value at risk is the amount of the last 365 days times the risk now.",
         };
         let title = format!("The risk that rose most from {} to {}", list.before, list.as_of);
         format!(
@@ -209,8 +209,8 @@ impl ReportPage<'_> {
         const MOST: usize = 10;
         let Some(today) = &self.today else { return String::new() };
         let known = today.customers.iter().any(|customer| customer.past.is_some_and(|past| past.events.is_some()));
-        let has_causes = today.customers.iter().any(|customer| customer.cause.is_some());
-        let subscribed = self.report.model.labels().labels == LabelKind::SubscriptionEnd;
+        let subscribed = self.is_on_subscriptions();
+        let has_causes = subscribed && today.customers.iter().any(|customer| customer.cause.is_some());
         let mut head = "<tr><th scope=\"col\">Customer</th><th scope=\"col\">Probability of churn</th><th scope=\"col\" class=\"left\">Risk</th>".to_owned();
         if known {
             head.push_str(
@@ -316,9 +316,12 @@ impl ReportCustomers {
                 others.push(format!("{} {words}", counted(customers, "customer")));
             }
         };
-        other(already_cancelled, "who cancelled already");
-        other(not_active, "without a running subscription");
-        other(not_due, "whose renewal is not due");
+        // A build without subscriptions is spared their words.
+        if cfg!(feature = "subscriptions") {
+            other(already_cancelled, "who cancelled already");
+            other(not_active, "without a running subscription");
+            other(not_due, "whose renewal is not due");
+        }
         if others.is_empty() { String::new() } else { format!(" Not counted: {}.", others.join(", ")) }
     }
 }

@@ -331,7 +331,7 @@ impl ReportPage<'_> {
                      {}, deleting {} in all.",
                     count(audit.values_compared),
                     counted(audit.cutoffs.len() as u64, "cutoff"),
-                    match audit.inputs.iter().any(|input| input == "subscriptions") {
+                    match self.is_on_subscriptions() {
                         true => format!("{} periods, ends and events", count(audit.events_deleted)),
                         false => counted(audit.events_deleted, "event"),
                     }

@@ -210,6 +210,11 @@ impl ReportPage<'_> {
         warnings
     }
 
+    /// True for a model of subscriptions. A build without them is spared their words.
+    fn is_on_subscriptions(&self) -> bool {
+        cfg!(feature = "subscriptions") && self.report.model.labels().labels == LabelKind::SubscriptionEnd
+    }
+
     fn as_of(&self) -> Option<Day> {
         self.report.predictions.and_then(Predictions::as_of)
     }
@@ -245,7 +250,7 @@ impl ReportPage<'_> {
             LabelKind::OutcomeWindow => {
                 (format!("of not coming back within {} days", horizon.horizon_days), "will not come back in that time")
             }
-            LabelKind::SubscriptionEnd => match horizon.before_renewal_days {
+            _ if self.is_on_subscriptions() => match horizon.before_renewal_days {
                 Some(_) => ("of leaving at the next renewal".to_owned(), "will leave then"),
                 None => (format!("of leaving within {} days", horizon.horizon_days), "will leave in that time"),
             },
@@ -253,10 +258,7 @@ impl ReportPage<'_> {
         };
         let headline = format!(
             "Of {}, {} {} at high or critical risk {risk}.",
-            counted(
-                today.customers(),
-                if horizon.labels == LabelKind::SubscriptionEnd { "active customer" } else { "customer" }
-            ),
+            counted(today.customers(), if self.is_on_subscriptions() { "active customer" } else { "customer" }),
             count(at_risk),
             if at_risk == 1 { "is" } else { "are" },
         );
