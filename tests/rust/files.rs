@@ -188,6 +188,25 @@ fn what_is_found_fits_what_is_given() {
     assert_eq!((events.len(), events.report().ignored), (2, 1));
 }
 
+/// The start of a subscription is not taken for a visit: an export of periods is a question, until a column is named as the day.
+#[test]
+fn periods_are_not_read_as_events() {
+    let exports = Path::new(env!("CARGO_MANIFEST_DIR")).join("subscriptions/exports");
+    let asked = |name: &str, given: &ReadOptions| {
+        let file = File::open(exports.join(name)).expect("an export");
+        let detected = detect(file, given).expect("a file");
+        detected.questions.into_iter().map(|question| (question.code, question.option)).collect::<Vec<_>>()
+    };
+    let about_periods = ("not_events".to_owned(), Some("columns.event_date".to_owned()));
+    for name in ["stripe_subscriptions.csv", "recurly.csv", "recurly_history.csv", "chargebee.csv", "chartmogul.csv"] {
+        let questions = asked(name, &ReadOptions::default());
+        assert!(questions.contains(&about_periods), "{name}: {questions:?}");
+    }
+    let as_events: ReadOptions =
+        serde_json::from_str(r#"{"columns": {"event_date": "Created (UTC)"}}"#).expect("options");
+    assert_eq!(asked("stripe_subscriptions.csv", &as_events), []);
+}
+
 /// A way of writing files: delimiter, decimal mark, thousands separator, currency, the order of the date, and title lines.
 #[derive(Clone, Debug)]
 struct Locale {

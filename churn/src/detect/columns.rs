@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::names::{AMOUNT, CUSTOMER, DATE, EVENT_TYPE, EXPORTS, Export, OF_CUSTOMERS, ORDER};
+use super::names::{AMOUNT, CUSTOMER, DATE, EVENT_TYPE, EXPORTS, Export, OF_CUSTOMERS, ORDER, PERIOD};
 use super::shape::Shape;
 use super::{dates, numbers};
 use crate::error::Result;
@@ -43,6 +43,8 @@ pub(super) struct Roles {
     rivals: Option<(&'static str, String)>,
     /// True if the columns are those of a list of customers.
     pub(super) of_customers: bool,
+    /// True if the columns are those of subscription periods, and none was named as the day of an event.
+    pub(super) of_periods: bool,
 }
 
 /// A name in lower case, with one space for everything that is no letter and no digit.
@@ -159,6 +161,10 @@ pub(super) fn roles(shape: &Shape, given: &ReadOptions) -> Result<Roles> {
         numeric,
         of_customers: export.is_none()
             && names.iter().filter(|name| OF_CUSTOMERS.contains(&name.as_str())).count() >= 2,
+        of_periods: export.is_none()
+            && columns.event_date.is_none()
+            && !shape.header.iter().any(|name| name == "event_date")
+            && PERIOD.iter().all(|known| names.iter().any(|name| known.contains(&name.as_str()))),
         export: export.map(|export| export.name),
         rivals: None,
         customer,
@@ -232,6 +238,11 @@ impl Roles {
             let message = "the columns are those of a list of customers, with one row for each; a log of events is needed, with a \
                            row for every purchase, visit or other event";
             return Some((None, message.to_owned()));
+        }
+        if self.of_periods {
+            let message = "the columns are those of subscription periods, with a start and an end, which are read as subscriptions \
+                           and not as a log of events; if each row is an event all the same, which column is its day?";
+            return Some((Some("event_date"), format!("{message} The header has {}", header())));
         }
         for (role, own) in [
             (&self.customer, "customer_id"),

@@ -261,7 +261,7 @@ impl Report {
             }
         }
         if let Some((column, message)) = roles.question(shape) {
-            let code = if roles.of_customers { "not_events" } else { "columns" };
+            let code = if roles.of_customers || roles.of_periods { "not_events" } else { "columns" };
             let option = column.map(|column| format!("columns.{column}"));
             self.ask(code, option.as_deref(), message, Vec::new());
         }

@@ -164,3 +164,11 @@ pub(super) const OF_CUSTOMERS: &[&str] = &[
     "last order", "last order date", "last purchase", "orders count", "order count", "total orders", "total spent",
     "lifetime value", "number of orders", "total revenue", "last seen", "last visit", "last login",
 ];
+/// Names of the first and of the last day of a subscription period.
+#[rustfmt::skip]
+pub(super) const PERIOD: [&[&str]; 2] = [
+    &["start date", "start date utc", "activated at", "version started at", "subscriptions started at", "subscription start",
+      "subscription start date", "contract start", "contract start date", "vertragsbeginn"],
+    &["end date", "ended at utc", "expires at", "version ended at", "subscriptions cancelled at", "subscription end",
+      "subscription end date", "contract end", "contract end date", "vertragsende"],
+];

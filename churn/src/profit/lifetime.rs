@@ -56,7 +56,7 @@ pub fn subscription_value(amount: f64, probability: f64, horizon_days: i32, mont
 impl Model {
     /// The amount that each scored customer is expected to pay in the next `months` months, 0 to 1200
     /// ([`subscription_value`]): none for a customer without an amount, and for a model of the days before renewals, which has
-    /// no horizon. `base` has the amounts on the day of the predictions ([`Subscriptions::customer_base`]).
+    /// no horizon. `base` has the amounts on the day of the predictions ([`crate::Subscriptions::customer_base`]).
     ///
     /// # Errors
     /// `invalid_parameter` for months outside their range.

@@ -200,7 +200,7 @@ impl Subscriptions {
                 Err(message) => return Err(bad_period(line, message)),
             }
         }
-        if let Some((line, message)) = overlapping(&mut rows).into_iter().next() {
+        if let Some((line, message)) = overlapping(&mut rows, "period").into_iter().next() {
             return Err(bad_period(line, message));
         }
         Subscriptions::build(rows, ends_known, last_day, report)
@@ -482,9 +482,9 @@ fn bad_period(line: u64, message: String) -> Error {
     Error::new(ErrorKind::BadRows, format!("period {line}: {message}")).at_line(line)
 }
 
-/// Finds the periods that overlap an earlier one of the same customer and subscription: each with its line and a message. Orders
-/// the rows.
-fn overlapping(rows: &mut [Row]) -> Vec<(u64, String)> {
+/// Finds the periods that overlap an earlier one of the same customer and subscription: each with its line and a message, which
+/// calls a line of the file or a period in memory by its `unit`. Orders the rows.
+fn overlapping(rows: &mut [Row], unit: &str) -> Vec<(u64, String)> {
     rows.sort_by(|a, b| {
         let start = |row: &Row| (row.period.start_date, row.line);
         let (x, y) = (&a.period, &b.period);
@@ -509,7 +509,7 @@ fn overlapping(rows: &mut [Row]) -> Vec<(u64, String)> {
                 found.push((
                     row.line,
                     format!(
-                        "it starts on {start_date}, but the period of subscription {} of line {} {until}; periods of one \
+                        "it starts on {start_date}, but the period of subscription {} of {unit} {} {until}; periods of one \
                          subscription must not overlap",
                         quote_for_message(id.as_bytes()),
                         other.line

@@ -337,7 +337,7 @@ impl<'a> Reading<'a> {
                 false
             })
         });
-        for (line, message) in overlapping(&mut self.rows) {
+        for (line, message) in overlapping(&mut self.rows, "line") {
             refused.entry(line).or_insert((BadRowReason::OverlappingPeriods, message));
         }
         self.rows.retain(|row| !refused.contains_key(&row.line));
