@@ -63,8 +63,8 @@ def check_endpoints(url: str) -> None:
     written.discard(("GET", "/openapi.json"))
     known.discard(("GET", "/openapi.json"))
     assert written == known, f"not in api.md: {sorted(known - written)}; not in the server: {sorted(written - known)}"
-    # Two before the endpoints, and a second one for an upload whose form is found.
-    assert len(blocks("bash")) == len(blocks("python")) == len(written) + 3
+    # Two before the endpoints, a second one for an upload whose form is found, and the way of subscriptions.
+    assert len(blocks("bash")) == len(blocks("python")) == len(written) + 4
 
 
 def run_curl(environment: dict[str, str], work: Path) -> None:
