@@ -1,4 +1,5 @@
-//! The program `churn` on small logs: its results, its files, its messages and its exit codes.
+//! The program `churn` on small logs: its results, its files, its messages and its exit codes. One file, and long, because most of it
+//! is cases.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Trained models and their methods.
+//! Trained models and their methods. One file, and long, because a class has one block of methods here, with the documentation of each.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, TryLockError};

@@ -13,7 +13,7 @@ use crate::store::DataKind;
 /// Rows of a log that take as much memory as one period.
 pub const ROWS_OF_A_PERIOD: u64 = 10;
 
-/// How a file is read.
+/// Kind of the data of a file, with the options for reading it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum DataForm {

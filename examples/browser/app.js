@@ -1,12 +1,12 @@
 // The page: from a file to a contact list, step by step. Long work runs in the worker (worker.js).
 import { campaign } from "./campaign.js";
-import { analyse, analysePeriods, call, checkModel, complete, ready, stop } from "./client.js";
+import { analyse, analysePeriods, checkModel, complete, ready, stop } from "./client.js";
 import { customerList, open } from "./customers.js";
-import { by, card, download, h } from "./dom.js";
+import { by, card, h } from "./dom.js";
 import { findingList, findingPanel, stopping, together } from "./findings.js";
 import { ranking } from "./over_time.js";
 import * as periods from "./periods_results.js";
-import { badRows, cohorts, evaluation, headline, reading, segments } from "./results.js";
+import { badRows, cohorts, evaluation, headline, reading, saveButton, segments } from "./results.js";
 import * as form from "./setup.js";
 import { slippingAway } from "./slipping.js";
 import { count, explainError, stages } from "./words.js";
@@ -131,16 +131,7 @@ async function run(request) {
 }
 
 function results(found, request) {
-  const save = (what, name, words) => h("button", { type: "button", class: "button", onclick: async ({ target }) => {
-    target.disabled = true;
-    try {
-      download(await call("save", [what]), name);
-    } catch (error) {
-      complain(error);
-    } finally {
-      target.disabled = false;
-    }
-  } }, words);
+  const save = (what, name, words) => saveButton(what, name, words, complain);
   const details = (id) => open(id, found.today);
   const parts = found.ofPeriods
     ? [periods.headline(found), found.slipping && slippingAway(found.slipping, details, "A year at risk"), customerList(found), periods.status(found, complain), campaign(found),

@@ -1,7 +1,6 @@
 // The results that only subscriptions have: the customers by status, what came and went by month, and how long customers stay.
-import { call } from "./client.js";
-import { badRows } from "./results.js";
-import { card, download, h, table } from "./dom.js";
+import { badRows, saveButton } from "./results.js";
+import { card, h, table } from "./dom.js";
 import { ranking } from "./over_time.js";
 import { count, money, percent, plural } from "./words.js";
 
@@ -29,24 +28,12 @@ export function headline({ today, model, source, base }) {
       tile("How well it ranks", ranks.auc, ranks.note)));
 }
 
-/** A button that saves a list. */
-const save = (what, name, words, complain) => h("button", { type: "button", class: "button", "data-save": what, onclick: async ({ target }) => {
-  target.disabled = true;
-  try {
-    download(await call("save", [what]), name);
-  } catch (error) {
-    complain(error);
-  } finally {
-    target.disabled = false;
-  }
-} }, words);
-
 /** The customers by status, with the lists of those who need no prediction. */
 export function status({ base, today }, complain) {
   const row = (name, customers, amount) => [name, count(customers), ...(today.has_values ? [amount === undefined ? dash : money(amount)] : [])];
   const lists = [
-    base.already_cancelled > 0 && save("cancelled", "already_cancelled.csv", "Those who have cancelled (CSV)", complain),
-    base.due > 0 && save("dunning", "dunning.csv", "Those whose payment may fail (CSV)", complain),
+    base.already_cancelled > 0 && saveButton("cancelled", "already_cancelled.csv", "Those who have cancelled (CSV)", complain),
+    base.due > 0 && saveButton("dunning", "dunning.csv", "Those whose payment may fail (CSV)", complain),
   ].filter(Boolean);
   return card("Customers by status",
     h("p", { class: "quiet" }, "Only active customers have a risk. Those who have already cancelled are known to leave: win them back or let them go, but a prediction says nothing about them."),

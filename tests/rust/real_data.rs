@@ -8,7 +8,7 @@ use churn::{
     Evaluation, EvaluationConfig, Events, FeatureConfig, FeatureStream, LabelConfig, LearnConfig, Model, ModelKind,
     Protocol, ReadOptions, Table, TableConfig, TrainConfig, evaluate, features, labels, profit, train, train_table,
 };
-use churn_tests::{cdnow, day, near, real_data as data, say, table_bits};
+use churn_tests::{Xorshift, cdnow, day, near, real_data as data, say, table_bits};
 
 /// Customers and churners at a cutoff with the default horizon of 90 days.
 fn count(events: &Events, cutoff: &str, active_within_days: i32) -> (usize, usize) {
@@ -184,6 +184,33 @@ fn iranian() {
         let table = Table::from_csv(csv.as_bytes(), ',').expect("a good table");
         assert!(table.column("Call  Failure").is_ok(), "names are kept as they are, double spaces too");
         judge(&Expected { file, label: "Churn", leave_out: &[], rows: 3_150, auc: [0.90, 0.96, 0.96], ece: 0.05 });
+    }
+}
+
+/// A category of 200 levels that are drawn by lot costs a learner next to nothing on customers that it has not seen: boosting lost .067
+/// of AUC here when every level could be learned by heart, logistic regression .056.
+#[test]
+fn a_category_without_information_costs_nothing() {
+    let Some(csv) = data("iranian_churn.csv") else { return };
+    let mut random = Xorshift::new(7);
+    let with_category: String = csv
+        .lines()
+        .enumerate()
+        .map(|(i, line)| match i {
+            0 => format!("{line},Area\n"),
+            _ => format!("{line},area {}\n", random.below(200)),
+        })
+        .collect();
+    for model in [ModelKind::LogisticRegression, ModelKind::RandomForest, ModelKind::GradientBoosting] {
+        let auc = |text: &str| {
+            let table = Table::from_csv(text.as_bytes(), ',').expect("a good table");
+            let learning = LearnConfig { model, ..LearnConfig::default() };
+            let config = TableConfig { label: "Churn".to_owned(), learning, ..TableConfig::default() };
+            train_table(&table, &config).expect("both classes").evaluation().metrics.roc_auc
+        };
+        let (without, with) = (auc(&csv), auc(&with_category));
+        say(&format!("iranian {}: AUC {without:.4}, with a random category {with:.4}", model.name()));
+        assert!(with > without - 0.01, "{}: {without} falls to {with}", model.name());
     }
 }
 

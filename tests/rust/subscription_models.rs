@@ -300,7 +300,7 @@ fn customers_are_looked_at_before_each_renewal() {
     assert!(error.to_string().contains("before_renewal_days"), "{error}");
 }
 
-/// What is known of one customer. The order of the periods does not matter, and their own customer is not looked at.
+/// Takes one customer out of subscriptions, with the periods in reverse order and without their own customer, which must not matter.
 fn subscriber(id: &str, subscriptions: &Subscriptions, usage: &Events, country: &str) -> Subscriber {
     let mut periods: Vec<Period> = subscriptions.periods().filter(|period| period.customer_id == id).collect();
     periods.iter_mut().for_each(|period| period.customer_id.clear());

@@ -1,5 +1,6 @@
 //! Subscriptions: the cases of `tests/vectors/subscriptions.json`, whose values come from an oracle that follows the sentences of
-//! `docs/subscriptions.md` a day at a time; published figures; and what must never happen.
+//! `docs/subscriptions.md` a day at a time; published figures; and what must never happen. One file, and long, because most of it is
+//! cases.
 
 use churn::{
     Day, EndReason, EndsKnown, LabelConfig, MovementValues, Period, RetentionBy, SUBSCRIPTION_FEATURES,

@@ -7,7 +7,6 @@ Every expected value comes from something other than the library under test: exa
 decimals, numpy, scikit-learn, or an answer worked by hand and written beside its case. Random data come
 from `random.Random`, whose stream does not change between versions. Needs numpy and scikit-learn.
 One file, and long, because most of it is cases.
-One file, and long, because most of it is cases.
 """
 import base64
 import csv

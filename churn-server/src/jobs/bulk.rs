@@ -38,7 +38,7 @@ const SLIPPING: usize = 50;
 pub struct BulkPayload {
     /// Location of the rows in the storage.
     pub input_key: String,
-    /// How the rows are read.
+    /// Kind of the data, with the options for reading the rows.
     pub read: DataForm,
     /// The file of the usage events of subscriptions, and how it is read.
     #[serde(default)]
@@ -132,7 +132,7 @@ struct ScoredCustomers {
     subscribed: Option<Subscribed>,
 }
 
-/// What is known of the customers of subscriptions beside their risk.
+/// Amounts, causes and status of the scored customers of subscriptions, one for each row.
 struct Subscribed {
     amounts: Vec<Option<f64>>,
     causes: Vec<BTreeMap<EndReason, f64>>,

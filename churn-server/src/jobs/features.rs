@@ -20,7 +20,7 @@ use crate::store::Job;
 pub struct FeaturesPayload {
     /// Location of the rows in the storage.
     pub file_key: String,
-    /// How the rows are read.
+    /// Kind of the data, with the options for reading the rows.
     pub read: DataForm,
     /// Definition of churn for the check of the rows. None if there are too many rows to hold in memory, and for a job of an
     /// older version that did not check.

@@ -18,7 +18,7 @@ use crate::store::Job;
 pub struct TrainPayload {
     /// Location of the rows in the storage.
     pub file_key: String,
-    /// How the rows are read.
+    /// Kind of the data, with the options for reading the rows.
     pub read: DataForm,
     /// The file of the usage events of subscriptions, and how it is read.
     #[serde(default)]

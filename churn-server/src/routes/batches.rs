@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use churn::profit::mail_field;
+use churn::profit::{DunningRow, write_dunning};
 use churn::{Coverage, EndReason, ExplainConfig, Finding, Reason, Segment, SharedReason};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -217,7 +217,7 @@ async fn dunning(
     Ok(csv_file(text, &format!("dunning_{batch_id}.csv")))
 }
 
-fn dunning_list(reader: impl std::io::Read) -> Result<String> {
+fn dunning_list(reader: impl std::io::Read) -> Result<Vec<u8>> {
     let (mut found, mut is_told): (Vec<(f64, PredictionRow)>, bool) = (Vec::new(), false);
     for row in csv::Reader::from_reader(reader).into_deserialize::<PredictionRow>() {
         let row = row.map_err(ApiError::internal)?;
@@ -235,11 +235,14 @@ fn dunning_list(reader: impl std::io::Read) -> Result<String> {
         return Err(ApiError::conflict("no_causes", message));
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut text = "\u{feff}customer_id,churn_probability,involuntary_probability,amount\r\n".to_owned();
-    for (involuntary, row) in found {
-        let (id, p, amount) = (mail_field(&row.customer_id), row.churn_probability, row.amount.unwrap_or_default());
-        text.push_str(&format!("{id},{p},{involuntary},{amount}\r\n"));
-    }
+    let rows = found.iter().map(|(involuntary_probability, row)| DunningRow {
+        customer_id: &row.customer_id,
+        churn_probability: row.churn_probability,
+        involuntary_probability: *involuntary_probability,
+        amount: row.amount(),
+    });
+    let mut text = Vec::new();
+    write_dunning(rows, &mut text)?;
     Ok(text)
 }
 

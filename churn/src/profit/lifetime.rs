@@ -97,14 +97,41 @@ impl CustomerBase {
     ///
     /// # Errors
     /// `io`.
-    pub fn write_dunning(&self, predictions: &Predictions, mut writer: impl Write) -> Result<()> {
-        writer.write_all("\u{feff}customer_id,churn_probability,involuntary_probability,amount\r\n".as_bytes())?;
-        for (row, involuntary) in predictions.dunning().unwrap_or_default() {
-            let (id, p) = (predictions.customer_id(row), predictions.churn_probabilities()[row]);
-            write!(writer, "{},{p},{involuntary},{}\r\n", mail_field(id), amount(self.amount(id)))?;
-        }
-        Ok(writer.flush()?)
+    pub fn write_dunning(&self, predictions: &Predictions, writer: impl Write) -> Result<()> {
+        let row = |(row, involuntary_probability): (usize, f64)| {
+            let customer_id = predictions.customer_id(row);
+            let churn_probability = predictions.churn_probabilities()[row];
+            DunningRow { customer_id, churn_probability, involuntary_probability, amount: self.amount(customer_id) }
+        };
+        write_dunning(predictions.dunning().unwrap_or_default().into_iter().map(row), writer)
     }
+}
+
+/// A row of the list of [`CustomerBase::write_dunning`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DunningRow<'a> {
+    /// The customer.
+    pub customer_id: &'a str,
+    /// The probability of churn, 0 to 1.
+    pub churn_probability: f64,
+    /// The probability that a payment fails, 0 to 1.
+    pub involuntary_probability: f64,
+    /// The amount per month; none if it is not known.
+    pub amount: Option<f64>,
+}
+
+/// Writes the list of [`CustomerBase::write_dunning`] from rows, such as those of stored predictions, in their order.
+///
+/// # Errors
+/// `io`.
+pub fn write_dunning<'a>(rows: impl IntoIterator<Item = DunningRow<'a>>, mut writer: impl Write) -> Result<()> {
+    writer.write_all("\u{feff}customer_id,churn_probability,involuntary_probability,amount\r\n".as_bytes())?;
+    for DunningRow { customer_id, churn_probability: p, involuntary_probability: involuntary, amount: per_month } in
+        rows
+    {
+        write!(writer, "{},{p},{involuntary},{}\r\n", mail_field(customer_id), amount(per_month))?;
+    }
+    Ok(writer.flush()?)
 }
 
 /// An amount as a field; empty for none.

@@ -54,7 +54,7 @@ pub use contacts::{Contact, ContactConfig, ContactGroup, ContactList, RankBy, co
 pub use curve::{Mpc, ProfitCurve, ProfitPoint, curve, expected_curve, mpc};
 pub use empc::{Empc, EmpcConfig, empc};
 #[cfg(feature = "subscriptions")]
-pub use lifetime::subscription_value;
+pub use lifetime::{DunningRow, subscription_value, write_dunning};
 pub use outcome::{CampaignOutcome, Group, OutcomeConfig, campaign_outcome};
 pub use savings::{Costs, CustomerCosts, Savings, SavingsConfig, cost_thresholds, savings};
 

@@ -99,9 +99,9 @@ impl ReportBase {
         ];
         let title = format!("Customers on {}", self.base.as_of);
         format!(
-            "<section class=\"card\">\n<h2>{}</h2>\n<p class=\"hint\">Only active customers are scored. Those who have already \
+            "<section class=\"card\">\n<h2>Customers on {}</h2>\n<p class=\"hint\">Only active customers are scored. Those who have already \
              cancelled are known to leave: they are a list of their own, to win back or to let go.</p>\n{}</section>\n",
-            title.replace(&self.base.as_of.to_string(), &date(self.base.as_of)),
+            date(self.base.as_of),
             table(&title, &head, &rows.concat(), "")
         )
     }
