@@ -2,12 +2,10 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { path } from "./setup.mjs";
 
-const require = createRequire(path("target/js/package.json"));
-const { chromium } = require("playwright-core");
+export { launch } from "./browser.mjs";
 
 export const shots = path("target/js/screenshots");
 mkdirSync(shots, { recursive: true });
@@ -33,11 +31,6 @@ export async function serve(folder = "target/browser", change = (name, bytes) =>
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 }
-
-export const launch = () => chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--enable-precise-memory-info"],
-});
 
 /** Opens the page, waits until it is ready, and takes the network away: from here on nothing may be asked for. */
 export async function open(browser, address, options = {}) {

@@ -3,13 +3,12 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { launch } from "./browser.mjs";
 
 const path = (relative) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
-const { chromium } = createRequire(process.env.CHURN_JS_TOOLS ?? path("target/js/package.json"))("playwright-core");
 const program = process.env.CHURN_SERVER ?? path("target/debug/churn-server");
 const shots = path("target/js/screenshots/dashboard");
 mkdirSync(shots, { recursive: true });
@@ -57,7 +56,7 @@ const token = (organization, role) => execFileSync(program, ["token", organizati
 let browser, server;
 before(async () => {
   server = await serve("open", { JOB_WORKERS: "2" });
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

@@ -158,8 +158,9 @@ impl Store {
                 // A negative number is a size in KiB, a positive one a number of pages.
                 .pragma("cache_size", format!("-{SQLITE_CACHE}"))
                 .foreign_keys(true);
-            let options = SqlitePoolOptions::new().acquire_timeout(Duration::from_secs(30));
-            // A database in memory exists only as long as its one connection.
+            // The pool closes a connection whose test is cancelled, and with it a database in memory, which exists only as long
+            // as its one connection. A local connection needs no test.
+            let options = SqlitePoolOptions::new().acquire_timeout(Duration::from_secs(30)).test_before_acquire(false);
             let options = match &file {
                 None => options.max_connections(1).idle_timeout(None).max_lifetime(None),
                 Some(_) => options.max_connections(connections),
@@ -271,6 +272,20 @@ mod tests {
         let Pool::Sqlite(pool) = store.pool() else { panic!("it is SQLite") };
         let size: i64 = sqlx::query_scalar("PRAGMA cache_size").fetch_one(pool).await.expect("is known");
         assert_eq!(size, -i64::from(SQLITE_CACHE));
+    }
+
+    /// A request that ends early, or a job that is cancelled, drops its statement at any point.
+    #[tokio::test]
+    async fn a_database_in_memory_outlives_statements_that_are_dropped() {
+        let store = Store::open("sqlite::memory:", 1).await.expect("opens");
+        for polls in (1..4).cycle().take(300) {
+            let mut statement = std::pin::pin!(store.ping());
+            for _ in 0..polls {
+                let _ = futures_util::poll!(&mut statement);
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(!store.has_files().await.expect("the tables are still there"));
     }
 
     #[tokio::test]

@@ -88,7 +88,9 @@ async fn a_batch_goes_with_its_files_and_leaves_the_dataset() {
         assert_eq!(ended(&server, started).await["status"], "completed");
     }
     worker.abort();
-    let waiting = server.form(&org("/predict-bulk"), "", &[("file", &log())]).await.json();
+    let waiting = server.form(&org("/predict-bulk"), "", &[("file", &log())]).await;
+    assert_eq!(waiting.status, StatusCode::ACCEPTED, "{}", waiting.text);
+    let waiting = waiting.json();
     assert_eq!(objects(&server).await.len(), before.len() + 4);
     for started in [&by_dataset, &sent, &waiting] {
         delete(&server, &format!("/prediction-batches/{}", id(started, "batch_id"))).await;

@@ -65,7 +65,9 @@ pub(crate) fn org(path: &str) -> String {
 pub(crate) async fn until(server: &Server, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     for _ in 0..3000 {
-        last = server.get(path).await.json();
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+        last = answer.json();
         if fits(&last) {
             return last;
         }
