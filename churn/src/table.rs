@@ -10,8 +10,15 @@ use crate::events::{RecordReader, Strings, day_of_text, header, parse_decimal, q
 use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, deserialized};
 
-/// Largest number of levels of a categorical column. A column with more is an id or a name, not a category.
+/// Largest number of levels that trees take one by one. If a category has more, each level counts as the log-odds of churn of its
+/// customers in training, shrunk to the mean.
 pub const MAX_LEVELS: usize = 255;
+
+/// Largest number of levels of a category.
+pub(crate) const MOST_LEVELS: usize = 1 << 16;
+
+/// The level of a category of more than [`MAX_LEVELS`] levels that stands for all values without a level of their own.
+pub(crate) const OTHER: &str = "(other)";
 
 /// The column of a joined table with the day from which a row is valid.
 pub(crate) const VALID_FROM: &str = "valid_from";

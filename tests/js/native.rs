@@ -424,11 +424,11 @@ fn vectors(directory: &str) -> std::result::Result<Map<String, Value>, Failure> 
     all("costs.json", "errors", &|case| if case["call"] == "savings" { savings(case) } else { thresholds(case) })?;
     let expected = file("documents/expected.json")?;
     let rows = table(expected["rows"].as_array().ok_or("rows")?);
-    for kind in ["logistic_regression", "random_forest", "gradient_boosting"] {
-        let document = std::fs::read_to_string(format!("{directory}/documents/{kind}_v1.json"))?;
+    for name in expected["probabilities"].as_object().ok_or("probabilities")?.keys() {
+        let document = std::fs::read_to_string(format!("{directory}/documents/{name}"))?;
         let found = Model::from_json(&document).and_then(|model| model.predict_table(&rows, None));
         let found = found.map(|predictions| predictions.churn_probabilities().to_vec());
-        results.insert(format!("documents/{kind}"), answer(found));
+        results.insert(format!("documents/{}", name.trim_end_matches("_v1.json")), answer(found));
     }
     Ok(results)
 }

@@ -11,6 +11,7 @@ mod explain;
 mod files;
 mod findings;
 mod leaks;
+mod many_levels;
 mod money;
 mod orders;
 mod outliers;

@@ -4,6 +4,7 @@ It reads the documents in `documents/`, scores the rows of `documents/expected.j
 and compares. What a document means, in short:
 
 * features: names, and for a category its levels; a value is the index of its level, a level that is not listed is missing.
+  Of more than 255 levels, one that is not listed is "(other)", and the learner takes the level's entry in level_log_odds.
 * learner: a score in log-odds.
   - logistic_regression: intercept + sum of coefficient * (value - mean) / scale, the quotient within a million, over the terms; a term is a number (its
     median where missing; cut off at low and high where it has them), the indicator of a level, or the indicator of a missing value.
@@ -39,6 +40,8 @@ def encode(feature, value):
     if value is None:
         return None
     if levels is not None:
+        if len(levels) > 255 and value not in levels:
+            value = "(other)"
         return levels.index(value) if value in levels else None
     return float(value)
 
@@ -100,6 +103,10 @@ def calibrated(calibration, x):
 
 
 def probability(document, row):
+    row = list(row)
+    for category in document.get("level_log_odds", []):
+        value = row[category["feature"]]
+        row[category["feature"]] = None if value is None else category["log_odds"][int(value)]
     return calibrated(document["calibration"], score(document["learner"], row))
 
 

@@ -13,6 +13,7 @@ use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Customer;
 use crate::features::FeatureTable;
+use crate::model::document::Document;
 use crate::model::tree::Tree;
 use crate::model::{Learner, Logistic, Model, Prediction};
 use crate::parallel;
@@ -145,16 +146,17 @@ impl Model {
         self.explainer(config)?.explain_observed(table, observer)
     }
 
-    /// The background rows of the model.
+    /// The background rows of the model, as the learner takes them.
     fn background(&self) -> Result<Array2<f64>> {
         let rows = &self.document.background;
         if rows.is_empty() {
             let message = "the model has kept no background rows: train it with background_rows above 0, or explain with tree_path_dependent";
             return Err(Error::new(ErrorKind::MissingBackground, message));
         }
-        let values = rows.iter().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
-        Ok(Array2::from_shape_vec((rows.len(), self.document.features.len()), values)
-            .expect("loading checked the rows"))
+        let values: Vec<f64> = rows.iter().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
+        let width = self.document.features.len();
+        let values = self.document.level_log_odds.rows(&values, width).into_owned();
+        Ok(Array2::from_shape_vec((rows.len(), width), values).expect("loading checked the rows"))
     }
 }
 
@@ -212,8 +214,10 @@ impl Explainer {
         let margin = scorer.margins(&table.values);
         if cfg!(debug_assertions) {
             let size = self.model.document.learner.margin_scale();
+            let taken = self.model.document.level_log_odds.rows(rows, width);
             for (i, &margin) in margin.iter().enumerate() {
-                let (sum, size) = (self.base + contributions.row(i).sum(), self.base.abs() + size(x.row(i)));
+                let size = self.base.abs() + size(taken[i * width..(i + 1) * width].into());
+                let sum = self.base + contributions.row(i).sum();
                 let close = (sum - margin).abs() <= 1e-9 * size.max(1.0);
                 assert!(close, "row {i} adds up to {sum}, its margin is {margin}");
             }
@@ -288,7 +292,8 @@ impl Explainer {
 
     /// Writes the contributions of some rows of features. The output must be filled with 0.
     fn contributions(&self, rows: &[f64], width: usize, contributions: &mut [f64]) {
-        let learner = &self.model.document.learner;
+        let Document { learner, level_log_odds, .. } = &*self.model.document;
+        let rows = &*level_log_odds.rows(rows, width);
         match (&*self.method, learner) {
             (Method::Terms(means), Learner::LogisticRegression(logistic)) => {
                 for (row, values) in rows.chunks_exact(width).zip(contributions.chunks_exact_mut(width)) {

@@ -51,7 +51,7 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{History, NO_TYPE, Strings, Texts};
 use crate::objects::{names, objects};
 use crate::parallel;
-use crate::table::MAX_COLUMNS;
+use crate::table::{MAX_COLUMNS, MAX_LEVELS, OTHER};
 use registry::View;
 pub(crate) use registry::features as computed;
 #[cfg(feature = "train")]
@@ -210,7 +210,8 @@ impl FeatureConfig {
 pub struct FeatureSpec {
     /// The column name.
     pub name: String,
-    /// The levels of a categorical column, in byte order; a value is the index of its level. None for a numeric column.
+    /// The levels of a categorical column, in byte order; a value is the index of its level. Of more than [`MAX_LEVELS`], the
+    /// frequent ones have a level of their own, and the level `(other)` stands for all other values. None for a numeric column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub levels: Option<Vec<String>>,
 }
@@ -220,6 +221,22 @@ objects! { FeatureSpec { name, levels } }
 impl FeatureSpec {
     pub(crate) fn numeric(name: impl Into<String>) -> Self {
         FeatureSpec { name: name.into(), levels: None }
+    }
+
+    /// Returns true for a category of more than [`MAX_LEVELS`] levels.
+    pub(crate) fn has_many_levels(&self) -> bool {
+        self.levels.as_ref().is_some_and(|levels| levels.len() > MAX_LEVELS)
+    }
+
+    /// Returns the level that stands for all values without a level of their own; none if there is no such level.
+    pub(crate) fn other_level(&self) -> Option<usize> {
+        let levels = self.levels.as_ref().filter(|levels| levels.len() > MAX_LEVELS)?;
+        levels.binary_search_by(|level| level.as_str().cmp(OTHER)).ok()
+    }
+
+    /// Returns true for the value of a category that a value without a level of its own has.
+    pub(crate) fn is_unknown(&self, value: f64) -> bool {
+        self.levels.is_some() && (value.is_nan() || self.other_level().is_some_and(|other| value == other as f64))
     }
 }
 

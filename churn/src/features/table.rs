@@ -10,7 +10,7 @@ use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Strings, parse_decimal, quoted};
 use crate::findings::Finding;
-use crate::table::{MAX_LEVELS, MAX_NUMBER, Table, VALID_FROM, Value, level};
+use crate::table::{MAX_LEVELS, MAX_NUMBER, MOST_LEVELS, OTHER, Table, VALID_FROM, Value, level};
 
 /// The result of joining a table.
 pub(crate) struct Joined {
@@ -149,7 +149,7 @@ impl FeatureTable {
     /// ignored. True and false become 1 and 0.
     ///
     /// # Errors
-    /// `missing_column`, `too_many_values` for a category with more than 255 levels, `duplicate_column`, `invalid_column` if a
+    /// `missing_column`, `too_many_values` for names and ids (most values are there once), `duplicate_column`, `invalid_column` if a
     /// customer is in the table twice or a day cannot be read.
     pub fn join(&mut self, table: &Table, customer_id: &str) -> Result<()> {
         let specs = infer_specs(table, &[customer_id, VALID_FROM])?;
@@ -197,9 +197,8 @@ impl FeatureTable {
                     joined.matched += 1;
                     for (j, spec) in specs.iter().enumerate() {
                         let value = encoded[(row as usize, j)];
-                        let is_unknown = value.is_nan()
-                            && spec.levels.is_some()
-                            && table.value(columns[j], row as usize) != Value::Missing(());
+                        let is_unknown =
+                            spec.is_unknown(value) && table.value(columns[j], row as usize) != Value::Missing(());
                         joined.unknown[j] += u64::from(is_unknown);
                         values.push(value);
                     }
@@ -254,20 +253,37 @@ pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<Featu
             if texts().any(|text| is_blank(text)) && texts().all(|text| is_blank(text) || number(text).is_some()) {
                 return Ok(FeatureSpec::numeric(&column.name));
             }
-            let mut levels: Vec<String> = texts().cloned().collect();
-            levels.sort_unstable();
-            levels.dedup();
-            if levels.len() > MAX_LEVELS {
-                let message = format!(
-                    "the column {:?} has {} distinct values, more than the {MAX_LEVELS} of a category; leave it out if it is a name or an id",
-                    column.name,
-                    levels.len()
-                );
-                return Err(Error::new(ErrorKind::TooManyValues, message));
-            }
+            let levels = levels_of(&column.name, texts().map(String::as_str).collect())?;
             Ok(FeatureSpec { name: column.name.clone(), levels: Some(levels) })
         })
         .collect()
+}
+
+/// The levels of a category with these values. If there are more than [`MAX_LEVELS`], rare values have no level of their own.
+fn levels_of(name: &str, mut values: Vec<&str>) -> Result<Vec<String>> {
+    /// A value of this number of rows has a level of its own.
+    const FREQUENT: usize = 5;
+    values.sort_unstable();
+    let mut counted: Vec<(&str, usize)> = values.chunk_by(|a, b| a == b).map(|rows| (rows[0], rows.len())).collect();
+    if counted.len() > MAX_LEVELS {
+        let once = counted.iter().filter(|(_, rows)| *rows == 1).count();
+        if 2 * once > values.len() {
+            let message = format!(
+                "the column {name:?} has {} distinct values in {} rows, most of them once: it is a name or an id, not a category; leave it out",
+                counted.len(),
+                values.len()
+            );
+            return Err(Error::new(ErrorKind::TooManyValues, message));
+        }
+        counted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        let frequent = counted.partition_point(|(_, rows)| *rows >= FREQUENT);
+        counted.truncate(frequent.clamp(MAX_LEVELS + 1, MOST_LEVELS - 1));
+        counted.push((OTHER, 0));
+    }
+    let mut levels: Vec<String> = counted.into_iter().map(|(value, _)| value.to_owned()).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    Ok(levels)
 }
 
 fn is_blank(text: &str) -> bool {
@@ -279,7 +295,8 @@ fn number(text: &str) -> Option<f64> {
     parse_decimal(text.trim().as_bytes()).filter(|number| number.abs() <= MAX_NUMBER)
 }
 
-/// Converts the columns of these specs to numbers. A level that is not listed becomes a missing value.
+/// Converts the columns of these specs to numbers. A level that is not listed becomes a missing value, or the level
+/// [`OTHER`] of a category of many levels.
 pub(crate) fn encode(table: &Table, specs: &[FeatureSpec]) -> Result<Array2<f64>> {
     let mut values = Array2::from_elem((table.rows(), specs.len()), f64::NAN);
     for (j, spec) in specs.iter().enumerate() {
@@ -296,7 +313,8 @@ pub(crate) fn encode_value(value: &Value, spec: &FeatureSpec) -> Result<f64> {
     match (&spec.levels, value) {
         (_, Value::Missing(())) => Ok(f64::NAN),
         (Some(levels), value) => {
-            Ok(level(value).and_then(|text| levels.binary_search(&text).ok()).map_or(f64::NAN, |code| code as f64))
+            let found = level(value).and_then(|text| levels.binary_search(&text).ok());
+            Ok(found.or_else(|| spec.other_level()).map_or(f64::NAN, |code| code as f64))
         }
         (None, Value::Number(number)) if number.abs() <= MAX_NUMBER => Ok(*number),
         (None, Value::Boolean(value)) => Ok(f64::from(u8::from(*value))),

@@ -1,16 +1,23 @@
 //! Findings about a joined table: the shares of customers and of categories that it matches.
 
 use super::{Finding, percent};
-use crate::features::FeatureTable;
+use crate::features::{FeatureSpec, FeatureTable};
 
 /// There is a finding if the share of customers found in the table is below this.
 const FEW_MATCHED: f64 = 0.5;
-/// There is a finding if the share of values that no training row had is above this.
+/// There is a finding if the share of values without a level is this much larger than in training.
 const MANY_UNKNOWN: f64 = 0.1;
 
 /// The findings about the joined columns of a table, which come after the first `computed` columns. `unknown` is the number of
-/// values of each joined column that are not a level of it; `matched` is the number of customers found.
-pub(crate) fn joined(table: &FeatureTable, computed: usize, matched: u64, unknown: &[u64]) -> Vec<Finding> {
+/// values of each joined column that are not a level of it, and `usual` its share in training; `matched` is the number of customers
+/// found.
+pub(crate) fn joined(
+    table: &FeatureTable,
+    computed: usize,
+    matched: u64,
+    unknown: &[u64],
+    usual: &dyn Fn(&FeatureSpec) -> f64,
+) -> Vec<Finding> {
     let rows = table.rows() as u64;
     let mut findings = Vec::new();
     if table.specs.len() == computed || rows == 0 {
@@ -34,12 +41,13 @@ pub(crate) fn joined(table: &FeatureTable, computed: usize, matched: u64, unknow
     }
     for (at, (spec, &unknown)) in table.specs[computed..].iter().zip(unknown).enumerate() {
         let Some(levels) = &spec.levels else { continue };
-        let known = table.values.column(computed + at).iter().filter(|value| !value.is_nan()).count() as u64;
+        let known = table.values.column(computed + at).iter().filter(|value| !spec.is_unknown(**value)).count() as u64;
         let share = unknown as f64 / (known + unknown).max(1) as f64;
         let some: Vec<&str> = levels.iter().take(5).map(String::as_str).collect();
+        let count_as = if spec.has_many_levels() { "all rare values do" } else { "missing" };
         let says = |what: String| {
             format!(
-                "{what} of the column {:?} are none of the {} levels that the model has learned from ({}, …) and count as missing",
+                "{what} of the column {:?} are none of the {} levels that the model has learned from ({}, …) and count as {count_as}",
                 spec.name,
                 levels.len(),
                 some.join(", ")
@@ -47,7 +55,7 @@ pub(crate) fn joined(table: &FeatureTable, computed: usize, matched: u64, unknow
         };
         let (code, message) = match known {
             0 if unknown > 0 => ("unknown_levels", says(format!("all {unknown} values"))),
-            _ if share > MANY_UNKNOWN => {
+            _ if share > usual(spec) + MANY_UNKNOWN => {
                 ("many_unknown_levels", says(format!("{unknown} values ({})", percent(share))))
             }
             _ => continue,

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
 use crate::model::calibration::Calibration;
 use crate::model::document::{FORMAT_VERSION, check_learner, check_specs, invalid, read};
+use crate::model::level_log_odds::LevelLogOdds;
 use crate::model::{LearnConfig, Learner, ModelKind, Scorer};
 use crate::objects::objects;
 use crate::progress::Observer;
@@ -153,7 +154,7 @@ impl Classifier {
         let groups: Vec<u32> = (0..rows as u32).collect();
         let ages = vec![0; rows];
         let data = LearningRows { x: x.view(), specs: &features, y, groups: &groups, ages: &ages, weights };
-        let Fitted { learner, calibration, config } = fit_rows(&data, config, observer)?;
+        let Fitted { learner, calibration, config, .. } = fit_rows(&data, config, observer)?;
         Ok(Classifier::new(ClassifierDocument {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,
@@ -166,7 +167,7 @@ impl Classifier {
     }
 
     fn new(document: ClassifierDocument) -> Self {
-        let scorer = Scorer::new(&document.learner, &document.calibration);
+        let scorer = Scorer::new(&document.learner, &LevelLogOdds::default(), &document.calibration);
         Classifier { document: Arc::new(document), scorer: Arc::new(scorer) }
     }
 

@@ -2,6 +2,7 @@
 
 use super::calibration::Outcomes;
 use super::folds::{MANY_ROWS, folds};
+use super::levels::{NumberedRows, number_levels};
 use super::rows::{LearningRows, TrainingSet};
 use super::snapshot::LabelledRows;
 use super::trees::{Binned, Booster, CustomerIndex, ForestParameters, Growth, bin, fit_forest};
@@ -9,21 +10,23 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::metrics::log_loss_of;
 use crate::model::calibration::{Calibration, CalibrationKind};
 use crate::model::learner::{ClassWeight, LearnConfig, Learner, ModelKind, rate_logit};
-use crate::model::{Logistic, sigmoid};
+use crate::model::level_log_odds::LevelLogOdds;
+use crate::model::{Logistic, Scorer, sigmoid};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
 
 /// The result of a fit: the learner and its calibration.
 pub(crate) struct Fitted {
     pub(crate) learner: Learner,
+    pub(crate) level_log_odds: LevelLogOdds,
     pub(crate) calibration: Calibration,
     /// The settings, with chosen ones filled in.
     pub(crate) config: LearnConfig,
 }
 
 impl Fitted {
-    pub(crate) fn probability(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
-        self.calibration.probability(self.learner.score(row))
+    pub(crate) fn scorer(&self) -> Scorer {
+        Scorer::new(&self.learner, &self.level_log_odds, &self.calibration)
     }
 }
 
@@ -71,6 +74,22 @@ pub(crate) fn fit(
 pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: &dyn Observer) -> Result<Fitted> {
     config.check()?;
     let given = data.weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
+    match number_levels(data, &given, noise(data.groups, &given), config.seed) {
+        None => fit_numbered(data, given, config, observer),
+        Some(NumberedRows { x, specs, log_odds }) => {
+            let data = LearningRows { x: x.view(), specs: &specs, ..*data };
+            Ok(Fitted { level_log_odds: log_odds, ..fit_numbered(&data, given, config, observer)? })
+        }
+    }
+}
+
+/// [`fit_rows`] on rows whose categories of many levels are numbers, with a weight for each row.
+fn fit_numbered(
+    data: &LearningRows<'_>,
+    given: Vec<f64>,
+    config: &LearnConfig,
+    observer: &dyn Observer,
+) -> Result<Fitted> {
     let mut weights = given.clone();
     if config.class_weight == ClassWeight::Balanced {
         let churned = data.y.iter().filter(|&&y| y).count() as f64;
@@ -106,7 +125,7 @@ pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: 
     let weight = |row: usize| given[row] * libm::exp2(f64::from(data.ages[row]) / -CALIBRATION_HALF_LIFE);
     let outcomes = Outcomes { churned: data.y, customers: data.groups, weight: &weight };
     let calibration = Calibration::fit(config.calibration, &scores, &outcomes, observer)?;
-    Ok(Fitted { learner, calibration, config })
+    Ok(Fitted { learner, level_log_odds: LevelLogOdds::default(), calibration, config })
 }
 
 /// The noise of [`Growth`]: rows of one customer may all be alike, and a row of the weight w varies like w rows.

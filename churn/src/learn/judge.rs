@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::features::FeatureConfig;
 use crate::findings::{Finding, Judged, of_results, of_rows};
 use crate::metrics::{EvaluationConfig, Metrics, curves, evaluate, log_loss_of};
-use crate::model::{Evaluation, Importance, LearnConfig, OverTime, Protocol, Scorer};
+use crate::model::{Evaluation, Importance, LearnConfig, OverTime, Protocol};
 use crate::parallel;
 use crate::progress::{Observer, step};
 use crate::random::Random;
@@ -183,7 +183,7 @@ fn importance(fitted: &Fitted, test: &LabelledRows, seed: u64) -> Vec<Importance
     let step = test.y.len().div_ceil(MOST_ROWS);
     let rows: Vec<usize> = (0..test.y.len()).step_by(step).collect();
     const BLOCK: usize = 512;
-    let scorer = Scorer::new(&fitted.learner, &fitted.calibration);
+    let scorer = fitted.scorer();
     let x = &test.x;
     let losses = |x: &Array2<f64>, rows: &[usize]| -> Vec<f64> {
         let loss = |(p, &row): (f64, &usize)| log_loss_of(p, test.y[row]);

@@ -10,6 +10,7 @@ mod fit;
 mod folds;
 mod holdout;
 mod judge;
+mod levels;
 mod linear;
 mod rows;
 mod search;
@@ -52,7 +53,7 @@ use crate::input::{Input, Source};
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::model::causes::Causes;
 use crate::model::document::{self, Document};
-use crate::model::{Evaluation, Golden, Histogram, LearnConfig, Model, ModelKind, Scorer, Training, Typical};
+use crate::model::{Evaluation, Golden, Histogram, LearnConfig, Model, ModelKind, Training, Typical};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
 use crate::random::mix;
@@ -169,8 +170,7 @@ fn train_events(input: Input<'_>, config: &TrainConfig, observer: &dyn Observer)
 /// Trains a model on a table with one row per customer. The recipe is evaluated on a stratified fifth of the customers.
 ///
 /// # Errors
-/// `missing_column`, `invalid_column` for an invalid label or weight, `too_many_values` for a category with more than 255
-/// levels, `too_few_rows`, `one_class`, `invalid_parameter`.
+/// `missing_column`, `invalid_column` for an invalid label or weight, `too_many_values` for a column of names or ids, `too_few_rows`, `one_class`, `invalid_parameter`.
 pub fn train_table(table: &Table, config: &TableConfig) -> Result<Model> {
     train_table_observed(table, config, &())
 }
@@ -248,6 +248,7 @@ fn build(
         histograms: histograms(&data, observer)?,
         parameters: fitted.config,
         learner: fitted.learner,
+        level_log_odds: fitted.level_log_odds,
         calibration: fitted.calibration,
         evaluation,
         audit: None,
@@ -277,17 +278,18 @@ fn document_format() -> String {
 }
 
 fn probabilities(fitted: &Fitted, x: &Array2<f64>) -> Vec<f64> {
-    Scorer::new(&fitted.learner, &fitted.calibration).probabilities(x)
+    fitted.scorer().probabilities(x)
 }
 
 /// A few evenly spread rows of the training data, with the model's probabilities.
 fn golden_rows(data: &LabelledRows, fitted: &Fitted) -> Vec<Golden> {
     const ROWS: usize = 8;
+    let scorer = fitted.scorer();
     (0..ROWS)
         .map(|i| mul_div(data.y.len() - 1, i, ROWS - 1))
         .map(|row| Golden {
             features: data.x.row(row).iter().map(|v| (!v.is_nan()).then_some(*v)).collect(),
-            probability: fitted.probability(data.x.row(row)),
+            probability: scorer.probability(&data.x.row(row).to_vec()),
         })
         .collect()
 }

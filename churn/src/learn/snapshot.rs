@@ -210,7 +210,7 @@ impl<'a> Snapshots<'a> {
         let mut table = features::compute(&history, &labels.customers, fitted)?;
         let computed = table.specs().len();
         let Joined { matched, unknown } = table.join_as(attributes, customer_id, joined)?;
-        let mut findings = findings::joined(&table, computed, matched, &unknown);
+        let mut findings = findings::joined(&table, computed, matched, &unknown, &|_| 1.0);
         if attributes.valid_from()?.is_none() {
             findings.push(undated(joined));
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use ndarray::{Axis, concatenate};
 
-use super::fit::{check_enough, enough, fit};
+use super::fit::{Fitted, check_enough, enough, fit};
 use super::holdout::JudgedPart;
 use super::judge::Judge;
 use super::search::{SearchRows, SearchSet, Timer, search};
@@ -456,7 +456,8 @@ fn cause_models(
     for cause in told {
         let rows = LabelledRows { y: causes.iter().map(|other| *other == cause).collect(), ..rows.clone() };
         let model = fit(&rows, None, config, observer)?;
-        fitted.push(CauseModel { cause, learner: model.learner, calibration: model.calibration });
+        let Fitted { learner, level_log_odds, calibration, .. } = model;
+        fitted.push(CauseModel { cause, learner, level_log_odds, calibration });
     }
     Ok(Causes(fitted))
 }

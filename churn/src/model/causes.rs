@@ -51,6 +51,7 @@ mod given {
     use crate::model::calibration::Calibration;
     use crate::model::document::{check_learner, invalid};
     use crate::model::learner::{Learner, ModelKind};
+    use crate::model::level_log_odds::LevelLogOdds;
     use crate::objects::{FromJson, objects};
     use crate::subscriptions::EndReason;
 
@@ -59,10 +60,12 @@ mod given {
     pub(crate) struct CauseModel {
         pub(crate) cause: EndReason,
         pub(crate) learner: Learner,
+        #[serde(skip_serializing_if = "LevelLogOdds::is_empty")]
+        pub(crate) level_log_odds: LevelLogOdds,
         pub(crate) calibration: Calibration,
     }
 
-    objects! { CauseModel { cause, learner, calibration } }
+    objects! { CauseModel { cause, learner, level_log_odds, calibration } }
 
     /// The models of the causes; none if there were too few customers of a second cause.
     #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -91,13 +94,17 @@ mod given {
             if self.0.windows(2).any(|pair| pair[0].cause >= pair[1].cause) {
                 return Err(invalid("the causes are not in their order, or one is there twice"));
             }
-            self.0.iter().try_for_each(|cause| check_learner(&cause.learner, &cause.calibration, features, model))
+            self.0.iter().try_for_each(|cause| {
+                cause.level_log_odds.check(features)?;
+                check_learner(&cause.learner, &cause.calibration, &cause.level_log_odds.specs(features), model)
+            })
         }
 
         /// The probability of each cause for each row. Those of a row add up to its probability of churn, because the shares
         /// of the causes are scaled to add up to 1.
         pub(crate) fn probabilities(&self, x: &ndarray::Array2<f64>, churn: &[f64]) -> Vec<(EndReason, Vec<f64>)> {
-            let of = |cause: &CauseModel| Scorer::new(&cause.learner, &cause.calibration).probabilities(x);
+            let scorer = |cause: &CauseModel| Scorer::new(&cause.learner, &cause.level_log_odds, &cause.calibration);
+            let of = |cause: &CauseModel| scorer(cause).probabilities(x);
             let mut found: Vec<(EndReason, Vec<f64>)> = self.0.iter().map(|cause| (cause.cause, of(cause))).collect();
             for (row, &p) in churn.iter().enumerate() {
                 let sum: f64 = found.iter().map(|(_, values)| values[row]).sum();

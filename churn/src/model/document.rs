@@ -10,6 +10,7 @@ use super::background::{MAX_BACKGROUND, Typical};
 use super::calibration::Calibration;
 use super::causes::Causes;
 use super::learner::{LearnConfig, Learner, ModelKind};
+use super::level_log_odds::LevelLogOdds;
 use super::logistic::TermKind;
 use super::tree::{LevelSet, MAX_DEPTH, Node, Rule, Split, Tree};
 use crate::day::Day;
@@ -24,7 +25,7 @@ use crate::labels::LabelKind;
 use crate::objects::{FromJson, Object, objects};
 #[cfg(feature = "subscriptions")]
 use crate::subscriptions::{PLAN, SUBSCRIPTION_FEATURES};
-use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER};
+use crate::table::{MAX_COLUMNS, MAX_LEVELS, MAX_NUMBER, MOST_LEVELS, OTHER};
 
 pub(crate) const FORMAT: &str = "churn-model";
 
@@ -107,6 +108,8 @@ pub(crate) struct Document {
     pub(crate) training: Training,
     pub(crate) parameters: LearnConfig,
     pub(crate) learner: Learner,
+    #[serde(skip_serializing_if = "LevelLogOdds::is_empty")]
+    pub(crate) level_log_odds: LevelLogOdds,
     pub(crate) calibration: Calibration,
     pub(crate) evaluation: Evaluation,
     pub(crate) histograms: Vec<Histogram>,
@@ -126,7 +129,7 @@ pub(crate) struct Document {
 objects! {
     Document {
         format, format_version, library_version, features, feature_config, event_unit = EventUnit::Row, labels, cutoffs, training, parameters,
-        learner, calibration, evaluation, histograms, audit, warnings, golden, typical = Vec::new(),
+        learner, level_log_odds, calibration, evaluation, histograms, audit, warnings, golden, typical = Vec::new(),
         background = Vec::new(), causes, findings,
     }
 }
@@ -176,7 +179,9 @@ impl Document {
         self.parameters.check().map_err(invalid)?;
         self.labels.check().map_err(invalid)?;
         self.check_features()?;
-        check_learner(&self.learner, &self.calibration, &self.features, self.parameters.model)?;
+        self.level_log_odds.check(&self.features)?;
+        let features = self.level_log_odds.specs(&self.features);
+        check_learner(&self.learner, &self.calibration, &features, self.parameters.model)?;
         #[cfg(feature = "subscriptions")]
         self.causes.check(&self.features, self.parameters.model)?;
         for histogram in &self.histograms {
@@ -267,7 +272,9 @@ impl Document {
     fn check_golden(&self) -> Result<()> {
         for (i, golden) in self.golden.iter().enumerate() {
             let row = self.check_row(&golden.features, &format!("golden row {i}"))?;
-            let probability = self.calibration.probability(self.learner.score(ndarray::ArrayView1::from(&row)));
+            let probability = self
+                .calibration
+                .probability(self.learner.score(self.level_log_odds.rows(&row, row.len()).as_ref().into()));
             if probability.to_bits() != golden.probability.to_bits() {
                 let message = format!(
                     "golden row {i} scores {probability} where the document says {}: it was changed, or written by an incompatible library",
@@ -287,8 +294,11 @@ pub(crate) fn check_specs(features: &[FeatureSpec]) -> Result<()> {
     }
     for spec in features {
         let Some(levels) = &spec.levels else { continue };
-        if levels.len() > MAX_LEVELS || levels.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Err(invalid(format!("the levels of {:?} are not at most {MAX_LEVELS} in byte order", spec.name)));
+        if levels.len() > MOST_LEVELS || levels.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(invalid(format!("the levels of {:?} are not at most {MOST_LEVELS} in byte order", spec.name)));
+        }
+        if spec.has_many_levels() && spec.other_level().is_none() {
+            return Err(invalid(format!("the category {:?} of many levels has no level {OTHER:?}", spec.name)));
         }
     }
     let mut names: Vec<&str> = features.iter().map(|spec| spec.name.as_str()).collect();

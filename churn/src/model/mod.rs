@@ -10,6 +10,7 @@ pub(crate) mod document;
 #[cfg(feature = "train")]
 mod evaluation;
 pub(crate) mod learner;
+pub(crate) mod level_log_odds;
 pub(crate) mod logistic;
 #[cfg(feature = "train")]
 mod over_time;
@@ -104,7 +105,7 @@ impl std::fmt::Debug for Model {
 
 impl Model {
     pub(crate) fn new(document: Document) -> Self {
-        let scorer = Scorer::new(&document.learner, &document.calibration);
+        let scorer = Scorer::new(&document.learner, &document.level_log_odds, &document.calibration);
         let unit = document.event_unit;
         let customer = document.feature_config.as_ref().map(|config| CustomerFeatures::new(config, unit));
         Model { document: Arc::new(document), prepared: Arc::new(Prepared { scorer, customer }) }
@@ -250,7 +251,9 @@ impl Model {
         match attributes {
             Some((attributes, customer_id)) => {
                 let Joined { matched, unknown } = table.join_as(attributes, customer_id, joined)?;
-                table.findings.extend(findings::joined(table, own, matched, &unknown));
+                table
+                    .findings
+                    .extend(findings::joined(table, own, matched, &unknown, &|spec| self.share_of_others(spec)));
             }
             None if !joined.is_empty() => {
                 let names: Vec<&str> = joined.iter().map(|spec| spec.name.as_str()).collect();
@@ -422,18 +425,29 @@ impl Model {
             );
             return Err(Error::new(ErrorKind::FeatureMismatch, message));
         }
-        let mut unknown: Vec<&str> = Vec::new();
+        let (mut unknown, mut others): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
         for (value, spec) in joined.iter_mut().zip(specs) {
             if let Some(given) = customer.attributes.get(&spec.name) {
                 *value = encode_value(given, spec)?;
-                if value.is_nan() && *given != Value::Missing(()) {
-                    unknown.push(&spec.name);
+                if spec.is_unknown(*value) && *given != Value::Missing(()) {
+                    let names = if value.is_nan() { &mut unknown } else { &mut others };
+                    names.push(&spec.name);
                 }
             }
         }
-        Ok((!unknown.is_empty()).then(|| {
-            format!("The model has not learned from the value of {}; it counts as missing.", unknown.join(", "))
-        }))
+        let counted = [(unknown, "missing"), (others, "all rare values do")].map(|(names, as_what)| {
+            let names = names.join(", ");
+            (!names.is_empty())
+                .then(|| format!("The model has not learned from the value of {names}; it counts as {as_what}."))
+        });
+        Ok(counted.into_iter().flatten().reduce(|both, other| format!("{both} {other}")))
+    }
+
+    /// The share of a category's values in training that had no level of their own, among those that were present.
+    fn share_of_others(&self, spec: &FeatureSpec) -> f64 {
+        let histogram = self.document.histograms.iter().find(|histogram| histogram.name == spec.name);
+        let (Some(other), Some(Histogram { counts, .. })) = (spec.other_level(), histogram) else { return 0.0 };
+        counts[other] as f64 / counts.iter().sum::<u64>().max(1) as f64
     }
 
     /// Returns the calibrated probability of churn of one row of features, in the order of [`Model::feature_specs`]. A missing

@@ -7,6 +7,7 @@ use super::design::{gather, summaries};
 use super::fence::Fence;
 use super::newton::{BLOCK, Problem};
 use crate::error::{Error, ErrorKind, Result};
+use crate::learn::levels::spread;
 use crate::learn::rows::TrainingSet;
 use crate::model::Logistic;
 use crate::model::logistic::{MOST_DEVIATIONS, Term, TermKind};
@@ -142,22 +143,6 @@ fn shrink_levels(set: &TrainingSet<'_>, x: &[f64], noise: f64, terms: &mut [Term
     }
 }
 
-/// The standard deviation τ of the log-odds of levels with these weights and churned weights; 0 if they differ by no more than by chance.
-fn spread(weights: &[f64], churned: &[f64], rate: f64, noise: f64) -> f64 {
-    // Of each level the information about its log-odds; its deviation is the excess of churners divided by it.
-    let information: Vec<f64> = weights.iter().map(|weight| weight * rate * (1.0 - rate) / noise).collect();
-    let (mut squares, mut levels) = (0.0, 0usize);
-    for ((weight, churned), information) in weights.iter().zip(churned).zip(&information).filter(|(_, h)| **h > 0.0) {
-        let excess = (churned - weight * rate) / noise;
-        squares += excess * excess / information;
-        levels += 1;
-    }
-    let total: f64 = information.iter().sum();
-    let remaining = total - information.iter().map(|h| h * h).sum::<f64>() / total;
-    let excess = squares - (levels.saturating_sub(1)) as f64;
-    if excess > 0.0 && remaining > 0.0 { (excess / remaining).sqrt() } else { 0.0 }
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
@@ -165,19 +150,6 @@ mod tests {
     use super::*;
     use crate::features::FeatureSpec;
     use crate::learn::trees::Binned;
-
-    /// Worked by hand: three levels of 100 rows each with 20, 30 and 40 churners, at the rate .3. Each has the information 100 · .21 = 21
-    /// and the excess −10, 0 and 10, so Q = 100/21 + 0 + 100/21 = 9.524; τ² = (Q − 2) / (63 − 3 · 21²/63) = 7.524 / 42. With the
-    /// noise 2, half of each information and Q: (4.762 − 2) / 21.
-    #[test]
-    fn the_spread_of_levels_is_that_of_dersimonian_and_laird() {
-        let (weights, churned) = ([100.0; 3], [20.0, 30.0, 40.0]);
-        assert!((spread(&weights, &churned, 0.3, 1.0) - (7.523_809_523_809_524_f64 / 42.0).sqrt()).abs() < 1e-12);
-        assert!((spread(&weights, &churned, 0.3, 2.0) - (2.761_904_761_904_762_f64 / 21.0).sqrt()).abs() < 1e-12);
-        // Levels that differ by no more than by chance do not differ, and a level without rows says nothing.
-        assert_eq!(spread(&weights, &[29.0, 30.0, 31.0], 0.3, 1.0), 0.0);
-        assert_eq!(spread(&[100.0, 0.0], &[30.0, 0.0], 0.3, 1.0), 0.0);
-    }
 
     fn terms_of(x: &Array2<f64>, specs: &[FeatureSpec]) -> Result<Vec<Term>> {
         let rows: Vec<u32> = (0..x.nrows() as u32).collect();

@@ -27,7 +27,7 @@ use super::snapshot::LabelledRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::FeatureSet;
 use crate::metrics::log_loss_of;
-use crate::model::{Candidate, LearnConfig, ModelKind, Scorer, SearchProtocol};
+use crate::model::{Candidate, LearnConfig, ModelKind, SearchProtocol};
 use crate::progress::{Observer, step};
 pub(super) use budget::Timer;
 use budget::{BudgetObserver, Limit};
@@ -94,8 +94,7 @@ impl<'a> SearchRows<'a> {
             let weights: Option<Vec<f64>> =
                 self.weights.map(|weights| fold.learn.iter().map(|&row| weights[row]).collect());
             let fitted = fit(&self.learn.select(&fold.learn), weights.as_deref(), config, observer)?;
-            let scorer = Scorer::new(&fitted.learner, &fitted.calibration);
-            let probabilities = scorer.probabilities(&judged.x.select(Axis(0), &fold.judge));
+            let probabilities = fitted.scorer().probabilities(&judged.x.select(Axis(0), &fold.judge));
             for (&row, p) in fold.judge.iter().zip(probabilities) {
                 losses[row] = log_loss_of(p, judged.y[row]);
             }

@@ -13,6 +13,7 @@ use ndarray::Array2;
 
 use super::calibration::Calibration;
 use super::learner::{Learner, rate_logit};
+use super::level_log_odds::LevelLogOdds;
 use super::logistic::Logistic;
 use super::tree::Tree;
 use crate::parallel;
@@ -31,6 +32,7 @@ pub(crate) const VECTORS: bool = cfg!(any(not(target_family = "wasm"), target_fe
 /// A learner with its calibration, ready to score.
 pub(crate) struct Scorer {
     kind: ScorerKind,
+    level_log_odds: LevelLogOdds,
     calibration: Calibration,
 }
 
@@ -63,17 +65,18 @@ impl Trees {
 }
 
 impl Scorer {
-    pub(crate) fn new(learner: &Learner, calibration: &Calibration) -> Self {
+    pub(crate) fn new(learner: &Learner, level_log_odds: &LevelLogOdds, calibration: &Calibration) -> Self {
         let kind = match learner {
             Learner::LogisticRegression(logistic) => ScorerKind::Logistic(logistic.clone()),
             Learner::RandomForest { trees } => ScorerKind::Forest(Trees::new(trees)),
             Learner::GradientBoosting { base, trees } => ScorerKind::Boosting(*base, Trees::new(trees)),
         };
-        Scorer { kind, calibration: calibration.clone() }
+        Scorer { kind, level_log_odds: level_log_odds.clone(), calibration: calibration.clone() }
     }
 
     /// The margin of a row, with the same bits as [`Learner::margin`].
     pub(crate) fn margin(&self, row: &[f64]) -> f64 {
+        let row = &*self.level_log_odds.rows(row, row.len());
         match &self.kind {
             ScorerKind::Logistic(logistic) => logistic.margin(row.into()),
             ScorerKind::Forest(trees) => trees.flat.sum(NOTHING, row) / trees.flat.trees() as f64,
@@ -83,6 +86,7 @@ impl Scorer {
 
     /// The margins of at most [`BLOCK`] rows of features, which are stored row after row.
     fn block(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
+        let rows = &*self.level_log_odds.rows(rows, width);
         match &self.kind {
             ScorerKind::Logistic(logistic) => logistic.margins(rows, width, margins),
             ScorerKind::Forest(trees) => {

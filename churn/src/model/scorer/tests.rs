@@ -5,6 +5,7 @@ use ndarray::Array2;
 use super::{FEW, Scorer};
 use crate::model::calibration::Calibration;
 use crate::model::learner::Learner;
+use crate::model::level_log_odds::LevelLogOdds;
 use crate::model::logistic::{Logistic, Term, TermKind};
 use crate::model::tree::{LevelSet, Node, Rule, Split, Tree};
 use crate::random::Random;
@@ -104,7 +105,7 @@ fn bits(values: impl IntoIterator<Item = f64>) -> Vec<u64> {
 
 /// Compares all ways of scoring, for batches of this many rows.
 fn check(learner: &Learner, x: &Array2<f64>, what: &str) {
-    let scorer = Scorer::new(learner, &Calibration::Platt { slope: 0.9, offset: -0.1 });
+    let scorer = Scorer::new(learner, &LevelLogOdds::default(), &Calibration::Platt { slope: 0.9, offset: -0.1 });
     let expected = bits(x.rows().into_iter().map(|row| learner.margin(row)));
     assert_eq!(bits(scorer.margins(x)), expected, "{what}: a batch of {}", x.nrows());
     let alone = x.rows().into_iter().map(|row| scorer.margin(row.as_slice().expect("a row of an array")));
