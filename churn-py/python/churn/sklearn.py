@@ -154,7 +154,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     trees : int, default 100
         Random forest.
     rounds : int, optional
-        Boosting; up to 100, stopped early, if left out.
+        Boosting; up to 1,000, stopped early, if left out.
     learning_rate : float, default 0.1
         Boosting.
     max_depth : int, optional

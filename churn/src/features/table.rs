@@ -275,15 +275,14 @@ fn levels_of(name: &str, mut values: Vec<&str>) -> Result<Vec<String>> {
             );
             return Err(Error::new(ErrorKind::TooManyValues, message));
         }
-        counted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        crate::order::sort_by(&mut counted, |a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         let frequent = counted.partition_point(|(_, rows)| *rows >= FREQUENT);
         counted.truncate(frequent.clamp(MAX_LEVELS + 1, MOST_LEVELS - 1));
         counted.push((OTHER, 0));
+        crate::order::sort_by(&mut counted, |a, b| a.0.cmp(b.0));
+        counted.dedup_by_key(|(value, _)| *value);
     }
-    let mut levels: Vec<String> = counted.into_iter().map(|(value, _)| value.to_owned()).collect();
-    levels.sort_unstable();
-    levels.dedup();
-    Ok(levels)
+    Ok(counted.into_iter().map(|(value, _)| value.to_owned()).collect())
 }
 
 fn is_blank(text: &str) -> bool {

@@ -165,6 +165,7 @@ findings! {
     #[cfg(feature = "subscriptions")]
     many_start_together Warning "A third of the customers begin on the same day: the time before it may be missing.";
     customers_left_out Note "Customers whom the model's definition of churn does not cover are left out.";
+    all_rounds_used Note "Boosting was still improving after the largest number of rounds that it tries.";
     few_customers Note "So few customers were judged that the AUC is known only roughly.";
 }
 

@@ -36,9 +36,12 @@ const ROWS_OF_A_TREE: usize = 25_000;
 const CALIBRATION_HALF_LIFE: f64 = 2.0;
 const LEAST_ROWS: usize = 50;
 const LEAST_OF_A_CLASS: usize = 5;
-const MOST_ROUNDS: usize = 100;
+/// Largest number of rounds if none is given.
+pub(super) const MOST_ROUNDS: usize = 1000;
 /// Number of rounds without improvement after which boosting stops.
 const PATIENCE: usize = 15;
+/// Number of rows whose losses are summed together.
+const LOSSES: usize = 1 << 13;
 
 /// Returns an error if there are too few rows, or too few of either outcome, to train on.
 pub(crate) fn check_enough(y: &[bool], what: &str) -> Result<()> {
@@ -74,7 +77,7 @@ pub(crate) fn fit(
 pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: &dyn Observer) -> Result<Fitted> {
     config.check()?;
     let given = data.weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
-    match number_levels(data, &given, noise(data.groups, &given), config.seed) {
+    match number_levels(data, &given, noise(data.groups, &given), config.model, config.seed) {
         None => fit_numbered(data, given, config, observer),
         Some(NumberedRows { x, specs, log_odds }) => {
             let data = LearningRows { x: x.view(), specs: &specs, ..*data };
@@ -140,7 +143,10 @@ fn needs_selection(config: &LearnConfig, rows: usize) -> bool {
     match config.model {
         ModelKind::LogisticRegression | ModelKind::Auto => false,
         ModelKind::RandomForest => forest_depths(config, rows).len() > 1,
-        ModelKind::GradientBoosting => config.rounds.is_none() || boosting_recipes(config, rows).len() > 1,
+        ModelKind::GradientBoosting => {
+            let recipes = boosting_depths(config, rows).len() * boosting_penalties(config, rows).len();
+            config.rounds.is_none() || recipes > 1
+        }
     }
 }
 
@@ -236,23 +242,49 @@ impl FitTask<'_> {
         Ok((Learner::RandomForest { trees }, scores, config))
     }
 
+    /// The weighted log-loss of a row with this score.
+    fn loss_of(&self, row: usize, score: f64) -> f64 {
+        self.given[row] * log_loss_of(sigmoid(score), self.all.y[row])
+    }
+
     /// The weighted sum of the log-loss of the rows that have a score.
     fn loss(&self, scores: &[f64]) -> f64 {
         let scored = (0..scores.len()).filter(|&row| !scores[row].is_nan());
-        scored.map(|row| self.given[row] * log_loss_of(sigmoid(scores[row]), self.all.y[row])).sum()
+        scored.map(|row| self.loss_of(row, scores[row])).sum()
     }
 
-    /// Fits boosting. If depth or leaf penalty are not given, the recipe with the best log-loss on the held-out rows of the
-    /// folds is chosen.
+    /// Fits boosting. If depth or leaf penalty are not given, they are chosen by the log-loss on the held-out rows of the folds:
+    /// first the depth, from the middle one towards the better side as long as that helps, then the penalty at that depth.
     fn boosting(&self) -> Result<FitResult> {
-        let mut best: Option<(f64, usize, Vec<f64>, LearnConfig)> = None;
-        for config in boosting_recipes(self.config, self.all.rows.len()) {
-            let (loss, rounds, scores) = self.boost_folds(&config)?;
-            if best.as_ref().is_none_or(|best| loss < best.0) {
-                best = Some((loss, rounds, scores, config));
+        let depths = boosting_depths(self.config, self.all.rows.len());
+        let penalties = boosting_penalties(self.config, self.all.rows.len());
+        let boost = |depth: usize, l2: f64| {
+            let config = LearnConfig { max_depth: Some(depth), leaf_l2: Some(l2), ..self.config.clone() };
+            self.boost_folds(config)
+        };
+        let middle = depths.len() / 2;
+        let mut best = boost(depths[middle], penalties[0])?;
+        let (shallower, deeper) = (&depths[..middle], &depths[middle + 1..]);
+        for direction in [shallower.iter().rev().copied().collect(), deeper.to_vec()] {
+            let start = best.loss;
+            for depth in direction {
+                let found = boost(depth, penalties[0])?;
+                if found.loss >= best.loss {
+                    break;
+                }
+                best = found;
+            }
+            if best.loss < start {
+                break;
             }
         }
-        let (_, rounds, scores, mut config) = best.expect("there is a recipe");
+        for &l2 in &penalties[1..] {
+            let found = boost(best.config.max_depth.unwrap_or(middle), l2)?;
+            if found.loss < best.loss {
+                best = found;
+            }
+        }
+        let Boosted { rounds, scores, mut config, .. } = best;
         config.rounds = Some(rounds);
         let mut booster = Booster::new(self.all, self.boosting_growth(&config), config.learning_rate);
         for round in 0..rounds {
@@ -264,8 +296,8 @@ impl FitTask<'_> {
 
     /// Boosts all folds at the same time. If the number of rounds is not given, boosting stops when the total log-loss of the
     /// held-out rows has not improved for some rounds, and the best round is chosen. Without folds nothing is computed.
-    fn boost_folds(&self, config: &LearnConfig) -> Result<(f64, usize, Vec<f64>)> {
-        let start = |set| Booster::new(set, self.boosting_growth(config), config.learning_rate);
+    fn boost_folds(&self, config: LearnConfig) -> Result<Boosted> {
+        let start = |set| Booster::new(set, self.boosting_growth(&config), config.learning_rate);
         let mut boosters: Vec<Booster<'_>> = Vec::new();
         for fold in &self.folds {
             check_cancelled(self.observer, "cross-fit")?;
@@ -273,30 +305,53 @@ impl FitTask<'_> {
         }
         let most = config.rounds.unwrap_or(MOST_ROUNDS);
         if boosters.is_empty() {
-            return Ok((0.0, most, Vec::new()));
+            return Ok(Boosted { loss: 0.0, rounds: most, scores: Vec::new(), config });
         }
-        let (mut best_loss, mut best_rounds, mut best_scores) = (f64::INFINITY, 0, Vec::new());
+        let (mut best_loss, mut best_rounds) = (f64::INFINITY, 0);
+        let mut best_scores = vec![f64::NAN; self.all.y.len()];
         for round in 1..=most {
             step(self.observer, "cross-fit", round - 1, most)?;
             parallel::for_each(&mut boosters, Booster::round);
-            let mut scores = vec![f64::NAN; self.all.y.len()];
-            for (fold, booster) in self.folds.iter().zip(&boosters) {
-                fold.held_out.iter().for_each(|&row| scores[row as usize] = booster.margins[row as usize]);
+            if config.rounds.is_some() && round < most {
+                continue;
             }
-            let loss = self.loss(&scores);
+            let pieces: Vec<(&Booster<'_>, &[u32])> = self
+                .folds
+                .iter()
+                .zip(&boosters)
+                .flat_map(|(fold, booster)| fold.held_out.chunks(LOSSES).map(move |rows| (booster, rows)))
+                .collect();
+            let losses = parallel::map(pieces.len(), |piece| -> f64 {
+                let (booster, rows) = pieces[piece];
+                rows.iter().map(|&row| self.loss_of(row as usize, booster.margins[row as usize])).sum()
+            });
+            let loss: f64 = losses.iter().sum();
             if config.rounds.is_some() || loss < best_loss {
-                (best_loss, best_rounds, best_scores) = (loss, round, scores);
+                (best_loss, best_rounds) = (loss, round);
+                for (booster, rows) in pieces {
+                    rows.iter().for_each(|&row| best_scores[row as usize] = booster.margins[row as usize]);
+                }
             } else if round >= best_rounds + PATIENCE {
                 break;
             }
         }
-        Ok((best_loss, best_rounds, best_scores))
+        Ok(Boosted { loss: best_loss, rounds: best_rounds, scores: best_scores, config })
     }
+}
+
+/// The result of boosting the folds by one recipe.
+struct Boosted {
+    /// The log-loss of the held-out rows, summed.
+    loss: f64,
+    rounds: usize,
+    scores: Vec<f64>,
+    config: LearnConfig,
 }
 
 /// The depths that are tried if none is given.
 const FOREST_DEPTHS: [usize; 4] = [4, 6, 8, 10];
-const BOOSTING_DEPTHS: [usize; 3] = [2, 3, 5];
+const BOOSTING_DEPTHS: [usize; 4] = [2, 3, 5, 8];
+const DEPTH_OF_MANY_ROWS: usize = 5;
 const BOOSTING_L2: f64 = 1.0;
 const SMALL_BOOSTING_L2: f64 = 0.1;
 
@@ -305,21 +360,23 @@ fn forest_depths(config: &LearnConfig, rows: usize) -> Vec<usize> {
     config.max_depth.map_or_else(|| possible_depths(&FOREST_DEPTHS, rows), |depth| vec![depth])
 }
 
-/// The recipes that boosting tries: each depth if none is given, and a small leaf penalty at the largest depth if none is
-/// given.
-fn boosting_recipes(config: &LearnConfig, rows: usize) -> Vec<LearnConfig> {
-    let LearnConfig { max_depth, leaf_l2, .. } = *config;
-    let mut depths = max_depth.map_or_else(|| possible_depths(&BOOSTING_DEPTHS, rows), |depth| vec![depth]);
-    let deepest = depths[depths.len() - 1];
-    // If the classes are nearly separable, the full penalty keeps the leaf values too small.
-    let mut penalties = leaf_l2.map_or_else(|| vec![BOOSTING_L2, SMALL_BOOSTING_L2], |l2| vec![l2]);
-    if rows >= MANY_ROWS {
-        depths = vec![deepest];
-        penalties.truncate(1);
+/// The depths that boosting tries, rising.
+fn boosting_depths(config: &LearnConfig, rows: usize) -> Vec<usize> {
+    match config.max_depth {
+        Some(depth) => vec![depth],
+        None if rows >= MANY_ROWS => vec![DEPTH_OF_MANY_ROWS],
+        None => possible_depths(&BOOSTING_DEPTHS, rows),
     }
-    let recipe = |depth: usize, l2: f64| LearnConfig { max_depth: Some(depth), leaf_l2: Some(l2), ..config.clone() };
-    let at_full = depths.iter().map(|&depth| recipe(depth, penalties[0]));
-    at_full.chain(penalties[1..].iter().map(|&l2| recipe(deepest, l2))).collect()
+}
+
+/// The leaf penalties that boosting tries: the full one first.
+fn boosting_penalties(config: &LearnConfig, rows: usize) -> Vec<f64> {
+    match config.leaf_l2 {
+        Some(l2) => vec![l2],
+        None if rows >= MANY_ROWS => vec![BOOSTING_L2],
+        // If the classes are nearly separable, the full penalty keeps the leaf values too small.
+        None => vec![BOOSTING_L2, SMALL_BOOSTING_L2],
+    }
 }
 
 /// The depths at which a leaf can still have two rows; the smallest depth in any case.

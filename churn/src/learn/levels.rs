@@ -5,6 +5,8 @@
 //! of all rows, a level of n rows of which c churned has the rate (c + m p) / (n + m), where m = noise / (τ² p (1 − p)) rows: the best
 //! linear predictor of a random effect (Robinson, "That BLUP is a good thing", 1991). A level without rows has the rate p.
 //!
+//! Logistic regression takes smaller categories in the same way, if one coefficient a level would make too many.
+//!
 //! **No leak.** In training, the number of a row comes from the customers of the other folds, so no row tells its own outcome. p and τ are those
 //! of all rows, so that the numbers do not tell the fold either.
 
@@ -14,7 +16,8 @@ use super::folds::{FOLDS, assign_folds};
 use super::rows::LearningRows;
 use crate::features::FeatureSpec;
 use crate::model::level_log_odds::{CategoryLogOdds, LevelLogOdds};
-use crate::model::logit;
+use crate::model::{ModelKind, logit};
+use crate::table::MAX_LEVELS;
 
 /// Rows whose categories of many levels are numbers.
 pub(super) struct NumberedRows {
@@ -24,17 +27,33 @@ pub(super) struct NumberedRows {
     pub(super) log_odds: LevelLogOdds,
 }
 
+/// Largest number of levels of all categories together that logistic regression takes one by one. Its time grows with the square
+/// of their number.
+const MOST_INDICATORS: usize = 300;
+/// Up to this number of levels, a category of logistic regression is taken level by level in any case.
+const FEW_LEVELS: usize = 20;
+
 /// Replaces the levels of categories of many levels by numbers; none if there is no such category. `noise` is that of
 /// [`Growth`](super::trees::Growth), `weights` are those of the rows.
-pub(super) fn number_levels(data: &LearningRows<'_>, weights: &[f64], noise: f64, seed: u64) -> Option<NumberedRows> {
-    if !data.specs.iter().any(FeatureSpec::has_many_levels) {
+pub(super) fn number_levels(
+    data: &LearningRows<'_>,
+    weights: &[f64],
+    noise: f64,
+    model: ModelKind,
+    seed: u64,
+) -> Option<NumberedRows> {
+    let levels = |spec: &FeatureSpec| spec.levels.as_ref().map_or(0, Vec::len);
+    let is_wide = data.specs.iter().map(levels).sum::<usize>() > MOST_INDICATORS;
+    let most = if is_wide && model == ModelKind::LogisticRegression { FEW_LEVELS } else { MAX_LEVELS };
+    let numbered: Vec<usize> = (0..data.specs.len()).filter(|&feature| levels(&data.specs[feature]) > most).collect();
+    if numbered.is_empty() {
         return None;
     }
     let fold_of = assign_folds(data.y, data.groups, FOLDS, seed);
     let mut x = data.x.to_owned();
     let mut log_odds = LevelLogOdds::default();
-    for (feature, spec) in data.specs.iter().enumerate().filter(|(_, spec)| spec.has_many_levels()) {
-        let levels = spec.levels.as_ref().map_or(0, Vec::len);
+    for feature in numbered {
+        let levels = levels(&data.specs[feature]);
         let mut statistics = LevelStatistics::new(levels);
         for (row, &level) in data.x.column(feature).iter().enumerate().filter(|(_, level)| !level.is_nan()) {
             statistics.add(level as usize, fold_of[row], weights[row], data.y[row]);
@@ -176,7 +195,7 @@ mod tests {
             evaluate(&y, &p, &EvaluationConfig::default()).expect("both classes").roc_auc
         };
         // With little noise, the levels are taken to differ, so that the numbers do.
-        let found = number_levels(&data, &weights, 0.5, 0).expect("a category of many levels");
+        let found = number_levels(&data, &weights, 0.5, ModelKind::RandomForest, 0).expect("a category of many levels");
         assert_eq!(found.specs, [FeatureSpec::numeric("area")]);
         let cross_fitted = auc(&mut found.x.column(0).iter().copied());
         let log_odds = &found.log_odds.0[0].log_odds;

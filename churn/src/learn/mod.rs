@@ -36,7 +36,7 @@ pub use subscriptions::audit_subscriptions;
 
 use background::background;
 pub(crate) use calibration::slope_of_log_odds;
-use fit::{Fitted, check_enough, fit};
+use fit::{Fitted, MOST_ROUNDS, check_enough, fit};
 use holdout::{EventRows, holdout};
 use judge::Judge;
 pub(crate) use rows::LearningRows;
@@ -228,10 +228,17 @@ fn build(
         evaluation.search_protocol = Some(found.protocol);
         evaluation.candidates = found.candidates;
     }
+    let fitted = fit(&data, weights, config, observer)?;
+    if config.rounds.is_none() && fitted.config.rounds == Some(MOST_ROUNDS) {
+        let message = format!(
+            "boosting was still improving after {MOST_ROUNDS} rounds, and stopped there: a learning_rate above {} needs fewer, and rounds sets another number",
+            config.learning_rate
+        );
+        findings.push(Finding::new("all_rounds_used", message).evidence("rounds", MOST_ROUNDS as u64));
+    }
     sort_by_severity(&mut findings);
     let warnings = findings.iter().filter(|finding| finding.severity > Severity::Note);
     let warnings = warnings.map(|finding| finding.message.clone()).collect();
-    let fitted = fit(&data, weights, config, observer)?;
     let golden = golden_rows(&data, &fitted);
     let segment = |p: f64| fitted.config.thresholds.band(p);
     let segments: Vec<Segment> = probabilities(&fitted, &data.x).into_iter().map(segment).collect();

@@ -20,7 +20,7 @@ pub enum ModelKind {
     LogisticRegression,
     /// A forest of 100 probability trees of depth up to 10.
     RandomForest,
-    /// Up to 100 rounds of boosted trees of depth up to 5.
+    /// Up to 1,000 rounds of boosted trees of depth up to 8.
     GradientBoosting,
     /// A search over the three learners, both feature sets of a log and some settings, by log-loss on unseen rows. It tests out
     /// of time if there are enough cutoffs. Settings that are given are kept. `Evaluation::candidates` lists the trials.
@@ -89,12 +89,12 @@ pub struct LearnConfig {
     pub l2: f64,
     /// Random forest: the number of trees; 1 to 10000.
     pub trees: usize,
-    /// Boosting: the exact number of rounds, 1 to 10000; none for up to 100, stopped early when more rounds do not improve
-    /// the log-loss on unseen rows.
+    /// Boosting: the exact number of rounds, 1 to 10000; none for up to 1,000, stopped early when more rounds do not improve
+    /// the log-loss on unseen rows. If that never happens, there is a finding `all_rounds_used`.
     pub rounds: Option<usize>,
     /// Boosting: the learning rate (shrinkage) of a round, above 0 and at most 1.
     pub learning_rate: f64,
-    /// Trees: the largest depth, 1 to 32; none for the depth that is best on unseen rows, up to 5 (boosting) or 10 (forest),
+    /// Trees: the largest depth, 1 to 32; none for the depth that is best on unseen rows, up to 8 (boosting) or 10 (forest),
     /// and never so deep that the rows do not suffice to fill the leaves. With a given depth, a tree of a forest is grown on
     /// a sample as large as the data set; otherwise on at most 25,000 rows.
     pub max_depth: Option<usize>,

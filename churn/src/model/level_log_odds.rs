@@ -26,7 +26,7 @@ pub(crate) struct CategoryLogOdds {
 
 objects! { CategoryLogOdds { feature, log_odds } }
 
-/// The log-odds of all categories of many levels, by feature. They belong to a learner, which was fitted on them.
+/// The log-odds of the categories that a learner takes as numbers, by feature: all of many levels, and perhaps others. They belong to a learner, which was fitted on them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct LevelLogOdds(pub(crate) Vec<CategoryLogOdds>);
 
@@ -75,20 +75,22 @@ impl LevelLogOdds {
     }
 
     /// Returns an error if log-odds from a document do not fit the features: each category of many levels must have them, and no
-    /// other feature.
+    /// number may.
     pub(crate) fn check(&self, features: &[FeatureSpec]) -> Result<()> {
-        let many = features.iter().enumerate().filter(|(_, spec)| spec.has_many_levels()).map(|(feature, _)| feature);
-        if !self.0.iter().map(|category| category.feature).eq(many) {
-            return Err(invalid("the log-odds of levels are not those of the categories of many levels"));
+        if self.0.windows(2).any(|pair| pair[0].feature >= pair[1].feature) {
+            return Err(invalid("the log-odds of levels are not in the order of the features"));
         }
         for CategoryLogOdds { feature, log_odds } in &self.0 {
-            let FeatureSpec { name, levels } = &features[*feature];
-            let fits = levels.as_ref().is_some_and(|levels| levels.len() == log_odds.len());
+            let levels = features.get(*feature).and_then(|spec| spec.levels.as_ref());
+            let fits = levels.is_some_and(|levels| levels.len() == log_odds.len());
             if !fits || log_odds.iter().any(|value| value.abs() > MAX_NUMBER) {
-                return Err(invalid(format!("the log-odds of the levels of {name:?} do not fit")));
+                return Err(invalid(format!("the log-odds of the levels of feature {feature} do not fit")));
             }
         }
-        Ok(())
+        match self.specs(features).iter().find(|spec| spec.has_many_levels()) {
+            Some(spec) => Err(invalid(format!("the category {:?} of many levels has no log-odds", spec.name))),
+            None => Ok(()),
+        }
     }
 }
 
