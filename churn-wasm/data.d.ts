@@ -300,6 +300,10 @@ export interface LearnConfig {
   min_child_weight?: number | null;
   /** Boosting: added to the curvature of every leaf, 0 or more. */
   leaf_l2?: number | null;
+  /** Boosting: the share of the rows that each tree is grown on, above 0 and at most 1, default 1. */
+  row_sample?: number;
+  /** Boosting: the share of the features that each tree may split by, above 0 and at most 1, default 0.7. */
+  column_sample?: number;
   /** Random forest: features drawn at a split; null for the square root of their number. */
   features_per_split?: number | null;
   /** Training rows stored in the document, without ids, as the background for explanations, 0 to 10000. */

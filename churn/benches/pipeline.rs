@@ -44,6 +44,7 @@ fn recipe(model: ModelKind) -> TrainConfig {
         rounds: Some(100),
         max_depth: Some(if model == ModelKind::GradientBoosting { 5 } else { 10 }),
         leaf_l2: Some(1.0),
+        column_sample: 1.0,
         ..LearnConfig::default()
     };
     TrainConfig { learning, ..TrainConfig::default() }

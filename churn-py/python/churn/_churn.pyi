@@ -191,6 +191,8 @@ class _Learning(TypedDict, total=False):
     max_depth: int | None
     min_child_weight: float | None
     leaf_l2: float | None
+    row_sample: float
+    column_sample: float
     features_per_split: int | None
 
 class _ModelLearning(_Learning, total=False):

@@ -162,6 +162,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     min_child_weight : float, optional
     leaf_l2 : float, optional
         Boosting.
+    row_sample : float, default 1.0
+        Boosting: the share of the rows that each tree is grown on.
+    column_sample : float, default 0.7
+        Boosting: the share of the features that each tree may split by.
     features_per_split : int, optional
         Random forest; the square root of their number if left out.
 
@@ -195,6 +199,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_depth: int | None = None,
         min_child_weight: float | None = None,
         leaf_l2: float | None = None,
+        row_sample: float = 1.0,
+        column_sample: float = 0.7,
         features_per_split: int | None = None,
     ) -> None:
         self.model = model
@@ -208,6 +214,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_depth = max_depth
         self.min_child_weight = min_child_weight
         self.leaf_l2 = leaf_l2
+        self.row_sample = row_sample
+        self.column_sample = column_sample
         self.features_per_split = features_per_split
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ChurnClassifier:

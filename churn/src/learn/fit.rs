@@ -5,7 +5,7 @@ use super::folds::{MANY_ROWS, folds};
 use super::levels::{NumberedRows, number_levels};
 use super::rows::{LearningRows, TrainingSet};
 use super::snapshot::LabelledRows;
-use super::trees::{Binned, Booster, CustomerIndex, ForestParameters, Growth, bin, fit_forest};
+use super::trees::{Binned, Booster, CustomerIndex, ForestParameters, Growth, Sampling, bin, fit_forest};
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::metrics::log_loss_of;
 use crate::model::calibration::{Calibration, CalibrationKind};
@@ -286,7 +286,8 @@ impl FitTask<'_> {
         }
         let Boosted { rounds, scores, mut config, .. } = best;
         config.rounds = Some(rounds);
-        let mut booster = Booster::new(self.all, self.boosting_growth(&config), config.learning_rate);
+        let mut booster =
+            Booster::new(self.all, self.boosting_growth(&config), sampling(&config), config.learning_rate);
         for round in 0..rounds {
             step(self.observer, "fit", round, rounds)?;
             booster.round();
@@ -297,7 +298,7 @@ impl FitTask<'_> {
     /// Boosts all folds at the same time. If the number of rounds is not given, boosting stops when the total log-loss of the
     /// held-out rows has not improved for some rounds, and the best round is chosen. Without folds nothing is computed.
     fn boost_folds(&self, config: LearnConfig) -> Result<Boosted> {
-        let start = |set| Booster::new(set, self.boosting_growth(&config), config.learning_rate);
+        let start = |set| Booster::new(set, self.boosting_growth(&config), sampling(&config), config.learning_rate);
         let mut boosters: Vec<Booster<'_>> = Vec::new();
         for fold in &self.folds {
             check_cancelled(self.observer, "cross-fit")?;
@@ -337,6 +338,10 @@ impl FitTask<'_> {
         }
         Ok(Boosted { loss: best_loss, rounds: best_rounds, scores: best_scores, config })
     }
+}
+
+fn sampling(config: &LearnConfig) -> Sampling {
+    Sampling { rows: config.row_sample, columns: config.column_sample, seed: config.seed }
 }
 
 /// The result of boosting the folds by one recipe.

@@ -104,6 +104,10 @@ pub struct LearnConfig {
     /// Boosting: the L2 penalty λ on leaf values, added to the curvature of every leaf, 0 or more; none for 1, or less if
     /// that is better on unseen rows.
     pub leaf_l2: Option<f64>,
+    /// Boosting: the share of the rows that each tree is grown on, drawn anew for each; above 0 and at most 1.
+    pub row_sample: f64,
+    /// Boosting: the share of the features that each tree may split by, drawn anew for each; above 0 and at most 1.
+    pub column_sample: f64,
     /// Random forest: number of features drawn at a split; none for the square root of the number of features, rounded up.
     pub features_per_split: Option<usize>,
     /// Number of training rows, drawn by the seed, that the document stores (features without ids) as the background of
@@ -118,7 +122,7 @@ pub struct LearnConfig {
 objects! {
     @default LearnConfig {
         model, seed, calibration, class_weight, thresholds, l2, trees, rounds, learning_rate, max_depth,
-        min_child_weight, leaf_l2, features_per_split, background_rows, time_budget,
+        min_child_weight, leaf_l2, row_sample, column_sample, features_per_split, background_rows, time_budget,
     }
 }
 
@@ -137,6 +141,8 @@ impl Default for LearnConfig {
             max_depth: None,
             min_child_weight: None,
             leaf_l2: None,
+            row_sample: 1.0,
+            column_sample: 0.7,
             features_per_split: None,
             background_rows: 100,
             time_budget: None,
@@ -160,6 +166,8 @@ impl LearnConfig {
         }
         number("l2", self.l2, 0.0, 1e12, "a number above 0")?;
         number("learning_rate", self.learning_rate, 0.0, 1.0, "a number above 0 and at most 1")?;
+        number("row_sample", self.row_sample, 0.0, 1.0, "a number above 0 and at most 1")?;
+        number("column_sample", self.column_sample, 0.0, 1.0, "a number above 0 and at most 1")?;
         number("leaf_l2", self.leaf_l2.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
         number("min_child_weight", self.min_child_weight.unwrap_or(1.0), -f64::MIN_POSITIVE, 1e12, "0 or more")?;
         number(

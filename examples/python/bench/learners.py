@@ -128,7 +128,8 @@ def ours(model, **settings):
         from churn.sklearn import ChurnClassifier
 
         classifier = ChurnClassifier(
-            model, calibration="none", l2=1.0, trees=100, rounds=100, learning_rate=0.1, leaf_l2=1.0, **settings)
+            model, calibration="none", l2=1.0, trees=100, rounds=100, learning_rate=0.1, leaf_l2=1.0, column_sample=1.0,
+            **settings)
         return lambda: classifier.fit(x, y), lambda model, rows: model.predict_proba(rows)[:, 1]
 
     return plan

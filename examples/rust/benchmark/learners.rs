@@ -18,6 +18,7 @@ pub(crate) fn settings(model: ModelKind) -> LearnConfig {
         learning_rate: 0.1,
         max_depth: Some(if boosting { 5 } else { 10 }),
         leaf_l2: Some(1.0),
+        column_sample: 1.0,
         // Rows; as a curvature, which the peers bound by 1, a row counts at most a quarter.
         min_child_weight: Some(if boosting { 1.0 } else { 4.0 }),
         l2: 1.0,

@@ -7,11 +7,56 @@ use super::growth::Growth;
 use crate::learn::rows::TrainingSet;
 use crate::model::tree::Tree;
 use crate::parallel;
+use crate::random::{Random, mix};
+
+/// The parts of the data that each tree is grown on, drawn anew for each (Friedman, "Stochastic gradient boosting", 2002).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sampling {
+    /// The share of the rows, above 0 and at most 1.
+    pub(crate) rows: f64,
+    /// The share of the features, above 0 and at most 1; at least one feature is drawn.
+    pub(crate) columns: f64,
+    pub(crate) seed: u64,
+}
+
+impl Sampling {
+    /// For each feature, true if the tree of this round may split by it.
+    fn columns(&self, width: usize, round: usize) -> Vec<bool> {
+        let count = (self.columns * width as f64).ceil() as usize;
+        let mut order: Vec<usize> = (0..width).collect();
+        if count < width {
+            Random::new(self.seed, COLUMNS ^ round as u64).shuffle(&mut order);
+        }
+        let mut drawn = vec![false; width];
+        order[..count.min(width)].iter().for_each(|&feature| drawn[feature] = true);
+        drawn
+    }
+
+    /// Clears the gradients of the rows that are not drawn in this round; `first` is the number of the first row.
+    fn clear_rows(&self, gradients: &mut [Gradient], first: usize, round: usize) {
+        if self.rows >= 1.0 {
+            return;
+        }
+        const BITS: u32 = 53;
+        let below = (self.rows * (1u64 << BITS) as f64) as u64;
+        let key = mix(self.seed ^ ROWS_STREAM).wrapping_add(mix(round as u64));
+        for (row, gradient) in (first as u64..).zip(gradients) {
+            if mix(key ^ row) >> (u64::BITS - BITS) >= below {
+                *gradient = Gradient::default();
+            }
+        }
+    }
+}
+
+/// Streams of random numbers.
+const COLUMNS: u64 = 0xc01 << 32;
+const ROWS_STREAM: u64 = 0x205 << 32;
 
 /// The state of boosting, with the margins of all rows of the data set, including held-out ones.
 pub(crate) struct Booster<'a> {
     set: TrainingSet<'a>,
     growth: Growth,
+    sampling: Sampling,
     learning_rate: f64,
     units: Units,
     /// The weights as shares, with the sign of the outcome.
@@ -27,7 +72,7 @@ pub(crate) struct Booster<'a> {
 const ROWS: usize = 1 << 14;
 
 impl<'a> Booster<'a> {
-    pub(crate) fn new(set: TrainingSet<'a>, growth: Growth, learning_rate: f64) -> Self {
+    pub(crate) fn new(set: TrainingSet<'a>, growth: Growth, sampling: Sampling, learning_rate: f64) -> Self {
         let base = crate::model::logit(set.rate());
         let n = set.y.len();
         let heaviest = set.rows.iter().fold(f64::MIN_POSITIVE, |most, &row| set.weight(row).max(most));
@@ -41,6 +86,7 @@ impl<'a> Booster<'a> {
             trees: Vec::new(),
             set,
             growth,
+            sampling,
             learning_rate,
             base,
         }
@@ -55,12 +101,15 @@ impl<'a> Booster<'a> {
     }
 
     fn add_tree(&mut self) {
-        let Booster { weights, margins, .. } = self;
+        let round = self.trees.len();
+        let Booster { weights, margins, sampling, .. } = self;
         parallel::for_each_chunk(&mut self.gradients, ROWS, |first, out| {
             let rows = first..first + out.len();
             gradients::fill(out, &margins[rows.clone()], &weights[rows]);
+            sampling.clear_rows(out, first, round);
         });
-        let mut grown = grow(self.set.binned, &self.gradients, self.units, &self.growth, &mut self.blocks);
+        let columns = self.sampling.columns(self.set.binned.columns.len(), round);
+        let mut grown = grow(self.set.binned, &self.gradients, self.units, &self.growth, &columns, &mut self.blocks);
         for node in &mut grown.tree.nodes {
             node.value *= self.learning_rate;
         }
@@ -79,5 +128,35 @@ impl<'a> Booster<'a> {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_have_their_share_and_change_from_round_to_round() {
+        let sampling = Sampling { rows: 0.6, columns: 0.7, seed: 5 };
+        let count = |drawn: &[bool]| drawn.iter().filter(|&&drawn| drawn).count();
+        for (width, expected) in [(1, 1), (2, 2), (3, 3), (10, 7), (101, 71)] {
+            assert_eq!(count(&sampling.columns(width, 3)), expected, "{width}");
+        }
+        assert_ne!(sampling.columns(30, 0), sampling.columns(30, 1));
+        assert_eq!(count(&Sampling { columns: 1.0, ..sampling }.columns(30, 0)), 30);
+        let kept = |round: usize| -> Vec<bool> {
+            let mut gradients = vec![Gradient { g: 1, h: 1 }; 10_000];
+            // In two parts, as the threads take them.
+            let (a, b) = gradients.split_at_mut(3_000);
+            sampling.clear_rows(a, 0, round);
+            sampling.clear_rows(b, 3_000, round);
+            gradients.iter().map(|gradient| gradient.h == 1).collect()
+        };
+        // The standard deviation is √(10,000 · .6 · .4) = 49; two independent samples share 3,600 rows.
+        let (first, second) = (kept(0), kept(1));
+        let both: Vec<bool> = first.iter().zip(&second).map(|(a, b)| *a && *b).collect();
+        for (found, expected) in [(count(&first), 6_000), (count(&second), 6_000), (count(&both), 3_600)] {
+            assert!(found.abs_diff(expected) < 200, "{found}, not {expected}");
+        }
     }
 }

@@ -88,6 +88,8 @@ struct LevelGrower<'a> {
     gradients: &'a [Gradient],
     criterion: Criterion,
     max_depth: usize,
+    /// For each feature, true if the tree may split by it.
+    features: &'a [bool],
     blocks: &'a mut [RowBlock],
     tree: Tree,
     leaves: Vec<(u32, Vec<Range<usize>>)>,
@@ -98,12 +100,14 @@ const MOST_HISTOGRAMS: usize = 1 << 27;
 /// Number of rows × groups of features below which spreading blocks over the cores costs more than it saves.
 const WORTH_SHARING: usize = 1 << 15;
 
-/// Grows a tree on the training blocks. `gradients` are those of all rows of the data set.
+/// Grows a tree on the training blocks. `gradients` are those of all rows of the data set; `features` has true for each feature that
+/// the tree may split by.
 pub(crate) fn grow(
     binned: &Binned,
     gradients: &[Gradient],
     units: Units,
     growth: &Growth,
+    features: &[bool],
     blocks: &mut [RowBlock],
 ) -> GrownTree {
     for block in blocks.iter_mut() {
@@ -112,7 +116,8 @@ pub(crate) fn grow(
     let criterion = Criterion::new(growth, Outcome::LogLoss, units);
     let places = blocks.iter().map(|block| 0..block.order.len()).collect();
     let (tree, leaves) = (Tree::default(), Vec::new());
-    let mut grower = LevelGrower { binned, gradients, criterion, max_depth: growth.max_depth, blocks, tree, leaves };
+    let max_depth = growth.max_depth;
+    let mut grower = LevelGrower { binned, gradients, criterion, max_depth, features, blocks, tree, leaves };
     let mut root = Open { node: 0, total: GradientSum::default(), places, histograms: Vec::new() };
     root.histograms = grower.histograms(&[&root.places]).pop().expect("one node was asked for");
     root.total = total(&root.histograms[0]);
@@ -169,7 +174,8 @@ impl LevelGrower<'_> {
                 return None;
             }
             let mut best = BestSoFar::default();
-            for (feature, (column, histogram)) in self.binned.columns.iter().zip(histograms).enumerate() {
+            let columns = self.binned.columns.iter().zip(histograms).enumerate();
+            for (feature, (column, histogram)) in columns.filter(|&(feature, _)| self.features[feature]) {
                 self.criterion.search(feature, column, histogram, *total, &mut best);
             }
             best.into_found()
@@ -376,7 +382,7 @@ mod tests {
         for max_depth in [1, 5, 9] {
             let growth = Growth { max_depth, l2: 1.0, min_child_weight: 1.0, noise: 1.0 };
             let mut blocks = blocks(ROWS, &learned);
-            let grown = grow(&binned, &gradients, units, &growth, &mut blocks);
+            let grown = grow(&binned, &gradients, units, &growth, &[true; 10], &mut blocks);
             assert_eq!(grown.tree.depth(), max_depth);
             let criterion = Criterion::new(&growth, Outcome::LogLoss, units);
             let mut sums = std::collections::BTreeMap::new();
@@ -412,7 +418,7 @@ mod tests {
         let (x, binned, gradients, units) = data();
         let learned: Vec<u32> = (0..ROWS as u32).collect();
         let growth = Growth { max_depth: 1, l2: 1.0, min_child_weight: 1.0, noise: 1.0 };
-        let grown = grow(&binned, &gradients, units, &growth, &mut blocks(ROWS, &learned));
+        let grown = grow(&binned, &gradients, units, &growth, &[true; 10], &mut blocks(ROWS, &learned));
         let worth = |goes_left: &dyn Fn(usize) -> bool| {
             let mut sides = [(0.0, 0.0); 2];
             for (row, gradient) in gradients.iter().enumerate() {
@@ -446,7 +452,8 @@ mod tests {
         let (_, binned, _, units) = data();
         let growth = Growth { max_depth: 3, l2: 0.0, min_child_weight: 0.0, noise: 1.0 };
         let learned: Vec<u32> = (0..ROWS as u32).collect();
-        let grown = grow(&binned, &vec![Gradient::default(); ROWS], units, &growth, &mut blocks(ROWS, &learned));
+        let grown =
+            grow(&binned, &vec![Gradient::default(); ROWS], units, &growth, &[true; 10], &mut blocks(ROWS, &learned));
         assert_eq!((grown.tree.nodes.len(), grown.tree.nodes[0].value), (1, 0.0));
     }
 }

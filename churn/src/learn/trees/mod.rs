@@ -11,6 +11,6 @@ mod growth;
 mod histogram;
 
 pub(super) use bins::{Binned, bin};
-pub(super) use boosting::Booster;
+pub(super) use boosting::{Booster, Sampling};
 pub(super) use forest::{CustomerIndex, ForestParameters, fit as fit_forest};
 pub(super) use growth::Growth;
