@@ -28,7 +28,6 @@ warnings.filterwarnings("ignore")
 
 # R package, table, label, the value that counts as leaving.
 TABLES = [
-    ("modeldata", "mlc_churn", "churn", "yes"),
     ("modeldata", "attrition", "Attrition", "Yes"),
     ("modeldata", "credit_data", "Status", "bad"),
     ("modeldata", "lending_club", "Class", "bad"),
