@@ -189,10 +189,10 @@
 //! - **Amounts** are doubles within ±10^12. Their sums are exact to 2^-56 per term, in any order.
 //! - **A category that was not in the training rows** is a missing value. A column of text whose values are mostly there once is an
 //!   error: it is a name or an id.
-//! - **Of more than 255 levels**, those with at least five rows (and at least the 256 most frequent ones) have a level of their own; all other
-//!   values, in training and later, are the level `(other)`. A learner takes each level for a number: the log-odds of churn of its
-//!   customers, shrunk to those of all the more, the fewer they are. In training, the number of a row comes from the
-//!   customers of other folds, so no row tells its own outcome. Explanations and what-if questions name the levels.
+//! - **Of more than 255 values of a category**, those with at least two rows (and at least the 256 most frequent ones) have a
+//!   level of their own; all others, in training and later, are the level `(other)`. A learner takes each level for a number: the
+//!   log-odds of churn of its customers, shrunk to those of all the more, the fewer they are. In training, the number of a row
+//!   comes from the customers of other folds, so no row tells its own outcome. Explanations name the levels.
 //!
 //! # What it does not do
 //!

@@ -223,7 +223,10 @@ impl ChangeSearch<'_> {
         let spec = &self.table.specs[feature];
         let Typical { range, churn_rates, .. } = &self.model.document.typical[feature];
         if let Some(levels) = &spec.levels {
-            let seen = |&level: &usize| churn_rates[level].is_some() && row[feature] != level as f64;
+            // Nobody can be moved to "any other value".
+            let seen = |&level: &usize| {
+                churn_rates[level].is_some() && row[feature] != level as f64 && Some(level) != spec.other_level()
+            };
             return (0..levels.len()).filter(seen).map(|level| level as f64).collect();
         }
         let &Some((low, high)) = range else { return Vec::new() };

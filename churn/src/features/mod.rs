@@ -51,7 +51,7 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{History, NO_TYPE, Strings, Texts};
 use crate::objects::{names, objects};
 use crate::parallel;
-use crate::table::{MAX_COLUMNS, MAX_LEVELS, OTHER};
+use crate::table::{MAX_COLUMNS, MAX_LEVELS, OTHER, Value, level};
 use registry::View;
 pub(crate) use registry::features as computed;
 #[cfg(feature = "train")]
@@ -234,9 +234,10 @@ impl FeatureSpec {
         levels.binary_search_by(|level| level.as_str().cmp(OTHER)).ok()
     }
 
-    /// Returns true for the value of a category that a value without a level of its own has.
-    pub(crate) fn is_unknown(&self, value: f64) -> bool {
-        self.levels.is_some() && (value.is_nan() || self.other_level().is_some_and(|other| value == other as f64))
+    /// Returns true for a present value of a category that has no level of its own.
+    pub(crate) fn is_unknown(&self, value: &Value) -> bool {
+        let Some(levels) = &self.levels else { return false };
+        level(value).is_some_and(|text| levels.binary_search(&text).is_err())
     }
 }
 

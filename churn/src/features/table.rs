@@ -196,11 +196,8 @@ impl FeatureTable {
                 Some(&row) => {
                     joined.matched += 1;
                     for (j, spec) in specs.iter().enumerate() {
-                        let value = encoded[(row as usize, j)];
-                        let is_unknown =
-                            spec.is_unknown(value) && table.value(columns[j], row as usize) != Value::Missing(());
-                        joined.unknown[j] += u64::from(is_unknown);
-                        values.push(value);
+                        joined.unknown[j] += u64::from(spec.is_unknown(&table.value(columns[j], row as usize)));
+                        values.push(encoded[(row as usize, j)]);
                     }
                 }
                 None => values.extend(std::iter::repeat_n(f64::NAN, specs.len())),
@@ -241,8 +238,8 @@ impl FeatureTable {
     }
 }
 
-/// Derives the specs of a table's columns, except those to leave out. Levels are in byte order. Texts that are numbers but for blank
-/// ones are numbers, as in a CSV file: a frame has such texts where a program wrote a space for a missing number.
+/// Derives the specs of a table's columns, except those to leave out. Levels are in byte order. Texts that are numbers but for
+/// blank ones are numbers, as in a CSV file: a frame has such texts where a program wrote a space for a missing number.
 pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<FeatureSpec>> {
     use crate::table::ColumnData;
     let columns = table.columns().iter().filter(|column| !leave_out.contains(&column.name.as_str()));
@@ -261,8 +258,8 @@ pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<Featu
 
 /// The levels of a category with these values. If there are more than [`MAX_LEVELS`], rare values have no level of their own.
 fn levels_of(name: &str, mut values: Vec<&str>) -> Result<Vec<String>> {
-    /// A value of this number of rows has a level of its own.
-    const FREQUENT: usize = 5;
+    /// A value of this number of rows has a level of its own. Of a single row, training could learn nothing but that row.
+    const FREQUENT: usize = 2;
     values.sort_unstable();
     let mut counted: Vec<(&str, usize)> = values.chunk_by(|a, b| a == b).map(|rows| (rows[0], rows.len())).collect();
     if counted.len() > MAX_LEVELS {

@@ -39,7 +39,7 @@ const LEAST_OF_A_CLASS: usize = 5;
 /// Largest number of rounds if none is given.
 pub(super) const MOST_ROUNDS: usize = 1000;
 /// Number of rounds without improvement after which boosting stops.
-const PATIENCE: usize = 15;
+pub(super) const PATIENCE: usize = 15;
 /// Number of rows whose losses are summed together.
 const LOSSES: usize = 1 << 13;
 

@@ -1,14 +1,15 @@
-//! The statistics of the levels of a category: how far they differ, and the log-odds that a learner takes in the place of the levels
-//! of a category of many levels ([`LevelLogOdds`]).
+//! The statistics of the levels of a category: how far they differ, and the log-odds that a learner takes in the place of the
+//! levels of a category of many levels ([`LevelLogOdds`]).
 //!
-//! **Shrinkage.** The levels of a category differ in their log-odds with the variance τ², estimated by [`spread`]. With the churn rate p
-//! of all rows, a level of n rows of which c churned has the rate (c + m p) / (n + m), where m = noise / (τ² p (1 − p)) rows: the best
-//! linear predictor of a random effect (Robinson, "That BLUP is a good thing", 1991). A level without rows has the rate p.
+//! **Shrinkage.** The levels of a category differ in their log-odds with the variance τ², estimated by [`spread`]. With the
+//! churn rate p of all rows, a level of n rows of which c churned has the rate (c + m p) / (n + m), where m = noise / (τ² p (1
+//! − p)) rows: the best linear predictor of a random effect (Robinson, "That BLUP is a good thing", 1991). A level without rows
+//! has the rate p.
 //!
 //! Logistic regression takes smaller categories in the same way, if one coefficient a level would make too many.
 //!
-//! **No leak.** In training, the number of a row comes from the customers of the other folds, so no row tells its own outcome. p and τ are those
-//! of all rows, so that the numbers do not tell the fold either.
+//! **No leak.** In training, the number of a row comes from the customers of the other folds, so no row tells its own outcome.
+//! p and τ are those of all rows, so that the numbers do not tell the fold either.
 
 use ndarray::Array2;
 
@@ -106,7 +107,8 @@ impl Shrinkage {
         // A column without a value has no rate, and needs none.
         let rate = if total > 0.0 { churned.iter().sum::<f64>() / total } else { 0.5 };
         let spread = spread(&weights, &churned, rate, noise);
-        Shrinkage { rate, rows: noise / (spread * spread * rate * (1.0 - rate)) }
+        let information = spread * spread * rate * (1.0 - rate);
+        Shrinkage { rate, rows: if information > 0.0 { noise / information } else { f64::INFINITY } }
     }
 
     /// The log-odds of a level with this weight and churned weight.
@@ -118,8 +120,8 @@ impl Shrinkage {
     }
 }
 
-/// The standard deviation τ of the log-odds of levels with these weights and churned weights, by the moments of DerSimonian and Laird
-/// (1986); 0 if they differ by no more than by chance.
+/// The standard deviation τ of the log-odds of levels with these weights and churned weights, by the moments of DerSimonian and
+/// Laird (1986); 0 if they differ by no more than by chance.
 pub(super) fn spread(weights: &[f64], churned: &[f64], rate: f64, noise: f64) -> f64 {
     // Of each level the information about its log-odds; its deviation is the excess of churners divided by it.
     let information: Vec<f64> = weights.iter().map(|weight| weight * rate * (1.0 - rate) / noise).collect();
@@ -142,9 +144,9 @@ mod tests {
     use crate::model::sigmoid;
     use crate::random::Random;
 
-    /// Worked by hand: three levels of 100 rows each with 20, 30 and 40 churners, at the rate .3. Each has the information 100 · .21 = 21
-    /// and the excess −10, 0 and 10, so Q = 100/21 + 0 + 100/21 = 9.524; τ² = (Q − 2) / (63 − 3 · 21²/63) = 7.524 / 42. With the
-    /// noise 2, half of each information and Q: (4.762 − 2) / 21.
+    /// Worked by hand: three levels of 100 rows each with 20, 30 and 40 churners, at the rate .3. Each has the information 100
+    /// · .21 = 21 and the excess −10, 0 and 10, so Q = 100/21 + 0 + 100/21 = 9.524; τ² = (Q − 2) / (63 − 3 · 21²/63) = 7.524 /
+    /// 42. With the noise 2, half of each information and Q: (4.762 − 2) / 21.
     #[test]
     fn the_spread_of_levels_is_that_of_dersimonian_and_laird() {
         let (weights, churned) = ([100.0; 3], [20.0, 30.0, 40.0]);
@@ -155,8 +157,8 @@ mod tests {
         assert_eq!(spread(&[100.0, 0.0], &[30.0, 0.0], 0.3, 1.0), 0.0);
     }
 
-    /// The levels of the test above. With τ² = 7.524 / 42 and p (1 − p) = .21, the rate of all counts for m = 42 / 1.58 rows, so the rates
-    /// are (20 · 1.58 + 42 · .3) / (158 + 42) = 44.2 / 200, .3 and (40 · 1.58 + 42 · .3) / 200 = 75.8 / 200.
+    /// The levels of the test above. With τ² = 7.524 / 42 and p (1 − p) = .21, the rate of all counts for m = 42 / 1.58 rows,
+    /// so the rates are (20 · 1.58 + 42 · .3) / (158 + 42) = 44.2 / 200, .3 and (40 · 1.58 + 42 · .3) / 200 = 75.8 / 200.
     #[test]
     fn levels_are_shrunk_to_the_rate_of_all() {
         let mut statistics = LevelStatistics::new(4);
@@ -177,8 +179,8 @@ mod tests {
         assert_eq!(Shrinkage::of(&alike, 1.0).log_odds(alike.of(0, None)), logit(0.3));
     }
 
-    /// In 400 levels of five rows each, the numbers of training say nothing about the outcomes of a lot; the rates of the levels with the
-    /// row itself would say much.
+    /// In 400 levels of five rows each, the numbers of training say nothing about the outcomes of a lot; the rates of the
+    /// levels with the row itself would say much.
     #[test]
     fn no_row_tells_its_own_outcome() {
         let (rows, levels) = (2000, 400);

@@ -36,7 +36,7 @@ pub use subscriptions::audit_subscriptions;
 
 use background::background;
 pub(crate) use calibration::slope_of_log_odds;
-use fit::{Fitted, MOST_ROUNDS, check_enough, fit};
+use fit::{Fitted, MOST_ROUNDS, PATIENCE, check_enough, fit};
 use holdout::{EventRows, holdout};
 use judge::Judge;
 pub(crate) use rows::LearningRows;
@@ -170,7 +170,8 @@ fn train_events(input: Input<'_>, config: &TrainConfig, observer: &dyn Observer)
 /// Trains a model on a table with one row per customer. The recipe is evaluated on a stratified fifth of the customers.
 ///
 /// # Errors
-/// `missing_column`, `invalid_column` for an invalid label or weight, `too_many_values` for a column of names or ids, `too_few_rows`, `one_class`, `invalid_parameter`.
+/// `missing_column`, `invalid_column` for an invalid label or weight, `too_many_values` for a column of names or ids,
+/// `too_few_rows`, `one_class`, `invalid_parameter`.
 pub fn train_table(table: &Table, config: &TableConfig) -> Result<Model> {
     train_table_observed(table, config, &())
 }
@@ -229,7 +230,7 @@ fn build(
         evaluation.candidates = found.candidates;
     }
     let fitted = fit(&data, weights, config, observer)?;
-    if config.rounds.is_none() && fitted.config.rounds == Some(MOST_ROUNDS) {
+    if config.rounds.is_none() && fitted.config.rounds.is_some_and(|rounds| rounds + PATIENCE > MOST_ROUNDS) {
         let message = format!(
             "boosting was still improving after {MOST_ROUNDS} rounds, and stopped there: a learning_rate above {} needs fewer, and rounds sets another number",
             config.learning_rate

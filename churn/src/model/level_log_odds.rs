@@ -26,7 +26,8 @@ pub(crate) struct CategoryLogOdds {
 
 objects! { CategoryLogOdds { feature, log_odds } }
 
-/// The log-odds of the categories that a learner takes as numbers, by feature: all of many levels, and perhaps others. They belong to a learner, which was fitted on them.
+/// The log-odds of the categories that a learner takes as numbers, by feature: all of many levels, and perhaps others. They
+/// belong to a learner, which was fitted on them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct LevelLogOdds(pub(crate) Vec<CategoryLogOdds>);
 

@@ -52,7 +52,7 @@ use crate::input::{Input, Source};
 use crate::labels::LabelKind;
 use crate::scratch::with_buffer;
 use crate::segments::Thresholds;
-use crate::table::{Table, Value};
+use crate::table::Table;
 
 /// The evaluation of a model, as the JSON of the document. A build without the `train` feature does not interpret it.
 #[cfg(not(feature = "train"))]
@@ -429,7 +429,7 @@ impl Model {
         for (value, spec) in joined.iter_mut().zip(specs) {
             if let Some(given) = customer.attributes.get(&spec.name) {
                 *value = encode_value(given, spec)?;
-                if spec.is_unknown(*value) && *given != Value::Missing(()) {
+                if spec.is_unknown(given) {
                     let names = if value.is_nan() { &mut unknown } else { &mut others };
                     names.push(&spec.name);
                 }
@@ -447,11 +447,12 @@ impl Model {
     fn share_of_others(&self, spec: &FeatureSpec) -> f64 {
         let histogram = self.document.histograms.iter().find(|histogram| histogram.name == spec.name);
         let (Some(other), Some(Histogram { counts, .. })) = (spec.other_level(), histogram) else { return 0.0 };
-        counts[other] as f64 / counts.iter().sum::<u64>().max(1) as f64
+        let all: f64 = counts.iter().map(|&count| count as f64).sum();
+        counts[other] as f64 / all.max(1.0)
     }
 
     /// Returns the calibrated probability of churn of one row of features, in the order of [`Model::feature_specs`]. A missing
-    /// value is NaN; a category is the index of its level. Up to 128 features need no allocation.
+    /// value is NaN; a category is the index of its level. Up to 128 features need no allocation, unless a category has more than 255 levels.
     ///
     /// # Errors
     /// `feature_mismatch` for another number of features, or a category's value that is not the index of a level.

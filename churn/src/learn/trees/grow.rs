@@ -100,8 +100,8 @@ const MOST_HISTOGRAMS: usize = 1 << 27;
 /// Number of rows × groups of features below which spreading blocks over the cores costs more than it saves.
 const WORTH_SHARING: usize = 1 << 15;
 
-/// Grows a tree on the training blocks. `gradients` are those of all rows of the data set; `features` has true for each feature that
-/// the tree may split by.
+/// Grows a tree on the training blocks. `gradients` are those of all rows of the data set; `features` has true for each feature
+/// that the tree may split by.
 pub(crate) fn grow(
     binned: &Binned,
     gradients: &[Gradient],
