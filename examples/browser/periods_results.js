@@ -1,5 +1,6 @@
 // The results that only subscriptions have: the customers by status, what came and went by month, and how long customers stay.
-import { badRows, saveButton } from "./results.js";
+import { badRows } from "./results.js";
+import { saveButton } from "./save.js";
 import { card, h, table } from "./dom.js";
 import { ranking } from "./over_time.js";
 import { count, money, percent, plural } from "./words.js";

@@ -1,21 +1,8 @@
 // The results, section by section.
 import * as charts from "./charts.js";
-import { call } from "./client.js";
-import { band, card, download, figure, h, table } from "./dom.js";
+import { band, card, figure, h, table } from "./dom.js";
 import { belief, intervals, ranking } from "./over_time.js";
 import { count, decimal, learners, money, percent, plural } from "./words.js";
-
-/** A button that saves a file, which the worker makes. */
-export const saveButton = (what, name, words, complain) => h("button", { type: "button", class: "button", "data-save": what, onclick: async ({ target }) => {
-  target.disabled = true;
-  try {
-    download(await call("save", [what]), name);
-  } catch (error) {
-    complain(error);
-  } finally {
-    target.disabled = false;
-  }
-} }, words);
 
 const SEGMENTS = ["Low", "Medium", "High", "Critical"];
 

@@ -32,17 +32,29 @@ EXPECTED_TO_FAIL = {
         "check_sample_weight_equivalence_on_dense_data": "samples are drawn by row, whatever these weigh, as with "
         "scikit-learn's own forest"
     },
+    "gradient_boosting": {
+        "check_sample_weight_equivalence_on_dense_data": "with a sample of the features, splits of different rows can be "
+        "equally good, and which of them is taken depends on the rounding of the weights"
+    },
 }
+
+
+def expected_to_fail(estimator: ChurnClassifier) -> dict[str, str]:
+    if estimator.model == "gradient_boosting" and estimator.column_sample == 1.0:
+        return {}
+    return EXPECTED_TO_FAIL.get(estimator.model, {})
 
 
 @parametrize_with_checks(
     [
         ChurnClassifier(),
         ChurnClassifier("random_forest"),
-        ChurnClassifier("gradient_boosting"),
-        ChurnClassifier("gradient_boosting", calibration="none", rounds=50, max_depth=3, leaf_l2=1.0),
+        ChurnClassifier("gradient_boosting", column_sample=1.0),
+        ChurnClassifier(
+            "gradient_boosting", calibration="none", rounds=50, max_depth=3, leaf_l2=1.0, column_sample=1.0
+        ),
     ],
-    expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL.get(estimator.model, {}),
+    expected_failed_checks=expected_to_fail,
 )  # type: ignore[untyped-decorator]
 def test_classifier_checks(estimator: Any, check: Any) -> None:
     check(estimator)

@@ -570,13 +570,13 @@ def test_categories_of_many_levels() -> None:
     churned = [row % 400 < 40 or row // 400 == 0 for row in range(4000)]
     model = churn.train_table({"shop": shops, "churned": churned}, model="logistic_regression")
     p = model.predict({"shop": ["shop 007", "shop 300", "elsewhere", "(other)", None]}).churn_probability
-    assert p[0] > 0.8
-    assert p[1] < 0.3
+    assert p[0] > 0.6
+    assert p[1] < 0.2
     assert p[2] == p[3]
     assert churn.Model.from_json(model.to_json()) == model
     explanation = model.explain({"shop": ["shop 007", "elsewhere"]})
-    assert "(other)" in explanation.levels["shop"]
     assert "shop 007" in explanation.reasons[0][0]
+    assert "(other)" in explanation.reasons[1][0]
     with pytest.raises(churn.ChurnError) as caught:
         churn.train_table({"name": [f"customer {row}" for row in range(4000)], "churned": churned})
     assert caught.value.code == "too_many_values"

@@ -228,6 +228,21 @@ fn tiny_weights_give_a_valid_document() {
     assert_eq!(Model::from_json(&model.to_json()).expect("its own document"), model);
 }
 
+/// A few levels far from all others are information, not outliers. Of 400 shops of ten customers each, all of forty leave, and of
+/// the others one in ten.
+#[test]
+fn few_levels_far_from_the_others_are_learned() {
+    let churned = |row: usize| row % 400 < 40 || row / 400 == 0;
+    let rows = (0..4000).map(|row| format!("shop {:03},{}\n", row % 400, u8::from(churned(row))));
+    let csv = rows.fold("shop,churned\n".to_owned(), |csv, row| csv + &row);
+    for kind in LEARNERS {
+        let predictions = fit(&csv, kind, &[]).predict_table(&table("shop\nshop 007\nshop 300\n"), None);
+        let predictions = predictions.expect("the column is there");
+        let &[bad, good] = predictions.churn_probabilities() else { panic!("two rows") };
+        assert!(bad > 0.6 && good < 0.2, "{}: {bad} and {good}", kind.name());
+    }
+}
+
 /// 1,500 areas of four customers each with strong effects. A plain mean of the outcomes of each level, shrunk by two rows and
 /// added to the true effect of the number, has an AUC of .84 on other customers; without the levels of two to four rows it had
 /// .75.

@@ -53,3 +53,26 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 async fn answer(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache"), (CONTENT_SECURITY_POLICY, POLICY)], text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The dashboard shares modules with the browser page, whose own modules it does not have. One import of a file that is not
+    /// there, and nothing of the page would run.
+    #[test]
+    fn every_module_that_is_imported_is_there() {
+        let mut imports = 0;
+        for (name, kind, text) in ASSETS {
+            if kind != SCRIPT {
+                continue;
+            }
+            for (_, rest) in text.match_indices("from \"./").map(|(at, found)| (at, &text[at + found.len()..])) {
+                let imported = rest.split('"').next().unwrap_or_default();
+                assert!(ASSETS.iter().any(|asset| asset.0 == imported), "{name} imports {imported}");
+                imports += 1;
+            }
+        }
+        assert!(imports > 20, "{imports}");
+    }
+}

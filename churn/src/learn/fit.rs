@@ -78,10 +78,11 @@ pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: 
     config.check()?;
     let given = data.weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
     match number_levels(data, &given, noise(data.groups, &given), config.model, config.seed) {
-        None => fit_numbered(data, given, config, observer),
+        None => fit_numbered(data, given, &LevelLogOdds::default(), config, observer),
         Some(NumberedRows { x, specs, log_odds }) => {
             let data = LearningRows { x: x.view(), specs: &specs, ..*data };
-            Ok(Fitted { level_log_odds: log_odds, ..fit_numbered(&data, given, config, observer)? })
+            let fitted = fit_numbered(&data, given, &log_odds, config, observer)?;
+            Ok(Fitted { level_log_odds: log_odds, ..fitted })
         }
     }
 }
@@ -90,6 +91,7 @@ pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: 
 fn fit_numbered(
     data: &LearningRows<'_>,
     given: Vec<f64>,
+    log_odds: &LevelLogOdds,
     config: &LearnConfig,
     observer: &dyn Observer,
 ) -> Result<Fitted> {
@@ -106,7 +108,15 @@ fn fit_numbered(
         _ => bin(data.x, data.specs, observer)?,
     };
     let rows: Vec<u32> = (0..data.y.len() as u32).collect();
-    let set = |rows| TrainingSet { x: data.x, specs: data.specs, binned: &binned, y: data.y, weights: &weights, rows };
+    let set = |rows| TrainingSet {
+        x: data.x,
+        specs: data.specs,
+        binned: &binned,
+        y: data.y,
+        weights: &weights,
+        log_odds,
+        rows,
+    };
     let unseen = config.calibration != CalibrationKind::None || needs_selection(config, rows.len());
     // A forest needs no folds, because the sample of each tree leaves out customers.
     let parts = match unseen && config.model != ModelKind::RandomForest {

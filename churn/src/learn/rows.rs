@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 
 use super::trees::Binned;
 use crate::features::FeatureSpec;
+use crate::model::level_log_odds::LevelLogOdds;
 
 /// Training rows with their customers, ages and weights.
 #[derive(Clone, Copy)]
@@ -28,6 +29,8 @@ pub(crate) struct TrainingSet<'a> {
     pub(crate) binned: &'a Binned,
     pub(crate) y: &'a [bool],
     pub(crate) weights: &'a [f64],
+    /// The features that are log-odds of levels. They have no outliers: a level far from all others is information.
+    pub(crate) log_odds: &'a LevelLogOdds,
     pub(crate) rows: &'a [u32],
 }
 

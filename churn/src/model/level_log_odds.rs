@@ -46,6 +46,11 @@ impl LevelLogOdds {
         self.0.is_empty()
     }
 
+    /// Returns true if the learner takes this feature as log-odds.
+    pub(crate) fn has(&self, feature: usize) -> bool {
+        self.0.iter().any(|category| category.feature == feature)
+    }
+
     /// Rows of features, stored one after the other, as the learner takes them.
     pub(crate) fn rows<'a>(&self, rows: &'a [f64], width: usize) -> Cow<'a, [f64]> {
         if self.is_empty() {

@@ -81,7 +81,10 @@ pub(crate) fn summaries(set: &TrainingSet<'_>, x: &[f64]) -> Vec<Summary> {
     parallel::map_mut(&mut totals, |feature, part| {
         let mut fence = Fence::NONE;
         if set.specs[feature].levels.is_none() && part.present > 0 {
-            fence = Fence::of(sample(set, x, feature, MOST_FENCED)).within(part.least, part.most);
+            if !set.log_odds.has(feature) {
+                fence = Fence::of(sample(set, x, feature, MOST_FENCED));
+            }
+            fence = fence.within(part.least, part.most);
             if fence.low > part.least || fence.high < part.most {
                 (part.mean, part.squares) = cut_moments(set, x, feature, fence);
             }
@@ -261,6 +264,7 @@ impl PartialSummary {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::level_log_odds::LevelLogOdds;
     use ndarray::Array2;
 
     use super::*;
@@ -302,6 +306,7 @@ mod tests {
                 binned: &Binned::default(),
                 y: &y,
                 weights: &weights,
+                log_odds: &LevelLogOdds::default(),
                 rows: &rows,
             };
             let found = summaries(&set, x.as_slice().expect("rows"));

@@ -150,11 +150,20 @@ mod tests {
     use super::*;
     use crate::features::FeatureSpec;
     use crate::learn::trees::Binned;
+    use crate::model::level_log_odds::LevelLogOdds;
 
     fn terms_of(x: &Array2<f64>, specs: &[FeatureSpec]) -> Result<Vec<Term>> {
         let rows: Vec<u32> = (0..x.nrows() as u32).collect();
         let (y, weights) = (vec![true; x.nrows()], vec![1.0; x.nrows()]);
-        let set = TrainingSet { x: x.view(), specs, binned: &Binned::default(), y: &y, weights: &weights, rows: &rows };
+        let set = TrainingSet {
+            x: x.view(),
+            specs,
+            binned: &Binned::default(),
+            y: &y,
+            weights: &weights,
+            log_odds: &LevelLogOdds::default(),
+            rows: &rows,
+        };
         terms(&set, x.as_slice().expect("rows"))
     }
 

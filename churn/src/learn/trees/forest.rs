@@ -335,6 +335,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use crate::model::level_log_odds::LevelLogOdds;
     use ndarray::Array2;
 
     use super::*;
@@ -359,7 +360,15 @@ mod tests {
         let binned = bin(x.view(), &specs, &()).expect("nobody asks to stop");
         let (n, weights) = (y.len(), vec![1.0; y.len()]);
         let rows: Vec<u32> = (0..n as u32).collect();
-        let set = TrainingSet { x: x.view(), specs: &specs, binned: &binned, y: &y, weights: &weights, rows: &rows };
+        let set = TrainingSet {
+            x: x.view(),
+            specs: &specs,
+            binned: &binned,
+            y: &y,
+            weights: &weights,
+            log_odds: &LevelLogOdds::default(),
+            rows: &rows,
+        };
         let growth = Growth { max_depth: 6, l2: 0.0, min_child_weight: 2.0, noise: 1.0 };
         let depths = [1, 3, 6];
         let most_rows = usize::MAX;
