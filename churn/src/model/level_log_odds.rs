@@ -47,6 +47,7 @@ impl LevelLogOdds {
     }
 
     /// Returns true if the learner takes this feature as log-odds.
+    #[cfg(feature = "train")]
     pub(crate) fn has(&self, feature: usize) -> bool {
         self.0.iter().any(|category| category.feature == feature)
     }
