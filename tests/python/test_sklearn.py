@@ -33,8 +33,8 @@ EXPECTED_TO_FAIL = {
         "scikit-learn's own forest"
     },
     "gradient_boosting": {
-        "check_sample_weight_equivalence_on_dense_data": "with a sample of the features, splits of different rows can be "
-        "equally good, and which of them is taken depends on the rounding of the weights"
+        "check_sample_weight_equivalence_on_dense_data": "with a sample of the features, splits of different rows can "
+        "be equally good, and which of them is taken depends on the rounding of the weights"
     },
 }
 
