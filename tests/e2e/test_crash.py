@@ -173,9 +173,8 @@ def test_nothing_accepted_is_lost(world: World, place: str, kills: int) -> None:
     known = {row["dataset_id"] for row in datasets}
     known |= {row["model_id"] for row in models} | {row["batch_id"] for row in batches}
     known |= {row["backtest_id"] for row in backtests}
-    # A sweep that has just begun may take longer on a busy machine.
-    until = time.monotonic() + 60
-    while True:
+
+    def files_and_orphans() -> tuple[list[str], list[str]]:
         if supabase:
             files = objects(supabase)
         else:
@@ -183,10 +182,14 @@ def test_nothing_accepted_is_lost(world: World, place: str, kills: int) -> None:
             files = [str(path) for path in storage.rglob("*") if path.is_file()]
         # The markers say whose the files are.
         files = [path for path in files if os.path.basename(path) != "churn.installation"]
-        orphans = [path for path in files if not any(identity in os.path.basename(path) for identity in known)]
-        if not orphans or time.monotonic() > until:
-            break
+        return files, [path for path in files if not any(identity in os.path.basename(path) for identity in known)]
+
+    # On a busy machine an attempt that has lost its lease may still be writing. What it writes must go too.
+    end = time.monotonic() + 60
+    files, orphans = files_and_orphans()
+    while orphans and time.monotonic() < end:
         time.sleep(1)
+        files, orphans = files_and_orphans()
     assert len(files) >= len(worked.files)
     assert not orphans, orphans[:10]
     assert running["worker"].stop() == 0

@@ -80,9 +80,11 @@ impl Model {
         config.check()?;
         let specs = &self.document.features;
         for reason in customers.iter().flat_map(|(_, reasons)| reasons) {
-            let Some(levels) = &specs[position(specs, &reason.feature)?].levels else { continue };
-            let is_level = |value: f64| value.fract() == 0.0 && (0.0..levels.len() as f64).contains(&value);
-            if let Some(value) = reason.value.filter(|&value| !is_level(value)) {
+            let spec = &specs[position(specs, &reason.feature)?];
+            if spec.levels.is_none() {
+                continue;
+            }
+            if let Some(value) = reason.value.filter(|&value| !spec.has_level(value)) {
                 let name = format!("the value of {}", quote_for_message(reason.feature.as_bytes()));
                 return Err(invalid_parameter(&name, value, "the index of one of its levels"));
             }

@@ -210,8 +210,9 @@ impl FeatureConfig {
 pub struct FeatureSpec {
     /// The column name.
     pub name: String,
-    /// The levels of a categorical column, in byte order; a value is the index of its level. Of more than [`MAX_LEVELS`], the
-    /// frequent ones have a level of their own, and the level `(other)` stands for all other values. None for a numeric column.
+    /// The levels of a categorical column, in byte order; a value is the index of its level. If there are
+    /// more than [`MAX_LEVELS`], the level `(other)` stands for values that were too rare for a level of their own, and for new
+    /// ones. None for a numeric column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub levels: Option<Vec<String>>,
 }
@@ -228,9 +229,15 @@ impl FeatureSpec {
         self.levels.as_ref().is_some_and(|levels| levels.len() > MAX_LEVELS)
     }
 
+    /// Returns true if the number is the index of a level of this category.
+    pub(crate) fn has_level(&self, value: f64) -> bool {
+        let levels = self.levels.as_ref().map_or(0, Vec::len);
+        value.fract() == 0.0 && (0.0..levels as f64).contains(&value)
+    }
+
     /// Returns the level that stands for all values without a level of their own; none if there is no such level.
     pub(crate) fn other_level(&self) -> Option<usize> {
-        let levels = self.levels.as_ref().filter(|levels| levels.len() > MAX_LEVELS)?;
+        let levels = self.levels.as_ref().filter(|_| self.has_many_levels())?;
         levels.binary_search_by(|level| level.as_str().cmp(OTHER)).ok()
     }
 

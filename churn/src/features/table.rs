@@ -149,8 +149,8 @@ impl FeatureTable {
     /// ignored. True and false become 1 and 0.
     ///
     /// # Errors
-    /// `missing_column`, `too_many_values` for names and ids (most values are there once), `duplicate_column`, `invalid_column` if a
-    /// customer is in the table twice or a day cannot be read.
+    /// `missing_column`, `too_many_values` for names and ids (most values are there once), `duplicate_column`,
+    /// `invalid_column` if a customer is in the table twice or a day cannot be read.
     pub fn join(&mut self, table: &Table, customer_id: &str) -> Result<()> {
         let specs = infer_specs(table, &[customer_id, VALID_FROM])?;
         self.join_as(table, customer_id, &specs).map(|_| ())
@@ -196,8 +196,11 @@ impl FeatureTable {
                 Some(&row) => {
                     joined.matched += 1;
                     for (j, spec) in specs.iter().enumerate() {
-                        joined.unknown[j] += u64::from(spec.is_unknown(&table.value(columns[j], row as usize)));
-                        values.push(encoded[(row as usize, j)]);
+                        let value = encoded[(row as usize, j)];
+                        let in_doubt = value.is_nan() || spec.other_level().is_some_and(|other| value == other as f64);
+                        joined.unknown[j] +=
+                            u64::from(in_doubt && spec.is_unknown(&table.value(columns[j], row as usize)));
+                        values.push(value);
                     }
                 }
                 None => values.extend(std::iter::repeat_n(f64::NAN, specs.len())),
@@ -259,7 +262,7 @@ pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<Featu
 /// The levels of a category with these values. If there are more than [`MAX_LEVELS`], rare values have no level of their own.
 fn levels_of(name: &str, mut values: Vec<&str>) -> Result<Vec<String>> {
     /// A value of this number of rows has a level of its own. Of a single row, training could learn nothing but that row.
-    const FREQUENT: usize = 2;
+    const ENOUGH_ROWS: usize = 2;
     values.sort_unstable();
     let mut counted: Vec<(&str, usize)> = values.chunk_by(|a, b| a == b).map(|rows| (rows[0], rows.len())).collect();
     if counted.len() > MAX_LEVELS {
@@ -273,8 +276,8 @@ fn levels_of(name: &str, mut values: Vec<&str>) -> Result<Vec<String>> {
             return Err(Error::new(ErrorKind::TooManyValues, message));
         }
         crate::order::sort_by(&mut counted, |a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-        let frequent = counted.partition_point(|(_, rows)| *rows >= FREQUENT);
-        counted.truncate(frequent.clamp(MAX_LEVELS + 1, MOST_LEVELS - 1));
+        let enough = counted.partition_point(|(_, rows)| *rows >= ENOUGH_ROWS);
+        counted.truncate(enough.clamp(MAX_LEVELS + 1, MOST_LEVELS - 1));
         counted.push((OTHER, 0));
         crate::order::sort_by(&mut counted, |a, b| a.0.cmp(b.0));
         counted.dedup_by_key(|(value, _)| *value);

@@ -77,7 +77,7 @@ pub(crate) fn fit(
 pub(crate) fn fit_rows(data: &LearningRows<'_>, config: &LearnConfig, observer: &dyn Observer) -> Result<Fitted> {
     config.check()?;
     let given = data.weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
-    match number_levels(data, &given, noise(data.groups, &given), config.model, config.seed) {
+    match number_levels(data, &given, || noise(data.groups, &given), config.model, config.seed) {
         None => fit_numbered(data, given, &LevelLogOdds::default(), config, observer),
         Some(NumberedRows { x, specs, log_odds }) => {
             let data = LearningRows { x: x.view(), specs: &specs, ..*data };
@@ -268,17 +268,17 @@ impl FitTask<'_> {
     fn boosting(&self) -> Result<FitResult> {
         let depths = boosting_depths(self.config, self.all.rows.len());
         let penalties = boosting_penalties(self.config, self.all.rows.len());
-        let boost = |depth: usize, l2: f64| {
-            let config = LearnConfig { max_depth: Some(depth), leaf_l2: Some(l2), ..self.config.clone() };
-            self.boost_folds(config)
+        let boost = |depth: usize| {
+            let leaf_l2 = Some(penalties[0]);
+            self.boost_folds(LearnConfig { max_depth: Some(depth), leaf_l2, ..self.config.clone() })
         };
         let middle = depths.len() / 2;
-        let mut best = boost(depths[middle], penalties[0])?;
+        let mut best = boost(depths[middle])?;
         let (shallower, deeper) = (&depths[..middle], &depths[middle + 1..]);
         for direction in [shallower.iter().rev().copied().collect(), deeper.to_vec()] {
             let start = best.loss;
             for depth in direction {
-                let found = boost(depth, penalties[0])?;
+                let found = boost(depth)?;
                 if found.loss >= best.loss {
                     break;
                 }
@@ -289,7 +289,7 @@ impl FitTask<'_> {
             }
         }
         for &l2 in &penalties[1..] {
-            let found = boost(best.config.max_depth.unwrap_or(middle), l2)?;
+            let found = self.boost_folds(LearnConfig { leaf_l2: Some(l2), ..best.config.clone() })?;
             if found.loss < best.loss {
                 best = found;
             }
@@ -366,6 +366,7 @@ struct Boosted {
 /// The depths that are tried if none is given.
 const FOREST_DEPTHS: [usize; 4] = [4, 6, 8, 10];
 const BOOSTING_DEPTHS: [usize; 4] = [2, 3, 5, 8];
+/// From [`MANY_ROWS`] on, one depth, because a fit takes long.
 const DEPTH_OF_MANY_ROWS: usize = 5;
 const BOOSTING_L2: f64 = 1.0;
 const SMALL_BOOSTING_L2: f64 = 0.1;

@@ -24,7 +24,7 @@ use crate::table::MAX_LEVELS;
 pub(super) struct NumberedRows {
     pub(super) x: Array2<f64>,
     pub(super) specs: Vec<FeatureSpec>,
-    /// What a row that is not in training gets.
+    /// The log-odds of each level, for rows that are not in training.
     pub(super) log_odds: LevelLogOdds,
 }
 
@@ -39,7 +39,7 @@ const FEW_LEVELS: usize = 20;
 pub(super) fn number_levels(
     data: &LearningRows<'_>,
     weights: &[f64],
-    noise: f64,
+    noise: impl FnOnce() -> f64,
     model: ModelKind,
     seed: u64,
 ) -> Option<NumberedRows> {
@@ -50,6 +50,7 @@ pub(super) fn number_levels(
     if numbered.is_empty() {
         return None;
     }
+    let noise = noise();
     let fold_of = assign_folds(data.y, data.groups, FOLDS, seed);
     let mut x = data.x.to_owned();
     let mut log_odds = LevelLogOdds::default();
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!(Shrinkage::of(&alike, 1.0).log_odds(alike.of(0, None)), logit(0.3));
     }
 
-    /// In 400 levels of five rows each, the numbers of training say nothing about the outcomes of a lot; the rates of the
+    /// Outcomes are random. In 400 levels of five rows each, the numbers of training say nothing about them; the rates of the
     /// levels with the row itself would say much.
     #[test]
     fn no_row_tells_its_own_outcome() {
@@ -197,7 +198,8 @@ mod tests {
             evaluate(&y, &p, &EvaluationConfig::default()).expect("both classes").roc_auc
         };
         // With little noise, the levels are taken to differ, so that the numbers do.
-        let found = number_levels(&data, &weights, 0.5, ModelKind::RandomForest, 0).expect("a category of many levels");
+        let found =
+            number_levels(&data, &weights, || 0.5, ModelKind::RandomForest, 0).expect("a category of many levels");
         assert_eq!(found.specs, [FeatureSpec::numeric("area")]);
         let cross_fitted = auc(&mut found.x.column(0).iter().copied());
         let log_odds = &found.log_odds.0[0].log_odds;

@@ -53,7 +53,7 @@ use crate::input::{Input, Source};
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::model::causes::Causes;
 use crate::model::document::{self, Document};
-use crate::model::{Evaluation, Golden, Histogram, LearnConfig, Model, ModelKind, Training, Typical};
+use crate::model::{Evaluation, Golden, Histogram, LearnConfig, Model, ModelKind, Scorer, Training, Typical};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
 use crate::random::mix;
@@ -240,9 +240,10 @@ fn build(
     sort_by_severity(&mut findings);
     let warnings = findings.iter().filter(|finding| finding.severity > Severity::Note);
     let warnings = warnings.map(|finding| finding.message.clone()).collect();
-    let golden = golden_rows(&data, &fitted);
+    let scorer = fitted.scorer();
+    let golden = golden_rows(&data, &scorer);
     let segment = |p: f64| fitted.config.thresholds.band(p);
-    let segments: Vec<Segment> = probabilities(&fitted, &data.x).into_iter().map(segment).collect();
+    let segments: Vec<Segment> = scorer.probabilities(&data.x).into_iter().map(segment).collect();
     Ok(Document {
         format: document_format(),
         format_version: document::FORMAT_VERSION,
@@ -290,9 +291,8 @@ fn probabilities(fitted: &Fitted, x: &Array2<f64>) -> Vec<f64> {
 }
 
 /// A few evenly spread rows of the training data, with the model's probabilities.
-fn golden_rows(data: &LabelledRows, fitted: &Fitted) -> Vec<Golden> {
+fn golden_rows(data: &LabelledRows, scorer: &Scorer) -> Vec<Golden> {
     const ROWS: usize = 8;
-    let scorer = fitted.scorer();
     (0..ROWS)
         .map(|i| mul_div(data.y.len() - 1, i, ROWS - 1))
         .map(|row| Golden {

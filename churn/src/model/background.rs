@@ -40,10 +40,7 @@ impl Typical {
     pub(crate) fn fits(&self, spec: &FeatureSpec) -> bool {
         let (low, high) = self.range.unwrap_or((0.0, 0.0));
         let size = |value: f64| value.abs() <= MAX_NUMBER;
-        let is_value = |value: f64| match &spec.levels {
-            Some(levels) => value.fract() == 0.0 && (0.0..levels.len() as f64).contains(&value),
-            None => size(value),
-        };
+        let is_value = |value: f64| if spec.levels.is_some() { spec.has_level(value) } else { size(value) };
         self.churn_rates.len() == spec.levels.as_ref().map_or(0, Vec::len)
             && self.churn_rates.iter().flatten().all(|rate| (0.0..=1.0).contains(rate))
             && size(low)

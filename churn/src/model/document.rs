@@ -225,8 +225,7 @@ impl Document {
         }
         for (value, spec) in row.iter().zip(&self.features) {
             let Some(value) = value else { continue };
-            let is_level = |levels: &Vec<String>| value.fract() == 0.0 && (0.0..levels.len() as f64).contains(value);
-            if !spec.levels.as_ref().is_none_or(is_level) {
+            if spec.levels.is_some() && !spec.has_level(*value) {
                 return Err(invalid(format!("{what} has the level {value} of {:?}", spec.name)));
             }
         }

@@ -47,7 +47,6 @@ impl LevelLogOdds {
     }
 
     /// Returns true if the learner takes this feature as log-odds.
-    #[cfg(feature = "train")]
     pub(crate) fn has(&self, feature: usize) -> bool {
         self.0.iter().any(|category| category.feature == feature)
     }
@@ -74,11 +73,11 @@ impl LevelLogOdds {
         if self.is_empty() {
             return Cow::Borrowed(features);
         }
-        let mut features = features.to_vec();
-        for category in &self.0 {
-            features[category.feature].levels = None;
-        }
-        Cow::Owned(features)
+        let taken = |(feature, spec): (usize, &FeatureSpec)| match self.has(feature) {
+            true => FeatureSpec::numeric(&spec.name),
+            false => spec.clone(),
+        };
+        Cow::Owned(features.iter().enumerate().map(taken).collect())
     }
 
     /// Returns an error if log-odds from a document do not fit the features: each category of many levels must have them, and no
@@ -94,8 +93,8 @@ impl LevelLogOdds {
                 return Err(invalid(format!("the log-odds of the levels of feature {feature} do not fit")));
             }
         }
-        match self.specs(features).iter().find(|spec| spec.has_many_levels()) {
-            Some(spec) => Err(invalid(format!("the category {:?} of many levels has no log-odds", spec.name))),
+        match features.iter().enumerate().find(|(feature, spec)| spec.has_many_levels() && !self.has(*feature)) {
+            Some((_, spec)) => Err(invalid(format!("the category {:?} of many levels has no log-odds", spec.name))),
             None => Ok(()),
         }
     }

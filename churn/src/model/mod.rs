@@ -452,7 +452,8 @@ impl Model {
     }
 
     /// Returns the calibrated probability of churn of one row of features, in the order of [`Model::feature_specs`]. A missing
-    /// value is NaN; a category is the index of its level. Up to 128 features need no allocation, unless a category has more than 255 levels.
+    /// value is NaN; a category is the index of its level. Up to 128 features need no allocation, unless a category has more
+    /// than 255 levels.
     ///
     /// # Errors
     /// `feature_mismatch` for another number of features, or a category's value that is not the index of a level.
@@ -471,7 +472,7 @@ impl Model {
         for (&value, spec) in row.iter().zip(specs) {
             if let Some(levels) = &spec.levels
                 && !value.is_nan()
-                && !(value.fract() == 0.0 && (0.0..levels.len() as f64).contains(&value))
+                && !spec.has_level(value)
             {
                 let message = format!(
                     "the feature {:?} is {value}; expected the index of one of its {} levels, or NaN",
