@@ -278,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn a_database_in_memory_outlives_statements_that_are_dropped() {
         let store = Store::open("sqlite::memory:", 1).await.expect("opens");
-        for polls in (1..4).cycle().take(300) {
+        for polls in (1..20).cycle().take(4_000) {
             let mut statement = std::pin::pin!(store.ping());
             for _ in 0..polls {
                 if futures_util::poll!(&mut statement).is_ready() {
