@@ -323,6 +323,10 @@ export interface TrainConfig extends LabelConfig, FeatureConfig, LearnConfig {
   cutoffs?: Day[] | null;
   /** Whether to audit that no future data reaches the features, default true. */
   audit?: boolean;
+  /** `false` to train without an evaluation, in about half of the time; such a model has no report. */
+  evaluation?: boolean;
+  /** `false` to leave out the comparison with logistic regression. */
+  compare_with_logistic?: boolean;
   /** Codes of findings that may not stop training. */
   allow?: string[];
 }
@@ -362,6 +366,10 @@ export interface TableConfig extends LearnConfig {
   weight?: string | null;
   /** Columns that are not used for training. */
   leave_out?: string[];
+  /** `false` to train without an evaluation, in about half of the time; such a model has no report. */
+  evaluation?: boolean;
+  /** `false` to leave out the comparison with logistic regression. */
+  compare_with_logistic?: boolean;
 }
 
 /** A table with one row per customer: rows, or columns of one type each. A missing number is null, or NaN in a typed array. */
@@ -740,7 +748,7 @@ export interface Evaluation {
    *  cutoffs, but the intervals. Null in a document from before there were intervals. */
   over_time: OverTime | null;
   /** The measures of logistic regression with its default settings on the same rows. */
-  logistic_regression: Metrics;
+  logistic_regression: Metrics | null;
   /** The AUC of recency alone: the baseline to beat. */
   recency_auc: number | null;
   /** The curves. */

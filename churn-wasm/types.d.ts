@@ -211,8 +211,8 @@ export class Model {
   toJson(): string;
   /** The learner. */
   readonly kind: Exclude<ModelKind, "auto">;
-  /** The evaluation on rows that it had not seen. */
-  readonly evaluation: Evaluation;
+  /** The evaluation on rows that it had not seen; `null` if it was trained without one. */
+  readonly evaluation: Evaluation | null;
   /** The rows that it was trained on. */
   readonly training: Training;
   /** The settings that it was fitted with. */

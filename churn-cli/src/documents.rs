@@ -34,12 +34,8 @@ pub(crate) fn periods(path: &Path, subscriptions: &Subscriptions) -> Value {
 
 /// The model, without the curves of its evaluation.
 pub(crate) fn model(model: &Model) -> Value {
-    let evaluation = model.evaluation();
-    json!({
-        "model": model.kind().name(),
-        "definition": model.definition(),
-        "findings": model.findings(),
-        "evaluation": {
+    let evaluation = model.evaluation().map(|evaluation| {
+        json!({
             "protocol": evaluation.protocol,
             "test_cutoff": evaluation.test_cutoff,
             "train_rows": evaluation.train_rows,
@@ -51,7 +47,13 @@ pub(crate) fn model(model: &Model) -> Value {
             "segments": evaluation.segments,
             "importance": evaluation.importance,
             "candidates": evaluation.candidates,
-        },
+        })
+    });
+    json!({
+        "model": model.kind().name(),
+        "definition": model.definition(),
+        "findings": model.findings(),
+        "evaluation": evaluation,
     })
 }
 

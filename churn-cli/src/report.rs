@@ -156,7 +156,7 @@ impl ReportArgs {
         report.slipping = Some(slipping);
         let Results { campaign: config, worth, curve, .. } = results;
         report.money = Some(Money { config, worth, curve, contacts });
-        write("report.html", &|writer| Ok(writer.write_all(report.to_html().as_bytes())?))
+        write("report.html", &|writer| Ok(writer.write_all(report.to_html()?.as_bytes())?))
     }
 
     /// Word for an event: a purchase, if the log holds nothing but amounts paid.
@@ -167,7 +167,7 @@ impl ReportArgs {
 }
 
 fn pretty(model: &Model) -> String {
-    let mut text = serde_json::to_string_pretty(model.evaluation()).expect("an evaluation has string keys");
+    let mut text = serde_json::to_string_pretty(&model.evaluation()).expect("an evaluation has string keys");
     text.push('\n');
     text
 }

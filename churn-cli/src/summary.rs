@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use churn::{
-    Day, Detected, Estimate, EventUnit, Events, Finding, Found, IngestReport, Json, LabelConfig, Metrics, Model,
-    OverTime, Predictions, Protocol, Suggestion,
+    Day, Detected, Estimate, Evaluation, EventUnit, Events, Finding, Found, IngestReport, Json, LabelConfig, Metrics,
+    Model, OverTime, Predictions, Protocol, Suggestion,
 };
 
 use crate::options::{assignment, in_options};
@@ -85,8 +85,11 @@ pub(crate) fn model(model: &Model) -> String {
 
 /// [`model`] without the findings.
 pub(crate) fn judged(model: &Model) -> String {
-    let evaluation = model.evaluation();
     let mut text = format!("\nChurn: {}\n", model.definition());
+    let Some(evaluation) = model.evaluation() else {
+        text.push_str("Not evaluated.\n");
+        return text;
+    };
     let (n, learned) = (count(evaluation.metrics.n), count(evaluation.train_rows));
     match (evaluation.protocol, evaluation.test_cutoff) {
         (Protocol::OutOfTime, Some(cutoff)) => {
@@ -110,7 +113,7 @@ pub(crate) fn judged(model: &Model) -> String {
         let seconds = candidate.seconds.map_or(String::new(), |seconds| format!("{seconds:>8.1} s"));
         let _ = writeln!(text, "  {recipe:<56} {judged}{seconds}");
     }
-    text.push_str(&metrics_table(model));
+    text.push_str(&metrics_table(model, evaluation));
     text.push_str("\nMost important features (log-loss added by shuffling)\n");
     for row in evaluation.importance.iter().filter(|row| row.log_loss_increase > 0.0).take(6) {
         let _ = writeln!(text, "  {:<28} {:>8.4}", row.feature, row.log_loss_increase);
@@ -156,8 +159,7 @@ pub(crate) fn proposal(proposed: &Suggestion, labels: &LabelConfig) -> String {
     text
 }
 
-fn metrics_table(model: &Model) -> String {
-    let evaluation = model.evaluation();
+fn metrics_table(model: &Model, evaluation: &Evaluation) -> String {
     let mut text = format!(
         "\n  {:<28} {:>7} {:>7} {:>8} {:>8} {:>8} {:>8}\n",
         "", "AUC", "PR-AUC", "lift10%", "logloss", "Brier", "ECE"
@@ -170,8 +172,8 @@ fn metrics_table(model: &Model) -> String {
         );
     };
     row(model.kind().name(), &evaluation.metrics);
-    if evaluation.logistic_regression != evaluation.metrics {
-        row("logistic_regression, default", &evaluation.logistic_regression);
+    if let Some(logistic) = evaluation.logistic_regression.as_ref().filter(|other| **other != evaluation.metrics) {
+        row("logistic_regression, default", logistic);
     }
     if let Some(auc) = evaluation.recency_auc {
         let _ = writeln!(text, "  {:<28} {auc:>7.3}", "recency alone");
@@ -213,7 +215,7 @@ pub(crate) fn segments(model: &Model, predictions: &Predictions, as_of: Day) -> 
         "predicted",
         "observed"
     );
-    for (row, &customers) in model.evaluation().segments.iter().zip(&counts) {
+    for (row, &customers) in model.evaluation().map_or(&[][..], |evaluation| &evaluation.segments).iter().zip(&counts) {
         let rate = |value: Option<f64>| value.map_or("–".to_owned(), percent);
         let _ = writeln!(
             text,

@@ -130,10 +130,14 @@ impl Model {
     /// The evaluation on rows that were not used for training: `metrics` (`roc_auc`, `log_loss`, …), the same metrics of a
     /// `logistic_regression`, `recency_auc`, `curves`, `segments`, `importance`, `protocol`, and `over_time`: the same recipe at
     /// up to four recent cutoffs with the keys of :class:`Backtest`, None in a document of an older version. A dict that shows
-    /// its curves in a notebook.
+    /// its curves in a notebook. None if the model was trained with `evaluation=False`; `logistic_regression` is None with
+    /// `compare_with_logistic=False`.
     #[getter]
     fn evaluation<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let evaluation = to_python(py, self.inner.evaluation())?;
+        let evaluation = to_python(py, &self.inner.evaluation())?;
+        if evaluation.is_none() {
+            return Ok(evaluation);
+        }
         py.import("churn._display")?.call_method1("Evaluation", (evaluation,))
     }
 
@@ -688,16 +692,13 @@ impl Model {
     }
 
     fn __repr__(&self) -> String {
-        let metrics = &self.inner.evaluation().metrics;
-        let training = self.inner.training();
-        format!(
-            "<Model: {}, {} features, trained on {} rows, AUC {:.3}, log-loss {:.3}>",
-            self.kind(),
-            self.inner.feature_specs().len(),
-            training.rows,
-            metrics.roc_auc,
-            metrics.log_loss
-        )
+        let judged = match self.inner.evaluation().map(|evaluation| &evaluation.metrics) {
+            Some(metrics) => format!("AUC {:.3}, log-loss {:.3}", metrics.roc_auc, metrics.log_loss),
+            None => "not evaluated".to_owned(),
+        };
+        let features = self.inner.feature_specs().len();
+        let rows = self.inner.training().rows;
+        format!("<Model: {}, {features} features, trained on {rows} rows, {judged}>", self.kind())
     }
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

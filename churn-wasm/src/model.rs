@@ -104,7 +104,7 @@ impl Model {
     /// The evaluation on rows that were not used for training.
     #[wasm_bindgen(getter)]
     pub fn evaluation(&self) -> Result<JsValue> {
-        results(self.0.evaluation())
+        results(&self.0.evaluation())
     }
 
     /// The description of the training data.

@@ -269,7 +269,7 @@ pub fn report_on_subscriptions(
     report.reasons = Some((&features, &words));
     // There is no list if nobody was active on the earlier day.
     report.slipping = slipping.as_ref().ok();
-    Ok(report.to_html())
+    Ok(report.to_html()?)
 }
 
 #[wasm_bindgen]

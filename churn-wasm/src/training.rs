@@ -159,7 +159,7 @@ pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<Strin
     report.events = Some(events.log());
     report.predictions = Some(&predictions);
     report.reasons = Some((&features, &words));
-    Ok(report.to_html())
+    Ok(report.to_html()?)
 }
 
 /// Returns the report on a model alone.
@@ -168,5 +168,5 @@ pub fn model_report(model: &Model, options: &JsValue) -> Result<String> {
     let ReportOptions { title, source, .. } = ReportOptions::new(options)?;
     let mut report = Report::new(&title, &model.0);
     report.source = source.as_deref();
-    Ok(report.to_html())
+    Ok(report.to_html()?)
 }

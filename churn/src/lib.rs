@@ -28,7 +28,7 @@
 //!
 //! // Train on several snapshots, judged out of time, calibrated, audited.
 //! let model = train(&events, &TrainConfig::default())?;
-//! let evaluation = model.evaluation();
+//! let evaluation = model.evaluation().expect("nobody turned it off");
 //! println!("AUC {:.3}, recency alone {:.3}", evaluation.metrics.roc_auc, evaluation.recency_auc.unwrap());
 //!
 //! // Score today's customers, and keep the model as one JSON document.
@@ -156,9 +156,14 @@
 //!   twelve would make more than half a million rows, but at least three.
 //! - **Calibration** is fitted on scores of customers that a learner was not trained on. For a forest they are the customers
 //!   left out of each tree's sample, which is drawn by customer. For the other learners they come from five folds, or from one
-//!   fold if there are many rows (50,000; logistic regression: 20,000). Boosting's rounds, depth and leaf penalty and the forest's depth are chosen on the same scores,
-//!   unless they are set. The weight of a cutoff is twice the weight of the cutoff two before it. The curve is isotonic from
-//!   1,000 customers of either outcome on; rows of the same customer at several cutoffs count once.
+//!   fold if there are 20,000 rows or more. Boosting's rounds, depth and leaf penalty and the forest's depth are chosen on the
+//!   same scores, unless they are set. The weight of a cutoff is twice the weight of the cutoff two before it. The curve is
+//!   Platt's. With 1,000 customers of either outcome or more, it is the isotonic one if that has the lower log-loss on other
+//!   customers by more than the standard error; rows of the same customer at several cutoffs count once.
+//! - **Many rows.** If the evaluation was fitted on 20,000 rows or more, logistic regression and boosting are fitted once more
+//!   on all rows with the settings that the evaluation found. They are calibrated on its scores: those of the fold, and those of
+//!   the test rows. Boosting's depth and leaf penalty are then chosen with three times the learning rate, of which a third of
+//!   the rounds suffice, on at most 200,000 rows. Logistic regression, for comparison, is fitted on about 20,000 rows.
 //! - **Outliers.** Logistic regression clips a number at ten median distances from its median, and at the range of the training
 //!   rows. The scores for Platt's curve are clipped in the same way when it is fitted. So no row outweighs the others.
 //! - **`auto`** tries the three learners, on both feature sets of a log, and then some settings of the two best. A recipe is

@@ -163,7 +163,7 @@ async function takeModel(file) {
   const ranks = ranking(model.evaluation);
   by("model-note").hidden = false;
   by("model-note").replaceChildren(
-    h("strong", {}, `${file.name} will be used.`), ` ${model.definition} Learned from ${model.customers.toLocaleString()} customers, AUC ${ranks.auc}${ranks.interval ? ` (95 % interval ${ranks.interval})` : ""}. Now choose the file with the ${model.ofPeriods ? "subscriptions" : "customers"}. `,
+    h("strong", {}, `${file.name} will be used.`), ` ${model.definition} Learned from ${model.customers.toLocaleString()} customers, ${model.evaluation ? `AUC ${ranks.auc}` : "not evaluated"}${ranks.interval ? ` (95 % interval ${ranks.interval})` : ""}. Now choose the file with the ${model.ofPeriods ? "subscriptions" : "customers"}. `,
     h("button", { type: "button", class: "button small", onclick: anew }, "Learn anew instead"));
   if (form.chosen) setup();
 }

@@ -18,7 +18,9 @@ const basis = ({ cutoffs }) => ["judged on held-out customers", "judged at one d
 const simplest = ({ recency_auc: recency }) => (recency ? `sorting by the last event alone reaches ${auc(recency.mean)}` : "a coin reaches 0.50");
 
 /** The AUC to show in one number, and the words beside it. */
-export function ranking({ metrics, recency_auc: recency, over_time: found }) {
+export function ranking(evaluation) {
+  if (!evaluation) return { auc: "–", note: "the model was trained without an evaluation" };
+  const { metrics, recency_auc: recency, over_time: found } = evaluation;
   if (!found) return { auc: decimal(metrics.roc_auc, 2), note: `AUC; recency alone ${recency === null ? "–" : decimal(recency, 2)}, a coin 0.50` };
   const range = interval(found.roc_auc, auc);
   return { auc: auc(found.roc_auc.mean), interval: range, note: `AUC, 95 % interval ${range}, ${basis(found)}; ${simplest(found)}` };

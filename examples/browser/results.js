@@ -70,6 +70,7 @@ export function cohorts({ cohorts: found, model }) {
 /** The quality of the model. */
 export function evaluation({ model }) {
   const { evaluation: found } = model;
+  if (!found) return card("How far to believe it", h("p", {}, "Nobody knows: the model was trained without an evaluation."));
   const { metrics, curves, logistic_regression: plain, recency_auc } = found;
   const alone = found.test_cutoff ? `All measures on ${found.test_cutoff} alone` : "All measures";
   const how = found.protocol === "out_of_time"
@@ -77,7 +78,7 @@ export function evaluation({ model }) {
     : `A fifth of the customers, drawn at random, was kept from the model and then asked about: ${count(found.test_rows)} of them.`;
   const row = (name, m) => [name, decimal(m.roc_auc), decimal(m.pr_auc), decimal(m.lift_10, 2), decimal(m.log_loss), decimal(m.ece)];
   const rows = [row(learners[model.kind], metrics)];
-  if (JSON.stringify(plain) !== JSON.stringify(metrics)) rows.push(row("logistic regression, as it comes", plain));
+  if (plain && JSON.stringify(plain) !== JSON.stringify(metrics)) rows.push(row("logistic regression, as it comes", plain));
   if (recency_auc !== null) rows.push(["recency alone", decimal(recency_auc), "–", "–", "–", "–"]);
   const wrong = metrics.tp + metrics.fp;
   return card("How far to believe it",
@@ -99,7 +100,7 @@ export function evaluation({ model }) {
 
 /** The risk bands with the churn rates observed in them. */
 export function segments({ model, today }) {
-  const rows = model.evaluation.segments;
+  const rows = model.evaluation?.segments;
   const share = (name) => (today.counts[name] ?? 0) / Math.max(1, today.customers);
   const stack = h("div", { class: "stack", role: "img", "aria-label": SEGMENTS.map((name) => `${name} ${percent(share(name))}`).join(", ") },
     SEGMENTS.filter((name) => share(name) > 0).map((name) => {
@@ -108,6 +109,7 @@ export function segments({ model, today }) {
       return part;
     }));
   const rate = (value) => (value === null ? "–" : percent(value));
+  if (!rows) return card("Risk bands", stack, table("Risk bands", ["Band", "Customers today", "Share"], SEGMENTS.map((name) => [band(name), count(today.counts[name] ?? 0), percent(share(name))])));
   return card("Risk bands", stack,
     table("Risk bands", ["Band", "Risk", "Customers today", "Share", "In the test", "Predicted", "Really left"],
       rows.map((row) => [band(row.segment), `${Math.round(100 * row.from)} to ${Math.round(100 * row.to)} %`, count(today.counts[row.segment] ?? 0), percent(share(row.segment)), count(row.customers), rate(row.mean_probability), rate(row.observed_rate)])),

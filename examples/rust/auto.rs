@@ -49,7 +49,7 @@ impl Outcome {
             let p = if churned { p } else { 1.0 - p };
             self.losses.push(-p.max(1e-15).ln());
         }
-        let candidates = &model.evaluation().candidates;
+        let candidates = &model.evaluation().expect("an evaluation").candidates;
         for candidate in candidates {
             let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
             eprintln!(

@@ -124,7 +124,7 @@ fn of_model(model: &Model, events: &Events, settings: &str) -> Result<Value, Box
     Ok(json!({
         "settings": serde_json::from_str::<Value>(settings)?,
         "document": model.to_json(),
-        "evaluation": model.evaluation(),
+        "evaluation": model.evaluation().expect("an evaluation"),
         "churn_probability": p,
         "risk_segment": segments,
         "one": model.predict_one(&customer, events.last_day())?,

@@ -127,7 +127,7 @@ fn subscribed(periods: &str, config: &str, usage: Option<&str>) -> std::result::
         "dunning_csv": text(&|writer| base.write_dunning(&predictions, writer))?,
         "slipping": slipping,
         "reasons": model.explain(&features)?.reasons(0),
-        "report": report.to_html(),
+        "report": report.to_html().expect("an evaluated model"),
         "movements": movements(&subscriptions, 30)?,
         "retention": curves,
         "cutoff": cutoff,

@@ -26,9 +26,9 @@ trainTable([{ churned: true, age: 3, plan: null }], { label: "churned" });
 trainTable({ churned: [true], age: new Float64Array(1) });
 const prediction: Prediction = model.predictOne({ customer_id: "A", transactions: [{ event_date: "2024-01-01" }] });
 const band: "Low" | "Medium" | "High" | "Critical" = prediction.risk_segment;
-const evaluation: Evaluation = model.evaluation;
-const auc: number | null = evaluation.recency_auc;
-const over: number | undefined = evaluation.over_time?.roc_auc.low;
+const evaluation: Evaluation | null = model.evaluation;
+const auc: number | null | undefined = evaluation?.recency_auc;
+const over: number | undefined = evaluation?.over_time?.roc_auc.low;
 const judged: Backtest = backtest(events, { model: "auto", step_days: 30, against: { short: { snapshots: 3 } }, predictions: true }, () => true);
 const risk: Float64Array | undefined = judged.predictions?.against["short"];
 const reasons: string[] = model.explain(events, { event: "purchase" }).reasons(0).map((reason) => reason.text);
@@ -58,7 +58,7 @@ const remote: Remote<Events> = await there.readCsv("a", {}, (stage) => stage !==
 const learned: Remote<Model> = await there.train(remote, { horizon_days: 30 });
 const risks: Float64Array = await (await learned.predict(remote)).churn_probability;
 const tested: Backtest = await there.backtest(remote, { most_cutoffs: 4 });
-const margin: number = (await learned.evaluation).metrics.roc_auc + risks.length;
+const margin: number = ((await learned.evaluation)?.metrics.roc_auc ?? 0) + risks.length;
 // @ts-expect-error: an object of this thread is not one of the worker
 there.train(events);
 // @ts-expect-error: a promise is no number

@@ -95,7 +95,7 @@ fn the_manifest_is_what_rust_exports() {
         "Model::predict_one" => Model::predict_one as fn(&Model, &Customer, Day) -> Result<Prediction>,
         "Customer" => size::<Customer>,
         "Prediction" => size::<Prediction>,
-        "Model::evaluation" => Model::evaluation as fn(&Model) -> &Evaluation,
+        "Model::evaluation" => Model::evaluation as fn(&Model) -> Option<&Evaluation>,
         "evaluate" => evaluate as Judge,
         "EvaluationConfig" => EvaluationConfig::default,
         "Metrics" => size::<Metrics>,

@@ -42,7 +42,7 @@ fn table_config(learning: LearnConfig) -> TableConfig {
 
 /// Asserts the properties of every list of candidates of which none failed.
 fn check(model: &Model, sets: &[Option<FeatureSet>]) {
-    let candidates = &model.evaluation().candidates;
+    let candidates = &model.evaluation().expect("an evaluation").candidates;
     let chosen = &candidates[0];
     assert_eq!(model.kind(), chosen.model);
     assert_eq!(model.parameters().time_budget, None);
@@ -84,7 +84,7 @@ fn events_are_searched_out_of_time_where_there_are_cutoffs_enough() {
                 ..TrainConfig::default()
             };
             let model = train(&events, &config).unwrap_or_else(|error| panic!("{snapshots}: {error}"));
-            let evaluation = model.evaluation();
+            let evaluation = model.evaluation().expect("an evaluation");
             assert_eq!((evaluation.protocol, evaluation.search_protocol), (protocol, Some(search)), "{snapshots}");
             check(&model, &[Some(FeatureSet::Rfm), Some(FeatureSet::Behavioral)]);
             let chosen = evaluation.candidates[0].feature_set.expect("features of events");
@@ -97,11 +97,17 @@ fn events_are_searched_out_of_time_where_there_are_cutoffs_enough() {
 #[test]
 fn a_table_is_searched_by_groups_of_customers() {
     let model = train_table(&table(400), &table_config(learning())).expect("both classes");
-    assert_eq!(model.evaluation().search_protocol, Some(SearchProtocol::Customers));
+    assert_eq!(model.evaluation().expect("an evaluation").search_protocol, Some(SearchProtocol::Customers));
     check(&model, &[None]);
-    assert!(model.evaluation().candidates.iter().all(|c| c.seconds.is_none()), "nothing is timed without a clock");
+    assert!(
+        model.evaluation().expect("an evaluation").candidates.iter().all(|c| c.seconds.is_none()),
+        "nothing is timed without a clock"
+    );
     let single = train_table(&table(400), &TableConfig::default()).expect("both classes");
-    assert!(single.evaluation().candidates.is_empty() && single.evaluation().search_protocol.is_none());
+    assert!(
+        single.evaluation().expect("an evaluation").candidates.is_empty()
+            && single.evaluation().expect("an evaluation").search_protocol.is_none()
+    );
 }
 
 /// If the log-odds are a sum, nothing beats logistic regression by more than luck, and the search does not lose to it.
@@ -109,8 +115,10 @@ fn a_table_is_searched_by_groups_of_customers() {
 fn where_the_default_is_right_it_is_kept() {
     let model = train_table(&table(2000), &table_config(learning())).expect("both classes");
     assert_eq!(model.kind(), ModelKind::LogisticRegression);
-    let evaluation = model.evaluation();
-    assert!(evaluation.metrics.log_loss < evaluation.logistic_regression.log_loss + 0.005);
+    let evaluation = model.evaluation().expect("an evaluation");
+    assert!(
+        evaluation.metrics.log_loss < evaluation.logistic_regression.as_ref().expect("a comparison").log_loss + 0.005
+    );
 }
 
 /// The search finds the same, no matter what the customers do after the last cutoff, by which the model is judged.
@@ -122,7 +130,10 @@ fn the_search_does_not_see_what_is_judged() {
     let lines = log_lines(7, 300, 600);
     let searched = |csv: &str| {
         let model = train(&read(csv), &config).unwrap_or_else(|error| panic!("{error}"));
-        (model.evaluation().candidates.clone(), model.evaluation().metrics.base_rate)
+        (
+            model.evaluation().expect("an evaluation").candidates.clone(),
+            model.evaluation().expect("an evaluation").metrics.base_rate,
+        )
     };
     let (before, base_rate) = searched(&csv_of(&lines));
     let keep = |line: &&String| {
@@ -150,7 +161,7 @@ fn a_recipe_that_cannot_be_tried_is_listed() {
     let config = TrainConfig { learning: learning(), ..TrainConfig::default() };
     let model = train(Input::from(&events).with_attributes(&joined, "id"), &config).expect("rfm can be had");
     let (judged, failed): (Vec<&Candidate>, Vec<&Candidate>) =
-        model.evaluation().candidates.iter().partition(|c| c.log_loss.is_some());
+        model.evaluation().expect("an evaluation").candidates.iter().partition(|c| c.log_loss.is_some());
     assert!(judged.iter().all(|c| c.feature_set == Some(FeatureSet::Rfm)) && judged.len() >= 3);
     assert_eq!(failed.len(), 3);
     for (i, candidate) in failed.iter().enumerate() {
@@ -158,7 +169,7 @@ fn a_recipe_that_cannot_be_tried_is_listed() {
         assert!(candidate.failure.as_ref().is_some_and(|reason| reason.contains("count_7d")), "{candidate:?}");
     }
     assert_eq!(
-        model.evaluation().candidates[judged.len()..].iter().collect::<Vec<_>>(),
+        model.evaluation().expect("an evaluation").candidates[judged.len()..].iter().collect::<Vec<_>>(),
         failed,
         "failed ones come last"
     );
@@ -204,11 +215,13 @@ fn a_time_budget_is_kept() {
         let model = train_table_observed(&table, &config, &clock).unwrap_or_else(|error| panic!("{error}"));
         (model, clock)
     };
-    let judged = |model: &Model| model.evaluation().candidates.iter().filter(|c| c.log_loss.is_some()).count();
+    let judged = |model: &Model| {
+        model.evaluation().expect("an evaluation").candidates.iter().filter(|c| c.log_loss.is_some()).count()
+    };
     let (whole, clock) = with(None);
-    let (all, most) = (whole.evaluation().candidates.len(), clock.seconds());
+    let (all, most) = (whole.evaluation().expect("an evaluation").candidates.len(), clock.seconds());
     assert_eq!(judged(&whole), all);
-    let spent: f64 = whole.evaluation().candidates.iter().filter_map(|c| c.seconds).sum();
+    let spent: f64 = whole.evaluation().expect("an evaluation").candidates.iter().filter_map(|c| c.seconds).sum();
     assert!(spent > 0.0 && spent < most, "{spent} of {most} seconds");
     let stages = clock.stages.lock().expect("no panic");
     let search = &stages["search"];
@@ -223,7 +236,8 @@ fn a_time_budget_is_kept() {
     for share in [0.25, 0.4, 0.6, 0.8] {
         let (model, clock) = with(Some(share * most));
         assert!(clock.seconds() <= share * most, "{} of {} seconds", clock.seconds(), share * most);
-        let failures = model.evaluation().candidates.iter().filter_map(|c| c.failure.as_deref());
+        let failures =
+            model.evaluation().expect("an evaluation").candidates.iter().filter_map(|c| c.failure.as_deref());
         assert!(failures.clone().all(|failure| failure == "not finished within the time budget"));
         counts.push((judged(&model), failures.count()));
     }

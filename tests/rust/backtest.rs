@@ -150,7 +150,7 @@ fn training_is_judged_by_the_backtest() {
         let settings = format!(r#""horizon_days": 45, "model": "{model}", "trees": 10, "seed": 7"#);
         let trained = TrainConfig::from_json(&format!("{{{settings}, \"snapshots\": 5}}")).expect("known settings");
         let model = train(&events, &trained).expect("enough customers");
-        let evaluation = model.evaluation();
+        let evaluation = model.evaluation().expect("an evaluation");
         let over_time = evaluation.over_time.as_ref().expect("a new model has it");
         let found = run(&events, &format!("{{{settings}, \"snapshots\": 4, \"most_cutoffs\": 1}}")).over_time;
         let (row, last) = (&found.cutoffs[0], over_time.cutoffs.last().expect("four"));
@@ -189,7 +189,7 @@ fn each_model_has_the_event_types_of_its_own_rows() {
         let alone =
             TrainConfig::from_json(&format!(r#"{{{settings}, "cutoffs": [{}]}}"#, days.join(","))).expect("known");
         let model = train(&events, &alone).expect("enough customers");
-        assert_eq!(row.log_loss, model.evaluation().metrics.log_loss, "{}", row.cutoff);
+        assert_eq!(row.log_loss, model.evaluation().expect("an evaluation").metrics.log_loss, "{}", row.cutoff);
     }
 }
 

@@ -109,14 +109,14 @@ fn old_candidates_load() {
     value["evaluation"]["candidates"] =
         json!([{"model": "gradient_boosting", "log_loss": 0.25}, {"model": "random_forest", "log_loss": 0.5}]);
     let model = Model::from_json(&value.to_string()).expect("an old document");
-    let candidates = &model.evaluation().candidates;
+    let candidates = &model.evaluation().expect("an evaluation").candidates;
     assert_eq!(candidates.iter().map(|c| c.log_loss).collect::<Vec<_>>(), [Some(0.25), Some(0.5)]);
     assert_eq!(
         candidates.iter().map(|c| c.model).collect::<Vec<_>>(),
         [ModelKind::GradientBoosting, ModelKind::RandomForest]
     );
     assert!(candidates.iter().all(|c| c.feature_set.is_none() && c.settings.is_empty() && c.failure.is_none()));
-    assert_eq!(model.evaluation().search_protocol, None);
+    assert_eq!(model.evaluation().expect("an evaluation").search_protocol, None);
     assert_eq!(Model::from_json(&model.to_json()).expect("our own document"), model);
     value["evaluation"]["candidates"][0]["lucky"] = json!(true);
     assert_eq!(Model::from_json(&value.to_string()).expect_err("an unknown key").code(), "invalid_document");

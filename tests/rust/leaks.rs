@@ -28,15 +28,15 @@ fn the_inactivity_rule_carries_its_warning() {
     let model = train(&events, &config).expect("both classes");
     assert!(model.warnings().iter().any(|warning| warning == INACTIVITY_WARNING), "{:?}", model.warnings());
     // The label is a threshold on the days since the last event, and recency falls with them.
-    assert_eq!(model.evaluation().recency_auc, Some(1.0));
+    assert_eq!(model.evaluation().expect("an evaluation").recency_auc, Some(1.0));
     assert!(model.warnings().len() >= 2, "a perfect recency is worth a warning of its own: {:?}", model.warnings());
     let kept = Model::from_json(&model.to_json()).expect("our own document");
     assert_eq!(kept.warnings(), model.warnings());
 
     let honest = train(&events, &TrainConfig::default()).expect("both classes");
     assert!(honest.warnings().iter().all(|warning| warning != INACTIVITY_WARNING), "{:?}", honest.warnings());
-    assert_eq!(honest.evaluation().protocol, Protocol::OutOfTime);
-    assert!(honest.evaluation().recency_auc.is_some_and(|auc| (0.5..0.99).contains(&auc)));
+    assert_eq!(honest.evaluation().expect("an evaluation").protocol, Protocol::OutOfTime);
+    assert!(honest.evaluation().expect("an evaluation").recency_auc.is_some_and(|auc| (0.5..0.99).contains(&auc)));
 }
 
 /// Labels drawn at random, 400 customers to judge by, 200 of either kind: the standard error of the AUC is
@@ -62,9 +62,13 @@ fn labels_at_random_cannot_be_predicted() {
             ..TrainConfig::default()
         };
         let model = train(&events, &config).expect("both classes");
-        let auc = model.evaluation().metrics.roc_auc;
+        let auc = model.evaluation().expect("an evaluation").metrics.roc_auc;
         assert!((auc - 0.5).abs() < 3.0 * 0.029, "{}: {auc}", model.kind().name());
-        assert!(model.evaluation().metrics.n > 300, "{}", model.evaluation().metrics.n);
+        assert!(
+            model.evaluation().expect("an evaluation").metrics.n > 300,
+            "{}",
+            model.evaluation().expect("an evaluation").metrics.n
+        );
     }
 }
 

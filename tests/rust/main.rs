@@ -7,6 +7,7 @@ mod auto;
 mod backtest;
 mod compatibility;
 mod coverage;
+mod evaluation;
 mod explain;
 mod files;
 mod findings;

@@ -34,11 +34,11 @@ fn no_row_outweighs_all_others() {
     for model in ModelKind::LEARNERS {
         for feature_set in [FeatureSet::Rfm, FeatureSet::Behavioral] {
             let before = trained(model, feature_set, "");
-            let auc = before.evaluation().metrics.roc_auc;
+            let auc = before.evaluation().expect("an evaluation").metrics.roc_auc;
             assert!(auc > 0.7, "{model:?} {feature_set:?}: the log has something to learn, AUC {auc}");
             for (what, further) in &absurd {
                 let after = trained(model, feature_set, further);
-                let with = after.evaluation().metrics.roc_auc;
+                let with = after.evaluation().expect("an evaluation").metrics.roc_auc;
                 say(&format!("outliers: {} {feature_set:?}, {what}: AUC {auc:.3}, then {with:.3}", model.name()));
                 assert!(with > auc - 0.02, "{model:?} {feature_set:?}, {what}: AUC {auc} before and {with} after");
                 let codes: Vec<&str> = after.findings().expect("trained").iter().map(|f| f.code.as_str()).collect();

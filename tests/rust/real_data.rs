@@ -41,7 +41,7 @@ fn cdnow_model_beats_recency() {
     let options = ReadOptions { date_format: Some("%Y%m%d".to_owned()), ..ReadOptions::default() };
     let events = Events::from_csv(csv.as_bytes(), &options).expect("no bad row");
     let model = train(&events, &TrainConfig::default()).expect("both classes");
-    let evaluation = model.evaluation();
+    let evaluation = model.evaluation().expect("an evaluation");
     assert_eq!(evaluation.protocol, Protocol::OutOfTime);
     let (auc, recency) = (evaluation.metrics.roc_auc, evaluation.recency_auc.expect("a log has recency"));
     say(&format!("cdnow: AUC {auc:.4}, recency alone {recency:.4}, ECE {:.4}", evaluation.metrics.ece));
@@ -116,7 +116,7 @@ fn judge(expected: &Expected) {
             ..TableConfig::default()
         };
         let model = train_table(&table, &config).unwrap_or_else(|error| panic!("{}: {error}", expected.file));
-        let Evaluation { protocol, train_rows, test_rows, metrics, .. } = model.evaluation();
+        let Evaluation { protocol, train_rows, test_rows, metrics, .. } = model.evaluation().expect("an evaluation");
         let what = format!("{} {}", expected.file, model.kind().name());
         say(&format!("{what}: AUC {:.4}, ECE {:.4}, log-loss {:.4}", metrics.roc_auc, metrics.ece, metrics.log_loss));
         assert_eq!(*protocol, Protocol::Holdout);
@@ -174,7 +174,7 @@ fn bank() {
     let auc = |leave_out: &[&str]| {
         let leave_out = leave_out.iter().map(|&name| name.to_owned()).collect();
         let config = TableConfig { label: "Exited".to_owned(), leave_out, ..TableConfig::default() };
-        train_table(&table, &config).expect("both classes").evaluation().metrics.roc_auc
+        train_table(&table, &config).expect("both classes").evaluation().expect("an evaluation").metrics.roc_auc
     };
     let (with, without) = (auc(&["RowNumber", "CustomerId"]), auc(&["RowNumber", "CustomerId", "Surname"]));
     say(&format!("{file}: AUC {with:.4} with the surnames, {without:.4} without"));
@@ -210,7 +210,7 @@ fn a_category_without_information_costs_nothing() {
             let table = Table::from_csv(text.as_bytes(), ',').expect("a good table");
             let learning = LearnConfig { model, ..LearnConfig::default() };
             let config = TableConfig { label: "Churn".to_owned(), learning, ..TableConfig::default() };
-            train_table(&table, &config).expect("both classes").evaluation().metrics.roc_auc
+            train_table(&table, &config).expect("both classes").evaluation().expect("an evaluation").metrics.roc_auc
         };
         let (without, with) = (auc(&csv), auc(&with_category));
         say(&format!("iranian {}: AUC {without:.4}, with a random category {with:.4}", model.name()));

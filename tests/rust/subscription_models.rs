@@ -185,7 +185,7 @@ fn the_end_that_a_file_tells_does_not_reach_the_features() {
     let subscriptions = read(&csv, &options);
     let config = TrainConfig::from_json(r#"{"horizon_days": 60, "snapshots": 6}"#).expect("settings");
     let honest = train(&subscriptions, &config).expect("a model");
-    let auc = honest.evaluation().over_time.as_ref().expect("judged over time").roc_auc;
+    let auc = honest.evaluation().expect("an evaluation").over_time.as_ref().expect("judged over time").roc_auc;
     say(&format!("random ends: AUC {auc:?}"));
     assert!(auc.low <= 0.5 && 0.5 <= auc.high, "{auc:?}");
 
@@ -205,7 +205,7 @@ fn the_end_that_a_file_tells_does_not_reach_the_features() {
     ])
     .expect("a table");
     let leaky = train_table(&table, &TableConfig::default()).expect("a model");
-    let auc = leaky.evaluation().metrics.roc_auc;
+    let auc = leaky.evaluation().expect("an evaluation").metrics.roc_auc;
     say(&format!("with the end of the file: AUC {auc:.4}"));
     assert!(auc > 0.95, "{auc}");
     // They are told, too.

@@ -37,7 +37,7 @@ pub(super) fn write(out: &Path, source: &Path, data: &Data, results: &Results, f
         report.reasons = Some((features, &words));
         report.slipping = Some(slipping);
     }
-    write("report.html", &|writer| Ok(writer.write_all(report.to_html().as_bytes())?))
+    write("report.html", &|writer| Ok(writer.write_all(report.to_html()?.as_bytes())?))
 }
 
 /// Writes a CSV table.

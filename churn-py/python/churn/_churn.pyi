@@ -213,6 +213,8 @@ class _MoreBacktest(_ModelLearning, _MoreFeatures, total=False):
 
 class _MoreTraining(_MoreBacktest, total=False):
     cutoffs: Sequence[_Date] | None
+    evaluation: bool
+    compare_with_logistic: bool
 
 # What may differ between the recipes of a backtest.
 class _Recipe(_ModelLearning, total=False):
@@ -229,6 +231,8 @@ class _MoreTable(_ModelLearning, total=False):
     seed: int
     weight: str | None
     leave_out: Sequence[str]
+    evaluation: bool
+    compare_with_logistic: bool
 
 class _ClassifierSettings(_Learning, total=False):
     model: str
@@ -379,7 +383,7 @@ class _Evaluation(TypedDict):
     test_rows: int
     metrics: dict[str, float]
     over_time: _OverTime | None
-    logistic_regression: dict[str, float]
+    logistic_regression: dict[str, float] | Any  # None with compare_with_logistic=False
     recency_auc: float | None
     curves: dict[str, Any]
     segments: list[_SegmentRow]
@@ -660,7 +664,7 @@ class Model:
     @property
     def kind(self) -> _Learner: ...
     @property
-    def evaluation(self) -> _Evaluation: ...
+    def evaluation(self) -> _Evaluation | Any: ...  # None if it was trained with evaluation=False, which is rare
     @property
     def training(self) -> dict[str, Any]: ...
     @property

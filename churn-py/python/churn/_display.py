@@ -28,7 +28,9 @@ class Evaluation(dict[str, Any]):
         metrics, logistic = self["metrics"], self["logistic_regression"]
         names = ["roc_auc", "pr_auc", "log_loss", "brier", "ece", "lift_10", "precision", "recall", "f1"]
         found = self.get("over_time")
-        rows: list[tuple[str, ...]] = [(name, _number(metrics[name]), _number(logistic[name])) for name in names]
+        rows: list[tuple[str, ...]] = [(name, _number(metrics[name])) for name in names]
+        if logistic is not None:
+            rows = [(*row, _number(logistic[row[0]])) for row in rows]
         if found is not None:
             rows = [(*row, _interval(found[row[0]]) if row[0] in found else "") for row in rows]
         recency = self["recency_auc"]
@@ -38,6 +40,8 @@ class Evaluation(dict[str, Any]):
         head = f"Judged {how}: {metrics['n']} rows, {metrics['base_rate']:.1%} churned{baseline}."
         if found is not None:
             head += f" {_ranks(found)}"
+        heads = ["measure", "model", *([] if logistic is None else ["logistic regression"])]
+        heads += [] if found is None else [_basis(found)]
         curves = self["curves"]
         reliability = [(row["predicted"], row["observed"]) for row in curves["reliability"]]
         plots = "".join(
@@ -50,7 +54,7 @@ class Evaluation(dict[str, Any]):
         )
         return (
             f"<p>{escape(head)}</p><div>{plots}</div>"
-            + _table(["measure", "model", "logistic regression", *([] if found is None else [_basis(found)])], rows)
+            + _table(heads, rows)
             + _segments(self["segments"])
         )
 
@@ -125,11 +129,14 @@ def explanation(found: Explanation) -> str:
 
 def model(found: Model) -> str:
     """Say what a model is, how it was judged, and what it goes by."""
-    evaluation = Evaluation(found.evaluation)
     warnings = "".join(f"<p><strong>{escape(text)}</strong></p>" for text in found.warnings)
+    head = f"<p>{escape(repr(found))}</p><p>{escape(found.definition)}</p>{warnings}"
+    if found.evaluation is None:
+        return head
+    evaluation = Evaluation(found.evaluation)
     importance = [(row["feature"], _number(row["log_loss_increase"])) for row in evaluation["importance"][:_SHOWN]]
     return (
-        f"<p>{escape(repr(found))}</p><p>{escape(found.definition)}</p>{warnings}"
+        head
         + evaluation._repr_html_()
         + _table(["feature", "log-loss without it, beyond that with it"], importance)
     )

@@ -189,7 +189,7 @@ async fn get(
     let value = |value: serde_json::Result<Value>| value.map(Some).map_err(ApiError::internal);
     Ok(Json(ModelDetails {
         summary: row.into(),
-        evaluation: value(serde_json::to_value(model.evaluation()))?,
+        evaluation: model.evaluation().map(serde_json::to_value).transpose().map_err(ApiError::internal)?,
         training: value(serde_json::to_value(model.training()))?,
         parameters: value(serde_json::to_value(model.parameters()))?,
         warnings: model.warnings().to_vec(),

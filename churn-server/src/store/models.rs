@@ -228,11 +228,12 @@ impl Tx {
              roc_auc_over_time = $11, judged_cutoffs = $12, \
              error_code = NULL, error_message = NULL, error_line = NULL, error_findings = NULL WHERE id = $1";
         let (training, evaluation) = (model.training(), model.evaluation());
-        let over_time = evaluation.over_time.as_ref();
+        let over_time = evaluation.and_then(|evaluation| evaluation.over_time.as_ref());
         self.confirm_file(document_key).await?;
         on_tx!(self, db => sqlx::query(SQL)
             .bind(id).bind(document_key).bind(model.kind().name()).bind(training.rows as i64).bind(training.base_rate)
-            .bind(evaluation.recency_auc).bind(JsonText(&evaluation.metrics)).bind(JsonText(model.warnings()))
+            .bind(evaluation.and_then(|evaluation| evaluation.recency_auc))
+            .bind(evaluation.map(|evaluation| JsonText(&evaluation.metrics))).bind(JsonText(model.warnings()))
             .bind(Stamp::now()).bind(model.findings().map(JsonText))
             .bind(over_time.map(|found| JsonText(found.roc_auc))).bind(over_time.map(|found| found.cutoffs.len() as i64))
             .execute(db).await.map(drop))?;

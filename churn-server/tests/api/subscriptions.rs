@@ -102,7 +102,7 @@ async fn subscriptions_take_the_five_endpoints_with_the_results_of_the_library()
     let document = server.get(&org(&format!("/models/{model_id}/document"))).await;
     assert_eq!(document.text, model.to_json());
     let status = server.get(&org("/training-status")).await.json();
-    assert_eq!(status["roc_auc"], json!(model.evaluation().metrics.roc_auc));
+    assert_eq!(status["roc_auc"], json!(model.evaluation().expect("an evaluation").metrics.roc_auc));
 
     // The data set, and the same file once more: the model in use says what it is.
     for answer in [

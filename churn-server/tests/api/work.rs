@@ -221,11 +221,11 @@ async fn the_four_steps_give_what_the_library_gives() {
     assert_eq!((&started["model_type"], &started["dataset_id"]), (&json!("logistic_regression"), &json!(dataset)));
     let status = until(&server, &org("/training-status"), |status| status["status"] != "training").await;
     let model = model();
-    let metrics = &model.evaluation().metrics;
+    let metrics = &model.evaluation().expect("an evaluation").metrics;
     assert_eq!(status["status"], "completed", "{status}");
     assert_eq!(status["roc_auc"], json!(metrics.roc_auc));
     assert_eq!(status["f1_score"], json!(metrics.f1));
-    let over_time = model.evaluation().over_time.as_ref().expect("is there");
+    let over_time = model.evaluation().expect("an evaluation").over_time.as_ref().expect("is there");
     let interval = json!({"low": over_time.roc_auc.low, "high": over_time.roc_auc.high});
     assert_eq!((&status["roc_auc_interval"], &status["judged_cutoffs"]), (&interval, &json!(over_time.cutoffs.len())));
     assert_eq!(status["training_samples"], json!(model.training().rows));

@@ -341,13 +341,24 @@ pub(crate) fn fit_scales(parts: Vec<(Vec<f64>, Vec<f64>)>) -> Scales {
 
 /// The q-quantile by linear interpolation between the order statistics around q·(n − 1), which is numpy's default method.
 pub(crate) fn percentile(values: &mut [f64], q: f64) -> f64 {
-    let position = q * (values.len() - 1) as f64;
-    let below = position.floor() as usize;
-    let t = position - below as f64;
-    let (_, low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
-    let low = *low;
-    let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
-    if t < 0.5 { low + (high - low) * t } else { high - (high - low) * (1.0 - t) }
+    percentiles(values, [q])[0]
+}
+
+/// [`percentile`] for several q, which must rise.
+pub(crate) fn percentiles<const N: usize>(values: &mut [f64], q: [f64; N]) -> [f64; N] {
+    let last = (values.len() - 1) as f64;
+    // Values before this one are no greater than those after it.
+    let mut from = 0;
+    q.map(|q| {
+        let position = q * last;
+        let below = position.floor() as usize;
+        let t = position - below as f64;
+        let (_, low, above) = values[from..].select_nth_unstable_by(below - from, f64::total_cmp);
+        from = below;
+        let low = *low;
+        let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+        if t < 0.5 { low + (high - low) * t } else { high - (high - low) * (1.0 - t) }
+    })
 }
 
 /// The state of a customer after adding all events of the history.

@@ -10,7 +10,7 @@ use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Strings, parse_decimal, quoted};
 use crate::findings::Finding;
-use crate::table::{MAX_LEVELS, MAX_NUMBER, MOST_LEVELS, OTHER, Table, VALID_FROM, Value, level};
+use crate::table::{ColumnData, MAX_LEVELS, MAX_NUMBER, MOST_LEVELS, OTHER, Table, VALID_FROM, Value, level};
 
 /// The result of joining a table.
 pub(crate) struct Joined {
@@ -244,7 +244,6 @@ impl FeatureTable {
 /// Derives the specs of a table's columns, except those to leave out. Levels are in byte order. Texts that are numbers but for
 /// blank ones are numbers, as in a CSV file: a frame has such texts where a program wrote a space for a missing number.
 pub(crate) fn infer_specs(table: &Table, leave_out: &[&str]) -> Result<Vec<FeatureSpec>> {
-    use crate::table::ColumnData;
     let columns = table.columns().iter().filter(|column| !leave_out.contains(&column.name.as_str()));
     columns
         .map(|column| {
@@ -301,6 +300,12 @@ pub(crate) fn encode(table: &Table, specs: &[FeatureSpec]) -> Result<Array2<f64>
     for (j, spec) in specs.iter().enumerate() {
         table.column(&spec.name)?;
         let at = table.columns().iter().position(|column| column.name == spec.name).expect("the column is there");
+        if let (None, ColumnData::Numeric(numbers)) = (&spec.levels, &table.columns()[at].data)
+            && !numbers.iter().any(|number| number.abs() > MAX_NUMBER)
+        {
+            values.column_mut(j).iter_mut().zip(numbers).for_each(|(value, number)| *value = *number);
+            continue;
+        }
         for i in 0..table.rows() {
             values[(i, j)] = encode_value(&table.value(at, i), spec).map_err(|error| error.at_line(i as u64 + 1))?;
         }
@@ -335,7 +340,7 @@ pub(crate) fn encode_value(value: &Value, spec: &FeatureSpec) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{Column, ColumnData};
+    use crate::table::Column;
 
     /// The column TotalCharges of the Telco data, as a frame has it.
     #[test]

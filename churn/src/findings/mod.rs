@@ -136,6 +136,7 @@ findings! {
     #[cfg(feature = "subscriptions")]
     nothing_before_last_day Warning "Hardly anything starts or ends in the weeks before the given last day of subscriptions.";
     inactivity_rule Warning "The label is computed from the very events that the features are computed from.";
+    not_evaluated Warning "The model was trained without an evaluation: nobody knows how far to believe it.";
     few_attributes_matched Warning "Less than half of the customers are found in the joined table.";
     many_unknown_levels Warning "More than a tenth of the values of a joined category are ones that the model has not learned from.";
     thin_window Warning "The days that the labels are taken from hold far fewer events a day than the days before them.";

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::snapshot::LabelledRows;
-use crate::features::{FeatureSpec, percentile};
+use crate::features::{FeatureSpec, percentiles};
 use crate::model::{Histogram, LearnConfig, Typical};
 use crate::parallel;
 use crate::random::Random;
@@ -16,9 +16,10 @@ impl Typical {
     /// The typical values of every feature of a data set. `segments` are the risk segments of its rows.
     pub(crate) fn of(data: &LabelledRows, segments: &[Segment]) -> Vec<Typical> {
         parallel::map(data.specs.len(), |feature| {
-            let present =
-                || data.x.column(feature).into_iter().copied().zip(&data.y).filter(|(value, _)| !value.is_nan());
-            let by_segment = by_segment(data, feature, segments);
+            // The values of a column are far apart, so they are fetched once.
+            let column = data.x.column(feature).to_vec();
+            let present = || column.iter().copied().zip(&data.y).filter(|(value, _)| !value.is_nan());
+            let by_segment = by_segment(&column, &data.specs[feature], segments);
             let Some(levels) = &data.specs[feature].levels else {
                 let mut stayed: Vec<f64> =
                     present().filter(|(_, churned)| !**churned).map(|(value, _)| value).collect();
@@ -44,21 +45,23 @@ impl Typical {
 }
 
 /// The typical value of a feature in each risk segment; none if too few of the segment's rows have a value.
-fn by_segment(data: &LabelledRows, feature: usize, segments: &[Segment]) -> Vec<Option<f64>> {
-    let typical = |segment: Segment| {
-        let column = data.x.column(feature);
-        let rows = column.iter().zip(segments).filter(|(_, of)| **of == segment);
-        let (missing, mut values): (Vec<f64>, Vec<f64>) =
-            rows.map(|(value, _)| *value).partition(|value| value.is_nan());
-        if values.len() < LEAST_OF_A_SEGMENT.max(missing.len()) {
-            return None;
+fn by_segment(column: &[f64], spec: &FeatureSpec, segments: &[Segment]) -> Vec<Option<f64>> {
+    let mut present = Segment::ALL.map(|_| Vec::new());
+    let mut missing = Segment::ALL.map(|_| 0);
+    for (&value, &segment) in column.iter().zip(segments) {
+        match value.is_nan() {
+            true => missing[segment as usize] += 1,
+            false => present[segment as usize].push(value),
         }
-        Some(match &data.specs[feature].levels {
-            None => lower_median(&mut values),
-            Some(levels) => most_common(&values, levels.len()),
+    }
+    let typical = |(values, missing): (&mut Vec<f64>, usize)| {
+        let enough = values.len() >= LEAST_OF_A_SEGMENT.max(missing);
+        enough.then(|| match &spec.levels {
+            None => lower_median(values),
+            Some(levels) => most_common(values, levels.len()),
         })
     };
-    Segment::ALL.into_iter().map(typical).collect()
+    present.iter_mut().zip(missing).map(typical).collect()
 }
 
 /// The lower median: at least half of the values are at most this value, and at least half are this value or more. The list
@@ -83,7 +86,7 @@ impl Histogram {
         let missing = (x.nrows() - present.len()) as u64;
         let mut edges = Vec::new();
         if spec.levels.is_none() && !present.is_empty() {
-            edges = (1..10).map(|tenth| percentile(&mut present, f64::from(tenth) / 10.0)).collect();
+            edges = percentiles(&mut present, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]).to_vec();
             edges.dedup();
         }
         let mut counts = vec![0; spec.levels.as_ref().map_or(edges.len() + 1, Vec::len)];
@@ -112,14 +115,8 @@ mod tests {
     /// The typical value in the segment Low of a column, which is categorical if `levels` is given.
     fn low(values: &[f64], levels: Option<usize>) -> Option<f64> {
         let levels = levels.map(|levels| (0..levels).map(|level| format!("{level}")).collect());
-        let data = LabelledRows {
-            x: Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap(),
-            y: vec![false; values.len()],
-            groups: (0..values.len() as u32).collect(),
-            ages: vec![0; values.len()],
-            specs: vec![FeatureSpec { name: "x".to_owned(), levels }],
-        };
-        let found = by_segment(&data, 0, &vec![Segment::Low; values.len()]);
+        let spec = FeatureSpec { name: "x".to_owned(), levels };
+        let found = by_segment(values, &spec, &vec![Segment::Low; values.len()]);
         assert_eq!(found[1..], [None; 3], "nobody is in the other segments");
         found[0]
     }

@@ -154,7 +154,7 @@ impl Classifier {
         let groups: Vec<u32> = (0..rows as u32).collect();
         let ages = vec![0; rows];
         let data = LearningRows { x: x.view(), specs: &features, y, groups: &groups, ages: &ages, weights };
-        let Fitted { learner, calibration, config, .. } = fit_rows(&data, config, observer)?;
+        let Fitted { learner, calibration, config, .. } = fit_rows(&data, config, None, observer)?;
         Ok(Classifier::new(ClassifierDocument {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,

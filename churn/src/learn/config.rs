@@ -40,6 +40,11 @@ pub struct TrainConfig {
     pub cutoffs: Option<Vec<Day>>,
     /// True to audit that no event after a cutoff reaches the features (default true).
     pub audit: bool,
+    /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes about half of
+    /// the time, and nobody knows how far to believe the model: it has no report. `auto` needs it.
+    pub evaluation: bool,
+    /// True to compare the recipe with logistic regression in the evaluation (default true).
+    pub compare_with_logistic: bool,
     /// Codes of findings that must not stop training ([`finding_codes`](crate::finding_codes)).
     pub allow: Vec<String>,
 }
@@ -53,6 +58,8 @@ impl Default for TrainConfig {
             snapshots: None,
             cutoffs: None,
             audit: true,
+            evaluation: true,
+            compare_with_logistic: true,
             allow: Vec::new(),
         }
     }
@@ -76,7 +83,8 @@ impl TrainConfig {
         self.labels.check()?;
         self.features.check()?;
         check_allowed(&self.allow)?;
-        self.learning.check()
+        self.learning.check()?;
+        check_evaluation(self.evaluation, &self.learning)
     }
 
     /// The largest number of values in the training table for a log of this many customers: one value of each feature for
@@ -123,6 +131,11 @@ pub struct TableConfig {
     pub weight: Option<String>,
     /// Columns that are not used as features.
     pub leave_out: Vec<String>,
+    /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes about half of
+    /// the time, and nobody knows how far to believe the model: it has no report. `auto` needs it.
+    pub evaluation: bool,
+    /// True to compare the recipe with logistic regression in the evaluation (default true).
+    pub compare_with_logistic: bool,
     /// The settings of the learner; the default is gradient boosting.
     #[serde(flatten)]
     pub learning: LearnConfig,
@@ -135,15 +148,37 @@ impl Default for TableConfig {
             customer_id: None,
             weight: None,
             leave_out: Vec::new(),
+            evaluation: true,
+            compare_with_logistic: true,
             learning: LearnConfig { model: ModelKind::GradientBoosting, ..LearnConfig::default() },
         }
+    }
+}
+
+impl TableConfig {
+    /// Checks the settings that are invalid for any table, as training does first.
+    ///
+    /// # Errors
+    /// `invalid_parameter`, naming the setting.
+    pub fn check(&self) -> Result<()> {
+        self.learning.check()?;
+        check_evaluation(self.evaluation, &self.learning)
+    }
+}
+
+fn check_evaluation(evaluation: bool, learning: &LearnConfig) -> Result<()> {
+    match learning.model {
+        ModelKind::Auto if !evaluation => {
+            Err(invalid_parameter("evaluation", false, "true with auto, whose search is reported with the evaluation"))
+        }
+        _ => Ok(()),
     }
 }
 
 impl TrainConfig {
     /// The keys that are read from an object.
     pub(crate) fn keys() -> Vec<&'static str> {
-        let own: &[&str] = &["snapshots", "cutoffs", "audit", "allow"];
+        let own: &[&str] = &["snapshots", "cutoffs", "audit", "evaluation", "compare_with_logistic", "allow"];
         [LabelConfig::KEYS, FeatureConfig::KEYS, LearnConfig::KEYS, own].concat()
     }
 }
@@ -162,6 +197,8 @@ impl FromJson for TrainConfig {
             snapshots: object.field("snapshots")?,
             cutoffs: object.field("cutoffs")?,
             audit: object.field_or("audit", true)?,
+            evaluation: object.field_or("evaluation", true)?,
+            compare_with_logistic: object.field_or("compare_with_logistic", true)?,
             allow: object.field_or("allow", Vec::new())?,
         })
     }
@@ -169,7 +206,7 @@ impl FromJson for TrainConfig {
 
 impl FromJson for TableConfig {
     fn from_json(json: &Json) -> JsonResult<Self> {
-        let own: &[&str] = &["label", "customer_id", "weight", "leave_out"];
+        let own: &[&str] = &["label", "customer_id", "weight", "leave_out", "evaluation", "compare_with_logistic"];
         let object = Object::of(json, &[own, LearnConfig::KEYS].concat())?;
         let default = TableConfig::default();
         Ok(TableConfig {
@@ -177,6 +214,8 @@ impl FromJson for TableConfig {
             customer_id: object.field("customer_id")?,
             weight: object.field("weight")?,
             leave_out: object.field_or("leave_out", Vec::new())?,
+            evaluation: object.field_or("evaluation", true)?,
+            compare_with_logistic: object.field_or("compare_with_logistic", true)?,
             learning: LearnConfig {
                 model: object.field_or("model", default.learning.model)?,
                 ..LearnConfig::of_object(object)?

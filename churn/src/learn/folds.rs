@@ -2,16 +2,12 @@
 
 use super::rows::LearningRows;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::ModelKind;
 use crate::random::{Random, mix};
 
 pub(crate) const FOLDS: usize = 5;
 /// From this number of rows on, only one of the five folds is scored, because a fifth of the rows is enough to calibrate on
-/// and to choose settings by.
-pub(super) const MANY_ROWS: usize = 50_000;
-/// From this number of rows on, logistic regression has two folds instead of five: half of the rows determine its few coefficients
-/// nearly as well as all of them, and every row is still scored.
-const MANY_ROWS_OF_LOGISTIC: usize = 20_000;
+/// and to choose settings by; and what an evaluation has found is not found again for the final fit.
+pub(super) const MANY_ROWS: usize = 20_000;
 
 /// Assigns rows to `folds` parts of about equal size and churn rate. All rows of a customer are in the same part.
 pub(crate) fn assign_folds(y: &[bool], groups: &[u32], folds: usize, seed: u64) -> Vec<u8> {
@@ -35,17 +31,11 @@ pub(crate) fn assign_folds(y: &[bool], groups: &[u32], folds: usize, seed: u64) 
     groups.iter().map(|&g| fold_of[g as usize]).collect()
 }
 
-/// The training rows and the held-out rows of each fold that is scored.
-pub(super) fn folds(data: &LearningRows<'_>, kind: ModelKind, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
-    let rows = data.y.len();
-    let (folds, scored) = match kind {
-        ModelKind::LogisticRegression if rows >= MANY_ROWS_OF_LOGISTIC => (2, 2),
-        ModelKind::LogisticRegression => (FOLDS, FOLDS),
-        _ => (FOLDS, if rows >= MANY_ROWS { 1 } else { FOLDS }),
-    };
-    let fold_of = assign_folds(data.y, data.groups, folds, seed);
-    let split = |fold| (0..rows as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
-    let mut parts: Vec<(Vec<u32>, Vec<u32>)> = (0..folds).map(split).collect();
+/// The training rows and the held-out rows of the first `scored` of the folds.
+pub(super) fn folds(data: &LearningRows<'_>, scored: usize, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+    let fold_of = assign_folds(data.y, data.groups, FOLDS, seed);
+    let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
+    let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..scored).map(split).collect();
     for (learn, _) in &parts {
         let churned = learn.iter().filter(|&&row| data.y[row as usize]).count();
         if churned == 0 || churned == learn.len() {
@@ -53,6 +43,5 @@ pub(super) fn folds(data: &LearningRows<'_>, kind: ModelKind, seed: u64) -> Resu
             return Err(Error::new(ErrorKind::OneClass, message));
         }
     }
-    parts.truncate(scored);
     Ok(parts)
 }

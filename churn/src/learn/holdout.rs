@@ -17,6 +17,8 @@ pub(crate) struct TrainTestSplit {
     pub(crate) learn: LabelledRows,
     pub(crate) learn_weights: Option<Vec<f64>>,
     pub(crate) test: LabelledRows,
+    /// The numbers of the training rows, and then of the test rows.
+    pub(crate) numbers: Vec<usize>,
 }
 
 /// A cutoff that the recipe is judged at.
@@ -35,6 +37,7 @@ pub(crate) fn holdout(data: &LabelledRows, weights: Option<&[f64]>, seed: u64) -
         learn: data.select(&learn),
         learn_weights: weights.map(|weights| learn.iter().map(|&row| weights[row]).collect()),
         test: data.select(&test),
+        numbers: [learn, test].concat(),
     }
 }
 

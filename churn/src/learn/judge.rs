@@ -3,7 +3,8 @@
 use ndarray::{Array2, Axis};
 
 use super::backtest::{Contest, LOGISTIC, Record, RowsOfCutoff, logistic_config, recency};
-use super::fit::{Fitted, fit_rows};
+use super::fit::{Fitted, Found, check_enough, fit, fit_rows};
+use super::folds::MANY_ROWS;
 use super::holdout::{JudgedPart, holdout};
 use super::probabilities;
 use super::rows::LearningRows;
@@ -14,7 +15,7 @@ use crate::error::Result;
 use crate::features::FeatureConfig;
 use crate::findings::{Finding, Judged, of_results, of_rows};
 use crate::metrics::{EvaluationConfig, Metrics, curves, evaluate, log_loss_of};
-use crate::model::{Evaluation, Importance, LearnConfig, OverTime, Protocol};
+use crate::model::{Evaluation, Importance, LearnConfig, Learner, OverTime, Protocol};
 use crate::parallel;
 use crate::progress::{Observer, step};
 use crate::random::Random;
@@ -23,6 +24,8 @@ use crate::segments::segment_table;
 /// The settings and the context for judging a recipe.
 pub(super) struct Judge<'a> {
     pub(super) config: &'a LearnConfig,
+    /// True to compare the recipe with logistic regression.
+    pub(super) compare_with_logistic: bool,
     /// Cutoff, number of labelled customers and number of churners, oldest first; empty for a table.
     pub(super) rates: &'a [(Day, u64, u64)],
     pub(super) labels_have_time: bool,
@@ -31,8 +34,12 @@ pub(super) struct Judge<'a> {
 
 /// The result, with what the search adds still missing.
 pub(super) struct JudgedRecipe {
-    pub(super) evaluation: Evaluation,
+    /// None if the recipe was not judged.
+    pub(super) evaluation: Option<Evaluation>,
     pub(super) findings: Vec<Finding>,
+    /// What the last judged fit has found, for the rows that the judge was given; none if these are so few that the final fit
+    /// finds it better itself.
+    pub(super) found: Option<Found>,
 }
 
 /// The recipe and logistic regression, fitted on the same rows and applied to the same test rows.
@@ -41,8 +48,39 @@ struct Fits {
     /// The probabilities of logistic regression; none if it is the recipe.
     logistic: Option<Vec<f64>>,
     test: LabelledRows,
+    /// The margins of the test rows.
+    margins: Vec<f64>,
     p: Vec<f64>,
     train_rows: u64,
+}
+
+impl Found {
+    /// What a fit found that was judged on test rows; none if it was fitted on so few rows that the final fit should find it
+    /// itself, or if the final fit finds it without other fits. The scores are those of the learning rows and then those of the
+    /// test rows.
+    fn of(fitted: &Fitted, margins: Vec<f64>, rows: usize) -> Option<Found> {
+        if rows < MANY_ROWS || matches!(fitted.learner, Learner::RandomForest { .. }) {
+            return None;
+        }
+        let mut scores = fitted.unseen_scores.clone();
+        // Without folds, which neither calibration nor settings needed.
+        scores.resize(rows, f64::NAN);
+        scores.extend(margins);
+        Some(Found { config: fitted.config.clone(), scores })
+    }
+
+    /// The same of a data set of `total` rows, in which the rows have these numbers.
+    fn within(self, numbers: impl Iterator<Item = usize>, total: usize) -> Found {
+        let mut scores = vec![f64::NAN; total];
+        numbers.zip(&self.scores).for_each(|(row, score)| scores[row] = *score);
+        Found { scores, ..self }
+    }
+
+    /// The same of the rows of all cutoffs, if the first were learned from and those of the last cutoff were the test.
+    fn within_cutoffs(self, learned: usize, total: usize) -> Found {
+        let tested = self.scores.len() - learned;
+        self.within((0..learned).chain(total - tested..total), total)
+    }
 }
 
 impl Judge<'_> {
@@ -55,7 +93,7 @@ impl Judge<'_> {
         features: &FeatureConfig,
         customers: usize,
     ) -> Result<JudgedRecipe> {
-        let days: Vec<Day> = stack.days().collect();
+        let (days, total): (Vec<Day>, usize) = (stack.days().collect(), stack.rows());
         let mut record = self.record(customers);
         for (i, &JudgedPart { part, known }) in judged.iter().enumerate() {
             let fitted = stack.fit(0..known, features);
@@ -64,20 +102,21 @@ impl Judge<'_> {
             let fits = self.fits(&rows, scaled.test_rows(part))?;
             record.add(&fits.contest(Some(days[part]), &days[..known]))?;
             if i + 1 == judged.len() {
-                return self.finish(fits, &rows, Protocol::OutOfTime, Some(days[part]), record.finish()?);
+                let judged = self.finish(fits, &rows, Protocol::OutOfTime, Some(days[part]), record.finish()?)?;
+                return Ok(judged.of_cutoffs(rows.y.len(), total));
             }
         }
         unreachable!("there is a cutoff to judge at")
     }
 
     /// Judges at some cutoffs, each time by a fit on the cutoffs whose outcome was known by then. `rows(known, part)` gives the
-    /// rows of the first `known` cutoffs and those of the cutoff `part`.
+    /// rows of the first `known` cutoffs and those of the cutoff `part`; all cutoffs have `total` rows.
     #[cfg(feature = "subscriptions")]
     pub(super) fn at_cutoffs(
         &self,
         days: &[Day],
         judged: &[JudgedPart],
-        customers: usize,
+        (customers, total): (usize, usize),
         rows: impl Fn(usize, usize) -> Result<(LabelledRows, LabelledRows)>,
     ) -> Result<JudgedRecipe> {
         let mut record = self.record(customers);
@@ -86,26 +125,48 @@ impl Judge<'_> {
             let fits = self.fits(&learn.rows(), test)?;
             record.add(&fits.contest(Some(days[part]), &days[..known]))?;
             if i + 1 == judged.len() {
-                return self.finish(fits, &learn.rows(), Protocol::OutOfTime, Some(days[part]), record.finish()?);
+                let judged =
+                    self.finish(fits, &learn.rows(), Protocol::OutOfTime, Some(days[part]), record.finish()?)?;
+                return Ok(judged.of_cutoffs(learn.y.len(), total));
             }
         }
         unreachable!("there is a cutoff to judge at")
     }
 
+    /// Judges on held-out customers if it is wanted; otherwise the findings are those about the rows, and one that says so.
+    pub(super) fn held_out_if(
+        &self,
+        wanted: bool,
+        data: &LabelledRows,
+        weights: Option<&[f64]>,
+    ) -> Result<JudgedRecipe> {
+        if wanted {
+            return self.held_out(data, weights);
+        }
+        let mut findings = of_rows(&LearningRows { weights, ..data.rows() }, self.rates, None)?;
+        let message = "the model was not evaluated, so nobody knows how far to believe it: train with evaluation = true before                        anyone acts on its predictions";
+        findings.push(Finding::new("not_evaluated", message.to_owned()));
+        Ok(JudgedRecipe { evaluation: None, findings, found: None })
+    }
+
     /// Judges on a stratified fifth of the customers.
-    pub(super) fn held_out(&self, data: &LabelledRows, weights: Option<&[f64]>) -> Result<JudgedRecipe> {
+    fn held_out(&self, data: &LabelledRows, weights: Option<&[f64]>) -> Result<JudgedRecipe> {
         let split = holdout(data, weights, self.config.seed);
         let rows = LearningRows { weights: split.learn_weights.as_deref(), ..split.learn.rows() };
         let fits = self.fits(&rows, split.test)?;
         let customers = data.groups.iter().max().map_or(0, |&last| last as usize + 1);
         let mut record = self.record(customers);
         record.add(&fits.contest(None, &[]))?;
-        self.finish(fits, &rows, Protocol::Holdout, None, record.finish()?)
+        let judged = self.finish(fits, &rows, Protocol::Holdout, None, record.finish()?)?;
+        Ok(JudgedRecipe {
+            found: judged.found.map(|found| found.within(split.numbers.into_iter(), data.y.len())),
+            ..judged
+        })
     }
 
-    /// The logistic regression that the recipe is compared with; none if it is the recipe.
+    /// The logistic regression that the recipe is compared with; none if it is the recipe, or if nobody wants it.
     fn logistic(&self) -> Option<LearnConfig> {
-        Some(logistic_config(self.config)).filter(|logistic| logistic != self.config)
+        Some(logistic_config(self.config)).filter(|logistic| self.compare_with_logistic && logistic != self.config)
     }
 
     fn record(&self, customers: usize) -> Record {
@@ -114,14 +175,31 @@ impl Judge<'_> {
     }
 
     fn fits(&self, rows: &LearningRows<'_>, test: LabelledRows) -> Result<Fits> {
-        let fitted = fit_rows(rows, self.config, self.observer)?;
+        let fitted = fit_rows(rows, self.config, None, self.observer)?;
         let logistic = match self.logistic() {
-            Some(config) => Some(probabilities(&fit_rows(rows, &config, self.observer)?, &test.x)),
+            Some(config) => Some(probabilities(&self.fit_logistic(rows, &config)?, &test.x)),
             None => None,
         };
         step(self.observer, "evaluate", 0, 0)?;
-        let p = probabilities(&fitted, &test.x);
-        Ok(Fits { fitted, logistic, p, test, train_rows: rows.y.len() as u64 })
+        let scorer = fitted.scorer();
+        let margins = scorer.margins(&test.x);
+        let p = margins.iter().map(|margin| scorer.calibrated(*margin)).collect();
+        Ok(Fits { fitted, logistic, margins, p, test, train_rows: rows.y.len() as u64 })
+    }
+
+    /// Fits the logistic regression to compare with, on a sample of the customers if there are many: its few coefficients need
+    /// no more.
+    fn fit_logistic(&self, rows: &LearningRows<'_>, config: &LearnConfig) -> Result<Fitted> {
+        let sample = rows.sample(MANY_ROWS, config.seed).map(|numbers| {
+            let weights = rows.weights.map(|weights| numbers.iter().map(|&row| weights[row]).collect::<Vec<f64>>());
+            (rows.select(&numbers), weights)
+        });
+        match &sample {
+            Some((sample, weights)) if check_enough(&sample.y, "").is_ok() => {
+                fit(sample, weights.as_deref(), config, self.observer)
+            }
+            _ => fit_rows(rows, config, None, self.observer),
+        }
     }
 
     fn finish(
@@ -132,9 +210,10 @@ impl Judge<'_> {
         test_cutoff: Option<Day>,
         over_time: OverTime,
     ) -> Result<JudgedRecipe> {
-        let Fits { fitted, logistic, test, p, train_rows } = fits;
+        let Fits { fitted, logistic, test, margins, p, train_rows } = fits;
         let defaults = EvaluationConfig::default();
         let metrics = evaluate(&test.y, &p, &defaults)?;
+        let is_logistic = self.compare_with_logistic && logistic_config(self.config) == *self.config;
         let logistic_regression = logistic.map(|p| evaluate(&test.y, &p, &defaults)).transpose()?;
         // Over one cutoff, the mean is the value itself.
         let recency_auc = match over_time.cutoffs.last() {
@@ -146,7 +225,7 @@ impl Judge<'_> {
             test_cutoff,
             train_rows,
             test_rows: test.y.len() as u64,
-            logistic_regression: logistic_regression.unwrap_or_else(|| Metrics::clone(&metrics)),
+            logistic_regression: logistic_regression.or_else(|| is_logistic.then(|| Metrics::clone(&metrics))),
             metrics,
             over_time: Some(over_time),
             recency_auc,
@@ -159,7 +238,15 @@ impl Judge<'_> {
         let mut findings = of_rows(learned, self.rates, recency_auc)?;
         let labels_have_time = self.labels_have_time;
         findings.extend(of_results(&Judged { evaluation: &evaluation, y: &test.y, p: &p, labels_have_time }));
-        Ok(JudgedRecipe { evaluation, findings })
+        let found = Found::of(&fitted, margins, learned.y.len());
+        Ok(JudgedRecipe { evaluation: Some(evaluation), findings, found })
+    }
+}
+
+impl JudgedRecipe {
+    /// The same with what was found by the rows of all cutoffs.
+    fn of_cutoffs(self, learned: usize, total: usize) -> Self {
+        JudgedRecipe { found: self.found.map(|found| found.within_cutoffs(learned, total)), ..self }
     }
 }
 
@@ -213,4 +300,21 @@ fn importance(fitted: &Fitted, test: &LabelledRows, seed: u64) -> Vec<Importance
     });
     crate::order::sort_by(&mut importance, |a, b| b.log_loss_increase.total_cmp(&a.log_loss_increase));
     importance
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scores of three rows that were learned from and two of the test, of eight rows in all. NaN is written as −1.
+    #[test]
+    fn scores_are_found_at_their_rows() {
+        let found = || Found { config: LearnConfig::default(), scores: vec![1.0, 2.0, 3.0, 8.0, 9.0] };
+        let scores = |found: Found| -> Vec<f64> {
+            found.scores.into_iter().map(|score| if score.is_nan() { -1.0 } else { score }).collect()
+        };
+        let rows = [6, 0, 1, 5, 2].into_iter();
+        assert_eq!(scores(found().within(rows, 8)), [2.0, 3.0, 9.0, -1.0, -1.0, 8.0, 1.0, -1.0]);
+        assert_eq!(scores(found().within_cutoffs(3, 8)), [1.0, 2.0, 3.0, -1.0, -1.0, -1.0, 8.0, 9.0]);
+    }
 }

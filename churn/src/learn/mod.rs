@@ -36,9 +36,9 @@ pub use subscriptions::audit_subscriptions;
 
 use background::background;
 pub(crate) use calibration::slope_of_log_odds;
-use fit::{Fitted, MOST_ROUNDS, PATIENCE, check_enough, fit};
+use fit::{Fitted, MOST_ROUNDS, check_enough, fit_rows, rounds_are_used_up};
 use holdout::{EventRows, holdout};
-use judge::Judge;
+use judge::{Judge, JudgedRecipe};
 pub(crate) use rows::LearningRows;
 use search::{SearchResult, SearchRows, SearchSet, Timer, search};
 pub(crate) use snapshot::LabelledRows;
@@ -53,7 +53,7 @@ use crate::input::{Input, Source};
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::model::causes::Causes;
 use crate::model::document::{self, Document};
-use crate::model::{Evaluation, Golden, Histogram, LearnConfig, Model, ModelKind, Scorer, Training, Typical};
+use crate::model::{Golden, Histogram, LearnConfig, Model, ModelKind, Scorer, Training, Typical};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
 use crate::random::mix;
@@ -146,19 +146,19 @@ fn train_events(input: Input<'_>, config: &TrainConfig, observer: &dyn Observer)
     let rates = rows.snapshots().rates();
     let labels_have_time = config.labels.labels == LabelKind::OutcomeWindow;
     let learning = &found.as_ref().map_or(&config.learning, |found| &found.learning).clone();
-    let judge = Judge { config: learning, rates: &rates, labels_have_time, observer };
+    let compare_with_logistic = config.compare_with_logistic;
+    let judge = Judge { config: learning, compare_with_logistic, rates: &rates, labels_have_time, observer };
     let (judged, data) = match judged.is_empty() {
-        false => {
+        false if config.evaluation => {
             let judged = judge.over_time(&mut stack, &judged, &feature_config, input.events.customers())?;
             (judged, stack.into_rows(&fitted_features))
         }
-        true => {
+        _ => {
             let data = stack.into_rows(&fitted_features);
-            (judge.held_out(&data, None)?, data)
+            (judge.held_out_if(config.evaluation, &data, None)?, data)
         }
     };
-    findings.extend(judged.findings);
-    let mut document = build(data, None, judged.evaluation, findings, found, learning, observer)?;
+    let mut document = build(data, None, judged, findings, found, learning, observer)?;
     document.feature_config = Some(fitted_features);
     document.event_unit = input.events.unit();
     document.labels = config.labels.clone();
@@ -181,7 +181,7 @@ pub fn train_table(table: &Table, config: &TableConfig) -> Result<Model> {
 /// # Errors
 /// The errors of [`train_table`], and `cancelled`.
 pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn Observer) -> Result<Model> {
-    config.learning.check()?;
+    config.check()?;
     let timer = Timer::start(&config.learning, observer)?;
     let leave_out: Vec<&str> = config.leave_out.iter().chain(&config.weight).map(String::as_str).collect();
     let data = LabelledRows::from_table(table, &config.label, config.customer_id.as_deref(), &leave_out)?;
@@ -195,10 +195,10 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
         found = Some(search(&sets, &config.learning, split.learn.y.len() + data.y.len(), &timer)?);
     }
     let learning = &found.as_ref().map_or(&config.learning, |found| &found.learning).clone();
-    let judge = Judge { config: learning, rates: &[], labels_have_time: false, observer };
-    let judged = judge.held_out(&data, weights.as_deref())?;
-    let (evaluation, findings) = (judged.evaluation, judged.findings);
-    let mut document = build(data, weights.as_deref(), evaluation, findings, found, learning, observer)?;
+    let compare_with_logistic = config.compare_with_logistic;
+    let judge = Judge { config: learning, compare_with_logistic, rates: &[], labels_have_time: false, observer };
+    let judged = judge.held_out_if(config.evaluation, &data, weights.as_deref())?;
+    let mut document = build(data, weights.as_deref(), judged, Vec::new(), found, learning, observer)?;
     document.labels.labels = LabelKind::Provided;
     Ok(Model::new(document))
 }
@@ -219,18 +219,21 @@ fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
 fn build(
     data: LabelledRows,
     weights: Option<&[f64]>,
-    mut evaluation: Evaluation,
+    judged: JudgedRecipe,
     mut findings: Vec<Finding>,
-    found: Option<SearchResult>,
+    searched: Option<SearchResult>,
     config: &LearnConfig,
     observer: &dyn Observer,
 ) -> Result<Document> {
-    if let Some(found) = found {
-        evaluation.search_protocol = Some(found.protocol);
-        evaluation.candidates = found.candidates;
+    let JudgedRecipe { mut evaluation, findings: of_recipe, found } = judged;
+    findings.extend(of_recipe);
+    if let (Some(evaluation), Some(searched)) = (&mut evaluation, searched) {
+        evaluation.search_protocol = Some(searched.protocol);
+        evaluation.candidates = searched.candidates;
     }
-    let fitted = fit(&data, weights, config, observer)?;
-    if config.rounds.is_none() && fitted.config.rounds.is_some_and(|rounds| rounds + PATIENCE > MOST_ROUNDS) {
+    let fitted = fit_rows(&LearningRows { weights, ..data.rows() }, config, found, observer)?;
+    let used_up = |rounds: usize| rounds_are_used_up(rounds, data.y.len());
+    if config.rounds.is_none() && fitted.config.rounds.is_some_and(used_up) {
         let message = format!(
             "boosting was still improving after {MOST_ROUNDS} rounds, and stopped there: a learning_rate above {} needs fewer, and rounds sets another number",
             config.learning_rate

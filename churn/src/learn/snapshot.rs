@@ -266,13 +266,7 @@ impl LabelledRows {
 
     /// Returns a data set of some of the rows.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
-        LabelledRows {
-            x: self.x.select(Axis(0), rows),
-            y: rows.iter().map(|&row| self.y[row]).collect(),
-            groups: rows.iter().map(|&row| self.groups[row]).collect(),
-            ages: rows.iter().map(|&row| self.ages[row]).collect(),
-            specs: self.specs.clone(),
-        }
+        self.rows().select(rows)
     }
 }
 

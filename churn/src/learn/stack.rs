@@ -94,6 +94,11 @@ impl<'a> Stack<'a> {
         self.parts.iter().map(|part| part.day)
     }
 
+    /// The number of rows of all cutoffs.
+    pub(crate) fn rows(&self) -> usize {
+        self.y.len()
+    }
+
     /// Computes the features of the customers of a later cutoff and adds them below. `type_counts` are those of the cutoff.
     pub(crate) fn push(&mut self, day: Day, labels: &Labels, type_counts: Vec<u64>) -> Result<()> {
         let (history, _) = self.input.events.split_at(day);

@@ -70,21 +70,27 @@ pub(super) fn train_subscriptions(
         found = Some(best);
     }
     let rates = rows.rates();
-    let judge = Judge { config: &learning, rates: &rates, labels_have_time: true, observer };
+    let compare_with_logistic = config.compare_with_logistic;
+    let judge = Judge { config: &learning, compare_with_logistic, rates: &rates, labels_have_time: true, observer };
     let judged_parts = rows.judged(if found.is_some() { 1 } else { JUDGED_CUTOFFS });
     let data = rows.dataset(all, &fitted_features)?;
-    let judged = match judged_parts.is_empty() {
-        true => judge.held_out(&data, None)?,
-        false => judge.at_cutoffs(&cutoffs, &judged_parts, input.subscriptions.customers(), |known, part| {
-            let fitted = rows.fit(0..known)?;
-            Ok((rows.dataset(0..known, &fitted)?, rows.dataset(part..part + 1, &fitted)?))
-        })?,
+    let judged = match judged_parts.is_empty() || !config.evaluation {
+        true => judge.held_out_if(config.evaluation, &data, None)?,
+        false => judge.at_cutoffs(
+            &cutoffs,
+            &judged_parts,
+            (input.subscriptions.customers(), data.y.len()),
+            |known, part| {
+                let fitted = rows.fit(0..known)?;
+                Ok((rows.dataset(0..known, &fitted)?, rows.dataset(part..part + 1, &fitted)?))
+            },
+        )?,
     };
-    findings.extend(judged.findings);
     findings.extend(rows.undated());
+    fail_on_errors(&judged.findings, &allow)?;
     fail_on_errors(&findings, &allow)?;
     let causes = cause_models(&data, &rows.causes(), &learning, observer)?;
-    let mut document = build(data, None, judged.evaluation, findings, found, &learning, observer)?;
+    let mut document = build(data, None, judged, findings, found, &learning, observer)?;
     document.causes = causes;
     document.feature_config = fitted_features.usage;
     document.labels = definition;

@@ -111,7 +111,7 @@ pub(crate) struct Document {
     #[serde(skip_serializing_if = "LevelLogOdds::is_empty")]
     pub(crate) level_log_odds: LevelLogOdds,
     pub(crate) calibration: Calibration,
-    pub(crate) evaluation: Evaluation,
+    pub(crate) evaluation: Option<Evaluation>,
     pub(crate) histograms: Vec<Histogram>,
     pub(crate) audit: Option<Audit>,
     pub(crate) warnings: Vec<String>,

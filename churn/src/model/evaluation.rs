@@ -51,8 +51,9 @@ pub struct Evaluation {
     /// The recipe at up to four recent cutoffs, `test_cutoff` the last of them, with intervals. If customers were held out, it
     /// has no cutoffs, but the intervals of their measures. None in a document from before there were intervals.
     pub over_time: Option<OverTime>,
-    /// The measures of logistic regression with its default settings, trained and tested on the same rows.
-    pub logistic_regression: Metrics,
+    /// The measures of logistic regression with its default settings, tested on the same rows and trained on the same rows, or of
+    /// more than 20,000 on a sample of the customers with about as many rows. None if the recipe was not compared with it.
+    pub logistic_regression: Option<Metrics>,
     /// The AUC of recency alone, as a baseline; none if there is no recency feature.
     pub recency_auc: Option<f64>,
     /// The curves behind the measures.

@@ -20,7 +20,7 @@ pub enum ModelKind {
     LogisticRegression,
     /// A forest of 100 probability trees of depth up to 10.
     RandomForest,
-    /// Up to 1,000 rounds of boosted trees of depth up to 8 (from 50,000 rows on: 5).
+    /// Up to 1,000 rounds of boosted trees of depth up to 8.
     GradientBoosting,
     /// A search over the three learners, both feature sets of a log and some settings, by log-loss on unseen rows. It tests out
     /// of time if there are enough cutoffs. Settings that are given are kept. `Evaluation::candidates` lists the trials.
@@ -94,9 +94,8 @@ pub struct LearnConfig {
     pub rounds: Option<usize>,
     /// Boosting: the learning rate (shrinkage) of a round, above 0 and at most 1.
     pub learning_rate: f64,
-    /// Trees: the largest depth, 1 to 32; none for the depth that is best on unseen rows, up to 8 (boosting; 5 from 50,000 rows
-    /// on) or 10 (forest),
-    /// and never so deep that the rows do not suffice to fill the leaves. With a given depth, a tree of a forest is grown on
+    /// Trees: the largest depth, 1 to 32; none for the depth that is best on unseen rows, up to 8 (boosting) or 10 (forest), and
+    /// never so deep that the rows do not suffice to fill the leaves. With a given depth, a tree of a forest is grown on
     /// a sample as large as the data set; otherwise on at most 25,000 rows.
     pub max_depth: Option<usize>,
     /// Trees: the smallest weight of the rows on either side of a split (boosting: the smallest sum of their curvatures); none

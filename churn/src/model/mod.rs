@@ -116,9 +116,9 @@ impl Model {
         self.document.parameters.model
     }
 
-    /// The evaluation of the model on rows that it was not trained on.
-    pub fn evaluation(&self) -> &Evaluation {
-        &self.document.evaluation
+    /// The evaluation of the model on rows that it was not trained on; none if it was trained without one.
+    pub fn evaluation(&self) -> Option<&Evaluation> {
+        self.document.evaluation.as_ref()
     }
 
     /// Summary of the training data.

@@ -103,7 +103,7 @@ pub(super) fn pasts(events: &Events, as_of: Day) -> HashMap<&str, Past> {
 impl ReportPage<'_> {
     /// The section of the risk bands: the scored customers in each, and the observed churn of the test customers in each.
     pub(super) fn segments(&self) -> String {
-        let evaluation = self.report.model.evaluation();
+        let evaluation = self.evaluation;
         let today = self.today.as_ref();
         let mut rows = String::new();
         let mut bar = String::new();

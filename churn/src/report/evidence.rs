@@ -10,7 +10,7 @@ use crate::model::SearchProtocol;
 
 impl ReportPage<'_> {
     pub(super) fn curves(&self) -> String {
-        let evaluation = self.report.model.evaluation();
+        let evaluation = self.evaluation;
         let (metrics, curves) = (&evaluation.metrics, &evaluation.curves);
         let false_alarms = metrics.fp as f64 / (metrics.fp as f64 + metrics.tn as f64).max(1.0);
         // The first point is the smallest selection that the scores can separate. A random part of it has the same
@@ -93,7 +93,7 @@ impl ReportPage<'_> {
 
     fn gain(&self) -> String {
         const CONTACTED: f64 = 0.2;
-        let evaluation = self.report.model.evaluation();
+        let evaluation = self.evaluation;
         let gain = &evaluation.curves.gain;
         let reached = gain.iter().find(|point| (point.0 - CONTACTED).abs() < 1e-6);
         let words = reached.map_or(String::new(), |&(_, reached)| {
@@ -129,8 +129,7 @@ impl ReportPage<'_> {
 
     pub(super) fn importance(&self) -> String {
         const MOST: usize = 12;
-        let useful: Vec<_> =
-            self.report.model.evaluation().importance.iter().filter(|row| row.log_loss_increase > 0.0).collect();
+        let useful: Vec<_> = self.evaluation.importance.iter().filter(|row| row.log_loss_increase > 0.0).collect();
         let Some(largest) = useful.first().map(|row| row.log_loss_increase) else { return String::new() };
         let mut bars = String::new();
         for row in useful.iter().take(MOST) {
@@ -147,7 +146,7 @@ impl ReportPage<'_> {
                 decimal(row.log_loss_increase, 4)
             ));
         }
-        let all = self.report.model.evaluation().importance.len();
+        let all = self.evaluation.importance.len();
         let hidden = all - useful.len().min(MOST);
         let rest = match (hidden, useful.len() > MOST) {
             (0, _) => String::new(),
@@ -162,16 +161,18 @@ impl ReportPage<'_> {
 
     pub(super) fn comparison(&self) -> String {
         let model = self.report.model;
-        let evaluation = model.evaluation();
+        let evaluation = self.evaluation;
         let metrics = &evaluation.metrics;
         let head = "<tr><th scope=\"col\">Model</th>\
             <th scope=\"col\">AUC<small>higher is better</small></th><th scope=\"col\">PR-AUC<small>higher</small></th>\
             <th scope=\"col\">Lift at 10 %<small>higher</small></th><th scope=\"col\">Log-loss<small>lower</small></th>\
             <th scope=\"col\">Brier<small>lower</small></th><th scope=\"col\">Calibration error<small>lower</small></th></tr>\n";
         let mut rows = measured(&format!("{}, this report", kind_name(model.kind())), metrics, true);
-        if !is_logistic(model) || evaluation.logistic_regression != *metrics {
+        if let Some(logistic) = &evaluation.logistic_regression
+            && (!is_logistic(model) || logistic != metrics)
+        {
             let name = if is_logistic(model) { "Logistic regression, default settings" } else { "Logistic regression" };
-            rows.push_str(&measured(name, &evaluation.logistic_regression, false));
+            rows.push_str(&measured(name, logistic, false));
         }
         if let Some(auc) = evaluation.recency_auc {
             rows.push_str(&row("Recency alone", false, [decimal(auc, 3), dash(), dash(), dash(), dash(), dash()]));
@@ -214,7 +215,7 @@ impl ReportPage<'_> {
     fn verdict(&self) -> String {
         /// A difference of the AUC, and of the log-loss, that is worth a word if it has no interval.
         const NOTABLE: (f64, f64) = (0.01, 0.002);
-        let evaluation = self.report.model.evaluation();
+        let evaluation = self.evaluation;
         let (chosen, logistic) = (&evaluation.metrics, &evaluation.logistic_regression);
         let found = self.found_over_time();
         let against = |name: &str| found?.against.iter().find(|other| other.name == name);
@@ -236,7 +237,7 @@ impl ReportPage<'_> {
         });
         let worse = match against("logistic_regression").and_then(|other| other.log_loss) {
             Some(difference) => difference.low > 0.0,
-            None => chosen.log_loss > logistic.log_loss + NOTABLE.1,
+            None => logistic.as_ref().is_some_and(|logistic| chosen.log_loss > logistic.log_loss + NOTABLE.1),
         };
         if worse {
             verdict.push_str(" Plain logistic regression did better (lower log-loss): consider it instead.");
@@ -245,7 +246,7 @@ impl ReportPage<'_> {
     }
 
     fn candidates(&self) -> String {
-        let candidates = &self.report.model.evaluation().candidates;
+        let candidates = &self.evaluation.candidates;
         if candidates.is_empty() {
             return String::new();
         }
@@ -272,7 +273,7 @@ impl ReportPage<'_> {
             "<tr><th scope=\"col\">Learner</th><th scope=\"col\">Features and settings</th><th scope=\"col\">Log-loss on unseen rows</th>\
              <th scope=\"col\">± against the chosen</th>{seconds}</tr>\n"
         );
-        let judged = match self.report.model.evaluation().search_protocol {
+        let judged = match self.evaluation.search_protocol {
             Some(SearchProtocol::OutOfTime) => {
                 "each customer at a later cutoff than was learned from, by what others had done"
             }

@@ -20,7 +20,7 @@
 //! report.events = Some(&events);
 //! report.predictions = Some(&predictions);
 //! report.reasons = Some((&features, &words));
-//! let html = report.to_html();
+//! let html = report.to_html()?;
 //! assert!(html.starts_with("<!doctype html>") && html.contains("transactions.csv"));
 //! # Ok::<(), churn::Error>(())
 //! ```
@@ -44,12 +44,13 @@ use subscriptions::ReportBase;
 use words::{Escaped, bound, count, counted, decimal, kind_name, percent, whole_percent};
 
 use crate::day::Day;
+use crate::error::{Result, invalid_parameter};
 use crate::events::Events;
 use crate::explain::ExplainConfig;
 use crate::features::FeatureTable;
 use crate::findings::Severity;
 use crate::labels::LabelKind;
-use crate::model::{Model, ModelKind, Predictions, Protocol};
+use crate::model::{Evaluation, Model, ModelKind, Predictions, Protocol};
 use crate::profit::{ContactConfig, ContactList, ProfitCurve};
 use crate::segments::Segment;
 use crate::slipping::SlippingList;
@@ -99,6 +100,7 @@ pub struct Money<'a> {
 /// The data that the sections need, computed once.
 struct ReportPage<'a> {
     report: Report<'a>,
+    evaluation: &'a Evaluation,
     today: Option<ReportCustomers>,
     #[cfg(feature = "subscriptions")]
     base: Option<ReportBase>,
@@ -122,7 +124,14 @@ impl<'a> Report<'a> {
     }
 
     /// Renders the page.
-    pub fn to_html(&self) -> String {
+    ///
+    /// # Errors
+    /// `invalid_parameter` for a model that was trained without an evaluation: the page could not say how far to believe it.
+    pub fn to_html(&self) -> Result<String> {
+        let Some(evaluation) = self.model.evaluation() else {
+            let expected = "a model with an evaluation: train with evaluation = true";
+            return Err(invalid_parameter("model", "a model without one", expected));
+        };
         let as_of = self.predictions.and_then(Predictions::as_of);
         #[cfg(feature = "subscriptions")]
         let base = self.subscriptions.and_then(|found| ReportBase::new(found, as_of, self.model.labels()));
@@ -137,13 +146,14 @@ impl<'a> Report<'a> {
         };
         let today = self.predictions.map(|predictions| ReportCustomers::new(predictions, &past, self.model.labels()));
         drop(past);
-        ReportPage {
+        let page = ReportPage {
             report: *self,
+            evaluation,
             today,
             #[cfg(feature = "subscriptions")]
             base,
-        }
-        .html()
+        };
+        Ok(page.html())
     }
 }
 
@@ -221,7 +231,7 @@ impl ReportPage<'_> {
 
     /// The main message of the report in one sentence, and two sentences that qualify it.
     fn headline(&self) -> (String, String) {
-        let metrics = &self.report.model.evaluation().metrics;
+        let metrics = &self.evaluation.metrics;
         let auc = self.found_over_time().map_or(metrics.roc_auc, |found| share(found.roc_auc.mean));
         let Some(today) = &self.today else {
             let headline = format!(
@@ -273,7 +283,7 @@ impl ReportPage<'_> {
 
     /// A sentence on the observed churn of the test customers in the two upper bands.
     fn how_it_went(&self) -> String {
-        let evaluation = self.report.model.evaluation();
+        let evaluation = self.evaluation;
         let upper = evaluation.segments.iter().filter(|row| row.segment >= Segment::High);
         let (customers, churned) =
             upper.fold((0.0, 0.0), |(n, k), row| (n + row.customers as f64, k + row.churned as f64));
@@ -292,7 +302,7 @@ impl ReportPage<'_> {
 
     /// The mean of the predicted probabilities on the test rows.
     fn mean_predicted(&self) -> f64 {
-        let segments = &self.report.model.evaluation().segments;
+        let segments = &self.evaluation.segments;
         let customers: f64 = segments.iter().map(|row| row.customers as f64).sum();
         let expected: f64 = segments.iter().map(|row| row.customers as f64 * row.mean_probability.unwrap_or(0.0)).sum();
         expected / customers
@@ -302,7 +312,7 @@ impl ReportPage<'_> {
     /// moves.
     fn bias(&self) -> String {
         const NOTABLE: f64 = 0.03;
-        let (predicted, observed) = (self.mean_predicted(), self.report.model.evaluation().metrics.base_rate);
+        let (predicted, observed) = (self.mean_predicted(), self.evaluation.metrics.base_rate);
         let direction = match predicted - observed {
             gap if gap > NOTABLE => "high",
             gap if gap < -NOTABLE => "low",
@@ -316,7 +326,7 @@ impl ReportPage<'_> {
     }
 
     fn tiles(&self) -> String {
-        let evaluation = self.report.model.evaluation();
+        let evaluation = self.evaluation;
         let metrics = &evaluation.metrics;
         let tile = |name: &str, number: String, words: String| {
             format!("<div class=\"tile\"><dt>{name}</dt><dd class=\"number\">{number}</dd><dd>{words}</dd></div>\n")
@@ -373,7 +383,7 @@ impl ReportPage<'_> {
 
     fn definition(&self) -> String {
         let model = self.report.model;
-        let evaluation = model.evaluation();
+        let evaluation = self.evaluation;
         let judged = counted(evaluation.metrics.n, "customer");
         let learned = counted(evaluation.train_rows, "row");
         let cutoffs = match self.report.model.cutoffs() {

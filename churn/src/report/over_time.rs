@@ -11,7 +11,7 @@ const MOST: usize = 12;
 
 impl ReportPage<'_> {
     pub(super) fn found_over_time(&self) -> Option<&OverTime> {
-        self.report.model.evaluation().over_time.as_ref()
+        self.evaluation.over_time.as_ref()
     }
 
     /// The simplest order of customers, with the event as the reasons call it.

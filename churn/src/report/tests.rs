@@ -50,7 +50,7 @@ fn full_page() -> String {
     report.source = Some("\"><script>x</script>.csv");
     report.events = Some(&events);
     report.predictions = Some(&predictions);
-    report.to_html()
+    report.to_html().expect("an evaluated model")
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn foreign_features_give_no_reasons() {
     let mut report = Report::new("x", &model);
     report.predictions = Some(&predictions);
     report.reasons = Some((&features, &words));
-    assert!(report.to_html().contains("class=\"why\""));
+    assert!(report.to_html().expect("an evaluated model").contains("class=\"why\""));
     report.reasons = Some((&other, &words));
-    assert!(!report.to_html().contains("class=\"why\""));
+    assert!(!report.to_html().expect("an evaluated model").contains("class=\"why\""));
 }
 
 /// With one feature, a customer who shares its reason has no other reason left. Of the ten customers with the highest risk at
@@ -131,7 +131,7 @@ fn a_shared_reason_is_said_once() {
     let predictions = model.predict_features(&features).expect("predictions");
     let mut report = Report::new("x", &model);
     (report.predictions, report.reasons) = (Some(&predictions), Some((&features, &words)));
-    let page = report.to_html();
+    let page = report.to_html().expect("an evaluated model");
     assert_eq!(page.matches("Shared by most").count(), 1);
     assert_eq!(page.matches("raises the risk: usage is ").count(), 1);
     assert!(page.matches("<tr class=\"why\">").count() <= 2);
@@ -161,7 +161,7 @@ fn nothing_is_fetched() {
 
 #[test]
 fn tags_are_balanced() {
-    for page in [full_page(), Report::new("x", &table_model().0).to_html()] {
+    for page in [full_page(), Report::new("x", &table_model().0).to_html().expect("an evaluated model")] {
         let mut open = Vec::new();
         for tag in page.split('<').skip(2).map(|rest| rest.split('>').next().expect("a tag")) {
             let name = tag.trim_start_matches('/').split_whitespace().next().expect("a name");
@@ -180,7 +180,7 @@ fn warnings_stand_at_the_top() {
     let events = log();
     let config = TrainConfig::from_json(r#"{"labels": "inactivity", "threshold_days": 60}"#).expect("a configuration");
     let model = train(Input::from(&events), &config).expect("a model");
-    let page = Report::new("x", &model).to_html();
+    let page = Report::new("x", &model).to_html().expect("an evaluated model");
     let warning = page.find("The label is the inactivity rule").expect("the warning");
     assert!(warning < page.find("class=\"tiles\"").expect("the tiles"));
     assert!(page.contains("if 60 days or more have passed"));
@@ -190,11 +190,11 @@ fn warnings_stand_at_the_top() {
 fn a_model_of_a_table_needs_no_events() {
     let (model, predictions) = table_model();
     let mut report = Report::new("Subscribers", &model);
-    let about_the_model = report.to_html();
+    let about_the_model = report.to_html().expect("an evaluated model");
     assert!(about_the_model.contains("Customers learned from") && about_the_model.contains("Not audited"));
     assert!(!about_the_model.contains("What was read") && !about_the_model.contains("At the greatest risk"));
     report.predictions = Some(&predictions);
-    let page = report.to_html();
+    let page = report.to_html().expect("an evaluated model");
     assert!(page.contains("Of 400 customers, ") && page.contains("At the greatest risk"));
     assert!(page.contains("&lt;i&gt;usage") && !page.contains("<i>usage"));
     assert!(page.contains("80 customers held out"));
@@ -213,7 +213,7 @@ fn customers_who_left_long_ago_are_not_at_risk() {
     let predictions = model.predict(&events, None).expect("predictions");
     let mut report = Report::new("x", &model);
     (report.events, report.predictions) = (Some(&events), Some(&predictions));
-    let page = report.to_html();
+    let page = report.to_html().expect("an evaluated model");
     assert!(!page.contains(">gone<"));
     assert!(page.contains(" without an event in the 365 days"));
 }
@@ -227,7 +227,9 @@ fn page_with(over_time: serde_json::Value) -> String {
         serde_json::Value::Null => evaluation.remove("over_time"),
         found => evaluation.insert("over_time".to_owned(), found),
     };
-    Report::new("x", &Model::from_json(&document.to_string()).expect("a document")).to_html()
+    Report::new("x", &Model::from_json(&document.to_string()).expect("a document"))
+        .to_html()
+        .expect("an evaluated model")
 }
 
 /// Results at these days, with an AUC of 0.85 and one of 0.76 for recency.
@@ -392,7 +394,7 @@ fn a_report_on_subscriptions_has_causes_amounts_and_those_who_have_cancelled() {
     report.subscriptions = Some(&subscriptions);
     report.predictions = Some(&predictions);
     report.slipping = Some(&slipping);
-    let page = report.to_html();
+    let page = report.to_html().expect("an evaluated model");
     let coverage = predictions.coverage().expect("a coverage");
     for text in [
         format!("Of {} active customers, ", coverage.covered),

@@ -96,6 +96,14 @@ class Session:
             contender = {"ours": [OURS, "features", "rfm", folder / "shuffled.csv", LAST_DAY]}
             self.contest("100 M rows, 10 M customers → rfm", contender, {"megabytes": 2500})
 
+    def job(self):
+        """The whole job, against a script with Polars and LightGBM."""
+        rows, customers = (300_000, 30_000) if self.options.quick else (10_000_000, 1_000_000)
+        path = data("events", rows, customers) / "shuffled.csv"
+        contenders = {"ours": [OURS, "job", path]}
+        contenders |= {name: python("job", peer, path) for name, peer in ours_too(["polars-LightGBM"])}
+        self.contest(f"events → risks, {rows:,} rows", contenders, {"times": 1}, ["judged"])
+
     def train(self, models):
         for model in models:
             for columns in (8, 24):
@@ -157,21 +165,23 @@ def machine():
 
 def main():
     parser = argparse.ArgumentParser(prog="examples/bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", help="features, boosting, forest, logistic, train (these three), score; all if none is named")
+    parser.add_argument("parts", nargs="*", help="features, boosting, forest, logistic, train (these three), job, score; all if none is named")
     parser.add_argument("--quick", action="store_true", help="small data, one repeat: tests that all works; its times mean little")
     parser.add_argument("--full", action="store_true", help="also 100 million rows, ours alone")
     parser.add_argument("--repeats", type=int, help="timed runs of each contender (default 3)")
     parser.add_argument("--cores", choices=["one", "all", "both"], default="both")
     options = parser.parse_args()
     options.repeats = options.repeats or (1 if options.quick else 3)
-    parts = set(options.parts) or {"features", "train", "score"}
-    if unknown := parts - {"features", "train", "score", *LEARNERS}:
+    parts = set(options.parts) or {"features", "train", "job", "score"}
+    if unknown := parts - {"features", "train", "job", "score", *LEARNERS}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     session = Session(options)
     try:
         if "features" in parts:
             session.features()
         session.train([model for model in LEARNERS if model in parts or "train" in parts])
+        if "job" in parts:
+            session.job()
         if "score" in parts:
             session.score()
     except Failed as error:

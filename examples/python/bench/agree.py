@@ -3,9 +3,11 @@
     python agree.py features OURS THEIRS            every feature of every customer, to 1e-9
     python agree.py coefficients OURS THEIRS        the coefficients, to 1e-6
     python agree.py log_loss LABELS OURS THEIRS     the log-loss on the test rows: ours at most 0.0005 higher
+    python agree.py judged OURS THEIRS              the log-loss that each measured itself, on as many customers
     python agree.py auc LABELS OURS THEIRS          the AUC on the test rows: ours at most 0.001 lower
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -67,5 +69,12 @@ def auc(labels, ours, theirs):
     report(agrees=bool(a >= b - 0.001), difference=f"AUC {b:.5f}, ours {a:.5f}")
 
 
+def judged(ours, theirs):
+    a, b = (json.loads((Path(folder) / "judged.json").read_text()) for folder in (ours, theirs))
+    same = a["customers"] == b["customers"]
+    difference = f"log-loss {b['log_loss']:.5f}, ours {a['log_loss']:.5f}" if same else f"{b['customers']} customers, ours {a['customers']}"
+    report(agrees=same and a["log_loss"] <= b["log_loss"] + 0.0005, difference=difference)
+
+
 if __name__ == "__main__":
-    {"features": features, "coefficients": coefficients, "log_loss": log_loss, "auc": auc}[sys.argv[1]](*sys.argv[2:])
+    {"features": features, "coefficients": coefficients, "log_loss": log_loss, "judged": judged, "auc": auc}[sys.argv[1]](*sys.argv[2:])

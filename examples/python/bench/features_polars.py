@@ -14,21 +14,26 @@ def plan(behavioral, path, last_day):
 
     def work():
         scan = pl.scan_csv(path, schema=SCHEMA) if path.suffix == ".csv" else pl.scan_parquet(path)
-        age = (pl.lit(last_day) - col("event_date")).dt.total_days().cast(pl.Int32)
-        rows = scan.with_columns(age=age)
-        if behavioral:
-            month = last_day.year * 12 + last_day.month
-            date = col("event_date").dt
-            rows = rows.with_columns(
-                pl.lit(2, pl.Int64).pow((month - date.year() * 12 - date.month()).cast(pl.UInt32)).alias("month"),
-                *((2.0 ** (-col("age") / h)).alias(f"w{h}") for h in HALF_LIVES),
-            )
-        sums = rows.group_by("customer_id").agg(*rfm_sums(), *(behavioral_sums() if behavioral else ())).collect(engine="streaming")
-        scales = [sums[name].quantile(0.95, interpolation="linear") for name in ("n90", "m90")]
-        f, m = (scale if scale > 0 else 1.0 for scale in scales)
-        return sums.lazy().select("customer_id", *rfm(f, m), *(behaviors() if behavioral else ())).collect(engine="streaming")
+        return table(scan, behavioral, last_day)
 
     return work
+
+
+def table(scan, behavioral, last_day):
+    """The features of every customer of these rows, none of which may lie after the last day."""
+    age = (pl.lit(last_day) - col("event_date")).dt.total_days().cast(pl.Int32)
+    rows = scan.with_columns(age=age)
+    if behavioral:
+        month = last_day.year * 12 + last_day.month
+        date = col("event_date").dt
+        rows = rows.with_columns(
+            pl.lit(2, pl.Int64).pow((month - date.year() * 12 - date.month()).cast(pl.UInt32)).alias("month"),
+            *((2.0 ** (-col("age") / h)).alias(f"w{h}") for h in HALF_LIVES),
+        )
+    sums = rows.group_by("customer_id").agg(*rfm_sums(), *(behavioral_sums() if behavioral else ())).collect(engine="streaming")
+    scales = [sums[name].quantile(0.95, interpolation="linear") for name in ("n90", "m90")]
+    f, m = (scale if scale > 0 else 1.0 for scale in scales)
+    return sums.lazy().select("customer_id", *rfm(f, m), *(behaviors() if behavioral else ())).collect(engine="streaming")
 
 
 def rfm_sums():

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "printing is what an example does")]
 
 mod features;
+mod job;
 mod learners;
 mod scoring;
 mod subscriptions;
@@ -28,6 +29,7 @@ const USAGE: &str = "usage: benchmark features rfm|behavioral PATH LAST_DAY [CHE
        benchmark explain MODEL.json MATRIX COLUMNS
        benchmark events EVENTS.csv MODEL.json
        benchmark customer MODEL.json
+       benchmark job EVENTS.csv [CHECK]
        benchmark subscriptions CUSTOMERS";
 
 fn main() -> Result<()> {
@@ -35,6 +37,7 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (words, check) = match (arguments.first(), arguments.len()) {
         (Some(&("features" | "train" | "score")), 5) => (&arguments[..4], Some(Path::new(arguments[4]))),
+        (Some(&"job"), 3) => (&arguments[..2], Some(Path::new(arguments[2]))),
         (Some(&"frame"), 4) => (&arguments[..3], Some(Path::new(arguments[3]))),
         _ => (&arguments[..], None),
     };
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
         ["explain", model, folder, columns] => scoring::explain(Path::new(model), Path::new(folder), columns.parse()?),
         ["events", log, out] => scoring::model_of_events(Path::new(log), Path::new(out)),
         ["customer", model] => scoring::customer(Path::new(model)),
+        ["job", path] => job::job(Path::new(path), check),
         ["subscriptions", customers] => subscriptions::subscriptions(customers.parse()?),
         _ => Err(USAGE.into()),
     }

@@ -442,7 +442,7 @@ impl CutoffWork<'_> {
             let features = stack.fit(parts.clone(), &config);
             let scaled = stack.scaled(&features, parts);
             let rows = scaled.learning_rows();
-            let fitted: Fitted = fit_rows(&rows, &learning, &Silent(self.observer))?;
+            let fitted: Fitted = fit_rows(&rows, &learning, None, &Silent(self.observer))?;
             let test = scaled.test_rows(part);
             let p = probabilities(&fitted, &test.x);
             match &mut found {
