@@ -256,7 +256,7 @@ def test_a_model_carries_its_results_over_time(events: churn.Events, model: chur
     assert last["cutoff"] == evaluation["test_cutoff"]
     assert last["roc_auc"] == evaluation["metrics"]["roc_auc"]
     assert over_time["roc_auc"]["low"] <= over_time["roc_auc"]["mean"] <= over_time["roc_auc"]["high"]
-    assert "95 % interval" in evaluation._repr_html_()  # type: ignore[attr-defined]
+    assert "95 % interval" in evaluation._repr_html_()  # type: ignore[union-attr]
     by_table = churn.train_table({"x": list(range(100)), "churned": [i % 3 == 0 or i > 70 for i in range(100)]})
     held_out = by_table.evaluation["over_time"]
     assert held_out is not None

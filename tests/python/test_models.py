@@ -487,3 +487,17 @@ def test_the_stub_knows_every_setting(events: churn.Events, model: churn.Model) 
             call(nonsense=1)
         listed = set(re.findall(r"\w+", str(caught.value).split("expected", 1)[1])) - {"one", "of", "or"}
         assert listed == settings_in_stub(name) | in_signature, name
+
+
+def test_a_model_without_an_evaluation_says_so() -> None:
+    random = np.random.default_rng(2)
+    number = random.normal(size=300)
+    table = {"number": number, "churned": random.random(300) < 1 / (1 + np.exp(-number))}
+    alone = churn.train_table(table, compare_with_logistic=False)
+    assert alone.evaluation["logistic_regression"] is None
+    assert "logistic regression" not in alone.evaluation._repr_html_()  # type: ignore[union-attr]
+    model = churn.train_table(table, evaluation=False)
+    assert model.evaluation is None
+    assert "not evaluated" in repr(model)
+    assert "not evaluated" in model._repr_html_()
+    assert list(model.predict(table).churn_probability) == list(alone.predict(table).churn_probability)

@@ -52,11 +52,7 @@ class Evaluation(dict[str, Any]):
                 _plot("Calibration", "predicted", "observed", reliability, diagonal=True),
             ]
         )
-        return (
-            f"<p>{escape(head)}</p><div>{plots}</div>"
-            + _table(heads, rows)
-            + _segments(self["segments"])
-        )
+        return f"<p>{escape(head)}</p><div>{plots}</div>" + _table(heads, rows) + _segments(self["segments"])
 
 
 def _basis(found: dict[str, Any]) -> str:
@@ -135,11 +131,7 @@ def model(found: Model) -> str:
         return head
     evaluation = Evaluation(found.evaluation)
     importance = [(row["feature"], _number(row["log_loss_increase"])) for row in evaluation["importance"][:_SHOWN]]
-    return (
-        head
-        + evaluation._repr_html_()
-        + _table(["feature", "log-loss without it, beyond that with it"], importance)
-    )
+    return head + evaluation._repr_html_() + _table(["feature", "log-loss without it, beyond that with it"], importance)
 
 
 def backtest(found: Backtest) -> str:

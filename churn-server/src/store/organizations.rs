@@ -115,8 +115,11 @@ impl Settings {
     /// `invalid_parameter`.
     pub fn backtest_config(&self, overrides: &Map<String, Value>) -> Result<BacktestConfig> {
         let mut keys = self.train_keys(overrides)?;
-        if !overrides.contains_key("cutoffs") {
-            keys.remove("cutoffs");
+        // Settings of training that are not for a backtest.
+        for key in ["cutoffs", "evaluation", "compare_with_logistic"] {
+            if !overrides.contains_key(key) {
+                keys.remove(key);
+            }
         }
         let config = BacktestConfig::from_json(&Value::Object(keys).to_string())?;
         config.check()?;

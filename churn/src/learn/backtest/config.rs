@@ -93,9 +93,12 @@ impl BacktestConfig {
 impl FromJson for BacktestConfig {
     fn from_json(json: &Json) -> JsonResult<Self> {
         const OWN: [&str; 4] = ["step_days", "most_cutoffs", "against", "predictions"];
+        // A backtest is an evaluation, and always compares with logistic regression.
+        const NOT_TAKEN: [&str; 2] = ["evaluation", "compare_with_logistic"];
         let Json::Object(pairs) = json else { return Err(json.expected("an object")) };
         // Checked here, so that the error for an unknown key lists all of them.
-        Object::of(json, &[&OWN[..], &TrainConfig::keys()].concat())?;
+        let recipe_keys = TrainConfig::keys().into_iter().filter(|key| !NOT_TAKEN.contains(key));
+        Object::of(json, &OWN.into_iter().chain(recipe_keys).collect::<Vec<&str>>())?;
         let (own, recipe): (Vec<_>, Vec<_>) = pairs.iter().cloned().partition(|(key, _)| OWN.contains(&key.as_str()));
         let own = Json::Object(own);
         let object = Object::of(&own, &OWN)?;
