@@ -338,7 +338,7 @@ export interface BacktestRecipe extends Omit<FeatureConfig, "windows">, LearnCon
 }
 
 /** The options for a backtest: those for training, and the keys below. */
-export interface BacktestConfig extends TrainConfig {
+export interface BacktestConfig extends Omit<TrainConfig, "evaluation" | "compare_with_logistic"> {
   /** The definition of churn must be `outcome_window`: what happened after each cutoff is looked up. */
   labels?: "outcome_window";
   /** The largest number of earlier cutoffs that each model learns from, 1 to 1000; null for up to twelve (three if twelve would
