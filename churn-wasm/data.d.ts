@@ -323,7 +323,7 @@ export interface TrainConfig extends LabelConfig, FeatureConfig, LearnConfig {
   cutoffs?: Day[] | null;
   /** Whether to audit that no future data reaches the features, default true. */
   audit?: boolean;
-  /** `false` to train without an evaluation, in about half of the time; such a model has no report. */
+  /** `false` to train without an evaluation, in less time; such a model has no report. */
   evaluation?: boolean;
   /** `false` to leave out the comparison with logistic regression. */
   compare_with_logistic?: boolean;
@@ -366,7 +366,7 @@ export interface TableConfig extends LearnConfig {
   weight?: string | null;
   /** Columns that are not used for training. */
   leave_out?: string[];
-  /** `false` to train without an evaluation, in about half of the time; such a model has no report. */
+  /** `false` to train without an evaluation, in less time; such a model has no report. */
   evaluation?: boolean;
   /** `false` to leave out the comparison with logistic regression. */
   compare_with_logistic?: boolean;

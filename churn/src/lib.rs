@@ -162,8 +162,8 @@
 //!   customers by more than the standard error; rows of the same customer at several cutoffs count once.
 //! - **Many rows.** If the evaluation was fitted on 20,000 rows or more, logistic regression and boosting are fitted once more
 //!   on all rows with the settings that the evaluation found. They are calibrated on its scores: those of the fold, and those of
-//!   the test rows. Boosting's depth and leaf penalty are then chosen with three times the learning rate, of which a third of
-//!   the rounds suffice, on at most 200,000 rows. Logistic regression, for comparison, is fitted on about 20,000 rows.
+//!   the test rows. From 20,000 rows on, boosting's depth and leaf penalty are chosen with three times the learning rate, with
+//!   which a third of the rounds suffice, on at most 200,000 rows. Logistic regression, for comparison, is fitted on about 20,000 rows.
 //! - **Outliers.** Logistic regression clips a number at ten median distances from its median, and at the range of the training
 //!   rows. The scores for Platt's curve are clipped in the same way when it is fitted. So no row outweighs the others.
 //! - **`auto`** tries the three learners, on both feature sets of a log, and then some settings of the two best. A recipe is

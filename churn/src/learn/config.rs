@@ -40,8 +40,8 @@ pub struct TrainConfig {
     pub cutoffs: Option<Vec<Day>>,
     /// True to audit that no event after a cutoff reaches the features (default true).
     pub audit: bool,
-    /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes about half of
-    /// the time, and nobody knows how far to believe the model: it has no report. `auto` needs it.
+    /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes less time, and
+    /// nobody knows how far to believe the model: it has no report. `auto` needs it.
     pub evaluation: bool,
     /// True to compare the recipe with logistic regression in the evaluation (default true).
     pub compare_with_logistic: bool,
@@ -131,8 +131,8 @@ pub struct TableConfig {
     pub weight: Option<String>,
     /// Columns that are not used as features.
     pub leave_out: Vec<String>,
-    /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes about half of
-    /// the time, and nobody knows how far to believe the model: it has no report. `auto` needs it.
+    /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes less time, and
+    /// nobody knows how far to believe the model: it has no report. `auto` needs it.
     pub evaluation: bool,
     /// True to compare the recipe with logistic regression in the evaluation (default true).
     pub compare_with_logistic: bool,

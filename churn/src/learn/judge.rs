@@ -37,8 +37,7 @@ pub(super) struct JudgedRecipe {
     /// None if the recipe was not judged.
     pub(super) evaluation: Option<Evaluation>,
     pub(super) findings: Vec<Finding>,
-    /// What the last judged fit has found, for the rows that the judge was given; none if these are so few that the final fit
-    /// finds it better itself.
+    /// Settings and scores from the last judged fit; none if its rows are so few that the final fit should find them itself.
     pub(super) found: Option<Found>,
 }
 
@@ -55,18 +54,17 @@ struct Fits {
 }
 
 impl Found {
-    /// What a fit found that was judged on test rows; none if it was fitted on so few rows that the final fit should find it
-    /// itself, or if the final fit finds it without other fits. The scores are those of the learning rows and then those of the
-    /// test rows.
-    fn of(fitted: &Fitted, margins: Vec<f64>, rows: usize) -> Option<Found> {
+    /// Settings and scores from a judged fit: the scores of its rows, and then those of the test rows. None if the rows are so
+    /// few that the final fit should find them itself, or if the final fit finds them without other fits.
+    fn of(fitted: Fitted, margins: Vec<f64>, rows: usize) -> Option<Found> {
         if rows < MANY_ROWS || matches!(fitted.learner, Learner::RandomForest { .. }) {
             return None;
         }
-        let mut scores = fitted.unseen_scores.clone();
+        let mut scores = fitted.unseen_scores;
         // Without folds, which neither calibration nor settings needed.
         scores.resize(rows, f64::NAN);
         scores.extend(margins);
-        Some(Found { config: fitted.config.clone(), scores })
+        Some(Found { config: fitted.config, scores })
     }
 
     /// The same of a data set of `total` rows, in which the rows have these numbers.
@@ -144,7 +142,8 @@ impl Judge<'_> {
             return self.held_out(data, weights);
         }
         let mut findings = of_rows(&LearningRows { weights, ..data.rows() }, self.rates, None)?;
-        let message = "the model was not evaluated, so nobody knows how far to believe it: train with evaluation = true before                        anyone acts on its predictions";
+        let message = "the model was not evaluated, so nobody knows how far to believe it: train with evaluation = true before \
+                       anyone acts on its predictions";
         findings.push(Finding::new("not_evaluated", message.to_owned()));
         Ok(JudgedRecipe { evaluation: None, findings, found: None })
     }
@@ -238,7 +237,7 @@ impl Judge<'_> {
         let mut findings = of_rows(learned, self.rates, recency_auc)?;
         let labels_have_time = self.labels_have_time;
         findings.extend(of_results(&Judged { evaluation: &evaluation, y: &test.y, p: &p, labels_have_time }));
-        let found = Found::of(&fitted, margins, learned.y.len());
+        let found = Found::of(fitted, margins, learned.y.len());
         Ok(JudgedRecipe { evaluation: Some(evaluation), findings, found })
     }
 }
