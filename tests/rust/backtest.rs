@@ -338,3 +338,16 @@ fn what_cannot_be_judged_is_refused() {
     let stopped = backtest_observed(&events, &config(r#"{"horizon_days": 40}"#), &Stop);
     assert_eq!(stopped.expect_err("it was cancelled").code(), "cancelled");
 }
+
+#[test]
+fn written_settings_are_read_back() {
+    for json in [r#"{}"#, r#"{"snapshots": 4, "against": {"one snapshot": {"snapshots": 1}}, "predictions": true}"#] {
+        let config = config(json);
+        let written = serde_json::to_string(&config).expect("settings are JSON");
+        assert_eq!(self::config(&written), config, "{written}");
+    }
+    let mut unread = BacktestConfig::default();
+    unread.training.compare_with_logistic = false;
+    let message = unread.check().expect_err("a backtest always compares").to_string();
+    assert!(message.contains("compare_with_logistic"), "{message}");
+}

@@ -41,9 +41,12 @@ pub struct TrainConfig {
     /// True to audit that no event after a cutoff reaches the features (default true).
     pub audit: bool,
     /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes less time, and
-    /// nobody knows how far to believe the model: it has no report. `auto` needs it.
+    /// nobody knows how far to believe the model: it has no report. `auto` needs it. A backtest, which is an evaluation itself,
+    /// takes neither this setting nor the next, so that they are written only where they are false.
+    #[serde(skip_serializing_if = "is_true")]
     pub evaluation: bool,
     /// True to compare the recipe with logistic regression in the evaluation (default true).
+    #[serde(skip_serializing_if = "is_true")]
     pub compare_with_logistic: bool,
     /// Codes of findings that must not stop training ([`finding_codes`](crate::finding_codes)).
     pub allow: Vec<String>,
@@ -164,6 +167,11 @@ impl TableConfig {
         self.learning.check()?;
         check_evaluation(self.evaluation, &self.learning)
     }
+}
+
+/// Returns whether a setting has its default, true.
+fn is_true(setting: &bool) -> bool {
+    *setting
 }
 
 fn check_evaluation(evaluation: bool, learning: &LearnConfig) -> Result<()> {

@@ -11,6 +11,9 @@ use crate::labels::LabelKind;
 use crate::learn::TrainConfig;
 use crate::objects::{FromJson, Object, deserialized};
 
+/// The settings of a training that a backtest does not take: it is an evaluation, and always compares with logistic regression.
+const NOT_TAKEN: [&str; 2] = ["evaluation", "compare_with_logistic"];
+
 /// Settings for a backtest. In JSON and in keyword arguments, the keys of [`TrainConfig`] and the keys below are on one level.
 ///
 /// ```
@@ -53,7 +56,7 @@ impl BacktestConfig {
     /// # Errors
     /// `invalid_parameter`, naming the setting.
     pub fn check(&self) -> Result<()> {
-        self.training.check()?;
+        check_recipe(&self.training)?;
         if self.training.labels.labels != LabelKind::OutcomeWindow {
             let expected = "outcome_window: a backtest looks up what happened after each cutoff";
             return Err(invalid_parameter("labels", format!("{:?}", self.training.labels.labels), expected));
@@ -65,7 +68,7 @@ impl BacktestConfig {
             return Err(invalid_parameter("most_cutoffs", most, "1 to 1000"));
         }
         for (name, recipe) in &self.against {
-            recipe.check()?;
+            check_recipe(recipe)?;
             if [RECENCY, LOGISTIC].contains(&name.as_str()) || name.is_empty() {
                 return Err(invalid_parameter("against", format!("{name:?}"), "another name: that one is taken"));
             }
@@ -90,11 +93,20 @@ impl BacktestConfig {
     }
 }
 
+/// Checks the settings of one recipe, and that those that only a training has are left as they are.
+fn check_recipe(recipe: &TrainConfig) -> Result<()> {
+    recipe.check()?;
+    for (name, value) in NOT_TAKEN.into_iter().zip([recipe.evaluation, recipe.compare_with_logistic]) {
+        if !value {
+            return Err(invalid_parameter(name, value, "true: a backtest is an evaluation that compares"));
+        }
+    }
+    Ok(())
+}
+
 impl FromJson for BacktestConfig {
     fn from_json(json: &Json) -> JsonResult<Self> {
         const OWN: [&str; 4] = ["step_days", "most_cutoffs", "against", "predictions"];
-        // A backtest is an evaluation, and always compares with logistic regression.
-        const NOT_TAKEN: [&str; 2] = ["evaluation", "compare_with_logistic"];
         let Json::Object(pairs) = json else { return Err(json.expected("an object")) };
         // Checked here, so that the error for an unknown key lists all of them.
         let recipe_keys = TrainConfig::keys().into_iter().filter(|key| !NOT_TAKEN.contains(key));
