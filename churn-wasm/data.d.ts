@@ -310,6 +310,28 @@ export interface LearnConfig {
   background_rows?: number;
   /** `auto`: the seconds that training may take; null for the whole search. */
   time_budget?: number | null;
+  /** `auto`: the recipes whose weighted mean is fitted, at most 16, instead of a search. */
+  members?: MeanMember[];
+}
+
+/** A recipe of a weighted mean: a logistic regression or gradient boosting, whose log-odds are averaged. Settings that are left out
+ *  have the defaults of `LearnConfig`. */
+export interface MeanMember
+  extends Pick<
+    LearnConfig,
+    | "l2"
+    | "rounds"
+    | "learning_rate"
+    | "max_depth"
+    | "min_child_weight"
+    | "leaf_l2"
+    | "row_sample"
+    | "column_sample"
+  > {
+  /** The weight in the mean, above 0. The weights of all members add up to 1. */
+  weight: number;
+  /** The learner, default `gradient_boosting`. */
+  model?: "logistic_regression" | "gradient_boosting";
 }
 
 /** The options for training on a log. */
@@ -599,6 +621,8 @@ export interface Candidate {
   feature_set?: FeatureSet;
   /** The settings that differ from the given ones. */
   settings?: Record<string, number>;
+  /** The recipes of a weighted mean, whose `model` is `auto`. */
+  members?: MeanMember[];
   /** Its calibrated log-loss on rows that its fits had not seen; null if it was not evaluated. */
   log_loss: number | null;
   /** The standard error of the difference to the chosen one. */

@@ -4,7 +4,6 @@
 mod align;
 mod arrow;
 mod backtest;
-mod classifier;
 mod command;
 mod contacts;
 mod convert;
@@ -37,8 +36,6 @@ mod _churn {
     #[pymodule_export]
     use crate::backtest::{Backtest, BacktestPredictions, backtest};
     #[pymodule_export]
-    use crate::classifier::Classifier;
-    #[pymodule_export]
     use crate::command::run_command;
     #[pymodule_export]
     use crate::contacts::{ContactList, contact_list};
@@ -69,7 +66,7 @@ mod _churn {
         SubscriptionLabels, Subscriptions, kaplan_meier, movements, read_subscriptions, retention,
     };
     #[pymodule_export]
-    use crate::train::{load, train, train_table};
+    use crate::train::{load, train, train_matrix, train_table};
 
     use pyo3::prelude::*;
 

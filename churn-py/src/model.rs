@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Mutex, TryLockError};
 
 use churn::{ChangeConfig, ErrorKind, ExplainConfig, Explainer, SlippingConfig, Source};
-use numpy::PyArray1;
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::Value;
@@ -121,7 +121,7 @@ impl Model {
 
 #[pymethods]
 impl Model {
-    /// The learner: `"logistic_regression"`, `"random_forest"` or `"gradient_boosting"`.
+    /// The learner: `"logistic_regression"`, `"random_forest"` or `"gradient_boosting"`, or `"auto"` for a weighted mean of several.
     #[getter]
     fn kind(&self) -> &'static str {
         self.inner.kind().name()
@@ -163,6 +163,44 @@ impl Model {
     #[getter]
     fn calibration(&self) -> &'static str {
         self.inner.calibration()
+    }
+
+    /// The calibrated probability of churn of each row of a matrix or a table, in the order of the rows.
+    ///
+    /// Parameters
+    /// ----------
+    /// x : array of floats (rows × features) or table
+    ///     The features in the order of `feature_names`: NaN for a missing value, the index of its level for a category. Of a
+    ///     table, the columns with these names.
+    ///
+    /// Returns
+    /// -------
+    /// array of floats
+    fn probabilities<'py>(&self, py: Python<'py>, x: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let found = match x.cast::<PyArray2<f64>>() {
+            Ok(matrix) => {
+                let x = matrix.readonly().as_array().to_owned();
+                py.detach(|| self.inner.probabilities(&x)).map_err(raise)?
+            }
+            Err(_) => {
+                let (table, _) = self.table(x, None)?;
+                py.detach(|| self.inner.table_probabilities(&table)).map_err(|error| self.about(error))?
+            }
+        };
+        Ok(PyArray1::from_vec(py, found))
+    }
+
+    /// The share of each feature in what the splits of the trees explain, in the order of `feature_names`; None without a split, as
+    /// in logistic regression. They add up to 1. It says nothing about unseen rows: `evaluation["importance"]` does.
+    fn split_importance<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
+        self.inner.split_importance().map(|shares| PyArray1::from_vec(py, shares))
+    }
+
+    /// The intercept and the coefficient of each feature on its own scale, in log-odds before calibration; None unless the model
+    /// is a logistic regression on numbers.
+    fn coefficients<'py>(&self, py: Python<'py>) -> Option<(f64, Bound<'py, PyArray1<f64>>)> {
+        let (intercept, coefficients) = self.inner.coefficients()?;
+        Some((intercept, PyArray1::from_vec(py, coefficients)))
     }
 
     /// The names of the features that the model uses, in order.

@@ -1,10 +1,11 @@
 //! Training, and loading of models from files.
 
 use churn::{ErrorKind, TableConfig, TrainConfig};
+use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::convert::{Setting, read, settings};
+use crate::convert::{Setting, config, optional_floats, outcomes, read, settings};
 use crate::error::{error_of_kind, invalid};
 use crate::events::Events;
 use crate::input::{attributes, joined, of_subscriptions};
@@ -153,6 +154,25 @@ pub(crate) fn train_table(
     let taken = Taken { left_out: &config.leave_out, customer_id: config.customer_id.as_deref(), ..Taken::default() };
     let (py, (table, _)) = (table.py(), self::table(table, &taken)?);
     let inner = PyObserver::new(progress)?.run(py, |watch| churn::train_table_observed(&table, &config, watch))?;
+    Ok(inner.into())
+}
+
+/// Trains a model on a matrix of numbers, for `churn.sklearn`: rows × features, the names of the features, the outcomes and the
+/// weights of the rows.
+#[pyfunction]
+#[pyo3(signature = (x, names, y, weights=None, **parameters))]
+pub(crate) fn train_matrix(
+    x: PyReadonlyArray2<'_, f64>,
+    names: Vec<String>,
+    y: &Bound<'_, PyAny>,
+    weights: Option<&Bound<'_, PyAny>>,
+    parameters: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Model> {
+    let config: TableConfig = config(parameters)?;
+    let (py, x) = (y.py(), x.as_array().to_owned());
+    let (y, weights) = (outcomes(y, "y")?, optional_floats(weights, "sample_weight")?);
+    let inner = PyObserver::new(None)?
+        .run(py, |watch| churn::train_matrix(&x, &names, &y, weights.as_deref(), &config, watch))?;
     Ok(inner.into())
 }
 

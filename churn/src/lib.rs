@@ -297,13 +297,13 @@ pub use learn::audit_subscriptions;
 #[cfg(feature = "train")]
 pub use learn::{
     Backtest, BacktestConfig, BacktestRows, Classifier, CutoffPredictions, SkippedCutoff, TableConfig, TrainConfig,
-    audit, backtest, backtest_observed, backtest_with_rows, over_time, train, train_observed, train_table,
-    train_table_observed,
+    audit, backtest, backtest_observed, backtest_with_rows, over_time, train, train_matrix, train_observed,
+    train_table, train_table_observed,
 };
 pub use metrics::{Bin, Curves, EvaluationConfig, Metrics, Point, curves, evaluate, roc_auc};
 pub use model::{
-    Audit, CalibrationKind, ClassWeight, Evaluation, FORMAT_VERSION, Golden, Histogram, LearnConfig, Model, ModelKind,
-    Prediction, Predictions, Training, Typical,
+    Audit, CalibrationKind, ClassWeight, Evaluation, FORMAT_VERSION, Golden, Histogram, LearnConfig, MeanMember, Model,
+    ModelKind, Prediction, Predictions, Training, Typical,
 };
 #[cfg(feature = "train")]
 pub use model::{

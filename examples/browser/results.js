@@ -91,7 +91,7 @@ export function evaluation({ model }) {
       figure("How it ranks", charts.roc(curves, metrics.roc_auc), "Found against wrongly flagged, at every threshold.")),
     found.candidates.length > 0 && h("details", {}, h("summary", {}, `${count(found.candidates.length)} recipes were tried`),
       table("Recipes", ["Recipe", "Log-loss"], found.candidates.map((tried) => [
-        [learners[tried.model], tried.feature_set, ...Object.entries(tried.settings ?? {}).map((pair) => pair.join(" "))].filter(Boolean).join(", "),
+        [learners[tried.model], tried.feature_set, ...Object.entries(tried.settings ?? {}).map((pair) => pair.join(" ")), ...(tried.members ?? []).map((member) => `${decimal(member.weight, 2)} ${learners[member.model]}`)].filter(Boolean).join(", "),
         tried.log_loss === null ? (tried.failure ?? "–") : decimal(tried.log_loss, 4)]))),
     h("details", {}, h("summary", {}, "What it looks at"),
       table("Importance", ["Feature", "Log-loss added when it is shuffled"], found.importance.filter((entry) => entry.log_loss_increase > 0).slice(0, 10).map((entry) => [entry.feature.replaceAll("_", " "), decimal(entry.log_loss_increase, 4)]))),

@@ -16,6 +16,8 @@ export const learners = {
   logistic_regression: "logistic regression",
   random_forest: "random forest",
   gradient_boosting: "gradient boosting",
+  // A model that `auto` has made of several.
+  auto: "weighted mean",
 };
 
 export const causes = { voluntary: "cancellation", involuntary: "failed payment", trial_not_converted: "trial not converted", other: "other" };

@@ -159,7 +159,7 @@ each("logistic.json", "cases", 4, ({ x, y, l2, weights }) => {
 });
 
 const { background, typical } = vectors("explain.json");
-each("explain.json", "cases", 78, ({ document, feature_perturbation, row }) => {
+each("explain.json", "cases", 104, ({ document, feature_perturbation, row }) => {
   const model = churn.Model.fromJson(JSON.stringify({ ...vectors(`documents/${document}`), background, typical: typical[document] }));
   const table = model.tableFeatures([row]);
   const explanation = model.explainFeatures(table, { feature_perturbation, reasons: 5 });

@@ -115,7 +115,74 @@ def test_classes_and_weights() -> None:
     with pytest.raises(ValueError, match="class_weight"):
         ChurnClassifier(class_weight="heavy").fit(x, y)
     with pytest.raises(churn.errors.InvalidParameterError, match="model"):
-        ChurnClassifier("auto").fit(x, y)
+        ChurnClassifier("best").fit(x, y)
+
+
+def test_the_model_of_a_classifier() -> None:
+    x, y = made(600)
+    fitted = ChurnClassifier().fit(x, y)
+    assert fitted.model_.evaluation is None
+    np.testing.assert_array_equal(fitted.model_.probabilities(x), fitted.predict_proba(x)[:, 1])
+    assert churn.Model.from_json(fitted.model_.to_json()).kind == "gradient_boosting"
+    judged = ChurnClassifier(evaluation=True).fit(x, y)
+    assert judged.model_.evaluation["metrics"]["roc_auc"] > 0.6
+    # The outcome depends on the first three features alone, most on the first.
+    importances = fitted.feature_importances_
+    assert importances.shape == (5,) and abs(importances.sum() - 1) < 1e-12
+    assert importances[0] == importances.max() and importances[3:].max() < importances[:3].min()
+    with pytest.raises(AttributeError, match="logistic regression"):
+        _ = fitted.coef_
+
+
+def test_coefficients_are_those_of_scikit_learn() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    draw = np.random.default_rng(1)
+    x = draw.normal([3.0, -1.0], [2.0, 0.5], size=(4000, 2))
+    y = draw.random(4000) < 1 / (1 + np.exp(1 - x[:, 0] - 2 * x[:, 1]))
+    # With next to no penalty, it does not matter that ours is on standardised columns.
+    ours = ChurnClassifier("logistic_regression", l2=1e-9, calibration="none").fit(x, y)
+    theirs = LogisticRegression(C=1e9, tol=1e-10).fit(x, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-4)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-4)
+    with pytest.raises(AttributeError, match="trees"):
+        _ = ours.feature_importances_
+
+
+def test_categories_of_a_frame() -> None:
+    draw = np.random.default_rng(2)
+    plan = draw.choice(["basic", "gold", "silver"], 3000)
+    y = draw.random(3000) < np.where(plan == "basic", 0.6, 0.1)
+    x = {"usage": draw.normal(size=3000), "plan": plan, "churned": draw.normal(size=3000)}
+    found = []
+    for library in ("pandas", "polars"):
+        module = pytest.importorskip(library)
+        frame = module.DataFrame(x)
+        kinds = {"pandas": "category", "polars": getattr(module, "Categorical", None)}
+        categories = (
+            frame.astype({"plan": kinds["pandas"]})
+            if library == "pandas"
+            else frame.with_columns(frame["plan"].cast(kinds["polars"]))
+        )
+        for of in (frame, categories):
+            fitted = ChurnClassifier(rounds=20).fit(of, y, sample_weight=np.where(y, 2.0, 1.0))
+            assert list(fitted.feature_names_in_) == ["usage", "plan", "churned"]
+            assert roc_auc_score(y, fitted.predict_proba(of)[:, 1]) > 0.75
+            assert fitted.feature_importances_[1] > 0.5
+            found.append(fitted.predict_proba(of))
+        # A level that was not there counts as missing.
+        other = module.DataFrame({"usage": [0.0, 0.0], "plan": ["basic", "platinum"], "churned": [0.0, 0.0]})
+        p = fitted.predict_proba(other)[:, 1]
+        assert p[0] > 0.5 and np.isfinite(p[1])
+    for others in found[1:]:
+        np.testing.assert_array_equal(others, found[0])
+
+
+def test_auto_beside_a_single_learner() -> None:
+    x, y = made(800)
+    fitted = ChurnClassifier("auto", time_budget=20.0, evaluation=True).fit(x, y)
+    assert len(fitted.model_.evaluation["candidates"]) > 3
+    assert roc_auc_score(y, fitted.predict_proba(x)[:, 1]) > 0.7
 
 
 def test_features_of_a_frame(events: churn.Events, columns: dict[str, list[Any]]) -> None:

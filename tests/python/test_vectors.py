@@ -386,7 +386,7 @@ def test_documents_of_version_1(name: str) -> None:
 EXPLAIN = vectors("explain.json")
 
 
-@all_of("explain.json", "cases", 78)
+@all_of("explain.json", "cases", 104)
 def test_explanations(case: Any) -> None:
     document = json.loads((VECTORS / "documents" / case["document"]).read_text(encoding="utf-8"))
     document["background"] = EXPLAIN["background"]

@@ -6,18 +6,24 @@
 
 use std::process::Command;
 
-use churn::{CalibrationKind, Column, ColumnData, LearnConfig, Model, ModelKind, Table, TableConfig, train_table};
+use churn::{
+    CalibrationKind, Column, ColumnData, LearnConfig, MeanMember, Model, ModelKind, Table, TableConfig, train_table,
+};
 use churn_tests::{Xorshift, agree, near, say, vector_path, vectors};
 use serde_json::{Value, json};
 
-/// The name of each document, without the version, its learner and its calibration. In the last one the plan has many levels.
-const DOCUMENTS: [(&str, ModelKind, CalibrationKind); 4] = [
+/// The name of each document, without the version, its learner and its calibration. In [`MANY_LEVELS`] the plan has many
+/// levels.
+const DOCUMENTS: [(&str, ModelKind, CalibrationKind); 5] = [
     ("logistic_regression", ModelKind::LogisticRegression, CalibrationKind::None),
     ("random_forest", ModelKind::RandomForest, CalibrationKind::Isotonic),
     ("gradient_boosting", ModelKind::GradientBoosting, CalibrationKind::Platt),
     (MANY_LEVELS, ModelKind::GradientBoosting, CalibrationKind::Platt),
+    (MEAN, ModelKind::Auto, CalibrationKind::Platt),
 ];
 const MANY_LEVELS: &str = "many_levels";
+/// Boosting and logistic regression, averaged.
+const MEAN: &str = "average";
 
 /// Fewer rows in `expected.json` are a damaged file.
 const ROWS: usize = 20;
@@ -127,12 +133,17 @@ fn old_candidates_load() {
 fn a_changed_document_is_refused() {
     for (name, kind, _) in DOCUMENTS {
         let mut value: Value = serde_json::from_str(&document(name)).expect("JSON");
-        let learner = &mut value["learner"][kind.name()];
+        let learner = match kind {
+            ModelKind::Auto => &mut value["learner"]["average"]["members"][0]["learner"]["gradient_boosting"],
+            _ => &mut value["learner"][kind.name()],
+        };
         match kind {
             ModelKind::LogisticRegression => {
                 learner["intercept"] = json!(learner["intercept"].as_f64().expect("a number") + 1e-9)
             }
-            ModelKind::GradientBoosting => learner["base"] = json!(learner["base"].as_f64().expect("a number") + 1e-9),
+            ModelKind::GradientBoosting | ModelKind::Auto => {
+                learner["base"] = json!(learner["base"].as_f64().expect("a number") + 1e-9)
+            }
             _ => {
                 for leaf in learner["trees"][0]["value"].as_array_mut().expect("values") {
                     *leaf = json!(leaf.as_f64().expect("a number") * 0.999);
@@ -236,8 +247,15 @@ fn write_documents() {
         let mut columns = table(&rows).columns().to_vec();
         columns.push(Column { name: "churned".to_owned(), data: ColumnData::Numeric(y) });
         let training = Table::new(columns).expect("columns of one length");
+        let member =
+            |weight, model| MeanMember { weight, model, rounds: Some(6), max_depth: Some(3), ..MeanMember::default() };
+        let members = match name == MEAN {
+            true => vec![member(0.75, ModelKind::GradientBoosting), member(0.25, ModelKind::LogisticRegression)],
+            false => Vec::new(),
+        };
         let learning = LearnConfig {
             model,
+            members,
             calibration,
             trees: 6,
             rounds: Some(6),
@@ -274,7 +292,7 @@ fn the_independent_scorer_agrees() {
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.starts_with("4 documents"), "{text}");
+    assert!(text.starts_with("5 documents"), "{text}");
     // Guards against a tolerance that accepts everything.
     assert!(!near(0.5, 0.5 + 1e-11, 0.0, 1e-12) && agree(0.5, 0.5));
 }

@@ -68,7 +68,7 @@ GRID = list(product(
     [None, 0, 12.25, 55.1, 120.5, 190.985, 240, 365.45, 1234.5],
     [None, 0, 1, 1],
 ))
-LEARNERS = ("logistic_regression", "random_forest", "gradient_boosting")
+LEARNERS = ("logistic_regression", "random_forest", "gradient_boosting", "average")
 SEGMENTS = ["Low", "Medium", "High", "Critical"]
 # Chosen, not found: the median of those who stayed, or the churn rates of the levels.
 STAYED = {"age": 43, "spend": 190.25, "active": 1}
@@ -106,6 +106,8 @@ def expectation(tree, row, known, node=0):
 def margin(learner, row, tree_value, terms_known=None):
     """The margin, given what a tree gives; with terms_known the other features' terms are 0."""
     ((kind, body),) = learner.items()
+    if kind == "average":
+        return sum(Fraction(m["weight"]) * margin(m["learner"], row, tree_value, terms_known) for m in body["members"])
     if kind == "logistic_regression":
         terms = [t for t in body["terms"] if terms_known is None or t["feature"] in terms_known]
         return Fraction(body["intercept"]) + sum(Fraction(t["coefficient"]) * standardised(t, row[t["feature"]]) for t in terms)

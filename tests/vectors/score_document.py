@@ -10,6 +10,7 @@ and compares. What a document means, in short:
     median where missing; cut off at low and high where it has them), the indicator of a level, or the indicator of a missing value.
   - random_forest: the mean of the trees' values, kept within 1e-4 and 1 - 1e-4, as log-odds.
   - gradient_boosting: base + the sum of the trees' values.
+  - average: the sum of the members' scores times their weights; each member has its own level_log_odds.
   A tree is a list per property. At a node with feature -1 it gives value; else it goes left if the feature is at most the
   threshold (or its level is listed for the node), or is missing and missing_left is 1, else right.
 * calibration: identity, sigmoid(slope * score + offset), or straight lines between (scores, probabilities), flat outside.
@@ -73,6 +74,9 @@ def leaf(tree, row):
 
 def score(learner, row):
     (kind, body), = learner.items()
+    if kind == "average":
+        members = body["members"]
+        return math.fsum(m["weight"] * score(m["learner"], as_taken(m.get("level_log_odds", []), row)) for m in members)
     if kind == "logistic_regression":
         terms = body["terms"]
         standardised = [(term_value(t, row[t["feature"]]) - t["mean"]) / t["scale"] for t in terms]
@@ -102,11 +106,17 @@ def calibrated(calibration, x):
     return points[-1][1]
 
 
-def probability(document, row):
+def as_taken(level_log_odds, row):
+    """The row with the log-odds of those levels that the learner takes as numbers."""
     row = list(row)
-    for category in document.get("level_log_odds", []):
+    for category in level_log_odds:
         value = row[category["feature"]]
         row[category["feature"]] = None if value is None else category["log_odds"][int(value)]
+    return row
+
+
+def probability(document, row):
+    row = as_taken(document.get("level_log_odds", []), row)
     return calibrated(document["calibration"], score(document["learner"], row))
 
 

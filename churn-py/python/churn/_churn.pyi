@@ -11,7 +11,6 @@ __all__ = [
     "ERROR_CODES",
     "Backtest",
     "BacktestPredictions",
-    "Classifier",
     "ContactList",
     "Events",
     "Explanation",
@@ -53,6 +52,7 @@ __all__ = [
     "segment_table",
     "suggest",
     "train",
+    "train_matrix",
     "train_table",
 ]
 
@@ -195,10 +195,24 @@ class _Learning(TypedDict, total=False):
     column_sample: float
     features_per_split: int | None
 
+# A recipe of a weighted mean.
+class _Member(TypedDict, total=False):
+    weight: float
+    model: Literal["logistic_regression", "gradient_boosting"]
+    l2: float
+    rounds: int | None
+    learning_rate: float
+    max_depth: int | None
+    min_child_weight: float | None
+    leaf_l2: float | None
+    row_sample: float
+    column_sample: float
+
 class _ModelLearning(_Learning, total=False):
     thresholds: _Thresholds
     background_rows: int
     time_budget: float | None
+    members: Sequence[_Member]
 
 class _MoreBacktest(_ModelLearning, _MoreFeatures, total=False):
     gap_days: int
@@ -234,10 +248,11 @@ class _MoreTable(_ModelLearning, total=False):
     evaluation: bool
     compare_with_logistic: bool
 
-class _ClassifierSettings(_Learning, total=False):
+class _MatrixSettings(_ModelLearning, total=False):
     model: str
     seed: int
-    thresholds: _Thresholds
+    evaluation: bool
+    compare_with_logistic: bool
 
 class _Explain(TypedDict, total=False):
     feature_perturbation: Literal["tree_path_dependent", "interventional"]
@@ -673,6 +688,9 @@ class Model:
     def thresholds(self) -> _Thresholds: ...
     @property
     def calibration(self) -> str: ...
+    def probabilities(self, x: NDArray[np.float64] | _Table) -> NDArray[np.float64]: ...
+    def split_importance(self) -> NDArray[np.float64] | None: ...
+    def coefficients(self) -> tuple[float, NDArray[np.float64]] | None: ...
     @property
     def feature_names(self) -> list[str]: ...
     @property
@@ -785,23 +803,6 @@ class ContactList:
     def _repr_html_(self) -> str: ...
 
 @final
-class Classifier:
-    @staticmethod
-    def fit(
-        x: NDArray[np.float64],
-        names: Sequence[str],
-        y: ArrayLike,
-        weights: ArrayLike | None = None,
-        **parameters: Unpack[_ClassifierSettings],
-    ) -> Classifier: ...
-    @property
-    def parameters(self) -> dict[str, Any]: ...
-    def probabilities(self, x: NDArray[np.float64]) -> NDArray[np.float64]: ...
-    def to_json(self) -> str: ...
-    @staticmethod
-    def from_json(text: str) -> Classifier: ...
-    def __reduce__(self) -> tuple[Callable[[str], Classifier], tuple[str]]: ...
-
 def read_csv(
     source: _Path | bytes | _Readable,
     *,
@@ -884,6 +885,13 @@ def train_table(
     *,
     progress: _Progress = None,
     **parameters: Unpack[_MoreTable],
+) -> Model: ...
+def train_matrix(
+    x: NDArray[np.float64],
+    names: Sequence[str],
+    y: ArrayLike,
+    weights: ArrayLike | None = None,
+    **parameters: Unpack[_MatrixSettings],
 ) -> Model: ...
 def load(path: _Path) -> Model: ...
 def run_command(arguments: Sequence[str]) -> int: ...

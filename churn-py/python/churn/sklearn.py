@@ -10,8 +10,8 @@
 >>> len(risk) == past["customer_id"].nunique()
 True
 
-scikit-learn 1.6 or later is needed. :func:`churn.train` does more than this classifier: it chooses cutoffs, judges out
-of time, explains, and its model is one document in every language.
+scikit-learn 1.6 or later is needed. :func:`churn.train` does more than this classifier: it chooses cutoffs and judges out
+of time. The model of a fitted classifier, which explains and is one document in every language, is its attribute `model_`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils import _safe_indexing, column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
-from churn._churn import Classifier, Events, features
+from churn._churn import Events, Model, features, train_matrix, train_table
 
 __all__ = ["ChurnClassifier", "RfmFeatures"]
 
@@ -135,13 +141,16 @@ class RfmFeatures(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
 
 
 class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Logistic regression, random forest or gradient boosting with calibrated probabilities, for any numeric table.
+    """Logistic regression, random forest or gradient boosting with calibrated probabilities, for any table.
 
-    Missing values (NaN) are learned from. A fit with the same seed has the same bits on every machine.
+    Missing values are learned from. The columns of a data frame that are not numbers (text, categories, enums) are
+    categories; a level that was not seen in training counts as missing, or as "any other" of many levels. A fit with the
+    same seed has the same bits on every machine.
 
     Parameters
     ----------
-    model : {"gradient_boosting", "random_forest", "logistic_regression"}, default "gradient_boosting"
+    model : {"gradient_boosting", "random_forest", "logistic_regression", "auto"}, default "gradient_boosting"
+        With `"auto"`, learners, settings and weighted means of them are compared on parts of the rows.
     seed : int, default 0
     calibration : {"auto", "none", "platt", "isotonic"}, default "auto"
         How scores become probabilities, on five folds. Where a class has fewer rows than there are folds, `"auto"`
@@ -168,12 +177,26 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Boosting: the share of the features that each tree may split by.
     features_per_split : int, optional
         Random forest; the square root of their number if left out.
+    time_budget : float, optional
+        `"auto"`: seconds that a fit may take.
+    evaluation : bool, default False
+        Whether a fit is evaluated on a fifth of the rows that it has not seen, before it learns from all rows:
+        `model_.evaluation`, which a report needs. It takes about twice the time.
 
     Attributes
     ----------
     classes_ : array of two
         The second is the one that probabilities are of.
     n_features_in_ : int
+    feature_names_in_ : array of str
+        Of a data frame.
+    model_ : Model
+        The fitted model: it explains, answers what-if questions, and is saved as a document.
+    feature_importances_ : array of shape (features,)
+        The share of each feature in what the splits explain. Of trees.
+    coef_ : array of shape (1, features)
+        On the scales of the features, before calibration. Of logistic regression on numbers.
+    intercept_ : array of shape (1,)
 
     Examples
     --------
@@ -202,6 +225,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         row_sample: float = 1.0,
         column_sample: float = 0.7,
         features_per_split: int | None = None,
+        time_budget: float | None = None,
+        evaluation: bool = False,
     ) -> None:
         self.model = model
         self.seed = seed
@@ -217,6 +242,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.row_sample = row_sample
         self.column_sample = column_sample
         self.features_per_split = features_per_split
+        self.time_budget = time_budget
+        self.evaluation = evaluation
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ChurnClassifier:
         """Fit to rows × features and a class of two for each row.
@@ -231,7 +258,13 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         _refuse_other_rows(X, "y", y)
         _refuse_other_rows(X, "sample_weight", sample_weight)
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
+        has_categories = _has_categories(X)
+        if has_categories:
+            validate_data(self, X, skip_check_array=True)
+            y = column_or_1d(y, warn=True)
+            check_consistent_length(X, y)
+        else:
+            X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if not (self.class_weight is None or isinstance(self.class_weight, dict) or self.class_weight == "balanced"):
@@ -245,31 +278,63 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             by_class = compute_sample_weight(self.class_weight, y)
             sample_weight = by_class if sample_weight is None else by_class * np.asarray(sample_weight)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            used = sample_weight > 0
-            X, codes, sample_weight = np.ascontiguousarray(X[used]), codes[used], sample_weight[used]
+            sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+            used = np.flatnonzero(sample_weight > 0)
+            X, codes, sample_weight = _safe_indexing(X, used), codes[used], sample_weight[used]
         of_class = np.bincount(codes, minlength=2)
         if min(of_class) == 0:
             raise ValueError("The classifier needs two classes; all rows of one class have the weight 0")
-        names = [str(name) for name in getattr(self, "feature_names_in_", range(X.shape[1]))]
         settings = self.get_params(deep=False)
         settings["class_weight"] = "balanced" if self.class_weight == "balanced" else "none"
-        if min(of_class) < _FOLDS:
+        if min(of_class) < _FOLDS and self.model != "auto":
             settings.update(_without_folds(settings))
-        self._fitted = Classifier.fit(X, names, codes == 1, sample_weight, **settings)
+        if has_categories:
+            self.model_ = _of_frame(X, codes == 1, sample_weight, settings)
+        else:
+            names = [str(name) for name in getattr(self, "feature_names_in_", range(X.shape[1]))]
+            self.model_ = train_matrix(np.ascontiguousarray(X), names, codes == 1, sample_weight, **settings)
         return self
 
     def predict_proba(self, X: Any) -> Any:
         """Give the probability of each class, rows × 2."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
-        p = self._fitted.probabilities(X)
+        if _has_categories(X):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        else:
+            X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
+        p = self.model_.probabilities(X)
         return np.column_stack([1.0 - p, p])
 
     def predict(self, X: Any) -> Any:
         """Give the class of each row: the second where its probability is a half or more."""
         p = self.predict_proba(X)[:, 1]
         return self.classes_[(p >= 0.5).astype(int)]
+
+    @property
+    def feature_importances_(self) -> Any:
+        """The share of each feature in what the splits explain."""
+        check_is_fitted(self)
+        importances = self.model_.split_importance()
+        if importances is None:
+            raise AttributeError("feature_importances_ are those of trees with splits; this model has none")
+        return importances
+
+    @property
+    def coef_(self) -> Any:
+        """The coefficients of a logistic regression, 1 × features."""
+        return self._coefficients()[1].reshape(1, -1)
+
+    @property
+    def intercept_(self) -> Any:
+        """The intercept of a logistic regression."""
+        return np.array([self._coefficients()[0]])
+
+    def _coefficients(self) -> tuple[float, Any]:
+        check_is_fitted(self)
+        coefficients = self.model_.coefficients()
+        if coefficients is None:
+            raise AttributeError("coef_ and intercept_ are those of a logistic regression on numbers; this is another model")
+        return coefficients
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -288,6 +353,32 @@ def _refuse_other_rows(X: Any, name: str, values: Any) -> None:
             f"{name} has another index than X; expected the same customers in the same order: {name}.loc[X.index], or "
             f"{name}.to_numpy() if the rows are in order"
         )
+
+
+def _has_categories(X: Any) -> bool:
+    """Whether a data frame of pandas or Polars has a column that is no number."""
+    dtypes = getattr(X, "dtypes", None)
+    if dtypes is None or not hasattr(X, "columns"):
+        return False
+    if hasattr(X, "iloc"):
+        # Boolean, signed, unsigned, floating: extension types have the kind of their numbers.
+        return any(getattr(dtype, "kind", "O") not in "biuf" for dtype in dtypes)
+    return any(not (dtype.is_numeric() or str(dtype) == "Boolean") for dtype in dtypes)
+
+
+def _of_frame(X: Any, churned: Any, sample_weight: Any, settings: dict[str, Any]) -> Model:
+    """Train on the columns of a frame, with the outcomes and the weights as further columns."""
+    columns = {name: X[name] for name in X.columns}
+
+    def added(name: str, values: Any) -> str:
+        while name in columns:
+            name += "_"
+        columns[name] = values
+        return name
+
+    label = added("churned", churned)
+    weight = None if sample_weight is None else added("weight", sample_weight)
+    return train_table(columns, label, weight=weight, **settings)
 
 
 _FOLDS = 5

@@ -14,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::events::Customer;
 use crate::features::FeatureTable;
 use crate::model::document::Document;
+use crate::model::learner::FittedMember;
+use crate::model::level_log_odds::LevelLogOdds;
 use crate::model::tree::Tree;
 use crate::model::{Learner, Logistic, Model, Prediction};
 use crate::parallel;
@@ -51,8 +53,7 @@ const BLOCK: usize = 128;
 pub struct Explainer {
     model: Model,
     writer: Arc<ReasonWriter>,
-    method: Arc<Method>,
-    base: f64,
+    prepared: Arc<Prepared>,
 }
 
 /// The predicted risk of one customer with its explanation.
@@ -71,6 +72,13 @@ pub struct ExplainedPrediction {
     pub contributions: Vec<f64>,
 }
 
+/// A learner prepared for explanations.
+struct Prepared {
+    method: Method,
+    /// The margin if all features are unknown.
+    base: f64,
+}
+
 /// The method that computes contributions.
 enum Method {
     /// Logistic regression: the terms of each feature, minus these means.
@@ -78,6 +86,8 @@ enum Method {
     PathDependent(PathDependent),
     /// Trees: compared with these background rows.
     Interventional(Array2<f64>),
+    /// The weighted sum over the members of a mean.
+    Average(Vec<Prepared>),
 }
 
 impl Model {
@@ -91,29 +101,10 @@ impl Model {
             FeaturePerturbation::TreePathDependent => None,
             FeaturePerturbation::Interventional => Some(self.background()?),
         };
-        let (method, base) = match (&self.document.learner, background) {
-            (Learner::LogisticRegression(logistic), background) => {
-                let means = means(logistic, self.document.features.len(), background.as_ref());
-                let base = logistic.intercept + means.iter().sum::<f64>();
-                (Method::Terms(means), base)
-            }
-            (learner, None) => {
-                let path_dependent = PathDependent::new(trees(learner));
-                let base = path_dependent.base;
-                (Method::PathDependent(path_dependent), base)
-            }
-            (learner, Some(background)) => {
-                let base = interventional::base(trees(learner), &background);
-                (Method::Interventional(background), base)
-            }
-        };
-        let base = match &self.document.learner {
-            Learner::LogisticRegression(_) => base,
-            Learner::GradientBoosting { base: own, .. } => base + own,
-            Learner::RandomForest { trees } => base / trees.len() as f64,
-        };
+        let Document { learner, level_log_odds, features, .. } = &*self.document;
+        let prepared = Arc::new(Prepared::new(learner, level_log_odds, background.as_ref(), features.len()));
         let writer = Arc::new(ReasonWriter::new(&self.document, config));
-        Ok(Explainer { model: self.clone(), writer, method: Arc::new(method), base })
+        Ok(Explainer { model: self.clone(), writer, prepared })
     }
 
     /// Explains the risk of each customer of a feature table ([`Model::features`], [`Model::table_features`]). The customers
@@ -146,7 +137,7 @@ impl Model {
         self.explainer(config)?.explain_observed(table, observer)
     }
 
-    /// The background rows of the model, as the learner takes them.
+    /// The background rows of the model.
     fn background(&self) -> Result<Array2<f64>> {
         let rows = &self.document.background;
         if rows.is_empty() {
@@ -155,7 +146,6 @@ impl Model {
         }
         let values: Vec<f64> = rows.iter().flatten().map(|value| value.unwrap_or(f64::NAN)).collect();
         let width = self.document.features.len();
-        let values = self.document.level_log_odds.rows(&values, width).into_owned();
         Ok(Array2::from_shape_vec((rows.len(), width), values).expect("loading checked the rows"))
     }
 }
@@ -163,14 +153,16 @@ impl Model {
 impl Explainer {
     /// The base: the margin if all features are unknown.
     pub fn base(&self) -> f64 {
-        self.base
+        self.prepared.base
     }
 
     /// The unit of the margin and the contributions.
     pub fn output(&self) -> Output {
         match self.model.document.learner {
             Learner::RandomForest { .. } => Output::Rate,
-            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } => Output::LogOdds,
+            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } | Learner::Average { .. } => {
+                Output::LogOdds
+            }
         }
     }
 
@@ -190,10 +182,7 @@ impl Explainer {
     pub fn explain_observed(&self, table: &FeatureTable, observer: &dyn Observer) -> Result<Explanation> {
         let table = &*self.model.covered(table)?;
         // Number of blocks between two calls of the observer, which take a fraction of a second.
-        let together = match *self.method {
-            Method::Interventional(_) => 2 * parallel::threads(),
-            Method::Terms(_) | Method::PathDependent(_) => 64,
-        };
+        let together = if self.prepared.is_slow() { 2 * parallel::threads() } else { 64 };
         let x = table.values.as_standard_layout();
         let (rows, width) = (x.as_slice().expect("the standard layout is contiguous"), x.ncols());
         let blocks = x.nrows().div_ceil(BLOCK);
@@ -213,11 +202,11 @@ impl Explainer {
         let scorer = &self.model.prepared.scorer;
         let margin = scorer.margins(&table.values);
         if cfg!(debug_assertions) {
-            let size = self.model.document.learner.margin_scale();
             let taken = self.model.document.level_log_odds.rows(rows, width);
             for (i, &margin) in margin.iter().enumerate() {
-                let size = self.base.abs() + size(taken[i * width..(i + 1) * width].into());
-                let sum = self.base + contributions.row(i).sum();
+                let row = &taken[i * width..(i + 1) * width];
+                let size = self.base().abs() + self.model.document.learner.margin_scale(row);
+                let sum = self.base() + contributions.row(i).sum();
                 let close = (sum - margin).abs() <= 1e-9 * size.max(1.0);
                 assert!(close, "row {i} adds up to {sum}, its margin is {margin}");
             }
@@ -227,7 +216,7 @@ impl Explainer {
             specs: table.specs.clone(),
             values: table.values.clone(),
             contributions,
-            base: self.base,
+            base: self.base(),
             probabilities: margin.iter().map(|&margin| scorer.calibrated(margin)).collect(),
             margin,
             output: self.output(),
@@ -272,7 +261,7 @@ impl Explainer {
             let mut contributions = vec![0.0; row.len()];
             let margin = self.explain_row(row, &mut contributions)?;
             let reasons = self.reasons_at(row, &contributions, prediction.churn_probability);
-            Ok(ExplainedPrediction { prediction, reasons, base: self.base, margin, contributions })
+            Ok(ExplainedPrediction { prediction, reasons, base: self.base(), margin, contributions })
         })
     }
 
@@ -293,30 +282,115 @@ impl Explainer {
     /// Writes the contributions of some rows of features. The output must be filled with 0.
     fn contributions(&self, rows: &[f64], width: usize, contributions: &mut [f64]) {
         let Document { learner, level_log_odds, .. } = &*self.model.document;
+        self.prepared.add(learner, level_log_odds, rows, width, contributions);
+    }
+}
+
+impl Prepared {
+    /// `background` has the levels of categories as they are in feature tables.
+    fn new(
+        learner: &Learner,
+        level_log_odds: &LevelLogOdds,
+        background: Option<&Array2<f64>>,
+        features: usize,
+    ) -> Self {
+        let background = background.map(|rows| {
+            let values = rows.as_slice().expect("the standard layout is contiguous");
+            let taken = level_log_odds.rows(values, features).into_owned();
+            Array2::from_shape_vec(rows.dim(), taken).expect("as many values as before")
+        });
+        let of_trees = |trees: &[Tree], background: Option<Array2<f64>>| match background {
+            None => {
+                let path_dependent = PathDependent::new(trees);
+                let base = path_dependent.base;
+                (Method::PathDependent(path_dependent), base)
+            }
+            Some(background) => {
+                let base = interventional::base(trees, &background);
+                (Method::Interventional(background), base)
+            }
+        };
+        let (method, base) = match learner {
+            Learner::LogisticRegression(logistic) => {
+                let means = means(logistic, features, background.as_ref());
+                let base = logistic.intercept + means.iter().sum::<f64>();
+                (Method::Terms(means), base)
+            }
+            Learner::RandomForest { trees } => {
+                let (method, base) = of_trees(trees, background);
+                (method, base / trees.len() as f64)
+            }
+            Learner::GradientBoosting { base: own, trees } => {
+                let (method, base) = of_trees(trees, background);
+                (method, base + own)
+            }
+            Learner::Average { members } => {
+                let of = |member: &FittedMember| {
+                    Prepared::new(&member.learner, &member.level_log_odds, background.as_ref(), features)
+                };
+                let prepared: Vec<Prepared> = members.iter().map(of).collect();
+                let base = members.iter().zip(&prepared).map(|(member, prepared)| member.weight * prepared.base).sum();
+                (Method::Average(prepared), base)
+            }
+        };
+        Prepared { method, base }
+    }
+
+    /// Returns true if a block of rows takes long.
+    fn is_slow(&self) -> bool {
+        match &self.method {
+            Method::Interventional(_) => true,
+            Method::Terms(_) | Method::PathDependent(_) => false,
+            Method::Average(members) => members.iter().any(Prepared::is_slow),
+        }
+    }
+
+    /// Writes the contributions of some rows of features to an output that is filled with 0.
+    fn add(
+        &self,
+        learner: &Learner,
+        level_log_odds: &LevelLogOdds,
+        rows: &[f64],
+        width: usize,
+        contributions: &mut [f64],
+    ) {
         let rows = &*level_log_odds.rows(rows, width);
-        match (&*self.method, learner) {
-            (Method::Terms(means), Learner::LogisticRegression(logistic)) => {
+        match (learner, &self.method) {
+            (Learner::LogisticRegression(logistic), Method::Terms(means)) => {
                 for (row, values) in rows.chunks_exact(width).zip(contributions.chunks_exact_mut(width)) {
                     logistic.parts(row.into(), |feature, part| values[feature] += part);
                     values.iter_mut().zip(means).for_each(|(value, mean)| *value -= mean);
                 }
             }
-            (Method::PathDependent(prepared), _) => prepared.add(trees(learner), rows, width, contributions),
-            (Method::Interventional(background), _) => {
-                interventional::add(trees(learner), background, rows, width, contributions);
+            (Learner::RandomForest { trees }, method) => {
+                method.add_trees(trees, rows, width, contributions);
+                contributions.iter_mut().for_each(|value| *value /= trees.len() as f64);
             }
-            (Method::Terms(_), _) => unreachable!("only a logistic regression has terms"),
-        }
-        if let Learner::RandomForest { trees } = learner {
-            contributions.iter_mut().for_each(|value| *value /= trees.len() as f64);
+            (Learner::GradientBoosting { trees, .. }, method) => method.add_trees(trees, rows, width, contributions),
+            (Learner::Average { members }, Method::Average(prepared)) => {
+                let mut of_member = vec![0.0; contributions.len()];
+                for (member, prepared) in members.iter().zip(prepared) {
+                    of_member.fill(0.0);
+                    prepared.add(&member.learner, &member.level_log_odds, rows, width, &mut of_member);
+                    contributions.iter_mut().zip(&of_member).for_each(|(sum, value)| *sum += member.weight * value);
+                }
+            }
+            (Learner::LogisticRegression(_) | Learner::Average { .. }, _) => {
+                unreachable!("the method was made for this learner")
+            }
         }
     }
 }
 
-fn trees(learner: &Learner) -> &[Tree] {
-    match learner {
-        Learner::LogisticRegression(_) => &[],
-        Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } => trees,
+impl Method {
+    fn add_trees(&self, trees: &[Tree], rows: &[f64], width: usize, contributions: &mut [f64]) {
+        match self {
+            Method::PathDependent(prepared) => prepared.add(trees, rows, width, contributions),
+            Method::Interventional(background) => {
+                interventional::add(trees, background, rows, width, contributions);
+            }
+            Method::Terms(_) | Method::Average(_) => unreachable!("trees have no terms and no members"),
+        }
     }
 }
 
@@ -334,6 +408,6 @@ fn means(logistic: &Logistic, features: usize, background: Option<&Array2<f64>>)
 
 impl std::fmt::Debug for Explainer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Explainer").field("model", &self.model).field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("Explainer").field("model", &self.model).field("base", &self.base()).finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::quote_for_message;
 use crate::features::{FeatureTable, computed, encode_value};
 use crate::model::tree::Rule;
-use crate::model::{Learner, Model, Prediction, Typical};
+use crate::model::{Model, Prediction, Typical};
 use crate::objects::objects;
 use crate::order;
 use crate::table::Value;
@@ -202,8 +202,8 @@ impl ChangeSearch<'_> {
         let far = |value: f64| if now.is_nan() { 0.0 } else { (value - now).abs() };
         order::sort_by(&mut values, |&a, &b| far(a).total_cmp(&far(b)).then(a.total_cmp(&b)));
         let found = values.into_iter().find(|&value| below(value))?;
-        // A logistic regression changes smoothly between the candidates, so bisect for the threshold.
-        let smooth = matches!(self.model.document.learner, Learner::LogisticRegression(_));
+        // With a logistic regression the risk changes smoothly between the candidates, so bisect for the threshold.
+        let smooth = self.model.document.learner.is_smooth();
         if !smooth || now.is_nan() || self.table.specs[feature].levels.is_some() {
             return Some(found);
         }
@@ -231,13 +231,11 @@ impl ChangeSearch<'_> {
         }
         let &Some((low, high)) = range else { return Vec::new() };
         let mut values = vec![low, high];
-        if let Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } = &self.model.document.learner
-        {
-            let splits = trees.iter().flat_map(|tree| &tree.nodes).filter_map(|node| node.split.as_ref());
-            for split in splits.filter(|split| split.feature as usize == feature) {
-                if let Rule::AtMost(threshold) = split.rule {
-                    values.extend([threshold, threshold.next_up()]);
-                }
+        let nodes = self.model.document.learner.trees().flat_map(|tree| &tree.nodes);
+        let splits = nodes.filter_map(|node| node.split.as_ref());
+        for split in splits.filter(|split| split.feature as usize == feature) {
+            if let Rule::AtMost(threshold) = split.rule {
+                values.extend([threshold, threshold.next_up()]);
             }
         }
         values.retain(|value| (low..=high).contains(value) && *value != row[feature]);

@@ -11,7 +11,7 @@ use super::rows::LearningRows;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
 use crate::model::calibration::Calibration;
-use crate::model::document::{FORMAT_VERSION, check_learner, check_specs, invalid, read};
+use crate::model::document::{FORMAT_VERSION, check_calibration, check_learner, check_specs, invalid, read};
 use crate::model::level_log_odds::LevelLogOdds;
 use crate::model::{LearnConfig, Learner, ModelKind, Scorer};
 use crate::objects::objects;
@@ -104,52 +104,13 @@ impl Classifier {
         observer: &dyn Observer,
     ) -> Result<Classifier> {
         config.check()?;
-        if config.model == ModelKind::Auto {
+        if config.needs_search() {
             let expected = ModelKind::LEARNERS.map(ModelKind::name).join(", ");
-            return Err(invalid_parameter(
-                "model",
-                "auto",
-                &format!("one of {expected}; auto searches in train_table"),
-            ));
+            let expected = format!("one of {expected}; auto searches in train_matrix");
+            return Err(invalid_parameter("model", "auto", &expected));
         }
-        let (rows, width) = x.dim();
-        let same = |what: &str, found: usize, of: &str, expected: usize| match found == expected {
-            true => Ok(()),
-            false => {
-                let message = format!("{found} {what} for {expected} {of}");
-                Err(Error::new(ErrorKind::ShapeMismatch, message))
-            }
-        };
-        same("names", names.len(), "features", width)?;
-        same("outcomes", y.len(), "rows", rows)?;
-        same("weights", weights.map_or(rows, <[f64]>::len), "rows", rows)?;
-        if rows == 0 || width == 0 {
-            return Err(Error::new(ErrorKind::NoGoodRows, format!("{rows} rows of {width} features; expected some")));
-        }
-        if width > MAX_COLUMNS {
-            let message = format!("{width} features; at most {MAX_COLUMNS} are taken");
-            return Err(Error::new(ErrorKind::TooManyValues, message));
-        }
-        if rows > u32::MAX as usize {
-            return Err(Error::new(ErrorKind::TooManyValues, format!("{rows} rows; at most 2^32 − 1 are taken")));
-        }
-        let mut seen = BTreeSet::new();
-        if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
-            return Err(Error::new(ErrorKind::DuplicateColumn, format!("two features are named {name:?}")));
-        }
-        check_numbers(x, |feature| &names[feature])?;
-        if let Some((row, weight)) =
-            weights.unwrap_or(&[]).iter().enumerate().find(|(_, weight)| !(**weight > 0.0 && **weight <= 1e9))
-        {
-            let message =
-                format!("row {}: the weight is {weight}; expected a number above 0 and at most 10^9", row + 1);
-            return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
-        }
-        let churned = y.iter().filter(|&&y| y).count();
-        if churned == 0 || churned == rows {
-            let message = format!("{churned} of {rows} rows churned; expected some that did and some that did not");
-            return Err(Error::new(ErrorKind::OneClass, message));
-        }
+        check_matrix(x, names, y, weights)?;
+        let rows = y.len();
         let features: Vec<FeatureSpec> = names.iter().map(FeatureSpec::numeric).collect();
         let groups: Vec<u32> = (0..rows as u32).collect();
         let ages = vec![0; rows];
@@ -213,9 +174,53 @@ impl Classifier {
         if let Some(spec) = document.features.iter().find(|spec| spec.levels.is_some()) {
             return Err(invalid(format!("the feature {:?} has levels; a classifier takes numbers", spec.name)));
         }
-        check_learner(&document.learner, &document.calibration, &document.features, document.parameters.model)?;
+        let no_levels = LevelLogOdds::default();
+        check_learner(&document.learner, &no_levels, &document.features, document.parameters.model)?;
+        check_calibration(&document.calibration)?;
         Ok(Classifier::new(document))
     }
+}
+
+/// Returns an error for a matrix that nothing can be learned from, or whose names, outcomes or weights do not fit it.
+pub(super) fn check_matrix(x: &Array2<f64>, names: &[String], y: &[bool], weights: Option<&[f64]>) -> Result<()> {
+    let (rows, width) = x.dim();
+    let same = |what: &str, found: usize, of: &str, expected: usize| match found == expected {
+        true => Ok(()),
+        false => {
+            let message = format!("{found} {what} for {expected} {of}");
+            Err(Error::new(ErrorKind::ShapeMismatch, message))
+        }
+    };
+    same("names", names.len(), "features", width)?;
+    same("outcomes", y.len(), "rows", rows)?;
+    same("weights", weights.map_or(rows, <[f64]>::len), "rows", rows)?;
+    if rows == 0 || width == 0 {
+        return Err(Error::new(ErrorKind::NoGoodRows, format!("{rows} rows of {width} features; expected some")));
+    }
+    if width > MAX_COLUMNS {
+        let message = format!("{width} features; at most {MAX_COLUMNS} are taken");
+        return Err(Error::new(ErrorKind::TooManyValues, message));
+    }
+    if rows > u32::MAX as usize {
+        return Err(Error::new(ErrorKind::TooManyValues, format!("{rows} rows; at most 2^32 − 1 are taken")));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
+        return Err(Error::new(ErrorKind::DuplicateColumn, format!("two features are named {name:?}")));
+    }
+    check_numbers(x, |feature| &names[feature])?;
+    if let Some((row, weight)) =
+        weights.unwrap_or(&[]).iter().enumerate().find(|(_, weight)| !(**weight > 0.0 && **weight <= 1e9))
+    {
+        let message = format!("row {}: the weight is {weight}; expected a number above 0 and at most 10^9", row + 1);
+        return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
+    }
+    let churned = y.iter().filter(|&&y| y).count();
+    if churned == 0 || churned == rows {
+        let message = format!("{churned} of {rows} rows churned; expected some that did and some that did not");
+        return Err(Error::new(ErrorKind::OneClass, message));
+    }
+    Ok(())
 }
 
 fn check_numbers<'a>(x: &Array2<f64>, name: impl Fn(usize) -> &'a String) -> Result<()> {

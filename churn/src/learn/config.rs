@@ -113,10 +113,10 @@ impl TrainConfig {
             None => (0..features.top_event_types).map(|number| number.to_string()).collect(),
         };
         let count = |set| registry(set, &features.windows, &types).len();
-        let columns = match self.learning.model {
-            // `auto` tries both sets.
-            ModelKind::Auto => count(FeatureSet::Rfm).max(count(FeatureSet::Behavioral)),
-            _ => count(features.feature_set),
+        let columns = match self.learning.needs_search() {
+            // The search tries both sets.
+            true => count(FeatureSet::Rfm).max(count(FeatureSet::Behavioral)),
+            false => count(features.feature_set),
         };
         customers.saturating_mul(cutoffs as u64).saturating_mul(columns as u64)
     }
@@ -175,12 +175,11 @@ fn is_true(setting: &bool) -> bool {
 }
 
 fn check_evaluation(evaluation: bool, learning: &LearnConfig) -> Result<()> {
-    match learning.model {
-        ModelKind::Auto if !evaluation => {
-            Err(invalid_parameter("evaluation", false, "true with auto, whose search is reported with the evaluation"))
-        }
-        _ => Ok(()),
+    if learning.needs_search() && !evaluation {
+        let expected = "true with auto, whose search is reported with the evaluation";
+        return Err(invalid_parameter("evaluation", false, expected));
     }
+    Ok(())
 }
 
 impl TrainConfig {

@@ -1,5 +1,7 @@
 //! Fits a learner on all rows and, for calibration and the choice of settings, on folds.
 
+mod cross_fit;
+
 use super::calibration::Outcomes;
 use super::folds::{FOLDS, MANY_ROWS, folds};
 use super::levels::{NumberedRows, number_levels};
@@ -9,11 +11,12 @@ use super::trees::{Binned, Booster, CustomerIndex, ForestParameters, Growth, Sam
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::metrics::log_loss_of;
 use crate::model::calibration::{Calibration, CalibrationKind};
-use crate::model::learner::{ClassWeight, LearnConfig, Learner, ModelKind, rate_logit};
+use crate::model::learner::{ClassWeight, FittedMember, LearnConfig, Learner, MeanMember, ModelKind, rate_logit};
 use crate::model::level_log_odds::LevelLogOdds;
 use crate::model::{Logistic, Scorer, sigmoid};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
+pub(super) use cross_fit::CrossFit;
 
 /// The result of a fit: the learner and its calibration.
 pub(crate) struct Fitted {
@@ -103,54 +106,112 @@ pub(crate) fn fit_rows(
 ) -> Result<Fitted> {
     config.check()?;
     let given = data.weights.map_or_else(|| vec![1.0; data.y.len()], <[f64]>::to_vec);
-    match number_levels(data, &given, || noise(data.groups, &given), config.model, config.seed) {
-        None => fit_numbered(data, given, &LevelLogOdds::default(), config, found, observer),
-        Some(NumberedRows { x, specs, log_odds }) => {
-            let data = LearningRows { x: x.view(), specs: &specs, ..*data };
-            let fitted = fit_numbered(&data, given, &log_odds, config, found, observer)?;
-            Ok(Fitted { level_log_odds: log_odds, ..fitted })
+    let uncalibrated = match config.members.is_empty() {
+        true => {
+            let known = found.is_some();
+            let (learning, scores) = found.map_or((config.clone(), None), |found| (found.config, Some(found.scores)));
+            let fitted = fit_scored(data, &given, &learning, config.seed, known, observer)?;
+            Fitted { unseen_scores: scores.unwrap_or(fitted.unseen_scores), ..fitted }
         }
-    }
-}
-
-/// [`fit_rows`] on rows whose categories of many levels are numbers, with a weight for each row.
-fn fit_numbered(
-    data: &LearningRows<'_>,
-    given: Vec<f64>,
-    log_odds: &LevelLogOdds,
-    config: &LearnConfig,
-    found: Option<Found>,
-    observer: &dyn Observer,
-) -> Result<Fitted> {
-    let mut weights = given.clone();
-    if config.class_weight == ClassWeight::Balanced {
-        let churned = data.y.iter().filter(|&&y| y).count() as f64;
-        let stayed = data.y.len() as f64 - churned;
-        for (weight, &y) in weights.iter_mut().zip(data.y) {
-            *weight *= data.y.len() as f64 / (2.0 * if y { churned } else { stayed });
-        }
-    }
-    let weighted = WeightedRows { data: *data, given: &given, weights: &weights, log_odds };
-    let rows = data.y.len();
-    let (learner, unseen_scores, config) = match found {
-        Some(Found { config, scores }) => {
-            let (learner, _, config) = weighted.task(&config, Unseen::None, observer, |task| task.fit())?;
-            (learner, scores, config)
-        }
-        None if config.calibration == CalibrationKind::None && !needs_selection(config, rows) => {
-            weighted.task(config, Unseen::None, observer, |task| task.fit())?
-        }
-        None if rows < MANY_ROWS => weighted.task(config, Unseen::AllRows, observer, |task| task.fit())?,
-        None => {
-            let config = recipe_of_many_rows(&weighted, config, observer)?;
-            weighted.task(&config, Unseen::OneFold, observer, |task| task.fit())?
-        }
+        false => fit_mean(data, &given, config, found, observer)?,
     };
     // Churn rates change over time, so recent rows have more weight.
     let weight = |row: usize| given[row] * libm::exp2(f64::from(data.ages[row]) / -CALIBRATION_HALF_LIFE);
     let outcomes = Outcomes { churned: data.y, customers: data.groups, weight: &weight };
-    let calibration = Calibration::fit(config.calibration, &unseen_scores, &outcomes, observer)?;
-    Ok(Fitted { learner, level_log_odds: LevelLogOdds::default(), calibration, config, unseen_scores })
+    let calibration = Calibration::fit(config.calibration, &uncalibrated.unseen_scores, &outcomes, observer)?;
+    Ok(Fitted { calibration, ..uncalibrated })
+}
+
+/// Fits the members of a weighted mean, without a calibration. The scores of unseen rows are the mean of those of the members,
+/// which have the same folds.
+fn fit_mean(
+    data: &LearningRows<'_>,
+    given: &[f64],
+    config: &LearnConfig,
+    found: Option<Found>,
+    observer: &dyn Observer,
+) -> Result<Fitted> {
+    let (mean, mut scores) = match found {
+        Some(Found { config, scores }) => (config, Some(scores)),
+        None => (config.clone(), None),
+    };
+    let known = scores.is_some();
+    let (mut members, mut recipes) = (Vec::new(), Vec::new());
+    for (number, member) in mean.members.iter().enumerate() {
+        let learning = member.config(&mean, number);
+        let fitted = fit_scored(data, given, &learning, mean.seed, known, observer)?;
+        if !known {
+            let sums = scores.get_or_insert_with(|| vec![0.0; fitted.unseen_scores.len()]);
+            sums.iter_mut().zip(&fitted.unseen_scores).for_each(|(sum, score)| *sum += member.weight * score);
+        }
+        recipes.push(MeanMember::new(member.weight, &fitted.config));
+        let Fitted { learner, level_log_odds, .. } = fitted;
+        members.push(FittedMember { weight: member.weight, level_log_odds, learner });
+    }
+    Ok(Fitted {
+        learner: Learner::Average { members },
+        level_log_odds: LevelLogOdds::default(),
+        calibration: Calibration::Identity,
+        config: LearnConfig { members: recipes, ..mean },
+        unseen_scores: scores.unwrap_or_default(),
+    })
+}
+
+/// Fits a learner and scores unseen rows, without a calibration. `seed` assigns the folds. No row is scored if settings and
+/// scores are known from another fit.
+fn fit_scored(
+    data: &LearningRows<'_>,
+    given: &[f64],
+    config: &LearnConfig,
+    seed: u64,
+    known: bool,
+    observer: &dyn Observer,
+) -> Result<Fitted> {
+    match number_levels(data, given, || noise(data.groups, given), config.model, seed) {
+        None => fit_numbered(data, given, LevelLogOdds::default(), config, seed, known, observer),
+        Some(NumberedRows { x, specs, log_odds }) => {
+            let data = LearningRows { x: x.view(), specs: &specs, ..*data };
+            fit_numbered(&data, given, log_odds, config, seed, known, observer)
+        }
+    }
+}
+
+/// [`fit_scored`] on rows whose categories of many levels are numbers.
+fn fit_numbered(
+    data: &LearningRows<'_>,
+    given: &[f64],
+    level_log_odds: LevelLogOdds,
+    config: &LearnConfig,
+    seed: u64,
+    known: bool,
+    observer: &dyn Observer,
+) -> Result<Fitted> {
+    let weights = learning_weights(data.y, given, config.class_weight);
+    let weighted = WeightedRows { data: *data, given, weights: &weights, log_odds: &level_log_odds, seed };
+    let rows = data.y.len();
+    let nothing_to_find = config.calibration == CalibrationKind::None && !needs_selection(config, rows);
+    let (learner, unseen_scores, config) = if known || nothing_to_find {
+        weighted.task(config, Unseen::None, observer, |task| task.fit())?
+    } else if rows < MANY_ROWS {
+        weighted.task(config, Unseen::AllRows, observer, |task| task.fit())?
+    } else {
+        let config = recipe_of_many_rows(&weighted, config, observer)?;
+        weighted.task(&config, Unseen::OneFold, observer, |task| task.fit())?
+    };
+    Ok(Fitted { learner, level_log_odds, calibration: Calibration::Identity, config, unseen_scores })
+}
+
+/// The weights that a learner is fitted with: those given with the rows, and perhaps those of the classes.
+fn learning_weights(y: &[bool], given: &[f64], class_weight: ClassWeight) -> Vec<f64> {
+    let mut weights = given.to_vec();
+    if class_weight == ClassWeight::Balanced {
+        let churned = y.iter().filter(|&&y| y).count() as f64;
+        let stayed = y.len() as f64 - churned;
+        for (weight, &y) in weights.iter_mut().zip(y) {
+            *weight *= (churned + stayed) / (2.0 * if y { churned } else { stayed });
+        }
+    }
+    weights
 }
 
 /// The rows that are scored by learners that were not fitted on their customers.
@@ -169,6 +230,8 @@ struct WeightedRows<'d, 'a> {
     given: &'a [f64],
     weights: &'a [f64],
     log_odds: &'a LevelLogOdds,
+    /// The seed that assigns the folds.
+    seed: u64,
 }
 
 impl WeightedRows<'_, '_> {
@@ -180,7 +243,7 @@ impl WeightedRows<'_, '_> {
         observer: &dyn Observer,
         work: impl FnOnce(&FitTask<'_>) -> Result<T>,
     ) -> Result<T> {
-        let WeightedRows { data, given, weights, log_odds } = *self;
+        let WeightedRows { data, given, weights, log_odds, seed } = *self;
         let rows: Vec<u32> = (0..data.y.len() as u32).collect();
         let binned = match config.model {
             ModelKind::LogisticRegression => Binned::default(),
@@ -191,8 +254,8 @@ impl WeightedRows<'_, '_> {
         let parts = match (config.model, unseen) {
             // A forest needs no folds, because the sample of each tree leaves out customers.
             (ModelKind::RandomForest, _) | (_, Unseen::None) => Vec::new(),
-            (_, Unseen::OneFold) => folds(&data, 1, config.seed)?,
-            (_, Unseen::AllRows) => folds(&data, FOLDS, config.seed)?,
+            (_, Unseen::OneFold) => folds(&data, 1, seed)?,
+            (_, Unseen::AllRows) => folds(&data, FOLDS, seed)?,
         };
         let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();
         let (noise, unseen) = (noise(data.groups, weights), unseen != Unseen::None);
@@ -294,6 +357,13 @@ impl FitTask<'_> {
     }
 
     fn logistic(&self) -> Result<FitResult> {
+        let scores = self.logistic_scores()?;
+        let logistic = Logistic::fit(&self.all, self.config.l2, self.noise, self.observer)?;
+        Ok((Learner::LogisticRegression(logistic), scores, self.config.clone()))
+    }
+
+    /// The score of each held-out row.
+    fn logistic_scores(&self) -> Result<Vec<f64>> {
         let mut scores = vec![f64::NAN; self.all.y.len()];
         for (number, fold) in self.folds.iter().enumerate() {
             step(self.observer, "cross-fit", number, self.folds.len())?;
@@ -305,8 +375,7 @@ impl FitTask<'_> {
         if !self.folds.is_empty() {
             step(self.observer, "cross-fit", self.folds.len(), self.folds.len())?;
         }
-        let logistic = Logistic::fit(&self.all, self.config.l2, self.noise, self.observer)?;
-        Ok((Learner::LogisticRegression(logistic), scores, self.config.clone()))
+        Ok(scores)
     }
 
     fn boosting_growth(&self, config: &LearnConfig) -> Growth {

@@ -141,11 +141,7 @@ impl Judge<'_> {
         if wanted {
             return self.held_out(data, weights);
         }
-        let mut findings = of_rows(&LearningRows { weights, ..data.rows() }, self.rates, None)?;
-        let message = "the model was not evaluated, so nobody knows how far to believe it: train with evaluation = true before \
-                       anyone acts on its predictions";
-        findings.push(Finding::new("not_evaluated", message.to_owned()));
-        Ok(JudgedRecipe { evaluation: None, findings, found: None })
+        Ok(JudgedRecipe::not_judged(of_rows(&LearningRows { weights, ..data.rows() }, self.rates, None)?))
     }
 
     /// Judges on a stratified fifth of the customers.
@@ -243,6 +239,14 @@ impl Judge<'_> {
 }
 
 impl JudgedRecipe {
+    /// The result without an evaluation: the findings about the rows, and one that says so.
+    pub(super) fn not_judged(mut findings: Vec<Finding>) -> Self {
+        let message = "the model was not evaluated, so nobody knows how far to believe it: train with evaluation = true before \
+                       anyone acts on its predictions";
+        findings.push(Finding::new("not_evaluated", message.to_owned()));
+        JudgedRecipe { evaluation: None, findings, found: None }
+    }
+
     /// The same with what was found by the rows of all cutoffs.
     fn of_cutoffs(self, learned: usize, total: usize) -> Self {
         JudgedRecipe { found: self.found.map(|found| found.within_cutoffs(learned, total)), ..self }

@@ -29,6 +29,7 @@ pub use backtest::{
     backtest_with_rows, over_time,
 };
 pub use classifier::Classifier;
+use classifier::check_matrix;
 pub use config::{TableConfig, TrainConfig};
 pub use snapshot::audit;
 #[cfg(feature = "subscriptions")]
@@ -47,13 +48,13 @@ use snapshot::{Snapshots, choose_cutoffs};
 use crate::counts::mul_div;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::EventUnit;
-use crate::features::features;
+use crate::features::{FeatureSpec, features};
 use crate::findings::{Finding, Severity, check_allowed, check_log, check_scored, fail_on_errors, sort_by_severity};
 use crate::input::{Input, Source};
 use crate::labels::{INACTIVITY_WARNING, LabelConfig, LabelKind};
 use crate::model::causes::Causes;
 use crate::model::document::{self, Document};
-use crate::model::{Golden, Histogram, LearnConfig, Model, ModelKind, Scorer, Training, Typical};
+use crate::model::{Golden, Histogram, LearnConfig, Model, Scorer, Training, Typical};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
 use crate::random::mix;
@@ -113,10 +114,10 @@ fn train_events(input: Input<'_>, config: &TrainConfig, observer: &dyn Observer)
     let rows = EventRows::new(snapshots, &joined, &config.labels, config.learning.seed);
     let mut feature_config = config.features.clone();
     let mut found = None;
-    if config.learning.model == ModelKind::Auto {
+    if config.learning.needs_search() {
         step(observer, "features", 0, cutoffs.len())?;
         let sets = rows.search_sets(&feature_config);
-        let best = search(&sets, &config.learning, rows.refit_rows(), &timer)?;
+        let best = search(sets, &config.learning, rows.refit_rows(), &timer)?;
         feature_config.feature_set = best.feature_set.unwrap_or_default();
         found = Some(best);
     }
@@ -187,18 +188,83 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
     let data = LabelledRows::from_table(table, &config.label, config.customer_id.as_deref(), &leave_out)?;
     let weights = config.weight.as_deref().map(|name| row_weights(table, name)).transpose()?;
     check_enough(&data.y, "the table")?;
+    let judged = |judge: &Judge<'_>, data: &LabelledRows, weights: Option<&[f64]>| {
+        judge.held_out_if(config.evaluation, data, weights)
+    };
+    train_labelled(data, weights.as_deref(), config, &timer, judged)
+}
+
+/// Trains a model on a matrix of numbers: rows × features, with NaN for a missing value. `names` are the names of the features; `y`
+/// is true for each row that churned; each row may have a weight above 0 and at most 10^9. The names of columns in `config` are not
+/// used. Without an evaluation, a few rows of either outcome suffice, and no findings about the rows are looked for.
+///
+/// ```
+/// use churn::{TableConfig, train_matrix};
+/// use ndarray::Array2;
+///
+/// let x = Array2::from_shape_fn((200, 2), |(i, j)| if j == 0 { i as f64 } else { (i % 7) as f64 });
+/// let y: Vec<bool> = (0..200).map(|i| i >= 100).collect();
+/// let names = ["days".to_owned(), "orders".to_owned()];
+/// let config = TableConfig { evaluation: false, ..TableConfig::default() };
+/// let model = train_matrix(&x, &names, &y, None, &config, &())?;
+/// let p = model.probabilities(&x)?;
+/// assert!(p[0] < 0.1 && p[199] > 0.9);
+/// assert!(model.split_importance().unwrap()[0] > 0.9);
+/// # Ok::<(), churn::Error>(())
+/// ```
+///
+/// # Errors
+/// The errors of [`Classifier::fit`]; with an evaluation or a search also `too_few_rows` and `one_class` as in [`train_table`];
+/// `cancelled`.
+pub fn train_matrix(
+    x: &Array2<f64>,
+    names: &[String],
+    y: &[bool],
+    weights: Option<&[f64]>,
+    config: &TableConfig,
+    observer: &dyn Observer,
+) -> Result<Model> {
+    config.learning.check()?;
+    let timer = Timer::start(&config.learning, observer)?;
+    check_matrix(x, names, y, weights)?;
+    if config.evaluation || config.learning.needs_search() {
+        check_enough(y, "the matrix")?;
+    }
+    let data = LabelledRows {
+        x: x.clone(),
+        y: y.to_vec(),
+        groups: (0..y.len() as u32).collect(),
+        ages: vec![0; y.len()],
+        specs: names.iter().map(FeatureSpec::numeric).collect(),
+    };
+    let judged = |judge: &Judge<'_>, data: &LabelledRows, weights: Option<&[f64]>| match config.evaluation {
+        true => judge.held_out_if(true, data, weights),
+        false => Ok(JudgedRecipe::not_judged(Vec::new())),
+    };
+    train_labelled(data, weights, config, &timer, judged)
+}
+
+/// Searches for a recipe if the learner is `auto`, judges it, and fits it on all rows.
+fn train_labelled(
+    data: LabelledRows,
+    weights: Option<&[f64]>,
+    config: &TableConfig,
+    timer: &Timer<'_>,
+    judged: impl FnOnce(&Judge<'_>, &LabelledRows, Option<&[f64]>) -> Result<JudgedRecipe>,
+) -> Result<Model> {
     let mut found = None;
-    if config.learning.model == ModelKind::Auto {
-        let split = holdout(&data, weights.as_deref(), config.learning.seed);
+    if config.learning.needs_search() {
+        let split = holdout(&data, weights, config.learning.seed);
         let rows = SearchRows::of_customers(Cow::Borrowed(&split.learn), split.learn_weights.as_deref());
-        let sets = [SearchSet { feature_set: None, rows: Ok(rows) }];
-        found = Some(search(&sets, &config.learning, split.learn.y.len() + data.y.len(), &timer)?);
+        let sets = vec![SearchSet { feature_set: None, rows: Ok(rows) }];
+        found = Some(search(sets, &config.learning, split.learn.y.len() + data.y.len(), timer)?);
     }
     let learning = &found.as_ref().map_or(&config.learning, |found| &found.learning).clone();
     let compare_with_logistic = config.compare_with_logistic;
+    let observer = timer.observer();
     let judge = Judge { config: learning, compare_with_logistic, rates: &[], labels_have_time: false, observer };
-    let judged = judge.held_out_if(config.evaluation, &data, weights.as_deref())?;
-    let mut document = build(data, weights.as_deref(), judged, Vec::new(), found, learning, observer)?;
+    let judged = judged(&judge, &data, weights)?;
+    let mut document = build(data, weights, judged, Vec::new(), found, learning, observer)?;
     document.labels.labels = LabelKind::Provided;
     Ok(Model::new(document))
 }

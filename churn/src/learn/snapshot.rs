@@ -247,13 +247,19 @@ impl LabelledRows {
         if specs.is_empty() {
             return Err(Error::new(ErrorKind::MissingColumn, "the table has no column left to learn from"));
         }
-        let ids: Strings = table.customer_ids(customer_id)?;
-        let order = ids.sorted();
-        let mut groups = vec![0; y.len()];
-        for pair in order.windows(2) {
-            let same = ids.get(pair[0] as usize) == ids.get(pair[1] as usize);
-            groups[pair[1] as usize] = groups[pair[0] as usize] + u32::from(!same);
-        }
+        let groups = match customer_id {
+            None => (0..y.len() as u32).collect(),
+            Some(_) => {
+                let ids: Strings = table.customer_ids(customer_id)?;
+                let order = ids.sorted();
+                let mut groups = vec![0; y.len()];
+                for pair in order.windows(2) {
+                    let same = ids.get(pair[0] as usize) == ids.get(pair[1] as usize);
+                    groups[pair[1] as usize] = groups[pair[0] as usize] + u32::from(!same);
+                }
+                groups
+            }
+        };
         let ages = vec![0; y.len()];
         Ok(LabelledRows { x: features::encode(table, &specs)?, y, groups, ages, specs })
     }

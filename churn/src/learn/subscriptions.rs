@@ -20,7 +20,7 @@ use crate::input::SubscriptionInput;
 use crate::labels::{LabelConfig, LabelKind};
 use crate::model::causes::{CauseModel, Causes};
 use crate::model::subscriptions::{table_of, users_of};
-use crate::model::{Audit, LearnConfig, Model, ModelKind};
+use crate::model::{Audit, LearnConfig, Model};
 use crate::progress::{Observer, step};
 use crate::subscriptions::{
     EndReason, FeatureColumns, SubscriptionLabels, Subscriptions, current_plans, latest_cutoff, plan_levels,
@@ -60,12 +60,13 @@ pub(super) fn train_subscriptions(
     };
     let mut learning = config.learning.clone();
     let mut found = None;
-    if learning.model == ModelKind::Auto {
+    if learning.needs_search() {
         let known = rows.known(rows.parts.len()).unwrap_or(rows.parts.len());
         let usable = rows.dataset(0..known, &rows.fit(0..known)?)?;
         let total = usable.y.len() + rows.churned(all.clone()).len();
-        let sets = [SearchSet { feature_set: None, rows: Ok(SearchRows::of_customers(Cow::Borrowed(&usable), None)) }];
-        let best = search(&sets, &learning, total, &timer)?;
+        let rows = SearchRows::of_customers(Cow::Borrowed(&usable), None);
+        let sets = vec![SearchSet { feature_set: None, rows: Ok(rows) }];
+        let best = search(sets, &learning, total, &timer)?;
         learning = best.learning.clone();
         found = Some(best);
     }

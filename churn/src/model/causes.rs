@@ -49,7 +49,7 @@ mod given {
     use crate::json::{Json, JsonResult};
     use crate::model::Scorer;
     use crate::model::calibration::Calibration;
-    use crate::model::document::{check_learner, invalid};
+    use crate::model::document::{check_calibration, check_learner, invalid};
     use crate::model::learner::{Learner, ModelKind};
     use crate::model::level_log_odds::LevelLogOdds;
     use crate::objects::{FromJson, objects};
@@ -95,8 +95,8 @@ mod given {
                 return Err(invalid("the causes are not in their order, or one is there twice"));
             }
             self.0.iter().try_for_each(|cause| {
-                cause.level_log_odds.check(features)?;
-                check_learner(&cause.learner, &cause.calibration, &cause.level_log_odds.specs(features), model)
+                check_learner(&cause.learner, &cause.level_log_odds, features, model)?;
+                check_calibration(&cause.calibration)
             })
         }
 

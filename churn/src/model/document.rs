@@ -9,7 +9,7 @@ use super::Evaluation;
 use super::background::{MAX_BACKGROUND, Typical};
 use super::calibration::Calibration;
 use super::causes::Causes;
-use super::learner::{LearnConfig, Learner, ModelKind};
+use super::learner::{FittedMember, LearnConfig, Learner, MOST_MEMBERS, ModelKind};
 use super::level_log_odds::LevelLogOdds;
 use super::logistic::TermKind;
 use super::tree::{LevelSet, MAX_DEPTH, Node, Rule, Split, Tree};
@@ -179,9 +179,8 @@ impl Document {
         self.parameters.check().map_err(invalid)?;
         self.labels.check().map_err(invalid)?;
         self.check_features()?;
-        self.level_log_odds.check(&self.features)?;
-        let features = self.level_log_odds.specs(&self.features);
-        check_learner(&self.learner, &self.calibration, &features, self.parameters.model)?;
+        check_learner(&self.learner, &self.level_log_odds, &self.features, self.parameters.model)?;
+        check_calibration(&self.calibration)?;
         #[cfg(feature = "subscriptions")]
         self.causes.check(&self.features, self.parameters.model)?;
         for histogram in &self.histograms {
@@ -271,9 +270,8 @@ impl Document {
     fn check_golden(&self) -> Result<()> {
         for (i, golden) in self.golden.iter().enumerate() {
             let row = self.check_row(&golden.features, &format!("golden row {i}"))?;
-            let probability = self
-                .calibration
-                .probability(self.learner.score(self.level_log_odds.rows(&row, row.len()).as_ref().into()));
+            let probability =
+                self.calibration.probability(self.learner.score(&self.level_log_odds.rows(&row, row.len())));
             if probability.to_bits() != golden.probability.to_bits() {
                 let message = format!(
                     "golden row {i} scores {probability} where the document says {}: it was changed, or written by an incompatible library",
@@ -308,14 +306,25 @@ pub(crate) fn check_specs(features: &[FeatureSpec]) -> Result<()> {
     Ok(())
 }
 
-/// Returns an error for a learner or a calibration from a document that does not fit the features or the kind of model. It
-/// also refuses numbers that could make a score overflow, and trees whose walk might not end.
+/// Returns an error for a learner from a document that does not fit the features or the kind of model. It also refuses numbers
+/// that could make a score overflow, and trees whose walk might not end.
 pub(crate) fn check_learner(
     learner: &Learner,
-    calibration: &Calibration,
+    level_log_odds: &LevelLogOdds,
     features: &[FeatureSpec],
     model: ModelKind,
 ) -> Result<()> {
+    if let Learner::Average { members } = learner {
+        if model != ModelKind::Auto || !level_log_odds.is_empty() {
+            return Err(invalid(format!("the learner is a mean, the parameters are of a {}", model.name())));
+        }
+        if members.is_empty() || members.len() > MOST_MEMBERS {
+            return Err(invalid(format!("a mean of {} learners; expected 1 to {MOST_MEMBERS}", members.len())));
+        }
+        return members.iter().try_for_each(|member| member.check(features));
+    }
+    level_log_odds.check(features)?;
+    let features = &*level_log_odds.specs(features);
     let kind = match learner {
         Learner::LogisticRegression(logistic) => {
             for (i, term) in logistic.terms.iter().enumerate() {
@@ -351,10 +360,32 @@ pub(crate) fn check_learner(
             check_size(&[*base])?;
             ModelKind::GradientBoosting
         }
+        Learner::Average { .. } => unreachable!("a mean was checked above"),
     };
     if kind != model {
         return Err(invalid(format!("the learner is a {}, the parameters are of a {}", kind.name(), model.name())));
     }
+    Ok(())
+}
+
+impl FittedMember {
+    fn check(&self, features: &[FeatureSpec]) -> Result<()> {
+        let kind = match self.learner {
+            Learner::LogisticRegression(_) => ModelKind::LogisticRegression,
+            Learner::GradientBoosting { .. } => ModelKind::GradientBoosting,
+            Learner::RandomForest { .. } | Learner::Average { .. } => {
+                return Err(invalid("a mean of learners that do not give log-odds"));
+            }
+        };
+        if !(self.weight > 0.0 && self.weight <= 1.0) {
+            return Err(invalid(format!("a learner of a mean has the weight {}; expected above 0 to 1", self.weight)));
+        }
+        check_learner(&self.learner, &self.level_log_odds, features, kind)
+    }
+}
+
+/// Returns an error for a calibration from a document that falls, or whose numbers could make a score overflow.
+pub(crate) fn check_calibration(calibration: &Calibration) -> Result<()> {
     if let Calibration::Isotonic { scores, probabilities } = calibration {
         let rising =
             scores.windows(2).all(|pair| pair[0] < pair[1]) && probabilities.windows(2).all(|pair| pair[0] <= pair[1]);

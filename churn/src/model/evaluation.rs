@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::learner::ModelKind;
+use super::learner::{MeanMember, ModelKind};
 use super::over_time::OverTime;
 use crate::day::Day;
 use crate::features::FeatureSet;
@@ -98,7 +98,11 @@ pub struct Candidate {
     /// The settings that differ from the requested ones.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, serde_json::Number>,
-    /// The log-loss after calibration, on rows that its fits were not trained on; none if the trial failed.
+    /// The recipes of a weighted mean, whose `model` is `auto`; empty for a single recipe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MeanMember>,
+    /// The log-loss after calibration, on rows that its fits were not trained on; none if the trial failed or
+    /// was given up.
     pub log_loss: Option<f64>,
     /// The standard error of the difference between its log-loss and the log-loss of the chosen recipe, over the same
     /// customers; none for the chosen recipe.
@@ -107,19 +111,26 @@ pub struct Candidate {
     /// Duration of the trial in seconds, if the observer has a clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// The message of the error, if the trial failed.
+    /// Why there is no log-loss: the message of the error, or how far the recipe was behind when it was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
-objects! { Candidate { model, feature_set, settings, log_loss, standard_error, seconds, failure } }
+objects! { Candidate { model, feature_set, settings, members = Vec::new(), log_loss, standard_error, seconds, failure } }
 
 impl Candidate {
-    /// The feature set and the changed settings as text, such as `behavioral, l2 10`; empty if there are none.
+    /// The feature set and the changed settings as text, such as `behavioral, l2 10`, or the members of a mean, such as `behavioral,
+    /// 0.75 gradient_boosting of depth 3, 0.25 logistic_regression`; empty if there are none.
     pub fn details(&self) -> String {
         let set = self.feature_set.map(|set| set.name().to_owned());
+        let member = |member: &MeanMember| {
+            let depth = member.max_depth.filter(|_| member.model == ModelKind::GradientBoosting);
+            let depth = depth.map_or_else(String::new, |depth| format!(" of depth {depth}"));
+            format!("{:.2} {}{depth}", member.weight, member.model.name())
+        };
+        let members = self.members.iter().map(member);
         let settings =
             self.settings.iter().map(|(name, value)| format!("{name} {}", value.as_f64().unwrap_or(f64::NAN)));
-        set.into_iter().chain(settings).collect::<Vec<_>>().join(", ")
+        set.into_iter().chain(settings).chain(members).collect::<Vec<_>>().join(", ")
     }
 }

@@ -4,12 +4,14 @@ use serde::Serialize;
 
 use super::background::MAX_BACKGROUND;
 use super::calibration::CalibrationKind;
+use super::level_log_odds::LevelLogOdds;
 use super::logistic::Logistic;
 use super::logit;
 use super::tree::{MAX_DEPTH, Tree};
 use crate::error::{Error, Result, invalid_parameter};
 use crate::json::{Json, JsonResult};
 use crate::objects::{FromJson, Object, case, names, objects};
+use crate::random::mix;
 use crate::segments::Thresholds;
 
 /// The kind of learner.
@@ -22,8 +24,9 @@ pub enum ModelKind {
     RandomForest,
     /// Up to 1,000 rounds of boosted trees of depth up to 8.
     GradientBoosting,
-    /// A search over the three learners, both feature sets of a log and some settings, by log-loss on unseen rows. It tests out
-    /// of time if there are enough cutoffs. Settings that are given are kept. `Evaluation::candidates` lists the trials.
+    /// A search over the three learners, both feature sets of a log and their settings, and over weighted means of the best, by
+    /// log-loss on unseen rows. It tests out of time if there are enough cutoffs. Settings that are given are kept.
+    /// `Evaluation::candidates` lists the trials. A fitted model has this kind if it is such a mean.
     Auto,
 }
 
@@ -117,12 +120,117 @@ pub struct LearnConfig {
     /// early enough to fit the chosen recipe in the remaining time, as far as that can be estimated. Its first trial always
     /// runs. Needs an observer with a clock ([`Observer::elapsed`](crate::Observer::elapsed)).
     pub time_budget: Option<f64>,
+    /// `auto`: the recipes whose weighted mean is fitted, at most 16, instead of a search. [`Model::parameters`](crate::Model::parameters)
+    /// has them if the search has chosen such a mean.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MeanMember>,
+}
+
+/// A recipe of a weighted mean. The log-odds of its members are averaged, so that their explanations add up too; therefore a
+/// member is a logistic regression or gradient boosting, whose sums are log-odds. What is not set here is set for all members
+/// together by [`LearnConfig`], whose fields of the same names have the same meaning and defaults.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MeanMember {
+    /// The weight in the mean, above 0 and at most 1. Together they are 1.
+    pub weight: f64,
+    /// The learner: logistic regression or gradient boosting.
+    pub model: ModelKind,
+    /// Logistic regression: the L2 penalty.
+    pub l2: f64,
+    /// Boosting: the number of rounds.
+    pub rounds: Option<usize>,
+    /// Boosting: the learning rate.
+    pub learning_rate: f64,
+    /// Boosting: the largest depth.
+    pub max_depth: Option<usize>,
+    /// Boosting: the smallest sum of the curvatures on either side of a split.
+    pub min_child_weight: Option<f64>,
+    /// Boosting: the L2 penalty on leaf values.
+    pub leaf_l2: Option<f64>,
+    /// Boosting: the share of the rows that each tree is grown on.
+    pub row_sample: f64,
+    /// Boosting: the share of the features that each tree may split by.
+    pub column_sample: f64,
 }
 
 objects! {
     @default LearnConfig {
         model, seed, calibration, class_weight, thresholds, l2, trees, rounds, learning_rate, max_depth,
-        min_child_weight, leaf_l2, row_sample, column_sample, features_per_split, background_rows, time_budget,
+        min_child_weight, leaf_l2, row_sample, column_sample, features_per_split, background_rows, time_budget, members,
+    }
+    @default MeanMember {
+        weight, model, l2, rounds, learning_rate, max_depth, min_child_weight, leaf_l2, row_sample, column_sample,
+    }
+}
+
+/// Largest number of members of a weighted mean.
+pub(crate) const MOST_MEMBERS: usize = 16;
+
+impl Default for MeanMember {
+    fn default() -> Self {
+        MeanMember::new(1.0, &LearnConfig { model: ModelKind::GradientBoosting, ..LearnConfig::default() })
+    }
+}
+
+impl MeanMember {
+    /// A recipe with its weight.
+    pub(crate) fn new(weight: f64, recipe: &LearnConfig) -> Self {
+        let &LearnConfig {
+            model,
+            l2,
+            rounds,
+            learning_rate,
+            max_depth,
+            min_child_weight,
+            leaf_l2,
+            row_sample,
+            column_sample,
+            ..
+        } = recipe;
+        MeanMember {
+            weight,
+            model,
+            l2,
+            rounds,
+            learning_rate,
+            max_depth,
+            min_child_weight,
+            leaf_l2,
+            row_sample,
+            column_sample,
+        }
+    }
+
+    /// The settings that the member of this number is fitted with. The seed draws its samples: each member has other ones.
+    pub(crate) fn config(&self, mean: &LearnConfig, number: usize) -> LearnConfig {
+        const SEEDS: u64 = (1 << 53) - 1;
+        let &MeanMember {
+            model,
+            l2,
+            rounds,
+            learning_rate,
+            max_depth,
+            min_child_weight,
+            leaf_l2,
+            row_sample,
+            column_sample,
+            ..
+        } = self;
+        LearnConfig {
+            model,
+            seed: if number == 0 { mean.seed } else { mix(mix(mean.seed) ^ number as u64) & SEEDS },
+            l2,
+            rounds,
+            learning_rate,
+            max_depth,
+            min_child_weight,
+            leaf_l2,
+            row_sample,
+            column_sample,
+            time_budget: None,
+            members: Vec::new(),
+            ..mean.clone()
+        }
     }
 }
 
@@ -146,11 +254,17 @@ impl Default for LearnConfig {
             features_per_split: None,
             background_rows: 100,
             time_budget: None,
+            members: Vec::new(),
         }
     }
 }
 
 impl LearnConfig {
+    /// Returns true if the recipe is still to be searched.
+    pub(crate) fn needs_search(&self) -> bool {
+        self.model == ModelKind::Auto && self.members.is_empty()
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         self.thresholds.check()?;
         let number = |name, value: f64, low: f64, high: f64, expected| match value > low && value <= high {
@@ -189,11 +303,41 @@ impl LearnConfig {
                 "auto, platt or isotonic with class_weight balanced, which alone would bend the probabilities";
             return Err(invalid_parameter("calibration", "none", expected));
         }
-        if let Some(seconds) = self.time_budget.filter(|_| self.model != ModelKind::Auto) {
-            let expected = format!("none with {}: only auto searches", self.model.name());
+        if let Some(seconds) = self.time_budget.filter(|_| !self.needs_search()) {
+            let expected = format!("none with {}: only auto searches, unless it has members", self.model.name());
             return Err(invalid_parameter("time_budget", seconds, &expected));
         }
-        Ok(())
+        self.check_members()
+    }
+
+    fn check_members(&self) -> Result<()> {
+        let wrong = |found: &dyn std::fmt::Display, expected: &str| Err(invalid_parameter("members", found, expected));
+        if self.members.is_empty() {
+            return Ok(());
+        }
+        if self.model != ModelKind::Auto {
+            return wrong(
+                &format!("{} of a {}", self.members.len(), self.model.name()),
+                "none unless the model is auto",
+            );
+        }
+        if self.members.len() > MOST_MEMBERS {
+            return wrong(&self.members.len(), &format!("at most {MOST_MEMBERS}"));
+        }
+        for (number, member) in self.members.iter().enumerate() {
+            if matches!(member.model, ModelKind::RandomForest | ModelKind::Auto) {
+                return wrong(&format!("a {}", member.model.name()), "logistic_regression or gradient_boosting");
+            }
+            if !(member.weight > 0.0 && member.weight <= 1.0) {
+                return wrong(&format!("the weight {}", member.weight), "weights above 0 and at most 1");
+            }
+            member.config(self, number).check()?;
+        }
+        let total: f64 = self.members.iter().map(|member| member.weight).sum();
+        match (total - 1.0).abs() < 1e-9 {
+            true => Ok(()),
+            false => wrong(&format!("weights of {total} together"), "weights of 1 together"),
+        }
     }
 }
 
@@ -202,9 +346,30 @@ impl LearnConfig {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Learner {
     LogisticRegression(Logistic),
-    RandomForest { trees: Vec<Tree> },
-    GradientBoosting { base: f64, trees: Vec<Tree> },
+    RandomForest {
+        trees: Vec<Tree>,
+    },
+    GradientBoosting {
+        base: f64,
+        trees: Vec<Tree>,
+    },
+    /// The weighted mean of the log-odds of logistic regressions and boosted trees.
+    Average {
+        members: Vec<FittedMember>,
+    },
 }
+
+/// A fitted learner of a weighted mean.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct FittedMember {
+    pub(crate) weight: f64,
+    /// Those that this learner takes: the mean itself takes levels as they are.
+    #[serde(skip_serializing_if = "LevelLogOdds::is_empty")]
+    pub(crate) level_log_odds: LevelLogOdds,
+    pub(crate) learner: Learner,
+}
+
+objects! { FittedMember { weight, level_log_odds, learner } }
 
 impl FromJson for Learner {
     fn from_json(json: &Json) -> JsonResult<Self> {
@@ -217,43 +382,52 @@ impl FromJson for Learner {
                 let boosting = Object::of(value, &["base", "trees"])?;
                 Ok(Learner::GradientBoosting { base: boosting.field("base")?, trees: boosting.field("trees")? })
             }
-            _ => Err(json.expected("logistic_regression, random_forest or gradient_boosting")),
+            ("average", value) => Ok(Learner::Average { members: Object::of(value, &["members"])?.field("members")? }),
+            _ => Err(json.expected("logistic_regression, random_forest, gradient_boosting or average")),
         }
     }
 }
 
 impl Learner {
     /// The margin of a row, which is the learner's raw output: log-odds, or for a forest the mean rate of its trees.
-    pub(crate) fn margin(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
+    pub(crate) fn margin(&self, row: &[f64]) -> f64 {
         match self {
-            Learner::LogisticRegression(logistic) => logistic.margin(row),
+            Learner::LogisticRegression(logistic) => logistic.margin(row.into()),
             Learner::RandomForest { trees } => {
-                trees.iter().map(|tree| tree.value(row)).sum::<f64>() / trees.len() as f64
+                trees.iter().map(|tree| tree.value(row.into())).sum::<f64>() / trees.len() as f64
             }
-            Learner::GradientBoosting { base, trees } => trees.iter().fold(*base, |sum, tree| sum + tree.value(row)),
+            Learner::GradientBoosting { base, trees } => {
+                trees.iter().fold(*base, |sum, tree| sum + tree.value(row.into()))
+            }
+            Learner::Average { members } => members.iter().fold(0.0, |sum, member| {
+                sum + member.weight * member.learner.margin(&member.level_log_odds.rows(row, row.len()))
+            }),
         }
     }
 
-    /// Returns a function that bounds the sum of the absolute values of all terms of a row's margin, as the scale of its
-    /// rounding error.
-    pub(crate) fn margin_scale(&self) -> impl Fn(ndarray::ArrayView1<'_, f64>) -> f64 {
-        let (logistic, trees) = match self {
-            Learner::LogisticRegression(logistic) => (Some(logistic), &[][..]),
-            Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } => (None, trees.as_slice()),
-        };
-        let leaves = |tree: &Tree| tree.nodes.iter().fold(0.0, |m: f64, node| m.max(node.value.abs()));
-        let largest: f64 = trees.iter().map(leaves).sum();
-        move |row| {
-            let mut size = largest;
-            if let Some(logistic) = logistic {
-                logistic.parts(row, |_, part| size += part.abs());
+    /// A bound of the sum of the absolute values of all terms of a row's margin, as the scale of its rounding error.
+    pub(crate) fn margin_scale(&self, row: &[f64]) -> f64 {
+        match self {
+            Learner::LogisticRegression(logistic) => {
+                let mut size = 0.0;
+                logistic.parts(row.into(), |_, part| size += part.abs());
+                size
             }
-            size
+            Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } => {
+                let leaves = |tree: &Tree| tree.nodes.iter().fold(0.0, |m: f64, node| m.max(node.value.abs()));
+                trees.iter().map(leaves).sum()
+            }
+            Learner::Average { members } => {
+                let scale = |member: &FittedMember| {
+                    member.weight * member.learner.margin_scale(&member.level_log_odds.rows(row, row.len()))
+                };
+                members.iter().map(scale).sum()
+            }
         }
     }
 
     /// The score of a row in log-odds, which is the input of the calibration.
-    pub(crate) fn score(&self, row: ndarray::ArrayView1<'_, f64>) -> f64 {
+    pub(crate) fn score(&self, row: &[f64]) -> f64 {
         self.log_odds(self.margin(row))
     }
 
@@ -261,7 +435,42 @@ impl Learner {
     pub(crate) fn log_odds(&self, margin: f64) -> f64 {
         match self {
             Learner::RandomForest { .. } => rate_logit(margin),
-            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } => margin,
+            Learner::LogisticRegression(_) | Learner::GradientBoosting { .. } | Learner::Average { .. } => margin,
+        }
+    }
+
+    /// All trees; of a mean, those of all its members.
+    pub(crate) fn trees(&self) -> Box<dyn Iterator<Item = &Tree> + '_> {
+        match self {
+            Learner::LogisticRegression(_) => Box::new(std::iter::empty()),
+            Learner::RandomForest { trees } | Learner::GradientBoosting { trees, .. } => Box::new(trees.iter()),
+            Learner::Average { members } => Box::new(members.iter().flat_map(|member| member.learner.trees())),
+        }
+    }
+
+    /// Adds what the splits by each feature explain: Σ cover (value − value above)² over the two nodes of each split, times a weight.
+    pub(crate) fn add_split_importance(&self, weight: f64, shares: &mut [f64]) {
+        if let Learner::Average { members } = self {
+            members.iter().for_each(|member| member.learner.add_split_importance(weight * member.weight, shares));
+            return;
+        }
+        for tree in self.trees() {
+            for node in &tree.nodes {
+                let Some(split) = &node.split else { continue };
+                for child in [split.left, split.right].map(|child| &tree.nodes[child as usize]) {
+                    let step = child.value - node.value;
+                    shares[split.feature as usize] += weight * child.cover * step * step;
+                }
+            }
+        }
+    }
+
+    /// Returns true if the margin changes smoothly with a number, and not in steps alone.
+    pub(crate) fn is_smooth(&self) -> bool {
+        match self {
+            Learner::LogisticRegression(_) => true,
+            Learner::RandomForest { .. } | Learner::GradientBoosting { .. } => false,
+            Learner::Average { members } => members.iter().any(|member| member.learner.is_smooth()),
         }
     }
 }

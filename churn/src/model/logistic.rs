@@ -115,6 +115,22 @@ impl Logistic {
         }
     }
 
+    /// The intercept and the coefficient of each of `features` numbers, for values that are not standardised; none if there are
+    /// levels.
+    pub(crate) fn on_the_scale_of_features(&self, features: usize) -> Option<(f64, Vec<f64>)> {
+        let (mut intercept, mut coefficients) = (self.intercept, vec![0.0; features]);
+        for term in &self.terms {
+            let slope = term.coefficient / term.scale;
+            intercept -= slope * term.mean;
+            match term.kind {
+                TermKind::Median(_) => coefficients[term.feature] = slope,
+                TermKind::Missing => {}
+                TermKind::Level(_) => return None,
+            }
+        }
+        Some((intercept, coefficients))
+    }
+
     /// Calls `add(feature, part)` with each term's share of the margin, which is their sum plus the intercept.
     pub(crate) fn parts(&self, row: ArrayView1<'_, f64>, mut add: impl FnMut(usize, f64)) {
         self.terms.iter().for_each(|term| add(term.feature, term.coefficient * term.standardised(row[term.feature])));

@@ -30,7 +30,7 @@ pub use calibration::CalibrationKind;
 pub use document::{Audit, FORMAT_VERSION, Golden, Histogram, Training};
 #[cfg(feature = "train")]
 pub use evaluation::{Candidate, Evaluation, Importance, Protocol, SearchProtocol};
-pub use learner::{ClassWeight, LearnConfig, ModelKind};
+pub use learner::{ClassWeight, LearnConfig, MeanMember, ModelKind};
 #[cfg(feature = "train")]
 pub use over_time::{CutoffResult, Estimate, OverTime, PairedResult, Scores};
 pub use predictions::{Prediction, Predictions};
@@ -288,16 +288,30 @@ impl Model {
         Ok(self.score(&FeatureTable::of_columns(ids, specs, values)))
     }
 
+    /// Predicts the calibrated probability of churn of each row of a table, in the order of its rows.
+    ///
+    /// # Errors
+    /// The errors of [`Model::table_features`].
+    pub fn table_probabilities(&self, table: &Table) -> Result<Vec<f64>> {
+        self.check_of_table()?;
+        Ok(self.prepared.scorer.probabilities(&encode(table, &self.document.features)?))
+    }
+
+    fn check_of_table(&self) -> Result<()> {
+        if self.document.feature_config.is_some() {
+            let message = "the model was trained on events, not on a table: use model.features";
+            return Err(Error::new(ErrorKind::FeatureMismatch, message));
+        }
+        Ok(())
+    }
+
     /// Converts a table to the features of this model, which must have been trained on a table. The result is the input of
     /// [`Model::predict_features`] and [`Model::explain`](Model::explain).
     ///
     /// # Errors
     /// The errors of [`Model::predict_table`]; `feature_mismatch` if the model was trained on events.
     pub fn table_features(&self, table: &Table, customer_id: Option<&str>) -> Result<FeatureTable> {
-        if self.document.feature_config.is_some() {
-            let message = "the model was trained on events, not on a table: use model.features";
-            return Err(Error::new(ErrorKind::FeatureMismatch, message));
-        }
+        self.check_of_table()?;
         let specs = self.document.features.clone();
         let values = encode(table, &specs)?;
         Ok(FeatureTable::of_columns(table.customer_ids(customer_id)?, specs, values))
@@ -460,6 +474,43 @@ impl Model {
     pub fn probability_of(&self, row: &[f64]) -> Result<f64> {
         self.check_row(row)?;
         Ok(self.probability(row))
+    }
+
+    /// Predicts the calibrated probability of churn of each row of `x`: rows × features in the order of [`Model::feature_specs`]. A
+    /// missing value is NaN; a category is the index of its level.
+    ///
+    /// # Errors
+    /// `feature_mismatch` for another number of features, or a category's value that is not the index of a level.
+    pub fn probabilities(&self, x: &ndarray::Array2<f64>) -> Result<Vec<f64>> {
+        let specs = &self.document.features;
+        if x.ncols() != specs.len() || specs.iter().any(|spec| spec.levels.is_some()) {
+            x.rows().into_iter().try_for_each(|row| self.check_row(&row.to_vec()))?;
+        }
+        Ok(self.prepared.scorer.probabilities(x))
+    }
+
+    /// The share of each feature in what the splits of the trees explain, in the order of [`Model::feature_specs`]. The shares add up
+    /// to one. A split explains the weighted squares of the differences between the values of its two nodes and that of the node above
+    /// them, which for a forest is the decrease of the Gini impurity. None for a logistic regression, and if no tree has a split.
+    ///
+    /// It favours features of many values, and says nothing about unseen rows: the importance in the evaluation
+    /// ([`Evaluation::importance`]) does.
+    pub fn split_importance(&self) -> Option<Vec<f64>> {
+        let mut shares = vec![0.0; self.document.features.len()];
+        self.document.learner.add_split_importance(1.0, &mut shares);
+        let total: f64 = shares.iter().sum();
+        shares.iter_mut().for_each(|share| *share /= total);
+        (total > 0.0 && total.is_finite()).then_some(shares)
+    }
+
+    /// The intercept and the coefficient of each feature on its own scale, in log-odds before calibration, if the model is a
+    /// logistic regression on numbers; otherwise none. Terms for missing values are left out, and a number beyond the limits of its
+    /// feature counts as the limit.
+    pub fn coefficients(&self) -> Option<(f64, Vec<f64>)> {
+        match &self.document.learner {
+            Learner::LogisticRegression(logistic) => logistic.on_the_scale_of_features(self.document.features.len()),
+            _ => None,
+        }
     }
 
     /// Returns an error for a row that does not fit the model's features.

@@ -76,7 +76,7 @@ pub(super) fn kind_name(kind: ModelKind) -> &'static str {
         ModelKind::LogisticRegression => "Logistic regression",
         ModelKind::RandomForest => "Random forest",
         ModelKind::GradientBoosting => "Gradient boosting",
-        ModelKind::Auto => "Best of all",
+        ModelKind::Auto => "Weighted mean",
     }
 }
 

@@ -161,7 +161,7 @@ def coefficients(fitted):
     if hasattr(fitted, "coef_"):
         return np.append(fitted.intercept_, fitted.coef_[0])
     # Ours stand in its document.
-    learner = json.loads(fitted._fitted.to_json())["learner"]["logistic_regression"]
+    learner = json.loads(fitted.model_.to_json())["learner"]["logistic_regression"]
     return np.array([learner["intercept"], *(term["coefficient"] for term in learner["terms"])])
 
 

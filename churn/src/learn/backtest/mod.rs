@@ -345,9 +345,8 @@ pub(super) fn recency(test: &LabelledRows) -> Option<Vec<f64>> {
 
 /// The features of the stack: the widest set, with all event types that any model of any recipe has as columns.
 fn columns(events: &Events, chains: &[Chain], recipes: &[Recipe]) -> FeatureConfig {
-    let behavioral = |recipe: &&Recipe| {
-        recipe.features.feature_set == FeatureSet::Behavioral || recipe.learning.model == ModelKind::Auto
-    };
+    let behavioral =
+        |recipe: &&Recipe| recipe.features.feature_set == FeatureSet::Behavioral || recipe.learning.needs_search();
     let Some(wide) = recipes.iter().find(behavioral) else { return recipes[0].features.clone() };
     let mut wide = FeatureConfig { feature_set: FeatureSet::Behavioral, ..wide.features.clone() };
     let mut types: Vec<String> = Vec::new();
@@ -434,7 +433,7 @@ impl CutoffWork<'_> {
         for recipe in self.recipes {
             let days = learned(recipe);
             let (mut config, mut learning) = (recipe.features.clone(), recipe.learning.clone());
-            if learning.model == ModelKind::Auto {
+            if learning.needs_search() {
                 let chosen = self.search(recipe, &days)?;
                 (config.feature_set, learning) = (chosen.0.unwrap_or(config.feature_set), chosen.1);
             }
@@ -482,7 +481,7 @@ impl CutoffWork<'_> {
         let snapshots = Snapshots::new(self.input, definition, &days, false, &silent)?;
         let joined = self.input.attribute_specs()?;
         let rows = EventRows::new(snapshots, &joined, definition, recipe.learning.seed);
-        let found = search(&rows.search_sets(&recipe.features), &recipe.learning, rows.refit_rows(), &timer)?;
+        let found = search(rows.search_sets(&recipe.features), &recipe.learning, rows.refit_rows(), &timer)?;
         Ok((found.feature_set, found.learning))
     }
 

@@ -32,6 +32,11 @@ impl<'a> Timer<'a> {
     pub(crate) fn seconds(&self) -> Option<f64> {
         Some(self.observer.elapsed()?.saturating_sub(self.began?).as_secs_f64())
     }
+
+    /// Returns true if the budget does not suffice for work of so many seconds from now on.
+    pub(super) fn is_over_after(&self, seconds: f64) -> bool {
+        self.seconds().is_some_and(|now| now + seconds > self.budget)
+    }
 }
 
 /// An observer of a trial that stops it if it would leave too little time to fit the winning recipe, which is the best so far

@@ -12,7 +12,7 @@ mod tests;
 use ndarray::Array2;
 
 use super::calibration::Calibration;
-use super::learner::{Learner, rate_logit};
+use super::learner::{FittedMember, Learner, rate_logit};
 use super::level_log_odds::LevelLogOdds;
 use super::logistic::Logistic;
 use super::tree::Tree;
@@ -31,17 +31,24 @@ pub(crate) const VECTORS: bool = cfg!(any(not(target_family = "wasm"), target_fe
 
 /// A learner with its calibration, ready to score.
 pub(crate) struct Scorer {
-    kind: ScorerKind,
-    level_log_odds: LevelLogOdds,
+    margins: Margins,
     calibration: Calibration,
 }
 
-enum ScorerKind {
+/// A learner with the log-odds of its levels, ready to give margins.
+struct Margins {
+    kind: MarginKind,
+    level_log_odds: LevelLogOdds,
+}
+
+enum MarginKind {
     Logistic(Logistic),
     /// The mean of the trees.
     Forest(Trees),
     /// The base and all trees.
     Boosting(f64, Trees),
+    /// The weighted sum of members.
+    Average(Vec<(f64, Margins)>),
 }
 
 struct Trees {
@@ -64,41 +71,67 @@ impl Trees {
     }
 }
 
-impl Scorer {
-    pub(crate) fn new(learner: &Learner, level_log_odds: &LevelLogOdds, calibration: &Calibration) -> Self {
+impl Margins {
+    fn new(learner: &Learner, level_log_odds: &LevelLogOdds) -> Self {
         let kind = match learner {
-            Learner::LogisticRegression(logistic) => ScorerKind::Logistic(logistic.clone()),
-            Learner::RandomForest { trees } => ScorerKind::Forest(Trees::new(trees)),
-            Learner::GradientBoosting { base, trees } => ScorerKind::Boosting(*base, Trees::new(trees)),
+            Learner::LogisticRegression(logistic) => MarginKind::Logistic(logistic.clone()),
+            Learner::RandomForest { trees } => MarginKind::Forest(Trees::new(trees)),
+            Learner::GradientBoosting { base, trees } => MarginKind::Boosting(*base, Trees::new(trees)),
+            Learner::Average { members } => {
+                let of = |member: &FittedMember| (member.weight, Margins::new(&member.learner, &member.level_log_odds));
+                MarginKind::Average(members.iter().map(of).collect())
+            }
         };
-        Scorer { kind, level_log_odds: level_log_odds.clone(), calibration: calibration.clone() }
+        Margins { kind, level_log_odds: level_log_odds.clone() }
     }
 
-    /// The margin of a row, with the same bits as [`Learner::margin`].
-    pub(crate) fn margin(&self, row: &[f64]) -> f64 {
+    /// The margin of a row.
+    fn of_row(&self, row: &[f64]) -> f64 {
         let row = &*self.level_log_odds.rows(row, row.len());
         match &self.kind {
-            ScorerKind::Logistic(logistic) => logistic.margin(row.into()),
-            ScorerKind::Forest(trees) => trees.flat.sum(NOTHING, row) / trees.flat.trees() as f64,
-            ScorerKind::Boosting(base, trees) => trees.flat.sum(*base, row),
+            MarginKind::Logistic(logistic) => logistic.margin(row.into()),
+            MarginKind::Forest(trees) => trees.flat.sum(NOTHING, row) / trees.flat.trees() as f64,
+            MarginKind::Boosting(base, trees) => trees.flat.sum(*base, row),
+            MarginKind::Average(members) => {
+                members.iter().fold(0.0, |sum, (weight, member)| sum + weight * member.of_row(row))
+            }
         }
     }
 
     /// The margins of at most [`BLOCK`] rows of features, which are stored row after row.
-    fn block(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
+    fn of_block(&self, rows: &[f64], width: usize, margins: &mut [f64]) {
         let rows = &*self.level_log_odds.rows(rows, width);
         match &self.kind {
-            ScorerKind::Logistic(logistic) => logistic.margins(rows, width, margins),
-            ScorerKind::Forest(trees) => {
+            MarginKind::Logistic(logistic) => logistic.margins(rows, width, margins),
+            MarginKind::Forest(trees) => {
                 margins.fill(NOTHING);
                 trees.add(rows, width, margins);
                 margins.iter_mut().for_each(|margin| *margin /= trees.flat.trees() as f64);
             }
-            ScorerKind::Boosting(base, trees) => {
+            MarginKind::Boosting(base, trees) => {
                 margins.fill(*base);
                 trees.add(rows, width, margins);
             }
+            MarginKind::Average(members) => {
+                margins.fill(0.0);
+                let mut of_member = vec![0.0; margins.len()];
+                for (weight, member) in members {
+                    member.of_block(rows, width, &mut of_member);
+                    margins.iter_mut().zip(&of_member).for_each(|(margin, value)| *margin += weight * value);
+                }
+            }
         }
+    }
+}
+
+impl Scorer {
+    pub(crate) fn new(learner: &Learner, level_log_odds: &LevelLogOdds, calibration: &Calibration) -> Self {
+        Scorer { margins: Margins::new(learner, level_log_odds), calibration: calibration.clone() }
+    }
+
+    /// The margin of a row, with the same bits as [`Learner::margin`].
+    pub(crate) fn margin(&self, row: &[f64]) -> f64 {
+        self.margins.of_row(row)
     }
 
     /// The margin of every row.
@@ -118,7 +151,7 @@ impl Scorer {
         parallel::for_each_block(&mut margins, 1, |first, margins| {
             for (b, margins) in margins.chunks_mut(BLOCK).enumerate() {
                 let first = first + b * BLOCK;
-                self.block(&rows[first * width..(first + margins.len()) * width], width, margins);
+                self.margins.of_block(&rows[first * width..(first + margins.len()) * width], width, margins);
                 finish(margins);
             }
         });
@@ -132,9 +165,9 @@ impl Scorer {
 
     /// The calibrated probability of a margin.
     pub(crate) fn calibrated(&self, margin: f64) -> f64 {
-        self.calibration.probability(match self.kind {
-            ScorerKind::Forest(_) => rate_logit(margin),
-            ScorerKind::Logistic(_) | ScorerKind::Boosting(..) => margin,
+        self.calibration.probability(match self.margins.kind {
+            MarginKind::Forest(_) => rate_logit(margin),
+            MarginKind::Logistic(_) | MarginKind::Boosting(..) | MarginKind::Average(_) => margin,
         })
     }
 }

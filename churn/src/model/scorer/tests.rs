@@ -4,8 +4,8 @@ use ndarray::Array2;
 
 use super::{FEW, Scorer};
 use crate::model::calibration::Calibration;
-use crate::model::learner::Learner;
-use crate::model::level_log_odds::LevelLogOdds;
+use crate::model::learner::{FittedMember, Learner};
+use crate::model::level_log_odds::{CategoryLogOdds, LevelLogOdds};
 use crate::model::logistic::{Logistic, Term, TermKind};
 use crate::model::tree::{LevelSet, Node, Rule, Split, Tree};
 use crate::random::Random;
@@ -106,7 +106,7 @@ fn bits(values: impl IntoIterator<Item = f64>) -> Vec<u64> {
 /// Compares all ways of scoring, for batches of this many rows.
 fn check(learner: &Learner, x: &Array2<f64>, what: &str) {
     let scorer = Scorer::new(learner, &LevelLogOdds::default(), &Calibration::Platt { slope: 0.9, offset: -0.1 });
-    let expected = bits(x.rows().into_iter().map(|row| learner.margin(row)));
+    let expected = bits(x.rows().into_iter().map(|row| learner.margin(row.as_slice().expect("a row of an array"))));
     assert_eq!(bits(scorer.margins(x)), expected, "{what}: a batch of {}", x.nrows());
     let alone = x.rows().into_iter().map(|row| scorer.margin(row.as_slice().expect("a row of an array")));
     assert_eq!(bits(alone), expected, "{what}: one by one");
@@ -124,7 +124,11 @@ fn check(learner: &Learner, x: &Array2<f64>, what: &str) {
     let turned = x.t().as_standard_layout().into_owned().reversed_axes();
     assert_eq!(bits(scorer.margins(&turned)), expected, "{what}: by columns");
     let calibration = Calibration::Platt { slope: 0.9, offset: -0.1 };
-    let expected = bits(x.rows().into_iter().map(|row| calibration.probability(learner.score(row))));
+    let expected = bits(
+        x.rows()
+            .into_iter()
+            .map(|row| calibration.probability(learner.score(row.as_slice().expect("a row of an array")))),
+    );
     assert_eq!(bits(scorer.probabilities(x)), expected, "{what}: probabilities");
 }
 
@@ -217,4 +221,35 @@ fn logistic_margins_by_the_block() {
         let x = rows(&mut random, &[], n);
         check(&learner, &x, "logistic");
     }
+}
+
+/// Members with levels of their own: the first takes the category of 9 levels as log-odds, the second as levels.
+#[test]
+fn means_by_the_block() {
+    let mut random = Random::new(21, 0);
+    let numbered = FittedMember {
+        weight: 0.75,
+        level_log_odds: LevelLogOdds(vec![CategoryLogOdds {
+            feature: WIDTH - LEVELS.len(),
+            log_odds: (0..LEVELS[0]).map(|level| level as f64 / 4.0 - 1.0).collect(),
+        }]),
+        learner: Learner::GradientBoosting {
+            base: -0.25,
+            trees: (0..9).map(|_| tree(&mut random, 4, false, false)).collect(),
+        },
+    };
+    let term = |feature: usize, kind: TermKind| Term {
+        feature,
+        kind,
+        low: None,
+        high: None,
+        mean: 0.25,
+        scale: 3.0,
+        coefficient: 0.7,
+    };
+    let terms = vec![term(0, TermKind::Median(1.0)), term(WIDTH - LEVELS.len(), TermKind::Level(3))];
+    let logistic = Learner::LogisticRegression(Logistic { intercept: 0.5, terms });
+    let plain = FittedMember { weight: 0.25, level_log_odds: LevelLogOdds::default(), learner: logistic };
+    let x = rows(&mut random, &[], 700);
+    check(&Learner::Average { members: vec![numbered, plain] }, &x, "a mean");
 }
