@@ -349,6 +349,8 @@ export interface TrainConfig extends LabelConfig, FeatureConfig, LearnConfig {
   evaluation?: boolean;
   /** `false` to leave out the comparison with logistic regression. */
   compare_with_logistic?: boolean;
+  /** The column of the joined table with the weights of the customers, each above 0; it is not a feature. */
+  weight?: string | null;
   /** Codes of findings that may not stop training. */
   allow?: string[];
 }

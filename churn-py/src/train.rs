@@ -41,7 +41,8 @@ use crate::watch::PyObserver;
 /// **parameters
 ///     Of the labels (`gap_days`, `active_within_days`, `event_types`, `threshold_days`; of subscriptions `allowed_gap_days`, `before_renewal_days`), the features (`windows`, …) and the
 ///     learner (`calibration`, `class_weight`, `thresholds`, `l2`, `trees`, `rounds`, `learning_rate`, `max_depth`, …), and
-///     `cutoffs`, `audit`, `allow`, `time_budget`. One that does not exist is refused, and the message lists those that do.
+///     `cutoffs`, `audit`, `allow`, `time_budget`, and `weight`, a column of `attributes` that weighs the customers. One that does not exist is
+///     refused, and the message lists those that do.
 ///
 /// Returns
 /// -------
@@ -172,7 +173,7 @@ pub(crate) fn train_matrix(
     let (py, x) = (y.py(), x.as_array().to_owned());
     let (y, weights) = (outcomes(y, "y")?, optional_floats(weights, "sample_weight")?);
     let inner = PyObserver::new(None)?
-        .run(py, |watch| churn::train_matrix(&x, &names, &y, weights.as_deref(), &config, watch))?;
+        .run(py, |watch| churn::train_matrix(x, &names, &y, weights.as_deref(), &config, watch))?;
     Ok(inner.into())
 }
 

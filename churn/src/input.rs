@@ -2,6 +2,8 @@
 
 use crate::day::Day;
 use crate::events::Events;
+#[cfg(feature = "train")]
+use crate::learn::CustomerWeights;
 #[cfg(feature = "subscriptions")]
 use crate::subscriptions::Subscriptions;
 use crate::table::Table;
@@ -79,12 +81,23 @@ pub struct SubscriptionInput<'a> {
     pub(crate) attributes: Option<(&'a Table, &'a str)>,
     pub(crate) include_cancelled: bool,
     pub(crate) allow: &'a [String],
+    /// The weights that customers are learned with.
+    #[cfg(feature = "train")]
+    pub(crate) weights: Option<CustomerWeights<'a>>,
 }
 
 #[cfg(feature = "subscriptions")]
 impl<'a> From<&'a Subscriptions> for SubscriptionInput<'a> {
     fn from(subscriptions: &'a Subscriptions) -> Self {
-        SubscriptionInput { subscriptions, usage: None, attributes: None, include_cancelled: false, allow: &[] }
+        SubscriptionInput {
+            subscriptions,
+            usage: None,
+            attributes: None,
+            include_cancelled: false,
+            allow: &[],
+            #[cfg(feature = "train")]
+            weights: None,
+        }
     }
 }
 
@@ -118,11 +131,21 @@ pub struct Input<'a> {
     pub(crate) attributes: Option<(&'a Table, &'a str)>,
     pub(crate) include_inactive: bool,
     pub(crate) allow: &'a [String],
+    /// The weights that customers are learned with.
+    #[cfg(feature = "train")]
+    pub(crate) weights: Option<CustomerWeights<'a>>,
 }
 
 impl<'a> From<&'a Events> for Input<'a> {
     fn from(events: &'a Events) -> Self {
-        Input { events, attributes: None, include_inactive: false, allow: &[] }
+        Input {
+            events,
+            attributes: None,
+            include_inactive: false,
+            allow: &[],
+            #[cfg(feature = "train")]
+            weights: None,
+        }
     }
 }
 

@@ -397,7 +397,7 @@ fn a_matrix_has_the_model_of_its_table() {
     let names = ["a".to_owned(), "b".to_owned()];
     for learning in [learning(), LearnConfig { model: ModelKind::GradientBoosting, ..LearnConfig::default() }] {
         let config = TableConfig { leave_out: vec!["plan".to_owned()], ..table_config(learning) };
-        let model = train_matrix(&x, &names, &y, None, &config, &()).expect("both classes");
+        let model = train_matrix(x.clone(), &names, &y, None, &config, &()).expect("both classes");
         let of_table = train_table(&table, &config).expect("both classes");
         assert_eq!(model.to_json(), of_table.to_json());
         let p = model.probabilities(&x).expect("two columns");
@@ -409,7 +409,7 @@ fn a_matrix_has_the_model_of_its_table() {
     }
     let few = TableConfig { evaluation: false, ..TableConfig::default() };
     let ten = |config: &TableConfig| {
-        train_matrix(&x.slice(ndarray::s![..10, ..]).to_owned(), &names, &y[..10], None, config, &())
+        train_matrix(x.slice(ndarray::s![..10, ..]).to_owned(), &names, &y[..10], None, config, &())
     };
     assert_eq!(ten(&TableConfig::default()).expect_err("too few to judge").code(), "too_few_rows");
     assert!(ten(&few).is_ok() || y[..10].iter().filter(|&&y| y).count() < 2);

@@ -28,4 +28,5 @@ mod subscription_models;
 mod subscriptions;
 mod threads;
 mod vectors;
+mod weights;
 mod what_if;

@@ -223,6 +223,7 @@ class _MoreBacktest(_ModelLearning, _MoreFeatures, total=False):
     threshold_days: int
     scales: _Scales | None
     audit: bool
+    weight: str | None
     allow: Sequence[str]
 
 class _MoreTraining(_MoreBacktest, total=False):

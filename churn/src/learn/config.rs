@@ -48,6 +48,11 @@ pub struct TrainConfig {
     /// True to compare the recipe with logistic regression in the evaluation (default true).
     #[serde(skip_serializing_if = "is_true")]
     pub compare_with_logistic: bool,
+    /// A column of the joined table with the weights of the customers: above 0 and at most 10^9, one for each customer that is
+    /// learned from. It is not a feature. Learners and calibration weigh the rows of a customer by it; the measures of the evaluation
+    /// count every customer once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
     /// Codes of findings that must not stop training ([`finding_codes`](crate::finding_codes)).
     pub allow: Vec<String>,
 }
@@ -63,6 +68,7 @@ impl Default for TrainConfig {
             audit: true,
             evaluation: true,
             compare_with_logistic: true,
+            weight: None,
             allow: Vec::new(),
         }
     }
@@ -130,7 +136,8 @@ pub struct TableConfig {
     pub label: String,
     /// The column of customer ids; none if each row is a different customer.
     pub customer_id: Option<String>,
-    /// A column of row weights above 0.
+    /// A column of row weights: above 0 and at most 10^9. Learners and calibration weigh the rows by it; the measures of the
+    /// evaluation count every row once.
     pub weight: Option<String>,
     /// Columns that are not used as features.
     pub leave_out: Vec<String>,
@@ -185,7 +192,7 @@ fn check_evaluation(evaluation: bool, learning: &LearnConfig) -> Result<()> {
 impl TrainConfig {
     /// The keys that are read from an object.
     pub(crate) fn keys() -> Vec<&'static str> {
-        let own: &[&str] = &["snapshots", "cutoffs", "audit", "evaluation", "compare_with_logistic", "allow"];
+        let own: &[&str] = &["snapshots", "cutoffs", "audit", "evaluation", "compare_with_logistic", "weight", "allow"];
         [LabelConfig::KEYS, FeatureConfig::KEYS, LearnConfig::KEYS, own].concat()
     }
 }
@@ -206,6 +213,7 @@ impl FromJson for TrainConfig {
             audit: object.field_or("audit", true)?,
             evaluation: object.field_or("evaluation", true)?,
             compare_with_logistic: object.field_or("compare_with_logistic", true)?,
+            weight: object.field("weight")?,
             allow: object.field_or("allow", Vec::new())?,
         })
     }

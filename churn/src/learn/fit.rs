@@ -87,13 +87,8 @@ pub(super) fn enough(rows: usize, churned: usize, what: &str) -> Result<()> {
 }
 
 /// Fits a learner on all rows of a data set. It is calibrated on scores of rows that the learner of a fold was not fitted on.
-pub(crate) fn fit(
-    data: &LabelledRows,
-    weights: Option<&[f64]>,
-    config: &LearnConfig,
-    observer: &dyn Observer,
-) -> Result<Fitted> {
-    fit_rows(&LearningRows { weights, ..data.rows() }, config, None, observer)
+pub(crate) fn fit(data: &LabelledRows, config: &LearnConfig, observer: &dyn Observer) -> Result<Fitted> {
+    fit_rows(&data.rows(), config, None, observer)
 }
 
 /// [`fit`] on borrowed rows. If there is no setting to choose and no calibration, or if they were found before, no fold is

@@ -15,7 +15,6 @@ use crate::labels::LabelConfig;
 /// Training rows and test rows of held-out customers.
 pub(crate) struct TrainTestSplit {
     pub(crate) learn: LabelledRows,
-    pub(crate) learn_weights: Option<Vec<f64>>,
     pub(crate) test: LabelledRows,
     /// The numbers of the training rows, and then of the test rows.
     pub(crate) numbers: Vec<usize>,
@@ -30,15 +29,10 @@ pub(crate) struct JudgedPart {
 }
 
 /// Holds out a stratified fifth of the customers as test rows.
-pub(crate) fn holdout(data: &LabelledRows, weights: Option<&[f64]>, seed: u64) -> TrainTestSplit {
+pub(crate) fn holdout(data: &LabelledRows, seed: u64) -> TrainTestSplit {
     let parts = assign_folds(&data.y, &data.groups, FOLDS, seed ^ 0x5eed);
     let (test, learn): (Vec<usize>, Vec<usize>) = (0..data.y.len()).partition(|&row| parts[row] == 0);
-    TrainTestSplit {
-        learn: data.select(&learn),
-        learn_weights: weights.map(|weights| learn.iter().map(|&row| weights[row]).collect()),
-        test: data.select(&test),
-        numbers: [learn, test].concat(),
-    }
+    TrainTestSplit { learn: data.select(&learn), test: data.select(&test), numbers: [learn, test].concat() }
 }
 
 /// The labelled customers at the cutoffs of a log, from which data sets with any features are computed.
@@ -122,7 +116,7 @@ impl<'a> EventRows<'a> {
             let everything = 0..self.snapshots.len();
             let fitted = self.snapshots.fit(everything.clone(), features)?;
             let all = self.snapshots.dataset(everything, &fitted, self.joined)?;
-            return Ok(SearchRows::of_customers(Cow::Owned(holdout(&all, None, self.seed).learn), None));
+            return Ok(SearchRows::of_customers(Cow::Owned(holdout(&all, self.seed).learn)));
         };
         if let Some(earlier) = known(&self.snapshots, usable, self.labels) {
             let (learn, later) = self.at(earlier, usable - 1, features)?;
@@ -132,7 +126,7 @@ impl<'a> EventRows<'a> {
             }
         }
         let fitted = self.snapshots.fit(0..usable, features)?;
-        Ok(SearchRows::of_customers(Cow::Owned(self.snapshots.dataset(0..usable, &fitted, self.joined)?), None))
+        Ok(SearchRows::of_customers(Cow::Owned(self.snapshots.dataset(0..usable, &fitted, self.joined)?)))
     }
 
     /// The rows for the search, with the features of the requested set and with those of the other set.

@@ -132,22 +132,17 @@ impl Judge<'_> {
     }
 
     /// Judges on held-out customers if it is wanted; otherwise the findings are those about the rows, and one that says so.
-    pub(super) fn held_out_if(
-        &self,
-        wanted: bool,
-        data: &LabelledRows,
-        weights: Option<&[f64]>,
-    ) -> Result<JudgedRecipe> {
+    pub(super) fn held_out_if(&self, wanted: bool, data: &LabelledRows) -> Result<JudgedRecipe> {
         if wanted {
-            return self.held_out(data, weights);
+            return self.held_out(data);
         }
-        Ok(JudgedRecipe::not_judged(of_rows(&LearningRows { weights, ..data.rows() }, self.rates, None)?))
+        Ok(JudgedRecipe::not_judged(of_rows(&data.rows(), self.rates, None)?))
     }
 
     /// Judges on a stratified fifth of the customers.
-    fn held_out(&self, data: &LabelledRows, weights: Option<&[f64]>) -> Result<JudgedRecipe> {
-        let split = holdout(data, weights, self.config.seed);
-        let rows = LearningRows { weights: split.learn_weights.as_deref(), ..split.learn.rows() };
+    fn held_out(&self, data: &LabelledRows) -> Result<JudgedRecipe> {
+        let split = holdout(data, self.config.seed);
+        let rows = split.learn.rows();
         let fits = self.fits(&rows, split.test)?;
         let customers = data.groups.iter().max().map_or(0, |&last| last as usize + 1);
         let mut record = self.record(customers);
@@ -185,14 +180,9 @@ impl Judge<'_> {
     /// Fits the logistic regression to compare with, on a sample of the customers if there are many: its few coefficients need
     /// no more.
     fn fit_logistic(&self, rows: &LearningRows<'_>, config: &LearnConfig) -> Result<Fitted> {
-        let sample = rows.sample(MANY_ROWS, config.seed).map(|numbers| {
-            let weights = rows.weights.map(|weights| numbers.iter().map(|&row| weights[row]).collect::<Vec<f64>>());
-            (rows.select(&numbers), weights)
-        });
+        let sample = rows.sample(MANY_ROWS, config.seed).map(|numbers| rows.select(&numbers));
         match &sample {
-            Some((sample, weights)) if check_enough(&sample.y, "").is_ok() => {
-                fit(sample, weights.as_deref(), config, self.observer)
-            }
+            Some(sample) if check_enough(&sample.y, "").is_ok() => fit(sample, config, self.observer),
             _ => fit_rows(rows, config, None, self.observer),
         }
     }

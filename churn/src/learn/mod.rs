@@ -19,6 +19,7 @@ mod stack;
 #[cfg(feature = "subscriptions")]
 mod subscriptions;
 mod trees;
+mod weights;
 
 use std::borrow::Cow;
 
@@ -44,9 +45,11 @@ pub(crate) use rows::LearningRows;
 use search::{SearchResult, SearchRows, SearchSet, Timer, search};
 pub(crate) use snapshot::LabelledRows;
 use snapshot::{Snapshots, choose_cutoffs};
+pub(crate) use weights::CustomerWeights;
+use weights::WeightColumn;
 
 use crate::counts::mul_div;
-use crate::error::{Error, ErrorKind, Result, invalid_parameter};
+use crate::error::{Result, invalid_parameter};
 use crate::events::EventUnit;
 use crate::features::{FeatureSpec, features};
 use crate::findings::{Finding, Severity, check_allowed, check_log, check_scored, fail_on_errors, sort_by_severity};
@@ -59,7 +62,7 @@ use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
 use crate::random::mix;
 use crate::segments::Segment;
-use crate::table::{ColumnData, Table};
+use crate::table::Table;
 
 /// Largest number of cutoffs that training judges the recipe at.
 const JUDGED_CUTOFFS: usize = 4;
@@ -92,6 +95,8 @@ pub fn train_observed<'a>(
 }
 
 fn train_events(input: Input<'_>, config: &TrainConfig, observer: &dyn Observer) -> Result<Model> {
+    let weights = WeightColumn::read(input.attributes, config.weight.as_deref(), input.events.ids())?;
+    let input = Input { weights: weights.weights(), ..input };
     #[cfg(feature = "subscriptions")]
     crate::labels::refuse_of_subscriptions(&config.labels)?;
     if input.include_inactive {
@@ -156,10 +161,10 @@ fn train_events(input: Input<'_>, config: &TrainConfig, observer: &dyn Observer)
         }
         _ => {
             let data = stack.into_rows(&fitted_features);
-            (judge.held_out_if(config.evaluation, &data, None)?, data)
+            (judge.held_out_if(config.evaluation, &data)?, data)
         }
     };
-    let mut document = build(data, None, judged, findings, found, learning, observer)?;
+    let mut document = build(data, judged, findings, found, learning, observer)?;
     document.feature_config = Some(fitted_features);
     document.event_unit = input.events.unit();
     document.labels = config.labels.clone();
@@ -184,14 +189,10 @@ pub fn train_table(table: &Table, config: &TableConfig) -> Result<Model> {
 pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn Observer) -> Result<Model> {
     config.check()?;
     let timer = Timer::start(&config.learning, observer)?;
-    let leave_out: Vec<&str> = config.leave_out.iter().chain(&config.weight).map(String::as_str).collect();
-    let data = LabelledRows::from_table(table, &config.label, config.customer_id.as_deref(), &leave_out)?;
-    let weights = config.weight.as_deref().map(|name| row_weights(table, name)).transpose()?;
+    let TableConfig { label, customer_id, weight, leave_out, .. } = config;
+    let data = LabelledRows::from_table(table, label, customer_id.as_deref(), weight.as_deref(), leave_out)?;
     check_enough(&data.y, "the table")?;
-    let judged = |judge: &Judge<'_>, data: &LabelledRows, weights: Option<&[f64]>| {
-        judge.held_out_if(config.evaluation, data, weights)
-    };
-    train_labelled(data, weights.as_deref(), config, &timer, judged)
+    train_labelled(data, config, &timer, |judge, data| judge.held_out_if(config.evaluation, data))
 }
 
 /// Trains a model on a matrix of numbers: rows × features, with NaN for a missing value. `names` are the names of the features; `y`
@@ -206,7 +207,7 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
 /// let y: Vec<bool> = (0..200).map(|i| i >= 100).collect();
 /// let names = ["days".to_owned(), "orders".to_owned()];
 /// let config = TableConfig { evaluation: false, ..TableConfig::default() };
-/// let model = train_matrix(&x, &names, &y, None, &config, &())?;
+/// let model = train_matrix(x.clone(), &names, &y, None, &config, &())?;
 /// let p = model.probabilities(&x)?;
 /// assert!(p[0] < 0.1 && p[199] > 0.9);
 /// assert!(model.split_importance().unwrap()[0] > 0.9);
@@ -217,7 +218,7 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
 /// The errors of [`Classifier::fit`]; with an evaluation or a search also `too_few_rows` and `one_class` as in [`train_table`];
 /// `cancelled`.
 pub fn train_matrix(
-    x: &Array2<f64>,
+    x: Array2<f64>,
     names: &[String],
     y: &[bool],
     weights: Option<&[f64]>,
@@ -226,36 +227,35 @@ pub fn train_matrix(
 ) -> Result<Model> {
     config.learning.check()?;
     let timer = Timer::start(&config.learning, observer)?;
-    check_matrix(x, names, y, weights)?;
+    check_matrix(&x, names, y, weights)?;
     if config.evaluation || config.learning.needs_search() {
         check_enough(y, "the matrix")?;
     }
     let data = LabelledRows {
-        x: x.clone(),
+        x,
         y: y.to_vec(),
         groups: (0..y.len() as u32).collect(),
         ages: vec![0; y.len()],
+        weights: weights.map(<[f64]>::to_vec),
         specs: names.iter().map(FeatureSpec::numeric).collect(),
     };
-    let judged = |judge: &Judge<'_>, data: &LabelledRows, weights: Option<&[f64]>| match config.evaluation {
-        true => judge.held_out_if(true, data, weights),
+    train_labelled(data, config, &timer, |judge, data| match config.evaluation {
+        true => judge.held_out_if(true, data),
         false => Ok(JudgedRecipe::not_judged(Vec::new())),
-    };
-    train_labelled(data, weights, config, &timer, judged)
+    })
 }
 
 /// Searches for a recipe if the learner is `auto`, judges it, and fits it on all rows.
 fn train_labelled(
     data: LabelledRows,
-    weights: Option<&[f64]>,
     config: &TableConfig,
     timer: &Timer<'_>,
-    judged: impl FnOnce(&Judge<'_>, &LabelledRows, Option<&[f64]>) -> Result<JudgedRecipe>,
+    judged: impl FnOnce(&Judge<'_>, &LabelledRows) -> Result<JudgedRecipe>,
 ) -> Result<Model> {
     let mut found = None;
     if config.learning.needs_search() {
-        let split = holdout(&data, weights, config.learning.seed);
-        let rows = SearchRows::of_customers(Cow::Borrowed(&split.learn), split.learn_weights.as_deref());
+        let split = holdout(&data, config.learning.seed);
+        let rows = SearchRows::of_customers(Cow::Borrowed(&split.learn));
         let sets = vec![SearchSet { feature_set: None, rows: Ok(rows) }];
         found = Some(search(sets, &config.learning, split.learn.y.len() + data.y.len(), timer)?);
     }
@@ -263,28 +263,15 @@ fn train_labelled(
     let compare_with_logistic = config.compare_with_logistic;
     let observer = timer.observer();
     let judge = Judge { config: learning, compare_with_logistic, rates: &[], labels_have_time: false, observer };
-    let judged = judged(&judge, &data, weights)?;
-    let mut document = build(data, weights, judged, Vec::new(), found, learning, observer)?;
+    let judged = judged(&judge, &data)?;
+    let mut document = build(data, judged, Vec::new(), found, learning, observer)?;
     document.labels.labels = LabelKind::Provided;
     Ok(Model::new(document))
-}
-
-fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
-    let ColumnData::Numeric(weights) = table.column(name)? else {
-        return Err(Error::new(ErrorKind::InvalidColumn, format!("the weight column {name:?} is not numeric")));
-    };
-    if let Some(row) = weights.iter().position(|w| !(*w > 0.0 && *w <= 1e9)) {
-        let message =
-            format!("row {}: the weight is {}; expected a number above 0 and at most 10^9", row + 1, weights[row]);
-        return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
-    }
-    Ok(weights.clone())
 }
 
 /// Fits the recipe on all rows and creates the document.
 fn build(
     data: LabelledRows,
-    weights: Option<&[f64]>,
     judged: JudgedRecipe,
     mut findings: Vec<Finding>,
     searched: Option<SearchResult>,
@@ -297,7 +284,7 @@ fn build(
         evaluation.search_protocol = Some(searched.protocol);
         evaluation.candidates = searched.candidates;
     }
-    let fitted = fit_rows(&LearningRows { weights, ..data.rows() }, config, found, observer)?;
+    let fitted = fit_rows(&data.rows(), config, found, observer)?;
     let used_up = |rounds: usize| rounds_are_used_up(rounds, data.y.len());
     if config.rounds.is_none() && fitted.config.rounds.is_some_and(used_up) {
         let message = format!(

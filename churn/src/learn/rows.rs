@@ -35,13 +35,14 @@ impl LearningRows<'_> {
         Some((0..self.y.len()).filter(drawn).collect())
     }
 
-    /// Some of the rows, without their weights.
+    /// Some of the rows.
     pub(crate) fn select(&self, rows: &[usize]) -> LabelledRows {
         LabelledRows {
             x: self.x.select(Axis(0), rows),
             y: rows.iter().map(|&row| self.y[row]).collect(),
             groups: rows.iter().map(|&row| self.groups[row]).collect(),
             ages: rows.iter().map(|&row| self.ages[row]).collect(),
+            weights: self.weights.map(|weights| rows.iter().map(|&row| weights[row]).collect()),
             specs: self.specs.to_vec(),
         }
     }

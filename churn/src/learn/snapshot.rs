@@ -5,6 +5,7 @@ use ndarray::{Array2, Axis, concatenate};
 
 use super::rows::LearningRows;
 use super::stack::Stack;
+use super::weights::{CustomerWeights, row_weights};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::{Events, Strings, quote_for_message};
@@ -19,11 +20,24 @@ use crate::table::{Table, VALID_FROM, Value, level};
 impl Input<'_> {
     /// The specs of the joined columns; empty without a table.
     pub(crate) fn attribute_specs(&self) -> Result<Vec<FeatureSpec>> {
-        match self.attributes {
-            Some((table, customer_id)) => infer_specs(table, &[customer_id, VALID_FROM]),
-            None => Ok(Vec::new()),
-        }
+        joined_specs(self.attributes, self.weights)
     }
+
+    /// The weights of rows of these customers; none if customers have none.
+    pub(crate) fn weights_of(&self, customers: &[u32]) -> Result<Option<Vec<f64>>> {
+        self.weights.map(|weights| weights.of_rows(customers, self.events.ids())).transpose()
+    }
+}
+
+/// The features that the columns of a joined table become: all but ids, days and weights.
+pub(super) fn joined_specs(
+    attributes: Option<(&Table, &str)>,
+    weights: Option<CustomerWeights<'_>>,
+) -> Result<Vec<FeatureSpec>> {
+    let Some((table, customer_id)) = attributes else { return Ok(Vec::new()) };
+    let weight = weights.map(CustomerWeights::column);
+    let no_features: Vec<&str> = [customer_id, VALID_FROM].into_iter().chain(weight).collect();
+    infer_specs(table, &no_features)
 }
 
 impl Table {
@@ -59,6 +73,8 @@ pub(crate) struct LabelledRows {
     pub(crate) groups: Vec<u32>,
     /// The number of cutoffs after the cutoff of each row; 0 for all rows of a table.
     pub(crate) ages: Vec<u16>,
+    /// The weights of the rows; 1 each if none.
+    pub(crate) weights: Option<Vec<f64>>,
     pub(crate) specs: Vec<FeatureSpec>,
 }
 
@@ -159,7 +175,8 @@ impl<'a> Snapshots<'a> {
         }
         let views: Vec<_> = tables.iter().map(|table| table.values.view()).collect();
         let x = concatenate(Axis(0), &views).expect("snapshots have the same columns");
-        Ok(LabelledRows { x, y, groups, ages, specs: tables.swap_remove(0).specs })
+        let weights = self.input.weights_of(&groups)?;
+        Ok(LabelledRows { x, y, groups, ages, weights, specs: tables.swap_remove(0).specs })
     }
 
     /// Audits the joined columns: joins the rows that were valid at each cutoff, with and without the later rows of the
@@ -206,6 +223,10 @@ impl<'a> Snapshots<'a> {
         else {
             return Ok(Vec::new());
         };
+        // A table that has nothing but weights.
+        if joined.is_empty() {
+            return Ok(Vec::new());
+        }
         let (history, _) = self.input.events.split_at(*cutoff);
         let mut table = features::compute(&history, &labels.customers, fitted)?;
         let computed = table.specs().len();
@@ -231,15 +252,17 @@ impl<'a> Snapshots<'a> {
 }
 
 impl LabelledRows {
-    /// Creates a data set from a table with a label column.
+    /// Creates a data set from a table with a label column, and perhaps a column of weights.
     pub(crate) fn from_table(
         table: &Table,
         label: &str,
         customer_id: Option<&str>,
-        leave_out: &[&str],
+        weight: Option<&str>,
+        leave_out: &[String],
     ) -> Result<Self> {
         let y = table.labels(label)?;
-        let without: Vec<&str> = leave_out.iter().copied().chain([label]).chain(customer_id).collect();
+        let leave_out = leave_out.iter().map(String::as_str);
+        let without: Vec<&str> = leave_out.clone().chain([label]).chain(customer_id).chain(weight).collect();
         for name in leave_out {
             table.column(name)?;
         }
@@ -261,13 +284,14 @@ impl LabelledRows {
             }
         };
         let ages = vec![0; y.len()];
-        Ok(LabelledRows { x: features::encode(table, &specs)?, y, groups, ages, specs })
+        let weights = weight.map(|name| row_weights(table, name)).transpose()?;
+        Ok(LabelledRows { x: features::encode(table, &specs)?, y, groups, ages, weights, specs })
     }
 
-    /// All rows, with equal weights.
+    /// All rows.
     pub(crate) fn rows(&self) -> LearningRows<'_> {
-        let LabelledRows { x, y, groups, ages, specs } = self;
-        LearningRows { x: x.view(), specs, y, groups, ages, weights: None }
+        let LabelledRows { x, y, groups, ages, weights, specs } = self;
+        LearningRows { x: x.view(), specs, y, groups, ages, weights: weights.as_deref() }
     }
 
     /// Returns a data set of some of the rows.

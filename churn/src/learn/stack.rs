@@ -37,6 +37,8 @@ pub(crate) struct Stack<'a> {
     unscaled: Vec<[f64; 2]>,
     y: Vec<bool>,
     groups: Vec<u32>,
+    /// The weights of the rows, if customers have weights.
+    weights: Option<Vec<f64>>,
 }
 
 struct Part {
@@ -86,6 +88,7 @@ impl<'a> Stack<'a> {
             unscaled: Vec::new(),
             y: Vec::new(),
             groups: Vec::new(),
+            weights: None,
         }
     }
 
@@ -111,7 +114,11 @@ impl<'a> Stack<'a> {
         self.unscaled.extend(values.chunks_exact(table.specs.len()).map(|row| UNSCALED.map(|column| row[column])));
         self.specs = table.specs;
         self.y.extend_from_slice(&labels.churned);
-        self.groups.extend(labels.customers.iter().map(|&customer| customer as u32));
+        let customers: Vec<u32> = labels.customers.iter().map(|&customer| customer as u32).collect();
+        if let Some(weights) = self.input.weights_of(&customers)? {
+            self.weights.get_or_insert_default().extend(weights);
+        }
+        self.groups.extend(customers);
         self.parts.push_back(Part { day, rows: labels.len(), type_counts });
         Ok(())
     }
@@ -125,6 +132,9 @@ impl<'a> Stack<'a> {
         self.unscaled.drain(..rows);
         self.y.drain(..rows);
         self.groups.drain(..rows);
+        if let Some(weights) = &mut self.weights {
+            weights.drain(..rows);
+        }
     }
 
     fn rows_of(&self, parts: Range<usize>) -> Range<usize> {
@@ -200,7 +210,7 @@ impl<'a> Stack<'a> {
         let (own, specs) = (matches!(values, Cow::Owned(_)).then(|| values.into_owned()), specs.into_owned());
         let values = own.unwrap_or_else(|| std::mem::take(&mut self.values));
         let x = Array2::from_shape_vec((self.y.len(), specs.len()), values).expect("rows times columns");
-        LabelledRows { x, y: self.y, groups: self.groups, ages, specs }
+        LabelledRows { x, y: self.y, groups: self.groups, ages, weights: self.weights, specs }
     }
 }
 
@@ -229,7 +239,7 @@ impl Scaled<'_> {
             y: &self.stack.y[rows.clone()],
             groups: &self.stack.groups[rows],
             ages: &self.ages,
-            weights: None,
+            weights: self.stack.weights.as_ref().map(|weights| &weights[self.stack.rows_of(self.learn.clone())]),
         }
     }
 
@@ -241,6 +251,7 @@ impl Scaled<'_> {
             y: self.stack.y[rows.clone()].to_vec(),
             groups: self.stack.groups[rows.clone()].to_vec(),
             ages: vec![0; rows.len()],
+            weights: self.stack.weights.as_ref().map(|weights| weights[rows].to_vec()),
             specs: self.specs.to_vec(),
         }
     }

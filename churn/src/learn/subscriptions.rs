@@ -9,12 +9,13 @@ use super::fit::{Fitted, check_enough, enough, fit};
 use super::holdout::JudgedPart;
 use super::judge::Judge;
 use super::search::{SearchRows, SearchSet, Timer, search};
-use super::snapshot::{LabelledRows, compare_tables, given_cutoffs, most_by_default};
+use super::snapshot::{LabelledRows, compare_tables, given_cutoffs, joined_specs, most_by_default};
+use super::weights::WeightColumn;
 use super::{JUDGED_CUTOFFS, TrainConfig, build};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::events::Events;
-use crate::features::{FeatureConfig, FeatureSpec, FeatureTable, fit as fit_features, infer_specs};
+use crate::features::{FeatureConfig, FeatureSpec, FeatureTable, fit as fit_features};
 use crate::findings::{Finding, check_allowed, check_subscriptions, check_usage, fail_on_errors};
 use crate::input::SubscriptionInput;
 use crate::labels::{LabelConfig, LabelKind};
@@ -42,6 +43,8 @@ pub(super) fn train_subscriptions(
         let expected = "false in training; customers who have already cancelled are not learned from";
         return Err(invalid_parameter("include_cancelled", true, expected));
     }
+    let weights = WeightColumn::read(input.attributes, config.weight.as_deref(), input.subscriptions.ids())?;
+    let input = SubscriptionInput { weights: weights.weights(), ..input };
     let timer = Timer::start(&config.learning, observer)?;
     let allow = [&config.allow[..], input.allow].concat();
     check_allowed(&allow)?;
@@ -64,7 +67,7 @@ pub(super) fn train_subscriptions(
         let known = rows.known(rows.parts.len()).unwrap_or(rows.parts.len());
         let usable = rows.dataset(0..known, &rows.fit(0..known)?)?;
         let total = usable.y.len() + rows.churned(all.clone()).len();
-        let rows = SearchRows::of_customers(Cow::Borrowed(&usable), None);
+        let rows = SearchRows::of_customers(Cow::Borrowed(&usable));
         let sets = vec![SearchSet { feature_set: None, rows: Ok(rows) }];
         let best = search(sets, &learning, total, &timer)?;
         learning = best.learning.clone();
@@ -76,7 +79,7 @@ pub(super) fn train_subscriptions(
     let judged_parts = rows.judged(if found.is_some() { 1 } else { JUDGED_CUTOFFS });
     let data = rows.dataset(all, &fitted_features)?;
     let judged = match judged_parts.is_empty() || !config.evaluation {
-        true => judge.held_out_if(config.evaluation, &data, None)?,
+        true => judge.held_out_if(config.evaluation, &data)?,
         false => judge.at_cutoffs(
             &cutoffs,
             &judged_parts,
@@ -91,7 +94,7 @@ pub(super) fn train_subscriptions(
     fail_on_errors(&judged.findings, &allow)?;
     fail_on_errors(&findings, &allow)?;
     let causes = cause_models(&data, &rows.causes(), &learning, observer)?;
-    let mut document = build(data, None, judged, findings, found, &learning, observer)?;
+    let mut document = build(data, judged, findings, found, &learning, observer)?;
     document.causes = causes;
     document.feature_config = fitted_features.usage;
     document.labels = definition;
@@ -198,10 +201,7 @@ impl<'a> SubscriptionRows<'a> {
             Some(days) => before_renewals(subscriptions, days, definition, config)?,
             None => at_cutoffs(subscriptions, definition, config, observer)?,
         };
-        let joined = match input.attributes {
-            Some((table, customer_id)) => infer_specs(table, &[customer_id, VALID_FROM])?,
-            None => Vec::new(),
-        };
+        let joined = joined_specs(input.attributes, input.weights)?;
         Ok(SubscriptionRows { input, definition, usage, parts, joined })
     }
 
@@ -312,7 +312,9 @@ impl<'a> SubscriptionRows<'a> {
         }
         let views: Vec<_> = tables.iter().map(|table| table.values.view()).collect();
         let x = concatenate(Axis(0), &views).expect("cutoffs have the same columns");
-        Ok(LabelledRows { x, y, groups, ages, specs: tables.swap_remove(0).specs })
+        let weights =
+            self.input.weights.map(|weights| weights.of_rows(&groups, self.input.subscriptions.ids())).transpose()?;
+        Ok(LabelledRows { x, y, groups, ages, weights, specs: tables.swap_remove(0).specs })
     }
 
     /// Audits the features: deletes the later periods and events, masks the ends that became known later, computes the features again
@@ -462,7 +464,7 @@ fn cause_models(
     let mut fitted = Vec::new();
     for cause in told {
         let rows = LabelledRows { y: causes.iter().map(|other| *other == cause).collect(), ..rows.clone() };
-        let model = fit(&rows, None, config, observer)?;
+        let model = fit(&rows, config, observer)?;
         let Fitted { learner, level_log_odds, calibration, .. } = model;
         fitted.push(CauseModel { cause, learner, level_log_odds, calibration });
     }

@@ -72,11 +72,13 @@ impl BacktestConfig {
             if [RECENCY, LOGISTIC].contains(&name.as_str()) || name.is_empty() {
                 return Err(invalid_parameter("against", format!("{name:?}"), "another name: that one is taken"));
             }
-            let TrainConfig { labels, features, cutoffs, audit, allow, .. } = &self.training;
-            let same = (labels, &features.windows, cutoffs, audit, allow);
-            if same != (&recipe.labels, &recipe.features.windows, &recipe.cutoffs, &recipe.audit, &recipe.allow) {
+            let of = |recipe: &TrainConfig| {
+                let TrainConfig { labels, features, cutoffs, audit, weight, allow, .. } = recipe.clone();
+                (labels, features.windows, cutoffs, audit, weight, allow)
+            };
+            if of(&self.training) != of(recipe) {
                 let expected =
-                    "the definition of churn, cutoffs, windows, audit and allow of the recipe that is judged";
+                    "the definition of churn, cutoffs, windows, audit, weight and allow of the recipe that is judged";
                 return Err(invalid_parameter("against", format!("other ones for {name:?}"), expected));
             }
         }

@@ -20,6 +20,7 @@ use super::holdout::EventRows;
 use super::search::{Timer, search};
 use super::snapshot::{LabelledRows, Snapshots};
 use super::stack::{Stack, fit_types};
+use super::weights::WeightColumn;
 use super::{TrainConfig, audit, probabilities};
 use crate::day::Day;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
@@ -207,6 +208,8 @@ pub fn backtest_with_rows<'a>(
         return Err(invalid_parameter("include_inactive", true, expected));
     }
     let events = input.events;
+    let weights = WeightColumn::read(input.attributes, config.training.weight.as_deref(), events.ids())?;
+    let input = Input { weights: weights.weights(), ..input };
     let allow = [&config.training.allow[..], input.allow].concat();
     check_allowed(&allow)?;
     fail_on_errors(&check_scored(events, events.last_day()), &allow)?;

@@ -55,13 +55,13 @@ impl<'a> CrossFit<'a> {
     /// Prepares the rows. The rows to score are `later`, rows of the same customers; none for the training rows.
     pub(in crate::learn) fn new(
         learn: Cow<'a, LabelledRows>,
-        weights: Option<&[f64]>,
         later: Option<&LabelledRows>,
         seed: u64,
         observer: &dyn Observer,
     ) -> Result<Self> {
         let training = learn.y.len();
-        let mut given = weights.map_or_else(|| vec![1.0; training], <[f64]>::to_vec);
+        let weights = |rows: &LabelledRows| rows.weights.clone().unwrap_or_else(|| vec![1.0; rows.y.len()]);
+        let mut given = weights(&learn);
         let noise = noise(&learn.groups, &given);
         let (mut y, mut groups, mut ages) = (learn.y.clone(), learn.groups.clone(), learn.ages.clone());
         // Statistics of categories come from the training rows alone.
@@ -70,7 +70,7 @@ impl<'a> CrossFit<'a> {
             y.extend_from_slice(&later.y);
             groups.extend_from_slice(&later.groups);
             ages.extend_from_slice(&later.ages);
-            given.resize(y.len(), 1.0);
+            given.extend(weights(later));
             of_levels.resize(y.len(), 0.0);
         }
         let (x, specs) = match (learn, later) {
@@ -248,7 +248,7 @@ mod tests {
         let groups: Vec<u32> = customers.collect();
         let x = Array2::from_shape_fn((groups.len(), 1), |(row, _)| row as f64);
         let (y, ages) = (groups.iter().map(|c| c % 3 == 0).collect(), vec![0; groups.len()]);
-        LabelledRows { x, y, groups, ages, specs: vec![FeatureSpec::numeric("x")] }
+        LabelledRows { x, y, groups, ages, weights: None, specs: vec![FeatureSpec::numeric("x")] }
     }
 
     /// Customers 0..90 at two early cutoffs and 30..120 at the later one; and the same without a later one.
@@ -257,7 +257,7 @@ mod tests {
         let early = data((0..90).chain(0..90));
         let later = data(30..120);
         for later in [Some(&later), None] {
-            let rows = CrossFit::new(Cow::Borrowed(&early), None, later, 5, &()).expect("many customers");
+            let rows = CrossFit::new(Cow::Borrowed(&early), later, 5, &()).expect("many customers");
             assert!(rows.folds() == FOLDS && rows.is_enough());
             let mut times = vec![0; rows.y.len()];
             for (learn, held_out) in &rows.parts {
@@ -281,11 +281,12 @@ mod tests {
     /// 2 · 1.5, the error is √(9 + 9)/4. All other customers have no value.
     #[test]
     fn mean_and_error_by_hand() {
-        let data = data([0, 0].into_iter().chain(1..30));
+        let mut data = data([0, 0].into_iter().chain(1..30));
         let mut weights = vec![1.0; 31];
         let values = |row: usize| [1.0, 3.0, 5.0].get(row).copied().unwrap_or(f64::NAN);
-        let found = |weights: &[f64]| {
-            CrossFit::new(Cow::Borrowed(&data), Some(weights), None, 5, &()).expect("both outcomes").mean(values)
+        let mut found = |weights: &[f64]| {
+            data.weights = Some(weights.to_vec());
+            CrossFit::new(Cow::Borrowed(&data), None, 5, &()).expect("both outcomes").mean(values)
         };
         let (mean, error) = found(&weights);
         assert!((mean - 3.0).abs() < 1e-15 && (error - 8f64.sqrt() / 3.0).abs() < 1e-15);

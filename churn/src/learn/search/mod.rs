@@ -50,30 +50,28 @@ const STEPS_OF_MEAN: usize = 12;
 /// The rows that the trials of one feature set are fitted and scored on.
 pub(crate) struct SearchRows<'a> {
     learn: Cow<'a, LabelledRows>,
-    weights: Option<Cow<'a, [f64]>>,
     /// Later rows of the same customers, to score; none to score the training rows.
     later: Option<LabelledRows>,
 }
 
 impl<'a> SearchRows<'a> {
     pub(crate) fn out_of_time(learn: LabelledRows, later: LabelledRows) -> Self {
-        SearchRows { learn: Cow::Owned(learn), weights: None, later: Some(later) }
+        SearchRows { learn: Cow::Owned(learn), later: Some(later) }
     }
 
-    pub(crate) fn of_customers(learn: Cow<'a, LabelledRows>, weights: Option<&'a [f64]>) -> Self {
-        SearchRows { learn, weights: weights.map(Cow::Borrowed), later: None }
+    pub(crate) fn of_customers(learn: Cow<'a, LabelledRows>) -> Self {
+        SearchRows { learn, later: None }
     }
 
     /// A sample of the customers if there are many rows.
     fn sampled(self, seed: u64) -> Self {
         let Some(numbers) = self.learn.rows().sample(MOST_ROWS, seed) else { return self };
-        let weights = self.weights.map(|weights| numbers.iter().map(|&row| weights[row]).collect());
-        SearchRows { learn: Cow::Owned(self.learn.rows().select(&numbers)), weights, ..self }
+        SearchRows { learn: Cow::Owned(self.learn.rows().select(&numbers)), ..self }
     }
 
     fn cross_fit(&self, seed: u64, observer: &dyn Observer) -> Result<CrossFit<'_>> {
         let learn = Cow::Borrowed(&*self.learn);
-        CrossFit::new(learn, self.weights.as_deref(), self.later.as_ref(), seed, observer)
+        CrossFit::new(learn, self.later.as_ref(), seed, observer)
     }
 
     /// Returns true if every fold has enough training rows.
@@ -517,8 +515,15 @@ mod tests {
         let x = ndarray::Array2::from_shape_fn((CUSTOMERS, 1), |(row, _)| row as f64);
         let y = (0..CUSTOMERS).map(|row| row % 3 == 0).collect();
         let groups = (0..CUSTOMERS as u32).collect();
-        let data = LabelledRows { x, y, groups, ages: vec![0; CUSTOMERS], specs: vec![FeatureSpec::numeric("x")] };
-        let rows = SearchRows::of_customers(Cow::Borrowed(&data), None);
+        let data = LabelledRows {
+            x,
+            y,
+            groups,
+            ages: vec![0; CUSTOMERS],
+            weights: None,
+            specs: vec![FeatureSpec::numeric("x")],
+        };
+        let rows = SearchRows::of_customers(Cow::Borrowed(&data));
         let sets = [PreparedSet { feature_set: None, rows: rows.cross_fit(0, &()) }];
         let asked = LearnConfig { model: ModelKind::Auto, ..LearnConfig::default() };
         let timer = Timer::start(&asked, &()).expect("no budget");
