@@ -36,12 +36,16 @@ pub(super) fn folds(data: &LearningRows<'_>, scored: usize, seed: u64) -> Result
     let fold_of = assign_folds(data.y, data.groups, FOLDS, seed);
     let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
     let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..scored).map(split).collect();
-    for (learn, _) in &parts {
-        let churned = learn.iter().filter(|&&row| data.y[row as usize]).count();
-        if churned == 0 || churned == learn.len() {
-            let message = "too few different customers: each part of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
-            return Err(Error::new(ErrorKind::OneClass, message));
-        }
-    }
+    parts.iter().try_for_each(|(learn, _)| check_both_outcomes(data.y, learn))?;
     Ok(parts)
+}
+
+/// Returns an error if all training rows of a fold have one outcome.
+pub(super) fn check_both_outcomes(y: &[bool], learn: &[u32]) -> Result<()> {
+    let churned = learn.iter().filter(|&&row| y[row as usize]).count();
+    if churned == 0 || churned == learn.len() {
+        let message = "too few different customers: each part of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
+        return Err(Error::new(ErrorKind::OneClass, message));
+    }
+    Ok(())
 }

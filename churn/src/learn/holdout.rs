@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fit::check_enough;
+use super::fit::{check_enough, folds_are_enough};
 use super::folds::{FOLDS, assign_folds};
 use super::search::{SearchRows, SearchSet};
 use super::snapshot::{LabelledRows, Snapshots};
@@ -120,9 +120,8 @@ impl<'a> EventRows<'a> {
         };
         if let Some(earlier) = known(&self.snapshots, usable, self.labels) {
             let (learn, later) = self.at(earlier, usable - 1, features)?;
-            let rows = SearchRows::out_of_time(learn, later);
-            if rows.enough(self.seed) {
-                return Ok(rows);
+            if folds_are_enough(&learn, &later, self.seed) {
+                return Ok(SearchRows::out_of_time(learn, later));
             }
         }
         let fitted = self.snapshots.fit(0..usable, features)?;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use super::super::calibration::Outcomes;
-use super::super::folds::{FOLDS, MANY_ROWS, assign_folds, folds};
+use super::super::folds::{FOLDS, MANY_ROWS, assign_folds, check_both_outcomes};
 use super::super::levels::{NumberedRows, number_levels};
 use super::super::rows::{LearningRows, TrainingSet};
 use super::super::snapshot::LabelledRows;
@@ -82,19 +82,7 @@ impl<'a> CrossFit<'a> {
             }
         };
         let rows = LearningRows { x: x.view(), specs: &specs, y: &y, groups: &groups, ages: &ages, weights: None };
-        let scored = if training < MANY_ROWS { FOLDS } else { 1 };
-        let parts = match later {
-            None => folds(&rows, scored, seed)?,
-            Some(_) => {
-                let fold_of = assign_folds(&y, &groups, FOLDS, seed);
-                let of = |rows: Range<usize>, held_out: bool, fold: usize| {
-                    let is_held_out = |row: &usize| usize::from(fold_of[*row]) == fold;
-                    rows.filter(|row| is_held_out(row) == held_out).map(|row| row as u32).collect()
-                };
-                let part = |fold| (of(0..training, false, fold), of(training..y.len(), true, fold));
-                (0..scored).map(part).collect()
-            }
-        };
+        let parts = parts(&y, &groups, training, seed)?;
         let taken = |model| -> Result<Taken> {
             let numbered = number_levels(&rows, &of_levels, || noise, model, seed);
             let (x, specs) = numbered.as_ref().map_or((rows.x, rows.specs), |taken| (taken.x.view(), &taken.specs[..]));
@@ -127,12 +115,6 @@ impl<'a> CrossFit<'a> {
     /// The number of training rows of all scored folds together.
     pub(in crate::learn) fn learned_rows(&self) -> usize {
         self.parts.iter().map(|(learn, _)| learn.len()).sum()
-    }
-
-    /// Returns true if every fold has enough training rows.
-    pub(in crate::learn) fn is_enough(&self) -> bool {
-        let churned = |rows: &[u32]| rows.iter().map(|&row| self.y[row as usize]).collect::<Vec<bool>>();
-        self.parts.iter().all(|(learn, held_out)| check_enough(&churned(learn), "").is_ok() && !held_out.is_empty())
     }
 
     /// The scores of all rows, in log-odds; NaN where the row is not in the first `folds` folds, or not to be scored. If settings
@@ -239,6 +221,31 @@ impl<'a> CrossFit<'a> {
     }
 }
 
+/// The training rows and the scored rows of each fold. The first `training` rows are those to learn from; the rows after them are
+/// scored, or if there are none, the training rows themselves.
+fn parts(y: &[bool], groups: &[u32], training: usize, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+    let fold_of = assign_folds(y, groups, FOLDS, seed);
+    let scored = if training < y.len() { training..y.len() } else { 0..training };
+    let rows = |rows: Range<usize>, held_out: bool, fold: usize| -> Vec<u32> {
+        let is_held_out = |row: &usize| usize::from(fold_of[*row]) == fold;
+        rows.filter(|row| is_held_out(row) == held_out).map(|row| row as u32).collect()
+    };
+    let folds = if training < MANY_ROWS { FOLDS } else { 1 };
+    let parts: Vec<_> =
+        (0..folds).map(|fold| (rows(0..training, false, fold), rows(scored.clone(), true, fold))).collect();
+    parts.iter().try_for_each(|(learn, _)| check_both_outcomes(y, learn))?;
+    Ok(parts)
+}
+
+/// Returns true if every fold of these rows has enough training rows, and rows to score.
+pub(in crate::learn) fn folds_are_enough(learn: &LabelledRows, later: &LabelledRows, seed: u64) -> bool {
+    let (y, groups) = ([&learn.y[..], &later.y].concat(), [&learn.groups[..], &later.groups].concat());
+    let churned = |rows: &[u32]| rows.iter().map(|&row| y[row as usize]).collect::<Vec<bool>>();
+    let is_enough =
+        |(learn, held_out): &(Vec<u32>, Vec<u32>)| check_enough(&churned(learn), "").is_ok() && !held_out.is_empty();
+    parts(&y, &groups, learn.y.len(), seed).is_ok_and(|parts| parts.iter().all(is_enough))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,7 +265,7 @@ mod tests {
         let later = data(30..120);
         for later in [Some(&later), None] {
             let rows = CrossFit::new(Cow::Borrowed(&early), later, 5, &()).expect("many customers");
-            assert!(rows.folds() == FOLDS && rows.is_enough());
+            assert_eq!(rows.folds(), FOLDS);
             let mut times = vec![0; rows.y.len()];
             for (learn, held_out) in &rows.parts {
                 let learned: Vec<u32> = learn.iter().map(|&row| rows.groups[row as usize]).collect();

@@ -73,11 +73,6 @@ impl<'a> SearchRows<'a> {
         let learn = Cow::Borrowed(&*self.learn);
         CrossFit::new(learn, self.later.as_ref(), seed, observer)
     }
-
-    /// Returns true if every fold has enough training rows.
-    pub(crate) fn enough(&self, seed: u64) -> bool {
-        self.cross_fit(seed, &()).is_ok_and(|rows| rows.is_enough())
-    }
 }
 
 /// A feature set (none for a table) with its rows, or the error if it has none.
