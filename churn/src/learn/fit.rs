@@ -63,6 +63,10 @@ const PATIENCE_OF_ONE_FOLD: usize = 40;
 const LEAST_GAIN: f64 = 1e-4;
 /// Number of rounds after which a recipe is compared with another one.
 const LEAST_ROUNDS: usize = 30;
+/// From this number of rows on, depth and leaf penalty of boosting are chosen with larger steps. With fewer rows that misleads: with
+/// 24,000 flights and categories of thousands of levels, it chose depth 5 and a log-loss of .4888 on others, where depth 8 has
+/// .4821.
+const VERY_MANY_ROWS: usize = 100_000;
 /// Number of rows whose losses are summed together.
 const LOSSES: usize = 1 << 13;
 
@@ -189,8 +193,10 @@ fn fit_numbered(
         weighted.task(config, Unseen::None, observer, |task| task.fit())?
     } else if rows < MANY_ROWS {
         weighted.task(config, Unseen::AllRows, observer, |task| task.fit())?
+    } else if rows < VERY_MANY_ROWS {
+        weighted.task(config, Unseen::OneFold, observer, |task| task.fit())?
     } else {
-        let config = recipe_of_many_rows(&weighted, config, observer)?;
+        let config = recipe_of_very_many_rows(&weighted, config, observer)?;
         weighted.task(&config, Unseen::OneFold, observer, |task| task.fit())?
     };
     Ok(Fitted { learner, level_log_odds, calibration: Calibration::Identity, config, unseen_scores })
@@ -261,7 +267,7 @@ impl WeightedRows<'_, '_> {
 /// The settings with the depth and the leaf penalty of boosting, if these are not given. They are those that are best for trees
 /// of three times the learning rate, of which a third suffice, on a sample of the customers; depths from a smaller sample would be
 /// too small. If the sample has too few churners, they are [`MIDDLE_DEPTH`] and [`BOOSTING_L2`].
-fn recipe_of_many_rows(
+fn recipe_of_very_many_rows(
     rows: &WeightedRows<'_, '_>,
     config: &LearnConfig,
     observer: &dyn Observer,

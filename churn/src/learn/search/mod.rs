@@ -97,7 +97,6 @@ pub(crate) fn search(
     refit_rows: usize,
     timer: &Timer<'_>,
 ) -> Result<SearchResult> {
-    let before = timer.seconds().unwrap_or(0.0);
     let is_later = sets.iter().any(|set| set.rows.as_ref().is_ok_and(|rows| rows.later.is_some()));
     let protocol = if is_later { SearchProtocol::OutOfTime } else { SearchProtocol::Customers };
     let sets: Vec<(Option<FeatureSet>, Result<SearchRows<'_>>)> =
@@ -113,6 +112,7 @@ pub(crate) fn search(
         };
         prepared.push(PreparedSet { feature_set: *feature_set, rows });
     }
+    let before = timer.seconds().unwrap_or(0.0);
     let total = prepared.len() * ModelKind::LEARNERS.len() + MOST_VARIATIONS + KEPT_BOOSTING + 2 * KEPT_OTHERS + 2;
     let mut search =
         ModelSearch { sets: &prepared, asked: config, timer, refit_rows, before, begun: 0, total, trials: Vec::new() };
@@ -305,12 +305,13 @@ impl ModelSearch<'_> {
         times[0] = 1;
         let mut sums = scores(0).clone();
         let mut mean = Scored { scores: sums.clone(), losses: Vec::new(), loss: best.loss() };
-        for taken in 1..STEPS_OF_MEAN {
-            if self.timer.is_over_after(self.needs(best)) {
-                break;
-            }
+        let reserve = f64::max(self.needs(best), self.needs(ranked[0]));
+        'steps: for taken in 1..STEPS_OF_MEAN {
             let mut better: Option<(usize, Scored)> = None;
             for recipe in 0..recipes.len() {
+                if self.timer.is_over_after(reserve) {
+                    break 'steps;
+                }
                 step(self.timer.observer(), "search", self.begun, self.total)?;
                 let together = sums.iter().zip(scores(recipe)).map(|(sum, score)| (sum + score) / (taken + 1) as f64);
                 let scored = self.scored(rows, together.collect())?;
