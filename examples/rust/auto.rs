@@ -63,7 +63,11 @@ impl Outcome {
             );
         }
         if let Some(best) = candidates.first() {
-            self.chosen.push(format!("{} {}", best.model.name(), best.details()).trim_end().to_owned());
+            let recipe = match best.members.len() {
+                0 => format!("{} {}", best.model.name(), best.details()),
+                count => format!("mean of {count} recipes"),
+            };
+            self.chosen.push(recipe.trim_end().to_owned());
         }
         Ok(())
     }
