@@ -129,7 +129,10 @@ impl Model {
 
     /// The evaluation on rows that were not used for training: `metrics` (`roc_auc`, `log_loss`, …), the same metrics of a
     /// `logistic_regression`, `recency_auc`, `curves`, `segments`, `importance`, `protocol`, and `over_time`: the same recipe at
-    /// up to four recent cutoffs with the keys of :class:`Backtest`, None in a document of an older version. A dict that shows
+    /// up to four recent cutoffs with the keys of :class:`Backtest`, None in a document of an older version. With the model
+    /// `"auto"`, `candidates` lists the recipes that were tried: the chosen one first, which need not have the lowest `log_loss`, because
+    /// another one must be better by more than the `standard_error` of its difference to the default. A candidate with `members` is
+    /// a weighted mean of them; one without a `log_loss` has the reason in `failure`. A dict that shows
     /// its curves in a notebook. None if the model was trained with `evaluation=False`; `logistic_regression` is None with
     /// `compare_with_logistic=False`.
     #[getter]

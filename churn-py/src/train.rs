@@ -124,7 +124,10 @@ pub(crate) fn train(
 /// progress : bool or callable, optional
 ///     True for a bar of tqdm, or a function of stage, done and total.
 /// **parameters
-///     `model` (default `"gradient_boosting"`), `seed`, `weight` (a column), `leave_out` (columns), and those of the learner, as for :func:`train`.
+///     `model` (default `"gradient_boosting"`), `seed`, `weight` (a column), `leave_out` (columns), `evaluation` and
+///     `compare_with_logistic` (default True), and those of the learner, as for :func:`train`. With the model `"auto"`, `time_budget` is a
+///     limit in seconds, and `members` fits a weighted mean of recipes instead of a search: a list of dicts with `weight`, `model`
+///     (logistic regression or boosting) and settings of that learner. The weights add up to 1.
 ///
 /// Returns
 /// -------

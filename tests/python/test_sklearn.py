@@ -170,12 +170,38 @@ def test_categories_of_a_frame() -> None:
             assert roc_auc_score(y, fitted.predict_proba(of)[:, 1]) > 0.75
             assert fitted.feature_importances_[1] > 0.5
             found.append(fitted.predict_proba(of))
+        # Columns that look like numbers when they come again are the levels that they were.
+        codes = module.DataFrame({"usage": x["usage"], "code": np.where(plan == "basic", "7", "10")})
+        by_code = ChurnClassifier(rounds=20).fit(codes, y)
+        again = module.DataFrame({"usage": x["usage"], "code": np.where(plan == "basic", 7, 10)})
+        np.testing.assert_array_equal(by_code.predict_proba(again), by_code.predict_proba(codes))
+        with pytest.raises(ValueError, match="expected a data frame"):
+            by_code.predict_proba(np.zeros((3, 2)))
         # A level that was not there counts as missing.
         other = module.DataFrame({"usage": [0.0, 0.0], "plan": ["basic", "platinum"], "churned": [0.0, 0.0]})
         p = fitted.predict_proba(other)[:, 1]
         assert p[0] > 0.5 and np.isfinite(p[1])
     for others in found[1:]:
         np.testing.assert_array_equal(others, found[0])
+
+
+def test_categories_of_numbers_and_small_frames() -> None:
+    pd = pytest.importorskip("pandas")
+    draw = np.random.default_rng(3)
+    code = draw.integers(1, 4, 400)
+    y = draw.random(400) < np.array([0, 0.1, 0.9, 0.1])[code]
+    frame = pd.DataFrame({"code": pd.Categorical(code), "usage": draw.normal(size=400)})
+    # As a number, the code would say next to nothing to a sum.
+    fitted = ChurnClassifier("logistic_regression").fit(frame, y)
+    assert roc_auc_score(y, fitted.predict_proba(frame)[:, 1]) > 0.8
+    assert not hasattr(fitted, "coef_")
+    few = ChurnClassifier().fit(frame[:30], y[:30])
+    assert few.predict_proba(frame).shape == (400, 2)
+    searched = ChurnClassifier("auto", time_budget=20.0).fit(frame, y)
+    assert roc_auc_score(y, searched.predict_proba(frame)[:, 1]) > 0.8
+    shuffled = frame.sample(frac=1, random_state=1)
+    with pytest.raises(ValueError, match="another index"):
+        ChurnClassifier().fit(shuffled, pd.Series(y))
 
 
 def test_auto_beside_a_single_learner() -> None:

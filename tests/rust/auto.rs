@@ -365,14 +365,14 @@ fn a_mean_that_cannot_be_meant_is_refused() {
     let forest = vec![member(1.0, ModelKind::RandomForest)];
     let auto = |members| LearnConfig { model: ModelKind::Auto, members, ..LearnConfig::default() };
     for (config, expected) in [
-        (LearnConfig { model: ModelKind::RandomForest, ..auto(both()) }, "none unless the model is auto"),
+        (LearnConfig { model: ModelKind::RandomForest, ..auto(both()) }, "the model auto, which averages them"),
         (auto(forest), "logistic_regression or gradient_boosting"),
-        (auto(vec![member(0.5, ModelKind::GradientBoosting)]), "weights of 1 together"),
+        (auto(vec![member(0.5, ModelKind::GradientBoosting)]), "weights that add up to 1"),
         (auto(vec![member(0.0, ModelKind::GradientBoosting)]), "weights above 0"),
         (auto(vec![member(f64::NAN, ModelKind::GradientBoosting)]), "weights above 0"),
         (auto(vec![member(0.0625, ModelKind::LogisticRegression); 17]), "at most 16"),
         (auto(vec![MeanMember { learning_rate: 2.0, ..member(1.0, ModelKind::GradientBoosting) }]), "learning_rate"),
-        (LearnConfig { time_budget: Some(9.0), ..auto(both()) }, "only auto searches"),
+        (LearnConfig { time_budget: Some(9.0), ..auto(both()) }, "nothing to search for"),
     ] {
         let error = train_table(&table(100), &table_config(config)).expect_err(expected);
         assert_eq!(error.code(), "invalid_parameter");
@@ -415,5 +415,7 @@ fn a_matrix_has_the_model_of_its_table() {
         train_matrix(x.slice(ndarray::s![..10, ..]).to_owned(), &names, &y[..10], None, config, &())
     };
     assert_eq!(ten(&TableConfig::default()).expect_err("too few to judge").code(), "too_few_rows");
+    let silent = TableConfig { evaluation: false, ..table_config(learning()) };
+    assert!(train_table(&table, &silent).expect("it is searched all the same").evaluation().is_none());
     assert!(ten(&few).is_ok() || y[..10].iter().filter(|&&y| y).count() < 2);
 }

@@ -154,7 +154,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     seed : int, default 0
     calibration : {"auto", "none", "platt", "isotonic"}, default "auto"
         How scores become probabilities, on five folds. Where a class has fewer rows than there are folds, `"auto"`
-        leaves it out.
+        leaves it out. The model `"auto"` and an evaluation need 50 rows, and five of each class.
     class_weight : None, "balanced" or dict, default None
         Weights bend probabilities; after `"balanced"` the calibration bends them back. A dict has a weight for each
         class.
@@ -191,7 +191,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     feature_names_in_ : array of str
         Of a data frame.
     model_ : Model
-        The fitted model: it explains, answers what-if questions, and is saved as a document.
+        The fitted model: it explains and is saved as a document.
     feature_importances_ : array of shape (features,)
         The share of each feature in what the splits explain. Of trees.
     coef_ : array of shape (1, features)
@@ -260,6 +260,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         _refuse_other_rows(X, "sample_weight", sample_weight)
         has_categories = _has_categories(X)
         if has_categories:
+            X = _with_levels_as_text(X)
             validate_data(self, X, skip_check_array=True)
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
@@ -288,6 +289,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings["class_weight"] = "balanced" if self.class_weight == "balanced" else "none"
         if min(of_class) < _FOLDS and self.model != "auto":
             settings.update(_without_folds(settings))
+        self._has_categories = has_categories
         if has_categories:
             self.model_ = _of_frame(X, codes == 1, sample_weight, settings)
         else:
@@ -298,7 +300,12 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Any:
         """Give the probability of each class, rows × 2."""
         check_is_fitted(self)
-        if _has_categories(X):
+        if self._has_categories:
+            if not hasattr(X, "columns"):
+                raise ValueError(
+                    f"X is a {type(X).__name__}; expected a data frame, as the one with categories that was learned from"
+                )
+            X = _with_levels_as_text(X)
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
             X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
@@ -333,7 +340,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         coefficients = self.model_.coefficients()
         if coefficients is None:
-            raise AttributeError("coef_ and intercept_ are those of a logistic regression on numbers; this is another model")
+            raise AttributeError(
+                "coef_ and intercept_ are those of a logistic regression on numbers; this is another model"
+            )
         return coefficients
 
     def __sklearn_tags__(self) -> Any:
@@ -348,7 +357,9 @@ def _refuse_other_rows(X: Any, name: str, values: Any) -> None:
     index, other = getattr(X, "index", None), getattr(values, "index", None)
     if index is None or other is None or callable(index) or callable(other) or len(index) != len(other):
         return
-    if not hasattr(index, "start") and not hasattr(other, "start") and not index.equals(other):
+    numbers = hasattr(index, "start") or hasattr(other, "start")
+    # The numbers of the same rows in another order are ids all the same.
+    if not index.equals(other) and (not numbers or index.isin(other).all()):
         raise ValueError(
             f"{name} has another index than X; expected the same customers in the same order: {name}.loc[X.index], or "
             f"{name}.to_numpy() if the rows are in order"
@@ -366,19 +377,32 @@ def _has_categories(X: Any) -> bool:
     return any(not (dtype.is_numeric() or str(dtype) == "Boolean") for dtype in dtypes)
 
 
-def _of_frame(X: Any, churned: Any, sample_weight: Any, settings: dict[str, Any]) -> Model:
-    """Train on the columns of a frame, with the outcomes and the weights as further columns."""
-    columns = {name: X[name] for name in X.columns}
+def _with_levels_as_text(X: Any) -> Any:
+    """A pandas frame whose categories of numbers are categories of text: the core takes numbers for numbers."""
+    if not hasattr(X, "iloc"):
+        return X
+    categories = {name: getattr(dtype, "categories", None) for name, dtype in X.dtypes.items()}
+    of_numbers = [name for name, levels in categories.items() if levels is not None and levels.dtype.kind in "biuf"]
+    return X.assign(**{name: X[name].cat.rename_categories(str) for name in of_numbers}) if of_numbers else X
 
-    def added(name: str, values: Any) -> str:
-        while name in columns:
+
+def _of_frame(X: Any, churned: Any, sample_weight: Any, settings: dict[str, Any]) -> Model:
+    """Train on a frame, with the outcomes and the weights as further columns."""
+
+    def unused(name: str) -> str:
+        while name in X.columns:
             name += "_"
-        columns[name] = values
         return name
 
-    label = added("churned", churned)
-    weight = None if sample_weight is None else added("weight", sample_weight)
-    return train_table(columns, label, weight=weight, **settings)
+    label, weight = unused("churned"), None if sample_weight is None else unused("weight")
+    added = {label: churned} if weight is None else {label: churned, weight: sample_weight}
+    if hasattr(X, "iloc"):
+        frame = X.assign(**added)
+    else:
+        import polars
+
+        frame = X.with_columns(polars.Series(name, values) for name, values in added.items())
+    return train_table(frame, label, weight=weight, **settings)
 
 
 _FOLDS = 5

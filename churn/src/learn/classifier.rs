@@ -215,7 +215,12 @@ pub(super) fn check_matrix(x: &Array2<f64>, names: &[String], y: &[bool], weight
         let message = format!("row {}: the weight is {weight}; expected a number above 0 and at most 10^9", row + 1);
         return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
     }
-    let churned = y.iter().filter(|&&y| y).count();
+    check_two_classes(y)
+}
+
+/// Returns an error if all rows have one outcome.
+pub(super) fn check_two_classes(y: &[bool]) -> Result<()> {
+    let (churned, rows) = (y.iter().filter(|&&y| y).count(), y.len());
     if churned == 0 || churned == rows {
         let message = format!("{churned} of {rows} rows churned; expected some that did and some that did not");
         return Err(Error::new(ErrorKind::OneClass, message));

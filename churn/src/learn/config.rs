@@ -41,8 +41,8 @@ pub struct TrainConfig {
     /// True to audit that no event after a cutoff reaches the features (default true).
     pub audit: bool,
     /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes less time, and
-    /// nobody knows how far to believe the model: it has no report. `auto` needs it. A backtest, which is an evaluation itself,
-    /// takes neither this setting nor the next, so that they are written only where they are false.
+    /// nobody knows how far to believe the model: it has no report, and the candidates of `auto` are not listed. A backtest, which is an evaluation
+    /// itself, takes neither this setting nor the next, so that they are written only where they are false.
     #[serde(skip_serializing_if = "is_true")]
     pub evaluation: bool,
     /// True to compare the recipe with logistic regression in the evaluation (default true).
@@ -93,7 +93,7 @@ impl TrainConfig {
         self.features.check()?;
         check_allowed(&self.allow)?;
         self.learning.check()?;
-        check_evaluation(self.evaluation, &self.learning)
+        Ok(())
     }
 
     /// The largest number of values in the training table for a log of this many customers: one value of each feature for
@@ -142,7 +142,7 @@ pub struct TableConfig {
     /// Columns that are not used as features.
     pub leave_out: Vec<String>,
     /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes less time, and
-    /// nobody knows how far to believe the model: it has no report. `auto` needs it.
+    /// nobody knows how far to believe the model: it has no report, and the candidates of `auto` are not listed. Without it, a few rows of either outcome suffice.
     pub evaluation: bool,
     /// True to compare the recipe with logistic regression in the evaluation (default true).
     pub compare_with_logistic: bool,
@@ -172,21 +172,13 @@ impl TableConfig {
     /// `invalid_parameter`, naming the setting.
     pub fn check(&self) -> Result<()> {
         self.learning.check()?;
-        check_evaluation(self.evaluation, &self.learning)
+        Ok(())
     }
 }
 
 /// Returns whether a setting has its default, true.
 fn is_true(setting: &bool) -> bool {
     *setting
-}
-
-fn check_evaluation(evaluation: bool, learning: &LearnConfig) -> Result<()> {
-    if learning.needs_search() && !evaluation {
-        let expected = "true with auto, whose search is reported with the evaluation";
-        return Err(invalid_parameter("evaluation", false, expected));
-    }
-    Ok(())
 }
 
 impl TrainConfig {

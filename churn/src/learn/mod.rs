@@ -30,7 +30,7 @@ pub use backtest::{
     backtest_with_rows, over_time,
 };
 pub use classifier::Classifier;
-use classifier::check_matrix;
+use classifier::{check_matrix, check_two_classes};
 pub use config::{TableConfig, TrainConfig};
 pub use snapshot::audit;
 #[cfg(feature = "subscriptions")]
@@ -191,7 +191,7 @@ pub fn train_table_observed(table: &Table, config: &TableConfig, observer: &dyn 
     let timer = Timer::start(&config.learning, observer)?;
     let TableConfig { label, customer_id, weight, leave_out, .. } = config;
     let data = LabelledRows::from_table(table, label, customer_id.as_deref(), weight.as_deref(), leave_out)?;
-    check_enough(&data.y, "the table")?;
+    check_rows(&data.y, config, "the table")?;
     train_labelled(data, config, &timer, |judge, data| judge.held_out_if(config.evaluation, data))
 }
 
@@ -228,9 +228,7 @@ pub fn train_matrix(
     config.learning.check()?;
     let timer = Timer::start(&config.learning, observer)?;
     check_matrix(&x, names, y, weights)?;
-    if config.evaluation || config.learning.needs_search() {
-        check_enough(y, "the matrix")?;
-    }
+    check_rows(y, config, "the matrix")?;
     let data = LabelledRows {
         x,
         y: y.to_vec(),
@@ -243,6 +241,14 @@ pub fn train_matrix(
         true => judge.held_out_if(true, data),
         false => Ok(JudgedRecipe::not_judged(Vec::new())),
     })
+}
+
+/// Returns an error if there are too few rows to search or to judge by, or if all have one outcome.
+fn check_rows(y: &[bool], config: &TableConfig, what: &str) -> Result<()> {
+    match config.evaluation || config.learning.needs_search() {
+        true => check_enough(y, what),
+        false => check_two_classes(y),
+    }
 }
 
 /// Searches for a recipe if the learner is `auto`, judges it, and fits it on all rows.

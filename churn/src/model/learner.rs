@@ -304,7 +304,10 @@ impl LearnConfig {
             return Err(invalid_parameter("calibration", "none", expected));
         }
         if let Some(seconds) = self.time_budget.filter(|_| !self.needs_search()) {
-            let expected = format!("none with {}: only auto searches, unless it has members", self.model.name());
+            let expected = match self.members.is_empty() {
+                true => format!("none with {}: only auto searches", self.model.name()),
+                false => "none with members, which leave nothing to search for".to_owned(),
+            };
             return Err(invalid_parameter("time_budget", seconds, &expected));
         }
         self.check_members()
@@ -317,26 +320,27 @@ impl LearnConfig {
         }
         if self.model != ModelKind::Auto {
             return wrong(
-                &format!("{} of a {}", self.members.len(), self.model.name()),
-                "none unless the model is auto",
+                &format!("given with the model {}", self.model.name()),
+                "the model auto, which averages them",
             );
         }
         if self.members.len() > MOST_MEMBERS {
-            return wrong(&self.members.len(), &format!("at most {MOST_MEMBERS}"));
+            return wrong(&format!("a list of {}", self.members.len()), &format!("at most {MOST_MEMBERS}"));
         }
         for (number, member) in self.members.iter().enumerate() {
             if matches!(member.model, ModelKind::RandomForest | ModelKind::Auto) {
-                return wrong(&format!("a {}", member.model.name()), "logistic_regression or gradient_boosting");
+                let expected = "logistic_regression or gradient_boosting, whose log-odds can be averaged";
+                return wrong(&format!("a list with {}", member.model.name()), expected);
             }
             if !(member.weight > 0.0 && member.weight <= 1.0) {
-                return wrong(&format!("the weight {}", member.weight), "weights above 0 and at most 1");
+                return wrong(&format!("a list with the weight {}", member.weight), "weights above 0 and at most 1");
             }
             member.config(self, number).check()?;
         }
         let total: f64 = self.members.iter().map(|member| member.weight).sum();
         match (total - 1.0).abs() < 1e-9 {
             true => Ok(()),
-            false => wrong(&format!("weights of {total} together"), "weights of 1 together"),
+            false => wrong(&format!("a list with weights that add up to {total}"), "weights that add up to 1"),
         }
     }
 }
