@@ -128,8 +128,10 @@ def test_the_model_of_a_classifier() -> None:
     assert judged.model_.evaluation["metrics"]["roc_auc"] > 0.6
     # The outcome depends on the first three features alone, most on the first.
     importances = fitted.feature_importances_
-    assert importances.shape == (5,) and abs(importances.sum() - 1) < 1e-12
-    assert importances[0] == importances.max() and importances[3:].max() < importances[:3].min()
+    assert importances.shape == (5,)
+    assert importances.sum() == pytest.approx(1)
+    assert importances[0] == importances.max()
+    assert importances[3:].max() < importances[:3].min()
     with pytest.raises(AttributeError, match="logistic regression"):
         _ = fitted.coef_
 
@@ -180,7 +182,8 @@ def test_categories_of_a_frame() -> None:
         # A level that was not there counts as missing.
         other = module.DataFrame({"usage": [0.0, 0.0], "plan": ["basic", "platinum"], "churned": [0.0, 0.0]})
         p = fitted.predict_proba(other)[:, 1]
-        assert p[0] > 0.5 and np.isfinite(p[1])
+        assert p[0] > 0.5
+        assert np.isfinite(p[1])
     for others in found[1:]:
         np.testing.assert_array_equal(others, found[0])
 

@@ -10,8 +10,9 @@
 >>> len(risk) == past["customer_id"].nunique()
 True
 
-scikit-learn 1.6 or later is needed. :func:`churn.train` does more than this classifier: it chooses cutoffs and judges out
-of time. The model of a fitted classifier, which explains and is one document in every language, is its attribute `model_`.
+scikit-learn 1.6 or later is needed. :func:`churn.train` does more than this classifier: it chooses cutoffs and judges
+out of time. The model of a fitted classifier, which explains and is one document in every language, is its attribute
+`model_`.
 """
 
 from __future__ import annotations
@@ -144,8 +145,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Logistic regression, random forest or gradient boosting with calibrated probabilities, for any table.
 
     Missing values are learned from. The columns of a data frame that are not numbers (text, categories, enums) are
-    categories; a level that was not seen in training counts as missing, or as "any other" of many levels. A fit with the
-    same seed has the same bits on every machine.
+    categories; a level that was not seen in training counts as missing, or as "any other" of many levels. A fit with
+    the same seed has the same bits on every machine.
 
     Parameters
     ----------
@@ -303,7 +304,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self._has_categories:
             if not hasattr(X, "columns"):
                 raise ValueError(
-                    f"X is a {type(X).__name__}; expected a data frame, as the one with categories that was learned from"
+                    f"X is a {type(X).__name__}; expected a data frame, like the one that was learned from"
                 )
             X = _with_levels_as_text(X)
             validate_data(self, X, reset=False, skip_check_array=True)
