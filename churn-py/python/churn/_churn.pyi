@@ -803,7 +803,6 @@ class ContactList:
     def __arrow_c_schema__(self) -> object: ...
     def _repr_html_(self) -> str: ...
 
-@final
 def read_csv(
     source: _Path | bytes | _Readable,
     *,
