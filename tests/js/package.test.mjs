@@ -71,9 +71,9 @@ test("every member and every setting of the types has a comment", () => {
 });
 
 // kB after wasm-opt and gzip by Node's zlib. The aim for the full build is 500; the forms of amounts took it to 505, the penalty of
-// categories to 506, categories of many levels and the sampling of boosting to 515, and the choice of the calibration and training
-// that does its work once to 519.
-const sizes = { full: 521, scoring: 200, files: 420, subscriptions: 638 };
+// categories to 506, categories of many levels and the sampling of boosting to 515, the choice of the calibration and training
+// that does its work once to 519, and the search by stages and weighted means to 539.
+const sizes = { full: 541, scoring: 200, files: 420, subscriptions: 658 };
 for (const [build, most] of Object.entries(sizes)) {
   test(`the ${build} build is small`, (t) => {
     const raw = readFileSync(new URL(`${build}/churn_wasm_bg.wasm`, home));
