@@ -68,7 +68,7 @@ use crate::table::Table;
 const JUDGED_CUTOFFS: usize = 4;
 
 /// Trains a model on events, with labels and features at some cutoffs. The recipe is evaluated as described in
-/// [`Evaluation`]; the model is then fitted on the rows of all cutoffs.
+/// [`Evaluation`](crate::Evaluation); the model is then fitted on the rows of all cutoffs.
 ///
 /// # Errors
 /// `invalid_parameter`, `cutoff_outside_data`, `missing_labels`, `no_customers`, `too_few_rows` (fewer than 50), `one_class`
