@@ -368,7 +368,7 @@ def _refuse_other_rows(X: Any, name: str, values: Any) -> None:
 
 
 def _has_categories(X: Any) -> bool:
-    """Whether a data frame of pandas or Polars has a column that is no number."""
+    """Tell if a data frame of pandas or Polars has a column that is no number."""
     dtypes = getattr(X, "dtypes", None)
     if dtypes is None or not hasattr(X, "columns"):
         return False

@@ -41,8 +41,8 @@ pub struct TrainConfig {
     /// True to audit that no event after a cutoff reaches the features (default true).
     pub audit: bool,
     /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes less time, and
-    /// nobody knows how far to believe the model: it has no report, and the candidates of `auto` are not listed. A backtest, which is an evaluation
-    /// itself, takes neither this setting nor the next, so that they are written only where they are false.
+    /// nobody knows how far to believe the model: it has no report, and the candidates of `auto` are not listed. A
+    /// backtest, which is an evaluation itself, takes neither this setting nor the next, so that they are written only where they are false.
     #[serde(skip_serializing_if = "is_true")]
     pub evaluation: bool,
     /// True to compare the recipe with logistic regression in the evaluation (default true).
@@ -142,7 +142,8 @@ pub struct TableConfig {
     /// Columns that are not used as features.
     pub leave_out: Vec<String>,
     /// True to evaluate the recipe on rows that it was not trained on (default true). Without it, training takes less time, and
-    /// nobody knows how far to believe the model: it has no report, and the candidates of `auto` are not listed. Without it, a few rows of either outcome suffice.
+    /// nobody knows how far to believe the model: it has no report, and the candidates of `auto` are not listed.
+    /// Without it, a few rows of either outcome suffice.
     pub evaluation: bool,
     /// True to compare the recipe with logistic regression in the evaluation (default true).
     pub compare_with_logistic: bool,

@@ -120,8 +120,8 @@ pub struct LearnConfig {
     /// early enough to fit the chosen recipe in the remaining time, as far as that can be estimated. Its first trial always
     /// runs. Needs an observer with a clock ([`Observer::elapsed`](crate::Observer::elapsed)).
     pub time_budget: Option<f64>,
-    /// `auto`: the recipes whose weighted mean is fitted, at most 16, instead of a search. [`Model::parameters`](crate::Model::parameters)
-    /// has them if the search has chosen such a mean.
+    /// `auto`: the recipes whose weighted mean is fitted, at most 16, instead of a search.
+    /// [`Model::parameters`](crate::Model::parameters) has them if the search has chosen such a mean.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MeanMember>,
 }
@@ -367,7 +367,7 @@ pub(crate) enum Learner {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct FittedMember {
     pub(crate) weight: f64,
-    /// Those that this learner takes: the mean itself takes levels as they are.
+    /// The log-odds of the categories that this learner takes as numbers. The mean itself has none.
     #[serde(skip_serializing_if = "LevelLogOdds::is_empty")]
     pub(crate) level_log_odds: LevelLogOdds,
     pub(crate) learner: Learner,
