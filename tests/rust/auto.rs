@@ -120,13 +120,13 @@ fn a_table_is_searched_by_groups_of_customers() {
 }
 
 /// If the log-odds are a sum, nothing beats logistic regression by more than luck, and the search does not lose to it: it takes it, or
-/// a mean that has much of it.
+/// a mean that is mostly made of it.
 #[test]
 fn where_the_default_is_right_it_is_kept() {
-    let model = train_table(&table(2000), &table_config(learning())).expect("both classes");
+    let model = train_table(&table(8000), &table_config(learning())).expect("both classes");
     let members = &model.parameters().members;
     let logistic: f64 = members.iter().filter(|of| of.model == ModelKind::LogisticRegression).map(|of| of.weight).sum();
-    assert!(model.kind() == ModelKind::LogisticRegression || logistic >= 0.3, "{members:?}");
+    assert!(model.kind() == ModelKind::LogisticRegression || logistic >= 0.5, "{members:?}");
     let evaluation = model.evaluation().expect("an evaluation");
     assert!(
         evaluation.metrics.log_loss < evaluation.logistic_regression.as_ref().expect("a comparison").log_loss + 0.005

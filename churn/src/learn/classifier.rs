@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::fit::{Fitted, fit_rows};
 use super::rows::LearningRows;
+use super::weights::check_weights;
 use crate::error::{Error, ErrorKind, Result, invalid_parameter};
 use crate::features::FeatureSpec;
 use crate::model::calibration::Calibration;
@@ -209,12 +210,7 @@ pub(super) fn check_matrix(x: &Array2<f64>, names: &[String], y: &[bool], weight
         return Err(Error::new(ErrorKind::DuplicateColumn, format!("two features are named {name:?}")));
     }
     check_numbers(x, |feature| &names[feature])?;
-    if let Some((row, weight)) =
-        weights.unwrap_or(&[]).iter().enumerate().find(|(_, weight)| !(**weight > 0.0 && **weight <= 1e9))
-    {
-        let message = format!("row {}: the weight is {weight}; expected a number above 0 and at most 10^9", row + 1);
-        return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
-    }
+    check_weights(weights.unwrap_or(&[]))?;
     check_two_classes(y)
 }
 

@@ -16,7 +16,7 @@ use crate::model::level_log_odds::LevelLogOdds;
 use crate::model::{Logistic, Scorer, sigmoid};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
-pub(super) use cross_fit::{CrossFit, folds_are_enough};
+pub(super) use cross_fit::{CrossFit, PARTS, folds_are_enough};
 
 /// The result of a fit: the learner and its calibration.
 pub(crate) struct Fitted {
@@ -255,8 +255,8 @@ impl WeightedRows<'_, '_> {
         let parts = match (config.model, unseen) {
             // A forest needs no folds, because the sample of each tree leaves out customers.
             (ModelKind::RandomForest, _) | (_, Unseen::None) => Vec::new(),
-            (_, Unseen::OneFold) => folds(&data, 1, seed)?,
-            (_, Unseen::AllRows) => folds(&data, FOLDS, seed)?,
+            (_, Unseen::OneFold) => folds(data.y, data.groups, data.y.len(), 1, seed)?,
+            (_, Unseen::AllRows) => folds(data.y, data.groups, data.y.len(), FOLDS, seed)?,
         };
         let folds = parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect();
         let (noise, unseen) = (noise(data.groups, weights), unseen != Unseen::None);

@@ -1,6 +1,5 @@
 //! Assigns customers to folds, so that each row can be scored by a fit that has not seen its customer.
 
-use super::rows::LearningRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::{Random, mix};
 
@@ -31,21 +30,28 @@ pub(crate) fn assign_folds(y: &[bool], groups: &[u32], folds: usize, seed: u64) 
     groups.iter().map(|&g| fold_of[g as usize]).collect()
 }
 
-/// The training rows and the held-out rows of the first `scored` of the folds.
-pub(super) fn folds(data: &LearningRows<'_>, scored: usize, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
-    let fold_of = assign_folds(data.y, data.groups, FOLDS, seed);
-    let split = |fold| (0..data.y.len() as u32).partition(|&row| usize::from(fold_of[row as usize]) != fold);
-    let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..scored).map(split).collect();
-    parts.iter().try_for_each(|(learn, _)| check_both_outcomes(data.y, learn))?;
-    Ok(parts)
-}
-
-/// Returns an error if all training rows of a fold have one outcome.
-pub(super) fn check_both_outcomes(y: &[bool], learn: &[u32]) -> Result<()> {
-    let churned = learn.iter().filter(|&&row| y[row as usize]).count();
-    if churned == 0 || churned == learn.len() {
-        let message = "too few different customers: each part of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
-        return Err(Error::new(ErrorKind::OneClass, message));
+/// The training rows and the held-out rows of the first `scored` of the folds. Rows are learned from if they are among the first
+/// `training`; the rows after them are held out, or if there are none, the training rows themselves.
+pub(super) fn folds(
+    y: &[bool],
+    groups: &[u32],
+    training: usize,
+    scored: usize,
+    seed: u64,
+) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+    let fold_of = assign_folds(y, groups, FOLDS, seed);
+    let held_out = if training < y.len() { training..y.len() } else { 0..training };
+    let rows = |rows: std::ops::Range<usize>, is_in: &dyn Fn(usize) -> bool| -> Vec<u32> {
+        rows.filter(|&row| is_in(usize::from(fold_of[row]))).map(|row| row as u32).collect()
+    };
+    let part = |fold| (rows(0..training, &|of| of != fold), rows(held_out.clone(), &|of| of == fold));
+    let parts: Vec<(Vec<u32>, Vec<u32>)> = (0..scored).map(part).collect();
+    for (learn, _) in &parts {
+        let churned = learn.iter().filter(|&&row| y[row as usize]).count();
+        if churned == 0 || churned == learn.len() {
+            let message = "too few different customers: each part of them must leave both outcomes to the others, by whom calibration and settings that are not given are found";
+            return Err(Error::new(ErrorKind::OneClass, message));
+        }
     }
-    Ok(())
+    Ok(parts)
 }

@@ -44,12 +44,16 @@ pub(super) fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
     let ColumnData::Numeric(weights) = table.column(name)? else {
         return Err(Error::new(ErrorKind::InvalidColumn, format!("the weight column {name:?} is not numeric")));
     };
-    if let Some(row) = weights.iter().position(|w| !(*w > 0.0 && *w <= 1e9)) {
-        let message =
-            format!("row {}: the weight is {}; expected a number above 0 and at most 10^9", row + 1, weights[row]);
-        return Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1));
-    }
+    check_weights(weights)?;
     Ok(weights.clone())
+}
+
+/// Returns an error for a weight that is not above 0 and at most 10^9.
+pub(super) fn check_weights(weights: &[f64]) -> Result<()> {
+    let Some(row) = weights.iter().position(|w| !(*w > 0.0 && *w <= 1e9)) else { return Ok(()) };
+    let message =
+        format!("row {}: the weight is {}; expected a number above 0 and at most 10^9", row + 1, weights[row]);
+    Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1))
 }
 
 /// The weights of customers, read from a column of the joined table; none if no column is named.

@@ -2,12 +2,11 @@
 //! the statistics of categories.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use super::super::calibration::Outcomes;
-use super::super::folds::{FOLDS, MANY_ROWS, assign_folds, check_both_outcomes};
+use super::super::folds::{FOLDS, MANY_ROWS, folds};
 use super::super::levels::{NumberedRows, number_levels};
 use super::super::rows::{LearningRows, TrainingSet};
 use super::super::snapshot::LabelledRows;
@@ -27,7 +26,7 @@ use crate::random::mix;
 pub(in crate::learn) struct CrossFit<'a> {
     /// The training rows, and then the rows to score if they are others.
     x: Cow<'a, Array2<f64>>,
-    specs: Cow<'a, [FeatureSpec]>,
+    specs: &'a [FeatureSpec],
     y: Vec<bool>,
     groups: Vec<u32>,
     ages: Vec<u16>,
@@ -39,10 +38,12 @@ pub(in crate::learn) struct CrossFit<'a> {
     parts: Vec<(Vec<u32>, Vec<u32>)>,
     /// The seed that has assigned the folds.
     seed: u64,
-    noise: f64,
     for_trees: Taken,
     for_logistic: Taken,
 }
+
+/// The number of parts of the customers that scores are calibrated on in turn.
+pub(in crate::learn) const PARTS: u64 = 5;
 
 /// The rows as a kind of learner takes them.
 struct Taken {
@@ -54,14 +55,14 @@ struct Taken {
 impl<'a> CrossFit<'a> {
     /// Prepares the rows. The rows to score are `later`, rows of the same customers; none for the training rows.
     pub(in crate::learn) fn new(
-        learn: Cow<'a, LabelledRows>,
+        learn: &'a LabelledRows,
         later: Option<&LabelledRows>,
         seed: u64,
         observer: &dyn Observer,
     ) -> Result<Self> {
         let training = learn.y.len();
         let weights = |rows: &LabelledRows| rows.weights.clone().unwrap_or_else(|| vec![1.0; rows.y.len()]);
-        let mut given = weights(&learn);
+        let mut given = weights(learn);
         let noise = noise(&learn.groups, &given);
         let (mut y, mut groups, mut ages) = (learn.y.clone(), learn.groups.clone(), learn.ages.clone());
         // Statistics of categories come from the training rows alone.
@@ -73,15 +74,15 @@ impl<'a> CrossFit<'a> {
             given.extend(weights(later));
             of_levels.resize(y.len(), 0.0);
         }
-        let (x, specs) = match (learn, later) {
-            (Cow::Borrowed(learn), None) => (Cow::Borrowed(&learn.x), Cow::Borrowed(&learn.specs[..])),
-            (Cow::Owned(learn), None) => (Cow::Owned(learn.x), Cow::Owned(learn.specs)),
-            (learn, Some(later)) => {
+        let x = match later {
+            None => Cow::Borrowed(&learn.x),
+            Some(later) => {
                 let x = concatenate(Axis(0), &[learn.x.view(), later.x.view()]).expect("they have the same columns");
-                (Cow::Owned(x), Cow::Owned(learn.into_owned().specs))
+                Cow::Owned(x)
             }
         };
-        let rows = LearningRows { x: x.view(), specs: &specs, y: &y, groups: &groups, ages: &ages, weights: None };
+        let specs = &learn.specs[..];
+        let rows = LearningRows { x: x.view(), specs, y: &y, groups: &groups, ages: &ages, weights: None };
         let parts = parts(&y, &groups, training, seed)?;
         let taken = |model| -> Result<Taken> {
             let numbered = number_levels(&rows, &of_levels, || noise, model, seed);
@@ -94,7 +95,7 @@ impl<'a> CrossFit<'a> {
         };
         let (for_trees, for_logistic) = (taken(ModelKind::GradientBoosting)?, taken(ModelKind::LogisticRegression)?);
         let learn = (0..training as u32).collect();
-        Ok(CrossFit { x, specs, y, groups, ages, given, learn, parts, seed, noise, for_trees, for_logistic })
+        Ok(CrossFit { x, specs, y, groups, ages, given, learn, parts, seed, for_trees, for_logistic })
     }
 
     /// The number of folds that are scored: all, or one of many rows.
@@ -136,10 +137,11 @@ impl<'a> CrossFit<'a> {
         let none = LevelLogOdds::default();
         let (x, specs, log_odds): (ArrayView2<'_, f64>, &[FeatureSpec], &LevelLogOdds) = match numbered {
             Some(NumberedRows { x, specs, log_odds }) => (x.view(), specs, log_odds),
-            None => (self.x.view(), &self.specs, &none),
+            None => (self.x.view(), self.specs, &none),
         };
-        let mut weights =
-            learning_weights(&self.y[..self.learn.len()], &self.given[..self.learn.len()], config.class_weight);
+        let training = self.learn.len();
+        let mut weights = learning_weights(&self.y[..training], &self.given[..training], config.class_weight);
+        let noise = noise(&self.groups[..training], &weights);
         weights.resize(self.y.len(), 1.0);
         let set = |rows| TrainingSet { x, specs, binned, y: &self.y, weights: &weights, log_odds, rows };
         let task = FitTask {
@@ -147,7 +149,7 @@ impl<'a> CrossFit<'a> {
             all: set(&self.learn),
             groups: &self.groups,
             given: &self.given,
-            noise: self.noise,
+            noise,
             unseen: true,
             folds: parts.iter().map(|(learn, held_out)| Fold { set: set(learn), held_out }).collect(),
             observer,
@@ -167,7 +169,7 @@ impl<'a> CrossFit<'a> {
     ) -> Result<Vec<f64>> {
         let rows = LearningRows {
             x: self.x.view(),
-            specs: &self.specs,
+            specs: self.specs,
             y: &self.y,
             groups: &self.groups,
             ages: &self.ages,
@@ -190,21 +192,42 @@ impl<'a> CrossFit<'a> {
     /// The log-loss of each scored row after calibration, which is fitted on the scores of other customers; NaN for a row without a
     /// score.
     pub(in crate::learn) fn losses(&self, scores: &[f64], kind: CalibrationKind) -> Result<Vec<f64>> {
-        const PARTS: u64 = 5;
-        let kind = if kind == CalibrationKind::Auto { CalibrationKind::Platt } else { kind };
-        let part_of = |row: usize| mix(mix(self.seed) ^ u64::from(self.groups[row])) % PARTS;
-        let weight = |row: usize| self.given[row];
-        let outcomes = Outcomes { churned: &self.y, customers: &self.groups, weight: &weight };
         let mut losses = vec![f64::NAN; scores.len()];
         for part in 0..PARTS {
-            let others: Vec<f64> =
-                (0..scores.len()).map(|row| if part_of(row) == part { f64::NAN } else { scores[row] }).collect();
-            let calibration = Calibration::fit(kind, &others, &outcomes, &())?;
-            for row in (0..scores.len()).filter(|&row| part_of(row) == part && !scores[row].is_nan()) {
+            let calibration = self.calibration(scores, kind, |row| self.part_of(row) != part)?;
+            for row in (0..scores.len()).filter(|&row| self.part_of(row) == part && !scores[row].is_nan()) {
                 losses[row] = log_loss_of(calibration.probability(scores[row]), self.y[row]);
             }
         }
         Ok(losses)
+    }
+
+    /// The mean log-loss of the scored rows among these after a calibration that is fitted on themselves.
+    pub(in crate::learn) fn loss_among(
+        &self,
+        scores: &[f64],
+        kind: CalibrationKind,
+        is_in: impl Fn(usize) -> bool,
+    ) -> Result<f64> {
+        let calibration = self.calibration(scores, kind, &is_in)?;
+        let loss = |row: usize| match is_in(row) {
+            true if !scores[row].is_nan() => log_loss_of(calibration.probability(scores[row]), self.y[row]),
+            _ => f64::NAN,
+        };
+        Ok(self.mean(loss).0)
+    }
+
+    fn calibration(&self, scores: &[f64], kind: CalibrationKind, is_in: impl Fn(usize) -> bool) -> Result<Calibration> {
+        let kind = if kind == CalibrationKind::Auto { CalibrationKind::Platt } else { kind };
+        let weight = |row: usize| self.given[row];
+        let outcomes = Outcomes { churned: &self.y, customers: &self.groups, weight: &weight };
+        let among: Vec<f64> = (0..scores.len()).map(|row| if is_in(row) { scores[row] } else { f64::NAN }).collect();
+        Calibration::fit(kind, &among, &outcomes, &())
+    }
+
+    /// The part of the customers, below [`PARTS`], that a row belongs to. What is fitted to scores is judged on another part.
+    pub(in crate::learn) fn part_of(&self, row: usize) -> u64 {
+        mix(mix(self.seed) ^ u64::from(self.groups[row])) % PARTS
     }
 
     /// The weighted mean over the rows with a value that is not NaN, and its standard error, clustered by customer.
@@ -221,20 +244,9 @@ impl<'a> CrossFit<'a> {
     }
 }
 
-/// The training rows and the scored rows of each fold. The first `training` rows are those to learn from; the rows after them are
-/// scored, or if there are none, the training rows themselves.
+/// The training rows and the scored rows of each fold: all folds, or one of many rows.
 fn parts(y: &[bool], groups: &[u32], training: usize, seed: u64) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
-    let fold_of = assign_folds(y, groups, FOLDS, seed);
-    let scored = if training < y.len() { training..y.len() } else { 0..training };
-    let rows = |rows: Range<usize>, held_out: bool, fold: usize| -> Vec<u32> {
-        let is_held_out = |row: &usize| usize::from(fold_of[*row]) == fold;
-        rows.filter(|row| is_held_out(row) == held_out).map(|row| row as u32).collect()
-    };
-    let folds = if training < MANY_ROWS { FOLDS } else { 1 };
-    let parts: Vec<_> =
-        (0..folds).map(|fold| (rows(0..training, false, fold), rows(scored.clone(), true, fold))).collect();
-    parts.iter().try_for_each(|(learn, _)| check_both_outcomes(y, learn))?;
-    Ok(parts)
+    folds(y, groups, training, if training < MANY_ROWS { FOLDS } else { 1 }, seed)
 }
 
 /// Returns true if every fold of these rows has enough training rows, and rows to score.
@@ -264,7 +276,7 @@ mod tests {
         let early = data((0..90).chain(0..90));
         let later = data(30..120);
         for later in [Some(&later), None] {
-            let rows = CrossFit::new(Cow::Borrowed(&early), later, 5, &()).expect("many customers");
+            let rows = CrossFit::new(&early, later, 5, &()).expect("many customers");
             assert_eq!(rows.folds(), FOLDS);
             let mut times = vec![0; rows.y.len()];
             for (learn, held_out) in &rows.parts {
@@ -293,7 +305,7 @@ mod tests {
         let values = |row: usize| [1.0, 3.0, 5.0].get(row).copied().unwrap_or(f64::NAN);
         let mut found = |weights: &[f64]| {
             data.weights = Some(weights.to_vec());
-            CrossFit::new(Cow::Borrowed(&data), None, 5, &()).expect("both outcomes").mean(values)
+            CrossFit::new(&data, None, 5, &()).expect("both outcomes").mean(values)
         };
         let (mean, error) = found(&weights);
         assert!((mean - 3.0).abs() < 1e-15 && (error - 8f64.sqrt() / 3.0).abs() < 1e-15);
