@@ -368,6 +368,8 @@ fn a_mean_that_cannot_be_meant_is_refused() {
     let auto = |members| LearnConfig { model: ModelKind::Auto, members, ..LearnConfig::default() };
     for (config, expected) in [
         (LearnConfig { model: ModelKind::RandomForest, ..auto(both()) }, "the model auto, which averages them"),
+        (LearnConfig { max_depth: Some(4), ..auto(both()) }, "in each of the members"),
+        (LearnConfig { trees: 50, ..auto(both()) }, "in each of the members"),
         (auto(forest), "logistic_regression or gradient_boosting"),
         (auto(vec![member(0.5, ModelKind::GradientBoosting)]), "weights that add up to 1"),
         (auto(vec![member(0.0, ModelKind::GradientBoosting)]), "weights above 0"),

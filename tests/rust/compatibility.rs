@@ -253,15 +253,11 @@ fn write_documents() {
             true => vec![member(0.75, ModelKind::GradientBoosting), member(0.25, ModelKind::LogisticRegression)],
             false => Vec::new(),
         };
-        let learning = LearnConfig {
-            model,
-            members,
-            calibration,
-            trees: 6,
-            rounds: Some(6),
-            max_depth: Some(3),
-            background_rows: 20,
-            ..LearnConfig::default()
+        let learning = LearnConfig { model, calibration, background_rows: 20, ..LearnConfig::default() };
+        let learning = match members.is_empty() {
+            true => LearnConfig { trees: 6, rounds: Some(6), max_depth: Some(3), ..learning },
+            // The members have the settings of the learners.
+            false => LearnConfig { members, ..learning },
         };
         let config = TableConfig { learning, ..TableConfig::default() };
         let fitted = train_table(&training, &config).unwrap_or_else(|error| panic!("{model:?}: {error}"));

@@ -1,7 +1,8 @@
-//! Nothing that comes from outside makes the library panic, loop or disagree with itself: CSV bytes and model documents, a
-//! million made-up inputs each, and the CSV reader held against an independent one.
+//! Nothing that comes from outside makes the library panic, loop or disagree with itself: CSV bytes and model documents, made up
+//! by the hundred thousand, and the CSV reader held against an independent one.
 //!
-//! The inputs come from a generator with fixed seeds, so a failure names an input that fails again.
+//! The inputs come from a generator with fixed seeds, so a failure names an input that fails again. `CHURN_INPUTS` sets how many
+//! there are of each kind (default 100,000); the full test is `CHURN_INPUTS=1000000`.
 
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,23 +18,16 @@ use churn::{
 use churn_tests::{Xorshift, csv_of, log_lines, prediction_bits, read, say, table_bits};
 use rayon::prelude::*;
 
-const INPUTS: u64 = 1_000_000;
+/// Made-up inputs of a kind.
+fn inputs() -> u64 {
+    std::env::var("CHURN_INPUTS").map_or(100_000, |inputs| inputs.parse().expect("CHURN_INPUTS is a whole number"))
+}
 
 /// Inputs that one generator makes, one after the other.
 const BLOCK: u64 = 1_000;
 
-/// Makes `INPUTS` inputs on every core and calls `run` on each; true from `run` counts as accepted. A panic names its input.
+/// Makes inputs on every core and calls `run` on each; true from `run` counts as accepted. A panic names its input.
 fn bombard(
-    what: &str,
-    seed: u64,
-    generate: impl Fn(&mut Xorshift, &mut Vec<u8>) + Sync,
-    run: impl Fn(&mut Xorshift, &[u8]) -> bool + Sync,
-) -> u64 {
-    bombard_with(what, INPUTS, seed, generate, run)
-}
-
-/// [`bombard`] with a number of inputs.
-fn bombard_with(
     what: &str,
     inputs: u64,
     seed: u64,
@@ -276,9 +270,10 @@ fn csv_readers_take_any_bytes() {
         }
         events.is_ok()
     };
-    let accepted = bombard("the CSV readers", 1, |random, input| csv_input(random, input, &others), run);
+    let count = inputs();
+    let accepted = bombard("the CSV readers", count, 1, |random, input| csv_input(random, input, &others), run);
     // Inputs that are all refused, or none of them, would test one half of the reader only.
-    assert!((INPUTS / 20..INPUTS * 9 / 10).contains(&accepted), "{accepted}");
+    assert!((count / 20..count * 9 / 10).contains(&accepted), "{accepted}");
 }
 
 /// A field longer than the limit, deep nesting, and counts that promise more than there is.
@@ -456,9 +451,10 @@ fn the_document_loader_takes_any_text() {
         assert_eq!(again, model);
         true
     };
+    let count = inputs();
     let generate = |random: &mut Xorshift, input: &mut Vec<u8>| document_input(random, input, &documents);
-    let accepted = bombard("the document loader", 1_000_000, generate, run);
-    assert!((INPUTS / 100..INPUTS * 9 / 10).contains(&accepted), "{accepted}");
+    let accepted = bombard("the document loader", count, 1_000_000, generate, run);
+    assert!((count / 100..count * 9 / 10).contains(&accepted), "{accepted}");
 }
 
 /// A row as the reference sees it, by the rules of our reader: nothing where it is bad.
@@ -505,10 +501,10 @@ fn adversarial_field(random: &mut Xorshift, content: &str) -> String {
 /// (tests/rust/quotes.rs), and a carriage return alone ends no record.
 #[test]
 fn records_are_split_as_the_csv_crate_splits_them() {
-    const FILES: u64 = 100_000;
+    let files = inputs() / 4;
     let compared = AtomicU64::new(0);
     let events_seen = AtomicU64::new(0);
-    (0..FILES).into_par_iter().for_each(|seed| {
+    (0..files).into_par_iter().for_each(|seed| {
         let mut random = Xorshift::new(seed);
         let delimiter = [',', ';', '\t', '|'][random.below(4)];
         let mut names = vec!["customer_id", "event_date", "amount", "event_type", "note"];
@@ -589,8 +585,8 @@ fn records_are_split_as_the_csv_crate_splits_them() {
         }
     });
     let (compared, events) = (compared.into_inner(), events_seen.into_inner());
-    say(&format!("robustness: CSV splitting: {FILES} files, {compared} compared, {events} events"));
-    assert!(compared > FILES / 2 && events > FILES, "too few files could be compared");
+    say(&format!("robustness: CSV splitting: {files} files, {compared} compared, {events} events"));
+    assert!(compared > files / 2 && events > files, "too few files could be compared");
 }
 
 /// Intended differences from the `csv` crate.
@@ -607,7 +603,7 @@ fn documented_differences_of_csv_splitting() {
 /// same without the later periods and with the later ends masked.
 #[test]
 fn readers_of_subscriptions_take_any_bytes() {
-    const COUNT: u64 = INPUTS / 5;
+    let count = inputs() / 5;
     let folder = churn_tests::vector_path("").join("../subscriptions/exports");
     let export = |name: &str| std::fs::read(folder.join(name)).expect("an export");
     let own = b"customer_id,start_date,end_date,subscription_id,plan,amount,known_at,end_reason,trial\n\
@@ -665,6 +661,6 @@ fn readers_of_subscriptions_take_any_bytes() {
         assert!(check_subscriptions(&subscriptions).len() <= 3);
         true
     };
-    let accepted = bombard_with("the readers of subscriptions", COUNT, 5, generate, run);
-    assert!((COUNT / 10..COUNT * 99 / 100).contains(&accepted), "{accepted}");
+    let accepted = bombard("the readers of subscriptions", count, 5, generate, run);
+    assert!((count / 10..count * 99 / 100).contains(&accepted), "{accepted}");
 }

@@ -26,8 +26,8 @@ const BLOCK: usize = 128;
 
 /// A model prepared for explanations. Prepare it once, because for a single customer preparing takes longer than explaining.
 ///
-/// It contains the model and tables of about the size of its trees (at most about 64 MB). It can be kept and shared between
-/// threads.
+/// It contains the model and tables of about the size of its trees (at most about 64 MB; of a mean, for each member).
+/// It can be kept and shared between threads.
 ///
 /// ```
 /// # use churn::*;

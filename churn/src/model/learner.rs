@@ -120,7 +120,7 @@ pub struct LearnConfig {
     /// early enough to fit the chosen recipe in the remaining time, as far as that can be estimated. Its first trial always
     /// runs. Needs an observer with a clock ([`Observer::elapsed`](crate::Observer::elapsed)).
     pub time_budget: Option<f64>,
-    /// `auto`: the recipes whose weighted mean is fitted, at most 16, instead of a search.
+    /// `auto`: the recipes whose weighted mean is fitted, at most 16, instead of a search. Settings of the learners stand in them.
     /// [`Model::parameters`](crate::Model::parameters) has them if the search has chosen such a mean.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MeanMember>,
@@ -313,6 +313,21 @@ impl LearnConfig {
         self.check_members()
     }
 
+    /// The settings of a mean of these recipes, with what these settings have for all learners together.
+    pub(crate) fn mean_of(&self, members: Vec<MeanMember>) -> LearnConfig {
+        let &LearnConfig { seed, calibration, class_weight, thresholds, background_rows, .. } = self;
+        LearnConfig {
+            model: ModelKind::Auto,
+            seed,
+            calibration,
+            class_weight,
+            thresholds,
+            background_rows,
+            members,
+            ..LearnConfig::default()
+        }
+    }
+
     fn check_members(&self) -> Result<()> {
         let wrong = |found: &dyn std::fmt::Display, expected: &str| Err(invalid_parameter("members", found, expected));
         if self.members.is_empty() {
@@ -323,6 +338,11 @@ impl LearnConfig {
                 &format!("given with the model {}", self.model.name()),
                 "the model auto, which averages them",
             );
+        }
+        let given = LearnConfig { members: Vec::new(), time_budget: None, ..self.clone() };
+        if given != self.mean_of(Vec::new()) {
+            let expected = "settings of a learner, such as max_depth, in each of the members";
+            return wrong(&"given beside settings of a learner", expected);
         }
         if self.members.len() > MOST_MEMBERS {
             return wrong(&format!("a list of {}", self.members.len()), &format!("at most {MOST_MEMBERS}"));

@@ -317,12 +317,8 @@ impl ModelSearch<'_> {
         // The fits of all members take the time of their trials.
         let of_members = members.clone().map(|((_, _, seconds), _)| *seconds).sum::<Option<f64>>();
         let here = began.and_then(|began| Some(self.timer.seconds()? - began));
-        let config = LearnConfig {
-            model: ModelKind::Auto,
-            members: members.map(|((config, ..), weight)| MeanMember::new(*weight, config)).collect(),
-            time_budget: None,
-            ..self.asked.clone()
-        };
+        let config =
+            self.asked.mean_of(members.map(|((config, ..), weight)| MeanMember::new(*weight, config)).collect());
         let seconds = of_members.zip(here).map(|(of_members, here)| of_members + here);
         let trial = Trial { set, config, folds: Folds::All, seconds, outcome: self.scored(rows, unseen) };
         if !self.timer.is_over_after(self.needs(&trial)) {
@@ -427,7 +423,11 @@ impl ModelSearch<'_> {
         Candidate {
             model: trial.config.model,
             feature_set: self.sets[trial.set].feature_set,
-            settings: changed(&trial.config, self.asked),
+            // Those of a mean stand in its members.
+            settings: match trial.config.members.is_empty() {
+                true => changed(&trial.config, self.asked),
+                false => BTreeMap::new(),
+            },
             members: trial.config.members.clone(),
             log_loss: trial.outcome.as_ref().ok().map(|scored| scored.loss).filter(|_| !is_given_up),
             standard_error: difference.map(|(_, error)| error).filter(|_| !is_given_up),
@@ -495,7 +495,7 @@ mod tests {
         let default = TableConfig::default().learning;
         let varied = LearnConfig { l2: 10.0, ..default.clone() };
         let members = vec![MeanMember::new(0.25, &default), MeanMember::new(0.75, &varied)];
-        let mean = LearnConfig { model: ModelKind::Auto, members, ..default.clone() };
+        let mean = default.mean_of(members);
         for (losses, taken) in [([0.4; 4], true), ([0.1, 0.7, 0.1, 0.7], false)] {
             let trials =
                 vec![trial(default.clone(), [1.0; 4]), trial(varied.clone(), [0.5; 4]), trial(mean.clone(), losses)];
