@@ -928,7 +928,7 @@ export interface ReportOptions {
   source?: string;
   /** The day as of which the customers are scored, default the last day of the log. */
   as_of?: Day;
-  /** The word for one event, default `event`. */
+  /** The word for one event, default `purchase` if every event has an amount of 0 or more, else `event`. */
   event?: string;
   /** Codes of findings that may not stop the work. */
   allow?: string[];

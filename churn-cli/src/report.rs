@@ -122,7 +122,8 @@ impl ReportArgs {
         session.say(&summary::findings(predictions.findings()));
         session.check_interrupted()?;
 
-        let words = ExplainConfig { event: self.event_word(events), ..ExplainConfig::default() };
+        let event = self.event.clone().unwrap_or_else(|| events.event_word().to_owned());
+        let words = ExplainConfig { event, ..ExplainConfig::default() };
         let lately = SlippingConfig { event: words.event.clone(), ..SlippingConfig::default() };
         let slipping = model.slipping_away(input, Some(as_of), &lately)?;
         session.say(&decision::slipping(&slipping));
@@ -157,12 +158,6 @@ impl ReportArgs {
         let Results { campaign: config, worth, curve, .. } = results;
         report.money = Some(Money { config, worth, curve, contacts });
         write("report.html", &|writer| Ok(writer.write_all(report.to_html()?.as_bytes())?))
-    }
-
-    /// Word for an event: a purchase, if the log holds nothing but amounts paid.
-    fn event_word(&self, events: &Events) -> String {
-        let purchases = || events.iter().all(|(_, _, amount, _)| amount.is_some_and(|amount| amount >= 0.0));
-        self.event.clone().unwrap_or_else(|| if purchases() { "purchase" } else { "event" }.to_owned())
     }
 }
 

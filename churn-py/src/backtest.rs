@@ -201,6 +201,12 @@ impl Backtest {
         format!("<Backtest: AUC {mean:.3} ({low:.3} to {high:.3}){recency}, {days}>")
     }
 
+    /// The charts, drawn with matplotlib: `over_time`, `calibration` and `segments`.
+    #[getter]
+    fn plot<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("churn.plot")?.call_method1("BacktestPlots", (slf,))
+    }
+
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("churn._display")?.call_method1("backtest", (slf,))
     }

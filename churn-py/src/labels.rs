@@ -36,6 +36,11 @@ impl Labels {
         PyArray1::from_vec(py, self.inner.iter().map(|row| row.1).collect())
     }
 
+    /// Returns :attr:`churned`.
+    fn to_numpy<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
+        self.churned(py)
+    }
+
     fn __len__(&self) -> usize {
         self.inner.len()
     }

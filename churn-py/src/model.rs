@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, TryLockError};
 
+use churn::report::{Report, ReportConfig};
 use churn::{ChangeConfig, ErrorKind, ExplainConfig, Explainer, SlippingConfig, Source};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
@@ -539,19 +540,78 @@ impl Model {
         let config: SlippingConfig = crate::convert::config(config)?;
         let with = With::new(as_of, attributes, None, false, allow)?.usage(usage);
         let (py, attributes, as_of) = (events.py(), with.attributes()?, with.as_of);
-        let (source, ids) = match (events.cast::<Events>(), events.cast::<Subscriptions>()) {
-            (Ok(events), _) => {
-                let Events { inner, ids, .. } = events.get();
-                (Source::from(with.input(inner, attributes.as_ref())), ids)
-            }
-            (_, Ok(subscriptions)) => {
-                let Subscriptions { inner, ids } = subscriptions.get();
-                (Source::from(with.subscriptions(inner, attributes.as_ref())), ids)
-            }
-            _ => return Err(neither(events)),
-        };
+        let (source, ids) = source(events, &with, attributes.as_ref())?;
         let inner = py.detach(|| self.inner.slipping_away(source, as_of, &config)).map_err(raise)?;
         Ok(SlippingList { inner, ids: ids.clone() })
+    }
+
+    /// Writes the report: one HTML page with the customers who are slipping away, those at the greatest risk and why, and the
+    /// evaluation of the model. It loads nothing from elsewhere and runs no script.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : path, optional
+    ///     The file to write. The page is returned if it is left out.
+    /// events : Events or Subscriptions, optional
+    ///     The data whose customers are scored. If left out, the page is about the model alone.
+    /// as_of : date or str, optional
+    ///     The last day of the data if left out.
+    /// allow : list of str, optional
+    ///     As for :meth:`predict`.
+    /// attributes : table, optional
+    ///     The columns that were joined in training, found by its column `customer_id`.
+    /// usage : Events, optional
+    ///     As for :meth:`predict`.
+    /// **config
+    ///     `title` (default `"Churn report"`), `source` (what the data is called, such as the name of a file) and `event` (what an
+    ///     event is called in words; default `"purchase"` if every event has an amount of 0 or more).
+    ///
+    /// Returns
+    /// -------
+    /// str or None
+    ///     The page, if `path` is left out.
+    ///
+    /// Examples
+    /// --------
+    /// >>> page = model.report(events=events, title="Our customers")
+    /// >>> page.startswith("<!doctype html>") and "Our customers" in page
+    /// True
+    #[pyo3(signature = (path=None, events=None, as_of=None, *, allow=None, attributes=None, usage=None, **config))]
+    #[allow(clippy::too_many_arguments, reason = "a call of Python, with names")]
+    fn report<'py>(
+        &self,
+        py: Python<'py>,
+        path: Option<std::path::PathBuf>,
+        events: Option<&Bound<'py, PyAny>>,
+        as_of: Option<&Bound<'py, PyAny>>,
+        allow: Option<&Bound<'py, PyAny>>,
+        attributes: Option<&Bound<'py, PyAny>>,
+        usage: Option<&Bound<'py, Events>>,
+        config: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Option<String>> {
+        let config: ReportConfig = crate::convert::config(config)?;
+        let page = match events.filter(|events| !events.is_none()) {
+            Some(events) => {
+                let with = With::new(as_of, attributes, None, false, allow)?.usage(usage);
+                let (attributes, as_of) = (with.attributes()?, with.as_of);
+                let (source, _) = source(events, &with, attributes.as_ref())?;
+                py.detach(|| self.inner.report(source, as_of, &config))
+            }
+            None if as_of.is_some() || allow.is_some() || attributes.is_some() || usage.is_some() => {
+                let message = "as_of, allow, attributes and usage belong to events, which are not given";
+                return Err(pyo3::exceptions::PyTypeError::new_err(message));
+            }
+            None => {
+                let mut report = Report::new(&config.title, &self.inner);
+                report.source = config.source.as_deref();
+                report.to_html()
+            }
+        };
+        let page = page.map_err(raise)?;
+        match path {
+            Some(path) => write(py, &path, &page).map(|()| None),
+            None => Ok(Some(page)),
+        }
     }
 
     /// Explains the risk of each customer by the contributions of the features.
@@ -711,9 +771,7 @@ impl Model {
 
     /// Writes the model document to a file.
     fn save(&self, py: Python<'_>, path: std::path::PathBuf) -> PyResult<()> {
-        let text = self.to_json(py);
-        py.detach(|| std::fs::write(&path, text))
-            .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())).into())
+        write(py, &path, &self.to_json(py))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
@@ -742,8 +800,39 @@ impl Model {
         format!("<Model: {}, {features} features, trained on {rows} rows, {judged}>", self.kind())
     }
 
+    /// The charts, drawn with matplotlib: `over_time`, `calibration`, `gain`, `lift`, `segments` and `importance`.
+    #[getter]
+    fn plot<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("churn.plot")?.call_method1("ModelPlots", (slf,))
+    }
+
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("churn._display")?.call_method1("model", (slf,))
+    }
+}
+
+/// Writes a file. The error names it.
+fn write(py: Python<'_>, path: &std::path::Path, text: &str) -> PyResult<()> {
+    py.detach(|| std::fs::write(path, text))
+        .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())).into())
+}
+
+/// The data of a call that takes events or subscriptions, and the ids of their customers.
+fn source<'a>(
+    data: &'a Bound<'_, PyAny>,
+    with: &'a With<'_, '_>,
+    attributes: Option<&'a churn::Table>,
+) -> PyResult<(Source<'a>, &'a Ids)> {
+    match (data.cast::<Events>(), data.cast::<Subscriptions>()) {
+        (Ok(events), _) => {
+            let Events { inner, ids, .. } = events.get();
+            Ok((with.input(inner, attributes).into(), ids))
+        }
+        (_, Ok(subscriptions)) => {
+            let Subscriptions { inner, ids } = subscriptions.get();
+            Ok((with.subscriptions(inner, attributes).into(), ids))
+        }
+        _ => Err(neither(data)),
     }
 }
 

@@ -99,6 +99,11 @@ impl Predictions {
         self.frame(py)
     }
 
+    /// Returns :attr:`churn_probability`.
+    fn to_numpy<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.churn_probability(py)
+    }
+
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -174,6 +179,11 @@ impl Explanation {
     #[getter]
     fn contributions<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
         PyArray2::from_array(py, self.inner.contributions())
+    }
+
+    /// Returns :attr:`contributions`.
+    fn to_numpy<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
+        self.contributions(py)
     }
 
     /// The margin of a customer without any known feature.
@@ -278,6 +288,12 @@ impl Explanation {
     fn __repr__(&self) -> String {
         let (rows, columns) = self.inner.contributions().dim();
         format!("<Explanation: {rows} customers × {columns} features, in {}>", self.output())
+    }
+
+    /// The charts, drawn with matplotlib: `summary` and `importance`.
+    #[getter]
+    fn plot<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("churn.plot")?.call_method1("ExplanationPlots", (slf,))
     }
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

@@ -3,7 +3,6 @@
 //! A call that takes events or subscriptions has two functions here. The name of the one for subscriptions ends with
 //! `Subscriptions`; `js/border.js` chooses it by the class of the argument, and passes the usage events as the last argument.
 
-use churn::report::Report;
 use churn::{
     ALLOWED_GAP_DAYS, CustomerBase, CustomerId, Day, EndsKnown, ExplainConfig, FromJson, Json, LabelConfig, Period,
     RetentionBy, SlippingConfig, Subscriber, SubscriptionOptions, SubscriptionPreset, TrainConfig,
@@ -253,23 +252,12 @@ pub fn report_on_subscriptions(
     options: &JsValue,
     usage: Option<Events>,
 ) -> Result<String> {
-    let ReportOptions { title, source, as_of, event, allow } = ReportOptions::new(options)?;
-    let words = ExplainConfig { event: event.clone(), ..ExplainConfig::default() };
+    let ReportOptions { config, as_of, allow } = ReportOptions::new(options)?;
     let mut input = churn::SubscriptionInput::from(&subscriptions.0).allow(&allow);
     if let Some(usage) = &usage {
         input = input.with_usage(usage.log());
     }
-    let features = model.0.features(input, as_of)?;
-    let predictions = model.0.predict_features(&features)?;
-    let slipping = model.0.slipping_away(input, as_of, &SlippingConfig { event, ..SlippingConfig::default() });
-    let mut report = Report::new(&title, &model.0);
-    report.source = source.as_deref();
-    report.subscriptions = Some(&subscriptions.0);
-    report.predictions = Some(&predictions);
-    report.reasons = Some((&features, &words));
-    // There is no list if nobody was active on the earlier day.
-    report.slipping = slipping.as_ref().ok();
-    Ok(report.to_html()?)
+    Ok(model.0.report(input, as_of, &config)?)
 }
 
 #[wasm_bindgen]

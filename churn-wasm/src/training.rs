@@ -1,9 +1,8 @@
 //! Training, evaluation and reports.
 
-use churn::report::Report;
+use churn::report::{Report, ReportConfig};
 use churn::{
-    BacktestConfig, CompareConfig, CutoffPredictions, EvaluationConfig, ExplainConfig, Input, TableConfig, Thresholds,
-    TrainConfig,
+    BacktestConfig, CompareConfig, CutoffPredictions, EvaluationConfig, Input, TableConfig, Thresholds, TrainConfig,
 };
 use js_sys::{Array, Float64Array, Object, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -128,45 +127,39 @@ pub fn segment_table(churned: &JsValue, probabilities: &JsValue, thresholds: &Js
 
 /// Options of a report.
 pub(crate) struct ReportOptions {
-    pub(crate) title: String,
-    pub(crate) source: Option<String>,
+    pub(crate) config: ReportConfig,
     pub(crate) as_of: Option<churn::Day>,
-    pub(crate) event: String,
     pub(crate) allow: Vec<String>,
 }
 
 impl ReportOptions {
     pub(crate) fn new(options: &JsValue) -> Result<Self> {
         let mut options = Options::new(options)?;
-        let title = options.text("title")?.unwrap_or_else(|| "Churn report".to_owned());
-        let (source, as_of) = (options.text("source")?, options.day("as_of")?);
-        let event = options.text("event")?.unwrap_or_else(|| "event".to_owned());
+        let default = ReportConfig::default();
+        let config = ReportConfig {
+            title: options.text("title")?.unwrap_or(default.title),
+            source: options.text("source")?,
+            event: options.text("event")?,
+        };
+        let as_of = options.day("as_of")?;
         let allow = options.setting("allow")?.unwrap_or_default();
         options.end("title, source, as_of, event or allow")?;
-        Ok(ReportOptions { title, source, as_of, event, allow })
+        Ok(ReportOptions { config, as_of, allow })
     }
 }
 
 /// Returns the report on a model and on the customers of a log, as one self-contained HTML page.
 #[wasm_bindgen]
 pub fn report(model: &Model, events: &Events, options: &JsValue) -> Result<String> {
-    let ReportOptions { title, source, as_of, event, allow } = ReportOptions::new(options)?;
-    let words = ExplainConfig { event, ..ExplainConfig::default() };
-    let features = model.0.features(Input::from(events.log()).allow(&allow), as_of)?;
-    let predictions = model.0.predict_features(&features)?;
-    let mut report = Report::new(&title, &model.0);
-    report.source = source.as_deref();
-    report.events = Some(events.log());
-    report.predictions = Some(&predictions);
-    report.reasons = Some((&features, &words));
-    Ok(report.to_html()?)
+    let ReportOptions { config, as_of, allow } = ReportOptions::new(options)?;
+    Ok(model.0.report(Input::from(events.log()).allow(&allow), as_of, &config)?)
 }
 
 /// Returns the report on a model alone.
 #[wasm_bindgen(js_name = modelReport)]
 pub fn model_report(model: &Model, options: &JsValue) -> Result<String> {
-    let ReportOptions { title, source, .. } = ReportOptions::new(options)?;
-    let mut report = Report::new(&title, &model.0);
-    report.source = source.as_deref();
+    let ReportOptions { config, .. } = ReportOptions::new(options)?;
+    let mut report = Report::new(&config.title, &model.0);
+    report.source = config.source.as_deref();
     Ok(report.to_html()?)
 }

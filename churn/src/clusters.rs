@@ -11,6 +11,7 @@ use crate::features::{FeatureTable, percentile};
 
 /// Clusters of customers by behaviour, the largest first.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Clusters {
     /// The cluster of each row of the table, from 0.
     pub assignments: Vec<usize>,

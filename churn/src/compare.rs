@@ -50,6 +50,7 @@ impl Default for CompareConfig {
 
 /// One measure of two models, and their difference with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Difference {
     /// The measure of the first model, as computed by [`evaluate`](crate::evaluate).
     pub a: f64,

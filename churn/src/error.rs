@@ -26,6 +26,7 @@ struct Inner {
     line: Option<u64>,
     report: Option<IngestReport>,
     findings: Vec<Finding>,
+    source: Option<std::io::Error>,
 }
 
 macro_rules! kinds {
@@ -110,7 +111,8 @@ kinds! {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), line: None, report: None, findings: Vec::new() }))
+        let message = message.into();
+        Error(Box::new(Inner { kind, message, line: None, report: None, findings: Vec::new(), source: None }))
     }
 
     pub(crate) fn at_line(mut self, line: u64) -> Self {
@@ -166,15 +168,45 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// The error of the operating system or of the caller's reader, for the kind [`ErrorKind::Io`].
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|error| error as _)
+    }
+}
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Error::new(ErrorKind::Io, error.to_string())
+        let mut converted = Error::new(ErrorKind::Io, error.to_string());
+        converted.0.source = Some(error);
+        converted
     }
 }
 
 /// The error for a setting that is out of its range, with its name, the given value and the expected values.
 pub(crate) fn invalid_parameter(name: &str, given: impl fmt::Display, expected: &str) -> Error {
     Error::new(ErrorKind::InvalidParameter, format!("{name} is {given}; expected {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_reader_keeps_its_source() {
+        struct Broken;
+
+        impl std::io::Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the line is dead"))
+            }
+        }
+
+        let error = crate::Events::from_csv(Broken, &crate::ReadOptions::default()).expect_err("nothing can be read");
+        assert_eq!(error.code(), "io");
+        let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
+        assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::TimedOut));
+        assert!(error.to_string().contains("the line is dead"));
+        assert!(std::error::Error::source(&Error::new(ErrorKind::EmptyFile, "empty")).is_none());
+    }
 }

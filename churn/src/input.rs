@@ -37,6 +37,16 @@ impl Source<'_> {
         }
     }
 
+    /// The word for an event in sentences.
+    #[cfg(feature = "report")]
+    pub(crate) fn event_word(&self) -> &'static str {
+        match self {
+            Source::Events(input) => input.events.event_word(),
+            #[cfg(feature = "subscriptions")]
+            Source::Subscriptions(_) => "event",
+        }
+    }
+
     pub(crate) fn last_day(&self) -> Day {
         match self {
             Source::Events(input) => input.events.last_day(),

@@ -17,6 +17,7 @@ use crate::objects::objects;
 
 /// The comparison of two models on the labelled customers of a log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Judgement {
     /// Log-loss and AUC of both models, with intervals of the difference.
     pub comparison: Comparison,

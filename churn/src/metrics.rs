@@ -42,6 +42,7 @@ impl Default for EvaluationConfig {
 
 /// The measures of a set of predictions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Metrics {
     /// Customers judged.
     pub n: u64,
@@ -92,6 +93,7 @@ pub type Point = (f64, f64);
 
 /// One bin of the reliability curve.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Bin {
     /// Customers in it.
     pub customers: u64,

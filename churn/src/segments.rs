@@ -118,6 +118,7 @@ pub(crate) fn check_probability(probability: f64) -> Result<()> {
 
 /// One band of a segment table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SegmentRow {
     /// The band.
     pub segment: Segment,

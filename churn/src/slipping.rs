@@ -43,6 +43,7 @@ impl Default for SlippingConfig {
 
 /// A customer whose risk rose.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Slipping {
     /// The customer.
     pub customer_id: String,

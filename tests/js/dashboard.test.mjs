@@ -312,6 +312,8 @@ test("versions: a challenger, the comparison, activation, and back", async () =>
   await page.waitForSelector('h2:text("Version 2")');
   const [saved] = await Promise.all([page.waitForEvent("download"), page.click('#models tr:has-text("Version 2") button:text("Save")')]);
   assert.equal(JSON.parse(readFileSync(await saved.path(), "utf8")).format, "churn-model");
+  const [report] = await Promise.all([page.waitForEvent("download"), page.click('#models tr:has-text("Version 2") button:text("Report")')]);
+  assert.match(readFileSync(await report.path(), "utf8"), /^<!doctype html>[^]*<\/html>\n$/);
   quiet();
   await context.close();
 });

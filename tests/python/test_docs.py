@@ -121,8 +121,10 @@ def test_the_notebook(tmp_path: Path) -> None:
     assert "to call" in shown
 
 
-def test_the_page() -> None:
+def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of docs/python.md are run one after the other."""
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
     pytest.importorskip("pandas")
     pytest.importorskip("sklearn")
     pytest.importorskip("duckdb")
@@ -132,6 +134,7 @@ def test_the_page() -> None:
     scope: dict[str, Any] = {"transactions": _transactions()}
     for block in blocks:
         exec(compile(block, "docs/python.md", "exec"), scope)
+    assert (tmp_path / "report.html").exists()
 
 
 def _transactions() -> Any:

@@ -468,6 +468,7 @@ def test_the_stub_knows_every_setting(events: churn.Events, model: churn.Model) 
             lambda **bad: churn.labels(events, "2024-01-01", **bad),
         ),
         ("_Labels", set(), lambda **bad: churn.check(events, **bad)),
+        ("_Report", set(), lambda **bad: model.report(**bad)),
         ("_Slipping", set(), lambda **bad: model.slipping_away(events, **bad)),
         ("_Explain", set(), lambda **bad: model.explain(events, **bad)),
         ("_Changes", set(), lambda **bad: model.smallest_changes(model.features(events), "c0000", **bad)),

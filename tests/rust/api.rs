@@ -7,6 +7,7 @@ use churn::profit::{
     Campaign, CampaignOutcome, ContactConfig, ContactGroup, ContactList, CustomerCosts, Empc, EmpcConfig, Mpc,
     OutcomeConfig, ProfitCurve, Savings, SavingsConfig,
 };
+use churn::report::{Report, ReportConfig};
 use churn::{
     Backtest, BacktestConfig, CancelledCustomer, Change, ChangeConfig, CheckedCsv, CompareConfig, Comparison, Coverage,
     CsvReading, Customer, CustomerBase, CutoffPredictions, CutoffResult, Day, DecodedText, Detected, EndReason,
@@ -204,6 +205,12 @@ fn the_manifest_is_what_rust_exports() {
         "Retention" => size::<Retention>,
         "kaplan_meier" => kaplan_meier as fn(&[f64], &[bool]) -> Result<Vec<SurvivalPoint>>,
         "SurvivalPoint" => size::<SurvivalPoint>,
+        "report::Report" => |model: &'static Model| Report::new("title", model).to_html(),
+        "report::ReportConfig" => ReportConfig::default,
+        "Model::report" => |model: &Model, events: &Events, config: &ReportConfig| -> Result<String> {
+            model.report(events, Some(Day::MAX), config)
+        },
+        "Events::event_word" => Events::event_word as fn(&Events) -> &'static str,
         "profit::subscription_value" => profit::subscription_value as fn(f64, f64, i32, f64) -> Result<f64>,
     };
     let manifest = vectors("api.json");

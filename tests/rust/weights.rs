@@ -100,7 +100,7 @@ fn weights_that_cannot_be_meant_are_refused() {
 
     let (code, message) =
         refused(trained(&events, &weighed(&events, |id| f64::from(u8::from(id != "c0007"))), &config));
-    assert!(code == "invalid_column" && message.contains("the weight is 0"), "{message}");
+    assert!(code == "invalid_column" && message.contains("is 0; expected a number above 0"), "{message}");
 
     let mut columns = weighed(&events, |_| 2.0).columns().to_vec();
     let without_some: Vec<Column> = columns

@@ -55,6 +55,7 @@ from churn._churn import (
     train,
     train_table,
 )
+from churn._report import report
 from churn.errors import ChurnError
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "read_csv",
     "read_parquet",
     "read_subscriptions",
+    "report",
     "retention",
     "segment",
     "segment_table",

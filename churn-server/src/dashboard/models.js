@@ -132,6 +132,7 @@ function modelRow(view, one, choose, look) {
       look();
     })),
     done && button("Save", doing("The model cannot be downloaded.", async () => download(await file(`${path}/document`), `model_v${one.version}.json`))),
+    done && button("Report", doing("There is no report.", async () => download(await file(`${path}/report`), `report_v${one.version}.html`))),
   ];
   return h("tr", { "data-chosen": one.chosen },
     h("th", { scope: "row" }, done ? h("button", { type: "button", class: "who", "data-action": "look", "aria-pressed": one.chosen ? "true" : "false", onclick: () => choose(one.model_id) }, `Version ${one.version}`) : `Version ${one.version}`),

@@ -1,8 +1,9 @@
 //! Models: their versions, their roles, and comparisons of two models.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use churn::report::Report;
 use churn::{Comparison, Day, Finding, Metrics};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,6 +34,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(compare))
         .routes(routes!(get))
         .routes(routes!(document))
+        .routes(routes!(report))
         .routes(routes!(activate))
 }
 
@@ -216,6 +218,33 @@ async fn document(
         ApiError::not_found("model_not_found", message)
     })?;
     download(&state, &key, &format!("model_{}.json", row.version), "application/json").await
+}
+
+/// The report on a model
+///
+/// An HTML page on what the model learned and how far to believe it, in words. It loads nothing from elsewhere and runs no script.
+#[utoipa::path(get, path = "/organizations/{org_id}/models/{model_id}/report", tag = "models", responses(
+    (status = 200, content_type = "text/html", body = String),
+    (status = 409, description = "It is not completed (`model_not_ready`), or it was trained with `evaluation: false` (`not_evaluated`)",
+        body = ErrorBody),
+))]
+async fn report(
+    tenant: Tenant<Read>,
+    State(state): State<AppState>,
+    Path(ModelPath { model_id }): Path<ModelPath>,
+) -> Result<Response> {
+    let hot = Hot::load(&state, &tenant.org_id, &model_id.to_string()).await?;
+    if hot.model().evaluation().is_none() {
+        let message = "the model was trained without an evaluation, so nobody can say how far to believe it: train with evaluation: true";
+        return Err(ApiError::conflict("not_evaluated", message));
+    }
+    let filename = format!("report_{}.html", hot.version());
+    let page = state.cpu.run(move || Report::new("Churn model", hot.model()).to_html()).await??;
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{filename}\"")),
+    ];
+    Ok((headers, page).into_response())
 }
 
 /// Put a model to use

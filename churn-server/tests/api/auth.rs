@@ -38,6 +38,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("GET", "/organizations/{org_id}/models", "read"),
     ("GET", "/organizations/{org_id}/models/{model_id}", "read"),
     ("GET", "/organizations/{org_id}/models/{model_id}/document", "read"),
+    ("GET", "/organizations/{org_id}/models/{model_id}/report", "read"),
     ("POST", "/organizations/{org_id}/models/{model_id}/activate", "admin"),
     ("POST", "/organizations/{org_id}/models/rollback", "admin"),
     ("PUT", "/organizations/{org_id}/models/challenger", "admin"),

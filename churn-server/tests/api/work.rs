@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use churn::report::Report;
 use churn::{
     Customer, Day, Events, FeatureConfig, LearnConfig, Model, ModelKind, ReadOptions, Segment, TrainConfig,
     Transaction, features, train,
@@ -233,6 +234,8 @@ async fn the_four_steps_give_what_the_library_gives() {
     let document =
         server.get(&org(&format!("/models/{}/document", started["model_id"].as_str().expect("an id")))).await;
     assert_eq!(document.text, model.to_json());
+    let report = server.get(&org(&format!("/models/{}/report", started["model_id"].as_str().expect("an id")))).await;
+    assert_eq!(report.text, Report::new("Churn model", &model).to_html().expect("an evaluated model"));
 
     let answer = server.post(&org("/predict"), request.clone()).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);

@@ -31,6 +31,7 @@ use crate::order;
 
 /// The form of a file and the meaning of its columns, found from a sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Detected {
     /// The options that read the file: the given ones, and what was found. Where there is a question, the option has its given
     /// value.
@@ -64,6 +65,7 @@ pub struct Found {
 
 /// A question to the owner of the file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Question {
     /// The kind of the question: `date_format`, `number_format`, `encoding`, `columns`, or `not_events` for a file that does not
     /// seem to have one row per event.

@@ -9,6 +9,7 @@ use crate::events::{Events, OnBadRow, ReadOptions, quoted};
 
 /// The sample of a file, read with the options that were found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TrialRead {
     /// Number of rows of the sample.
     pub rows: u64,

@@ -52,6 +52,7 @@ names! {
 
 /// A bad row, which was not used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct BadRow {
     /// The line the row starts on (1-based; in a CSV file the header is line 1, in a table the first row is row 1).
     pub line: u64,

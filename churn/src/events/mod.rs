@@ -355,6 +355,14 @@ impl Events {
         self.unit
     }
 
+    /// The word for an event in sentences: `purchase` if every event has an amount of 0 or more, else `event`.
+    pub fn event_word(&self) -> &'static str {
+        match self.iter().all(|(_, _, amount, _)| amount.is_some_and(|amount| amount >= 0.0)) {
+            true => "purchase",
+            false => "event",
+        }
+    }
+
     /// The report of reading the log, with the rows that were left out.
     pub fn report(&self) -> &IngestReport {
         &self.report

@@ -58,6 +58,7 @@ pub struct Explainer {
 
 /// The predicted risk of one customer with its explanation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ExplainedPrediction {
     /// The predicted risk.
     #[serde(flatten)]

@@ -116,6 +116,7 @@ names! { Output { LogOdds, Rate } }
 
 /// The importance of a feature: the mean absolute value of its contributions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct FeatureImportance {
     /// The feature.
     pub feature: String,

@@ -19,6 +19,7 @@ use crate::table::Value;
 
 /// The risk of a customer before and after changes of features.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct WhatIf {
     /// The risk with the present values.
     pub before: Prediction,
@@ -43,6 +44,7 @@ objects! { @default ChangeConfig { below, features } }
 
 /// A change that takes the risk below the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Change {
     /// The changed features: one, or several if one is not enough.
     pub steps: Vec<Step>,
@@ -57,6 +59,7 @@ objects! { Change { steps, churn_probability, distance } }
 
 /// The change of one feature.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Step {
     /// The feature.
     pub feature: String,

@@ -207,6 +207,7 @@ impl FeatureConfig {
 
 /// Description of a column of a feature table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct FeatureSpec {
     /// The column name.
     pub name: String,

@@ -9,6 +9,7 @@ use super::{FeatureSet, HALF_LIVES, Scales, WINDOWS, Windows};
 
 /// Description of a feature.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FeatureInfo {
     /// The column name, the same in every language.
     pub name: String,

@@ -26,6 +26,7 @@ const NEEDLESS: f64 = 0.95;
 
 /// The share of pauses that end within a horizon.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct HorizonShare {
     /// The horizon in days.
     pub horizon_days: i32,
@@ -37,6 +38,7 @@ objects! { HorizonShare { horizon_days, share } }
 
 /// Settings proposed for a log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Suggestion {
     /// The shortest of the usual horizons within which 80 % of the pauses end, limited to horizons for which the log is long
     /// enough (three horizons).

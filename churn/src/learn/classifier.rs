@@ -210,7 +210,7 @@ pub(super) fn check_matrix(x: &Array2<f64>, names: &[String], y: &[bool], weight
         return Err(Error::new(ErrorKind::DuplicateColumn, format!("two features are named {name:?}")));
     }
     check_numbers(x, |feature| &names[feature])?;
-    check_weights(weights.unwrap_or(&[]))?;
+    check_weights(weights.unwrap_or(&[]), "the weight")?;
     check_two_classes(y)
 }
 

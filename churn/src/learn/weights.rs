@@ -44,15 +44,14 @@ pub(super) fn row_weights(table: &Table, name: &str) -> Result<Vec<f64>> {
     let ColumnData::Numeric(weights) = table.column(name)? else {
         return Err(Error::new(ErrorKind::InvalidColumn, format!("the weight column {name:?} is not numeric")));
     };
-    check_weights(weights)?;
+    check_weights(weights, &format!("the weight in {name:?}"))?;
     Ok(weights.clone())
 }
 
-/// Returns an error for a weight that is not above 0 and at most 10^9.
-pub(super) fn check_weights(weights: &[f64]) -> Result<()> {
+/// Returns an error for a weight that is not above 0 and at most 10^9. `what` says in the message what the weight is.
+pub(super) fn check_weights(weights: &[f64], what: &str) -> Result<()> {
     let Some(row) = weights.iter().position(|w| !(*w > 0.0 && *w <= 1e9)) else { return Ok(()) };
-    let message =
-        format!("row {}: the weight is {}; expected a number above 0 and at most 10^9", row + 1, weights[row]);
+    let message = format!("row {}: {what} is {}; expected a number above 0 and at most 10^9", row + 1, weights[row]);
     Err(Error::new(ErrorKind::InvalidColumn, message).at_line(row as u64 + 1))
 }
 

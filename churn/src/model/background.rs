@@ -12,6 +12,7 @@ pub(crate) const MAX_BACKGROUND: usize = 10_000;
 
 /// Typical values of a feature in the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Typical {
     /// Numeric: the lower median over the rows that stayed and have a value; none without such a row. At least half of these
     /// rows have at most this value, and at least half have this value or more.

@@ -34,6 +34,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// Summary of the training data of a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Training {
     /// Number of labelled rows; a customer has one row for each cutoff.
     pub rows: u64,
@@ -51,6 +52,7 @@ objects! { Training { rows, customers, churned, base_rate, fingerprint } }
 
 /// The distribution of a feature in the training rows, as a reference for measuring drift later.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Histogram {
     /// The feature.
     pub name: String,
@@ -66,6 +68,7 @@ objects! { Histogram { name, edges, counts, missing } }
 
 /// The record of a passed audit: a proof that no event after a cutoff reaches the features.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Audit {
     /// The audited cutoffs.
     pub cutoffs: Vec<Day>,
@@ -82,6 +85,7 @@ objects! { Audit { cutoffs, events_deleted, values_compared, inputs = vec!["even
 
 /// A row of features and the model's probability for it, stored to check that a loaded document scores as it should.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Golden {
     /// The features in order, null where missing.
     pub features: Vec<Option<f64>>,

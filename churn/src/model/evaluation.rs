@@ -26,6 +26,7 @@ names! { Protocol { OutOfTime, Holdout } }
 
 /// Permutation importance of a feature: the increase of the log-loss on the test rows when its values are shuffled among them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Importance {
     /// The feature.
     pub feature: String,
@@ -37,6 +38,7 @@ objects! { Importance { feature, log_loss_increase } }
 
 /// The evaluation of the training recipe on rows that it was not trained on. The model itself is then fitted on all rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// The separation of training and test rows: out of time, or held-out customers.
     pub protocol: Protocol,
@@ -89,6 +91,7 @@ names! { SearchProtocol { OutOfTime, Customers } }
 
 /// A recipe that `auto` tried.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Candidate {
     /// The learner.
     pub model: ModelKind,

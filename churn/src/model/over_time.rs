@@ -85,6 +85,7 @@ objects! {
 
 /// The differences between the model and another configuration on the same customers, as model − other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct PairedResult {
     /// The name of the other configuration; `recency` for recency alone.
     pub name: String,

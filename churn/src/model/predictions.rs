@@ -16,6 +16,7 @@ use crate::subscriptions::EndReason;
 
 /// The predicted risk of one customer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Prediction {
     /// The customer.
     pub customer_id: String,

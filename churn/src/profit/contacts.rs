@@ -139,6 +139,7 @@ impl ContactGroup {
 
 /// A customer on the list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Contact {
     /// The customer.
     pub customer_id: String,

@@ -9,6 +9,7 @@ use crate::objects::objects;
 
 /// The profit of contacting all customers at or above a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ProfitPoint {
     /// Share of the customers contacted, 0 to 1.
     pub share: f64,
@@ -24,6 +25,7 @@ objects! { ProfitPoint { share, threshold, profit } }
 /// Profit as a function of the share of customers contacted, most profitable customers first. Customers of equal rank are
 /// contacted together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ProfitCurve {
     /// The points from share 0, whose profit is 0, to share 1; thinned to about 200, with the best point kept.
     pub points: Vec<ProfitPoint>,
@@ -47,6 +49,7 @@ impl ProfitCurve {
 
 /// The result of [`mpc`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Mpc {
     /// Maximum profit per customer, in the currency of the costs; 0 if contacting nobody is best.
     pub mpc: f64,

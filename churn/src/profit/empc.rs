@@ -48,6 +48,7 @@ impl EmpcConfig {
 
 /// The result of [`empc`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Empc {
     /// Expected maximum profit per customer, in the currency of the costs; 0 if contacting never pays.
     pub empc: f64,

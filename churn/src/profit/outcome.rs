@@ -24,6 +24,7 @@ impl Default for OutcomeConfig {
 
 /// The contacted customers of a campaign, or the control group.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Group {
     /// Customers in it.
     pub customers: u64,
@@ -37,6 +38,7 @@ objects! { Group { customers, retained, rate } }
 
 /// The outcome of a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct CampaignOutcome {
     /// The contacted customers.
     pub contacted: Group,

@@ -192,6 +192,7 @@ objects! { @default SavingsConfig { threshold } }
 
 /// The result of [`savings`]. All costs are totals over the customers, in the currency of the costs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Savings {
     /// Customers judged.
     pub customers: u64,

@@ -32,6 +32,7 @@ mod drawing;
 mod evidence;
 mod money;
 mod over_time;
+mod standard;
 #[cfg(feature = "subscriptions")]
 mod subscriptions;
 mod words;
@@ -39,6 +40,7 @@ mod words;
 use customers::{PastOf, ReportCustomers, pasts};
 use day_charts::share;
 use over_time::{basis, interval};
+pub use standard::ReportConfig;
 #[cfg(feature = "subscriptions")]
 use subscriptions::ReportBase;
 use words::{Escaped, bound, count, counted, decimal, kind_name, percent, whole_percent};
@@ -57,8 +59,8 @@ use crate::slipping::SlippingList;
 #[cfg(feature = "subscriptions")]
 use crate::subscriptions::Subscriptions;
 
-/// The content of a report. Only the model is required. Without predictions the page is about the model alone; without
-/// events it says nothing about the log.
+/// The content of a report, for those who choose it; [`Model::report`] makes the usual one. Only the model is required. Without
+/// predictions the page is about the model alone; without events it says nothing about the log.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Report<'a> {
@@ -128,10 +130,7 @@ impl<'a> Report<'a> {
     /// # Errors
     /// `invalid_parameter` for a model that was trained without an evaluation: the page could not say how far to believe it.
     pub fn to_html(&self) -> Result<String> {
-        let Some(evaluation) = self.model.evaluation() else {
-            let expected = "a model with an evaluation: train with evaluation = true";
-            return Err(invalid_parameter("model", "a model without one", expected));
-        };
+        let evaluation = evaluation_of(self.model)?;
         let as_of = self.predictions.and_then(Predictions::as_of);
         #[cfg(feature = "subscriptions")]
         let base = self.subscriptions.and_then(|found| ReportBase::new(found, as_of, self.model.labels()));
@@ -155,6 +154,12 @@ impl<'a> Report<'a> {
         };
         Ok(page.html())
     }
+}
+
+/// The evaluation of a model, without which there is no report.
+fn evaluation_of(model: &Model) -> Result<&Evaluation> {
+    let expected = "a model with an evaluation: train with evaluation = true";
+    model.evaluation().ok_or_else(|| invalid_parameter("model", "a model without one", expected))
 }
 
 impl ReportPage<'_> {

@@ -11,6 +11,7 @@ use crate::features::Fixed;
 
 /// A customer who has already cancelled, but whose subscription still runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct CancelledCustomer {
     /// The customer.
     pub customer_id: String,

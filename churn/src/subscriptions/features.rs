@@ -20,6 +20,7 @@ pub(crate) const PLAN: &str = "plan";
 
 /// A feature of subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SubscriptionFeature {
     /// The name of the column.
     pub name: &'static str,

@@ -13,6 +13,7 @@ pub struct SubscriptionHistory<'a> {
 
 /// A period as it was known on a day.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct KnownPeriod<'a> {
     /// The first day.
     pub start_date: Day,

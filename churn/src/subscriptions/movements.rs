@@ -32,6 +32,7 @@ pub struct MovementValues {
 
 /// The movements of a month.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Movement {
     /// The first day of the month.
     pub month: Day,

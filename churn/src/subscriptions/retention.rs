@@ -14,6 +14,7 @@ use crate::objects::names;
 
 /// A step of a survival curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SurvivalPoint {
     /// The duration.
     pub time: f64,
@@ -31,6 +32,7 @@ pub struct SurvivalPoint {
 
 /// A retention curve.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Retention {
     /// The cohort or plan; none for all spells.
     pub group: Option<String>,

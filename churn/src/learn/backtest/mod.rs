@@ -66,6 +66,7 @@ pub struct Backtest {
 
 /// A cutoff that could not be judged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SkippedCutoff {
     /// The cutoff.
     pub cutoff: Day,
@@ -92,6 +93,7 @@ pub struct CutoffPredictions {
 }
 
 /// The rows of one cutoff of a backtest, for fitting other learners to the same data.
+#[non_exhaustive]
 pub struct BacktestRows<'a> {
     /// The cutoff.
     pub cutoff: Day,
