@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from churn._churn import FeatureTable
+
 if TYPE_CHECKING:
     from typing_extensions import TypeAlias
 
@@ -86,7 +88,7 @@ def events(log: Events) -> str:
 def table(columns: Any) -> str:
     """Show the first rows of a table of ours."""
     rows = len(columns)
-    if hasattr(columns, "to_numpy"):
+    if isinstance(columns, FeatureTable):
         names = ["customer_id", *columns.names]
         levels, values = columns.levels, columns.to_numpy()
         shown = []

@@ -1,7 +1,7 @@
 """Charts of models, backtests and explanations, drawn with matplotlib (``pip install "openchurn[plot]"``).
 
-``model.plot``, ``backtest.plot`` and ``explanation.plot`` have them as methods. Each method draws on the given matplotlib axes,
-or on new ones, and returns the axes.
+``model.plot``, ``backtest.plot`` and ``explanation.plot`` have them as methods. Each method draws on the axes that it
+is given, or on new ones, and returns them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ def _over_time(cutoffs: list[Any], mean: Any, ax: Any) -> Any:
     if not cutoffs:
         raise ValueError("there are no cutoffs: the model was judged on held-out customers and not out of time")
     ax = _axes(ax, "AUC at past days", "day of the prediction", "AUC")
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
     days = [datetime.date.fromisoformat(row["cutoff"]) for row in cutoffs]
     ax.axhspan(mean["low"], mean["high"], color=_MODEL, alpha=0.15, label="95 % interval of the mean")
     ax.axhline(mean["mean"], color=_MODEL, linewidth=1)
@@ -44,7 +46,9 @@ def _over_time(cutoffs: list[Any], mean: Any, ax: Any) -> Any:
     recency = [np.nan if row["recency_auc"] is None else row["recency_auc"] for row in cutoffs]
     if not np.isnan(recency).all():
         ax.plot(days, recency, "s--", color=_OTHER, label="recency alone")
-    ax.tick_params("x", rotation=30)
+    locator = AutoDateLocator()
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     ax.legend()
     return ax
 
@@ -63,12 +67,12 @@ def _calibration(bins: list[Any], ax: Any) -> Any:
 
 def _segments(rows: list[Any], ax: Any) -> Any:
     """Draw the observed churn rate of each risk band, with the band itself behind it."""
-    ax = _axes(ax, "Risk bands and what was observed", "risk band", "churn rate")
+    ax = _axes(ax, "Risk bands and what was observed", "risk band, and its customers", "churn rate")
     for at, row in enumerate(rows):
         ax.bar(at, row["to"] - row["from"], bottom=row["from"], width=0.8, color=_BANDS[row["segment"]], alpha=0.2)
         if row["observed_rate"] is not None:
             ax.bar(at, row["observed_rate"], width=0.4, color=_BANDS[row["segment"]])
-    ax.set_xticks(range(len(rows)), [f"{row['segment']}\n{row['customers']} customers" for row in rows])
+    ax.set_xticks(range(len(rows)), [f"{row['segment']}\n{row['customers']:,}" for row in rows])
     ax.set_ylim(0, 1)
     return ax
 
@@ -154,7 +158,7 @@ class ExplanationPlots:
         self._explanation = explanation
 
     def summary(self, ax: Any = None, most: int = 15) -> Any:
-        """Draw the Shapley values of all customers for the features with the largest mean absolute value, largest on top."""
+        """Draw the Shapley values of all customers, for the features whose mean absolute value is largest."""
         unit = {"log_odds": "log-odds", "rate": "probability"}.get(self._explanation.output, self._explanation.output)
         ax = _axes(ax, "What raises and lowers the risk", f"Shapley value ({unit}); above 0 raises the risk", "")
         values = np.asarray(self._explanation.contributions)
