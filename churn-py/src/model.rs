@@ -551,7 +551,7 @@ impl Model {
     /// Parameters
     /// ----------
     /// path : path, optional
-    ///     The file to write. The page is returned if it is left out.
+    ///     The file to write, whose name ends in `.html`. The page is returned if it is left out.
     /// events : Events or Subscriptions, optional
     ///     The data whose customers are scored. If left out, the page is about the model alone.
     /// as_of : date or str, optional
@@ -581,7 +581,7 @@ impl Model {
     fn report<'py>(
         &self,
         py: Python<'py>,
-        path: Option<std::path::PathBuf>,
+        path: Option<&Bound<'py, PyAny>>,
         events: Option<&Bound<'py, PyAny>>,
         as_of: Option<&Bound<'py, PyAny>>,
         allow: Option<&Bound<'py, PyAny>>,
@@ -590,6 +590,7 @@ impl Model {
         config: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Option<String>> {
         let config: ReportConfig = crate::convert::config(config)?;
+        let path = path.filter(|path| !path.is_none()).map(page_path).transpose()?;
         let page = match events.filter(|events| !events.is_none()) {
             Some(events) => {
                 let with = With::new(as_of, attributes, None, false, allow)?.usage(usage);
@@ -808,6 +809,22 @@ impl Model {
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("churn._display")?.call_method1("model", (slf,))
+    }
+}
+
+/// The path of a page to write. Another name than that of a page is refused: it may be that of the data, which would be lost.
+fn page_path(path: &Bound<'_, PyAny>) -> PyResult<std::path::PathBuf> {
+    if path.is_instance_of::<Events>() || path.is_instance_of::<Subscriptions>() {
+        return Err(pyo3::exceptions::PyTypeError::new_err("path is the file to write; the data is given as events"));
+    }
+    let path: std::path::PathBuf = path.extract()?;
+    let is_page = |suffix: &std::ffi::OsStr| suffix.eq_ignore_ascii_case("html") || suffix.eq_ignore_ascii_case("htm");
+    match path.extension().is_some_and(is_page) {
+        true => Ok(path),
+        false => {
+            let message = format!("the page would be written to {path:?}; expected a name that ends in .html");
+            Err(pyo3::exceptions::PyValueError::new_err(message))
+        }
     }
 }
 

@@ -68,6 +68,41 @@ def test_a_file_that_cannot_be_written_is_named(model: churn.Model, tmp_path: Pa
         model.report(tmp_path / "nowhere" / "page.html")
 
 
+def test_the_data_is_never_overwritten(events: churn.Events, model: churn.Model, tmp_path: Path) -> None:
+    log = tmp_path / "shop.csv"
+    log.write_text(csv_of(made_up_log(32, 50)), encoding="utf-8")
+    before = log.read_bytes()
+    with pytest.raises(ValueError, match="ends in"):
+        model.report(log)
+    with pytest.raises(ValueError, match="ends in"):
+        churn.report(log, log)
+    assert log.read_bytes() == before
+    with pytest.raises(TypeError, match="given as events"):
+        model.report(events)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_written_is_known_before_the_training(tmp_path: Path) -> None:
+    # Data that cannot be trained on: that would be the error if it came first.
+    data = {"customer_id": ["a"], "event_date": [datetime.date(2024, 1, 1)]}
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        churn.report(data, tmp_path / "gone" / "page.html")
+    with pytest.raises(ValueError, match="evaluation"):
+        churn.report(data, tmp_path / "page.html", evaluation=False)
+    with pytest.raises(TypeError, match="title"):
+        churn.report(data, tmp_path / "page.html", title=3)  # type: ignore[arg-type]
+
+
+def test_settings_for_reading(tmp_path: Path) -> None:
+    rows = made_up_log(32, 200)
+    log, page = tmp_path / "shop.csv", tmp_path / "page.html"
+    log.write_text(csv_of(rows).replace("customer_id", "Kunde", 1), encoding="utf-8")
+    read = {"columns": {"customer_id": "Kunde"}}
+    model = churn.report(log, page, read=read, horizon_days=60)
+    assert model == churn.report(columns_of(rows), page, horizon_days=60)
+    with pytest.raises(TypeError, match="read already"):
+        churn.report(churn.Events.from_table(columns_of(rows)), page, read=read)
+
+
 def test_from_data_to_page_in_one_call(tmp_path: Path) -> None:
     rows = made_up_log(32, 200)
     log, page = tmp_path / "shop.csv", tmp_path / "page.html"
@@ -161,6 +196,17 @@ def test_a_chart_that_cannot_be_drawn_says_why(events: churn.Events, axes: Any) 
     unjudged = churn.train_table(table, "churned", evaluation=False)
     with pytest.raises(ValueError, match="evaluation=True"):
         unjudged.plot.gain(axes())
+
+
+def test_names_are_drawn_as_they_are(axes: Any) -> None:
+    spend = [float(i * 7 % 31) for i in range(200)]
+    table = {"churned": [x + i % 11 > 20 for i, x in enumerate(spend)], "rev ($) of plan ($)": spend}
+    model = churn.train_table(table, "churned")
+    chart = model.plot.importance()
+    chart.figure.canvas.draw()
+    assert chart.get_yticklabels()[0].get_text() == r"rev (\$) of plan (\$)"
+    with pytest.raises(ValueError, match="most is -1"):
+        model.plot.importance(most=-1)
 
 
 def test_without_matplotlib_the_error_names_what_to_install(

@@ -27,8 +27,23 @@ def _axes(ax: Any, title: str, x: str, y: str) -> Any:
             from matplotlib import pyplot
         except ImportError as error:
             raise ImportError('charts need matplotlib: pip install "openchurn[plot]"') from error
-        _, ax = pyplot.subplots()
+        _, ax = pyplot.subplots(layout="constrained")
     ax.set(title=title, xlabel=x, ylabel=y)
+    return ax
+
+
+def _text(name: str) -> str:
+    """Give a name as it is: what stands between two dollars would be drawn as a formula."""
+    return name.replace("$", r"\$")
+
+
+def _bars(rows: list[Any], length: str, most: int, ax: Any, x: str) -> Any:
+    """Draw a bar for each feature, the first on top."""
+    if most < 0:
+        raise ValueError(f"most is {most}; expected 0 or more")
+    ax = _axes(ax, "Importance of the features", x, "")
+    rows = rows[:most][::-1]
+    ax.barh([_text(row["feature"]) for row in rows], [row[length] for row in rows], color=_MODEL)
     return ax
 
 
@@ -58,9 +73,11 @@ def _calibration(bins: list[Any], ax: Any) -> Any:
     ax = _axes(ax, "Predicted and observed churn", "predicted probability", "observed churn rate")
     predicted, observed, n = (np.array([row[key] for row in bins]) for key in ("predicted", "observed", "customers"))
     ax.plot([0, 1], [0, 1], ":", color=_GREY, label="as predicted")
-    error = np.sqrt(observed * (1 - observed) / n)
+    # One customer more with each outcome: otherwise groups in which all or none churned would look certain.
+    rate = (observed * n + 1) / (n + 2)
+    error = np.sqrt(rate * (1 - rate) / n)
     ax.errorbar(predicted, observed, yerr=error, fmt="o-", color=_MODEL, capsize=2, label="observed ± standard error")
-    ax.set(xlim=(0, 1), ylim=(0, 1))
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.legend()
     return ax
 
@@ -124,8 +141,8 @@ class ModelPlots:
 
     def gain(self, ax: Any = None) -> Any:
         """Draw the share of the churners who are reached by contacting a share of the customers, the riskiest first."""
-        ax = _axes(ax, "Churners reached", "share of customers contacted", "share of churners among them")
         contacted, reached = zip(*self._evaluation()["curves"]["gain"])
+        ax = _axes(ax, "Churners reached", "share of customers contacted", "share of churners among them")
         ax.plot(contacted, reached, color=_MODEL, label="by the model")
         ax.plot([0, 1], [0, 1], ":", color=_GREY, label="at random")
         ax.legend()
@@ -133,8 +150,8 @@ class ModelPlots:
 
     def lift(self, ax: Any = None) -> Any:
         """Draw how many times more churners are reached than at random, by the share of customers contacted."""
-        ax = _axes(ax, "Lift", "share of customers contacted", "times the churners reached at random")
         contacted, reached = (np.array(values) for values in zip(*self._evaluation()["curves"]["gain"][1:]))
+        ax = _axes(ax, "Lift", "share of customers contacted", "times the churners reached at random")
         ax.plot(contacted, reached / contacted, color=_MODEL)
         ax.axhline(1, linestyle=":", color=_GREY)
         return ax
@@ -145,10 +162,8 @@ class ModelPlots:
 
     def importance(self, ax: Any = None, most: int = 15) -> Any:
         """Draw the permutation importance of the features: how much the log-loss rises when a feature is shuffled."""
-        ax = _axes(ax, "Importance of the features", "increase of the log-loss when shuffled", "")
-        rows = self._evaluation()["importance"][:most][::-1]
-        ax.barh([row["feature"] for row in rows], [row["log_loss_increase"] for row in rows], color=_MODEL)
-        return ax
+        rows = self._evaluation()["importance"]
+        return _bars(rows, "log_loss_increase", most, ax, "increase of the log-loss when shuffled")
 
 
 class ExplanationPlots:
@@ -159,6 +174,8 @@ class ExplanationPlots:
 
     def summary(self, ax: Any = None, most: int = 15) -> Any:
         """Draw the Shapley values of all customers, for the features whose mean absolute value is largest."""
+        if most < 0:
+            raise ValueError(f"most is {most}; expected 0 or more")
         unit = {"log_odds": "log-odds", "rate": "probability"}.get(self._explanation.output, self._explanation.output)
         ax = _axes(ax, "What raises and lowers the risk", f"Shapley value ({unit}); above 0 raises the risk", "")
         values = np.asarray(self._explanation.contributions)
@@ -168,12 +185,9 @@ class ExplanationPlots:
             spread = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.6
             ax.scatter(values[:, feature], at + spread, s=4, color=_MODEL, alpha=0.4, linewidths=0)
         ax.axvline(0, color=_GREY, linewidth=1)
-        ax.set_yticks(range(len(largest)), [self._explanation.names[feature] for feature in largest])
+        ax.set_yticks(range(len(largest)), [_text(self._explanation.names[feature]) for feature in largest])
         return ax
 
     def importance(self, ax: Any = None, most: int = 15) -> Any:
         """Draw the mean absolute Shapley value of the features."""
-        ax = _axes(ax, "Importance of the features", "mean absolute Shapley value", "")
-        rows = self._explanation.importance()[:most][::-1]
-        ax.barh([row["feature"] for row in rows], [row["mean_absolute"] for row in rows], color=_MODEL)
-        return ax
+        return _bars(self._explanation.importance(), "mean_absolute", most, ax, "mean absolute Shapley value")

@@ -16,7 +16,7 @@ use crate::model::level_log_odds::LevelLogOdds;
 use crate::model::{Logistic, Scorer, sigmoid};
 use crate::parallel;
 use crate::progress::{Observer, check_cancelled, step};
-pub(super) use cross_fit::{CrossFit, PARTS, folds_are_enough};
+pub(super) use cross_fit::{CrossFit, folds_are_enough};
 
 /// The result of a fit: the learner and its calibration.
 pub(crate) struct Fitted {

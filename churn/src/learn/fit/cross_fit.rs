@@ -43,7 +43,7 @@ pub(in crate::learn) struct CrossFit<'a> {
 }
 
 /// The number of parts of the customers that scores are calibrated on in turn.
-pub(in crate::learn) const PARTS: u64 = 5;
+const PARTS: u64 = 5;
 
 /// The rows as a kind of learner takes them.
 struct Taken {
@@ -202,21 +202,6 @@ impl<'a> CrossFit<'a> {
         Ok(losses)
     }
 
-    /// The mean log-loss of the scored rows among these after a calibration that is fitted on themselves.
-    pub(in crate::learn) fn loss_among(
-        &self,
-        scores: &[f64],
-        kind: CalibrationKind,
-        is_in: impl Fn(usize) -> bool,
-    ) -> Result<f64> {
-        let calibration = self.calibration(scores, kind, &is_in)?;
-        let loss = |row: usize| match is_in(row) {
-            true if !scores[row].is_nan() => log_loss_of(calibration.probability(scores[row]), self.y[row]),
-            _ => f64::NAN,
-        };
-        Ok(self.mean(loss).0)
-    }
-
     fn calibration(&self, scores: &[f64], kind: CalibrationKind, is_in: impl Fn(usize) -> bool) -> Result<Calibration> {
         let kind = if kind == CalibrationKind::Auto { CalibrationKind::Platt } else { kind };
         let weight = |row: usize| self.given[row];
@@ -226,7 +211,7 @@ impl<'a> CrossFit<'a> {
     }
 
     /// The part of the customers, below [`PARTS`], that a row belongs to. What is fitted to scores is judged on another part.
-    pub(in crate::learn) fn part_of(&self, row: usize) -> u64 {
+    fn part_of(&self, row: usize) -> u64 {
         mix(mix(self.seed) ^ u64::from(self.groups[row])) % PARTS
     }
 
